@@ -1,0 +1,9 @@
+package uapi
+
+// ICMPV6_ROUTER_PREF_*: values of RTA_PREF, RFC 4191.
+const (
+	ICMPV6_ROUTER_PREF_MEDIUM  = 0 // 2.6
+	ICMPV6_ROUTER_PREF_HIGH    = 1 // 2.6
+	ICMPV6_ROUTER_PREF_INVALID = 2 // 2.6
+	ICMPV6_ROUTER_PREF_LOW     = 3 // 2.6
+)

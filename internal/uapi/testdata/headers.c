@@ -1,0 +1,230 @@
+// Prints the constants of this package that golang.org/x/sys/unix lacks, as the
+// kernel's headers have them. headers.txt is its output:
+//
+//	gcc -o headers headers.c && ./headers >headers.txt
+//
+// with Debian's linux-libc-dev 6.1.187-1.
+#include <stddef.h>
+#include <stdio.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <linux/nexthop.h>
+#include <linux/lwtunnel.h>
+#include <linux/seg6.h>
+#include <linux/seg6_iptunnel.h>
+#include <linux/seg6_local.h>
+#include <linux/mpls.h>
+#include <linux/mpls_iptunnel.h>
+#include <linux/netlink.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/if.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/icmpv6.h>
+
+#define VALUE(name, expr) printf("%s %lld\n", name, (long long)(expr))
+#define P(name) VALUE(#name, name)
+
+int main(void)
+{
+	VALUE("FibRuleHdrFamily", offsetof(struct fib_rule_hdr, family));
+	VALUE("FibRuleHdrDstLen", offsetof(struct fib_rule_hdr, dst_len));
+	VALUE("FibRuleHdrSrcLen", offsetof(struct fib_rule_hdr, src_len));
+	VALUE("FibRuleHdrTOS", offsetof(struct fib_rule_hdr, tos));
+	VALUE("FibRuleHdrTable", offsetof(struct fib_rule_hdr, table));
+	VALUE("FibRuleHdrRes1", offsetof(struct fib_rule_hdr, res1));
+	VALUE("FibRuleHdrRes2", offsetof(struct fib_rule_hdr, res2));
+	VALUE("FibRuleHdrAction", offsetof(struct fib_rule_hdr, action));
+	VALUE("FibRuleHdrFlags", offsetof(struct fib_rule_hdr, flags));
+	VALUE("SizeofFibRuleHdr", sizeof(struct fib_rule_hdr));
+	P(ICMPV6_ROUTER_PREF_MEDIUM);
+	P(ICMPV6_ROUTER_PREF_HIGH);
+	P(ICMPV6_ROUTER_PREF_INVALID);
+	P(ICMPV6_ROUTER_PREF_LOW);
+	P(ALTIFNAMSIZ);
+	P(IF_OPER_UNKNOWN);
+	P(IF_OPER_NOTPRESENT);
+	P(IF_OPER_DOWN);
+	P(IF_OPER_LOWERLAYERDOWN);
+	P(IF_OPER_TESTING);
+	P(IF_OPER_DORMANT);
+	P(IF_OPER_UP);
+	P(IFA_PROTO);
+	P(IFAPROT_UNSPEC);
+	P(IFAPROT_KERNEL_LO);
+	P(IFAPROT_KERNEL_RA);
+	P(IFAPROT_KERNEL_LL);
+	P(LWTUNNEL_IP_UNSPEC);
+	P(LWTUNNEL_IP_ID);
+	P(LWTUNNEL_IP_DST);
+	P(LWTUNNEL_IP_SRC);
+	P(LWTUNNEL_IP_TTL);
+	P(LWTUNNEL_IP_TOS);
+	P(LWTUNNEL_IP_FLAGS);
+	P(LWTUNNEL_IP_PAD);
+	P(LWTUNNEL_IP_OPTS);
+	P(LWTUNNEL_IP6_UNSPEC);
+	P(LWTUNNEL_IP6_ID);
+	P(LWTUNNEL_IP6_DST);
+	P(LWTUNNEL_IP6_SRC);
+	P(LWTUNNEL_IP6_HOPLIMIT);
+	P(LWTUNNEL_IP6_TC);
+	P(LWTUNNEL_IP6_FLAGS);
+	P(LWTUNNEL_IP6_PAD);
+	P(LWTUNNEL_IP6_OPTS);
+	P(LWTUNNEL_IP_OPTS_UNSPEC);
+	P(LWTUNNEL_IP_OPTS_GENEVE);
+	P(LWTUNNEL_IP_OPTS_VXLAN);
+	P(LWTUNNEL_IP_OPTS_ERSPAN);
+	P(LWTUNNEL_IP_OPT_GENEVE_CLASS);
+	P(LWTUNNEL_IP_OPT_GENEVE_TYPE);
+	P(LWTUNNEL_IP_OPT_GENEVE_DATA);
+	P(LWTUNNEL_IP_OPT_VXLAN_GBP);
+	P(LWTUNNEL_IP_OPT_ERSPAN_VER);
+	P(LWTUNNEL_IP_OPT_ERSPAN_INDEX);
+	P(LWTUNNEL_IP_OPT_ERSPAN_DIR);
+	P(LWTUNNEL_IP_OPT_ERSPAN_HWID);
+	P(LWT_BPF_UNSPEC);
+	P(LWT_BPF_IN);
+	P(LWT_BPF_OUT);
+	P(LWT_BPF_XMIT);
+	P(LWT_BPF_XMIT_HEADROOM);
+	P(LWT_BPF_PROG_UNSPEC);
+	P(LWT_BPF_PROG_FD);
+	P(LWT_BPF_PROG_NAME);
+	P(LWT_XFRM_UNSPEC);
+	P(LWT_XFRM_IF_ID);
+	P(LWT_XFRM_LINK);
+	P(MPLS_LS_LABEL_MASK);
+	P(MPLS_LS_LABEL_SHIFT);
+	P(MPLS_LS_TC_MASK);
+	P(MPLS_LS_TC_SHIFT);
+	P(MPLS_LS_S_MASK);
+	P(MPLS_LS_S_SHIFT);
+	P(MPLS_LS_TTL_MASK);
+	P(MPLS_LS_TTL_SHIFT);
+	P(MPLS_LABEL_IPV4NULL);
+	P(MPLS_LABEL_RTALERT);
+	P(MPLS_LABEL_IPV6NULL);
+	P(MPLS_LABEL_IMPLNULL);
+	P(MPLS_LABEL_ENTROPY);
+	P(MPLS_LABEL_GAL);
+	P(MPLS_LABEL_OAMALERT);
+	P(MPLS_LABEL_EXTENSION);
+	P(MPLS_LABEL_FIRST_UNRESERVED);
+	P(NLMSGERR_ATTR_UNUSED);
+	P(NLMSGERR_ATTR_POLICY);
+	P(NLMSGERR_ATTR_MISS_TYPE);
+	P(NLMSGERR_ATTR_MISS_NEST);
+	VALUE("NLA_TYPE_MASK", (unsigned short)NLA_TYPE_MASK);
+	VALUE("SizeofNhmsg", sizeof(struct nhmsg));
+	VALUE("SizeofNexthopGrp", sizeof(struct nexthop_grp));
+	P(NEXTHOP_GRP_TYPE_MPATH);
+	P(NEXTHOP_GRP_TYPE_RES);
+	P(NHA_FDB);
+	P(NHA_RES_GROUP);
+	P(NHA_RES_BUCKET);
+	P(NHA_RES_GROUP_UNSPEC);
+	P(NHA_RES_GROUP_PAD);
+	P(NHA_RES_GROUP_BUCKETS);
+	P(NHA_RES_GROUP_IDLE_TIMER);
+	P(NHA_RES_GROUP_UNBALANCED_TIMER);
+	P(NHA_RES_GROUP_UNBALANCED_TIME);
+	P(NHA_RES_BUCKET_UNSPEC);
+	P(NHA_RES_BUCKET_PAD);
+	P(NHA_RES_BUCKET_INDEX);
+	P(NHA_RES_BUCKET_IDLE_TIME);
+	P(NHA_RES_BUCKET_NH_ID);
+	P(RTA_PROTOINFO);
+	P(RTA_SESSION);
+	P(RTA_MP_ALGO);
+	P(RTA_NH_ID);
+	VALUE("RtaCacheinfoClntref", offsetof(struct rta_cacheinfo, rta_clntref));
+	VALUE("RtaCacheinfoLastuse", offsetof(struct rta_cacheinfo, rta_lastuse));
+	VALUE("RtaCacheinfoExpires", offsetof(struct rta_cacheinfo, rta_expires));
+	VALUE("RtaCacheinfoError", offsetof(struct rta_cacheinfo, rta_error));
+	VALUE("RtaCacheinfoUsed", offsetof(struct rta_cacheinfo, rta_used));
+	VALUE("RtaCacheinfoID", offsetof(struct rta_cacheinfo, rta_id));
+	VALUE("RtaCacheinfoTS", offsetof(struct rta_cacheinfo, rta_ts));
+	VALUE("RtaCacheinfoTSAge", offsetof(struct rta_cacheinfo, rta_tsage));
+	VALUE("SizeofRtaCacheinfo", sizeof(struct rta_cacheinfo));
+	P(RTEXT_FILTER_SKIP_STATS);
+	P(RTNL_FAMILY_IPMR);
+	P(RTNL_FAMILY_IP6MR);
+	VALUE("IPv6SRHdrNexthdr", offsetof(struct ipv6_sr_hdr, nexthdr));
+	VALUE("IPv6SRHdrHdrlen", offsetof(struct ipv6_sr_hdr, hdrlen));
+	VALUE("IPv6SRHdrType", offsetof(struct ipv6_sr_hdr, type));
+	VALUE("IPv6SRHdrSegmentsLeft", offsetof(struct ipv6_sr_hdr, segments_left));
+	VALUE("IPv6SRHdrFirstSegment", offsetof(struct ipv6_sr_hdr, first_segment));
+	VALUE("IPv6SRHdrFlags", offsetof(struct ipv6_sr_hdr, flags));
+	VALUE("IPv6SRHdrTag", offsetof(struct ipv6_sr_hdr, tag));
+	VALUE("SizeofIPv6SRHdr", sizeof(struct ipv6_sr_hdr));
+	P(IPV6_SRCRT_TYPE_4);
+	P(SR6_FLAG1_PROTECTED);
+	P(SR6_FLAG1_OAM);
+	P(SR6_FLAG1_ALERT);
+	P(SR6_FLAG1_HMAC);
+	P(SR6_TLV_INGRESS);
+	P(SR6_TLV_EGRESS);
+	P(SR6_TLV_OPAQUE);
+	P(SR6_TLV_PADDING);
+	P(SR6_TLV_HMAC);
+	P(SEG6_IPTUNNEL_UNSPEC);
+	P(SEG6_IPTUNNEL_SRH);
+	VALUE("Seg6IPTunnelEncapMode", offsetof(struct seg6_iptunnel_encap, mode));
+	VALUE("SizeofSeg6IPTunnelEncap", sizeof(struct seg6_iptunnel_encap));
+	P(SEG6_IPTUN_MODE_INLINE);
+	P(SEG6_IPTUN_MODE_ENCAP);
+	P(SEG6_IPTUN_MODE_L2ENCAP);
+	P(SEG6_IPTUN_MODE_ENCAP_RED);
+	P(SEG6_IPTUN_MODE_L2ENCAP_RED);
+	P(SEG6_LOCAL_UNSPEC);
+	P(SEG6_LOCAL_ACTION);
+	P(SEG6_LOCAL_SRH);
+	P(SEG6_LOCAL_TABLE);
+	P(SEG6_LOCAL_NH4);
+	P(SEG6_LOCAL_NH6);
+	P(SEG6_LOCAL_IIF);
+	P(SEG6_LOCAL_OIF);
+	P(SEG6_LOCAL_BPF);
+	P(SEG6_LOCAL_VRFTABLE);
+	P(SEG6_LOCAL_COUNTERS);
+	P(SEG6_LOCAL_FLAVORS);
+	P(SEG6_LOCAL_ACTION_UNSPEC);
+	P(SEG6_LOCAL_ACTION_END);
+	P(SEG6_LOCAL_ACTION_END_X);
+	P(SEG6_LOCAL_ACTION_END_T);
+	P(SEG6_LOCAL_ACTION_END_DX2);
+	P(SEG6_LOCAL_ACTION_END_DX6);
+	P(SEG6_LOCAL_ACTION_END_DX4);
+	P(SEG6_LOCAL_ACTION_END_DT6);
+	P(SEG6_LOCAL_ACTION_END_DT4);
+	P(SEG6_LOCAL_ACTION_END_B6);
+	P(SEG6_LOCAL_ACTION_END_B6_ENCAP);
+	P(SEG6_LOCAL_ACTION_END_BM);
+	P(SEG6_LOCAL_ACTION_END_S);
+	P(SEG6_LOCAL_ACTION_END_AS);
+	P(SEG6_LOCAL_ACTION_END_AM);
+	P(SEG6_LOCAL_ACTION_END_BPF);
+	P(SEG6_LOCAL_ACTION_END_DT46);
+	P(SEG6_LOCAL_BPF_PROG_UNSPEC);
+	P(SEG6_LOCAL_BPF_PROG);
+	P(SEG6_LOCAL_BPF_PROG_NAME);
+	P(SEG6_LOCAL_CNT_UNSPEC);
+	P(SEG6_LOCAL_CNT_PAD);
+	P(SEG6_LOCAL_CNT_PACKETS);
+	P(SEG6_LOCAL_CNT_BYTES);
+	P(SEG6_LOCAL_CNT_ERRORS);
+	P(SEG6_LOCAL_FLV_UNSPEC);
+	P(SEG6_LOCAL_FLV_OPERATION);
+	P(SEG6_LOCAL_FLV_LCBLOCK_BITS);
+	P(SEG6_LOCAL_FLV_LCNODE_FN_BITS);
+	P(SEG6_LOCAL_FLV_OP_UNSPEC);
+	P(SEG6_LOCAL_FLV_OP_PSP);
+	P(SEG6_LOCAL_FLV_OP_USP);
+	P(SEG6_LOCAL_FLV_OP_USD);
+	P(SEG6_LOCAL_FLV_OP_NEXT_CSID);
+	return 0;
+}

@@ -1,0 +1,209 @@
+package uapi
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// kinds are the typed attribute kinds with their tables.
+var kinds = []struct {
+	goType, prefix string
+	table          attributes
+	name           func(uint16) string
+	since          func(uint16) Version
+}{
+	{"FRA", "FRA_", fraTable, func(n uint16) string { return FRA(n).String() }, func(n uint16) Version { return FRA(n).Since() }},
+	{"RTA", "RTA_", rtaTable, func(n uint16) string { return RTA(n).String() }, func(n uint16) Version { return RTA(n).Since() }},
+	{"RTAX", "RTAX_", rtaxTable, func(n uint16) string { return RTAX(n).String() }, func(n uint16) Version { return RTAX(n).Since() }},
+	{"NHA", "NHA_", nhaTable, func(n uint16) string { return NHA(n).String() }, func(n uint16) Version { return NHA(n).Since() }},
+	{"LWTunnelIP", "LWTUNNEL_IP_", lwtunnelIPTable, func(n uint16) string { return LWTunnelIP(n).String() }, func(n uint16) Version { return LWTunnelIP(n).Since() }},
+	{"LWTunnelIP6", "LWTUNNEL_IP6_", lwtunnelIP6Table, func(n uint16) string { return LWTunnelIP6(n).String() }, func(n uint16) Version { return LWTunnelIP6(n).Since() }},
+	{"LWTBPF", "LWT_BPF_", lwtBPFTable, func(n uint16) string { return LWTBPF(n).String() }, func(n uint16) Version { return LWTBPF(n).Since() }},
+	{"LWTXFRM", "LWT_XFRM_", lwtXFRMTable, func(n uint16) string { return LWTXFRM(n).String() }, func(n uint16) Version { return LWTXFRM(n).Since() }},
+	{"MPLSIPTunnel", "MPLS_IPTUNNEL_", mplsIPTunnelTable, func(n uint16) string { return MPLSIPTunnel(n).String() }, func(n uint16) Version { return MPLSIPTunnel(n).Since() }},
+	{"Seg6IPTunnel", "SEG6_IPTUNNEL_", seg6IPTunnelTable, func(n uint16) string { return Seg6IPTunnel(n).String() }, func(n uint16) Version { return Seg6IPTunnel(n).Since() }},
+	{"Seg6Local", "SEG6_LOCAL_", seg6LocalTable, func(n uint16) string { return Seg6Local(n).String() }, func(n uint16) Version { return Seg6Local(n).Since() }},
+}
+
+// sinceComment is how the comment beside a constant begins.
+var sinceComment = regexp.MustCompile(`^(by )?(\d+)\.(\d+)(\.\d+)?( \S|$)`)
+
+// TestEveryConstantIsDated holds the package to its promise: the first kernel
+// version stands beside each constant.
+func TestEveryConstantIsDated(t *testing.T) {
+	for _, c := range constants(t) {
+		if !sinceComment.MatchString(c.comment) {
+			t.Errorf("%s: %s: comment %q does not begin with a kernel version", c.file, c.name, c.comment)
+		}
+	}
+}
+
+// TestTables compares each table with the constants in the source, so that name
+// and version, which Go makes us write twice, cannot differ.
+func TestTables(t *testing.T) {
+	byType := make(map[string][]constant)
+	for _, c := range constants(t) {
+		byType[c.goType] = append(byType[c.goType], c)
+	}
+	delete(byType, "")
+	if len(byType) != len(kinds) {
+		t.Errorf("%d typed kinds in the source, %d in this test", len(byType), len(kinds))
+	}
+	for _, k := range kinds {
+		consts := byType[k.goType]
+		if len(consts) != len(k.table) {
+			t.Errorf("%s: %d constants, %d rows", k.goType, len(consts), len(k.table))
+			continue
+		}
+		for _, c := range consts {
+			n := uint16(c.value)
+			if !strings.HasPrefix(c.name, k.prefix) {
+				t.Errorf("%s: prefix is not %s", c.name, k.prefix)
+			}
+			if got := k.name(n); got != c.name {
+				t.Errorf("%s(%d).String() = %q, the constant is %s", k.goType, n, got, c.name)
+			}
+			want, ok := Parse(strings.Fields(c.comment)[0])
+			if !ok {
+				t.Errorf("%s: no version in %q", c.name, c.comment)
+			}
+			if want.Less(Version{3, 0}) {
+				want = Version{}
+			}
+			if got := k.since(n); got != want {
+				t.Errorf("%s.Since() = %v, the comment says %q", c.name, got, c.comment)
+			}
+		}
+	}
+}
+
+func TestUnknownAttributes(t *testing.T) {
+	for _, k := range kinds {
+		for _, n := range []uint16{uint16(len(k.table)), 77, 0x3fff, 0xffff} {
+			if got, want := k.name(n), fmt.Sprintf("%s%d", k.prefix, n); got != want {
+				t.Errorf("%s(%d).String() = %q, want %q", k.goType, n, got, want)
+			}
+			if got := k.since(n); got != (Version{}) {
+				t.Errorf("%s(%d).Since() = %v, want zero", k.goType, n, got)
+			}
+		}
+	}
+}
+
+// TestAttributesOnlyGrow: the kernel appends attributes, so a later number is
+// never older. Rules are the exception up to FRA_UID_RANGE: they filled numbers
+// that were reserved for the layout that they share with routes.
+func TestAttributesOnlyGrow(t *testing.T) {
+	for _, k := range kinds {
+		from := 0
+		if k.goType == "FRA" {
+			from = int(FRA_FWMASK)
+		}
+		if !slices.IsSortedFunc(k.table[from:], func(a, b attribute) int { return a.since.Compare(b.since) }) {
+			t.Errorf("%s: a later attribute is older", k.goType)
+		}
+	}
+}
+
+func TestSince(t *testing.T) {
+	for _, tt := range []struct {
+		got  Version
+		want Version
+	}{
+		{FRA_DST.Since(), Version{}},
+		{FRA_OIFNAME.Since(), Version{}}, // 2.6.33
+		{FRA_SUPPRESS_PREFIXLEN.Since(), Version{3, 12}},
+		{FRA_TUN_ID.Since(), Version{4, 3}},
+		{FRA_L3MDEV.Since(), Version{4, 8}},
+		{FRA_UID_RANGE.Since(), Version{4, 10}},
+		{FRA_DPORT_RANGE.Since(), Version{4, 17}},
+		{FRA_DSCP.Since(), Version{6, 12}},
+		{FRA_FLOWLABEL.Since(), Version{6, 14}},
+		{FRA_DSCP_MASK.Since(), Version{6, 15}},
+		{RTA_NH_ID.Since(), Version{5, 3}},
+		{RTA_FLOWLABEL.Since(), Version{6, 14}},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %v, want %v", tt.got, tt.want)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want Version
+		ok   bool
+	}{
+		{"6.18.44-fc", Version{6, 18}, true},
+		{"6.15", Version{6, 15}, true},
+		{"6.12-rc1", Version{6, 12}, true},
+		{"6.1+", Version{6, 1}, true},
+		{"5.15.0-91-generic", Version{5, 15}, true},
+		{"4.18.0-553.el8_10.x86_64", Version{4, 18}, true},
+		{"5.15.153.1-microsoft-standard-WSL2", Version{5, 15}, true},
+		{"2.6.32", Version{2, 6}, true},
+		{"3.0", Version{3, 0}, true},
+		{"255.255", Version{255, 255}, true},
+		{"", Version{}, false},
+		{"6", Version{}, false},
+		{"6.", Version{}, false},
+		{".6", Version{}, false},
+		{"6.x", Version{}, false},
+		{"6.1x", Version{}, false},
+		{"0.9", Version{}, false},
+		{"-6.1", Version{}, false},
+		{"+6.1", Version{}, false},
+		{" 6.1", Version{}, false},
+		{"256.1", Version{}, false},
+		{"6.256", Version{}, false},
+		{"v6.1", Version{}, false},
+	} {
+		got, ok := Parse(tt.in)
+		if got != tt.want || ok != tt.ok {
+			t.Errorf("Parse(%q) = %v, %t, want %v, %t", tt.in, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+// TestVersionOrder also is the contract that the zero version is the oldest: a
+// caller may compare without asking for zero first.
+func TestVersionOrder(t *testing.T) {
+	sorted := []Version{{}, {2, 6}, {3, 0}, {3, 12}, {4, 3}, {4, 17}, {6, 1}, {6, 2}, {6, 10}, {7, 0}}
+	for i, v := range sorted {
+		for j, w := range sorted {
+			if got, want := v.Compare(w), cmp.Compare(i, j); got != want {
+				t.Errorf("%v.Compare(%v) = %d, want %d", v, w, got, want)
+			}
+			if got, want := v.Less(w), i < j; got != want {
+				t.Errorf("%v.Less(%v) = %t, want %t", v, w, got, want)
+			}
+		}
+	}
+	if got := (Version{6, 15}).String(); got != "6.15" {
+		t.Errorf("String() = %q, want 6.15", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"6.18.44-fc", "6.12-rc1", "2.6.32", "6.", "256.1", "6.1x", "06.01"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, ok := Parse(s)
+		if !ok {
+			if v != (Version{}) {
+				t.Errorf("Parse(%q) = %v and false", s, v)
+			}
+			return
+		}
+		again, ok := Parse(v.String())
+		if !ok || again != v {
+			t.Errorf("Parse(%q) = %v, printed and parsed again %v, %t", s, v, again, ok)
+		}
+	})
+}

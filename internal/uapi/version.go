@@ -1,0 +1,55 @@
+package uapi
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+)
+
+// Version is a kernel version as far as features go: 6.15 of 6.15.3. The zero
+// value is older than every real version and, as the age of a constant, means
+// that every kernel has it: Go itself needs Linux 3.2, so what came with 2.6
+// needs no check.
+type Version struct{ Major, Minor uint8 }
+
+// String returns "6.15".
+func (v Version) String() string {
+	return strconv.Itoa(int(v.Major)) + "." + strconv.Itoa(int(v.Minor))
+}
+
+// Compare returns -1, 0 or +1, as [cmp.Compare] does.
+func (v Version) Compare(w Version) int {
+	if c := cmp.Compare(v.Major, w.Major); c != 0 {
+		return c
+	}
+	return cmp.Compare(v.Minor, w.Minor)
+}
+
+// Less reports whether v is older than w.
+func (v Version) Less(w Version) bool { return v.Compare(w) < 0 }
+
+// Parse reads the release that uname(2) reports, such as "6.18.44-fc",
+// "5.15.0-91-generic" or "6.12-rc1". It is false for anything that does not
+// begin with two numbers and a point between them.
+func Parse(release string) (Version, bool) {
+	major, rest, ok := leadingNumber(release)
+	if !ok || major == 0 || !strings.HasPrefix(rest, ".") {
+		return Version{}, false
+	}
+	minor, rest, ok := leadingNumber(rest[1:])
+	if !ok || rest != "" && !strings.ContainsRune(".-+_~ ", rune(rest[0])) {
+		return Version{}, false
+	}
+	return Version{major, minor}, true
+}
+
+// leadingNumber splits s after its leading digits. It is false when there are
+// none or the number is above 255.
+func leadingNumber(s string) (n uint8, rest string, ok bool) {
+	end := 0
+	for end < len(s) && '0' <= s[end] && s[end] <= '9' {
+		end++
+	}
+	v, err := strconv.ParseUint(s[:end], 10, 8)
+	return uint8(v), s[end:], err == nil
+}
