@@ -1,0 +1,171 @@
+package rttables
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Edit reads the file at path, calls fn, and if fn returns nil and changed the
+// file, writes it back. It holds a lock from before the read until after the
+// write, so that no other Edit, in this process or in another, is lost. fn must
+// not call Edit.
+//
+// The new file takes the place of the old one in one step (rename(2)), after its
+// bytes are on the disk: a reader, or the system after a crash, has either the
+// whole old file or the whole new one. It keeps mode and owner; where it cannot
+// keep the owner, Edit fails. Extended attributes and further hard links are not
+// kept. A symbolic link stays, and its target is replaced. If fn changes nothing,
+// nothing is written. A failure leaves no temporary file behind; that of a process
+// that was killed has a dot at the head of its name, for iproute2 to pass over, and
+// the next Edit that writes removes it.
+//
+// A path without a file gives fn an empty one, which is created with mode 0644
+// unless it stays empty. A damaged file is given to fn as well, and refuses
+// changes; see [File.Err].
+//
+// Errors name the path. They are [fs.ErrNotExist] if the directory is missing,
+// [os.ErrDeadlineExceeded] if another process holds the lock for half a minute,
+// [errors.ErrUnsupported] on a system without file locks, and otherwise those of
+// the file system, and of fn.
+func Edit(path string, fn func(*File) error) error {
+	if err := edit(path, nil, fn); err != nil {
+		return fmt.Errorf("rttables: edit %s: %w", path, err)
+	}
+	return nil
+}
+
+// edit is Edit for a caller that may hold the lock of the directory already.
+func edit(path string, held *dirLock, fn func(*File) error) error {
+	target, unlock, err := acquire(path, held)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, info, err := readTarget(target)
+	if err != nil {
+		return err
+	}
+	f, _ := ParseFile(old) // the error stays in f, and f refuses changes
+	f.path, f.absent = path, info == nil
+	if f.err != nil {
+		f.err.File = path
+	}
+	if err := fn(f); err != nil {
+		return err
+	}
+	if f.remove && !f.absent {
+		if err := os.Remove(target); err != nil {
+			return err
+		}
+		return syncDir(filepath.Dir(target))
+	}
+	if b := f.Bytes(); !bytes.Equal(b, old) {
+		return replace(target, info, b)
+	}
+	return nil
+}
+
+// readTarget reads a file whole. Without one, info is nil.
+func readTarget(target string) (b []byte, info fs.FileInfo, err error) {
+	info, err = os.Stat(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if b, err = os.ReadFile(target); err != nil {
+		return nil, nil, err
+	}
+	return b, info, nil
+}
+
+// resolve follows symbolic links at path to the file that they lead to, which
+// need not be there. It refuses what is no regular file: to open a pipe would
+// block.
+func resolve(path string) (string, error) {
+	for range 40 { // the kernel's own limit, MAXSYMLINKS
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if info.Mode().IsRegular() {
+			return path, nil
+		}
+		if info.Mode().Type() != fs.ModeSymlink {
+			return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+		}
+		link, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(link) {
+			// Links in the directory's own path go first: a .. in the link
+			// counts from where they lead.
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return "", err
+			}
+			link = filepath.Join(dir, link)
+		}
+		path = link
+	}
+	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many symbolic links")}
+}
+
+// replace writes a file beside target and renames it to target. A nil info means
+// that there was none.
+func replace(target string, info fs.FileInfo, b []byte) (err error) {
+	dir, base := filepath.Split(target)
+	if dir == "" {
+		dir = "."
+	}
+	// The leading dot hides it from iproute2 in a directory of *.conf files.
+	pattern := "." + base + ".policyroute-*"
+	sweep(filepath.Join(dir, pattern))
+	tmp, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close() // a second time at most, which does nothing
+			os.Remove(tmp.Name())
+		}
+	}()
+	markLive(tmp)
+	if _, err = tmp.Write(b); err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if info != nil {
+		mode = info.Mode().Perm()
+		sameGroup, err := keepOwner(tmp, info)
+		if err != nil {
+			return fmt.Errorf("the owner would change: %w", err)
+		}
+		if !sameGroup {
+			mode &^= 0o020 // meant for another group
+		}
+	}
+	if err = tmp.Chmod(mode); err != nil {
+		return err
+	}
+	if err = tmp.Sync(); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp.Name(), target); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}

@@ -1,0 +1,136 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package rttables
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// A fileLock is a flock(2) of a file, or of the directory of one that is missing.
+type fileLock struct {
+	file  *os.File // nil: the caller holds the directory
+	isDir bool
+}
+
+// A dirLock is a flock(2) of a directory, which outlasts several edits in it.
+type dirLock struct {
+	fileLock
+	info fs.FileInfo
+}
+
+func lockDir(dir string) (*dirLock, error) {
+	f, err := openLocked(dir, time.Now().Add(lockWait))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &dirLock{fileLock{f, true}, info}, nil
+}
+
+// lockTarget locks the file at target, or its directory if there is no file.
+func lockTarget(target string, held *dirLock, deadline time.Time) (fileLock, error) {
+	f, err := openLocked(target, deadline)
+	if err == nil {
+		return fileLock{file: f}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fileLock{}, err
+	}
+	dir := filepath.Dir(target)
+	if held != nil {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fileLock{}, err
+		}
+		if os.SameFile(info, held.info) {
+			return fileLock{isDir: true}, nil
+		}
+	}
+	f, err = openLocked(dir, deadline)
+	return fileLock{file: f, isDir: true}, err
+}
+
+// openLocked opens for reading, which is all that a lock needs, and locks. It asks
+// again and again, because flock(2) itself cannot be told when to give up.
+func openLocked(path string, deadline time.Time) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		err := tryLock(f)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			f.Close()
+			return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+		}
+		if time.Now().After(deadline) {
+			f.Close()
+			return nil, &fs.PathError{Op: "flock", Path: path, Err: fmt.Errorf("held by another process: %w", os.ErrDeadlineExceeded)}
+		}
+		// At random, so that of many who wait none keeps coming too late.
+		time.Sleep(pause/2 + rand.N(pause))
+	}
+}
+
+func tryLock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// current reports whether target is still what was locked.
+func (l fileLock) current(target string) bool {
+	now, err := os.Stat(target)
+	if l.isDir {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if err != nil {
+		return false
+	}
+	locked, err := l.file.Stat()
+	return err == nil && os.SameFile(locked, now)
+}
+
+// unlock gives the lock back: closing the only descriptor does.
+func (l fileLock) unlock() {
+	if l.file != nil {
+		l.file.Close()
+	}
+}
+
+// markLive locks a temporary file for as long as it is open, so that sweep leaves
+// it alone. Without the lock, nothing but that is lost.
+func markLive(tmp *os.File) { _ = tryLock(tmp) }
+
+// sweep removes the temporary files of processes that were killed: those that
+// nobody has locked.
+func sweep(pattern string) {
+	left, _ := filepath.Glob(pattern) // the only error is a bad pattern
+	for _, name := range left {
+		f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			continue
+		}
+		if tryLock(f) == nil {
+			os.Remove(name)
+		}
+		f.Close()
+	}
+}

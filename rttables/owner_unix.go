@@ -1,0 +1,48 @@
+//go:build unix
+
+package rttables
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// keepOwner gives tmp the owner and the group of the file that info describes, and
+// reports whether it has that group now. Only root can give a file away, so an
+// error means that another user's file would become ours.
+func keepOwner(tmp *os.File, info fs.FileInfo) (sameGroup bool, err error) {
+	now, err := tmp.Stat()
+	if err != nil {
+		return false, err
+	}
+	want, ok := info.Sys().(*syscall.Stat_t)
+	have, ok2 := now.Sys().(*syscall.Stat_t)
+	if !ok || !ok2 {
+		return false, errors.ErrUnsupported
+	}
+	if have.Uid == want.Uid && have.Gid == want.Gid {
+		return true, nil
+	}
+	err = tmp.Chown(int(want.Uid), int(want.Gid))
+	if err != nil && have.Uid == want.Uid {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// syncDir makes a rename in dir outlast a crash. Some file systems know no such
+// thing, and need none.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,337 @@
+package rttables
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// newTestRegistry makes directories etc and usr below a temporary one, and puts
+// the files there. A registry over them stands for the default one.
+func newTestRegistry(t *testing.T, pairs ...string) (r registry, root string) {
+	t.Helper()
+	root = t.TempDir()
+	for i := 0; i < len(pairs); i += 2 {
+		path := filepath.Join(root, pairs[i])
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, pairs[i+1])
+	}
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return registry{
+		etc:     filepath.Join(root, "etc"),
+		vendors: []string{filepath.Join(root, "usr"), filepath.Join(root, "usrlib")},
+	}, root
+}
+
+const ourLine = "20\tlan2 # policyroute"
+
+var registerTests = []struct {
+	name        string
+	files       []string
+	path, after string // the file that is written, and what is in it then; empty: none
+}{
+	{name: "in rt_tables", files: []string{"etc/rt_tables", stock}, path: "etc/rt_tables", after: stock + ourLine + "\n"},
+	{name: "no final line end", files: []string{"etc/rt_tables", "1 a"}, path: "etc/rt_tables", after: "1 a\n" + ourLine},
+	{name: "CRLF", files: []string{"etc/rt_tables", "1 a\r\n"}, path: "etc/rt_tables", after: "1 a\r\n" + ourLine + "\r\n"},
+	{name: "empty", files: []string{"etc/rt_tables", ""}, path: "etc/rt_tables", after: ourLine + "\n"},
+	{name: "nothing there", path: "etc/rt_tables", after: headerFile + "\n" + ourLine + "\n"},
+	{
+		name:  "beside the distribution's",
+		files: []string{"usr/rt_tables", stock},
+		path:  "etc/rt_tables.d/policyroute.conf", after: headerDir + "\n" + ourLine + "\n",
+	}, {
+		name:  "beside the distribution's, in a directory that is there",
+		files: []string{"usrlib/rt_tables", stock, "etc/rt_tables.d/README", "x"},
+		path:  "etc/rt_tables.d/policyroute.conf", after: headerFile + "\n" + ourLine + "\n",
+	}, {
+		name:  "the administrator's policyroute.conf",
+		files: []string{"usr/rt_tables", stock, "etc/rt_tables.d/policyroute.conf", "# mine\n"},
+		path:  "etc/rt_tables.d/policyroute.conf", after: "# mine\n" + ourLine + "\n",
+	},
+	{name: "known", files: []string{"etc/rt_tables", "20 lan2\n"}},
+	{name: "known in a conf file", files: []string{"etc/rt_tables", stock, "etc/rt_tables.d/x.conf", "0x14 lan2"}},
+	{name: "known to the distribution", files: []string{"usr/rt_tables", "20 lan2\n"}},
+	{name: "known in the distribution's conf file", files: []string{"etc/rt_tables", "", "usr/rt_tables.d/x.conf", "20 lan2\n"}},
+	{name: "known in a damaged file", files: []string{"etc/rt_tables", "20 lan2\ngarbage\n"}},
+	{name: "known though shown otherwise", files: []string{"etc/rt_tables", "20 lan2\n20 b\n"}},
+	{
+		name:  "a damaged file elsewhere",
+		files: []string{"etc/rt_tables", stock, "etc/rt_tables.d/x.conf", "garbage\n"},
+		path:  "etc/rt_tables", after: stock + ourLine + "\n",
+	},
+}
+
+func TestRegister(t *testing.T) {
+	for _, tt := range registerTests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, root := newTestRegistry(t, tt.files...)
+			before := dump(t, root)
+			for range 2 { // the second time it is known
+				if err := r.register(20, "lan2"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.path == "" {
+				if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+					t.Errorf("Register wrote (-before +after):\n%s", diff)
+				}
+			} else if b, err := os.ReadFile(filepath.Join(root, tt.path)); string(b) != tt.after {
+				t.Errorf("%s: %q, %v, want %q", tt.path, b, err, tt.after)
+			}
+			for range 2 {
+				if err := r.unregister(20, "lan2"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+				t.Errorf("after Unregister (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRegisterSeveral(t *testing.T) {
+	r, root := newTestRegistry(t, "usr/rt_tables", stock)
+	before := dump(t, root)
+	names := map[ID]string{20: "lan2", 21: "lan3", 22: "lan4"}
+	for id, name := range names {
+		if err := r.register(id, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := Load(os.DirFS(root), "etc", "usr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "0 unspec\n20 lan2\n21 lan3\n22 lan4\n" + reservedListing; listing(n) != want {
+		t.Errorf("got\n%s", listing(n))
+	}
+	for id, name := range names {
+		if err := r.unregister(id, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+func TestRegisterRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		files []string
+		id    ID
+		as    string
+		want  string // the error; R/ is the root
+	}{
+		{
+			"the name in use", []string{"etc/rt_tables", stock + "30 lan2\n"}, 20, "lan2",
+			`rt_tables entry 20 "lan2": R/etc/rt_tables:12: the name means table 30`,
+		}, {
+			"the ID in use", []string{"etc/rt_tables", "", "usr/rt_tables.d/x.conf", "20 office\n"}, 20, "lan2",
+			`rt_tables entry 20 "lan2": R/usr/rt_tables.d/x.conf:1: the ID bears the name "office"`,
+		}, {
+			"the name of two", []string{"etc/rt_tables", "20 lan2\n19 lan2\n"}, 20, "lan2",
+			`rt_tables entry 20 "lan2": R/etc/rt_tables:2: the name means table 19`,
+		}, {
+			"damaged", []string{"etc/rt_tables", "1 a\ngarbage\n"}, 20, "lan2",
+			`rttables: register 20 "lan2" in R/etc/rt_tables: damaged file left alone: ` +
+				`R/etc/rt_tables:2: no number at the head of the line: "garbage"`,
+		}, {
+			"reserved name", []string{"etc/rt_tables", ""}, 20, "main",
+			`rt_tables entry 20 "main": reserved name`,
+		}, {
+			"reserved ID", []string{"etc/rt_tables", ""}, 254, "lan2",
+			`rt_tables entry 254 "lan2": reserved ID`,
+		}, {
+			"a number", []string{"etc/rt_tables", ""}, 20, "21",
+			`rt_tables entry 20 "21": bad name: ip(8) takes it for a number, and would no longer reach the table of that number`,
+		}, {
+			"out of range", []string{"etc/rt_tables", ""}, 1 << 31, "lan2",
+			`rt_tables entry 2147483648 "lan2": ID out of range: iproute2 reads none from 2^31 up from a file`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, root := newTestRegistry(t, tt.files...)
+			before := dump(t, root)
+			err := r.register(tt.id, tt.as)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := strings.ReplaceAll(err.Error(), root+string(filepath.Separator), "R/")
+			if got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+			if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+				t.Errorf("(-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRegisterBuiltin(t *testing.T) {
+	r, root := newTestRegistry(t)
+	if err := r.register(Main, "main"); err != nil { // ip knows it without a file
+		t.Error(err)
+	}
+	if got := dump(t, r.etc); got != "" {
+		t.Errorf("written below %s:\n%s", root, got)
+	}
+}
+
+// No directory, and a file in its place: both fail for root as well.
+func TestRegisterNoDirectory(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	err := Register(missing, 20, "lan2")
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("error %v", err)
+	}
+	if err := Unregister(missing, 20, "lan2"); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(dir, "file")
+	write(t, file, "")
+	if err := Register(file, 20, "lan2"); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %v", err)
+	}
+	if got, want := dump(t, dir), "-rw-r--r-- file \"\"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestUnregisterLeavesOthers(t *testing.T) {
+	const mine = "20\tlan2 # policyroute\n"
+	tests := []struct {
+		name  string
+		files []string
+		path  string
+		after string
+	}{
+		{"no mark", []string{"etc/rt_tables", "20 lan2\n"}, "etc/rt_tables", "20 lan2\n"},
+		{"another mark", []string{"etc/rt_tables", "20 lan2 # policyroute of old\n"}, "etc/rt_tables", "20 lan2 # policyroute of old\n"},
+		{"another ID", []string{"etc/rt_tables", "21 lan2 # policyroute\n"}, "etc/rt_tables", "21 lan2 # policyroute\n"},
+		{"another name", []string{"etc/rt_tables", "20 lan3 # policyroute\n"}, "etc/rt_tables", "20 lan3 # policyroute\n"},
+		{"an ID that ends alike", []string{"etc/rt_tables", "1" + mine}, "etc/rt_tables", "1" + mine},
+		{"both", []string{"etc/rt_tables", "20 lan2\n" + mine}, "etc/rt_tables", "20 lan2\n"},
+		{"written otherwise", []string{"etc/rt_tables", "1 a\n0x14   lan2   #policyroute\n"}, "etc/rt_tables", "1 a\n"},
+		{"conf file of others", []string{"etc/rt_tables.d/x.conf", mine}, "etc/rt_tables.d/x.conf", mine},
+		{
+			"a comment in our file", []string{"etc/rt_tables", headerFile + "\n# note\n" + mine},
+			"etc/rt_tables", headerFile + "\n# note\n",
+		},
+		{
+			"another entry in our file", []string{"etc/rt_tables", headerFile + "\n" + mine + "21 b\n"},
+			"etc/rt_tables", headerFile + "\n21 b\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, root := newTestRegistry(t, tt.files...)
+			if err := r.unregister(20, "lan2"); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := os.ReadFile(filepath.Join(root, tt.path)); string(b) != tt.after {
+				t.Errorf("%q, %v, want %q", b, err, tt.after)
+			}
+		})
+	}
+}
+
+func TestUnregisterKeepsDirectoryInUse(t *testing.T) {
+	r, root := newTestRegistry(t, "usr/rt_tables", stock)
+	if err := r.register(20, "lan2"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "etc/rt_tables.d/theirs.conf"), "30 b\n")
+	if err := r.unregister(20, "lan2"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("-rw-r--r-- theirs.conf \"30 b\\n\"\n", dump(t, filepath.Join(root, "etc/rt_tables.d"))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestUnregisterDamaged(t *testing.T) {
+	for _, content := range []string{
+		"20\tlan2 # policyroute\ngarbage\n",
+		"garbage\n20\tlan2 # policyroute\n",
+	} {
+		r, root := newTestRegistry(t, "etc/rt_tables", content)
+		before := dump(t, root)
+		var se *SyntaxError
+		if err := r.unregister(20, "lan2"); !errors.As(err, &se) || se.File != filepath.Join(r.etc, "rt_tables") {
+			t.Errorf("%q: %v, want a *SyntaxError", content, err)
+		}
+		if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+			t.Errorf("(-before +after):\n%s", diff)
+		}
+	}
+	r, _ := newTestRegistry(t, "etc/rt_tables", "garbage\n")
+	if err := r.unregister(20, "lan2"); err != nil {
+		t.Errorf("damaged, but without our line: %v", err)
+	}
+}
+
+// Names that come and go at once, in one process and in several, leave what was
+// there before, in an existing file and in one of ours.
+func TestRegisterConcurrent(t *testing.T) {
+	for _, files := range [][]string{{"etc/rt_tables", stock}, {}} {
+		r, root := newTestRegistry(t, files...)
+		before := dump(t, root)
+		var cmds []*exec.Cmd
+		for range 2 {
+			cmd, _ := startChild(t, "register", r.etc)
+			cmds = append(cmds, cmd)
+		}
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				id := ID(100 + i)
+				for range 20 {
+					if err := Register(r.etc, id, "t"+id.String()); err != nil {
+						t.Error(err)
+					}
+					if err := Unregister(r.etc, id, "t"+id.String()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for _, cmd := range cmds {
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("child: %v", err)
+			}
+		}
+		if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+			t.Errorf("(-before +after):\n%s", diff)
+		}
+	}
+}
+
+func TestNewRegistry(t *testing.T) {
+	vendors := []string{"/usr/share/iproute2", "/usr/lib/iproute2"}
+	for etc, want := range map[string]registry{
+		"":                {filepath.Clean(defaultEtc), vendors},
+		"/etc/iproute2/":  {filepath.Clean(defaultEtc), vendors},
+		"/etc/./iproute2": {filepath.Clean(defaultEtc), vendors},
+		"/opt/iproute2":   {filepath.Clean("/opt/iproute2"), nil},
+	} {
+		if diff := cmp.Diff(want, newRegistry(etc), cmp.AllowUnexported(registry{})); diff != "" {
+			t.Errorf("newRegistry(%q) (-want +got):\n%s", etc, diff)
+		}
+	}
+}
