@@ -1,0 +1,252 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/jsimonetti/rtnetlink/v2/driver"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// An End is one end of a veth pair.
+type End struct {
+	NS   *NS
+	Name string // at most 15 bytes
+
+	// Index is the interface index to have; zero lets the kernel choose.
+	Index uint32
+
+	// MAC is the hardware address to have, nil for a random one.
+	MAC net.HardwareAddr
+}
+
+// Veth makes a veth pair and takes both ends up.
+func (l *Lab) Veth(a, b End) {
+	l.tb.Helper()
+	// The kernel takes the index of the peer only together with one for the
+	// near end.
+	if a.Index == 0 {
+		a, b = b, a
+	}
+	l.step(fmt.Sprintf("veth %s in %s, %s in %s", a.Name, a.NS, b.Name, b.NS), func() error {
+		peer := b.message()
+		peer.Attributes.NetNS = rtnetlink.NetNSForFD(uint32(b.NS.FD()))
+		near := a.message()
+		near.Attributes.Info = &rtnetlink.LinkInfo{Kind: "veth", Data: &driver.Veth{PeerInfo: peer}}
+		if err := a.NS.newLink(near); err != nil {
+			return err
+		}
+		// The peer cannot be made up: it has no peer yet at that moment.
+		if err := a.NS.up(a.Name); err != nil {
+			return err
+		}
+		if err := b.NS.up(b.Name); err != nil {
+			return err
+		}
+		return errors.Join(a.NS.settle(a.Name), b.NS.settle(b.Name))
+	})
+}
+
+func (e End) message() *rtnetlink.LinkMessage {
+	return &rtnetlink.LinkMessage{
+		Index:      e.Index,
+		Attributes: &rtnetlink.LinkAttributes{Name: e.Name, Address: e.MAC},
+	}
+}
+
+// Link makes a veth pair, name here and peerName in the namespace peer, and
+// takes both ends up.
+func (ns *NS) Link(name string, peer *NS, peerName string) {
+	ns.lab.tb.Helper()
+	ns.lab.Veth(End{NS: ns, Name: name}, End{NS: peer, Name: peerName})
+}
+
+// Up takes an interface up.
+func (ns *NS) Up(ifname string) {
+	ns.lab.tb.Helper()
+	ns.step("up "+ifname, func() error {
+		if err := ns.up(ifname); err != nil {
+			return err
+		}
+		return ns.settle(ifname)
+	})
+}
+
+// Down takes an interface down. The kernel removes its IPv4 routes from every
+// table, and its IPv6 addresses.
+func (ns *NS) Down(ifname string) {
+	ns.lab.tb.Helper()
+	ns.step("down "+ifname, func() error { return ns.setFlags(ifname, 0, uapi.IFF_UP) })
+}
+
+// DeleteLink deletes an interface; the other end of a veth pair goes with it.
+func (ns *NS) DeleteLink(ifname string) {
+	ns.lab.tb.Helper()
+	ns.step("delete link "+ifname, func() error {
+		conn, link, err := ns.link(ifname)
+		if err != nil {
+			return err
+		}
+		return conn.Link.Delete(link.Index)
+	})
+}
+
+// Index returns the index of an interface.
+func (ns *NS) Index(ifname string) (index uint32) {
+	ns.lab.tb.Helper()
+	ns.step("index of "+ifname, func() error {
+		_, link, err := ns.link(ifname)
+		index = link.Index
+		return err
+	})
+	return index
+}
+
+// Addr adds addresses, such as 192.0.2.1/24 and 2001:db8::1/64, to an
+// interface. IPv6 addresses are usable at once, without duplicate address
+// detection, unless the namespace has KernelDefaults.
+func (ns *NS) Addr(ifname string, prefixes ...string) {
+	ns.lab.tb.Helper()
+	for _, p := range prefixes {
+		ns.step(fmt.Sprintf("add address %s to %s", p, ifname), func() error {
+			return ns.address(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
+				if m.Family == uapi.AF_INET6 && !ns.chatty {
+					m.Flags |= uapi.IFA_F_NODAD
+				}
+				if err := conn.Address.New(m); err != nil {
+					return err
+				}
+				return ns.settle(ifname)
+			})
+		})
+	}
+}
+
+// DelAddr removes addresses from an interface.
+func (ns *NS) DelAddr(ifname string, prefixes ...string) {
+	ns.lab.tb.Helper()
+	for _, p := range prefixes {
+		ns.step(fmt.Sprintf("delete address %s from %s", p, ifname), func() error {
+			return ns.address(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
+				return conn.Address.Delete(m)
+			})
+		})
+	}
+}
+
+func (ns *NS) address(ifname, prefix string, send func(*rtnetlink.Conn, *rtnetlink.AddressMessage) error) error {
+	p, err := netip.ParsePrefix(prefix)
+	if err != nil {
+		return err
+	}
+	conn, link, err := ns.link(ifname)
+	if err != nil {
+		return err
+	}
+	ip := net.IP(p.Addr().AsSlice())
+	m := &rtnetlink.AddressMessage{
+		Family:       uapi.AF_INET6,
+		PrefixLength: uint8(p.Bits()),
+		Index:        link.Index,
+		Attributes:   &rtnetlink.AddressAttributes{Address: ip, Local: ip},
+	}
+	if p.Addr().Is4() {
+		m.Family = uapi.AF_INET
+	}
+	if p.Addr().IsLoopback() {
+		m.Scope = uapi.RT_SCOPE_HOST
+	}
+	return send(conn, m)
+}
+
+// netlink returns the namespace's own netlink socket.
+func (ns *NS) netlink() (*rtnetlink.Conn, error) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if ns.conn == nil {
+		return nil, errClosed
+	}
+	return ns.conn, nil
+}
+
+// link looks an interface up by its name.
+func (ns *NS) link(ifname string) (*rtnetlink.Conn, rtnetlink.LinkMessage, error) {
+	conn, err := ns.netlink()
+	if err != nil {
+		return nil, rtnetlink.LinkMessage{}, err
+	}
+	req := &rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Name: ifname}}
+	msgs, err := conn.Execute(req, uapi.RTM_GETLINK, netlink.Request)
+	if err != nil {
+		return nil, rtnetlink.LinkMessage{}, err
+	}
+	for _, m := range msgs {
+		if link, ok := m.(*rtnetlink.LinkMessage); ok {
+			return conn, *link, nil
+		}
+	}
+	return nil, rtnetlink.LinkMessage{}, errors.New("the kernel did not answer with a link")
+}
+
+func (ns *NS) newLink(m *rtnetlink.LinkMessage) error {
+	conn, err := ns.netlink()
+	if err != nil {
+		return err
+	}
+	return conn.Link.New(m)
+}
+
+func (ns *NS) up(ifname string) error { return ns.setFlags(ifname, uapi.IFF_UP, uapi.IFF_UP) }
+
+func (ns *NS) setFlags(ifname string, flags, change uint32) error {
+	conn, link, err := ns.link(ifname)
+	if err != nil {
+		return err
+	}
+	return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.Index, Flags: flags, Change: change})
+}
+
+// settle waits until the kernel's own workers are done with an interface, some
+// milliseconds after it came up or got an address. Until then its routes are
+// flagged linkdown, it has no IPv6 link-local address, and the addresses that
+// it has are tentative, even without duplicate address detection: binding to
+// one fails. Without a carrier there is nothing to wait for.
+func (ns *NS) settle(ifname string) error {
+	const patience = 5 * time.Second
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		conn, link, err := ns.link(ifname)
+		if err != nil || link.Flags&uapi.IFF_LOWER_UP == 0 {
+			return err
+		}
+		busy := link.Flags&uapi.IFF_RUNNING == 0
+		if !busy && !ns.chatty {
+			if busy, err = tentative(conn, link.Index); err != nil {
+				return err
+			}
+		}
+		if !busy {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s has a carrier but is not ready after %v", ifname, patience)
+		}
+	}
+}
+
+// tentative reports whether an interface has an address that cannot be used
+// yet.
+func tentative(conn *rtnetlink.Conn, index uint32) (bool, error) {
+	addrs, err := conn.Address.List()
+	for _, a := range addrs {
+		if a.Index == index && a.Flags&uapi.IFA_F_TENTATIVE != 0 {
+			return true, err
+		}
+	}
+	return false, err
+}

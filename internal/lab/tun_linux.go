@@ -1,0 +1,28 @@
+package lab
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTUN makes a tun interface in the namespace of the calling thread, which
+// is the one that the kernel notes at open.
+func openTUN(name string) (*os.File, error) {
+	const path = "/dev/net/tun"
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("TUNSETIFF", err)
+	}
+	// Only now: before TUNSETIFF the file reports an error to the poller.
+	return os.NewFile(uintptr(fd), path), nil
+}
