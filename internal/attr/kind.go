@@ -1,0 +1,182 @@
+package attr
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// A Kind is the shape of a payload: how a V is written and read.
+type Kind[V any] struct {
+	// Append appends the payload, without header and padding. An error says
+	// why v cannot be sent.
+	Append func(b []byte, v V) ([]byte, error)
+	// Decode reads the payload. An error says what is wrong with it.
+	Decode func(p []byte) (V, error)
+}
+
+// fixed is the Kind of a payload of exactly n bytes. A longer one is read
+// from its start, as the kernel reads it.
+func fixed[V any](n int, put func([]byte, V) []byte, get func([]byte) V) Kind[V] {
+	return Kind[V]{
+		Append: func(b []byte, v V) ([]byte, error) { return put(b, v), nil },
+		Decode: func(p []byte) (V, error) {
+			if len(p) < n {
+				var zero V
+				return zero, lengthError{len(p), n}
+			}
+			return get(p), nil
+		},
+	}
+}
+
+// A lengthError reports a payload that is too short.
+type lengthError struct{ got, want int }
+
+func (e lengthError) Error() string {
+	return fmt.Sprintf("%d bytes of payload, want %d", e.got, e.want)
+}
+
+// U8 is a byte.
+func U8[V ~uint8]() Kind[V] {
+	return fixed(1,
+		func(b []byte, v V) []byte { return append(b, uint8(v)) },
+		func(p []byte) V { return V(p[0]) })
+}
+
+// U16 is a uint16 in host byte order.
+func U16[V ~uint16]() Kind[V] {
+	return fixed(2,
+		func(b []byte, v V) []byte { return binary.NativeEndian.AppendUint16(b, uint16(v)) },
+		func(p []byte) V { return V(binary.NativeEndian.Uint16(p)) })
+}
+
+// U32 is a uint32 in host byte order.
+func U32[V ~uint32]() Kind[V] {
+	return fixed(4,
+		func(b []byte, v V) []byte { return binary.NativeEndian.AppendUint32(b, uint32(v)) },
+		func(p []byte) V { return V(binary.NativeEndian.Uint32(p)) })
+}
+
+// Halves is a uint32 in host byte order that holds two numbers.
+func Halves[V any](join func(high, low uint16) V, split func(V) (high, low uint16)) Kind[V] {
+	return fixed(4,
+		func(b []byte, v V) []byte {
+			high, low := split(v)
+			return binary.NativeEndian.AppendUint32(b, uint32(high)<<16|uint32(low))
+		},
+		func(p []byte) V {
+			n := binary.NativeEndian.Uint32(p)
+			return join(uint16(n>>16), uint16(n))
+		})
+}
+
+// BE16 is a uint16 in network byte order.
+func BE16[V ~uint16]() Kind[V] {
+	return fixed(2,
+		func(b []byte, v V) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) },
+		func(p []byte) V { return V(binary.BigEndian.Uint16(p)) })
+}
+
+// BE32 is a uint32 in network byte order.
+func BE32[V ~uint32]() Kind[V] {
+	return fixed(4,
+		func(b []byte, v V) []byte { return binary.BigEndian.AppendUint32(b, uint32(v)) },
+		func(p []byte) V { return V(binary.BigEndian.Uint32(p)) })
+}
+
+// BE64 is a uint64 in network byte order.
+func BE64[V ~uint64]() Kind[V] {
+	return fixed(8,
+		func(b []byte, v V) []byte { return binary.BigEndian.AppendUint64(b, uint64(v)) },
+		func(p []byte) V { return V(binary.BigEndian.Uint64(p)) })
+}
+
+// Flag is a byte that is 1 or absent.
+func Flag[V ~bool]() Kind[V] {
+	return fixed(1,
+		func(b []byte, v V) []byte {
+			if v {
+				return append(b, 1)
+			}
+			return append(b, 0)
+		},
+		func(p []byte) V { return p[0] != 0 })
+}
+
+// ifNameSize is IFNAMSIZ of linux/if.h, the terminating NUL included.
+const ifNameSize = 16
+
+// IfName is the name of an interface, written with its NUL; a missing one is
+// accepted.
+func IfName[V ~string]() Kind[V] {
+	tooLong := func(v string) error {
+		return fmt.Errorf("interface name %q is longer than %d bytes", v, ifNameSize-1)
+	}
+	return Kind[V]{
+		Append: func(b []byte, v V) ([]byte, error) {
+			if len(v) >= ifNameSize {
+				return nil, tooLong(string(v))
+			}
+			if strings.ContainsRune(string(v), 0) {
+				return nil, fmt.Errorf("interface name %q contains a NUL", string(v))
+			}
+			return append(append(b, v...), 0), nil
+		},
+		Decode: func(p []byte) (V, error) {
+			s, _, _ := strings.Cut(string(p), "\x00")
+			if len(s) >= ifNameSize {
+				return "", tooLong(s)
+			}
+			return V(s), nil
+		},
+	}
+}
+
+// Addr is an IPv4 address of 4 or an IPv6 address of 16 bytes. A zone is no
+// part of it and an error.
+func Addr() Kind[netip.Addr] {
+	return Kind[netip.Addr]{
+		Append: func(b []byte, a netip.Addr) ([]byte, error) {
+			if a.Zone() != "" {
+				return nil, fmt.Errorf("address %s has a zone", a)
+			}
+			return AppendAddr(b, a), nil
+		},
+		Decode: func(p []byte) (netip.Addr, error) {
+			a, ok := netip.AddrFromSlice(p)
+			if !ok {
+				return netip.Addr{}, fmt.Errorf("%d bytes of address, want 4 or 16", len(p))
+			}
+			return a, nil
+		},
+	}
+}
+
+// AppendAddr appends the 4 or 16 bytes of a; of the zero Addr, none.
+func AppendAddr(b []byte, a netip.Addr) []byte {
+	switch {
+	case a.Is4():
+		a4 := a.As4()
+		return append(b, a4[:]...)
+	case a.IsValid():
+		a16 := a.As16()
+		return append(b, a16[:]...)
+	}
+	return b
+}
+
+// DecodePrefix reads an address of exactly bits bits, of which the first n are
+// the prefix. Host bits are kept.
+func DecodePrefix(b []byte, bits int, n uint8, p *netip.Prefix) error {
+	a, ok := netip.AddrFromSlice(b)
+	switch {
+	case !ok || a.BitLen() != bits:
+		return fmt.Errorf("%d bytes of address, want %d", len(b), bits/8)
+	case int(n) > bits:
+		return fmt.Errorf("a prefix of %d bits in an address of %d", n, bits)
+	}
+	*p = netip.PrefixFrom(a, int(n))
+	return nil
+}

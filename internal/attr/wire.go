@@ -1,0 +1,100 @@
+package attr
+
+import (
+	"encoding/binary"
+	"iter"
+)
+
+// The layout of struct nlattr in linux/netlink.h: two host-order uint16, the
+// length (header included, padding not) and the type.
+const (
+	headerLen = 4
+	align     = 4
+
+	// typeMask cuts NLA_F_NESTED and NLA_F_NET_BYTEORDER off a type.
+	typeMask = 0x3fff
+
+	// MaxPayload is what the 16-bit length leaves for a payload.
+	MaxPayload = 0xffff - headerLen
+)
+
+// padded is n rounded up to the alignment of attributes.
+func padded(n int) int { return (n + align - 1) &^ (align - 1) }
+
+// Append appends one attribute with its header and padding. The payload must
+// fit into an attribute's 16-bit length; the rows of this package see to that.
+func Append(b []byte, num uint16, payload []byte) []byte {
+	b = appendHeader(b, num, len(payload))
+	b = append(b, payload...)
+	return pad(b, len(payload))
+}
+
+// AppendU32 appends an attribute that is a uint32 in host byte order.
+func AppendU32[A Number](b []byte, num A, v uint32) []byte {
+	b = appendHeader(b, uint16(num), 4)
+	return binary.NativeEndian.AppendUint32(b, v)
+}
+
+// appendHeader appends the header of an attribute with n bytes of payload.
+func appendHeader(b []byte, num uint16, n int) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(headerLen+n))
+	return binary.NativeEndian.AppendUint16(b, num)
+}
+
+// pad appends the zeros that follow n bytes of payload.
+func pad(b []byte, n int) []byte {
+	for range padded(n) - n {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// next cuts the first attribute off b: its type with all flag bits, its
+// payload, the bytes of both with the padding, and what follows. ok is false
+// where b does not start with a whole attribute. No slice reaches beyond its
+// own bytes.
+func next(b []byte) (num uint16, payload, whole, rest []byte, ok bool) {
+	if len(b) < headerLen {
+		return 0, nil, nil, nil, false
+	}
+	n := int(binary.NativeEndian.Uint16(b))
+	if n < headerLen || n > len(b) {
+		return 0, nil, nil, nil, false
+	}
+	// The kernel may leave out the padding of a message's last attribute.
+	end := min(padded(n), len(b))
+	return binary.NativeEndian.Uint16(b[2:]), b[headerLen:n:n], b[:end:end], b[end:], true
+}
+
+// At reports the type, without its flag bits, of the top-level attribute of b
+// that byte offset off belongs to, which is how the kernel points at the cause
+// of a refusal.
+func At(b []byte, off int) (num uint16, ok bool) {
+	for pos := 0; off >= pos; {
+		num, _, whole, rest, ok := next(b)
+		if !ok {
+			return 0, false
+		}
+		if off < pos+len(whole) {
+			return num & typeMask, true
+		}
+		pos += len(whole)
+		b = rest
+	}
+	return 0, false
+}
+
+// All yields the attributes of raw, which are a message's own bytes: the type
+// with its flag bits, and the payload.
+func All(raw string) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		b := []byte(raw)
+		for {
+			num, payload, _, rest, ok := next(b)
+			if !ok || !yield(num, payload) {
+				return
+			}
+			b = rest
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package attr
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+func TestAppendAttribute(t *testing.T) {
+	for payload, want := range map[string]string{
+		"":     "=ff 0400 0180",
+		"a":    "=ff 0500 0180 =61 =000000",
+		"abc":  "=ff 0700 0180 =616263 =00",
+		"abcd": "=ff 0800 0180 =61626364",
+	} {
+		if got, want := Append([]byte{0xff}, 0x8001, []byte(payload)), recorded(t, want); !bytes.Equal(got, want) {
+			t.Errorf("Append(%q): got %x, want %x", payload, got, want)
+		}
+	}
+	got := AppendU32([]byte{0xff}, uapi.FRA_TABLE, 0x01020304)
+	if want := recorded(t, "=ff 0800 0f00 04030201"); !bytes.Equal(got, want) {
+		t.Errorf("AppendU32: got %x, want %x", got, want)
+	}
+}
+
+// next hands out slices that end where their attribute does, so that an append
+// to one cannot write over the next.
+func TestNext(t *testing.T) {
+	b := recorded(t, "0500 0180 =61 =000000 0800 0f00 04030201")
+	num, payload, whole, rest, ok := next(b)
+	if !ok || num != 0x8001 || string(payload) != "a" || !bytes.Equal(whole, b[:8]) || !bytes.Equal(rest, b[8:]) {
+		t.Fatalf("got %#x, %x, %x, %x, %t", num, payload, whole, rest, ok)
+	}
+	if cap(payload) != 1 || cap(whole) != 8 {
+		t.Errorf("room behind the payload %d, behind the attribute %d, want none", cap(payload)-1, cap(whole)-8)
+	}
+}
+
+func TestAt(t *testing.T) {
+	b := recorded(t, "0800 0600 01000000 0900 0f80 =0102030405 =000000 0500 1600 =06")
+	for off, want := range map[int]int{
+		-1: -1, 0: 6, 7: 6, 8: 15, 12: 15, 19: 15, 20: 22, 24: 22, 25: -1, 1 << 30: -1,
+	} {
+		num, ok := At(b, off)
+		if ok != (want >= 0) || ok && int(num) != want {
+			t.Errorf("At(%d): got %d, %t, want %d", off, num, ok, want)
+		}
+	}
+	for _, damaged := range []string{"", "=08", "0300 0600 01000000", "0900 0600 01000000", "0000 0600"} {
+		if num, ok := At(recorded(t, damaged), 0); ok {
+			t.Errorf("At in %q: got %d", damaged, num)
+		}
+	}
+}
+
+func TestAll(t *testing.T) {
+	raw := string(recorded(t, "0800 0680 01000000 0500 0f00 =07 =000000 0400 1600 0300 0100"))
+	var nums []uint16
+	for num, p := range All(raw) {
+		nums = append(nums, num)
+		for i := range p {
+			p[i] = 0xff // the payloads are the caller's
+		}
+	}
+	if len(nums) != 3 || nums[0] != 0x8006 || nums[1] != 15 || nums[2] != 22 {
+		t.Errorf("All: got %#x, want 0x8006, 0xf and 0x16", nums)
+	}
+	for num := range All(raw) {
+		if num != 0x8006 {
+			t.Errorf("All goes on after its loop was left: %#x", num)
+		}
+		break
+	}
+	for num := range All("") {
+		t.Errorf("All of nothing: %#x", num)
+	}
+}
