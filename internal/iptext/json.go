@@ -1,0 +1,128 @@
+package iptext
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// The structure of JSON as ip(8) writes it. Compact there is no blank. Pretty
+// every member of an object has a line of its own, indented by four blanks for
+// each level, but the elements of an array have none:
+//
+//	[ {
+//	        "priority": 0,
+//	        "src": "all"
+//	    },{
+//	        "priority": 32766
+//	    } ]
+//
+// In text all of these methods do nothing.
+
+// StartObject begins an object, an element of an array.
+func (o *Out) StartObject() { o.start("{") }
+
+// EndObject ends the object that was started last.
+func (o *Out) EndObject() {
+	if !o.json {
+		return
+	}
+	o.depth--
+	if o.comma {
+		o.newline()
+	}
+	o.buf = append(o.buf, '}')
+	o.comma = true
+}
+
+// StartArray begins an array, the value of the member with a name, or, where
+// that is empty, one that is no member.
+func (o *Out) StartArray(name string) {
+	if name != "" {
+		o.name(name)
+	}
+	o.start("[")
+	if o.json && o.pretty {
+		o.buf = append(o.buf, ' ')
+	}
+}
+
+// EndArray ends the array that was started last.
+func (o *Out) EndArray() {
+	if !o.json {
+		return
+	}
+	o.depth--
+	if o.pretty && o.comma {
+		o.buf = append(o.buf, ' ')
+	}
+	o.buf = append(o.buf, ']')
+	o.comma = true
+}
+
+func (o *Out) start(bracket string) {
+	if o.json {
+		o.raw(bracket)
+		o.depth++
+		o.comma = false
+	}
+}
+
+// name begins a member.
+func (o *Out) name(name string) {
+	if !o.json {
+		return
+	}
+	o.separate()
+	o.newline()
+	o.buf = appendQuoted(o.buf, name)
+	o.buf = append(o.buf, ':')
+	if o.pretty {
+		o.buf = append(o.buf, ' ')
+	}
+	o.comma = false // the value stands behind the name
+}
+
+// raw writes a value, or the beginning of one.
+func (o *Out) raw(s string) {
+	o.separate()
+	o.buf = append(o.buf, s...)
+	o.comma = true
+}
+
+// separate writes the comma between two elements or members.
+func (o *Out) separate() {
+	if o.comma {
+		o.buf = append(o.buf, ',')
+	}
+}
+
+func (o *Out) newline() {
+	if o.pretty {
+		o.buf = append(o.buf, '\n')
+		o.buf = append(o.buf, strings.Repeat("    ", o.depth)...)
+	}
+}
+
+// escapes are the letters that ip(8) has a backslash before, and what follows
+// it.
+const (
+	escaped = "\t\n\r\f\b\\\""
+	escapes = `tnrfb\"`
+)
+
+// appendQuoted appends s as ip(8) writes a string. Unlike ip(8) it escapes
+// every control character, and replaces what is no UTF-8: JSON has neither.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		if i := strings.IndexRune(escaped, r); i >= 0 {
+			b = append(b, '\\', escapes[i])
+		} else if r < ' ' {
+			b = fmt.Appendf(b, `\u%04x`, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,107 @@
+package iptext
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// An Out collects what ip(8) shows of objects, as text or as JSON. Most values
+// are in both: text has words before a value, JSON has it as a member with a
+// name.
+type Out struct {
+	buf          []byte
+	json, pretty bool
+	depth        int  // of the brackets that are open
+	comma        bool // before the next member or element
+}
+
+// NewOut returns an Out for text or, if json is set, for JSON, on many lines if
+// pretty is set as well.
+func NewOut(json, pretty bool) *Out { return &Out{json: json, pretty: json && pretty} }
+
+// IsJSON reports whether o is for JSON.
+func (o *Out) IsJSON() bool { return o.json }
+
+// Text writes what JSON does not have.
+func (o *Out) Text(s ...string) {
+	if o.json {
+		return
+	}
+	for _, s := range s {
+		o.buf = append(o.buf, s...)
+	}
+}
+
+// Str writes a string.
+func (o *Out) Str(name, before, value string) {
+	if !o.json {
+		o.Text(before, value)
+		return
+	}
+	o.name(name)
+	o.separate()
+	o.buf = appendQuoted(o.buf, value)
+	o.comma = true
+}
+
+// Uint writes a number.
+func (o *Out) Uint(name, before string, n uint64) { o.number(name, before, Decimal(n)) }
+
+// Int writes a number that may be negative.
+func (o *Out) Int(name, before string, n int64) {
+	o.number(name, before, strconv.FormatInt(n, 10))
+}
+
+func (o *Out) number(name, before, digits string) {
+	if !o.json {
+		o.Text(before, digits)
+		return
+	}
+	o.name(name)
+	o.raw(digits)
+}
+
+// Hex writes a number in hexadecimal, which in JSON is a string.
+func (o *Out) Hex(name, before string, n uint64) { o.Str(name, before, AltHex(n)) }
+
+// Null writes a word that stands for itself, which in JSON is a member without
+// a value.
+func (o *Out) Null(name, word string) {
+	if !o.json {
+		o.Text(word)
+		return
+	}
+	o.name(name)
+	o.raw("null")
+}
+
+// Newline ends a line of text, or the whole of JSON.
+func (o *Out) Newline() {
+	if !o.json || o.depth == 0 {
+		o.buf = append(o.buf, '\n')
+	}
+}
+
+// String is what was written.
+func (o *Out) String() string { return string(o.buf) }
+
+// AltHex is n as printf(3) has it for %#x: hexadecimal after 0x, but 0 alone.
+func AltHex[V Number](n V) string {
+	if n == 0 {
+		return "0"
+	}
+	return Hex(n)
+}
+
+// AddrText is an address as ip(8) shows it, by inet_ntop(3): an IPv6 address of
+// which only the last 32 bits are set has these as an IPv4 address, unless they
+// are less than 0x10000.
+func AddrText(a netip.Addr) string {
+	if a.Is6() && !a.Is4In6() {
+		b := a.As16()
+		if [12]byte(b[:12]) == [12]byte{} && (b[12] != 0 || b[13] != 0) {
+			return "::" + netip.AddrFrom4([4]byte(b[12:])).String()
+		}
+	}
+	return a.String()
+}

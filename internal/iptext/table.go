@@ -1,0 +1,120 @@
+package iptext
+
+import (
+	"slices"
+)
+
+// A Word is a keyword with its arguments, and what it stands for in a T.
+type Word[T any] struct {
+	// Names are the keyword, and its other names. Print writes the first.
+	Names []string
+	// Parse takes the arguments. The keyword has been taken.
+	Parse func(w *Words, v *T) error
+	// Print writes keyword and arguments, or nothing where v has none. It is
+	// nil for a word that another one prints.
+	Print func(p *Printer, v *T)
+}
+
+// A Table is the words of an object in the order in which they are printed.
+type Table[T any] []Word[T]
+
+// Find returns the word of a name.
+func (t Table[T]) Find(name string) (*Word[T], bool) {
+	for i := range t {
+		if slices.Contains(t[i].Names, name) {
+			return &t[i], true
+		}
+	}
+	return nil, false
+}
+
+// Parse takes the next word and its arguments. what says what was expected,
+// for the error about an unknown word.
+func (t Table[T]) Parse(w *Words, v *T, what string) error {
+	name := w.Take()
+	word, ok := t.Find(name)
+	if !ok {
+		return w.Errorf("not %s%s", what, t.suggest(name))
+	}
+	return word.Parse(w, v)
+}
+
+// Print writes all words of v.
+func (t Table[T]) Print(p *Printer, v *T) {
+	for i := range t {
+		if t[i].Print != nil {
+			t[i].Print(p, v)
+		}
+	}
+}
+
+// suggest names the keyword that name is likely a misspelling of.
+func (t Table[T]) suggest(name string) string {
+	var all []string
+	for i := range t {
+		all = append(all, t[i].Names...)
+	}
+	return Suggest(name, all)
+}
+
+// Suggest returns "; did you mean x?" for the x among names that is nearest to
+// word, or "" if none is near.
+func Suggest(word string, names []string) string {
+	best, bestDist := "", 3
+	for _, n := range names {
+		if d := distance(word, n); d < bestDist && d < len(n) {
+			best, bestDist = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// maxSuggest bounds the work that a word from outside can cause.
+const maxSuggest = 32
+
+// distance is the number of letters to insert, delete, replace or swap with
+// their neighbour to turn a into b.
+func distance(a, b string) int {
+	if len(a) > maxSuggest || len(b) > maxSuggest {
+		return maxSuggest
+	}
+	var d [maxSuggest + 1][maxSuggest + 1]int
+	for i := range len(a) + 1 {
+		for j := range len(b) + 1 {
+			switch {
+			case i == 0 || j == 0:
+				d[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				d[i][j] = d[i-1][j-1]
+			default:
+				d[i][j] = 1 + min(d[i-1][j-1], d[i-1][j], d[i][j-1])
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// A Printer collects words.
+type Printer struct {
+	buf []byte
+}
+
+// Put writes words, blanks between them.
+func (p *Printer) Put(words ...string) {
+	for _, s := range words {
+		if len(p.buf) > 0 {
+			p.buf = append(p.buf, ' ')
+		}
+		p.buf = append(p.buf, s...)
+	}
+}
+
+// String is what was written.
+func (p *Printer) String() string { return string(p.buf) }

@@ -1,0 +1,134 @@
+package iptext
+
+import (
+	"strings"
+	"testing"
+)
+
+// A thing has two words, one of them with two names, and one that is only read.
+type thing struct {
+	not bool
+	to  string
+}
+
+var things = Table[thing]{
+	{Names: []string{"not"},
+		Parse: func(_ *Words, v *thing) error { v.not = true; return nil },
+		Print: func(p *Printer, v *thing) {
+			if v.not {
+				p.Put("not")
+			}
+		}},
+	{Names: []string{"to", "towards"},
+		Parse: func(w *Words, v *thing) (err error) { v.to, err = w.Arg("a place"); return err },
+		Print: func(p *Printer, v *thing) {
+			if v.to != "" {
+				p.Put("to", v.to)
+			}
+		}},
+	{Names: []string{"nowhere"},
+		Parse: func(_ *Words, v *thing) error { v.to = ""; return nil }},
+}
+
+func parseThing(s string) (v thing, err error) {
+	for w := Split("thing", s); w.More() && err == nil; {
+		err = things.Parse(w, &v, "a word of things")
+	}
+	return v, err
+}
+
+func TestTable(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "not": "not", "to sea": "to sea", "towards sea not": "not to sea",
+		"to sea nowhere": "", "to sea to hill": "to hill", "to not": "to not",
+	} {
+		v, err := parseThing(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		var p Printer
+		if things.Print(&p, &v); p.String() != want {
+			t.Errorf("%q prints as %q, want %q", text, p.String(), want)
+		}
+	}
+	for text, want := range map[string]string{
+		"not to":         `thing: word 3: a place is missing after "to"`,
+		"not far":        `thing: word 2 "far": not a word of things`,
+		"tоwards":        `thing: word 1 "tоwards": not a word of things; did you mean towards?`, // a Cyrillic o
+		"not twoards":    `thing: word 2 "twoards": not a word of things; did you mean towards?`,
+		"to sea nowhree": `thing: word 3 "nowhree": not a word of things; did you mean nowhere?`,
+	} {
+		if v, err := parseThing(text); err == nil || err.Error() != want {
+			t.Errorf("%q:\ngot  %+v, %v\nwant %s", text, v, err, want)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	for name, want := range map[string]string{"not": "not", "towards": "to", "nowhere": "nowhere", "": "", "no": ""} {
+		word, ok := things.Find(name)
+		if ok != (want != "") || ok && word.Names[0] != want {
+			t.Errorf("Find(%q): got %v, %t, want %q", name, word, ok, want)
+		}
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	names := []string{"from", "to", "iif", "oif", "sport", "dport", "suppress_prefixlength", "table", "tos"}
+	for word, want := range map[string]string{
+		"dprot":                  "dport", // swapped
+		"form":                   "from",
+		"tabel":                  "table",
+		"tble":                   "table", // missing
+		"taable":                 "table", // one too many
+		"port":                   "sport", // the first of two that are as near
+		"eif":                    "iif",
+		"suppress_prefixlenght":  "suppress_prefixlength",
+		"suppres_prefixlenth":    "suppress_prefixlength",
+		"xx":                     "", // as far as "to" is long
+		"lookup":                 "",
+		"tablexyz":               "", // three too many
+		"":                       "",
+		strings.Repeat("a", 33):  "",
+		strings.Repeat("a", 1e6): "",
+	} {
+		if want != "" {
+			want = "; did you mean " + want + "?"
+		}
+		if got := Suggest(word, names); got != want {
+			t.Errorf("Suggest(%.30q): got %q, want %q", word, got, want)
+		}
+	}
+	if got := Suggest("from", nil); got != "" {
+		t.Errorf("Suggest without names: got %q", got)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "acb", 1}, {"abc", "bc", 1},
+		{"kitten", "sitting", 3}, {"ca", "abc", 3}, {"abcd", "badc", 2},
+		{strings.Repeat("a", 32), strings.Repeat("b", 32), 32},
+	} {
+		if got, back := distance(tt.a, tt.b), distance(tt.b, tt.a); got != tt.want || back != tt.want {
+			t.Errorf("distance(%q, %q): got %d, and back %d, want %d", tt.a, tt.b, got, back, tt.want)
+		}
+	}
+}
+
+func TestPrinter(t *testing.T) {
+	var p Printer
+	if p.String() != "" {
+		t.Errorf("nothing prints as %q", p.String())
+	}
+	p.Put()
+	p.Put("from", "all")
+	p.Put("lookup")
+	if got, want := p.String(), "from all lookup"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
