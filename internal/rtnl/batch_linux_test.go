@@ -1,0 +1,206 @@
+package rtnl_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Every tenth request is refused; the others are done.
+func TestKernelBatch(t *testing.T) {
+	for _, n := range []int{0, 1, 2, rtnl.MaxBatch - 1, rtnl.MaxBatch, rtnl.MaxBatch + 1, 1000} {
+		c := dial(t)
+		reqs := fill(n, func(i int) netlink.Message {
+			if i%10 == 0 {
+				return backward(netlink.Echo)
+			}
+			return rule(uapi.RTM_NEWRULE, ack|netlink.Echo, uint32(n+1-i))
+		})
+		before := slices.Clone(reqs)
+		errs, err := c.Batch(reqs)
+		if err != nil || len(errs) != n {
+			t.Fatalf("%d requests: %d answers, error %v", n, len(errs), err)
+		}
+		var want []uint32
+		for i, err := range errs {
+			if (i+1)%10 != 0 {
+				want = append(want, uint32(n-i))
+				if err != nil {
+					t.Errorf("%d requests: request %d: %v", n, i, err)
+				}
+				continue
+			}
+			var op *netlink.OpError
+			if !errors.As(err, &op) || op.Err != unix.EINVAL || op.Message != "Backward goto not supported" {
+				t.Errorf("%d requests: request %d: got %v, want the kernel's refusal", n, i, err)
+			}
+		}
+		slices.Sort(want)
+		expect(t, "rules", numbers(t, c, ruleDump()), want)
+		clean(t, c)
+		if diff := cmp.Diff(before, reqs); diff != "" {
+			t.Errorf("Batch wrote to its argument (-before +after):\n%s", diff)
+		}
+	}
+}
+
+// The answers to 10,000 refused requests do not fit into the receive queue.
+func TestKernelBatchAllRefused(t *testing.T) {
+	c := dial(t)
+	errs, err := c.Batch(fill(10_000, func(int) netlink.Message { return backward(0) }))
+	if err != nil || len(errs) != 10_000 {
+		t.Fatalf("%d answers, error %v", len(errs), err)
+	}
+	for i, err := range errs {
+		if !errors.Is(err, unix.EINVAL) {
+			t.Fatalf("request %d: got %v, want EINVAL", i, err)
+		}
+	}
+	clean(t, c)
+}
+
+// Requests of all sizes: a send takes as many as fit, and one that is too large
+// for the socket is refused in its place.
+func TestKernelBatchOfLargeRequests(t *testing.T) {
+	c := dial(t)
+	const unknown = 0x3fff
+	var reqs []netlink.Message
+	var want []uint32
+	for i, size := range []int{0, 60_000, 10_000, 65_000, 0, 65_000, 1 << 20, 0, 1 << 20, 65_000, 0} {
+		req := rule(uapi.RTM_NEWRULE, add, uint32(i+1))
+		for ; size > 0; size -= 65_000 {
+			req.Data = attr.Append(req.Data, unknown, make([]byte, min(size, 65_000)))
+		}
+		reqs = append(reqs, req)
+		if len(req.Data) < 1<<18 {
+			want = append(want, uint32(i+1))
+		}
+	}
+	errs, err := c.Batch(reqs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, err := range errs {
+		if slices.Contains(want, uint32(i+1)) {
+			if err != nil {
+				t.Errorf("request %d: %v", i, err)
+			}
+		} else if !errors.Is(err, unix.EMSGSIZE) {
+			t.Errorf("request %d: got %v, want EMSGSIZE", i, err)
+		}
+	}
+	expect(t, "rules", numbers(t, c, ruleDump()), want)
+	clean(t, c)
+}
+
+// With a receive queue that is too small for a batch the kernel drops answers,
+// and goes on dropping until the queue is empty. That is an error, no hang, and
+// the next request works.
+func TestKernelQueueOverruns(t *testing.T) {
+	c := dial(t)
+	if err := c.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Batch(fill(rtnl.MaxBatch, func(int) netlink.Message { return backward(0) }))
+	var op *netlink.OpError
+	if !errors.Is(err, unix.ENOBUFS) || !errors.As(err, &op) {
+		t.Errorf("got %v, want ENOBUFS", err)
+	}
+	clean(t, c)
+}
+
+// Requests that are done are acknowledged once a send: the answers to a batch
+// fit into a receive queue that has no room for one answer a request.
+func TestKernelBatchAcknowledgedOnce(t *testing.T) {
+	c := dial(t)
+	if err := c.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	addRules(t, c, 3*rtnl.MaxBatch)
+	expect(t, "rules", numbers(t, c, ruleDump()), upTo(3*rtnl.MaxBatch))
+	clean(t, c)
+}
+
+// An executor is everything that answers requests; the two here are asked the
+// same, and have to answer the same.
+func TestKernelExecutorsAgree(t *testing.T) {
+	l := lab.Test(t)
+	type answer struct {
+		What  string
+		Err   string
+		Types []netlink.HeaderType
+		Data  []string
+		Errs  []string
+	}
+	ask := func(c rtnl.Executor) (answers []answer) {
+		reply := func(what string, req netlink.Message) {
+			msgs, err := rtnl.Replies(c, req)
+			a := answer{What: what, Err: text(err)}
+			for _, m := range msgs {
+				a.Types, a.Data = append(a.Types, m.Header.Type), append(a.Data, string(m.Data))
+			}
+			answers = append(answers, a)
+		}
+		dump := func(what string, req netlink.Message) {
+			a := answer{What: what}
+			for m, err := range rtnl.Dump(c, req) {
+				if err != nil {
+					a.Err = text(err)
+					continue
+				}
+				a.Types, a.Data = append(a.Types, m.Header.Type), append(a.Data, string(m.Data))
+			}
+			answers = append(answers, a)
+		}
+		send := func(what string, reqs []netlink.Message) {
+			errs, err := rtnl.Send(c, reqs)
+			a := answer{What: what, Err: text(err)}
+			for _, err := range errs {
+				a.Errs = append(a.Errs, text(err))
+			}
+			answers = append(answers, a)
+		}
+		send("add", fill(2000, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, netlink.Echo, uint32(2001-i)) }))
+		send("add again", fill(20, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, add, uint32(1995+i)) }))
+		send("backward", fill(3, func(int) netlink.Message { return backward(0) }))
+		dump("rules", ruleDump())
+		dump("missing table", routeDump(4711))
+		reply("echo", rule(uapi.RTM_NEWRULE, netlink.Echo|add, 3000))
+		reply("ack", rule(uapi.RTM_NEWRULE, ack|add, 3001))
+		reply("exists", rule(uapi.RTM_NEWRULE, ack|add, 3001))
+		reply("lookup", lookup(0, 127, 0, 0, 1))
+		reply("no route", lookup(0, 192, 0, 2, 1))
+		reply("refused", backward(ack))
+		dump("rules again", ruleDump())
+		return answers
+	}
+	plain, err := netlink.Dial(unix.NETLINK_ROUTE, l.NS("a").Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	want, got := ask(plain), ask(dial(t, l.NS("b")))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("*netlink.Conn and *rtnl.Conn differ (-netlink +rtnl):\n%s", diff)
+	}
+	if len(want) != 12 || len(want[3].Data) < 2000 {
+		t.Errorf("the answers are not what the test is about: %d", len(want))
+	}
+}
+
+// text is an error without its sequence number.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,247 @@
+package rtnl
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// bufSize holds any datagram of a dump, which the kernel limits to 32 KiB, and
+// any reply to a request.
+const bufSize = 64 << 10
+
+// A Conn is a NETLINK_ROUTE socket with extended acknowledgements and strict
+// checking. It is safe for concurrent use. A loop over a stream may use the
+// Conn that it reads from: no lock is held while the loop's body runs.
+type Conn struct {
+	nl  *netlink.Conn
+	raw syscall.RawConn
+	pid uint32
+	to  unix.SockaddrNetlink // the kernel
+
+	mu   sync.Mutex // of what follows, and of the exchange of request and replies
+	seq  uint32
+	wbuf []byte
+	rbuf []byte
+	dump *dump  // the one that the kernel is in the middle of, if any
+	free []byte // the buffer of the last finished dump
+}
+
+var (
+	errLostReply = errors.New("the kernel's reply is missing from the receive queue")
+	errTruncated = errors.New("a datagram is larger than the receive buffer")
+	errGroups    = errors.New("Config.Groups: a socket for requests takes no subscriptions")
+)
+
+// Dial opens a Conn. Of cfg, which may be nil, Groups must be zero and Strict
+// is implied.
+func Dial(cfg *netlink.Config) (*Conn, error) {
+	var own netlink.Config
+	if cfg != nil {
+		own = *cfg
+	}
+	if own.Groups != 0 {
+		return nil, &netlink.OpError{Op: "dial", Err: errGroups}
+	}
+	own.Strict = true
+	nl, err := netlink.Dial(unix.NETLINK_ROUTE, &own)
+	if err != nil {
+		return nil, opError("dial", err)
+	}
+	c := &Conn{nl: nl, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}, rbuf: make([]byte, bufSize)}
+	if err := c.setup(); err != nil {
+		nl.Close()
+		return nil, opError("dial", err)
+	}
+	return c, nil
+}
+
+func (c *Conn) setup() error {
+	// A refusal need not carry the request, which the caller has.
+	if err := c.nl.SetOption(netlink.CapAcknowledge, true); err != nil {
+		return err
+	}
+	raw, err := c.nl.SyscallConn()
+	if err != nil {
+		return err
+	}
+	c.raw = raw
+	var nameErr error
+	err = raw.Control(func(fd uintptr) {
+		var sa unix.Sockaddr
+		if sa, nameErr = unix.Getsockname(int(fd)); nameErr == nil {
+			c.pid = sa.(*unix.SockaddrNetlink).Pid
+		}
+	})
+	return errors.Join(err, nameErr)
+}
+
+// Close closes the socket. Streams in progress end with os.ErrClosed, as does
+// every later use.
+func (c *Conn) Close() error { return c.nl.Close() }
+
+// send writes one datagram of requests. Call with mu held.
+func (c *Conn) send(b []byte) error {
+	c.settle()
+	var sendErr error
+	closed := c.raw.Control(func(fd uintptr) {
+		for {
+			sendErr = unix.Sendto(int(fd), b, 0, &c.to)
+			if sendErr != unix.EINTR {
+				return
+			}
+		}
+	})
+	if closed != nil {
+		sendErr = os.ErrClosed
+	}
+	return opError("send", sendErr)
+}
+
+// receive reads the next datagram from the kernel into buf. Nothing ever needs
+// to be waited for: the kernel has put a reply into the queue when send
+// returns, and the next part of a dump when the one before is read. So an
+// empty queue, EAGAIN, means that there is no reply. Call with mu held.
+func (c *Conn) receive(buf []byte) ([]byte, error) {
+	for {
+		n, from, err := c.recvfrom(buf)
+		if errors.Is(err, unix.ENOBUFS) {
+			// Replies were lost, and until the queue is empty all others are.
+			for e := error(nil); e == nil; {
+				_, _, e = c.recvfrom(buf)
+			}
+		}
+		if err != nil {
+			return nil, opError("receive", err)
+		}
+		if sa, ok := from.(*unix.SockaddrNetlink); !ok || sa.Pid != 0 {
+			continue // another process wrote to our port
+		}
+		if n > len(buf) {
+			return nil, opError("receive", errTruncated)
+		}
+		return buf[:n:n], nil
+	}
+}
+
+func (c *Conn) recvfrom(buf []byte) (n int, from unix.Sockaddr, err error) {
+	closed := c.raw.Control(func(fd uintptr) {
+		for {
+			n, from, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+			if err != unix.EINTR {
+				return
+			}
+		}
+	})
+	if closed != nil {
+		err = os.ErrClosed
+	}
+	return n, from, err
+}
+
+// receiveFor reads datagrams into buf up to the first that answers one of the
+// n requests from first on. Answers to earlier requests that nobody waited for
+// are dropped. Call with mu held.
+func (c *Conn) receiveFor(first uint32, n int, buf []byte) ([]byte, error) {
+	for {
+		b, err := c.receive(buf)
+		if err != nil {
+			return nil, err
+		}
+		m, _, err := nextMessage(b)
+		if err != nil {
+			return nil, opError("receive", err)
+		}
+		if m.Header.PID == c.pid && m.Header.Sequence-first < uint32(n) {
+			return b, nil
+		}
+	}
+}
+
+// sequence returns the first of n new sequence numbers in a row. After the
+// greatest comes 0. Call with mu held.
+func (c *Conn) sequence(n int) (first uint32) {
+	first = c.seq + 1
+	c.seq += uint32(n)
+	return first
+}
+
+// isGet tells a request that changes nothing: of four types in a row, GET is
+// the third.
+func isGet(h netlink.Header) bool { return h.Type&3 == 2 }
+
+// isDump tells a dump request. With other types than GET the two bits mean
+// REPLACE and EXCL.
+func isDump(h netlink.Header) bool {
+	return isGet(h) && h.Flags&netlink.Dump == netlink.Dump
+}
+
+// Execute sends one request and returns the kernel's replies to it, without
+// the acknowledgement. A refusal is a *netlink.OpError.
+func (c *Conn) Execute(req netlink.Message) ([]netlink.Message, error) {
+	if isDump(req.Header) {
+		var msgs []netlink.Message
+		for m, err := range c.Stream(req) {
+			if err != nil {
+				return nil, err
+			}
+			m.Data = bytes.Clone(m.Data)
+			msgs = append(msgs, m)
+		}
+		return msgs, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seq := c.sequence(1)
+	req.Header.Flags |= netlink.Request
+	c.wbuf = appendMessage(c.wbuf[:0], req, seq, c.pid)
+	if err := c.send(c.wbuf); err != nil {
+		return nil, err
+	}
+	return c.replies(req.Header, seq)
+}
+
+// replies collects the replies to a request that is no dump.
+func (c *Conn) replies(req netlink.Header, seq uint32) ([]netlink.Message, error) {
+	acked := req.Flags&netlink.Acknowledge != 0
+	var msgs []netlink.Message
+	for {
+		b, err := c.receiveFor(seq, 1, c.rbuf)
+		if errors.Is(err, unix.EAGAIN) && !acked && !isGet(req) {
+			// A write that was not refused, and that had nothing to echo: a
+			// replacement of a route by the same one changes nothing.
+			return msgs, nil
+		}
+		if err != nil {
+			return nil, lost(err)
+		}
+		for len(b) > 0 {
+			var m netlink.Message
+			if m, b, err = nextMessage(b); err != nil {
+				return nil, opError("receive", err)
+			}
+			switch m.Header.Type {
+			case netlink.Error, netlink.Done:
+				return msgs, verdict(m)
+			}
+			m.Data = bytes.Clone(m.Data)
+			msgs = append(msgs, m)
+			if !acked && m.Header.Flags&netlink.Multi == 0 {
+				return msgs, nil
+			}
+		}
+	}
+}
+
+// lost says what an empty queue means where there has to be a reply.
+func lost(err error) error {
+	if errors.Is(err, unix.EAGAIN) {
+		return opError("receive", errLostReply)
+	}
+	return err
+}

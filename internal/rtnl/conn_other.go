@@ -1,0 +1,32 @@
+//go:build !linux
+
+package rtnl
+
+import (
+	"errors"
+	"iter"
+
+	"github.com/mdlayher/netlink"
+)
+
+// A Conn is a NETLINK_ROUTE socket, which only Linux has.
+type Conn struct{}
+
+var errNoNetlink = &netlink.OpError{Op: "dial", Err: errors.ErrUnsupported}
+
+// Dial fails with errors.ErrUnsupported.
+func Dial(*netlink.Config) (*Conn, error) { return nil, errNoNetlink }
+
+// Close fails with errors.ErrUnsupported.
+func (*Conn) Close() error { return errNoNetlink }
+
+// Execute fails with errors.ErrUnsupported.
+func (*Conn) Execute(netlink.Message) ([]netlink.Message, error) { return nil, errNoNetlink }
+
+// Stream fails with errors.ErrUnsupported.
+func (*Conn) Stream(netlink.Message) iter.Seq2[netlink.Message, error] {
+	return func(yield func(netlink.Message, error) bool) { yield(netlink.Message{}, errNoNetlink) }
+}
+
+// Batch fails with errors.ErrUnsupported.
+func (*Conn) Batch([]netlink.Message) ([]error, error) { return nil, errNoNetlink }

@@ -1,0 +1,74 @@
+package rtnl
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+)
+
+// An Error is the failure of a verb on an object.
+type Error struct {
+	Package string // the package of the verb: "rule"
+	Verb    string // the word of ip(8): "add"
+	Object  string // the object in the words of ip(8); empty for verbs without one
+	Attr    string // the kernel's name of the attribute at fault; empty if unknown
+	Err     error  // usually a *netlink.OpError
+}
+
+// Error reads `rule: add "from all goto 1": invalid argument: Backward goto not supported (FRA_GOTO)`.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Package + ": " + e.Verb)
+	if e.Object != "" {
+		b.WriteString(` "` + e.Object + `"`)
+	}
+	b.WriteString(": " + Reason(e.Err))
+	if e.Attr != "" {
+		b.WriteString(" (" + e.Attr + ")")
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes ESRCH, the kernel's answer for a missing route, an fs.ErrNotExist,
+// as ENOENT is, its answer for a missing rule.
+func (e *Error) Is(target error) bool {
+	return target == fs.ErrNotExist && errors.Is(e.Err, syscall.ESRCH)
+}
+
+// Reason is the text of err without netlink's own framing: the error number's
+// words, then the kernel's.
+func Reason(err error) string {
+	var op *netlink.OpError
+	if !errors.As(err, &op) || op.Err == nil {
+		return err.Error()
+	}
+	reason := op.Err.Error()
+	if op.Message != "" {
+		reason += ": " + op.Message
+	}
+	// What others have put around the OpError stays.
+	return strings.Replace(err.Error(), op.Error(), reason, 1)
+}
+
+// AttrAt names the attribute of a request that a refusal points at, "" if it
+// points at none. The request's payload begins with fixed bytes of the
+// family's own header; name gives the kernel's name of an attribute.
+func AttrAt(err error, payload []byte, fixed int, name func(uint16) string) string {
+	var op *netlink.OpError
+	if !errors.As(err, &op) || len(payload) < fixed {
+		return ""
+	}
+	num, ok := attr.At(payload[fixed:], op.Offset-headerLen-fixed)
+	if !ok {
+		return ""
+	}
+	return name(num)
+}

@@ -1,0 +1,87 @@
+package rtnl
+
+import (
+	"iter"
+
+	"github.com/mdlayher/netlink"
+)
+
+// An Executor sends one request and returns the replies, as *netlink.Conn does.
+type Executor interface {
+	Execute(netlink.Message) ([]netlink.Message, error)
+}
+
+// A Streamer yields the messages of a dump as they arrive. The Data of a
+// message is valid until the next one is asked for or the loop ends.
+type Streamer interface {
+	Stream(netlink.Message) iter.Seq2[netlink.Message, error]
+}
+
+// A Batcher sends many requests in few system calls. Entry i of the result is
+// the answer to request i; the second result is a failure of the socket, after
+// which the fate of requests without an error is unknown.
+type Batcher interface {
+	Batch([]netlink.Message) ([]error, error)
+}
+
+// Dump yields the messages with which the kernel answers a dump request. The
+// Data of a message is valid until the next one is asked for or the loop ends.
+func Dump(c Executor, req netlink.Message) iter.Seq2[netlink.Message, error] {
+	if s, ok := c.(Streamer); ok {
+		return s.Stream(req)
+	}
+	return func(yield func(netlink.Message, error) bool) {
+		msgs, err := c.Execute(req)
+		if err != nil {
+			yield(netlink.Message{}, err)
+			return
+		}
+		for _, m := range msgs {
+			if isData(m) && !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Replies executes a request and returns the messages of the reply that carry
+// data: *netlink.Conn also returns the acknowledgement.
+func Replies(c Executor, req netlink.Message) ([]netlink.Message, error) {
+	msgs, err := c.Execute(req)
+	if err != nil {
+		return nil, err
+	}
+	data := msgs[:0:0]
+	for _, m := range msgs {
+		if isData(m) {
+			data = append(data, m)
+		}
+	}
+	return data, nil
+}
+
+// isData tells a message of rtnetlink from netlink's own control messages,
+// whose types are below NLMSG_MIN_TYPE.
+func isData(m netlink.Message) bool { return m.Header.Type >= 0x10 }
+
+// Send executes requests that change something, all of them, whether or not one
+// before was refused. Entry i of the result is the answer to request i: there
+// is no other, NLM_F_ECHO is taken out.
+func Send(c Executor, reqs []netlink.Message) ([]error, error) {
+	if b, ok := c.(Batcher); ok {
+		return b.Batch(reqs)
+	}
+	errs := make([]error, len(reqs))
+	for i, req := range reqs {
+		req.Header.Flags = acknowledged(req.Header.Flags)
+		_, errs[i] = c.Execute(req)
+	}
+	return errs, nil
+}
+
+// acknowledged are the flags of a request whose answer is an acknowledgement
+// and no more. *netlink.Conn reads one datagram for a request: with an echo
+// there would be two.
+func acknowledged(f netlink.HeaderFlags) netlink.HeaderFlags {
+	return f&^netlink.Echo | netlink.Request | netlink.Acknowledge
+}

@@ -1,0 +1,55 @@
+package rtnl
+
+import (
+	"math"
+
+	"github.com/mdlayher/netlink"
+)
+
+// What the tests that run against the kernel need of a Conn's inside.
+
+// MaxBatch is the number of requests in one send.
+const MaxBatch = maxBatch
+
+// Port is the port ID of the socket.
+func (c *Conn) Port() uint32 { return c.pid }
+
+// Left takes what is in the receive queue, and returns how many datagrams
+// there were.
+func (c *Conn) Left() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if _, _, err := c.recvfrom(c.rbuf); err != nil {
+			return n
+		}
+		n++
+	}
+}
+
+// WrapAfter makes the sequence numbers start again after n more.
+func (c *Conn) WrapAfter(n uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seq = math.MaxUint32 - n
+}
+
+// SetReadBuffer sets the size of the receive queue.
+func (c *Conn) SetReadBuffer(n int) error { return c.nl.SetReadBuffer(n) }
+
+// Dumping reports whether the kernel is in the middle of a dump.
+func (c *Conn) Dumping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dump != nil
+}
+
+// Forget sends a request and does not read the reply.
+func (c *Conn) Forget(req netlink.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.send(appendMessage(nil, req, c.sequence(1), c.pid))
+}
+
+// SetReadBuffer sets the size of the receive queue.
+func (s *Subscription) SetReadBuffer(n int) error { return s.nl.SetReadBuffer(n) }
