@@ -1,0 +1,308 @@
+package route
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// message is a route on its way to or from the wire: the route, and what of
+// struct rtmsg belongs to an attribute.
+type message struct {
+	Route
+	dstLen, srcLen uint8
+}
+
+// codec has one row for each attribute of a route message that Route has a
+// field for. They are written in this order, which is that of ip(8).
+var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
+	destination(),
+	prefix(uapi.RTA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.Src, &m.srcLen }),
+	attr.Func(uapi.RTA_TABLE, putTable, getTable),
+	attr.Func(uapi.RTA_GATEWAY,
+		func(b []byte, m *message) ([]byte, bool, error) { return putGateway(b, m.Family, m.Gateway) },
+		func(p []byte, m *message) error {
+			return getAddr(uapi.RTA_GATEWAY, p, m.Family, &m.Gateway, &m.Unknown)
+		}),
+	attr.Func(uapi.RTA_VIA,
+		func(b []byte, m *message) ([]byte, bool, error) { return putVia(b, m.Family, m.Gateway) },
+		func(p []byte, m *message) error { return getVia(p, &m.Gateway, &m.Unknown) }),
+	address(uapi.RTA_PREFSRC, func(m *message) *netip.Addr { return &m.PrefSrc }),
+	attr.Field(uapi.RTA_OIF, attr.U32, func(m *message) *uint32 { return &m.OIF }),
+	attr.Field(uapi.RTA_IIF, attr.U32, func(m *message) *uint32 { return &m.IIF }),
+	attr.Field(uapi.RTA_PRIORITY, attr.U32, func(m *message) *uint32 { return &m.Priority }),
+	attr.Func(uapi.RTA_MULTIPATH, putMultipath, getMultipath),
+	attr.Field(uapi.RTA_NH_ID, attr.U32, func(m *message) *uint32 { return &m.NextHopID }),
+	attr.Field(uapi.RTA_FLOW, realms, func(m *message) *Realms { return &m.Realms }),
+	attr.OptField(uapi.RTA_PREF, attr.U8, func(m *message) *Opt[Preference] { return &m.Preference }),
+	attr.Field(uapi.RTA_MARK, attr.U32, func(m *message) *uint32 { return &m.Mark }),
+	attr.OptField(uapi.RTA_UID, attr.U32, func(m *message) *Opt[uint32] { return &m.UID }),
+	attr.Field(uapi.RTA_IP_PROTO, attr.U8, func(m *message) *IPProto { return &m.IPProto }),
+	attr.Field(uapi.RTA_SPORT, attr.BE16, func(m *message) *uint16 { return &m.SPort }),
+	attr.Field(uapi.RTA_DPORT, attr.BE16, func(m *message) *uint16 { return &m.DPort }),
+	attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(m *message) *Opt[uint32] { return &m.FlowLabel }),
+	attr.Field(uapi.RTA_CACHEINFO, cacheInfo, func(m *message) *CacheInfo { return &m.CacheInfo }),
+	attr.Drop[message](uapi.RTA_PAD),
+)
+
+// nextHopCodec has the attributes of an entry of RTA_MULTIPATH.
+var nextHopCodec = attr.NewCodec(func(m *nextHopMessage) *Attributes { return &m.Unknown },
+	attr.Func(uapi.RTA_GATEWAY,
+		func(b []byte, m *nextHopMessage) ([]byte, bool, error) { return putGateway(b, m.family, m.Gateway) },
+		func(p []byte, m *nextHopMessage) error {
+			return getAddr(uapi.RTA_GATEWAY, p, m.family, &m.Gateway, &m.Unknown)
+		}),
+	attr.Func(uapi.RTA_VIA,
+		func(b []byte, m *nextHopMessage) ([]byte, bool, error) { return putVia(b, m.family, m.Gateway) },
+		func(p []byte, m *nextHopMessage) error { return getVia(p, &m.Gateway, &m.Unknown) }),
+	attr.Field(uapi.RTA_FLOW, realms, func(m *nextHopMessage) *Realms { return &m.Realms }),
+)
+
+// nextHopMessage is a next hop with the family of its route.
+type nextHopMessage struct {
+	NextHop
+	family Family
+}
+
+// Row kinds that need more of the message than their own field.
+
+// prefix is a row for an address whose number of leading bits is in the header.
+func prefix(num uapi.RTA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			p, _ := at(m)
+			return putPrefix(b, m, *p)
+		},
+		func(b []byte, m *message) error {
+			p, bits := at(m)
+			return getPrefix(num, b, m, *bits, p)
+		})
+}
+
+// destination is the row of RTA_DST. Without one, which is default, ip(8) sends
+// an address of zeros of which no bits count; the kernel sends nothing.
+func destination() attr.Row[message] {
+	return attr.Func(uapi.RTA_DST,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			if m.Dst.IsValid() || m.Family != IPv4 && m.Family != IPv6 {
+				return putPrefix(b, m, m.Dst)
+			}
+			var zeros [16]byte
+			return append(b, zeros[:m.Family.Bits()/8]...), true, nil
+		},
+		func(b []byte, m *message) error {
+			err := getPrefix(uapi.RTA_DST, b, m, m.dstLen, &m.Dst)
+			m.Dst = unlessDefault(m.Dst)
+			return err
+		})
+}
+
+// unlessDefault is the zero Prefix for one that is another way to say the same.
+func unlessDefault(p netip.Prefix) netip.Prefix {
+	if p.Bits() == 0 && p.Addr().IsUnspecified() {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+func putPrefix(b []byte, m *message, p netip.Prefix) ([]byte, bool, error) {
+	if !p.IsValid() {
+		return b, false, nil
+	}
+	if !m.Family.Has(p.Addr()) {
+		return b, true, fmt.Errorf("%s is not a prefix of family %s", p, m.Family)
+	}
+	return attr.AppendAddr(b, p.Addr()), true, nil
+}
+
+func getPrefix(num uapi.RTA, b []byte, m *message, bits uint8, p *netip.Prefix) error {
+	if m.Family.Bits() == 0 {
+		keep(&m.Unknown, num, b)
+		return nil
+	}
+	return attr.DecodePrefix(b, m.Family.Bits(), bits, p)
+}
+
+// address is a row for an address of the route's own family.
+func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			a := *at(m)
+			if !a.IsValid() {
+				return b, false, nil
+			}
+			return attr.AppendAddr(b, a), true, checkFamily(m.Family, a)
+		},
+		func(p []byte, m *message) error { return getAddr(num, p, m.Family, at(m), &m.Unknown) })
+}
+
+// keep puts an attribute among those that there is no field for. MPLS, whose
+// destinations are labels, has the same attributes with other contents.
+func keep(unknown *Attributes, num uapi.RTA, p []byte) {
+	*unknown += Attributes(attr.Append(nil, uint16(num), p))
+}
+
+// checkFamily says why a cannot be sent as an address of family f.
+func checkFamily(f Family, a netip.Addr) error {
+	switch {
+	case !f.Has(a):
+		return fmt.Errorf("%s is not an address of family %s", a, f)
+	case a.Zone() != "":
+		return fmt.Errorf("%s has a zone", a)
+	}
+	return nil
+}
+
+// A table above 255 does not fit into the header, which is then zero. The
+// kernel reports both, and the attribute counts.
+func putTable(b []byte, m *message) ([]byte, bool, error) {
+	if m.Table <= 255 {
+		return b, false, nil
+	}
+	return binary.NativeEndian.AppendUint32(b, uint32(m.Table)), true, nil
+}
+
+func getTable(p []byte, m *message) (err error) {
+	m.Table, err = attr.U32[rttables.ID]().Decode(p)
+	return err
+}
+
+func putGateway(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
+	if !f.Has(a) {
+		return b, false, nil // none, or putVia's
+	}
+	return attr.AppendAddr(b, a), true, checkFamily(f, a)
+}
+
+// getAddr reads an address of family f. Where that has none, the attribute is
+// kept as it is.
+func getAddr(num uapi.RTA, p []byte, f Family, a *netip.Addr, unknown *Attributes) error {
+	if f.Bits() == 0 {
+		keep(unknown, num, p)
+		return nil
+	}
+	return getGateway(p, f, a)
+}
+
+// getGateway reads an address of family f, which has addresses.
+func getGateway(p []byte, f Family, a *netip.Addr) error {
+	addr, ok := netip.AddrFromSlice(p)
+	if !ok || !f.Has(addr) {
+		return fmt.Errorf("%d bytes of address in a message of family %s", len(p), f)
+	}
+	*a = addr
+	return nil
+}
+
+// RTA_VIA is struct rtvia: a host-order family, then the address.
+func putVia(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
+	if !a.IsValid() || f.Has(a) {
+		return b, false, nil
+	}
+	of := FamilyOf(a)
+	b = binary.NativeEndian.AppendUint16(b, uint16(of))
+	return attr.AppendAddr(b, a), true, checkFamily(of, a)
+}
+
+// The gateway of an MPLS route may be an address of the link.
+func getVia(p []byte, a *netip.Addr, unknown *Attributes) error {
+	if len(p) < 2 {
+		return errors.New("no family")
+	}
+	family := binary.NativeEndian.Uint16(p)
+	if Family(family).Bits() == 0 || family > 255 {
+		keep(unknown, uapi.RTA_VIA, p)
+		return nil
+	}
+	return getGateway(p[2:], Family(family), a)
+}
+
+// realms is a uint32 with the source realm in its upper half.
+func realms() attr.Kind[Realms] {
+	return attr.Halves(func(src, dst uint16) Realms { return Realms{src, dst} },
+		func(r Realms) (src, dst uint16) { return r.Src, r.Dst })
+}
+
+// cacheInfo is struct rta_cacheinfo, eight words of 32 bits.
+func cacheInfo() attr.Kind[CacheInfo] {
+	const size = 32
+	return attr.Kind[CacheInfo]{
+		Append: func(b []byte, c CacheInfo) ([]byte, error) {
+			for _, v := range []uint32{c.ClntRef, c.LastUse, uint32(c.Expires), c.Error, c.Used, c.ID, c.TS, c.TSAge} {
+				b = binary.NativeEndian.AppendUint32(b, v)
+			}
+			return b, nil
+		},
+		Decode: func(p []byte) (CacheInfo, error) {
+			if len(p) < size {
+				return CacheInfo{}, fmt.Errorf("%d bytes of payload, want %d", len(p), size)
+			}
+			u32 := binary.NativeEndian.Uint32
+			return CacheInfo{
+				ClntRef: u32(p), LastUse: u32(p[4:]), Expires: int32(u32(p[8:])), Error: u32(p[12:]),
+				Used: u32(p[16:]), ID: u32(p[20:]), TS: u32(p[24:]), TSAge: u32(p[28:]),
+			}, nil
+		},
+	}
+}
+
+// maxWeight is what fits into rtnh_hops, a byte that is one less.
+const maxWeight = 256
+
+// RTA_MULTIPATH is a sequence of struct rtnexthop, each followed by attributes.
+func putMultipath(b []byte, m *message) ([]byte, bool, error) {
+	if len(m.Multipath) == 0 {
+		return b, false, nil
+	}
+	nm := nextHopCodec.Borrow()
+	defer nextHopCodec.Return(nm)
+	for i, nh := range m.Multipath {
+		if nh.Weight < 1 || nh.Weight > maxWeight {
+			return b, true, fmt.Errorf("next hop %d: weight %d is not between 1 and %d", i+1, nh.Weight, maxWeight)
+		}
+		start := len(b)
+		b = append(b, 0, 0, uint8(nh.Flags&ownFlags), uint8(nh.Weight-1))
+		b = binary.NativeEndian.AppendUint32(b, nh.OIF)
+		nm.NextHop, nm.family = nh, m.Family
+		var err error
+		if b, err = nextHopCodec.Append(b, nm); err != nil {
+			return b, true, fmt.Errorf("next hop %d: %w", i+1, err)
+		}
+		if len(b)-start > attr.MaxPayload {
+			return b, true, fmt.Errorf("next hop %d is too long", i+1)
+		}
+		binary.NativeEndian.PutUint16(b[start:], uint16(len(b)-start))
+	}
+	return b, true, nil
+}
+
+func getMultipath(p []byte, m *message) error {
+	nm := nextHopCodec.Borrow()
+	defer nextHopCodec.Return(nm)
+	m.Multipath = nil
+	for i := 1; len(p) > 0; i++ {
+		if len(p) < uapi.SizeofRtNexthop {
+			return fmt.Errorf("next hop %d is cut off", i)
+		}
+		n := int(binary.NativeEndian.Uint16(p))
+		if n < uapi.SizeofRtNexthop || n > len(p) {
+			return fmt.Errorf("next hop %d has no valid length", i)
+		}
+		*nm = nextHopMessage{family: m.Family, NextHop: NextHop{
+			Flags:  Flags(p[uapi.RtNexthopFlags]),
+			Weight: uint16(p[uapi.RtNexthopHops]) + 1,
+			OIF:    binary.NativeEndian.Uint32(p[uapi.RtNexthopIfindex:]),
+		}}
+		if err := nextHopCodec.Decode(p[uapi.SizeofRtNexthop:n:n], nm); err != nil {
+			return fmt.Errorf("next hop %d: %w", i, err)
+		}
+		m.Multipath = append(m.Multipath, nm.NextHop)
+		p = p[min((n+3)&^3, len(p)):]
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package route
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/corpus"
+)
+
+// The kernel makes of the words what it made of them when ip(8) sent them, and
+// Delete takes away what is listed. Of words that Parse does not know yet, the
+// recorded request is decoded instead.
+func TestKernelCorpus(t *testing.T) {
+	_, c := kernel(t)
+	n := 0
+	for _, tt := range readCorpus(t) {
+		if len(tt.Request) == 0 {
+			continue // TestCorpusRefused
+		}
+		var r Route
+		var err error
+		if known(tt) {
+			r, err = Parse(tt.Words(), names)
+		} else {
+			err = r.UnmarshalBinary(tt.Request[corpus.Header:])
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.Words(), err)
+			continue
+		}
+		n++
+		before := listed(t, c)
+		err = Add(t.Context(), c, r)
+		if !strings.Contains(errText(err), kernelSays(tt)) || tt.Exit == 0 && err != nil {
+			t.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
+			continue
+		}
+		added := slices.DeleteFunc(listed(t, c), func(r Route) bool { return slices.ContainsFunc(before, r.Equal) })
+		if diff := cmp.Diff(recorded(t, tt), texts(added)); diff != "" {
+			t.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
+		}
+		for _, r := range added {
+			if err := Delete(t.Context(), c, r); err != nil {
+				t.Error(err)
+			}
+		}
+		if diff := cmp.Diff(texts(before), texts(listed(t, c))); diff != "" {
+			t.Fatalf("%s: Delete left (-before +after):\n%s", tt.Words(), diff)
+		}
+	}
+	if n < 250 {
+		t.Errorf("%d cases", n)
+	}
+}
+
+// listed are the kernel's routes without their ages.
+func listed(t *testing.T, c Conn) []Route {
+	t.Helper()
+	routes, err := List(t.Context(), c, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range routes {
+		routes[i].CacheInfo = CacheInfo{Error: routes[i].CacheInfo.Error}
+	}
+	return routes
+}
+
+// recorded are the routes that the kernel had for a case.
+func recorded(t *testing.T, c corpus.Case) []string {
+	t.Helper()
+	var routes []Route
+	for _, payload := range c.Kernel {
+		var r Route
+		if err := r.UnmarshalBinary(payload); err != nil {
+			t.Fatal(err)
+		}
+		r.CacheInfo = CacheInfo{Error: r.CacheInfo.Error}
+		routes = append(routes, r)
+	}
+	return texts(routes)
+}
+
+func texts(routes []Route) []string {
+	var s []string
+	for _, r := range routes {
+		s = append(s, r.String())
+	}
+	return s
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// kernelSays is the kernel's text in what ip(8) answered.
+func kernelSays(c corpus.Case) string {
+	s := strings.TrimSuffix(strings.TrimPrefix(c.Stderr, "Error: "), ".")
+	if errno, ok := strings.CutPrefix(s, "RTNETLINK answers: "); ok {
+		return strings.ToLower(errno)
+	}
+	return s
+}

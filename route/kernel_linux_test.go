@@ -1,0 +1,134 @@
+//go:build linux
+
+package route
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+// kernel is a namespace like the one in which the cases were recorded, and a
+// socket in it.
+func kernel(t *testing.T) (*lab.NS, *Socket) {
+	t.Helper()
+	l := lab.Test(t)
+	ns, far := l.NS("a"), l.NS("b")
+	l.Veth(lab.End{NS: ns, Name: "eth0", Index: eth0}, lab.End{NS: far, Name: "eth0"})
+	l.Veth(lab.End{NS: ns, Name: "eth1", Index: eth1}, lab.End{NS: far, Name: "eth1"})
+	ns.Addr("eth0", "192.168.1.6/24", "2001:db8:1::6/64")
+	ns.Addr("eth1", "192.168.2.2/24", "2001:db8:2::2/64")
+	return ns, dial(t, ns)
+}
+
+func dial(t *testing.T, ns *lab.NS) *Socket {
+	t.Helper()
+	c, err := Dial(ns.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// conns are the kinds of Conn that the verbs must do the same over.
+func conns(t *testing.T, ns *lab.NS) map[string]Conn {
+	t.Helper()
+	m := map[string]Conn{"Socket": dial(t, ns)}
+	for _, strict := range []bool{true, false} {
+		cfg := ns.Config()
+		cfg.Strict = strict
+		c, err := netlink.Dial(uapi.NETLINK_ROUTE, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		m[fmt.Sprintf("netlink.Conn Strict=%v", strict)] = c
+	}
+	return m
+}
+
+func add(t *testing.T, c Conn, routes ...string) {
+	t.Helper()
+	for _, s := range routes {
+		if err := Add(t.Context(), c, parse(t, s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// list is what is in the kernel, as text in canonical form.
+func list(t *testing.T, c Conn, f Filter) []string {
+	t.Helper()
+	routes, err := List(t.Context(), c, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []string
+	for _, r := range routes {
+		text = append(text, r.Canonical().String())
+	}
+	return text
+}
+
+func wantList(t *testing.T, c Conn, f Filter, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, list(t, c, f)); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+}
+
+// table10 selects what most tests add.
+var table10 = Filter{Table: rttables.ID(10)}
+
+// A route that is added is listed as Canonical says, its text gives it back,
+// and deleting it leaves what was there before.
+func TestKernelRandom(t *testing.T) {
+	_, c := kernel(t)
+	before := list(t, c, Filter{})
+	g := newGenerator(1)
+	n := 0
+	for range 800 {
+		r := g.route()
+		// Routes with the same key might shadow one another.
+		f := Filter{Family: r.Family, Table: r.Canonical().Table, Protocol: r.Canonical().Protocol}
+		if len(list(t, c, f)) > 0 && f.Table == rttables.Main {
+			continue
+		}
+		n++
+		if err := Add(t.Context(), c, r); err != nil {
+			t.Fatalf("%v\n%+v", err, r)
+		}
+		listed, err := List(t.Context(), c, f)
+		if err != nil || len(listed) != 1 {
+			t.Fatalf("added %s, listed %v, %v", r, listed, err)
+		}
+		if got, want := listed[0].Canonical(), r.Canonical(); !got.Equal(want) {
+			t.Fatalf("added %+v:\n%s", r, cmp.Diff(want, got, cmp.AllowUnexported(Opt[uint32]{}, Opt[Preference]{})))
+		}
+		if back := parse(t, listed[0].String()); !back.Equal(listed[0]) {
+			t.Fatalf("%s parsed is %s", listed[0], back)
+		}
+		// By what was asked for, and by what is listed.
+		if err := Delete(t.Context(), c, pick(g, r, listed[0])); err != nil {
+			t.Fatalf("%v\n%+v", err, listed[0])
+		}
+		if left := list(t, c, f); len(left) > 0 {
+			t.Fatalf("deleted %s: left %v", r, left)
+		}
+	}
+	if n < 600 {
+		t.Errorf("%d routes", n)
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("routes (-before +after):\n%s", diff)
+	}
+}

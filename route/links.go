@@ -1,0 +1,93 @@
+package route
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Links are the names of a network namespace's interfaces at one moment.
+// Messages of routes have their indexes; text has their names. A nil *Links
+// knows none, and calls the interface with the index 5 if5, as ip(8) calls one
+// that it does not know.
+type Links struct {
+	byIndex map[uint32]string
+	byName  map[string]uint32
+}
+
+// ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
+func ListLinks(ctx context.Context, c Conn) (*Links, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
+	}
+	l := &Links{byIndex: make(map[uint32]string), byName: make(map[string]uint32)}
+	req := netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
+		Data:   make([]byte, uapi.SizeofIfInfomsg),
+	}
+	for m, err := range rtnl.Dump(c, req) {
+		var link rtnetlink.LinkMessage
+		if err == nil {
+			err = link.UnmarshalBinary(m.Data)
+		}
+		if err != nil {
+			return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
+		}
+		if link.Attributes != nil {
+			l.byIndex[link.Index] = link.Attributes.Name
+			l.byName[link.Attributes.Name] = link.Index
+		}
+	}
+	return l, nil
+}
+
+// unnamed is how ip(8) calls an interface without a known name.
+const unnamed = "if"
+
+// Name returns the name of the interface with an index; without one, if and
+// the index.
+func (l *Links) Name(index uint32) string {
+	if l != nil {
+		if name, ok := l.byIndex[index]; ok {
+			return name
+		}
+	}
+	return unnamed + iptext.Decimal(index)
+}
+
+// Index returns the index of the interface with a name, or of if and a number.
+func (l *Links) Index(name string) (index uint32, ok bool) {
+	if l != nil {
+		if index, ok = l.byName[name]; ok {
+			return index, true
+		}
+	}
+	digits, ok := strings.CutPrefix(name, unnamed)
+	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' {
+		return 0, false
+	}
+	return iptext.Uint[uint32](digits, 32)
+}
+
+// All yields index and name of each interface, by index.
+func (l *Links) All() iter.Seq2[uint32, string] {
+	return func(yield func(uint32, string) bool) {
+		if l == nil {
+			return
+		}
+		for _, index := range slices.Sorted(maps.Keys(l.byIndex)) {
+			if !yield(index, l.byIndex[index]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package route
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A Filter selects the routes of a listing. A field that is zero selects any.
+// The kernel does the selecting, so that a table of ten routes is listed in the
+// time for ten beside one with a million.
+type Filter struct {
+	Family   Family
+	Table    rttables.ID
+	Protocol Protocol
+	Type     Type
+	// OIF is the index of the interface that one of the next hops leaves by.
+	OIF uint32
+}
+
+// match checks what a Conn without strict checking leaves to the reader. Routes
+// that the kernel cloned for a cache are not part of a listing.
+func (f *Filter) match(r *Route) bool {
+	if r.Flags&FlagCloned != 0 ||
+		f.Family != 0 && f.Family != r.Family ||
+		f.Table != 0 && f.Table != r.Table ||
+		f.Protocol != 0 && f.Protocol != r.Protocol ||
+		f.Type != 0 && f.Type != r.Type {
+		return false
+	}
+	if f.OIF == 0 || f.OIF == r.OIF {
+		return true
+	}
+	for i := range r.Multipath {
+		if r.Multipath[i].OIF == f.OIF {
+			return true
+		}
+	}
+	return false
+}
+
+// missing reports whether err says that what f selects does not exist. Without
+// strict checking the kernel would list nothing.
+func (f *Filter) missing(err error) bool {
+	return f.Table != 0 && errors.Is(err, syscall.ENOENT) || f.OIF != 0 && errors.Is(err, syscall.ENODEV)
+}
+
+// request is the dump request for f. Strict checking takes protocol and type
+// in the header, table and interface as attributes, and nothing else.
+func (f *Filter) request() netlink.Message {
+	b := make([]byte, uapi.SizeofRtMsg, 32)
+	b[uapi.RtMsgFamily] = uint8(f.Family)
+	b[uapi.RtMsgProtocol] = uint8(f.Protocol)
+	b[uapi.RtMsgType] = uint8(f.Type)
+	if f.Table != 0 {
+		b = attr.AppendU32(b, uapi.RTA_TABLE, uint32(f.Table))
+	}
+	if f.OIF != 0 {
+		b = attr.AppendU32(b, uapi.RTA_OIF, f.OIF)
+	}
+	return netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETROUTE, Flags: netlink.Request | netlink.Dump},
+		Data:   b,
+	}
+}
+
+// All yields the routes that f selects, as the kernel sends them (a dump with
+// RTM_GETROUTE), without collecting them. The order is the kernel's. An error
+// comes last. The loop may use c, and may end early.
+//
+// Of changes during the listing, the kernel shows some and not others. A table
+// or an interface that does not exist has no routes.
+func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
+	return func(yield func(Route, error) bool) {
+		fail := func(err error) {
+			yield(Route{}, &rtnl.Error{Package: "route", Verb: "list", Err: err})
+		}
+		if err := ctx.Err(); err != nil {
+			fail(err)
+			return
+		}
+		m := codec.Borrow()
+		defer codec.Return(m)
+		for msg, err := range rtnl.Dump(c, f.request()) {
+			if err == nil && msg.Header.Type != uapi.RTM_NEWROUTE {
+				continue
+			}
+			if err == nil {
+				err = m.decode(msg.Data)
+			}
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				if !f.missing(err) {
+					fail(err)
+				}
+				return
+			}
+			if f.match(&m.Route) && !yield(m.Route, nil) {
+				return
+			}
+		}
+	}
+}
+
+// List returns the routes that f selects. See [All].
+func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
+	var routes []Route
+	for r, err := range All(ctx, c, f) {
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, r)
+	}
+	return routes, nil
+}
+
+// A Query is a packet whose route is looked up. A field that is zero is not
+// said, and the kernel chooses or looks at no such thing.
+type Query struct {
+	Dst       netip.Addr // where it goes; required
+	Src       netip.Addr // where it comes from: from
+	TOS       uint8      // its DS field: tos
+	IIF       uint32     // the index of the interface that it came in by, if it is forwarded: iif
+	OIF       uint32     // the index of the interface that its socket is bound to: oif
+	Mark      uint32     // its firewall mark: mark
+	UID       Opt[uint32]
+	IPProto   IPProto // ipproto
+	SPort     uint16  // needs IPProto
+	DPort     uint16  // needs IPProto
+	FlowLabel Opt[uint32]
+	// FibMatch asks for the route as it stands in its table instead of the one
+	// that the packet takes: fibmatch.
+	FibMatch bool
+}
+
+// Lookup returns the route that a packet takes by the rules and tables, as "ip
+// route get" does: RTM_GETROUTE. Table is the one in which the route was found.
+//
+// An error that is a syscall.Errno is also what the packet's sender would get:
+// ENETUNREACH for no route or an unreachable one (EHOSTUNREACH from an
+// unreachable route), EACCES for prohibit, EINVAL for blackhole.
+func Lookup(ctx context.Context, c Conn, q Query) (Route, error) {
+	r, payload, err := lookup(ctx, c, q)
+	if err != nil {
+		return Route{}, &rtnl.Error{
+			Package: "route", Verb: "lookup", Object: q.String(), Attr: attrAt(err, payload), Err: err,
+		}
+	}
+	return r, nil
+}
+
+var (
+	errNoDst   = errors.New("Dst is not set")
+	errNoReply = errors.New("the kernel's reply holds no route")
+)
+
+func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err error) {
+	if err := q.check(); err != nil {
+		return Route{}, nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Route{}, nil, err
+	}
+	asked := q.route()
+	if payload, err = asked.append(nil); err != nil {
+		return Route{}, nil, err
+	}
+	var flags uint32
+	if asked.Family == IPv4 {
+		flags = uapi.RTM_F_LOOKUP_TABLE // IPv6 always says the table, and refuses to be asked
+	}
+	if q.FibMatch {
+		flags |= uapi.RTM_F_FIB_MATCH
+	}
+	binary.NativeEndian.PutUint32(payload[uapi.RtMsgFlags:], flags)
+	msgs, err := rtnl.Replies(c, netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETROUTE, Flags: netlink.Request},
+		Data:   payload,
+	})
+	if err != nil {
+		return Route{}, payload, err
+	}
+	if len(msgs) == 0 {
+		return Route{}, nil, errNoReply
+	}
+	return r, nil, r.UnmarshalBinary(msgs[0].Data)
+}
+
+// check says what cannot be asked.
+func (q *Query) check() error {
+	for _, a := range [...]netip.Addr{q.Dst, q.Src} {
+		if a.Zone() != "" {
+			return fmt.Errorf("%s has a zone; OIF is the interface", a)
+		}
+	}
+	if !q.Dst.IsValid() {
+		return errNoDst
+	}
+	return nil
+}
+
+// route is the request's attributes.
+func (q *Query) route() Route {
+	r := Route{
+		Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, IIF: q.IIF, OIF: q.OIF, Mark: q.Mark,
+		UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel,
+	}
+	if q.Src.IsValid() {
+		r.Src = host(q.Src)
+	}
+	return r
+}
+
+func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// String is the words of "ip route get".
+func (q Query) String() string {
+	r := q.route()
+	r.Family = r.family()
+	// What get does not say are defaults there.
+	r.Type, r.Protocol, r.Scope = TypeUnicast, ProtoBoot, r.defaultScope()
+	s := r.String()
+	if q.FibMatch {
+		s = "fibmatch " + s
+	}
+	return s
+}

@@ -1,0 +1,297 @@
+package route
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// Names says how text calls what messages have numbers for. Both fields, and
+// the *Names itself, may be nil: interfaces are then if1, if2, …, and of the
+// tables only main, local and default have names.
+type Names struct {
+	Files *rttables.Names // tables, protocols, scopes, realms, DS fields
+	Links *Links          // interfaces
+}
+
+// FileNames is n.Files, of a nil n as well.
+func (n *Names) FileNames() *rttables.Names {
+	if n == nil {
+		return nil
+	}
+	return n.Files
+}
+
+func (n *Names) links() *Links {
+	if n == nil {
+		return nil
+	}
+	return n.Links
+}
+
+// A line is a route on its way to or from text.
+type line struct {
+	Route
+	names *Names
+	// What the words have said so far.
+	dst, typ, table, scope bool
+}
+
+// String is the words of ip-route(8) for r, without the help of any file: the
+// interface with the index 5 is if5. A word that "ip route add" would assume
+// is left out. [Parse] gives r back; what is unset in r and has a default
+// there (Family, Type, Table) is then set.
+func (r Route) String() string { return r.Text(nil) }
+
+// Text is String with the names that n, which may be nil, knows.
+func (r Route) Text(n *Names) string {
+	l := line{Route: r, names: n}
+	var p iptext.Printer
+	if r.Family != 0 && r.Family != r.told() {
+		p.Put(iptext.FamilyOption(r.Family)...)
+	}
+	if l.Family == 0 {
+		l.Family = l.family()
+	}
+	if l.Type == 0 && l.Scope == ScopeGlobal {
+		l.Scope = l.defaultScope()
+	}
+	if r.Type != 0 && r.Type != TypeUnicast && hasWord(r.Type) {
+		p.Put(r.Type.String())
+	}
+	p.Put(iptext.PrefixString(r.Dst))
+	words.Print(&p, &l)
+	return p.String()
+}
+
+// told is the family that the words tell a reader before it comes to a raw
+// attribute, which is read by the family.
+func (r *Route) told() Family {
+	raw := func(nh NextHop) bool { return nh.Unknown != "" }
+	if r.Unknown == "" && !slices.ContainsFunc(r.Multipath, raw) {
+		return r.family()
+	}
+	before := *r
+	before.Multipath = nil
+	return before.family()
+}
+
+// MarshalText returns what String does.
+func (r Route) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String prints, as [Parse] does.
+func (r *Route) UnmarshalText(text []byte) error {
+	got, err := Parse(string(text), nil)
+	if err == nil {
+		*r = got
+	}
+	return err
+}
+
+// Parse reads a route in the words of ip-route(8), as they follow "ip route
+// add": type, destination, and attributes in any order. What no word says is
+// as ip(8) would send it: type unicast, protocol boot, table main (local for
+// local, broadcast, anycast and nat), and, for IPv4, the scope that goes with
+// the type. -4, -6 or -f FAMILY may stand at the beginning, and is needed for
+// IPv6 only where no address tells.
+//
+// Names come from n, which may be nil. An error names the word, and its
+// position.
+func Parse(s string, n *Names) (Route, error) {
+	w := iptext.Split("route", s)
+	l := line{names: n}
+	l.Protocol = ProtoBoot
+	if err := iptext.ParseFamilyOption(w, &l.Family); err != nil {
+		return Route{}, err
+	}
+	if !w.More() {
+		_, err := w.Arg("a route")
+		return Route{}, err
+	}
+	for w.More() {
+		if err := l.parseWord(w); err != nil {
+			return Route{}, err
+		}
+	}
+	if l.Family == 0 {
+		l.Family = l.family()
+	}
+	if !l.typ {
+		l.Type = TypeUnicast
+	}
+	if !l.table {
+		l.Table = defaultTable(l.Type)
+	}
+	if !l.scope {
+		l.Scope = l.defaultScope()
+	}
+	return l.Route, nil
+}
+
+// parseWord takes an attribute, or the type or destination, which have no
+// keyword of their own.
+func (l *line) parseWord(w *iptext.Words) error {
+	s := w.Peek()
+	if _, ok := words.Find(s); ok {
+		return words.Parse(w, l, "")
+	}
+	if t, ok := typeWord(s); ok && !l.typ {
+		w.Take()
+		l.Type, l.typ = t, true
+		return nil
+	}
+	p, ok := iptext.Prefix(s)
+	if !ok || l.dst {
+		return words.Parse(w, l, "an attribute of a route")
+	}
+	w.Take()
+	l.Dst, l.dst = unlessDefault(p), true
+	return checkWord(w, &l.Family, p.Addr())
+}
+
+// hasWord reports whether t may stand before the destination.
+func hasWord(t Type) bool {
+	_, ok := typeWord(t.String())
+	return ok
+}
+
+// typeWord is the type that s names. A number is none: it might be an address.
+func typeWord(s string) (Type, bool) {
+	if s == "" || s[0] >= '0' && s[0] <= '9' || s == "none" {
+		return 0, false
+	}
+	if s == "brd" {
+		return TypeBroadcast, true
+	}
+	n, ok := types.Number(s)
+	return Type(n), ok
+}
+
+// defaultTable is where ip(8) puts a route without a table.
+func defaultTable(t Type) rttables.ID {
+	switch t {
+	case TypeLocal, TypeBroadcast, TypeAnycast, TypeNAT:
+		return rttables.Local
+	}
+	return rttables.Main
+}
+
+// defaultScope is what ip(8) sends for a route without a scope.
+func (r *Route) defaultScope() Scope {
+	if r.Family != IPv4 {
+		return ScopeGlobal
+	}
+	switch r.Type {
+	case TypeLocal, TypeNAT:
+		return ScopeHost
+	case TypeBroadcast, TypeMulticast, TypeAnycast:
+		return ScopeLink
+	case TypeUnicast, 0:
+		if !r.Gateway.IsValid() && len(r.Multipath) == 0 && r.NextHopID == 0 {
+			return ScopeLink
+		}
+	}
+	return ScopeGlobal
+}
+
+// Arguments of words.
+
+// argPrefix takes a prefix of the route's family.
+func argPrefix(w *iptext.Words, f *Family, p *netip.Prefix) error {
+	if err := iptext.ArgPrefix(w, p); err != nil {
+		return err
+	}
+	return checkWord(w, f, p.Addr())
+}
+
+// argAddr takes an address of the route's family.
+func argAddr(w *iptext.Words, f *Family, a *netip.Addr) error {
+	if err := iptext.ArgAddr(w, a); err != nil {
+		return err
+	}
+	return checkWord(w, f, *a)
+}
+
+// argGateway takes an address of the route's family, or of the family whose
+// name stands before it.
+func argGateway(w *iptext.Words, f *Family, a *netip.Addr) error {
+	own := *f
+	switch {
+	case w.Accept(IPv4.String()):
+		own = IPv4
+	case w.Accept(IPv6.String()):
+		own = IPv6
+	default:
+		return argAddr(w, f, a)
+	}
+	return argAddr(w, &own, a)
+}
+
+// checkWord refuses the word a unless it is an address of family f, which it
+// sets if it is unset.
+func checkWord(w *iptext.Words, f *Family, a netip.Addr) error {
+	switch {
+	case !a.IsValid():
+	case *f == 0:
+		*f = FamilyOf(a)
+	case !f.Has(a):
+		return w.Errorf("not an address of family %s", *f)
+	}
+	return nil
+}
+
+// argAttribute takes an attribute in its raw form, also one that has a word.
+func (l *line) argAttribute(w *iptext.Words) error {
+	a, err := iptext.ArgAttribute(w)
+	if err != nil {
+		return err
+	}
+	if l.Family == 0 {
+		l.Family = l.family()
+	}
+	m := codec.Borrow()
+	defer codec.Return(m)
+	m.Route = l.Route
+	if err := codec.Decode([]byte(a), m); err != nil {
+		return w.Errorf("%v", err)
+	}
+	l.Route = m.Route
+	l.table = l.table || l.Table != 0
+	return nil
+}
+
+// argAttribute is that of a next hop.
+func (h *hop) argAttribute(w *iptext.Words) error {
+	a, err := iptext.ArgAttribute(w)
+	if err != nil {
+		return err
+	}
+	if *h.family == 0 {
+		*h.family = IPv4
+		if h.Gateway.IsValid() {
+			*h.family = FamilyOf(h.Gateway)
+		}
+	}
+	m := nextHopCodec.Borrow()
+	defer nextHopCodec.Return(m)
+	m.NextHop, m.family = h.NextHop, *h.family
+	if err := nextHopCodec.Decode([]byte(a), m); err != nil {
+		return w.Errorf("%v", err)
+	}
+	h.NextHop = m.NextHop
+	return nil
+}
+
+func argLink(w *iptext.Words, n *Names, index *uint32) error {
+	s, err := w.Arg("an interface")
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if *index, ok = n.links().Index(s); !ok {
+		return w.Errorf("no such interface")
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package route
+
+import (
+	"context"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Add adds a route, as "ip route add" does: RTM_NEWROUTE with NLM_F_CREATE and
+// NLM_F_EXCL. Unset fields get ip(8)'s defaults: type unicast, table main, and
+// the scope of the type; the protocol stays as it is.
+//
+// The error is fs.ErrExist if the table has a route to the same destination
+// with the same TOS and priority, whatever its gateway. It is fs.ErrPermission
+// without CAP_NET_ADMIN.
+func Add(ctx context.Context, c Conn, r Route) error {
+	r.setDefaults()
+	return write(ctx, c, "add", uapi.RTM_NEWROUTE, netlink.Create|netlink.Excl, r)
+}
+
+// Replace adds a route, or puts it in the place of the one to the same
+// destination with the same TOS and priority, in one step, as "ip route
+// replace" does: RTM_NEWROUTE with NLM_F_CREATE and NLM_F_REPLACE. Unset fields
+// get the defaults of [Add].
+//
+// With another priority it is another route, which is added. IPv6 replaces all
+// routes to the destination with that priority by the one.
+func Replace(ctx context.Context, c Conn, r Route) error {
+	r.setDefaults()
+	return write(ctx, c, "replace", uapi.RTM_NEWROUTE, netlink.Create|netlink.Replace, r)
+}
+
+// Delete deletes the first route that has what is set in r, as "ip route del"
+// does: RTM_DELROUTE. A route from a listing deletes just itself. In a literal,
+// what is unset matches any route; only destination and table always count,
+// unset ones as default and main.
+//
+// The error is fs.ErrNotExist if there is no such route.
+func Delete(ctx context.Context, c Conn, r Route) error {
+	if r.Family == 0 {
+		r.Family = r.family()
+	}
+	if r.Family == IPv4 && r.Type == 0 && r.Scope == ScopeGlobal {
+		r.Scope = ScopeNowhere // any; zero would match no route on the link
+	}
+	r.setTarget()
+	return write(ctx, c, "delete", uapi.RTM_DELROUTE, 0, r)
+}
+
+// write sends one request about r.
+func write(ctx context.Context, c Conn, verb string, typ netlink.HeaderType, flags netlink.HeaderFlags, r Route) error {
+	r.CacheInfo = CacheInfo{}
+	var (
+		payload []byte
+		err     = ctx.Err()
+	)
+	if err == nil {
+		payload, err = r.append(nil)
+	}
+	if err == nil {
+		_, err = c.Execute(netlink.Message{
+			Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags},
+			Data:   payload,
+		})
+	}
+	if err != nil {
+		return &rtnl.Error{
+			Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, payload), Err: err,
+		}
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+package route
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+)
+
+// words are the attributes of a route in the order in which ip(8) prints them.
+var words = iptext.Table[line]{
+	{Names: []string{"to"}, Parse: func(w *iptext.Words, l *line) error {
+		l.dst = true
+		err := argPrefix(w, &l.Family, &l.Dst)
+		l.Dst = unlessDefault(l.Dst)
+		return err
+	}},
+	{Names: []string{"from"},
+		Parse: func(w *iptext.Words, l *line) error { return argPrefix(w, &l.Family, &l.Src) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Src.IsValid() {
+				p.Put("from", iptext.PrefixString(l.Src))
+			}
+		}},
+	{Names: []string{"tos", "dsfield"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgName(w, "a DS field", l.names.FileNames().DSFields().Parse, &l.TOS)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.TOS != 0 {
+				p.Put("tos", l.names.FileNames().DSFields().Name(uint32(l.TOS)))
+			}
+		}},
+	number("nhid", 32, func(l *line) *uint32 { return &l.NextHopID }),
+	{Names: []string{"via"},
+		Parse: func(w *iptext.Words, l *line) error { return argGateway(w, &l.Family, &l.Gateway) },
+		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
+	link("dev", func(l *line) *uint32 { return &l.OIF }, "oif"),
+	link("iif", func(l *line) *uint32 { return &l.IIF }),
+	{Names: []string{"type"},
+		Parse: func(w *iptext.Words, l *line) error {
+			l.typ = true
+			return iptext.ArgText(w, "a type", &l.Type)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Type != 0 && !hasWord(l.Type) {
+				p.Put("type", l.Type.String())
+			}
+		}},
+	{Names: []string{"table"},
+		Parse: func(w *iptext.Words, l *line) error {
+			l.table = true
+			return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
+				id, err := l.names.FileNames().Parse(s)
+				return uint32(id), err
+			}, &l.Table)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Table != 0 && l.Table != defaultTable(l.Type) {
+				p.Put("table", l.names.FileNames().Name(l.Table))
+			}
+		}},
+	{Names: []string{"proto", "protocol"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgName(w, "a protocol", l.names.FileNames().Protos().Parse, &l.Protocol)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Protocol != ProtoBoot {
+				p.Put("proto", l.names.FileNames().Protos().Name(uint32(l.Protocol)))
+			}
+		}},
+	{Names: []string{"scope"},
+		Parse: func(w *iptext.Words, l *line) error {
+			l.scope = true
+			return iptext.ArgName(w, "a scope", l.names.FileNames().Scopes().Parse, &l.Scope)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Scope != l.defaultScope() {
+				p.Put("scope", l.names.FileNames().Scopes().Name(uint32(l.Scope)))
+			}
+		}},
+	{Names: []string{"src"},
+		Parse: func(w *iptext.Words, l *line) error { return argAddr(w, &l.Family, &l.PrefSrc) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.PrefSrc.IsValid() {
+				p.Put("src", l.PrefSrc.String())
+			}
+		}},
+	number("metric", 32, func(l *line) *uint32 { return &l.Priority }, "priority", "preference"),
+	flagWord(func(l *line) *Flags { return &l.Flags }),
+	{Names: []string{"mark"},
+		Parse: func(w *iptext.Words, l *line) (err error) {
+			l.Mark, err = iptext.ArgUint[uint32](w, "a mark", 32)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Mark != 0 {
+				p.Put("mark", iptext.Hex(l.Mark))
+			}
+		}},
+	optNumber("uid", func(l *line) *Opt[uint32] { return &l.UID }, iptext.Decimal[uint32]),
+	{Names: []string{"ipproto"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.IPProto != 0 {
+				p.Put("ipproto", l.IPProto.String())
+			}
+		}},
+	number("sport", 16, func(l *line) *uint16 { return &l.SPort }),
+	number("dport", 16, func(l *line) *uint16 { return &l.DPort }),
+	optNumber("flowlabel", func(l *line) *Opt[uint32] { return &l.FlowLabel }, iptext.Hex[uint32]),
+	{Names: []string{"realms", "realm"},
+		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l.names, &l.Realms) },
+		Print: func(p *iptext.Printer, l *line) { putRealms(p, l.names, l.Realms) }},
+	{Names: []string{"pref"},
+		Parse: func(w *iptext.Words, l *line) error {
+			var v Preference
+			err := iptext.ArgText(w, "a preference", &v)
+			l.Preference.Set(v)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if v, ok := l.Preference.Get(); ok {
+				p.Put("pref", v.String())
+			}
+		}},
+	{Names: []string{"cacheinfo"},
+		Parse: func(w *iptext.Words, l *line) error { return argCacheInfo(w, &l.CacheInfo) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.CacheInfo != (CacheInfo{}) {
+				p.Put("cacheinfo", l.CacheInfo.String())
+			}
+		}},
+	{Names: []string{iptext.AttributeWord},
+		Parse: func(w *iptext.Words, l *line) error { return l.argAttribute(w) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Unknown != "" {
+				p.Put(l.Unknown.String())
+			}
+		}},
+	{Names: []string{"nexthop"},
+		Parse: func(w *iptext.Words, l *line) error {
+			nh, err := parseNextHop(w, l.names, &l.Family)
+			l.Multipath = append(l.Multipath, nh)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			for _, nh := range l.Multipath {
+				p.Put("nexthop")
+				hopWords.Print(p, &hop{nh, l.names, &l.Family})
+			}
+		}},
+}
+
+// A hop is a next hop on its way to or from text.
+type hop struct {
+	NextHop
+	names  *Names
+	family *Family // of the route
+}
+
+// hopWords are the attributes of a next hop.
+var hopWords = iptext.Table[hop]{
+	{Names: []string{"via"},
+		Parse: func(w *iptext.Words, h *hop) error { return argGateway(w, h.family, &h.Gateway) },
+		Print: func(p *iptext.Printer, h *hop) { putVia4or6(p, *h.family, h.Gateway) }},
+	{Names: []string{"dev"},
+		Parse: func(w *iptext.Words, h *hop) error { return argLink(w, h.names, &h.OIF) },
+		Print: func(p *iptext.Printer, h *hop) {
+			if h.OIF != 0 {
+				p.Put("dev", h.names.links().Name(h.OIF))
+			}
+		}},
+	{Names: []string{"weight"},
+		Parse: func(w *iptext.Words, h *hop) (err error) {
+			h.Weight, err = iptext.ArgUint[uint16](w, "a weight", 16)
+			if err == nil && (h.Weight < 1 || h.Weight > maxWeight) {
+				err = w.Errorf("not a weight: want 1 to %d", maxWeight)
+			}
+			return err
+		},
+		Print: func(p *iptext.Printer, h *hop) {
+			if h.Weight > 1 {
+				p.Put("weight", iptext.Decimal(h.Weight))
+			}
+		}},
+	flagWord(func(h *hop) *Flags { return &h.Flags }),
+	{Names: []string{"realms", "realm"},
+		Parse: func(w *iptext.Words, h *hop) error { return argRealms(w, h.names, &h.Realms) },
+		Print: func(p *iptext.Printer, h *hop) { putRealms(p, h.names, h.Realms) }},
+	{Names: []string{iptext.AttributeWord},
+		Parse: func(w *iptext.Words, h *hop) error { return h.argAttribute(w) },
+		Print: func(p *iptext.Printer, h *hop) {
+			if h.Unknown != "" {
+				p.Put(h.Unknown.String())
+			}
+		}},
+}
+
+// parseNextHop takes the words that follow nexthop.
+func parseNextHop(w *iptext.Words, n *Names, f *Family) (NextHop, error) {
+	h := hop{names: n, family: f, NextHop: NextHop{Weight: 1}}
+	for w.More() {
+		if _, ok := hopWords.Find(w.Peek()); !ok {
+			break // the route goes on
+		}
+		if err := hopWords.Parse(w, &h, ""); err != nil {
+			return NextHop{}, err
+		}
+	}
+	return h.NextHop, nil
+}
+
+// Kinds of words.
+
+func number[V iptext.Number](name string, bits int, at func(*line) *V, more ...string) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: append([]string{name}, more...),
+		Parse: func(w *iptext.Words, l *line) (err error) {
+			*at(l), err = iptext.ArgUint[V](w, "a number", bits)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if v := *at(l); v != 0 {
+				p.Put(name, iptext.Decimal(v))
+			}
+		},
+	}
+}
+
+func optNumber(name string, at func(*line) *Opt[uint32], format func(uint32) string) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, l *line) error {
+			v, err := iptext.ArgUint[uint32](w, "a number", 32)
+			at(l).Set(v)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if v, ok := at(l).Get(); ok {
+				p.Put(name, format(v))
+			}
+		},
+	}
+}
+
+func link(name string, at func(*line) *uint32, more ...string) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: append([]string{name}, more...),
+		Parse: func(w *iptext.Words, l *line) error { return argLink(w, l.names, at(l)) },
+		Print: func(p *iptext.Printer, l *line) {
+			if index := *at(l); index != 0 {
+				p.Put(name, l.names.links().Name(index))
+			}
+		},
+	}
+}
+
+// flagWord is the flags, each of which is a word of its own. Those without a
+// name are a number after the word flags.
+func flagWord[T any](at func(*T) *Flags) iptext.Word[T] {
+	names := []string{flagsNumber}
+	for _, x := range flagNames {
+		names = append(names, x.name)
+	}
+	return iptext.Word[T]{
+		Names: names,
+		Parse: func(w *iptext.Words, v *T) error {
+			for _, x := range flagNames {
+				if x.name == w.Last() {
+					*at(v) |= x.flag
+					return nil
+				}
+			}
+			n, err := iptext.ArgUint[uint32](w, "a number", 32)
+			*at(v) |= Flags(n)
+			return err
+		},
+		Print: func(p *iptext.Printer, v *T) {
+			if f := *at(v); f != 0 {
+				p.Put(f.String())
+			}
+		},
+	}
+}
+
+func putVia4or6(p *iptext.Printer, f Family, gateway netip.Addr) {
+	switch {
+	case !gateway.IsValid():
+	case f == 0 || f.Has(gateway):
+		p.Put("via", gateway.String())
+	default:
+		p.Put("via", FamilyOf(gateway).String(), gateway.String())
+	}
+}
+
+func argRealms(w *iptext.Words, n *Names, r *Realms) error {
+	s, err := w.Arg("realms")
+	if err != nil {
+		return err
+	}
+	if *r, err = ParseRealms(s, n.FileNames()); err != nil {
+		return w.Errorf("not realms")
+	}
+	return nil
+}
+
+func putRealms(p *iptext.Printer, n *Names, r Realms) {
+	if r != (Realms{}) {
+		p.Put("realms", r.Text(n.FileNames()))
+	}
+}
+
+// String is the eight numbers in the order of struct rta_cacheinfo, commas
+// between them.
+func (c CacheInfo) String() string {
+	return fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d",
+		c.ClntRef, c.LastUse, c.Expires, c.Error, c.Used, c.ID, c.TS, c.TSAge)
+}
+
+func argCacheInfo(w *iptext.Words, c *CacheInfo) error {
+	s, err := w.Arg("cache information")
+	if err != nil {
+		return err
+	}
+	var expires uint32
+	fields := []*uint32{&c.ClntRef, &c.LastUse, &expires, &c.Error, &c.Used, &c.ID, &c.TS, &c.TSAge}
+	parts := strings.Split(s, ",")
+	if len(parts) != len(fields) {
+		return w.Errorf("not cache information: want %d numbers", len(fields))
+	}
+	for i, part := range parts {
+		n, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || n < -1<<31 || n > 1<<32-1 {
+			return w.Errorf("not cache information: %q is not a number of 32 bits", part)
+		}
+		*fields[i] = uint32(n)
+	}
+	c.Expires = int32(expires)
+	return nil
+}
