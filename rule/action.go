@@ -1,0 +1,88 @@
+package rule
+
+import (
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// An Action is what a rule does with a packet that it matches: FR_ACT_* of
+// linux/fib_rules.h. The zero Action is unset; the kernel accepts it and then
+// fails every lookup that comes to it, so the verbs put another in its place.
+type Action uint8
+
+// The actions, in the words of ip-rule(8).
+const (
+	ActionLookup      Action = uapi.FR_ACT_TO_TBL      // look it up in Table
+	ActionGoto        Action = uapi.FR_ACT_GOTO        // go on with the rule at priority Goto
+	ActionNop         Action = uapi.FR_ACT_NOP         // go on with the next rule
+	ActionBlackhole   Action = uapi.FR_ACT_BLACKHOLE   // drop it in silence
+	ActionUnreachable Action = uapi.FR_ACT_UNREACHABLE // drop it, and tell the sender "unreachable"
+	ActionProhibit    Action = uapi.FR_ACT_PROHIBIT    // drop it, and tell the sender "prohibited"
+)
+
+var actions = iptext.Enum{
+	{N: uapi.FR_ACT_UNSPEC, Name: "none"},
+	{N: uapi.FR_ACT_TO_TBL, Name: "lookup"},
+	{N: uapi.FR_ACT_GOTO, Name: "goto"},
+	{N: uapi.FR_ACT_NOP, Name: "nop"},
+	{N: uapi.FR_ACT_BLACKHOLE, Name: "blackhole"},
+	{N: uapi.FR_ACT_UNREACHABLE, Name: "unreachable"},
+	{N: uapi.FR_ACT_PROHIBIT, Name: "prohibit"},
+}
+
+// String is the word of ip-rule(8) for a, such as lookup, else its number.
+func (a Action) String() string { return actions.Name(uint8(a)) }
+
+// MarshalText returns what String does.
+func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what String prints, or any number of 8 bits.
+func (a *Action) UnmarshalText(text []byte) error {
+	n, err := actions.Unmarshal("rule", "an action", text)
+	if err == nil {
+		*a = Action(n)
+	}
+	return err
+}
+
+// Flags are what the kernel reports of a rule: FIB_RULE_* of
+// linux/fib_rules.h, without FIB_RULE_INVERT, which is [Rule.Not].
+type Flags uint32
+
+// The flags.
+const (
+	FlagPermanent   Flags = uapi.FIB_RULE_PERMANENT    // it cannot be deleted
+	FlagUnresolved  Flags = uapi.FIB_RULE_UNRESOLVED   // there is no rule at the priority to go to
+	FlagIIFDetached Flags = uapi.FIB_RULE_IIF_DETACHED // there is no interface IIF
+	FlagOIFDetached Flags = uapi.FIB_RULE_OIF_DETACHED // there is no interface OIF
+	FlagFindSAddr   Flags = uapi.FIB_RULE_FIND_SADDR   // IPv6: the source is looked for in From
+)
+
+var flagNames = []struct {
+	flag Flags
+	name string
+}{
+	{FlagPermanent, "permanent"},
+	{FlagUnresolved, "unresolved"},
+	{FlagIIFDetached, "iif-detached"},
+	{FlagOIFDetached, "oif-detached"},
+	{FlagFindSAddr, "find-saddr"},
+}
+
+// String is the flags' names with commas between them; flags without one are a
+// hexadecimal number at the end.
+func (f Flags) String() string {
+	var names []string
+	for _, x := range flagNames {
+		if f&x.flag != 0 {
+			names = append(names, x.name)
+			f &^= x.flag
+		}
+	}
+	if f != 0 {
+		names = append(names, iptext.Hex(uint32(f)))
+	}
+	return strings.Join(names, ",")
+}

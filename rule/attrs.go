@@ -1,0 +1,214 @@
+package rule
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// message is a rule on its way to or from the wire: the rule, and what of
+// struct fib_rule_hdr belongs to an attribute.
+type message struct {
+	Rule
+	dstLen, srcLen uint8
+}
+
+// codec has one row for each attribute of a rule message. They are written in
+// this order.
+var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown },
+	attr.OptField(uapi.FRA_PRIORITY, attr.U32, func(m *message) *route.Opt[uint32] { return &m.Priority }),
+	prefix(uapi.FRA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.From, &m.srcLen }),
+	prefix(uapi.FRA_DST, func(m *message) (*netip.Prefix, *uint8) { return &m.To, &m.dstLen }),
+	attr.Field(uapi.FRA_IIFNAME, attr.IfName, func(m *message) *string { return &m.IIF }),
+	attr.Field(uapi.FRA_OIFNAME, attr.IfName, func(m *message) *string { return &m.OIF }),
+	value(uapi.FRA_FWMARK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
+	mask(uapi.FRA_FWMASK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
+	value(uapi.FRA_DSCP, byteU32, func(m *message) *masked { return &m.DSCP.m }),
+	mask(uapi.FRA_DSCP_MASK, byteU32, func(m *message) *masked { return &m.DSCP.m }),
+	value(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
+	mask(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
+	attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto }),
+	ports(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
+	portMask(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
+	ports(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
+	portMask(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
+	attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDRange { return &m.UIDRange }),
+	attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
+	attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
+	attr.Func(uapi.FRA_TABLE, putTable, getTable),
+	attr.Func(uapi.FRA_GOTO, putGoto, getGoto),
+	attr.OptField(uapi.FRA_SUPPRESS_PREFIXLEN, attr.U32,
+		func(m *message) *route.Opt[uint32] { return &m.SuppressPrefixLength }),
+	attr.OptField(uapi.FRA_SUPPRESS_IFGROUP, attr.U32,
+		func(m *message) *route.Opt[uint32] { return &m.SuppressIfGroup }),
+	attr.Field(uapi.FRA_FLOW, realms, func(m *message) *route.Realms { return &m.Realms }),
+	attr.Field(uapi.FRA_PROTOCOL, attr.U8, func(m *message) *route.Protocol { return &m.Protocol }),
+	attr.Drop[message](uapi.FRA_PAD),
+)
+
+// prefix is a row for an address whose number of leading bits is in the header.
+func prefix(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			p, _ := at(m)
+			if !p.IsValid() {
+				return b, false, nil
+			}
+			if !m.Family.Has(p.Addr()) {
+				return b, true, fmt.Errorf("%s is not a prefix of family %s", p, m.Family)
+			}
+			return attr.AppendAddr(b, p.Addr()), true, nil
+		},
+		func(b []byte, m *message) error {
+			p, bits := at(m)
+			return attr.DecodePrefix(b, m.Family.Bits(), *bits, p)
+		})
+}
+
+// value is a row for the value of a selector with a mask.
+func value(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
+	k := kind()
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			v := at(m)
+			if !v.set {
+				return b, false, nil
+			}
+			b, err := k.Append(b, v.value)
+			return b, true, err
+		},
+		func(p []byte, m *message) (err error) {
+			v := at(m)
+			v.set = true
+			v.value, err = k.Decode(p)
+			return err
+		})
+}
+
+// mask is a row for the mask of a selector.
+func mask(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
+	k := kind()
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			v := at(m)
+			if !v.hasMask {
+				return b, false, nil
+			}
+			b, err := k.Append(b, v.mask)
+			return b, true, err
+		},
+		func(p []byte, m *message) (err error) {
+			v := at(m)
+			v.hasMask = true
+			v.mask, err = k.Decode(p)
+			return err
+		})
+}
+
+// byteU32 is a byte that is kept in a uint32.
+func byteU32() attr.Kind[uint32] {
+	k := attr.U8[uint8]()
+	return attr.Kind[uint32]{
+		Append: func(b []byte, v uint32) ([]byte, error) { return k.Append(b, uint8(v)) },
+		Decode: func(p []byte) (uint32, error) {
+			v, err := k.Decode(p)
+			return uint32(v), err
+		},
+	}
+}
+
+// ports is a row for struct fib_rule_port_range: two uint16 in host byte order.
+func ports(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			v := at(m)
+			if !v.set {
+				return b, false, nil
+			}
+			b = binary.NativeEndian.AppendUint16(b, v.first)
+			return binary.NativeEndian.AppendUint16(b, v.last), true, nil
+		},
+		func(p []byte, m *message) error {
+			if len(p) < 4 {
+				return fmt.Errorf("%d bytes of payload, want 4", len(p))
+			}
+			v := at(m)
+			v.set = true
+			v.first, v.last = binary.NativeEndian.Uint16(p), binary.NativeEndian.Uint16(p[2:])
+			return nil
+		})
+}
+
+// portMask is a row for the mask of a port.
+func portMask(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
+	k := attr.U16[uint16]()
+	return attr.Func(num,
+		func(b []byte, m *message) ([]byte, bool, error) {
+			v := at(m)
+			if !v.hasMask {
+				return b, false, nil
+			}
+			b, err := k.Append(b, v.mask)
+			return b, true, err
+		},
+		func(p []byte, m *message) (err error) {
+			v := at(m)
+			v.hasMask = true
+			v.mask, err = k.Decode(p)
+			return err
+		})
+}
+
+// uidRange is struct fib_rule_uid_range: two uint32 in host byte order.
+func uidRange() attr.Kind[UIDRange] {
+	return attr.Kind[UIDRange]{
+		Append: func(b []byte, u UIDRange) ([]byte, error) {
+			b = binary.NativeEndian.AppendUint32(b, u.first)
+			return binary.NativeEndian.AppendUint32(b, u.last), nil
+		},
+		Decode: func(p []byte) (UIDRange, error) {
+			if len(p) < 8 {
+				return UIDRange{}, fmt.Errorf("%d bytes of payload, want 8", len(p))
+			}
+			return UIDs(binary.NativeEndian.Uint32(p), binary.NativeEndian.Uint32(p[4:])), nil
+		},
+	}
+}
+
+// realms is a uint32 with the source realm in its upper half.
+func realms() attr.Kind[route.Realms] {
+	return attr.Halves(func(src, dst uint16) route.Realms { return route.Realms{Src: src, Dst: dst} },
+		func(r route.Realms) (src, dst uint16) { return r.Src, r.Dst })
+}
+
+// A table above 255 does not fit into the header. The kernel reports both, and
+// the attribute counts.
+func putTable(b []byte, m *message) ([]byte, bool, error) {
+	if m.Table <= 255 {
+		return b, false, nil
+	}
+	return binary.NativeEndian.AppendUint32(b, uint32(m.Table)), true, nil
+}
+
+func getTable(p []byte, m *message) (err error) {
+	m.Table, err = attr.U32[rttables.ID]().Decode(p)
+	return err
+}
+
+// A goto has its target even where that is 0, which the kernel refuses.
+func putGoto(b []byte, m *message) ([]byte, bool, error) {
+	if m.Goto == 0 && m.Action != ActionGoto {
+		return b, false, nil
+	}
+	return binary.NativeEndian.AppendUint32(b, m.Goto), true, nil
+}
+
+func getGoto(p []byte, m *message) (err error) {
+	m.Goto, err = attr.U32[uint32]().Decode(p)
+	return err
+}

@@ -1,0 +1,218 @@
+//go:build linux
+
+package rule
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// variants are rules that differ from "from 10.0.0.0/8 to 10.1.0.0/16 … pref
+// 100" in one thing. Each but the first has it, or has another value of it.
+var variants = []string{
+	"",
+	"not", "tos 0x10", "dscp 4", "dscp 4/0x3c", "fwmark 1", "fwmark 1/0xff", "fwmark 0/0xff", "iif lo", "oif eth0",
+	"uidrange 1-2", "ipproto tcp", "ipproto udp", "sport 1", "sport 1-2", "sport 0x1/0xf", "dport 5", "dport 5-6",
+	"tun_id 7", "suppress_prefixlength 0", "suppress_prefixlength 1", "suppress_ifgroup 0", "realms 1/2", "realms 2",
+	"proto static", "proto 99",
+}
+
+func variant(t *testing.T, s, action string) Rule {
+	return parse(t, "from 10.0.0.0/8 to 10.1.0.0/16 pref 100 "+s+" "+action)
+}
+
+// Of rules that differ in one selector, Delete removes the one that it is
+// given, or refuses; never another. Both orders of every pair are tried.
+func TestKernelDeleteExact(t *testing.T) {
+	_, c := kernel(t)
+	before := list(t, c, Filter{})
+	actions := []string{"table 10", "table 300", "goto 200", "goto 300", "nop", "unreachable"}
+	var rules []Rule
+	for _, v := range variants {
+		rules = append(rules, variant(t, v, "table 10"))
+	}
+	for _, a := range actions[1:] {
+		rules = append(rules, variant(t, "", a))
+	}
+	refused := 0
+	for _, first := range rules {
+		for _, second := range rules {
+			if first == second {
+				continue
+			}
+			refused += deletePair(t, c, first, second)
+		}
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("rules (-before +after):\n%s", diff)
+	}
+	// The kernel cannot tell the plain rule from any with one selector more.
+	if refused < len(variants)-1 {
+		t.Errorf("%d refusals, want one at least for each of %d selectors", refused, len(variants)-1)
+	}
+}
+
+// deletePair adds two rules, deletes the second one, and checks what is left.
+// It returns 1 if Delete refused, and rightly so.
+func deletePair(t *testing.T, c route.Conn, first, second Rule) int {
+	t.Helper()
+	for _, r := range []Rule{first, second} {
+		// Asked to be exclusive, the kernel would not tell some of them apart.
+		if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := list(t, c, Filter{Priority: Pref(100)})
+	err := Delete(t.Context(), c, second)
+	refused := 0
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the kernel would delete") {
+			t.Errorf("%s: %v", second, err)
+		}
+		if diff := cmp.Diff(both, list(t, c, Filter{Priority: Pref(100)})); diff != "" {
+			t.Errorf("a refusal changed the rules (-before +after):\n%s", diff)
+		}
+		wantKernelDeletes(t, c, second, first)
+		refused = 1
+	} else {
+		wantList(t, c, Filter{Priority: Pref(100)}, first.Canonical().String())
+		if err := Delete(t.Context(), c, first); err != nil {
+			t.Errorf("alone: %v", err)
+		}
+	}
+	wantList(t, c, Filter{Priority: Pref(100)})
+	return refused
+}
+
+// wantKernelDeletes asks the kernel itself to delete r, and wants it to take
+// victim: only then was Delete right to refuse. It deletes both.
+func wantKernelDeletes(t *testing.T, c route.Conn, r, victim Rule) {
+	t.Helper()
+	if err := write(t.Context(), c, uapi.RTM_DELRULE, 0, r); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
+	if err := Delete(t.Context(), c, r); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	if t.Failed() {
+		t.Fatalf("%s before %s", victim, r)
+	}
+}
+
+// Delete is asked for a rule that is not there, while one is that has more
+// selectors, fewer, or another value.
+func TestKernelDeleteMissing(t *testing.T) {
+	_, c := kernel(t)
+	for _, there := range variants {
+		r := variant(t, there, "table 10")
+		if err := Add(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+		for _, asked := range variants {
+			if asked == there {
+				continue
+			}
+			if err := Delete(t.Context(), c, variant(t, asked, "table 10")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%q is there, asked for %q: %v", there, asked, err)
+			}
+		}
+		for _, action := range []string{"table 11", "unreachable", "goto 200"} {
+			if err := Delete(t.Context(), c, variant(t, there, action)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%q is there, asked for %q: %v", there, action, err)
+			}
+		}
+		other := r
+		other.Priority = Pref(101)
+		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("another priority: %v", err)
+		}
+		other = r
+		other.From = netip.MustParsePrefix("10.0.0.1/8") // host bits are part of the key
+		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("other host bits: %v", err)
+		}
+		wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestKernelDeleteRefused(t *testing.T) {
+	ns, c := kernel(t)
+	before := list(t, c, Filter{})
+	for name, c := range conns(t, ns) {
+		for _, f := range []route.Family{0, route.IPv4, route.IPv6} {
+			err := Delete(t.Context(), c, Rule{Family: f})
+			if err == nil || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: the empty rule: %v", name, err)
+			}
+		}
+		// Without a selector the kernel would take the first rule there is.
+		for _, s := range []string{"from all table 10", "nop", "-6 nop"} {
+			if err := Delete(t.Context(), c, parse(t, s)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s: %v", name, s, err)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("rules (-before +after):\n%s", diff)
+	}
+}
+
+// Without a priority, Delete takes the first of the rules that are the same.
+func TestKernelDeleteAnyPriority(t *testing.T) {
+	_, c := kernel(t)
+	add(t, c, "pref 5 table 10 proto 99", "pref 6 table 10", "pref 7 table 10", "pref 6 table 11")
+	r := parse(t, "table 10")
+	for _, left := range [][]string{
+		{"5: from all lookup 10 proto 99", "6: from all lookup 11", "7: from all lookup 10"},
+		{"5: from all lookup 10 proto 99", "6: from all lookup 11"},
+	} {
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+		got := list(t, c, Filter{Family: route.IPv4})
+		if diff := cmp.Diff(left, got[1:len(got)-2]); diff != "" {
+			t.Errorf("rules (-want +got):\n%s", diff)
+		}
+	}
+	if err := Delete(t.Context(), c, r); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// The kernel accepts a rule without an action, and exact duplicates, from
+// programs that do not ask it not to.
+func TestKernelDeleteForeign(t *testing.T) {
+	_, c := kernel(t)
+	before := list(t, c, Filter{})
+	none := Rule{Family: route.IPv4, Priority: Pref(50), Table: 10}
+	for _, r := range []Rule{none, none, parse(t, "pref 50 table 10")} {
+		if err := write(t.Context(), c, uapi.RTM_NEWRULE, 0, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules, err := List(t.Context(), c, Filter{Priority: Pref(50)})
+	if err != nil || len(rules) != 3 || rules[0] != none || rules[1] != none {
+		t.Fatalf("%v, %v", rules, err)
+	}
+	for _, r := range rules {
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("rules (-before +after):\n%s", diff)
+	}
+}

@@ -1,0 +1,69 @@
+//go:build linux
+
+package rule
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+// A rule that is added is listed as Canonical says, its text and its bytes give
+// it back, and deleting it leaves what was there before.
+func TestKernelRandom(t *testing.T) {
+	_, c := kernel(t)
+	before, err := List(t.Context(), c, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGenerator(1)
+	var added []Rule
+	for range 600 {
+		r := g.rule()
+		if err := Add(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+		want := r.Canonical()
+		got := only(t, c, want)
+		if got.Flags = 0; got != want {
+			t.Fatalf("added %s: %s", r, cmp.Diff(want.String(), got.String()))
+		}
+		if back := parse(t, got.String()); back != got {
+			t.Fatalf("%s parsed is %s", got, back)
+		}
+		// One in two stays, so that the next ones have company.
+		if g.maybe(2) {
+			added = append(added, r)
+			continue
+		}
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range added {
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, err := List(t.Context(), c, Filter{})
+	if err != nil || !slices.Equal(before, after) {
+		t.Errorf("left in the kernel: %v, %v", after, err)
+	}
+}
+
+// only is the rule that the kernel has at the priority and in the family of r,
+// the newest if there are several.
+func only(t *testing.T, c route.Conn, r Rule) Rule {
+	t.Helper()
+	rules, err := List(t.Context(), c, Filter{Family: r.Family, Priority: r.Priority})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rules) == 0 {
+		t.Fatalf("%s is not listed", r)
+	}
+	return rules[len(rules)-1]
+}

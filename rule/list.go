@@ -1,0 +1,101 @@
+package rule
+
+import (
+	"context"
+	"iter"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A Filter selects the rules of a listing. A field that is zero selects any.
+type Filter struct {
+	// Family restricts the listing to one family, in the kernel. Zero lists
+	// those of multicast routing as well, which are not IPv4's and IPv6's.
+	Family   route.Family
+	Table    rttables.ID
+	Protocol route.Protocol
+	Priority route.Opt[uint32]
+}
+
+func (f *Filter) match(r *Rule) bool {
+	return (f.Family == 0 || f.Family == r.Family) &&
+		(f.Table == 0 || f.Table == r.Table) &&
+		(f.Protocol == 0 || f.Protocol == r.Protocol) &&
+		(!f.Priority.IsSet() || f.Priority == r.Priority)
+}
+
+// All yields the rules that f selects, in their order (a dump with
+// RTM_GETRULE), without collecting them; of several families, one after the
+// other. They are in the form of [Rule.Canonical], with the priority set. An
+// error comes last. The loop may use c, and may end early.
+//
+// The kernel counts while it lists: a rule that is deleted meanwhile, also by
+// the loop itself, can hide another one, which is still there. A loop that
+// deletes is over the result of [List].
+func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
+	return func(yield func(Rule, error) bool) {
+		for m, err := range dump(ctx, c, f.Family) {
+			if err != nil {
+				yield(Rule{}, listError(err))
+				return
+			}
+			if r := m.listed(); f.match(&r) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// dump yields the rules of a family as they come. The message is the same one
+// every time.
+func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*message, error] {
+	return func(yield func(*message, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+			return
+		}
+		header := make([]byte, uapi.SizeofFibRuleHdr)
+		header[uapi.FibRuleHdrFamily] = uint8(family)
+		req := netlink.Message{
+			Header: netlink.Header{Type: uapi.RTM_GETRULE, Flags: netlink.Request | netlink.Dump},
+			Data:   header,
+		}
+		m := codec.Borrow()
+		defer codec.Return(m)
+		for msg, err := range rtnl.Dump(c, req) {
+			if err == nil && msg.Header.Type != uapi.RTM_NEWRULE {
+				continue
+			}
+			if err == nil {
+				err = m.decode(msg.Data)
+			}
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func listError(err error) error {
+	return &rtnl.Error{Package: "rule", Verb: "list", Err: err}
+}
+
+// List returns the rules that f selects. See [All].
+func List(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
+	var rules []Rule
+	for r, err := range All(ctx, c, f) {
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}

@@ -1,0 +1,172 @@
+package rule
+
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A Rule is a rule of the routing policy database, RTM_NEWRULE and its kin:
+// struct fib_rule_hdr and the attributes FRA_* of linux/fib_rules.h. Rules are
+// looked at in the order of their priorities; the first whose selectors all
+// match a packet, and whose table has a route for it, decides.
+//
+// A field that is zero is unset: it selects any packet, and no attribute is
+// sent. The comment of a field names the word of ip-rule(8) and the attribute.
+// Rules compare with ==.
+type Rule struct {
+	// Family is inet or inet6. Zero: the verbs take it from the addresses, and
+	// IPv4 where there are none. (family)
+	Family route.Family
+	// Priority is the rule's place, from 0, the first, to 2^32−1: priority,
+	// which ip(8) also calls pref. Unset: in [Add], the kernel takes one below
+	// the second rule's, which can be 0, right behind the table local's. A rule
+	// from a listing has it set. (FRA_PRIORITY)
+	Priority route.Opt[uint32]
+	// Not makes the rule match packets that the selectors do not match: not.
+	// (FIB_RULE_INVERT)
+	Not bool
+	// From is the source: from. Bits beyond its length are kept, and tell one
+	// rule from another. (src_len, FRA_SRC)
+	From netip.Prefix
+	// To is the destination: to. (dst_len, FRA_DST)
+	To netip.Prefix
+	// IIF is the interface that a packet came in by, lo for packets of this
+	// host: iif. It goes by name, and may not exist. (FRA_IIFNAME)
+	IIF string
+	// OIF is the interface that the packet's socket is bound to: oif.
+	// (FRA_OIFNAME)
+	OIF string
+	// FwMark is the packet's firewall mark: fwmark. (FRA_FWMARK, FRA_FWMASK)
+	FwMark Mark
+	// TOS is the packet's DS field, whose lowest two bits must be zero: tos.
+	// (tos)
+	TOS uint8
+	// DSCP is the upper six bits of the DS field: dscp. Not together with TOS.
+	// Linux 6.12, with a mask 6.15. (FRA_DSCP, FRA_DSCP_MASK)
+	DSCP DSCP
+	// FlowLabel is that of an IPv6 packet: flowlabel. Linux 6.14.
+	// (FRA_FLOWLABEL, FRA_FLOWLABEL_MASK)
+	FlowLabel FlowLabel
+	// IPProto is the protocol above IP: ipproto. Linux 4.17. (FRA_IP_PROTO)
+	IPProto route.IPProto
+	// SPort and DPort are the ports: sport, dport. Linux 4.17, with a mask
+	// 6.15. (FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_SPORT_MASK, FRA_DPORT_MASK)
+	SPort, DPort Ports
+	// UIDRange are the users whose sockets' packets match: uidrange. Linux
+	// 4.10. (FRA_UID_RANGE)
+	UIDRange UIDRange
+	// TunID is the key of the tunnel that a packet came in by: tun_id. Linux
+	// 4.3. (FRA_TUN_ID)
+	TunID route.Opt[uint64]
+	// L3MDev looks the packet up in the table of the VRF that it belongs to:
+	// l3mdev. Not together with Table. Linux 4.8. (FRA_L3MDEV)
+	L3MDev bool
+
+	// Action is what becomes of a packet. Zero: the verbs make it
+	// [ActionGoto] if Goto is set, else [ActionLookup]. (action)
+	Action Action
+	// Table is where to look the packet up: lookup, or table. Zero: none,
+	// which is an error for ActionLookup without L3MDev. (table, FRA_TABLE)
+	Table rttables.ID
+	// Goto is the priority of the rule to go on with, a higher one than this
+	// rule's: goto. Zero: none. (FRA_GOTO)
+	Goto uint32
+	// SuppressPrefixLength ignores a route that was found if its prefix is of
+	// this length or shorter: suppress_prefixlength. 0 ignores the default
+	// route. Linux 3.12. (FRA_SUPPRESS_PREFIXLEN)
+	SuppressPrefixLength route.Opt[uint32]
+	// SuppressIfGroup ignores a route that was found if its interface is in
+	// this group: suppress_ifgroup. Linux 3.12. (FRA_SUPPRESS_IFGROUP)
+	SuppressIfGroup route.Opt[uint32]
+	// Realms are given to the packet: realms. For IPv4 only; of an IPv6 rule
+	// the kernel ignores them. (FRA_FLOW)
+	Realms route.Realms
+	// Protocol says who made the rule: protocol. Zero: unspec. Linux 4.17.
+	// (FRA_PROTOCOL)
+	Protocol route.Protocol
+
+	// Flags are what the kernel reports of the rule. They are not written.
+	Flags Flags
+	// Unknown are the attributes that this package has no field for, as they
+	// came. They are written back, so that a rule which has them can be
+	// deleted.
+	Unknown route.Attributes
+}
+
+// Pref is a set Priority:
+//
+//	rule.Rule{Priority: rule.Pref(1000), Table: 20}
+func Pref(n uint32) route.Opt[uint32] { return route.Some(n) }
+
+// Canonical returns r as a listing has a rule that was added as r: the defaults
+// of [Add] filled in (not the priority, which the kernel chooses), and of
+// selectors that can be said in several ways the one that [List] uses. Two
+// rules are the same to the kernel if their canonical forms are equal.
+func (r Rule) Canonical() Rule {
+	r.setDefaults()
+	r.normalize()
+	return r
+}
+
+// normalize chooses one of several ways to say the same. Kernels from 6.15 on
+// report a mask for a plain port and a plain dscp.
+func (r *Rule) normalize() {
+	r.From, r.To = canonicalPrefix(r.From), canonicalPrefix(r.To)
+	r.FwMark = r.FwMark.canonical()
+	if r.FlowLabel.Mask() == 0 {
+		r.FlowLabel = FlowLabel{} // every packet matches; kernels report neither
+	}
+	r.DSCP = r.DSCP.canonical()
+	r.SPort, r.DPort = r.SPort.canonical(), r.DPort.canonical()
+	r.SuppressPrefixLength = canonicalOpt(r.SuppressPrefixLength, unsetU32)
+	r.SuppressIfGroup = canonicalOpt(r.SuppressIfGroup, unsetU32)
+	r.TunID = canonicalOpt(r.TunID, 0)
+	if r.Family == route.IPv6 {
+		r.Realms = route.Realms{}
+	}
+}
+
+// canonicalOpt is without a value that stands for none.
+func canonicalOpt[T comparable](o route.Opt[T], none T) route.Opt[T] {
+	if o == route.Some(none) {
+		return route.Opt[T]{}
+	}
+	return o
+}
+
+// unsetU32 is −1, with which the kernel says "none" of a suppressor.
+const unsetU32 = 1<<32 - 1
+
+// canonicalPrefix is the zero Prefix for one of no bits, which matches any
+// address whatever its own.
+func canonicalPrefix(p netip.Prefix) netip.Prefix {
+	if p.Bits() <= 0 {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// setDefaults fills in what the verbs send for fields that are unset.
+func (r *Rule) setDefaults() {
+	if r.Family == 0 {
+		r.Family = r.family()
+	}
+	if r.Action == 0 {
+		r.Action = ActionLookup
+		if r.Goto != 0 {
+			r.Action = ActionGoto
+		}
+	}
+}
+
+// family is that of the addresses; IPv4 if there are none.
+func (r *Rule) family() route.Family {
+	for _, p := range [...]netip.Prefix{r.From, r.To} {
+		if p.IsValid() {
+			return route.FamilyOf(p.Addr())
+		}
+	}
+	return route.IPv4
+}

@@ -1,0 +1,157 @@
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// Add adds a rule, as "ip rule add" does: RTM_NEWRULE with NLM_F_CREATE and
+// NLM_F_EXCL. Unset fields get defaults: the family of the addresses or IPv4,
+// and the action lookup, or goto if Goto is set.
+//
+// The error is fs.ErrExist if the same rule is there already, Table and
+// Protocol included. The kernel compares all fields but Not and Goto, and
+// refuses a rule that differs from another only there. The error is
+// fs.ErrPermission without CAP_NET_ADMIN.
+//
+// Kernels accept and ignore attributes that they do not know. So of a rule with
+// a selector that is newer than Linux 4.20, Add looks at what the kernel made
+// of it. If that is another rule, Add deletes it, and the error is
+// errors.ErrUnsupported.
+//
+// Refused before anything is sent, because the kernel would accept them and do
+// something else: a lookup without a table (it takes an unused one for IPv4), a
+// mark with bits outside its mask (it matches nothing), and an address with a
+// prefix length of 0 (it matches everything).
+func Add(ctx context.Context, c route.Conn, r Rule) error {
+	r.setDefaults()
+	err := r.check()
+	if err == nil {
+		if newer := r.newer(); newer != "" {
+			err = addVerified(ctx, c, r, newer)
+		} else {
+			err = write(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl, r)
+		}
+	}
+	return fail("add", r, err)
+}
+
+// newer names the attributes of r that are newer than strict checking, without
+// which no kernel is supported.
+func (r *Rule) newer() string {
+	var names []string
+	for _, x := range []struct {
+		set  bool
+		attr uapi.FRA
+	}{
+		{r.DSCP.m.set, uapi.FRA_DSCP}, {r.DSCP.m.hasMask, uapi.FRA_DSCP_MASK},
+		{r.FlowLabel.IsSet(), uapi.FRA_FLOWLABEL},
+		{r.SPort.hasMask, uapi.FRA_SPORT_MASK}, {r.DPort.hasMask, uapi.FRA_DPORT_MASK},
+	} {
+		if x.set {
+			names = append(names, x.attr.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// addVerified adds r and compares it with what the kernel says it has added.
+func addVerified(ctx context.Context, c route.Conn, r Rule, newer string) error {
+	// With an acknowledgement as well, *netlink.Conn would leave that in the
+	// socket. A refusal comes without one, too.
+	msgs, err := send(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl|netlink.Echo, r)
+	if err != nil {
+		return err
+	}
+	for _, msg := range msgs {
+		m := new(message)
+		if msg.Header.Type != uapi.RTM_NEWRULE {
+			continue
+		}
+		if err := m.decode(msg.Data); err != nil {
+			return err
+		}
+		if got := m.listed(); !got.is(r.Canonical()) {
+			err := fmt.Errorf("the kernel does not know %s: %w", newer, errors.ErrUnsupported)
+			return errors.Join(err, Delete(context.WithoutCancel(ctx), c, got))
+		}
+	}
+	return nil
+}
+
+var errNoTable = errors.New("lookup without a table")
+
+// check says why r must not be added.
+func (r *Rule) check() error {
+	switch {
+	case r.Action == ActionLookup && r.Table == rttables.Unspec && !r.L3MDev:
+		return errNoTable
+	case r.FwMark.IsSet() && r.FwMark.Value()&^r.FwMark.Mask() != 0:
+		return fmt.Errorf("FwMark: %s has bits outside its mask, and matches no packet", r.FwMark)
+	case r.From.IsValid() && r.From.Bits() == 0 && !r.From.Addr().IsUnspecified():
+		return fmt.Errorf("From: %s matches every packet; a host has the length %d", r.From, r.From.Addr().BitLen())
+	case r.To.IsValid() && r.To.Bits() == 0 && !r.To.Addr().IsUnspecified():
+		return fmt.Errorf("To: %s matches every packet; a host has the length %d", r.To, r.To.Addr().BitLen())
+	}
+	return nil
+}
+
+// write sends one request about r, and waits for the kernel to acknowledge it.
+func write(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netlink.HeaderFlags, r Rule) error {
+	_, err := send(ctx, c, typ, flags|netlink.Acknowledge, r)
+	return err
+}
+
+func send(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netlink.HeaderFlags, r Rule) (
+	[]netlink.Message, error,
+) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b, err := r.append(nil)
+	if err != nil {
+		return nil, err
+	}
+	if typ == uapi.RTM_DELRULE && r.Table > 255 {
+		// Kernels before 4.18 do not look at FRA_TABLE where this is 0.
+		b[uapi.FibRuleHdrTable] = uapi.RT_TABLE_COMPAT
+	}
+	msgs, err := c.Execute(netlink.Message{
+		Header: netlink.Header{Type: typ, Flags: netlink.Request | flags},
+		Data:   b,
+	})
+	if err != nil {
+		return nil, &refusal{attr: rtnl.AttrAt(err, b, uapi.SizeofFibRuleHdr, codec.Name), err: err}
+	}
+	return msgs, nil
+}
+
+// A refusal is an error of the kernel's with the attribute that it points at.
+type refusal struct {
+	attr string
+	err  error
+}
+
+func (e *refusal) Error() string { return e.err.Error() }
+
+// fail says which verb on which rule failed.
+func fail(verb string, r Rule, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &rtnl.Error{Package: "rule", Verb: verb, Object: r.object(), Err: err}
+	var ref *refusal
+	if errors.As(err, &ref) {
+		e.Attr, e.Err = ref.attr, ref.err
+	}
+	return e
+}

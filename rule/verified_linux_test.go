@@ -1,0 +1,77 @@
+//go:build linux
+
+package rule
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// An oldKernel is a Conn to a kernel that does not know attributes from num on,
+// and, like all kernels, ignores them in silence.
+type oldKernel struct {
+	route.Conn
+	num uapi.FRA
+}
+
+func (o oldKernel) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if m.Header.Type == uapi.RTM_NEWRULE {
+		known := append([]byte(nil), m.Data[:uapi.SizeofFibRuleHdr]...)
+		for num, payload := range attr.All(string(m.Data[uapi.SizeofFibRuleHdr:])) {
+			if num < uint16(o.num) {
+				known = attr.Append(known, num, payload)
+			}
+		}
+		m.Data = known
+	}
+	return o.Conn.Execute(m)
+}
+
+// Without the check, each of these would be a rule that matches more packets
+// than asked for: "dscp 10", every packet there is.
+func TestKernelVerified(t *testing.T) {
+	ns, c := kernel(t)
+	before := list(t, c, Filter{})
+	for name, c := range conns(t, ns) {
+		for _, tt := range []struct {
+			rule  string
+			since uapi.FRA // the first attribute that the old kernel lacks
+			names string
+		}{
+			{"from all lookup 10 dscp 10", uapi.FRA_DSCP, "FRA_DSCP"},
+			{"from all lookup 10 dscp 0xa/0x3e", uapi.FRA_DSCP_MASK, "FRA_DSCP, FRA_DSCP_MASK"},
+			{"-6 from all lookup 10 flowlabel 0x5", uapi.FRA_FLOWLABEL, "FRA_FLOWLABEL"},
+			{"from all sport 0x10/0xfff0 lookup 10", uapi.FRA_SPORT_MASK, "FRA_SPORT_MASK"},
+			{"from all dport 0x10/0xfff0 lookup 10", uapi.FRA_DPORT_MASK, "FRA_DPORT_MASK"},
+		} {
+			r := parse(t, tt.rule)
+			err := Add(t.Context(), oldKernel{c, tt.since}, r)
+			want := `rule: add "` + tt.rule + `": the kernel does not know ` + tt.names + `: unsupported operation`
+			if err == nil || err.Error() != want || !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("%s:\n got %v\nwant %s", name, err, want)
+			}
+			if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+				t.Fatalf("%s: rules (-before +after):\n%s", name, diff)
+			}
+			// This kernel knows it, and the priority that it chose is found.
+			if err := Add(t.Context(), c, r); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := Add(t.Context(), c, r.Canonical()); err != nil {
+				t.Errorf("%s: once more, at the next priority: %v", name, err)
+			}
+			for range 2 {
+				if err := Delete(t.Context(), c, r); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,349 @@
+package rule
+
+import (
+	"encoding"
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// words are the selectors and actions in the order in which ip(8) prints them.
+var words = iptext.Table[line]{
+	{Names: []string{"not"},
+		Parse: func(_ *iptext.Words, l *line) error { l.Not = true; return nil },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Not {
+				p.Put("not")
+			}
+		}},
+	{Names: []string{"from"},
+		Parse: func(w *iptext.Words, l *line) error { return argPrefix(w, l, &l.From) },
+		Print: func(p *iptext.Printer, l *line) { p.Put("from", prefixString(l.From)) }},
+	{Names: []string{"to"},
+		Parse: func(w *iptext.Words, l *line) error { return argPrefix(w, l, &l.To) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.To.IsValid() {
+				p.Put("to", prefixString(l.To))
+			}
+		}},
+	{Names: []string{"pref", "priority", "preference", "order"},
+		Parse: func(w *iptext.Words, l *line) error {
+			n, err := iptext.ArgUint[uint32](w, "a priority", 32)
+			l.Priority.Set(n)
+			return err
+		}},
+	{Names: []string{"tos", "dsfield"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgName(w, "a DS field", l.names.DSFields().Parse, &l.TOS)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.TOS != 0 {
+				p.Put("tos", l.names.DSFields().Name(uint32(l.TOS)))
+			}
+		}},
+	text("fwmark", "a mark", func(l *line) *Mark { return &l.FwMark }),
+	name("iif", uapi.FRA_IIFNAME, func(l *line) *string { return &l.IIF }, "dev"),
+	name("oif", uapi.FRA_OIFNAME, func(l *line) *string { return &l.OIF }),
+	{Names: []string{"l3mdev"},
+		Parse: func(_ *iptext.Words, l *line) error { l.L3MDev, l.table = true, true; return nil },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.L3MDev {
+				p.Put("l3mdev")
+			}
+		}},
+	text("uidrange", "a range of user IDs", func(l *line) *UIDRange { return &l.UIDRange }),
+	{Names: []string{"ipproto"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.IPProto != 0 {
+				p.Put("ipproto", l.IPProto.String())
+			}
+		}},
+	text("sport", "a port or a range", func(l *line) *Ports { return &l.SPort }),
+	text("dport", "a port or a range", func(l *line) *Ports { return &l.DPort }),
+	{Names: []string{"tun_id"},
+		Parse: func(w *iptext.Words, l *line) error {
+			n, err := iptext.ArgUint[uint64](w, "the key of a tunnel", 64)
+			l.TunID.Set(n)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if n, ok := l.TunID.Get(); ok {
+				p.Put("tun_id", iptext.Decimal(n))
+			}
+		}},
+	{Names: []string{"lookup", "table"},
+		Parse: func(w *iptext.Words, l *line) error {
+			l.table = true
+			return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
+				id, err := l.names.Parse(s)
+				return uint32(id), err
+			}, &l.Table)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			// A lookup always says its table, since Parse would take main.
+			if l.Table != 0 || l.lookup() && !l.L3MDev {
+				p.Put("lookup", l.names.Name(l.Table))
+			}
+		}},
+	{Names: []string{"goto"},
+		Parse: func(w *iptext.Words, l *line) (err error) {
+			l.Action, l.action = ActionGoto, true
+			l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Goto != 0 || l.Action == ActionGoto {
+				p.Put("goto", iptext.Decimal(l.Goto))
+			}
+		}},
+	{Names: []string{"type"},
+		Parse: func(w *iptext.Words, l *line) error {
+			l.action = true
+			if w.Accept("unicast") {
+				l.Action = ActionLookup
+				return nil
+			}
+			return iptext.ArgText(w, "an action", &l.Action)
+		},
+		Print: printType},
+	actionWord(ActionNop), actionWord(ActionBlackhole),
+	actionWord(ActionUnreachable), actionWord(ActionProhibit),
+	{Names: []string{"suppress_prefixlength", "sup_pl"},
+		Parse: func(w *iptext.Words, l *line) error {
+			n, err := iptext.ArgUint[uint32](w, "a prefix length", 32)
+			l.SuppressPrefixLength.Set(n)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if n, ok := l.SuppressPrefixLength.Get(); ok {
+				p.Put("suppress_prefixlength", iptext.Decimal(n))
+			}
+		}},
+	{Names: []string{"suppress_ifgroup", "sup_group"},
+		Parse: func(w *iptext.Words, l *line) error {
+			var n uint32
+			err := iptext.ArgName(w, "a group of interfaces", l.parseGroup, &n)
+			l.SuppressIfGroup.Set(n)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if n, ok := l.SuppressIfGroup.Get(); ok {
+				p.Put("suppress_ifgroup", l.names.Groups().Name(n))
+			}
+		}},
+	{Names: []string{"realms", "realm"},
+		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l) },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Realms != (route.Realms{}) {
+				p.Put("realms", l.Realms.Text(l.names))
+			}
+		}},
+	{Names: []string{"proto", "protocol"},
+		Parse: func(w *iptext.Words, l *line) error {
+			return iptext.ArgName(w, "a protocol", l.names.Protos().Parse, &l.Protocol)
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Protocol != 0 {
+				p.Put("proto", l.names.Protos().Name(uint32(l.Protocol)))
+			}
+		}},
+	{Names: []string{"dscp"},
+		Parse: argDSCP,
+		Print: func(p *iptext.Printer, l *line) {
+			if l.DSCP.IsSet() {
+				p.Put("dscp", l.DSCP.String())
+			}
+		}},
+	text("flowlabel", "a flow label", func(l *line) *FlowLabel { return &l.FlowLabel }),
+	{Names: []string{iptext.AttributeWord},
+		Parse: argAttribute,
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Unknown != "" {
+				p.Put(l.Unknown.String())
+			}
+		}},
+}
+
+// lookup reports whether the verbs take l for a rule that looks a packet up.
+func (l *line) lookup() bool {
+	return l.Action == ActionLookup || l.Action == 0 && l.Goto == 0
+}
+
+// printType writes an action that no other word stands for.
+func printType(p *iptext.Printer, l *line) {
+	switch l.Action {
+	case 0: // as if it were set to what the verbs make of it
+	case ActionLookup:
+		// The words lookup and l3mdev imply it, goto does not.
+		if l.Goto != 0 {
+			p.Put("type", l.Action.String())
+		}
+	case ActionGoto, ActionNop, ActionBlackhole, ActionUnreachable, ActionProhibit:
+	default:
+		p.Put("type", l.Action.String())
+	}
+}
+
+// actionWord is an action that is a word of its own.
+func actionWord(a Action) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: []string{a.String()},
+		Parse: func(_ *iptext.Words, l *line) error { l.Action, l.action = a, true; return nil },
+		Print: func(p *iptext.Printer, l *line) {
+			if l.Action == a {
+				p.Put(a.String())
+			}
+		},
+	}
+}
+
+// A selector has a text form and may be unset.
+type selector[V any] interface {
+	*V
+	encoding.TextUnmarshaler
+	IsSet() bool
+	String() string
+}
+
+// text is a word whose argument is the text form of a selector.
+func text[V any, P selector[V]](word, what string, at func(*line) P) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: []string{word},
+		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgText(w, what, at(l)) },
+		Print: func(p *iptext.Printer, l *line) {
+			if v := at(l); v.IsSet() {
+				p.Put(word, v.String())
+			}
+		},
+	}
+}
+
+// name is a word whose argument is the name of an interface.
+func name(word string, num uapi.FRA, at func(*line) *string, more ...string) iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: append([]string{word}, more...),
+		Parse: func(w *iptext.Words, l *line) error {
+			s, err := w.Arg("the name of an interface")
+			switch {
+			case err != nil:
+				return err
+			case len(s) >= uapi.IFNAMSIZ:
+				return w.Errorf("not the name of an interface: longer than %d bytes", uapi.IFNAMSIZ-1)
+			case strings.ContainsRune(s, 0):
+				return w.Errorf("not the name of an interface: it ends at the NUL")
+			}
+			*at(l) = s
+			return nil
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			switch s := *at(l); {
+			case s == "":
+			case isWord(s):
+				p.Put(word, s)
+			default: // the kernel takes any bytes for a name
+				typ, data := iptext.AttributeArgs(uint16(num), append([]byte(s), 0))
+				p.Put(iptext.AttributeWord, typ, data)
+			}
+		},
+	}
+}
+
+// isWord reports whether the name of an interface can stand in text.
+func isWord(s string) bool {
+	return utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+}
+
+// Arguments of words.
+
+// prefixString calls the zero Prefix all, as ip rule does.
+func prefixString(p netip.Prefix) string {
+	if !p.IsValid() {
+		return "all"
+	}
+	return iptext.PrefixString(p)
+}
+
+// argPrefix takes a prefix of the rule's family. The word default is the prefix
+// of no bits, which ip(8) sends; all and any are none.
+func argPrefix(w *iptext.Words, l *line, p *netip.Prefix) error {
+	isDefault := w.Peek() == "default"
+	err := iptext.ArgPrefix(w, p)
+	switch {
+	case err != nil:
+		return err
+	case isDefault && l.Family == route.IPv4:
+		*p = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	case isDefault && l.Family == route.IPv6:
+		*p = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	case !p.IsValid():
+	case l.Family == 0:
+		l.Family = route.FamilyOf(p.Addr())
+	case !l.Family.Has(p.Addr()):
+		return w.Errorf("not a prefix of family %s", l.Family)
+	}
+	return nil
+}
+
+// parseGroup reads a group of interfaces. The kernel has more of them than
+// there can be names.
+func (l *line) parseGroup(s string) (uint32, error) {
+	if n, ok := iptext.Uint[uint32](s, 32); ok && n > 1<<31-1 {
+		return n, nil
+	}
+	return l.names.Groups().Parse(s)
+}
+
+// argAttribute takes an attribute in its raw form, also one that has a word.
+func argAttribute(w *iptext.Words, l *line) error {
+	a, err := iptext.ArgAttribute(w)
+	if err != nil {
+		return err
+	}
+	m := codec.Borrow()
+	defer codec.Return(m)
+	m.Rule = l.Rule
+	if err := codec.Decode([]byte(a), m); err != nil {
+		return w.Errorf("%v", err)
+	}
+	l.Rule = m.Rule
+	l.table = l.table || l.Table != 0 || l.L3MDev
+	return nil
+}
+
+func argRealms(w *iptext.Words, l *line) error {
+	s, err := w.Arg("realms")
+	if err != nil {
+		return err
+	}
+	if l.Realms, err = route.ParseRealms(s, l.names); err != nil {
+		return w.Errorf("not realms")
+	}
+	return nil
+}
+
+// argDSCP takes a code point as a number, with or without a mask, or by the
+// name of a DS field, of which it is the upper six bits.
+func argDSCP(w *iptext.Words, l *line) error {
+	s, err := w.Arg("a DSCP")
+	if err != nil {
+		return err
+	}
+	if l.DSCP.UnmarshalText([]byte(s)) == nil {
+		return nil
+	}
+	field, ok := l.names.DSFields().Lookup(s)
+	if !ok || field&3 != 0 {
+		return w.Errorf("not a DSCP")
+	}
+	l.DSCP = CodePoint(uint8(field >> 2))
+	return nil
+}
