@@ -1,0 +1,325 @@
+package table_test
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// What cannot be is refused with the uplink, the field and the reason, and
+// nothing is changed.
+func TestRefused(t *testing.T) {
+	n := newNetwork(t)
+	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
+	for _, x := range []struct {
+		name   string
+		change func(u *table.SourceRoutedUplink)
+		want   string
+	}{
+		{"no interface", func(u *table.SourceRoutedUplink) { u.Interface = "" },
+			`uplink lan2: Interface: is not set`},
+		{"missing interface", func(u *table.SourceRoutedUplink) { u.Interface = "eth9" },
+			`uplink lan2: Interface: there is no interface "eth9"`},
+		{"interface by number", func(u *table.SourceRoutedUplink) { u.Interface = "if9" },
+			`uplink lan2: Interface: there is no interface "if9"`},
+		{"interface without an address", func(u *table.SourceRoutedUplink) { u.Interface = "lo" },
+			`uplink lan2: Interface: lo has no global IPv4 address`},
+		{"own address as gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.1.0.2") },
+			`uplink lan2: Gateway: 10.1.0.2 is an address of this host`},
+		{"gateway with a zone", func(u *table.SourceRoutedUplink) { u.Gateway = addr("fe80::1%u2") },
+			`uplink lan2: Gateway: fe80::1%u2 has a zone: Interface says it`},
+		{"source not local", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("10.2.0.77")} },
+			`uplink lan2: Sources: 10.2.0.77 is not an address of this host`},
+		{"source of another family", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("2001:db8:2::2")} },
+			`uplink lan2: Sources: 2001:db8:2::2 and the gateway 10.2.0.1 are of different families`},
+		{"unset source", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{{}} },
+			`uplink lan2: Sources: an address is not set`},
+		{"table main", func(u *table.SourceRoutedUplink) { u.Table = rttables.Main },
+			`uplink lan2: Table: main is a table of the system`},
+		{"table local", func(u *table.SourceRoutedUplink) { u.Table = rttables.Local },
+			`uplink lan2: Table: local is a table of the system`},
+		{"table default", func(u *table.SourceRoutedUplink) { u.Table = rttables.Default },
+			`uplink lan2: Table: default is a table of the system`},
+		{"name of a table of the system", func(u *table.SourceRoutedUplink) { u.Name, u.Table = "main", 0 },
+			`uplink main: Name: main is a table of the system`},
+		{"name of another table", func(u *table.SourceRoutedUplink) { u.Name = "local" },
+			`uplink local: Name: local is the name of table 255 in rt_tables`},
+		{"priority before local", func(u *table.SourceRoutedUplink) { u.Priority = 40000 },
+			`uplink lan2: Priority: 40000 is not between those of the rules for local, 0, and for main, 32766`},
+		{"route with host bits", func(u *table.SourceRoutedUplink) { u.Routes = []netip.Prefix{prefix("10.9.9.9/8")} },
+			`uplink lan2: Routes: 10.9.9.9/8 has bits beyond its length: 10.0.0.0/8?`},
+		{"everything also", func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{}} },
+			`uplink lan2: Also: "from all lookup 20" selects every packet`},
+		{"also with another table", func(u *table.SourceRoutedUplink) {
+			u.Also = []rule.Rule{{FwMark: rule.FwMark(1), Table: rttables.Main}}
+		}, `uplink lan2: Also: "from all fwmark 0x1 lookup main" has a table of its own`},
+		{"also of another family", func(u *table.SourceRoutedUplink) {
+			u.Also = []rule.Rule{{To: prefix("2001:db8::/32")}}
+		}, `uplink lan2: Also: "from all to 2001:db8::/32 lookup 20" is not of the uplink's family`},
+		{"also of a family of its own", func(u *table.SourceRoutedUplink) {
+			u.Also = []rule.Rule{{Family: route.IPv6, FwMark: rule.FwMark(1)}}
+		}, `uplink lan2: Also: "from all fwmark 0x1 lookup 20" is not of the uplink's family`},
+		{"onlink without a gateway", func(u *table.SourceRoutedUplink) { u.Gateway, u.OnLink = netip.Addr{}, true },
+			`uplink lan2: OnLink: needs a Gateway`},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			before := n.snapshot()
+			u := n.uplink2(ip4)
+			x.change(&u)
+			err := u.Install(t.Context(), n.c)
+			var field *table.FieldError
+			if !errors.As(err, &field) {
+				t.Fatalf("got %v, want a *FieldError", err)
+			}
+			if got := err.Error(); got != "table: "+x.want {
+				t.Errorf("got  %s\nwant table: %s", got, x.want)
+			}
+			n.unchanged("Install", before)
+		})
+	}
+}
+
+// What the kernel refuses has the uplink, the command and the kernel's words,
+// and nothing is left.
+func TestKernelRefuses(t *testing.T) {
+	n := newNetwork(t)
+	before := n.snapshot()
+	for _, f := range []struct {
+		gateway, want string
+		errno         syscall.Errno
+	}{
+		{"192.168.9.1", "table: uplink lan2: ip route add default via 192.168.9.1 dev u2 table lan2 proto 210 src 10.2.0.2: " +
+			"network is unreachable: Nexthop has invalid gateway", syscall.ENETUNREACH},
+		{"2001:db8:9::1", "table: uplink lan2: ip -6 route add default via 2001:db8:9::1 dev u2 table lan2 proto 210 " +
+			"src 2001:db8:2::2: no route to host", syscall.EHOSTUNREACH},
+	} {
+		// The first of the two is fine, and goes with the second.
+		good, bad := n.uplink1(ip4), n.uplink2(ip4)
+		bad.Gateway = netip.MustParseAddr(f.gateway)
+		err := table.Install(t.Context(), n.c, good, bad)
+		if err == nil || err.Error() != f.want || !errors.Is(err, f.errno) {
+			t.Errorf("got  %v\nwant %s", err, f.want)
+		}
+		n.unchanged("Install", before)
+	}
+	n.server.Down("u2")
+	down := n.snapshot()
+	err := n.uplink2(ip4).Install(t.Context(), n.c)
+	if !errors.Is(err, syscall.ENETDOWN) {
+		t.Errorf("with the interface down: %v, want ENETDOWN", err)
+	}
+	n.unchanged("Install", down)
+}
+
+// Whoever may not write is told so.
+func TestPermission(t *testing.T) {
+	n := newNetwork(t)
+	rec := &recorder{c: n.c}
+	rec.fail = func(int, netlink.Message) error {
+		if len(rec.writes) > 0 {
+			return syscall.EPERM
+		}
+		return nil
+	}
+	if err := n.uplink2(ip4).Install(t.Context(), rec); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v, want fs.ErrPermission", err)
+	}
+}
+
+// What others own is in the way, and is neither changed nor removed.
+func TestConflicts(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		other func(n *network, u *table.SourceRoutedUplink) error
+		want  string
+	}{
+		{"route in the table", func(n *network, _ *table.SourceRoutedUplink) error {
+			return n.addRoute("203.0.113.0/24 via 10.1.0.1 table 20 proto static")
+		}, "table: uplink lan2: table 20 has someone else's route: 203.0.113.0/24 via 10.1.0.1 dev u1 table 20 proto static"},
+		{"rule at the priority", func(n *network, u *table.SourceRoutedUplink) error {
+			u.Priority = 500
+			return n.addRule("500: from 192.0.2.1 lookup 99")
+		}, "table: uplink lan2: someone else's rule is at the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
+		{"the same source in another table", func(n *network, u *table.SourceRoutedUplink) error {
+			other := *u
+			other.Name, other.Table = "", 30
+			return other.Install(n.t.Context(), n.c)
+		}, "table: uplink lan2: the source is looked up in another table, from which it has to be removed first: " +
+			"31000: from 10.2.0.2 lookup 30 proto 210"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			n := newNetwork(t)
+			u := n.uplink2(ip4)
+			if err := x.other(n, &u); err != nil {
+				t.Fatal(err)
+			}
+			before := n.snapshot()
+			err := u.Install(t.Context(), n.c)
+			var conflict *table.ConflictError
+			if !errors.As(err, &conflict) || err.Error() != x.want {
+				t.Errorf("got  %v\nwant %s", err, x.want)
+			}
+			n.unchanged("Install", before)
+			n.remove(u)
+			n.unchanged("Remove", before)
+		})
+	}
+}
+
+func (n *network) addRoute(words string) error {
+	r, err := route.Parse(words, nil)
+	if err != nil {
+		return err
+	}
+	return route.Add(n.t.Context(), n.c, r)
+}
+
+func (n *network) addRule(words string) error {
+	r, err := rule.Parse(words, nil)
+	if err != nil {
+		return err
+	}
+	return rule.Add(n.t.Context(), n.c, r)
+}
+
+// Rules next to ours stay, also one that differs in nothing but its protocol.
+func TestForeignRulesStay(t *testing.T) {
+	n := newNetwork(t)
+	for _, words := range []string{
+		"31000: from 10.2.0.2 lookup 20 proto static",
+		"31000: from 192.0.2.1 lookup 20",
+		"5210: from all fwmark 0x80000/0xff0000 lookup main",
+	} {
+		if err := n.addRule(words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := n.snapshot()
+	n.install(n.uplink2(ip4))
+	if !strings.Contains(n.ours(20), "rule 31001: from 10.2.0.2 lookup 20 proto 210\n") {
+		t.Errorf("our rule is not at the next free priority:\n%s", n.ours(20))
+	}
+	n.remove(n.uplink2(ip4))
+	n.unchanged("Remove", before)
+}
+
+// Someone moved local to 100: ours come after it.
+func TestLocalMoved(t *testing.T) {
+	n := newNetwork(t)
+	for _, words := range []string{"100: from all lookup local", "101: from all lookup main"} {
+		if err := n.addRule(words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rule.Delete(t.Context(), n.c, rule.Rule{
+		Priority: rule.Pref(0), Table: rttables.Local, Protocol: route.ProtoKernel,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	err := n.uplink2(ip4).Install(t.Context(), n.c)
+	if want := "between"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("with no room between local and main: %v", err)
+	}
+	if err := rule.Delete(t.Context(), n.c, rule.Rule{Priority: rule.Pref(101), Table: rttables.Main}); err != nil {
+		t.Fatal(err)
+	}
+	n.install(n.uplink2(ip4))
+	if !strings.Contains(n.ours(20), "rule 31000: ") {
+		t.Errorf("got:\n%s", n.ours(20))
+	}
+}
+
+// A name that cannot be registered does not stop an uplink, and is reported.
+func TestNameCannotBeRegistered(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		prepare func(n *network)
+		is      error
+	}{
+		{"no directory", func(n *network) { n.etc = filepath.Join(n.etc, "missing") }, fs.ErrNotExist},
+		{"a file instead of the directory", func(n *network) { n.etc = n.rtTables() }, syscall.ENOTDIR},
+		{"a damaged file", func(n *network) { n.write("20 lan1 x\n!!\n") }, nil},
+		{"the number has another name", func(n *network) { n.write("20 other\n") }, fs.ErrExist},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			n := newNetwork(t)
+			x.prepare(n)
+			before := n.snapshot()
+			err := n.uplink2(ip4).Install(t.Context(), n.c)
+			var name *table.NameError
+			if !errors.As(err, &name) || name.Table != 20 || name.Name != "lan2" || x.is != nil && !errors.Is(err, x.is) {
+				t.Errorf("got %v, want a *NameError that is %v", err, x.is)
+			}
+			if !strings.Contains(n.ours(20), "rule 31000: from 10.2.0.2 lookup 20 proto 210\n") {
+				t.Errorf("it is not installed:\n%s", n.ours(20))
+			}
+			n.remove(n.uplink2(ip4))
+			n.unchanged("Remove", before)
+		})
+	}
+}
+
+func (n *network) write(rtTables string) {
+	n.t.Helper()
+	if err := os.WriteFile(n.rtTables(), []byte(rtTables), 0o644); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// Without a number the table is that of the name, or the one in which the
+// uplink is, or the lowest that is free.
+func TestTableIsFound(t *testing.T) {
+	n := newNetwork(t)
+	n.write(rtTables + "1 admins\n30 lan2\n")
+	before := n.snapshot()
+	u := n.uplink2(ip4)
+	u.Table = 0
+	n.install(u)
+	if n.ours(30) == "" {
+		t.Error("it is not in the table that the name has")
+	}
+	n.remove(u)
+	n.unchanged("Remove by name", before)
+
+	u.Name = ""
+	if err := n.addRule("100: from 192.0.2.1 lookup 2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.addRoute("192.0.2.0/24 via 10.1.0.1 table 3"); err != nil {
+		t.Fatal(err)
+	}
+	before = n.snapshot()
+	for range 2 {
+		n.install(u)
+		if n.ours(4) == "" {
+			t.Error("it is not in the lowest free table, 4")
+		}
+	}
+	n.remove(u)
+	n.unchanged("Remove", before)
+	n.remove(u)
+}
+
+// The interface and its addresses may be gone when an uplink is removed.
+func TestRemoveAfterInterface(t *testing.T) {
+	n := newNetwork(t)
+	rules := strings.Count(n.snapshot(), " rule ")
+	n.install(n.uplink2(ip4), n.uplink2(ip6))
+	n.server.DeleteLink("u2")
+	n.remove(n.uplink2(ip4), n.uplink2(ip6))
+	if got := n.snapshot(); strings.Count(got, " rule ") != rules || strings.Contains(got, "table 20") {
+		t.Errorf("something is left:\n%s", got)
+	}
+}

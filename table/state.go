@@ -1,0 +1,159 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A state is what an uplink depends on, as it was found.
+type state struct {
+	names *route.Names
+	addrs []address
+	rules []rule.Rule // of IPv4 and IPv6, in their order
+	// routes of the tables that were asked for
+	routes map[rttables.ID][]route.Route
+}
+
+// An address is one of this host's.
+type address struct {
+	index  uint32 // of the interface
+	addr   netip.Addr
+	subnet netip.Prefix // that the address makes connected; a peer's, on a point-to-point link
+	global bool         // as opposed to link and host scope
+	// tentative: duplicate address detection has not ended, or has failed
+	tentative bool
+}
+
+// readState reads links, addresses and rules, and the names of tables in etc.
+func readState(ctx context.Context, c route.Conn, etc string) (*state, error) {
+	links, err := route.ListLinks(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("table: %w", err)
+	}
+	s := &state{
+		names:  &route.Names{Links: links, Files: loadNames(etc)},
+		routes: make(map[rttables.ID][]route.Route),
+	}
+	if s.addrs, err = listAddresses(ctx, c); err != nil {
+		return nil, fmt.Errorf("table: list addresses: %w", err)
+	}
+	for r, err := range rule.All(ctx, c, rule.Filter{}) {
+		if err != nil {
+			return nil, fmt.Errorf("table: %w", err)
+		}
+		if r.Family == route.IPv4 || r.Family == route.IPv6 {
+			s.rules = append(s.rules, r)
+		}
+	}
+	return s, nil
+}
+
+// loadNames reads the names of tables and protocols. A damaged or unreadable
+// file costs names, and no more.
+func loadNames(etc string) *rttables.Names {
+	root := os.DirFS("/")
+	if etc == "" {
+		names, _ := rttables.Load(root)
+		return names
+	}
+	abs, err := filepath.Abs(etc)
+	if err != nil {
+		return nil
+	}
+	names, _ := rttables.Load(root, filepath.ToSlash(abs)[1:])
+	return names
+}
+
+// readRoutes reads the routes of a table, both families, unless it has already.
+func (s *state) readRoutes(ctx context.Context, c route.Conn, id rttables.ID) error {
+	if _, ok := s.routes[id]; ok {
+		return nil
+	}
+	routes, err := route.List(ctx, c, route.Filter{Table: id})
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	s.routes[id] = routes
+	return nil
+}
+
+// local reports whether a is one of this host's addresses.
+func (s *state) local(a netip.Addr) bool {
+	for _, x := range s.addrs {
+		if x.addr == a {
+			return true
+		}
+	}
+	return false
+}
+
+func listAddresses(ctx context.Context, c route.Conn) ([]address, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	req := netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETADDR, Flags: netlink.Request | netlink.Dump},
+		Data:   make([]byte, uapi.SizeofIfAddrmsg),
+	}
+	var addrs []address
+	for m, err := range rtnl.Dump(c, req) {
+		if err != nil {
+			return nil, err
+		}
+		var msg rtnetlink.AddressMessage
+		if err := msg.UnmarshalBinary(m.Data); err != nil {
+			return nil, err
+		}
+		if a, ok := addressOf(&msg); ok {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs, nil
+}
+
+// addressOf reads a message. IPv4 always has IFA_LOCAL, and IFA_ADDRESS is the
+// same or the peer's; IPv6 has IFA_LOCAL only beside a peer's address.
+func addressOf(msg *rtnetlink.AddressMessage) (address, bool) {
+	if msg.Attributes == nil {
+		return address{}, false
+	}
+	far, ok1 := netipAddr(msg.Attributes.Address)
+	own, ok2 := netipAddr(msg.Attributes.Local)
+	switch {
+	case !ok1 && !ok2:
+		return address{}, false
+	case !ok2:
+		own = far
+	case !ok1:
+		far = own
+	}
+	flags := msg.Attributes.Flags | uint32(msg.Flags)
+	a := address{
+		index:     msg.Index,
+		addr:      own,
+		global:    msg.Scope == uapi.RT_SCOPE_UNIVERSE,
+		tentative: own.Is6() && flags&(uapi.IFA_F_TENTATIVE|uapi.IFA_F_DADFAILED) != 0 && flags&uapi.IFA_F_OPTIMISTIC == 0,
+	}
+	if p, err := far.Prefix(int(msg.PrefixLength)); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {
+		a.subnet = p
+	}
+	return a, true
+}
+
+// netipAddr reads an address, which rtnetlink has as a net.IP of 4 or 16 bytes.
+func netipAddr(ip net.IP) (netip.Addr, bool) {
+	return netip.AddrFromSlice(ip)
+}

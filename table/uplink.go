@@ -1,0 +1,142 @@
+package table
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A SourceRoutedUplink is a way out of this host that is taken by packets whose
+// source is one of its own addresses: an interface, its gateway, a table of
+// routes by them, and a rule for each address. It is the wanted state, so that
+// the same literal serves to install it, to change it and, also after a
+// restart, to remove it.
+//
+// For a single IPv4 address it installs what an administrator would type:
+//
+//	ip route add 192.168.2.0/24 dev eth1 src 192.168.2.2 table lan2 proto 210
+//	ip route add default via 192.168.2.1 dev eth1 src 192.168.2.2 table lan2 proto 210
+//	ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31000
+//
+// IPv6 is the same with an IPv6 gateway. Both families of an interface are two
+// values, which may share name and table.
+type SourceRoutedUplink struct {
+	// Name is what ip(8) shows instead of the table's number. [Install]
+	// registers it in rt_tables. Empty: the table stays a number.
+	Name string
+
+	// Table is where the routes stand, from 1 to 2^32−1 except those of the
+	// system, 252 to 255. Zero: the table that Name is registered for; else
+	// the one in which this uplink is installed; else the lowest that neither
+	// a route, a rule nor a name uses.
+	Table rttables.ID
+
+	// Interface is the name of the interface. Required.
+	Interface string
+
+	// Gateway is the next router. It has to be in a subnet of the interface,
+	// except an IPv6 link-local one, or with OnLink. Zero: there is none, all
+	// destinations are on the link, as on a tunnel.
+	Gateway netip.Addr
+
+	// Sources are the addresses of this host whose packets take the uplink.
+	// None: all global addresses of the interface that there are when Install
+	// looks, of the gateway's family or, without a gateway, of both.
+	Sources []netip.Addr
+
+	// Priority is that of the rules from the sources. The rules of Also come
+	// right after, one priority each. It has to be between those of the rules
+	// for the tables local and main. Zero: a free one is chosen, or that which
+	// an installed rule has. All rules from sources of all uplinks whose
+	// priority is chosen come before all of Also, which for a packet with
+	// a source are no choice any more.
+	Priority uint32
+
+	// Protocol marks rules and routes as ours: what is in the table with this
+	// protocol is changed and removed, and nothing else. Zero: [Protocol].
+	Protocol route.Protocol
+
+	// Routes are more destinations behind the gateway, other than everything.
+	Routes []netip.Prefix
+
+	// Also are selectors for other traffic that takes the uplink: ports,
+	// marks, users. Table, Protocol, Family and Priority are filled in where
+	// they are unset. For a rule from [rule.Parse], which fills in the table
+	// main and a family, unset these two.
+	Also []rule.Rule
+
+	// OnLink says that the gateway is on the link although no subnet of the
+	// interface has it (RTNH_F_ONLINK).
+	OnLink bool
+
+	// Metric is the priority of the routes within the table. Zero: 0 for
+	// IPv4, 1024 for IPv6, which is what the kernel makes of it.
+	Metric uint32
+
+	// Etc is the directory with rt_tables. Empty: /etc/iproute2.
+	Etc string
+}
+
+// Protocol is the default owner's mark, 0xd2. It is a number that
+// linux/rtnetlink.h has not given to anyone.
+const Protocol route.Protocol = 0xd2
+
+// Install makes the kernel's state what u says. See the function [Install].
+func (u SourceRoutedUplink) Install(ctx context.Context, c route.Conn) error {
+	return Install(ctx, c, u)
+}
+
+// Remove removes what Install installed. See the function [Remove].
+func (u SourceRoutedUplink) Remove(ctx context.Context, c route.Conn) error {
+	return Remove(ctx, c, u)
+}
+
+// Plan returns what Install would do. See [PlanInstall].
+func (u SourceRoutedUplink) Plan(ctx context.Context, c route.Conn) (Plan, error) {
+	return PlanInstall(ctx, c, u)
+}
+
+// String is how errors call u: its name, or the interface and gateway.
+func (u SourceRoutedUplink) String() string {
+	if u.Name != "" {
+		return u.Name
+	}
+	words := []string{"dev", u.Interface}
+	if u.Gateway.IsValid() {
+		words = append(words, "via", u.Gateway.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func (u *SourceRoutedUplink) protocol() route.Protocol {
+	if u.Protocol == 0 {
+		return Protocol
+	}
+	return u.Protocol
+}
+
+// family is that of the gateway, zero where there is none.
+func (u *SourceRoutedUplink) family() route.Family { return route.FamilyOf(u.Gateway) }
+
+// families are those that the uplink can be about: the gateway's, else those of
+// Sources, else both.
+func (u *SourceRoutedUplink) families() []route.Family {
+	if f := u.family(); f != 0 {
+		return []route.Family{f}
+	}
+	var families []route.Family
+	for _, a := range u.Sources {
+		if f := route.FamilyOf(a); !slices.Contains(families, f) {
+			families = append(families, f)
+		}
+	}
+	if len(families) == 0 {
+		families = []route.Family{route.IPv4, route.IPv6}
+	}
+	return families
+}
