@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table"
+)
+
+type planFunc func(context.Context, route.Conn, ...table.SourceRoutedUplink) (table.Plan, error)
+
+// plan reports what up would do.
+func (s *session) plan() (int, error) {
+	p, err := table.PlanInstall(s.ctx, s.conn, s.values()...)
+	if err != nil {
+		return exitFailure, err
+	}
+	s.took(p.Steps)
+	if p.Empty() {
+		return exitOK, nil
+	}
+	return exitPending, nil
+}
+
+// up installs the uplinks, all or none.
+func (s *session) up() (int, error) { return s.change(table.PlanInstall) }
+
+// down removes the uplinks.
+func (s *session) down() (int, error) { return s.change(table.PlanRemove) }
+
+// change does what a plan says, and reports it.
+func (s *session) change(plan planFunc) (int, error) {
+	p, err := plan(s.ctx, s.conn, s.values()...)
+	if err != nil {
+		return exitFailure, err
+	}
+	if p.Empty() {
+		return exitOK, nil
+	}
+	names, err := nameErrors(p.Apply(s.ctx, s.conn))
+	for _, e := range names {
+		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
+	}
+	if err != nil {
+		s.left(err)
+		return exitFailure, err
+	}
+	var done []table.Step
+	for _, step := range p.Steps {
+		if !failedName(names, step) {
+			done = append(done, step)
+		}
+	}
+	s.took(done)
+	return exitOK, nil
+}
+
+// failedName reports whether a step is about a name with an error.
+func failedName(names []*table.NameError, step table.Step) bool {
+	for _, e := range names {
+		if e.Table == step.Table && e.Name == step.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// took puts steps into the report, each with its uplink.
+func (s *session) took(steps []table.Step) {
+	s.report.steps = steps
+	for _, step := range steps {
+		e := s.report.Uplinks[s.uplinkOf(step)]
+		e.Steps = append(e.Steps, step.String())
+		e.steps = append(e.steps, step)
+		e.Table = uint32(tableOf(step))
+	}
+}
+
+// uplinkOf is the index of the uplink that a step belongs to: the first of its
+// name that is of its family. A name belongs to both.
+func (s *session) uplinkOf(step table.Step) int {
+	f := step.Family()
+	named := 0
+	for i, u := range s.uplinks {
+		if u.Name != step.Uplink {
+			continue
+		}
+		if g := u.family(); f == 0 || g == 0 || g == f {
+			return i
+		}
+		named = i
+	}
+	return named
+}
+
+// summary says in a few words what was done.
+func summary(steps []table.Step) string {
+	count := make(map[table.Op]int)
+	for _, s := range steps {
+		count[s.Op]++
+	}
+	var parts []string
+	for _, verb := range []struct {
+		verb        string
+		route, rule table.Op
+	}{
+		{"added", table.AddRoute, table.AddRule},
+		{"replaced", table.ReplaceRoute, 0},
+		{"deleted", table.DeleteRoute, table.DeleteRule},
+	} {
+		var what []string
+		if n := count[verb.route]; n > 0 {
+			what = append(what, plural(n, "route"))
+		}
+		if n := count[verb.rule]; n > 0 {
+			what = append(what, plural(n, "rule"))
+		}
+		if len(what) > 0 {
+			parts = append(parts, verb.verb+" "+strings.Join(what, " and "))
+		}
+	}
+	for _, s := range steps {
+		switch s.Op {
+		case table.AddName:
+			parts = append(parts, fmt.Sprintf("named table %d", uint32(s.Table)))
+		case table.DeleteName:
+			parts = append(parts, fmt.Sprintf("took the name from table %d", uint32(s.Table)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

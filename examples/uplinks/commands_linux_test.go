@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const twoProviders = `
+lan1 table 10 dev eth0 via 192.168.1.1 also ipproto tcp dport 80
+lan2 table 20 dev eth1 via 192.168.2.1
+lan2          dev eth1 via 2001:db8:2::1
+`
+
+// status2 is the status of twoProviders; all have one state.
+const status2 = `NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
+lan1  10     inet    eth0  192.168.1.1    192.168.1.2    <STATE>
+lan2  20     inet    eth1  192.168.2.1    192.168.2.2    <STATE>
+lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  <STATE>
+`
+
+func TestSession(t *testing.T) {
+	h := newHost(t, twoProviders)
+	before := h.state()
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n"), exitPending, "status")
+	plan := `echo '10 lan1' >>ETC/rt_tables
+echo '20 lan2' >>ETC/rt_tables
+ip route add 192.168.1.0/24 dev eth0 table lan1 proto 210 src 192.168.1.2
+ip route add default via 192.168.1.1 dev eth0 table lan1 proto 210 src 192.168.1.2
+ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2
+ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2
+ip -6 route add 2001:db8:2::/64 dev eth1 table lan2 proto 210 src 2001:db8:2::2
+ip -6 route add default via 2001:db8:2::1 dev eth1 table lan2 proto 210 src 2001:db8:2::2
+ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
+ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
+ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
+ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32000
+`
+	h.want(plan, exitPending, "plan")
+	h.unchanged(before)
+	h.want(`lan1 inet: added 2 routes and 2 rules, named table 10
+lan2 inet: added 2 routes and 1 rule, named table 20
+lan2 inet6: added 2 routes and 1 rule
+`, exitOK, "up")
+	up := h.state()
+	for _, line := range []string{"10\tlan1", "20\tlan2", "31001: from 192.168.2.2 lookup 20 proto 210"} {
+		if !strings.Contains(strings.ReplaceAll(up, `\t`, "\t"), line) {
+			t.Errorf("after up, the state is\n%s\nwithout %q", up, line)
+		}
+	}
+	h.want("", exitOK, "up")
+	h.want("", exitOK, "plan")
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n"), exitOK, "status")
+	h.unchanged(up)
+	h.want(`lan1 inet: deleted 2 routes and 2 rules, took the name from table 10
+lan2 inet: deleted 2 routes and 1 rule, took the name from table 20
+lan2 inet6: deleted 2 routes and 1 rule
+`, exitOK, "down")
+	h.unchanged(before)
+	h.want("", exitOK, "down")
+}
+
+func TestSelect(t *testing.T) {
+	h := newHost(t, twoProviders)
+	h.run(exitOK, "up", "lan2")
+	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
+lan1  10     inet    eth0  192.168.1.1    192.168.1.2    absent
+lan2  20     inet    eth1  192.168.2.1    192.168.2.2    complete
+lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
+`, exitPending, "status")
+	h.run(exitOK, "status", "lan2")
+	h.run(exitPending, "status", "lan2", "lan1")
+	h.want("", exitOK, "down", "lan1")
+	if _, stderr := h.run(exitUsage, "up", "lan3"); stderr != `uplinks: FILE has no uplink "lan3"; did you mean lan1?`+"\n" {
+		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// A refusal in the middle leaves nothing, and says where it was and why.
+func TestFailure(t *testing.T) {
+	h := newHost(t, strings.Replace(twoProviders, "192.168.2.1", "192.168.77.1", 1))
+	before := h.state()
+	stdout, stderr := h.run(exitFailure, "up")
+	// The kernel's words are "Nexthop has invalid gateway".
+	want := regexp.MustCompile(`^uplinks: uplink lan2: .*192\.168\.77\.1 .*gateway.*; nothing was .*\n$`)
+	if stdout != "" || !want.MatchString(stderr) {
+		t.Errorf("%s%s\nwant %s", stdout, stderr, want)
+	}
+	h.unchanged(before)
+	h.run(exitPending, "status")
+	h.want("", exitOK, "down")
+	h.unchanged(before)
+}
+
+func TestCancelled(t *testing.T) {
+	h := newHost(t, twoProviders)
+	before := h.state()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, stderr := h.runIn(ctx, exitFailure, "-n", h.ns.Path(), "up")
+	if !strings.Contains(stderr, "context canceled") {
+		t.Errorf("stderr %q", stderr)
+	}
+	h.unchanged(before)
+}
+
+// A changed file changes what differs.
+func TestChange(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 src 192.168.2.2 192.168.2.3 also dport 25\n")
+	h.ns.Addr("eth1", "192.168.2.3/24")
+	before := h.state()
+	h.run(exitOK, "up")
+
+	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2 192.168.2.3 also dport 25\n")
+	h.want("ip route replace default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2\n",
+		exitPending, "plan")
+	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES                  STATE
+lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
+		`changed route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2, `+
+		`wanted route default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2
+`, exitPending, "status")
+	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
+	h.want("", exitOK, "plan")
+
+	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
+	h.want(`ip rule del from all dport 25 lookup lan2 proto 210 pref 32000
+ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
+`, exitPending, "plan")
+	h.want("lan2 inet: deleted 2 rules\n", exitOK, "up")
+	h.run(exitOK, "status")
+	h.run(exitOK, "down")
+	h.unchanged(before)
+}
+
+// Without rt_tables the uplinks work.
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		harm func(h *host)
+		word string // of the warning
+	}{
+		{"damaged", func(h *host) { h.write(filepath.Join(h.etc, "rt_tables"), "255 local\nrubbish\n") }, "rubbish"},
+		{"missing", func(h *host) { h.etc = filepath.Join(h.etc, "missing") }, "no such file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t, twoProviders)
+			c.harm(h)
+			before := h.state()
+			stdout, stderr := h.run(exitOK, "up")
+			if want := "lan1 inet: added 2 routes and 2 rules\nlan2 inet: added 2 routes and 1 rule\n" +
+				"lan2 inet6: added 2 routes and 1 rule\n"; stdout != want {
+				t.Errorf("%s\nwant\n%s", stdout, want)
+			}
+			lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
+			if len(lines) != 2 {
+				t.Fatalf("%d lines of warnings, want 2:\n%s", len(lines), stderr)
+			}
+			for i, name := range []string{"lan1", "lan2"} {
+				want := "uplinks: warning: the name " + name + " of table "
+				if !strings.HasPrefix(lines[i], want) || !strings.Contains(lines[i], c.word) {
+					t.Errorf("%s\nwant %s… %s", lines[i], want, c.word)
+				}
+			}
+			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n"), exitOK, "status")
+			h.run(exitOK, "down")
+			h.unchanged(before)
+		})
+	}
+}
+
+// The table may be left to the host.
+func TestNoTable(t *testing.T) {
+	h := newHost(t, "lan2 dev eth1 via 192.168.2.1\nlan2 dev eth1 via 2001:db8:2::1\n")
+	before := h.state()
+	h.run(exitOK, "up")
+	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
+lan2  1      inet    eth1  192.168.2.1    192.168.2.2    complete
+lan2  1      inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
+`, exitOK, "status")
+	h.run(exitOK, "down")
+	h.unchanged(before)
+}
+
+func TestNamespace(t *testing.T) {
+	h := newHost(t, twoProviders)
+	for _, c := range []struct{ netns, want string }{
+		{"no-such-namespace", "uplinks: network namespace: open /run/netns/no-such-namespace: no such file or directory\n"},
+		{"/no/such", "uplinks: network namespace: open /no/such: no such file or directory\n"},
+		{h.file, "uplinks: network namespace FILE: "},
+	} {
+		_, stderr := h.runIn(t.Context(), exitFailure, "-n", c.netns, "status")
+		if !strings.HasPrefix(stderr, c.want) {
+			t.Errorf("-n %s: %s\nwant %s", c.netns, stderr, c.want)
+		}
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	h := newHost(t, "")
+	h.want("", exitOK, "up")
+	if err := os.Remove(h.file); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := h.run(exitUsage, "up"); stderr != "uplinks: open FILE: no such file or directory\n" {
+		t.Errorf("stderr %q", stderr)
+	}
+	h.write(h.file, "a\nb\n")
+	if _, stderr := h.run(exitUsage, "up"); stderr !=
+		"FILE:1: word 2: dev is missing after \"a\"\nFILE:2: word 2: dev is missing after \"b\"\n" {
+		t.Errorf("stderr %q", stderr)
+	}
+}

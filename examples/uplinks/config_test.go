@@ -1,0 +1,252 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+var goodLines = []struct {
+	line string
+	want table.SourceRoutedUplink
+	text string // the normal form, if it is not the line
+}{
+	{line: "lan1 table 10 dev eth0 via 192.168.1.1", want: table.SourceRoutedUplink{
+		Name: "lan1", Table: 10, Interface: "eth0", Gateway: addr("192.168.1.1"),
+	}},
+	{line: "lan2 dev eth1 via 2001:db8:2::1", want: table.SourceRoutedUplink{
+		Name: "lan2", Interface: "eth1", Gateway: addr("2001:db8:2::1"),
+	}},
+	{line: "wg dev wg0", want: table.SourceRoutedUplink{Name: "wg", Interface: "wg0"}},
+	{
+		line: "\ta via 10.0.0.1 onlink   dev eth0\ttable 0x20 # the rest",
+		text: "a table 32 dev eth0 via 10.0.0.1 onlink",
+		want: table.SourceRoutedUplink{
+			Name: "a", Table: 32, Interface: "eth0", Gateway: addr("10.0.0.1"), OnLink: true,
+		},
+	},
+	{
+		line: "a dev eth0 src 10.0.0.2 10.0.0.3 via 10.0.0.1 src 10.0.0.4#x",
+		text: "a dev eth0 via 10.0.0.1 src 10.0.0.2 10.0.0.3 10.0.0.4",
+		want: table.SourceRoutedUplink{
+			Name: "a", Interface: "eth0", Gateway: addr("10.0.0.1"),
+			Sources: []netip.Addr{addr("10.0.0.2"), addr("10.0.0.3"), addr("10.0.0.4")},
+		},
+	},
+	{
+		line: "a dev eth0 to 10.9.0.0/16 10.8/16 priority 500 metric 7 protocol static",
+		text: "a dev eth0 to 10.9.0.0/16 10.8.0.0/16 pref 500 metric 7 proto static",
+		want: table.SourceRoutedUplink{
+			Name: "a", Interface: "eth0", Priority: 500, Metric: 7, Protocol: route.ProtoStatic,
+			Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16"), netip.MustParsePrefix("10.8.0.0/16")},
+		},
+	},
+	{
+		line: "a table 20 dev eth0 via 10.0.0.1 also ipproto tcp dport 25 also fwmark 2 also uidrange 7-8 pref 31500",
+		text: "a table 20 dev eth0 via 10.0.0.1 also ipproto tcp dport 25 also fwmark 0x2 also uidrange 7-8 pref 31500",
+		want: table.SourceRoutedUplink{
+			Name: "a", Table: 20, Interface: "eth0", Gateway: addr("10.0.0.1"), Also: []rule.Rule{
+				{IPProto: route.TCP, DPort: rule.Port(25)},
+				{FwMark: rule.FwMark(2)},
+				{UIDRange: rule.UIDs(7, 8), Priority: rule.Pref(31500)},
+			},
+		},
+	},
+	{
+		// Words that are the uplink's before also are a selector's behind it.
+		line: "a dev eth0 also to 10.9.0.0/16 dev wg0",
+		text: "a dev eth0 also to 10.9.0.0/16 iif wg0",
+		want: table.SourceRoutedUplink{Name: "a", Interface: "eth0", Also: []rule.Rule{
+			{To: netip.MustParsePrefix("10.9.0.0/16"), IIF: "wg0"},
+		}},
+	},
+	{
+		line: "a dev eth0 also -6 dport 25 also -f inet dport 26",
+		text: "a dev eth0 also -6 dport 25 also -4 dport 26",
+		want: table.SourceRoutedUplink{Name: "a", Interface: "eth0", Also: []rule.Rule{
+			{Family: route.IPv6, DPort: rule.Port(25)}, {Family: route.IPv4, DPort: rule.Port(26)},
+		}},
+	},
+	{line: "a dev eth0 also not from 10.0.0.0/8", want: table.SourceRoutedUplink{
+		Name: "a", Interface: "eth0",
+		Also: []rule.Rule{{Not: true, From: netip.MustParsePrefix("10.0.0.0/8")}},
+	}},
+}
+
+func TestParseGood(t *testing.T) {
+	for _, c := range goodLines {
+		got, err := parseConfig("f", c.line)
+		if err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		if len(got) != 1 || !reflect.DeepEqual(got[0].SourceRoutedUplink, c.want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", c.line, got, c.want)
+			continue
+		}
+		text := c.text
+		if text == "" {
+			text = c.line
+		}
+		if got[0].String() != text {
+			t.Errorf("%s:\n printed %s\n want    %s", c.line, got[0], text)
+		}
+	}
+}
+
+var badLines = []struct{ text, want string }{
+	{"dev eth0 via 10.0.0.1", `f:1: word 1 "dev": not a name: a line begins with the name of an uplink`},
+	{"also dport 25", `f:1: word 1: the name of an uplink is missing`},
+	{"25 dev eth0", `f:1: word 1 "25": bad name: ip(8) takes it for a number, and would no longer reach the table of that number`},
+	{"main dev eth0", `f:1: word 1 "main": reserved name`},
+	{"a", `f:1: word 2: dev is missing after "a"`},
+	{"a via 10.0.0.1", `f:1: word 4: dev is missing after "10.0.0.1"`},
+	{"a dev", `f:1: word 3: an interface is missing after "dev"`},
+	{"a dev eth0 vai 10.0.0.1", `f:1: word 4 "vai": not a word of an uplink; did you mean via?`},
+	{"a dev eth0 alos dport 25", `f:1: word 4 "alos": not a word of an uplink; did you mean also?`},
+	{"a dev eth0 main-first", `f:1: word 4 "main-first": not a word of an uplink`},
+	{"a dev eth0 via 10.0.0.300", `f:1: word 5 "10.0.0.300": not an address`},
+	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
+	{"a dev eth0 10.0.0.2", `f:1: word 4 "10.0.0.2": neither a word of an uplink nor a valid address here`},
+	{"a dev eth0 via fe80::1%eth0", `f:1: word 5 "fe80::1%eth0": not an address`},
+	{"a dev eth0 dev eth1", `f:1: word 4 "dev": said twice`},
+	{"a dev eth0 pref 7 priority 8", `f:1: word 6 "priority": said twice`},
+	{"a dev eth0 table lan2", `f:1: word 5 "lan2": not the number of a table: want 1 to 4294967295`},
+	{"a dev eth0 table 0", `f:1: word 5 "0": not the number of a table: want 1 to 4294967295`},
+	{"a dev eth0 table 4294967296", `f:1: word 5 "4294967296": not the number of a table: want 1 to 4294967295`},
+	{"a dev eth0 pref 0", `f:1: word 5 "0": not a priority that an uplink can have`},
+	{"a dev eth0 metric x", `f:1: word 5 "x": not a metric: want a number of at most 32 bits`},
+	{"a dev eth0 proto 0", `f:1: word 5 "0": not a protocol that tells whose a route is`},
+	{"a dev eth0 proto nobody", `f:1: word 5 "nobody": not a protocol`},
+	{"a dev eth0 to default", `f:1: word 5 "default": not needed: everything goes by the uplink`},
+	{"a dev eth0 to 10.0.0.0/33", `f:1: word 5 "10.0.0.0/33": not a prefix`},
+	{"a dev eth0 also", `f:1: word 5: a selector is missing`},
+	{"a dev eth0 also also dport 25", `f:1: word 5: a selector is missing`},
+	{"a dev eth0 also -6", `f:1: word 6: a selector is missing`},
+	{"a dev eth0 also dport 25 dprot 26", `f:1: word 7 "dprot": not a selector or an action; did you mean dport?`},
+	{"a dev eth0 also -f inet dprot 25", `f:1: word 7 "dprot": not a selector or an action; did you mean dport?`},
+	{"a dev eth0 also -f ipx dport 25", `f:1: word 6 "ipx": not a family; did you mean ipmr?`},
+	{"a dev eth0 also dport", `f:1: word 6: a port or a range is missing after "dport"`},
+	{"a dev eth0 via 10.0.0.1 also -6 dport 25", "f:1: also: dport 25 is of inet6, and the uplink of inet"},
+	{"a dev eth0 via 10.0.0.1 src 2001:db8::1", "f:1: src: 2001:db8::1 is of inet6, and the uplink of inet: they take two lines"},
+	{"a dev eth0 src 10.0.0.1 to 2001:db8::/32", "f:1: to: 2001:db8::/32 is of inet6, and the uplink of inet: they take two lines"},
+
+	// Between lines, and several faults.
+	{
+		"a dev eth0 via 10.0.0.1\n\n# comment\na dev eth1 via 10.0.1.1",
+		"f:4: a is on line 1 already, with the same family",
+	},
+	{"a dev eth0\na dev eth1 via 10.0.1.1", "f:2: a is on line 1 already, with the same family"},
+	{
+		"a table 10 dev eth0 via 10.0.0.1\na table 11 dev eth0 via 2001:db8::1",
+		"f:2: table 11: a has table 10 on line 1",
+	},
+	{"a table 10 dev eth0\nb table 10 dev eth1", "f:2: table 10 is that of a on line 1"},
+	{
+		"a dve eth0\nb dev eth1 via 10.0.0.1\nc dev eth2 via 1.2.3.4.5\r\n\nd",
+		`f:1: word 2 "dve": not a word of an uplink; did you mean dev?
+f:3: word 5 "1.2.3.4.5": not an address
+f:5: word 2: dev is missing after "d"`,
+	},
+}
+
+func TestParseBad(t *testing.T) {
+	for _, c := range badLines {
+		if _, err := parseConfig("f", c.text); err == nil || err.Error() != c.want {
+			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+// What package table refuses whatever the host is like, it refuses when the
+// file is read: it says why, in the file's words.
+func TestParseRefused(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"a table 254 dev eth0", "f:1: table: "},
+		{"a dev eth0 onlink", "f:1: onlink: "},
+		{"a dev eth0 to 10.0.0.1/8", "f:1: to: "},
+		{"a dev eth0 also from all", "f:1: also: "},
+		{"a dev eth0 also dport 25 blackhole", "f:1: also: "},
+		{"a table 20 dev eth0 also dport 25 lookup main", "f:1: also: "},
+		{"a dev eth0 also dport 25 proto static", "f:1: also: "},
+		{"a dev eth0 via 10.0.0.1 also to 2001:db8::/32", "f:1: also: "},
+	} {
+		if _, err := parseConfig("f", c.text); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s…", c.text, err, c.want)
+		}
+	}
+}
+
+func TestParseJoin(t *testing.T) {
+	for _, text := range []string{
+		"a table 20 dev eth0 via 10.0.0.1\na dev eth0 via 2001:db8::1",
+		"a dev eth0 via 10.0.0.1\na table 20 dev eth0 via 2001:db8::1",
+		"a table 20 dev eth0 via 10.0.0.1\na table 20 dev eth0 via 2001:db8::1",
+	} {
+		got, err := parseConfig("f", text)
+		if err != nil || len(got) != 2 || got[0].Table != 20 || got[1].Table != 20 {
+			t.Errorf("%s:\n got %v %v, want table 20 for both", text, got, err)
+		}
+	}
+}
+
+// The examples are read without a fault.
+func TestParseExamples(t *testing.T) {
+	b, err := os.ReadFile("uplinks.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := parseConfig("uplinks.conf", string(b)); err != nil || len(got) != 3 {
+		t.Errorf("uplinks.conf: %d uplinks, %v", len(got), err)
+	}
+	// In the help, the lines of a file are those with a gateway.
+	n := 0
+	for line := range strings.Lines(help) {
+		if !strings.HasPrefix(line, "        lan") || !strings.Contains(line, " via ") {
+			continue
+		}
+		n++
+		if _, err := parseConfig("help", line); err != nil {
+			t.Error(err)
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d lines in the help, want 5", n)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, c := range goodLines {
+		f.Add(c.line)
+	}
+	for _, c := range badLines {
+		f.Add(c.text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseConfig("f", text)
+		if err != nil {
+			return
+		}
+		var b strings.Builder
+		for _, u := range got {
+			b.WriteString(u.String() + "\n")
+		}
+		again, err := parseConfig("f", b.String())
+		if err != nil {
+			t.Fatalf("%q\nprinted as %q: %v", text, b.String(), err)
+		}
+		for i := range got {
+			if i >= len(again) || !reflect.DeepEqual(got[i].SourceRoutedUplink, again[i].SourceRoutedUplink) {
+				t.Fatalf("%q\nprinted as %q\n got %+v\nwant %+v", text, b.String(), again, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,122 @@
+package main
+
+const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status [NAME...]
+       uplinks help`
+
+// help is in the manner of a manual page.
+const help = `NAME
+    uplinks - several providers on one host
+
+SYNOPSIS
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status [NAME...]
+    uplinks help
+
+DESCRIPTION
+    An uplink is an interface, its gateway, a table of routes by them, and a rule
+    for each of its addresses, so that packets from that address leave by that
+    uplink. The table main, and with it what this host sends from an address
+    that is not yet chosen, stays as it is. With NAMEs, a command is about those
+    uplinks only.
+
+    plan    Prints the ip(8) commands that up amounts to, and changes nothing.
+    up      Makes the kernel's state what the file says: all uplinks or, on a
+            failure, none. What is there already is left alone; what differs is
+            changed, a gateway in one step; what is too much in the tables, and
+            has the uplinks' protocol, is deleted. Prints what it did, if
+            anything. A name that cannot be written to rt_tables is a warning.
+    down    Removes the rules and routes of the uplinks, and nothing of others,
+            and the names from rt_tables that up wrote.
+    status  Prints a line for each uplink: complete, absent, or incomplete with
+            what is missing, changed or extra.
+
+    Reading needs no privilege. up and down need root or CAP_NET_ADMIN.
+
+    down finds an uplink by its line: run "uplinks down NAME" before the line is
+    deleted, or gets another table or protocol.
+
+OPTIONS
+    -n NETNS   Work in this network namespace: a name that "ip netns" gave, or a
+               path, such as /proc/PID/ns/net. Needs CAP_SYS_ADMIN.
+    -f FILE    Read this file instead of /etc/uplinks.conf.
+    -etc DIR   rt_tables is in this directory instead of /etc/iproute2.
+    -json      Print a JSON object instead of text; see JSON below.
+
+FILE
+    A line is an uplink: a name, which is also that of the table, and then words
+    of ip(8) in any order. # begins a comment; blank lines do not count. Both
+    families of one uplink are two lines with the same name.
+
+    dev NAME         The interface. Required.
+    via ADDRESS      The gateway. Without one, all destinations are on the link.
+    onlink           The gateway is on the link although no subnet has it.
+    table NUMBER     The table. May be left out where another line of the same
+                     name has it. Without any: the one that rt_tables has for
+                     the name, or a free one.
+    src ADDRESS...   The sources. Without src: all global addresses of the
+                     interface, of the gateway's family.
+    to PREFIX...     More destinations behind the gateway.
+    pref NUMBER      The priority of the rules. Without: a free one before main.
+    metric NUMBER    The metric of the routes.
+    proto PROTOCOL   The mark of what is ours. Without: 210.
+    also SELECTORS   Other traffic that takes the uplink, in the words of
+                     ip-rule(8). It ends at the next also or at the end of the
+                     line, so it comes after all other words.
+
+EXIT STATUS
+    0  Done; plan: nothing to do; status: all uplinks are complete.
+    1  A failure, of which standard error says the uplink, the step, the kernel's
+       words, and what is left, which as a rule is nothing.
+    2  A fault of the command line or of the file. All faulty lines are reported.
+    3  plan: there is something to do; status: an uplink is not complete.
+
+JSON
+    An object with these fields; one without a value is left out.
+
+    command    The command.
+    uplinks    For each line of the file, an object:
+        name, table, family (inet, inet6, any), dev, via
+        sources    those of the line; status: also those that the interface has
+        config     the line in its normal form
+        steps      plan: what up would do; up, down: what was done; each an ip
+                   command. Of several uplinks, plan without -json has the order.
+        state      status: complete, incomplete or absent
+        missing    status: routes and rules that are not there
+        changed    status: objects with the route that is, and is wanted
+        extra      status: what of ours there is too much
+        problem    status: why up would fail
+        unnamed    status: true if rt_tables has not the name
+    warnings   What is also on standard error.
+    error      Why the command failed, as on standard error.
+    left       Steps that were done, and could not be undone.
+
+EXAMPLES
+    A VPN server that clients reach by either of two providers. Each answer
+    leaves by the provider that the question came from. A server that listens on
+    all addresses at once, on UDP, has to be told to answer from the address
+    that was asked, or be one process for each address.
+
+        lan1 table 10 dev eth0 via 192.168.1.1
+        lan2 table 20 dev eth1 via 192.168.2.1
+        lan2          dev eth1 via 2001:db8:2::1
+
+    Mail leaves by the second provider, whose address has a good name, and web
+    traffic by the first. Neither is about sockets that are bound to an address.
+
+        lan1 table 10 dev eth0 via 192.168.1.1 also ipproto tcp dport 80 also ipproto tcp dport 443
+        lan2 table 20 dev eth1 via 192.168.2.1 also ipproto tcp dport 25
+
+    What would change, the change, and a check of it:
+
+        uplinks plan
+        uplinks up
+        uplinks status
+
+NOTES
+    systemd-networkd deletes rules of others when it starts, unless its
+    networkd.conf has ManageForeignRoutingPolicyRules=no. When a link goes down
+    the kernel deletes its IPv4 routes from every table: run up again when it is
+    back.
+
+SEE ALSO
+    ip-rule(8), ip-route(8)
+`

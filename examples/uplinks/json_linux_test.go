@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// wantJSON runs a command with -json. The comparison is of text, because others
+// rely on the names of the fields.
+func (h *host) wantJSON(text string, status int, args ...string) {
+	h.Helper()
+	stdout, _ := h.run(status, append([]string{"-json"}, args...)...)
+	if !json.Valid([]byte(stdout)) || stdout != strings.TrimPrefix(text, "\n") {
+		h.Errorf("uplinks -json %s:\n%s\nwant%s", strings.Join(args, " "), stdout, text)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 2 # mail\n")
+	const head = `
+      "name": "lan2",
+      "table": 20,
+      "family": "inet",
+      "dev": "eth1",
+      "via": "192.168.2.1",`
+	const config = `
+      "config": "lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 0x2",`
+	const steps = `
+      "steps": [
+        "echo '20 lan2' >>ETC/rt_tables",
+        "ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
+        "ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+        "ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31000",
+        "ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32000"
+      ]
+    }
+  ]
+}
+`
+	h.wantJSON(`
+{
+  "command": "plan",
+  "uplinks": [
+    {`+head+config+steps, exitPending, "plan")
+	h.wantJSON(`
+{
+  "command": "up",
+  "uplinks": [
+    {`+head+config+steps, exitOK, "up")
+	h.rule("del", "from 192.168.2.2 lookup 20 proto 210 pref 31000")
+	h.route("del", "192.168.2.0/24 dev eth1 table 20 proto 210")
+	h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto 210")
+	h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210")
+	h.wantJSON(`
+{
+  "command": "status",
+  "uplinks": [
+    {`+head+`
+      "sources": [
+        "192.168.2.2"
+      ],`+config+`
+      "state": "incomplete",
+      "missing": [
+        "route 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
+        "rule from 192.168.2.2 lookup lan2 proto 210 pref 31000"
+      ],
+      "changed": [
+        {
+          "is": "route default via 192.168.2.9 dev eth1 table lan2 proto 210",
+          "wanted": "route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2"
+        }
+      ],
+      "extra": [
+        "route 10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2 proto 210"
+      ]
+    }
+  ]
+}
+`, exitPending, "status")
+	h.run(exitOK, "up")
+	h.wantJSON(`
+{
+  "command": "down",
+  "uplinks": [
+    {`+head+config+`
+      "steps": [
+        "ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32000",
+        "ip rule del from 192.168.2.2 lookup lan2 proto 210 pref 31000",
+        "ip route del default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+        "ip route del 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
+        "sed -i '/^20\\tlan2\\t/d' ETC/rt_tables"
+      ]
+    }
+  ]
+}
+`, exitOK, "down")
+}
+
+func TestJSONFailure(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth9 via 192.168.2.1\n")
+	h.wantJSON(`
+{
+  "command": "up",
+  "uplinks": [
+    {
+      "name": "lan2",
+      "table": 20,
+      "family": "inet",
+      "dev": "eth9",
+      "via": "192.168.2.1",
+      "config": "lan2 table 20 dev eth9 via 192.168.2.1"
+    }
+  ],
+  "error": "uplink lan2: dev: there is no interface \"eth9\"; nothing was changed"
+}
+`, exitFailure, "up")
+	h.write(h.file, "")
+	h.wantJSON(`
+{
+  "command": "status",
+  "uplinks": []
+}
+`, exitOK, "status")
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table"
+)
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1 // the kernel refused, or may not be asked
+	exitUsage   = 2 // of the command line, or of the file
+	exitPending = 3 // plan: there is something to do; status: not all is complete
+)
+
+func main() {
+	// A second Ctrl-C kills: after the first, up and down undo what they did.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// An options is the command line.
+type options struct {
+	netns   string
+	file    string
+	etc     string
+	json    bool
+	command string
+	names   []string
+}
+
+var errHelp = errors.New("help was asked for")
+
+// parseArgs reads the command line. Options may also follow the command.
+func parseArgs(args []string) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("uplinks", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // run prints the error
+	fs.StringVar(&o.netns, "n", "", "")
+	fs.StringVar(&o.file, "f", "/etc/uplinks.conf", "")
+	fs.StringVar(&o.etc, "etc", "", "")
+	fs.BoolVar(&o.json, "json", false, "")
+	for {
+		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return o, errHelp
+		} else if err != nil {
+			return o, err
+		}
+		if o.command != "" || fs.NArg() == 0 {
+			break
+		}
+		o.command, args = fs.Arg(0), fs.Args()[1:]
+	}
+	o.names = fs.Args()
+	switch {
+	case o.command == "":
+		return o, errors.New("a command is missing: plan, up, down or status")
+	case o.command == "help":
+		return o, errHelp
+	case commands[o.command] == nil:
+		return o, fmt.Errorf("%q is not a command: plan, up, down or status%s",
+			o.command, iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "help"}))
+	}
+	return o, nil
+}
+
+// A session is one command at work.
+type session struct {
+	ctx     context.Context
+	conn    route.Conn
+	uplinks []uplink
+	report  report
+}
+
+// commands do the work, write the result into the session's report, and return
+// the exit status.
+var commands = map[string]func(*session) (int, error){
+	"plan": (*session).plan, "up": (*session).up, "down": (*session).down, "status": (*session).status,
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseArgs(args)
+	if err == errHelp {
+		fmt.Fprint(stdout, help)
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
+		return exitUsage
+	}
+	s := &session{ctx: ctx}
+	if s.uplinks, err = o.load(); err != nil {
+		// One line a fault, each with its place at the beginning, as editors
+		// read it.
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	status, err := s.do(o)
+	for _, w := range s.report.Warnings {
+		fmt.Fprintln(stderr, "uplinks: warning:", w)
+	}
+	if err != nil {
+		status, s.report.Error = exitFailure, explain(err)
+		fmt.Fprintln(stderr, "uplinks:", s.report.Error)
+	}
+	if err := s.report.write(stdout, o); err != nil {
+		fmt.Fprintln(stderr, "uplinks:", err)
+		return exitFailure
+	}
+	return status
+}
+
+// do runs the command.
+func (s *session) do(o options) (int, error) {
+	conn, err := dial(o.netns)
+	if err != nil {
+		return exitFailure, err
+	}
+	defer conn.Close()
+	s.conn = conn
+	for _, u := range s.uplinks {
+		s.report.Uplinks = append(s.report.Uplinks, newEntry(u))
+	}
+	return commands[o.command](s)
+}
+
+// values are the uplinks as package table takes them.
+func (s *session) values() []table.SourceRoutedUplink {
+	var all []table.SourceRoutedUplink
+	for _, u := range s.uplinks {
+		all = append(all, u.SourceRoutedUplink)
+	}
+	return all
+}
+
+// load reads the file, and selects the uplinks that were named.
+func (o *options) load() ([]uplink, error) {
+	text, err := os.ReadFile(o.file)
+	if err != nil {
+		return nil, fmt.Errorf("uplinks: %w", err)
+	}
+	all, err := parseConfig(o.file, string(text))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range all {
+		all[i].Etc = o.etc
+		names = append(names, all[i].Name)
+	}
+	for _, name := range o.names {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("uplinks: %s has no uplink %q%s", o.file, name, iptext.Suggest(name, names))
+		}
+	}
+	if len(o.names) == 0 {
+		return all, nil
+	}
+	return slices.DeleteFunc(all, func(u uplink) bool { return !slices.Contains(o.names, u.Name) }), nil
+}
+
+// dial opens the socket, in the network namespace with a name that "ip netns"
+// gave it, or at a path.
+func dial(netns string) (*route.Socket, error) {
+	if netns == "" {
+		return route.Dial(nil)
+	}
+	path := netns
+	if !strings.Contains(path, "/") {
+		path = filepath.Join("/run/netns", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("network namespace: %w", err)
+	}
+	defer f.Close() // the socket stays in the namespace without it
+	conn, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
+	if err != nil {
+		return nil, &enterError{path, err}
+	}
+	return conn, nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+)
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"", "a command is missing: plan, up, down or status"},
+		{"-json", "a command is missing: plan, up, down or status"},
+		{"stauts", `"stauts" is not a command: plan, up, down or status; did you mean status?`},
+		{"-x up", "flag provided but not defined: -x"},
+		{"up -n", "flag needs an argument: -n"},
+	} {
+		var stdout, stderr bytes.Buffer
+		status := run(t.Context(), strings.Fields(c.args), &stdout, &stderr)
+		if want := "uplinks: " + c.want + "\n" + usage + "\n"; status != exitUsage || stderr.String() != want || stdout.Len() > 0 {
+			t.Errorf("uplinks %s: exit %d, %s%s\nwant %s", c.args, status, &stdout, &stderr, want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, arg := range []string{"help", "-h", "--help"} {
+		var stdout, stderr bytes.Buffer
+		if status := run(t.Context(), []string{arg}, &stdout, &stderr); status != exitOK || stdout.String() != help || stderr.Len() > 0 {
+			t.Errorf("uplinks %s: exit %d, %s", arg, status, &stderr)
+		}
+	}
+	n := 0
+	for line := range strings.Lines(help) {
+		if n++; len(line) > 100+1 {
+			t.Errorf("line %d of the help has %d letters", n, len(line)-1)
+		}
+	}
+	// Every word of the file is in it.
+	for _, w := range uplinkWords {
+		if !strings.Contains(help, "\n    "+w.Names[0]+" ") {
+			t.Errorf("the help does not have %q", w.Names[0])
+		}
+	}
+}
+
+func TestArgs(t *testing.T) {
+	o, err := parseArgs(strings.Fields("-n ns -f file up -etc dir -json lan1 lan2"))
+	if err != nil || o.netns != "ns" || o.file != "file" || o.etc != "dir" || !o.json ||
+		o.command != "up" || strings.Join(o.names, " ") != "lan1 lan2" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// Where there is no rtnetlink, and where there is but no file, the file's faults
+// come first.
+func TestOtherSystems(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "uplinks.conf")
+	if err := os.WriteFile(file, []byte("lan1 dve eth0"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	status := run(t.Context(), []string{"-f", file, "plan"}, &stdout, &stderr)
+	if want := file + ":1: word 2 \"dve\": not a word of an uplink; did you mean dev?\n"; status != exitUsage || stderr.String() != want {
+		t.Errorf("exit %d, %s\nwant %s", status, &stderr, want)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	step := table.Step{Op: table.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
+	const words = "echo '20 lan2' >>/etc/iproute2/rt_tables"
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("table: no luck"), "no luck"},
+		{&table.FieldError{Uplink: "lan2", Field: "Sources", Reason: "is bad"}, "uplink lan2: src: is bad; nothing was changed"},
+		{&table.FieldError{Uplink: "lan2", Field: "OnLink", Reason: "is bad"}, "uplink lan2: onlink: is bad; nothing was changed"},
+		{
+			&table.ConflictError{Uplink: "lan2", Object: "default", Reason: "someone else's"},
+			"uplink lan2: someone else's: default; nothing was changed",
+		},
+		{
+			&table.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
+			"uplink lan2: " + words + ": invalid argument; nothing was left of what was done before",
+		},
+		{
+			&table.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}},
+			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
+		},
+		{&enterError{"/run/netns/a", fs.ErrPermission}, "network namespace /run/netns/a: permission denied: needs root or CAP_SYS_ADMIN"},
+	} {
+		// The text of an errno is the system's.
+		want := strings.NewReplacer("invalid argument", syscall.EINVAL.Error(), "device or resource busy", syscall.EBUSY.Error(),
+			"permission denied", fs.ErrPermission.Error()).Replace(c.want)
+		if got := explain(c.err); got != want {
+			t.Errorf("%#v:\n got %s\nwant %s", c.err, got, want)
+		}
+	}
+}
+
+func TestLeft(t *testing.T) {
+	step := table.Step{Op: table.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
+	s := new(session)
+	s.left(fmt.Errorf("up: %w", &table.StepError{Step: step, Err: syscall.EINVAL, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}}))
+	if got := strings.Join(s.report.Left, "\n"); got != step.String() {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestNameErrors(t *testing.T) {
+	one := &table.NameError{Table: rttables.ID(10), Name: "lan1", Err: fs.ErrNotExist}
+	two := &table.NameError{Table: rttables.ID(20), Name: "lan2", Err: fs.ErrNotExist}
+	other := errors.New("other")
+	names, rest := nameErrors(errors.Join(errors.Join(nil, one), two))
+	if len(names) != 2 || names[0] != one || names[1] != two || rest != nil {
+		t.Errorf("%v, %v", names, rest)
+	}
+	names, rest = nameErrors(errors.Join(one, other))
+	if len(names) != 1 || !errors.Is(rest, other) {
+		t.Errorf("%v, %v", names, rest)
+	}
+	// A name that stayed after a failure is no excuse for the failure.
+	failed := &table.StepError{Err: other, Left: []table.LeftError{{Err: one}}}
+	if names, rest = nameErrors(failed); len(names) != 0 || rest != failed {
+		t.Errorf("%v, %v", names, rest)
+	}
+	if names, rest = nameErrors(nil); len(names) != 0 || rest != nil {
+		t.Errorf("%v, %v", names, rest)
+	}
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// withoutNetAdmin runs fn in the namespace without CAP_NET_ADMIN, as an ordinary
+// user would. Capabilities are a thread's, and Do keeps fn on one.
+func (h *host) withoutNetAdmin(fn func()) {
+	h.Helper()
+	err := h.ns.Do(func() error {
+		header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var all, less [2]unix.CapUserData // 64 capabilities
+		if err := unix.Capget(header, &all[0]); err != nil {
+			return os.NewSyscallError("capget", err)
+		}
+		less = all
+		less[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+		if err := unix.Capset(header, &less[0]); err != nil {
+			return os.NewSyscallError("capset", err)
+		}
+		fn()
+		return os.NewSyscallError("capset", unix.Capset(header, &all[0]))
+	})
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// An ordinary user may look, and is told what changing takes.
+func TestPrivilege(t *testing.T) {
+	h := newHost(t, twoProviders)
+	h.run(exitOK, "up", "lan1")
+	before := h.state()
+	h.withoutNetAdmin(func() {
+		h.runIn(t.Context(), exitPending, "plan")
+		h.runIn(t.Context(), exitPending, "status")
+		h.runIn(t.Context(), exitOK, "up", "lan1")
+		_, stderr := h.runIn(t.Context(), exitFailure, "up")
+		const want = "uplinks: uplink lan2: ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2: " +
+			"operation not permitted: needs root or CAP_NET_ADMIN; nothing was left of what was done before\n"
+		if stderr != want {
+			t.Errorf("%s\nwant %s", stderr, want)
+		}
+		_, stderr = h.runIn(t.Context(), exitFailure, "down")
+		if !strings.Contains(stderr, "operation not permitted: needs root or CAP_NET_ADMIN; nothing was left") {
+			t.Errorf("%s", stderr)
+		}
+	})
+	h.unchanged(before)
+}

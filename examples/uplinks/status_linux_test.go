@@ -1,0 +1,126 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var stateColumn = regexp.MustCompile(`(absent|incomplete|complete).*`)
+
+// lan2 is its state in the status, where it is the last line.
+func (h *host) lan2() string {
+	h.Helper()
+	stdout, _ := h.run(exitPending, "status")
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	return stateColumn.FindString(lines[len(lines)-1])
+}
+
+const (
+	theRule  = "from 192.168.2.2 lookup 20 proto 210 pref 31001"
+	theRoute = "192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2"
+	theWay   = "default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2"
+)
+
+// harms are what others do to lan2.
+var harms = []struct {
+	name string
+	harm func(h *host)
+	want string
+	stay bool // what others have in the way is not mended
+}{
+	{
+		name: "rule deleted", harm: func(h *host) { h.rule("del", theRule) },
+		want: "incomplete: missing rule from 192.168.2.2 lookup lan2 proto 210 pref 31001",
+	},
+	{
+		name: "route deleted", harm: func(h *host) { h.route("del", theWay) },
+		want: "incomplete: missing route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+	},
+	{
+		name: "both", harm: func(h *host) { h.rule("del", theRule); h.route("del", theRoute) },
+		want: "incomplete: missing route 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2, " +
+			"rule from 192.168.2.2 lookup lan2 proto 210 pref 31001",
+	},
+	{
+		name: "gateway", harm: func(h *host) {
+			h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto 210")
+		},
+		want: "incomplete: changed route default via 192.168.2.9 dev eth1 table lan2 proto 210, " +
+			"wanted route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+	},
+	{
+		name: "extra", harm: func(h *host) {
+			h.rule("add", "from 10.9.9.9 lookup 20 proto 210 pref 99")
+			h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210")
+		},
+		want: "incomplete: extra rule from 10.9.9.9 lookup lan2 proto 210 pref 99, " +
+			"route 10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2 proto 210",
+	},
+	{
+		name: "a foreign rule in its place", stay: true,
+		harm: func(h *host) {
+			h.rule("del", theRule)
+			h.rule("add", "from 10.9.9.9 lookup main pref 31001")
+			h.write(h.file, strings.Replace(lan12, "dev eth1", "dev eth1 pref 31001", 1))
+		},
+		want: "incomplete: someone else's rule is at the priority of one of ours: 31001: from 10.9.9.9 lookup main",
+	},
+	{
+		name: "a foreign route in its table", stay: true,
+		harm: func(h *host) { h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20") },
+		want: "incomplete: table lan2 has someone else's route: " +
+			"10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2",
+	},
+	{
+		name: "no interface", stay: true,
+		harm: func(h *host) { h.ns.DeleteLink("eth1") },
+		want: `incomplete: dev: there is no interface "eth1"`,
+	},
+	{
+		name: "everything", harm: func(h *host) { h.run(exitOK, "down", "lan2") },
+		want: "absent",
+	},
+}
+
+// What others have done to an uplink is told, and up mends it.
+func TestStatus(t *testing.T) {
+	for _, c := range harms {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t, lan12)
+			h.run(exitOK, "up")
+			c.harm(h)
+			if got := h.lan2(); got != c.want {
+				t.Errorf("state %s\nwant  %s", got, c.want)
+			}
+			stdout, _ := h.run(exitPending, "status")
+			if lan1 := "lan1  10     inet    eth0  192.168.1.1  192.168.1.2  complete\n"; !strings.Contains(stdout, lan1) {
+				t.Errorf("status\n%s\nwithout %s", stdout, lan1)
+			}
+			if !c.stay {
+				h.run(exitOK, "up")
+				h.run(exitOK, "status")
+			}
+		})
+	}
+}
+
+const lan12 = `lan1 table 10 dev eth0 via 192.168.1.1
+lan2 table 20 dev eth1 via 192.168.2.1
+`
+
+// Two uplinks that could each be installed, but not both: the status is of
+// each, and says so.
+func TestStatusTogether(t *testing.T) {
+	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1 src 192.168.1.2\n")
+	h.want(`NAME  TABLE  FAMILY  DEV   VIA          SOURCES      STATE
+lan1  10     inet    eth0  192.168.1.1  192.168.1.2  absent
+lan2  20     inet    eth1  192.168.2.1  192.168.1.2  absent: src: 192.168.1.2 is also a source of uplink lan1
+`, exitPending, "status")
+	before := h.state()
+	_, stderr := h.run(exitFailure, "up")
+	if want := "uplinks: uplink lan2: src: 192.168.1.2 is also a source of uplink lan1; nothing was changed\n"; stderr != want {
+		t.Errorf("%s\nwant %s", stderr, want)
+	}
+	h.unchanged(before)
+}

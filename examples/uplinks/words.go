@@ -1,0 +1,180 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// alsoWord ends the uplink's own words: selectors follow it.
+const alsoWord = "also"
+
+// uplinkWords are the words of a line behind the name, in the order in which
+// they are printed.
+var uplinkWords = iptext.Table[uplink]{
+	{Names: []string{"table"},
+		Parse: func(w *iptext.Words, u *uplink) (err error) {
+			u.Table, err = argTable(w)
+			return err
+		},
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Table != 0 {
+				p.Put("table", iptext.Decimal(u.Table))
+			}
+		}},
+	{Names: []string{"dev"},
+		Parse: func(w *iptext.Words, u *uplink) (err error) {
+			u.Interface, err = w.Arg("an interface")
+			return err
+		},
+		Print: func(p *iptext.Printer, u *uplink) { p.Put("dev", u.Interface) }},
+	{Names: []string{"via"},
+		Parse: func(w *iptext.Words, u *uplink) error { return iptext.ArgAddr(w, &u.Gateway) },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Gateway.IsValid() {
+				p.Put("via", u.Gateway.String())
+			}
+		}},
+	{Names: []string{"onlink"},
+		Parse: func(_ *iptext.Words, u *uplink) error { u.OnLink = true; return nil },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.OnLink {
+				p.Put("onlink")
+			}
+		}},
+	{Names: []string{"src"},
+		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Sources, iptext.ArgAddr) },
+		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "src", u.Sources, netip.Addr.String) }},
+	{Names: []string{"to"},
+		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Routes, argDestination) },
+		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "to", u.Routes, netip.Prefix.String) }},
+	{Names: []string{"pref", "priority"},
+		Parse: func(w *iptext.Words, u *uplink) (err error) {
+			u.Priority, err = argPositive[uint32](w, "a priority", 32)
+			return err
+		},
+		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "pref", u.Priority) }},
+	{Names: []string{"metric"},
+		Parse: func(w *iptext.Words, u *uplink) (err error) {
+			u.Metric, err = iptext.ArgUint[uint32](w, "a metric", 32)
+			return err
+		},
+		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "metric", u.Metric) }},
+	{Names: []string{"proto", "protocol"},
+		Parse: func(w *iptext.Words, u *uplink) error { return argProtocol(w, &u.Protocol) },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Protocol != 0 {
+				p.Put("proto", u.Protocol.String())
+			}
+		}},
+	// It is not among the words that are parsed by this table.
+	{Names: []string{alsoWord}, Print: printAlso},
+}
+
+// repeatable reports whether a word may be said more than once.
+func repeatable(word string) bool { return word == "src" || word == "to" }
+
+// String is the uplink as a line of the file.
+func (u uplink) String() string {
+	var p iptext.Printer
+	p.Put(u.Name)
+	uplinkWords.Print(&p, &u)
+	return p.String()
+}
+
+func printAlso(p *iptext.Printer, u *uplink) {
+	for _, r := range u.Also {
+		p.Put(alsoWord)
+		if r.Family != 0 {
+			p.Put(iptext.FamilyOption(r.Family)...)
+		}
+		p.Put(selectors(r)...)
+	}
+}
+
+// selectors are the words of a rule without those that say nothing, which ip(8)
+// puts there: from all, and the table that is not set.
+func selectors(r rule.Rule) []string {
+	words := strings.Fields(r.Args(nil))
+	var kept []string
+	for i := 0; i < len(words); i++ {
+		if i+1 < len(words) && (words[i] == "from" && words[i+1] == "all" || words[i] == "lookup" && words[i+1] == "0") {
+			i++
+			continue
+		}
+		kept = append(kept, words[i])
+	}
+	return kept
+}
+
+// argTable takes the number of a table. Its name is the uplink's.
+func argTable(w *iptext.Words) (rttables.ID, error) {
+	s, err := w.Arg("the number of a table")
+	if err != nil {
+		return 0, err
+	}
+	id, err := rttables.ParseID(s)
+	if err != nil || id == rttables.Unspec {
+		return 0, w.Errorf("not the number of a table: want 1 to 4294967295")
+	}
+	return id, nil
+}
+
+// argMany takes one argument, and those after it that look like an address.
+func argMany[T any](w *iptext.Words, all *[]T, arg func(*iptext.Words, *T) error) error {
+	for {
+		var v T
+		if err := arg(w, &v); err != nil {
+			return err
+		}
+		*all = append(*all, v)
+		if !strings.ContainsAny(w.Peek(), ".:/") {
+			return nil
+		}
+	}
+}
+
+// argDestination takes a prefix that is not the default one, which every uplink
+// has.
+func argDestination(w *iptext.Words, p *netip.Prefix) error {
+	err := iptext.ArgPrefix(w, p)
+	if err == nil && p.Bits() <= 0 {
+		err = w.Errorf("not needed: everything goes by the uplink")
+	}
+	return err
+}
+
+func argPositive[V iptext.Number](w *iptext.Words, what string, bits int) (V, error) {
+	n, err := iptext.ArgUint[V](w, what, bits)
+	if err == nil && n == 0 {
+		err = w.Errorf("not %s that an uplink can have", what)
+	}
+	return n, err
+}
+
+func argProtocol(w *iptext.Words, p *route.Protocol) error {
+	err := iptext.ArgText(w, "a protocol", p)
+	if err == nil && *p == route.ProtoUnspec {
+		err = w.Errorf("not a protocol that tells whose a route is")
+	}
+	return err
+}
+
+func putMany[T any](p *iptext.Printer, word string, all []T, text func(T) string) {
+	for i, v := range all {
+		if i == 0 {
+			p.Put(word)
+		}
+		p.Put(text(v))
+	}
+}
+
+func putNumber(p *iptext.Printer, word string, n uint32) {
+	if n != 0 {
+		p.Put(word, iptext.Decimal(n))
+	}
+}
