@@ -1,0 +1,165 @@
+// Demo shows policy routing at work, with every packet counted.
+//
+// A server has two ways to the Internet. Without policy routing it answers
+// all of its callers by the one that the table main names, whichever way the
+// call came in, and providers drop such answers. The demo builds that network
+// out of network namespaces, shows a connection die, installs two uplinks with
+// package table, and shows the connection live; then it sends mail one way and
+// the web the other, removes everything, and compares the state with that
+// before. It does so for IPv4 and for IPv6.
+//
+//	go run ./examples/demo
+//
+// It runs on Linux, as root or as an ordinary user, needs no other program, does
+// not touch the network of the machine, and leaves nothing behind.
+//
+// To read it: network.go builds the scenery, story.go and ports.go tell the
+// story, and trace.go is what -v adds. wire.go makes connections and counts
+// their packets, state.go compares what the kernel has, and listing.go and
+// print.go are for the eye.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table"
+)
+
+const usage = `usage: go run ./examples/demo [-v]
+
+Builds a server with two ways to the Internet out of network namespaces, and
+shows, with every packet counted, what happens to its connections without
+policy routing, with it, and after it is removed again.
+
+Runs on Linux, as root or as an ordinary user. The network of this machine is
+not touched, and nothing is left behind.
+
+  -v   also print each netlink request that the library sends, in the words of ip(8)
+  -h   print this
+
+The exit status is 0 if every observation is as it should be, otherwise 1.
+Colours are for terminals, and off if NO_COLOR is set.
+`
+
+func main() { os.Exit(start(os.Args[1:], library)) }
+
+// An acting is what the demo does to the server, as opposed to what it
+// observes. The tests put something else in its place, to see that the demo
+// notices.
+type acting struct {
+	install, remove func(context.Context, route.Conn, ...table.SourceRoutedUplink) error
+
+	// patience is how long to wait for what should happen. It is used up only
+	// if it does not.
+	patience time.Duration
+}
+
+var library = acting{install: table.Install, remove: table.Remove, patience: 10 * time.Second}
+
+// start is main with an exit status.
+func start(args []string, do acting) int {
+	var verbose bool
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // -h goes to standard output, which flag cannot do
+	flags.BoolVar(&verbose, "v", false, "")
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+		return 0
+	case err != nil:
+		return complain(fmt.Errorf("%w (-h explains)", err))
+	case runtime.GOOS != "linux":
+		return complain(fmt.Errorf("this needs Linux and its network namespaces; it cannot run on %s", runtime.GOOS))
+	}
+
+	// For an ordinary user this runs the program once more, as root of a user
+	// namespace of its own, and does not return.
+	if err := lab.Enter(); err != nil {
+		return complain(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals()...)
+	defer stop()
+	switch err := run(ctx, newPrinter(os.Stdout, verbose), do); {
+	case errors.Is(err, errFailed):
+		return 1
+	case err != nil:
+		return complain(err)
+	}
+	return 0
+}
+
+func complain(err error) int {
+	fmt.Fprintln(os.Stderr, "demo:", err)
+	return 1
+}
+
+// signals are those that end the demo early, but not without cleaning up. A
+// closed pipe, as in "demo | head", is one of them. What nohup(1) has had
+// ignored stays ignored.
+func signals() []os.Signal {
+	var all []os.Signal
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE} {
+		if !signal.Ignored(s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// errFailed is the result of a demo that ran to its end and saw something that
+// should not be. What, is printed.
+var errFailed = errors.New("an observation failed")
+
+// run builds the network, tells the story and takes everything away again.
+func run(ctx context.Context, p *printer, do acting) error {
+	began := time.Now()
+	p.title("A server with two ways to the Internet")
+	p.say("Server, routers and client are network namespaces of this process; the network of this " +
+		"machine is not touched. Both routers drop what comes from the server with a source that is " +
+		"not of their own subnet, as providers do: it might be forged. For IPv4 that is rp_filter=1. " +
+		"IPv6 has no such thing, and each router has two rules instead, at 100 \"from SUBNET iif lan " +
+		"lookup main\", at 101 \"iif lan blackhole\". A TCP service on port 1194 that sends back what " +
+		"it gets stands for a VPN. Packets are counted on the wire, at each router's side towards " +
+		"the server: those to the server, and those from it.")
+
+	n, err := build(p)
+	if err == nil {
+		err = n.tell(ctx, p, do)
+	}
+	err = errors.Join(err, n.close())
+	switch {
+	case p.err != nil:
+		return p.err
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return err
+	}
+	return p.summary(time.Since(began), n.omitted())
+}
+
+// tell tells the story, once in each family.
+func (n *network) tell(ctx context.Context, p *printer, do acting) error {
+	for _, plan := range n.plans {
+		s := &story{network: n, plan: plan, p: p, do: do}
+		if err := s.tell(ctx); err != nil {
+			return fmt.Errorf("%s: %w", plan.title, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A service is one of the client's, and the uplink that it should go by.
+type service struct {
+	port   uint16
+	router int
+	table  rttables.ID
+}
+
+func (s *story) stepPorts(ctx context.Context) error {
+	s.p.step(4, "Mail by router B, the web by router A")
+	s.p.say("Now the server calls, from sockets that are not bound to an address: no rule with \"from\" " +
+		"matches them, and they all go by main's default route:")
+	s.p.calls("from source", "by table")
+	for _, port := range []uint16{mailPort, webPort, tlsPort} {
+		if err := s.reach(ctx, service{port, routerA, rttables.Main}); err != nil {
+			return err
+		}
+	}
+	s.p.say("Rules by destination port, as further fields of the same two literals:")
+	s.p.code("lan1.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(80)},")
+	s.p.code("    {IPProto: route.TCP, DPort: rule.Port(443)}}")
+	s.p.code("lan2.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}}")
+	s.p.code("err = table.Install(ctx, conn, lan1, lan2)")
+	if err := s.installPorts(ctx); err != nil {
+		return err
+	}
+	s.p.say("They stand after those with \"from\": a packet that has a source has no choice left. For the " +
+		"others the kernel takes the source from the route that it finds, the word src.")
+	s.p.calls("from source", "by table")
+	for _, to := range []service{{mailPort, routerB, lan2}, {webPort, routerA, lan1}, {tlsPort, routerA, lan1}} {
+		if err := s.reach(ctx, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installPorts installs the two uplinks as they are then. Their tables and
+// their first rules are in place already, and stay.
+func (s *story) installPorts(ctx context.Context) error {
+	web := []rule.Rule{
+		{IPProto: route.TCP, DPort: rule.Port(webPort)},
+		{IPProto: route.TCP, DPort: rule.Port(tlsPort)},
+	}
+	mail := []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(mailPort)}}
+	if err := s.do.install(ctx, s.acts, s.uplinks(web, mail)...); err != nil {
+		return err
+	}
+	if err := s.listRules(ctx, s.p, s.plan); err != nil {
+		return err
+	}
+	after, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	c := after.since(s.before)
+	s.p.observe(len(c.rules) == 5 && len(c.routes) == 4 && c.ours(),
+		"%d rules and %d routes more than before step 2, all with proto 210; nothing else changed",
+		len(c.rules), len(c.routes))
+	s.explain(c.gone)
+	return nil
+}
+
+// reach has the server call a service of the client, and asks the kernel in
+// which table it finds the route.
+func (s *story) reach(ctx context.Context, to service) error {
+	r, err := route.Lookup(ctx, s.conn, route.Query{
+		Dst: s.plan.client.Addr(), IPProto: route.TCP, DPort: to.port,
+	})
+	if err != nil {
+		return err
+	}
+	c := s.callClient(ctx, s.plan, to.port, s.patience())
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	source := s.plan.sides[to.router].server.Addr()
+	ok := c.err == nil && c.server.Addr() == source && r.Table == to.table &&
+		only(c.to, to.router) && only(c.from, to.router)
+	near := "none"
+	if c.server.Addr().IsValid() {
+		near = c.server.Addr().String()
+	}
+	s.p.call(ok, c, c.client.String(), near, s.tableNames().Name(r.Table))
+	return nil
+}

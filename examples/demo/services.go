@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/lab"
+)
+
+const (
+	vpnPort  = 1194
+	mailPort = 25
+	webPort  = 80
+	tlsPort  = 443
+)
+
+// serve starts the services: the server's, for callers from the Internet, and
+// the client's, which the server calls.
+func (n *network) serve() error {
+	for _, plan := range n.plans {
+		for _, s := range []struct {
+			ns    *lab.NS
+			ports []uint16
+		}{{n.server, []uint16{vpnPort}}, {n.client, []uint16{mailPort, webPort, tlsPort}}} {
+			for _, port := range s.ports {
+				ln, err := s.ns.Listen(plan.tcp, fmt.Sprintf(":%d", port))
+				if err != nil {
+					return err
+				}
+				go accept(ln)
+			}
+		}
+	}
+	return nil
+}
+
+// accept serves until the lab closes the listener.
+func accept(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(time.Minute))
+			if line, err := bufio.NewReader(c).ReadString('\n'); err == nil {
+				io.WriteString(c, line)
+			}
+		}()
+	}
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// The tables of the two uplinks.
+const (
+	lan1 rttables.ID = 10
+	lan2 rttables.ID = 20
+)
+
+// A story is told once in each family.
+type story struct {
+	*network
+	plan plan
+	p    *printer
+	do   acting
+
+	before *state // what it was like before the first step that changes it
+}
+
+// tell goes through the steps. What they observe is printed and scored; an
+// error is what makes it pointless to go on.
+func (s *story) tell(ctx context.Context) error {
+	s.p.line("")
+	s.p.title(s.plan.title)
+	s.draw()
+	var err error
+	if err = s.settle(ctx, s.do.patience); err != nil {
+		return err
+	}
+	if s.before, err = s.state(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{
+		s.stepBefore, s.stepInstall, s.stepAfter, s.stepPorts, s.stepRemove,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if err := errors.Join(ctx.Err(), s.lab.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw draws the network.
+func (s *story) draw() {
+	a, b := s.plan.sides[routerA], s.plan.sides[routerB]
+	way := func(eth string, s side) string {
+		near, far := fmt.Sprintf("%s %s ", eth, s.server.Addr()), fmt.Sprintf(" %s", s.lan.Addr())
+		return near + strings.Repeat("-", 44-len(near)-len(far)) + far
+	}
+	s.p.line("            .-- %s router A --.", way("eth0", a))
+	s.p.line("   server --|   %44s            |-- client %s", "", s.plan.client.Addr())
+	s.p.line("            '-- %s router B --'", way("eth1", b))
+}
+
+// uplinks are what all is about: the wanted state, from which Install, a second
+// Install and Remove work alike. The rules of also are one list for each.
+func (s *story) uplinks(also ...[]rule.Rule) []table.SourceRoutedUplink {
+	u := []table.SourceRoutedUplink{
+		{Name: "lan1", Table: lan1, Interface: "eth0", Gateway: s.plan.sides[routerA].lan.Addr(), Etc: s.etc},
+		{Name: "lan2", Table: lan2, Interface: "eth1", Gateway: s.plan.sides[routerB].lan.Addr(), Etc: s.etc},
+	}
+	for i := range also {
+		u[i].Also = also[i]
+	}
+	return u
+}
+
+func (s *story) stepBefore(ctx context.Context) error {
+	s.p.step(1, "Before: the answers to all calls leave by router A")
+	if err := s.listRules(ctx, s.p, s.plan); err != nil {
+		return err
+	}
+	if err := s.listTable(ctx, s.p, s.plan, rttables.Main); err != nil {
+		return err
+	}
+	s.p.say("The client calls the server's two addresses. Who calls the second one comes in by router "+
+		"B, but the answer goes where main's default route points, whatever its source: to router A, "+
+		"which drops it because %s is not an address of its subnet.", s.plan.sides[routerB].server.Addr())
+	s.p.calls("result", "reached the client")
+	if err := s.call(ctx, routerA, routerA, true); err != nil {
+		return err
+	}
+	return s.call(ctx, routerB, routerA, false)
+}
+
+// call has the client call the server's address behind one router. The
+// answers should go by the router back, and the connection work or not.
+func (s *story) call(ctx context.Context, router, back int, works bool) error {
+	patience, want := s.patience(), "answered"
+	if !works {
+		patience, want = noAnswer, "no answer"
+	}
+	c := s.callServer(ctx, s.plan, router, patience)
+	if err := ctx.Err(); err != nil {
+		return err // and not an observation
+	}
+	if !works {
+		c = s.waitFor(c, back, s.patience())
+	}
+	ok := c.result() == want && only(c.to, router) && only(c.from, back) && (c.reached > 0) == works
+	s.p.call(ok, c, c.server.String(), c.result(), fmt.Sprintf("%4d", c.reached))
+	return nil
+}
+
+// patience is how long to wait for what should happen. Once something has gone
+// wrong, more of the same will, and there is no point in waiting long.
+func (s *story) patience() time.Duration {
+	if s.p.failed > 0 {
+		return min(s.do.patience, 2*time.Second)
+	}
+	return s.do.patience
+}
+
+func (s *story) stepInstall(ctx context.Context) error {
+	s.p.step(2, "Install: each source gets a table of its own, with its own way out")
+	for _, u := range s.uplinks() {
+		s.p.code(fmt.Sprintf("%s := table.SourceRoutedUplink{Name: %q, Table: %d,", u.Name, u.Name, uint32(u.Table)))
+		s.p.code(fmt.Sprintf("    Interface: %q, Gateway: netip.MustParseAddr(%q)}", u.Interface, u.Gateway))
+	}
+	s.p.code("err := table.Install(ctx, conn, lan1, lan2)")
+	if err := s.do.install(ctx, s.acts, s.uplinks()...); err != nil {
+		return err
+	}
+	if err := s.listRules(ctx, s.p, s.plan); err != nil {
+		return err
+	}
+	for _, id := range []rttables.ID{lan1, lan2} {
+		if err := s.listTable(ctx, s.p, s.plan, id); err != nil {
+			return err
+		}
+	}
+	after, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	s.p.say("What comes from one of the two addresses is looked up in the table of its interface, " +
+		"before main. The protocol 210 marks what is ours: Remove touches nothing else.")
+	c := after.since(s.before)
+	s.p.observe(len(c.rules) == 2 && len(c.routes) == 4 && c.ours(),
+		"%d rules and %d routes came, all with proto 210; nothing else changed", len(c.rules), len(c.routes))
+	s.explain(c.gone)
+	again, err := table.PlanInstall(ctx, s.conn, s.uplinks()...)
+	if err != nil {
+		return err
+	}
+	s.p.observe(again.Empty(), "a second Install has nothing to do")
+	names := s.tableNames()
+	s.p.observe(names.Name(lan1) == "lan1" && names.Name(lan2) == "lan2",
+		"rt_tables has the names: table %d is %s, table %d is %s",
+		uint32(lan1), names.Name(lan1), uint32(lan2), names.Name(lan2))
+	return nil
+}
+
+// explain prints what should not have gone.
+func (s *story) explain(gone []string) {
+	for _, l := range gone {
+		s.p.detail("gone: %s", l)
+	}
+}
+
+func (s *story) stepAfter(ctx context.Context) error {
+	s.p.step(3, "After: each router gets the answers to its own calls")
+	s.p.calls("result", "reached the client")
+	if err := s.call(ctx, routerA, routerA, true); err != nil {
+		return err
+	}
+	return s.call(ctx, routerB, routerB, true)
+}
+
+func (s *story) stepRemove(ctx context.Context) error {
+	s.p.step(5, "Remove: everything is as it was")
+	s.p.code("err = table.Remove(ctx, conn, lan1, lan2)")
+	if err := s.do.remove(ctx, s.acts, s.uplinks()...); err != nil {
+		return err
+	}
+	if err := s.listRules(ctx, s.p, s.plan); err != nil {
+		return err
+	}
+	after, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	c := after.since(s.before)
+	s.p.observe(slices.Equal(after.rules, s.before.rules) && slices.Equal(after.routes, s.before.routes),
+		"%d rules and %d routes, of all tables in both families, are the same as before step 2",
+		len(after.rules), len(after.routes))
+	for _, l := range append(c.rules, c.routes...) {
+		s.p.detail("left: %s", l)
+	}
+	s.explain(c.gone)
+	s.p.observe(string(after.names) == string(s.before.names), "rt_tables is the same, byte for byte (%d bytes)", len(after.names))
+	if string(after.names) != string(s.before.names) {
+		for l := range strings.Lines(string(after.names)) {
+			s.p.detail("has: %s", strings.TrimSpace(l))
+		}
+	}
+	return nil
+}
