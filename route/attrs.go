@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -16,12 +17,14 @@ import (
 type message struct {
 	Route
 	dstLen, srcLen uint8
+	encapParts
 }
 
 // codec has one row for each attribute of a route message that Route has a
 // field for. They are written in this order, which is that of ip(8).
 var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	destination(),
+	newDst(func(m *message) (*Labels, Family, *Attributes) { return &m.NewDst, m.Family, &m.Unknown }),
 	prefix(uapi.RTA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.Src, &m.srcLen }),
 	attr.Func(uapi.RTA_TABLE, putTable, getTable),
 	attr.Func(uapi.RTA_GATEWAY,
@@ -36,6 +39,9 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	attr.Field(uapi.RTA_OIF, attr.U32, func(m *message) *uint32 { return &m.OIF }),
 	attr.Field(uapi.RTA_IIF, attr.U32, func(m *message) *uint32 { return &m.IIF }),
 	attr.Field(uapi.RTA_PRIORITY, attr.U32, func(m *message) *uint32 { return &m.Priority }),
+	encapRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
+	encapTypeRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
+	attr.Func(uapi.RTA_METRICS, putMetrics, getMetrics),
 	attr.Func(uapi.RTA_MULTIPATH, putMultipath, getMultipath),
 	attr.Field(uapi.RTA_NH_ID, attr.U32, func(m *message) *uint32 { return &m.NextHopID }),
 	attr.Field(uapi.RTA_FLOW, realms, func(m *message) *Realms { return &m.Realms }),
@@ -46,6 +52,8 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	attr.Field(uapi.RTA_SPORT, attr.BE16, func(m *message) *uint16 { return &m.SPort }),
 	attr.Field(uapi.RTA_DPORT, attr.BE16, func(m *message) *uint16 { return &m.DPort }),
 	attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(m *message) *Opt[uint32] { return &m.FlowLabel }),
+	attr.OptField(uapi.RTA_EXPIRES, wholeSeconds, func(m *message) *Opt[time.Duration] { return &m.Expires }),
+	attr.OptField(uapi.RTA_TTL_PROPAGATE, attr.Flag, func(m *message) *Opt[bool] { return &m.TTLPropagate }),
 	attr.Field(uapi.RTA_CACHEINFO, cacheInfo, func(m *message) *CacheInfo { return &m.CacheInfo }),
 	attr.Drop[message](uapi.RTA_PAD),
 )
@@ -61,12 +69,16 @@ var nextHopCodec = attr.NewCodec(func(m *nextHopMessage) *Attributes { return &m
 		func(b []byte, m *nextHopMessage) ([]byte, bool, error) { return putVia(b, m.family, m.Gateway) },
 		func(p []byte, m *nextHopMessage) error { return getVia(p, &m.Gateway, &m.Unknown) }),
 	attr.Field(uapi.RTA_FLOW, realms, func(m *nextHopMessage) *Realms { return &m.Realms }),
+	newDst(func(m *nextHopMessage) (*Labels, Family, *Attributes) { return &m.NewDst, m.family, &m.Unknown }),
+	encapRow(func(m *nextHopMessage) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
+	encapTypeRow(func(m *nextHopMessage) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
 )
 
 // nextHopMessage is a next hop with the family of its route.
 type nextHopMessage struct {
 	NextHop
 	family Family
+	encapParts
 }
 
 // Row kinds that need more of the message than their own field.
@@ -85,10 +97,14 @@ func prefix(num uapi.RTA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[me
 }
 
 // destination is the row of RTA_DST. Without one, which is default, ip(8) sends
-// an address of zeros of which no bits count; the kernel sends nothing.
+// an address of zeros of which no bits count; the kernel sends nothing. That of
+// MPLS is a label.
 func destination() attr.Row[message] {
 	return attr.Func(uapi.RTA_DST,
 		func(b []byte, m *message) ([]byte, bool, error) {
+			if label, ok := m.Label.Get(); ok {
+				return append(b, MakeLabels(label)...), true, checkLabel(m.Family, label)
+			}
 			if m.Dst.IsValid() || m.Family != IPv4 && m.Family != IPv6 {
 				return putPrefix(b, m, m.Dst)
 			}
@@ -96,6 +112,10 @@ func destination() attr.Row[message] {
 			return append(b, zeros[:m.Family.Bits()/8]...), true, nil
 		},
 		func(b []byte, m *message) error {
+			if l := Labels(b); m.Family == MPLS && len(l) == 4 && l.plain() {
+				m.Label.Set(l.Values()[0])
+				return nil
+			}
 			err := getPrefix(uapi.RTA_DST, b, m, m.dstLen, &m.Dst)
 			m.Dst = unlessDefault(m.Dst)
 			return err
@@ -143,7 +163,7 @@ func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
 
 // keep puts an attribute among those that there is no field for. MPLS, whose
 // destinations are labels, has the same attributes with other contents.
-func keep(unknown *Attributes, num uapi.RTA, p []byte) {
+func keep[A attr.Number](unknown *Attributes, num A, p []byte) {
 	*unknown += Attributes(attr.Append(nil, uint16(num), p))
 }
 
@@ -228,6 +248,24 @@ func realms() attr.Kind[Realms] {
 		func(r Realms) (src, dst uint16) { return r.Src, r.Dst })
 }
 
+// wholeSeconds is a uint32 of them.
+func wholeSeconds() attr.Kind[time.Duration] {
+	u32 := attr.U32[uint32]()
+	return attr.Kind[time.Duration]{
+		Append: func(b []byte, d time.Duration) ([]byte, error) {
+			n := d / time.Second
+			if n < 0 || n > 1<<32-1 || d%time.Second != 0 {
+				return b, fmt.Errorf("%s is not a number of seconds of 32 bits", d)
+			}
+			return u32.Append(b, uint32(n))
+		},
+		Decode: func(p []byte) (time.Duration, error) {
+			n, err := u32.Decode(p)
+			return time.Duration(n) * time.Second, err
+		},
+	}
+}
+
 // cacheInfo is struct rta_cacheinfo, eight words of 32 bits.
 func cacheInfo() attr.Kind[CacheInfo] {
 	const size = 32
@@ -298,7 +336,11 @@ func getMultipath(p []byte, m *message) error {
 			Weight: uint16(p[uapi.RtNexthopHops]) + 1,
 			OIF:    binary.NativeEndian.Uint32(p[uapi.RtNexthopIfindex:]),
 		}}
-		if err := nextHopCodec.Decode(p[uapi.SizeofRtNexthop:n:n], nm); err != nil {
+		err := nextHopCodec.Decode(p[uapi.SizeofRtNexthop:n:n], nm)
+		if err == nil {
+			err = nm.finish(&nm.Encap, &nm.Unknown)
+		}
+		if err != nil {
 			return fmt.Errorf("next hop %d: %w", i, err)
 		}
 		m.Multipath = append(m.Multipath, nm.NextHop)

@@ -72,6 +72,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// What the kernel makes of unset fields differs by family.
+func TestCanonical(t *testing.T) {
+	for words, want := range map[string]string{
+		"10.0.0.0/8 dev if3 proto unspec":                 "10.0.0.0/8 dev if3 proto unspec",
+		"2001:db8::1/32 dev if3 proto unspec":             "2001:db8::/32 dev if3 metric 1024",
+		"2001:db8::/32 dev if3 scope link pref medium":    "2001:db8::/32 dev if3 metric 1024",
+		"unreachable 2001:db8::/32 dev if1 metric 5":      "unreachable 2001:db8::/32 metric 5",
+		"10.0.0.0/8 dev if3 linkdown onlink":              "10.0.0.0/8 dev if3 onlink",
+		"10.0.0.0/8 nhid 7 via 192.0.2.1 dev if3":         "10.0.0.0/8 nhid 7",
+		"10.0.0.0/8 dev if3 cacheinfo 1,2,3,4,5,6,7,8":    "10.0.0.0/8 dev if3",
+		"2001:db8::/32 from ::/0 via fe80::1 dev if3":     "2001:db8::/32 via fe80::1 dev if3 metric 1024",
+		"10.0.0.0/8 nexthop dev if3 dead nexthop dev if5": "10.0.0.0/8 nexthop dev if3 nexthop dev if5",
+	} {
+		if got := parse(t, words).Canonical(); got.String() != want {
+			t.Errorf("%s: %s, want %s", words, got, want)
+		}
+	}
+}
+
 // Canonical and the verbs leave the caller's next hops alone.
 func TestCanonicalCopies(t *testing.T) {
 	r := Route{Multipath: []NextHop{{OIF: 3, Flags: FlagDead}}}

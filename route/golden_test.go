@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -93,11 +94,11 @@ var golden = []struct {
 	{Route{Family: IPv4, Multipath: []NextHop{
 		{Gateway: netip.MustParseAddr("192.0.2.1"), OIF: 3, Weight: 1, Flags: FlagOnLink},
 		{Gateway: netip.MustParseAddr("fe80::1"), OIF: 5, Weight: 256, Realms: Realms{1, 2}},
-		{OIF: 7, Weight: 2},
+		{OIF: 7, Weight: 2, Encap: EncapRaw{Kind: 200, Data: "abcd"}},
 	}}, inet, 0, default4 + attribute(9,
 		nexthop("04", "00", 3, attribute(5, "c0000201"))+
 			nexthop("00", "ff", 5, attribute(18, host16(10)+"fe800000000000000000000000000001")+attribute(11, host32(1<<16|2)))+
-			nexthop("00", "01", 7, ""))},
+			nexthop("00", "01", 7, attribute(0x8016, "61626364")+attribute(21, host16(200))))},
 	{Route{Realms: Realms{Src: 3, Dst: 4}}, none, 0, attribute(11, host32(3<<16|4))},
 	{Route{CacheInfo: CacheInfo{ClntRef: 1, LastUse: 2, Expires: -3, Error: 4, Used: 5, ID: 6, TS: 7, TSAge: 8}}, none, 0,
 		attribute(12, host32(1)+host32(2)+host32(1<<32-3)+host32(4)+host32(5)+host32(6)+host32(7)+host32(8))},
@@ -108,6 +109,12 @@ var golden = []struct {
 	{Route{IPProto: TCP}, none, 0, attribute(27, "06")},
 	{Route{SPort: 0x1234}, none, 0, attribute(28, "1234")},
 	{Route{DPort: 443}, none, 0, attribute(29, "01bb")},
+	{Route{Metrics: Metrics{MTU: 1400}}, none, 0, attribute(8, attribute(2, host32(1400)))},
+	{Route{Encap: EncapMPLS{Labels: MakeLabels(100)}}, none, 0, attribute(0x8016, attribute(1, "00064100")) + attribute(21, host16(1))},
+	{Route{Expires: Some(100 * time.Second)}, none, 0, attribute(23, host32(100))},
+	{Route{Family: MPLS, Label: Some[uint32](100)}, "1c14000000000000", 0, attribute(1, "00064100")},
+	{Route{Family: MPLS, NewDst: MakeLabels(200, 0)}, "1c14000000000000", 0, attribute(19, "000c800000000100")},
+	{Route{TTLPropagate: Some(false)}, none, 0, attribute(26, "00")},
 	{Route{NextHopID: 7}, none, 0, attribute(30, host32(7))},
 	{Route{FlowLabel: Some[uint32](0x12345)}, none, 0, attribute(31, "00012345")},
 }
@@ -129,7 +136,8 @@ func TestGolden(t *testing.T) {
 // No field of Route or NextHop is missing above, but for those that hold
 // whatever there is no field for.
 func TestGoldenComplete(t *testing.T) {
-	fields := map[string]bool{"Route.Unknown": true, "NextHop.Unknown": true} // TestUnknown
+	fields := map[string]bool{"Route.Unknown": true, "NextHop.Unknown": true, // TestUnknown
+		"NextHop.NewDst": true} // TestMPLS
 	see := func(v reflect.Value) {
 		for i := range v.NumField() {
 			if !v.Field(i).IsZero() {
@@ -189,13 +197,15 @@ func TestEqual(t *testing.T) {
 func other(t *testing.T, v reflect.Value) reflect.Value {
 	t.Helper()
 	for _, x := range []any{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParseAddr("10.0.0.1"), Some[uint32](0),
-		Some(PrefMedium), Realms{0, 1}, []NextHop{{}, {}}, Attributes("x"), true} {
+		Some(PrefMedium), Some[time.Duration](0), Some(false), Realms{0, 1}, []NextHop{{}, {}}, Attributes("x"), true} {
 		if reflect.TypeOf(x) == v.Type() {
 			return reflect.ValueOf(x)
 		}
 	}
 	out := reflect.New(v.Type()).Elem()
 	switch {
+	case v.Kind() == reflect.Interface:
+		out.Set(reflect.ValueOf(EncapMPLS{}))
 	case v.CanUint():
 		out.SetUint(1)
 	case v.CanInt():
@@ -255,7 +265,7 @@ func TestTooShort(t *testing.T) {
 	for _, num := range []uapi.RTA{uapi.RTA_DST, uapi.RTA_SRC, uapi.RTA_IIF, uapi.RTA_OIF, uapi.RTA_GATEWAY,
 		uapi.RTA_PRIORITY, uapi.RTA_PREFSRC, uapi.RTA_FLOW, uapi.RTA_CACHEINFO, uapi.RTA_TABLE, uapi.RTA_MARK,
 		uapi.RTA_VIA, uapi.RTA_PREF, uapi.RTA_UID, uapi.RTA_IP_PROTO, uapi.RTA_SPORT, uapi.RTA_DPORT,
-		uapi.RTA_NH_ID, uapi.RTA_FLOWLABEL} {
+		uapi.RTA_NH_ID, uapi.RTA_FLOWLABEL, uapi.RTA_ENCAP_TYPE, uapi.RTA_EXPIRES, uapi.RTA_TTL_PROPAGATE} {
 		r := Route{Table: 5}
 		err := r.UnmarshalBinary(unhex(t, inet+host32(0)+attribute(uint16(num), "")))
 		if err == nil || !strings.HasPrefix(err.Error(), "route: decode: "+num.String()+": ") || !r.Equal(Route{Table: 5}) {

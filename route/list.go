@@ -163,7 +163,7 @@ func Lookup(ctx context.Context, c Conn, q Query) (Route, error) {
 }
 
 var (
-	errNoDst   = errors.New("Dst is not set")
+	errNoDst   = errors.New("no Dst to look up")
 	errNoReply = errors.New("the kernel's reply holds no route")
 )
 

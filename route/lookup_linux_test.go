@@ -30,6 +30,7 @@ func fromRule(t *testing.T, c Conn, from netip.Addr, table uint8) {
 }
 
 func TestKernelLookup(t *testing.T) {
+	needsAttr(t, uapi.RTA_FLOWLABEL)
 	ns, c := kernel(t)
 	add(t, c, "default via 192.168.1.1", "default via 192.168.2.1 table 10", "10.9.0.0/16 via 192.168.2.1 src 192.168.1.6",
 		"-6 default via 2001:db8:1::1", "-6 default via 2001:db8:2::1 table 10")
@@ -75,6 +76,7 @@ func TestKernelLookup(t *testing.T) {
 
 // The error of Lookup is what the sender would get.
 func TestKernelLookupError(t *testing.T) {
+	needsAttr(t, uapi.RTA_FLOWLABEL)
 	_, c := kernel(t)
 	add(t, c, "unreachable 10.1.0.0/16", "prohibit 10.2.0.0/16", "blackhole 10.3.0.0/16", "throw 10.4.0.0/16")
 	for _, tt := range []struct {
@@ -90,7 +92,7 @@ func TestKernelLookupError(t *testing.T) {
 		{Query{Dst: sources[IPv4][0], OIF: 99}, syscall.ENODEV, `route: lookup "192.168.1.6 dev if99": no such device`},
 		{Query{Dst: sources[IPv4][0], FlowLabel: Some[uint32](5)}, syscall.EINVAL,
 			`route: lookup "192.168.1.6 flowlabel 0x5": invalid argument: Unsupported attribute (RTA_FLOWLABEL)`},
-		{Query{}, 0, `route: lookup "default": Dst is not set`},
+		{Query{}, 0, `route: lookup "default": no Dst to look up`},
 		{Query{Dst: netip.MustParseAddr("fe80::1%eth0")}, 0, `route: lookup "fe80::1": fe80::1%eth0 has a zone; OIF is the interface`},
 		{Query{Dst: sources[IPv4][0], Src: sources[IPv6][0]}, 0,
 			`route: lookup "192.168.1.6 from 2001:db8:1::6": RTA_SRC: 2001:db8:1::6/128 is not a prefix of family inet`},

@@ -9,8 +9,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// mplsBits is the length of a label, the destination of an MPLS route, which
-// is kept in Unknown.
+// mplsBits is the length of a label, the destination of an MPLS route.
 const mplsBits = 20
 
 // AppendBinary appends r as the payload of a route message, which is struct
@@ -88,7 +87,10 @@ func (m *message) decode(b []byte) error {
 			Flags:    Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:])),
 		},
 	}
-	return codec.Decode(b[uapi.SizeofRtMsg:], m)
+	if err := codec.Decode(b[uapi.SizeofRtMsg:], m); err != nil {
+		return err
+	}
+	return m.finish(&m.Encap, &m.Unknown)
 }
 
 // attrAt names the attribute of a request's payload that a refusal points at.

@@ -41,7 +41,8 @@ type NextHopObject struct {
 	// link. (NHA_GATEWAY)
 	Gateway netip.Addr
 	// OIF is the index of the interface that packets leave by: dev. The object
-	// goes when that does, or is taken down. (NHA_OIF)
+	// goes, and its routes with it, when the interface does, is taken down or
+	// loses its carrier: for good, and without an event. (NHA_OIF)
 	OIF uint32
 	// Blackhole drops the packets, instead of Gateway and OIF: blackhole.
 	// (NHA_BLACKHOLE)
@@ -79,8 +80,10 @@ type GroupMember struct {
 // they are: it spreads them over a fixed number of buckets, and gives a bucket
 // to another member only when no packet comes in it. Linux 5.13.
 //
-// The kernel counts times in units of 10 ms, and what is no multiple of that
-// cannot be sent; inside, it rounds them down to its own, coarser ticks.
+// The kernel is told times in units of 10 ms, and what is no multiple of that
+// cannot be sent. It keeps them in ticks of its own, which may be such that 10
+// ms become zero. A timer of more than 49 days would become a shorter one, and
+// is refused by the verbs.
 type ResilientGroup struct {
 	// Buckets is their number, which cannot change: buckets. Zero: unset,
 	// which only a replacement may have. (NHA_RES_GROUP_BUCKETS)

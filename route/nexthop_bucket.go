@@ -98,7 +98,7 @@ func AllBuckets(ctx context.Context, c Conn, f BucketFilter) iter.Seq2[Bucket, e
 		m := bucketCodec.Borrow()
 		defer bucketCodec.Return(m)
 		req := dumpRequest(uapi.RTM_GETNEXTHOPBUCKET, f.payload())
-		for b, err := range dump(ctx, c, uapi.RTM_NEWNEXTHOPBUCKET, req) {
+		for b, err := range objectDump(ctx, c, uapi.RTM_NEWNEXTHOPBUCKET, req) {
 			if err == nil {
 				err = m.decode(b)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -107,7 +108,10 @@ func TestKernelNextHopDeleteRoutes(t *testing.T) {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
 	wantNextHops(t, c, route.NextHopFilter{Groups: true}, "id 100 group 11")
-	t.Logf("events: %v", eventTexts(t, events))
+	want := []string{"2001:db8:5::/48 nhid 15 via 2001:db8:1::1 dev if3 table 10 metric 1024 pref medium"}
+	if diff := cmp.Diff(want, eventTexts(t, events)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
 }
 
 // eventTexts are the route messages that wait in a socket.
@@ -131,7 +135,59 @@ func eventTexts(t *testing.T, c *netlink.Conn) (text []string) {
 	}
 }
 
-func TestKernelNextHopResilient(t *testing.T) {
+// Objects go with the carrier of their interface, their routes with them, and
+// no event says so. A route that has no object stays, as linkdown.
+func TestKernelNextHopCarrier(t *testing.T) {
+	needs(t, nexthops)
+	l := lab.Test(t)
+	ns, far := l.NS("a"), l.NS("b")
+	l.Veth(lab.End{NS: ns, Name: "eth1", Index: 5}, lab.End{NS: far, Name: "eth1"})
+	ns.Addr("eth1", "192.168.2.2/24", "2001:db8:2::2/64")
+	c, err := route.Dial(ns.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 15 via 2001:db8:2::1 dev if5", "id 13 blackhole",
+		"id 100 group 10")
+	for _, s := range []string{"10.1.0.0/16 nhid 10 table 10", "10.2.0.0/16 nhid 100 table 10",
+		"10.3.0.0/16 via 192.168.2.1 dev if5 table 10"} {
+		r, err := route.Parse(s, nil)
+		if err == nil {
+			err = route.Add(t.Context(), c, r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := ns.Config()
+	cfg.Groups = 1<<(uapi.RTNLGRP_NEXTHOP-1) | 1<<(uapi.RTNLGRP_IPV4_ROUTE-1)
+	events, err := netlink.Dial(uapi.NETLINK_ROUTE, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	far.Down("eth1")
+	// The kernel looks at the carrier some milliseconds later.
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if len(listNextHops(t, c, route.NextHopFilter{})) == 1 {
+			break
+		}
+	}
+	wantNextHops(t, c, route.NextHopFilter{}, "id 13 blackhole")
+	want := []string{"10.3.0.0/16 via 192.168.2.1 dev if5 table 10"}
+	if diff := cmp.Diff(want, routeTexts(t, c, route.Filter{Table: 10})); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	if got := eventTexts(t, events); got != nil {
+		t.Errorf("events: %v", got)
+	}
+	far.Up("eth1")
+	ns.Up("eth1")
+	wantNextHops(t, c, route.NextHopFilter{}, "id 13 blackhole")
+}
+
+func TestKernelNextHopBuckets(t *testing.T) {
 	ns, c := objectLab(t)
 	needs(t, resilience)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3", "id 12 group 10",
@@ -174,6 +230,13 @@ func TestKernelNextHopResilient(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestKernelNextHopResilientGroup(t *testing.T) {
+	_, c := objectLab(t)
+	needs(t, resilience)
+	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3", "id 12 group 10",
+		"id 101 group 11 type resilient buckets 4 idle_timer 5")
 	_, err := route.ListBuckets(t.Context(), c, route.BucketFilter{Group: 99})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such group: %v", err)
@@ -192,6 +255,20 @@ func TestKernelNextHopResilient(t *testing.T) {
 	}
 	if _, err := route.AddNextHop(t.Context(), c, parseNextHop(t, "id 102 group 10 type resilient")); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("no buckets: %v", err)
+	}
+	// The longest timer that every kernel keeps. A longer one it would cut.
+	n = parseNextHop(t, "id 102 group 10 type resilient buckets 1 unbalanced_timer 4294967")
+	if _, err := route.AddNextHop(t.Context(), c, n); err != nil {
+		t.Error(err)
+	}
+	if got, err := route.GetNextHop(t.Context(), c, 102); err != nil || !got.Canonical().Equal(n.Canonical()) {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, words := range []string{"idle_timer", "unbalanced_timer"} {
+		n := parseNextHop(t, "id 103 group 10 type resilient buckets 1 "+words+" 4294968")
+		if _, err := route.AddNextHop(t.Context(), c, n); err == nil || !strings.HasSuffix(err.Error(), "is longer than 1193h2m47s") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

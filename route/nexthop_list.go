@@ -69,7 +69,7 @@ func AllNextHops(ctx context.Context, c Conn, f NextHopFilter) iter.Seq2[NextHop
 	return func(yield func(NextHopObject, error) bool) {
 		m := objectCodec.Borrow()
 		defer objectCodec.Return(m)
-		for b, err := range dump(ctx, c, uapi.RTM_NEWNEXTHOP, f.request()) {
+		for b, err := range objectDump(ctx, c, uapi.RTM_NEWNEXTHOP, f.request()) {
 			if err == nil {
 				err = m.decodeReply(b)
 			}
@@ -84,8 +84,8 @@ func AllNextHops(ctx context.Context, c Conn, f NextHopFilter) iter.Seq2[NextHop
 	}
 }
 
-// dump yields the payloads of those messages of a dump that have a type.
-func dump(ctx context.Context, c Conn, typ netlink.HeaderType, req netlink.Message) iter.Seq2[[]byte, error] {
+// objectDump yields the payloads of those messages of a dump that have a type.
+func objectDump(ctx context.Context, c Conn, typ netlink.HeaderType, req netlink.Message) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)

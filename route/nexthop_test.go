@@ -237,7 +237,7 @@ func TestNextHopUnmarshalError(t *testing.T) {
 // Random objects of all fields together, through bytes and through text.
 func TestNextHopRoundTrip(t *testing.T) {
 	g := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
+	for range 5000 {
 		checkNextHop(t, randomNextHop(g))
 	}
 }

@@ -93,8 +93,8 @@ var objectWords = iptext.Table[objectLine]{
 			}
 		}},
 	objectNumber("buckets", 16, func(l *objectLine) *uint16 { return &l.Resilient.Buckets }),
-	timer("idle_timer", func(l *objectLine) *Opt[time.Duration] { return &l.Resilient.IdleTimer }),
-	timer("unbalanced_timer", func(l *objectLine) *Opt[time.Duration] { return &l.Resilient.UnbalancedTimer }),
+	objectTimer("idle_timer", func(l *objectLine) *Opt[time.Duration] { return &l.Resilient.IdleTimer }),
+	objectTimer("unbalanced_timer", func(l *objectLine) *Opt[time.Duration] { return &l.Resilient.UnbalancedTimer }),
 	{Names: []string{"unbalanced_time"},
 		Parse: func(w *iptext.Words, l *objectLine) error { return argSeconds(w, &l.Resilient.UnbalancedTime) },
 		Print: func(p *iptext.Printer, l *objectLine) {
@@ -178,7 +178,7 @@ func objectBool(name string, at func(*objectLine) *bool) iptext.Word[objectLine]
 	}
 }
 
-func timer(name string, at func(*objectLine) *Opt[time.Duration]) iptext.Word[objectLine] {
+func objectTimer(name string, at func(*objectLine) *Opt[time.Duration]) iptext.Word[objectLine] {
 	return iptext.Word[objectLine]{
 		Names: []string{name},
 		Parse: func(w *iptext.Words, l *objectLine) error {

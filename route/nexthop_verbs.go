@@ -3,8 +3,11 @@ package route
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/mdlayher/netlink"
 
@@ -63,8 +66,7 @@ func deleteRequest(id uint32) netlink.Message {
 
 // FlushNextHops deletes the nexthop objects that f selects, groups first, as
 // "ip nexthop flush" does, until there are none, and returns how many it
-// deleted. Members that a group loses by that count once, as what they are, and
-// a group that goes with its last member does not count.
+// deleted. A group that goes because it loses its last member does not count.
 //
 // The zero filter deletes all, and with them every route that names one.
 func FlushNextHops(ctx context.Context, c Conn, f NextHopFilter) (n int, err error) {
@@ -103,6 +105,9 @@ func writeObject(ctx context.Context, c Conn, verb string, flags netlink.HeaderF
 	n.setOwn()
 	var payload []byte
 	if err = ctx.Err(); err == nil {
+		err = n.Resilient.check()
+	}
+	if err == nil {
 		payload, err = n.append(nil)
 	}
 	if err == nil {
@@ -111,6 +116,21 @@ func writeObject(ctx context.Context, c Conn, verb string, flags netlink.HeaderF
 		id, err = sendObject(c, flags, n.ID, payload)
 	}
 	return id, objectError(verb, &n, payload, err)
+}
+
+// maxTimer is what the kernel can hold: 2^32 of its ticks, of which a second
+// has up to 1000. Of a longer time it would keep the rest.
+const maxTimer = math.MaxUint32 / 1000 * time.Second
+
+// check says why g must not be sent.
+func (g *ResilientGroup) check() error {
+	if d := g.IdleTimer.Or(0); d > maxTimer {
+		return fmt.Errorf("IdleTimer: %v is longer than %v", d, maxTimer)
+	}
+	if d := g.UnbalancedTimer.Or(0); d > maxTimer {
+		return fmt.Errorf("UnbalancedTimer: %v is longer than %v", d, maxTimer)
+	}
+	return nil
 }
 
 var errNoObject = errors.New("the kernel's reply holds no nexthop")

@@ -67,6 +67,9 @@ func (g generator) target(r *Route) {
 	if r.Family == IPv4 && g.maybe(5) {
 		r.Realms = Realms{uint16(g.IntN(3)), uint16(g.IntN(300))}
 	}
+	if g.maybe(2) {
+		r.Metrics = g.metrics()
+	}
 	link := g.IntN(2)
 	if g.maybe(4) {
 		r.PrefSrc = sources[r.Family][link]
@@ -78,11 +81,17 @@ func (g generator) target(r *Route) {
 			if g.maybe(4) {
 				nh.Flags = FlagOnLink
 			}
+			if g.maybe(4) {
+				nh.Encap = g.encap(r.Family)
+			}
 			r.Multipath = append(r.Multipath, nh)
 		}
 		return
 	}
 	r.OIF = []uint32{eth0, eth1}[link]
+	if g.maybe(4) {
+		r.Encap = g.encap(r.Family)
+	}
 	switch g.IntN(4) {
 	case 0: // on the link
 		if r.Family == IPv4 && g.maybe(3) {

@@ -3,6 +3,7 @@ package route
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -66,6 +67,29 @@ type Route struct {
 	// Realms are those of source and destination. Zero: none. (RTA_FLOW)
 	Realms Realms
 
+	// Metrics are what the route tells TCP and others: mtu, rtt and so on. Zero:
+	// none. (RTA_METRICS)
+	Metrics Metrics
+	// Encap is what packets are wrapped into: encap. Nil: nothing. Linux 4.3.
+	// (RTA_ENCAP_TYPE, RTA_ENCAP)
+	Encap Encap
+	// Expires is the time after which the kernel deletes the route, whole
+	// seconds: expires. IPv6 only. Unset: never. It is only written; what is
+	// left of it is in CacheInfo, which [Add] goes by if Expires is unset.
+	// Linux 4.5. (RTA_EXPIRES)
+	Expires Opt[time.Duration]
+
+	// Label is the destination of an MPLS route, 20 bits, instead of Dst.
+	// Unset: none. Linux 4.1. (RTA_DST)
+	Label Opt[uint32]
+	// NewDst are the labels that an MPLS route puts in the place of its own: as.
+	// Empty: it takes the label off. Linux 4.1. (RTA_NEWDST)
+	NewDst Labels
+	// TTLPropagate says whether an MPLS route copies the TTL of the label into
+	// the packet: ttl-propagate. Unset: as net.mpls.ip_ttl_propagate says. Linux
+	// 4.12. (RTA_TTL_PROPAGATE)
+	TTLPropagate Opt[bool]
+
 	// IIF is the interface that a looked-up packet came in by: iif. Zero:
 	// none. (RTA_IIF)
 	IIF uint32
@@ -105,6 +129,12 @@ type NextHop struct {
 	Flags Flags
 	// Realms are those of source and destination. Zero: none. (RTA_FLOW)
 	Realms Realms
+	// Encap is what packets are wrapped into: encap. Nil: nothing. Linux 4.3.
+	// (RTA_ENCAP_TYPE, RTA_ENCAP)
+	Encap Encap
+	// NewDst are the labels that an MPLS route puts in the place of its own: as.
+	// Linux 4.1. (RTA_NEWDST)
+	NewDst Labels
 	// Unknown are the attributes that this package has no field for.
 	Unknown Attributes
 }
@@ -130,6 +160,8 @@ func (r Route) Equal(o Route) bool {
 		r.Gateway == o.Gateway && r.OIF == o.OIF && r.PrefSrc == o.PrefSrc &&
 		r.Priority == o.Priority && slices.Equal(r.Multipath, o.Multipath) &&
 		r.NextHopID == o.NextHopID && r.Preference == o.Preference && r.Realms == o.Realms &&
+		r.Metrics == o.Metrics && r.Encap == o.Encap && r.Expires == o.Expires &&
+		r.Label == o.Label && r.NewDst == o.NewDst && r.TTLPropagate == o.TTLPropagate &&
 		r.IIF == o.IIF && r.Mark == o.Mark && r.UID == o.UID && r.IPProto == o.IPProto &&
 		r.SPort == o.SPort && r.DPort == o.DPort && r.FlowLabel == o.FlowLabel &&
 		r.CacheInfo == o.CacheInfo && r.Unknown == o.Unknown
@@ -148,6 +180,12 @@ func (r Route) Canonical() Route {
 	r.Dst, r.Src = canonicalPrefix(r.Dst), canonicalPrefix(r.Src)
 	r.Flags &= ownFlags
 	r.CacheInfo = CacheInfo{}
+	r.Expires = Opt[time.Duration]{}
+	r.Metrics = r.Metrics.canonical()
+	r.Encap = canonicalEncap(r.Encap)
+	if r.Family != MPLS {
+		r.TTLPropagate = Opt[bool]{}
+	}
 	if r.Family == IPv6 {
 		r.canonical6()
 	}
@@ -157,6 +195,7 @@ func (r Route) Canonical() Route {
 	r.Multipath = slices.Clone(r.Multipath)
 	for i := range r.Multipath {
 		r.Multipath[i].Flags &= ownFlags
+		r.Multipath[i].Encap = canonicalEncap(r.Multipath[i].Encap)
 	}
 	return r
 }
@@ -205,9 +244,12 @@ func (r *Route) setTarget() {
 		r.Table = rttables.Main
 	}
 	if r.NextHopID != 0 {
-		// The kernel reports the object's gateway and interface, and refuses
+		// The kernel reports the object's gateway and the like, and refuses
 		// them beside its number.
-		r.Gateway, r.OIF, r.Multipath = netip.Addr{}, 0, nil
+		r.Gateway, r.OIF, r.Multipath, r.Encap = netip.Addr{}, 0, nil, nil
+	}
+	if left := r.CacheInfo.Expires; left > 0 && !r.Expires.IsSet() {
+		r.Expires.Set((time.Duration(left) + userHZ - 1) / userHZ * time.Second)
 	}
 	if len(r.Multipath) > 0 {
 		r.Multipath = slices.Clone(r.Multipath)
@@ -217,8 +259,14 @@ func (r *Route) setTarget() {
 	}
 }
 
+// userHZ is USER_HZ of asm/param.h, the ticks of a second in CacheInfo.
+const userHZ = 100
+
 // family is that of the addresses; IPv4 if there are none.
 func (r *Route) family() Family {
+	if r.Label.IsSet() || r.NewDst != "" {
+		return MPLS
+	}
 	for _, a := range []netip.Addr{r.Dst.Addr(), r.Src.Addr(), r.PrefSrc, r.Gateway} {
 		if a.IsValid() {
 			return FamilyOf(a)

@@ -49,11 +49,12 @@ func (r Route) String() string { return r.Text(nil) }
 func (r Route) Text(n *Names) string {
 	l := line{Route: r, names: n}
 	var p iptext.Printer
-	if r.Family != 0 && r.Family != r.told() {
-		p.Put(iptext.FamilyOption(r.Family)...)
-	}
 	if l.Family == 0 {
 		l.Family = l.family()
+	}
+	// A label looks like an address of IPv4.
+	if r.Family != 0 && r.Family != r.told() || l.Family == MPLS {
+		p.Put(iptext.FamilyOption(l.Family)...)
 	}
 	if l.Type == 0 && l.Scope == ScopeGlobal {
 		l.Scope = l.defaultScope()
@@ -61,7 +62,11 @@ func (r Route) Text(n *Names) string {
 	if r.Type != 0 && r.Type != TypeUnicast && hasWord(r.Type) {
 		p.Put(r.Type.String())
 	}
-	p.Put(iptext.PrefixString(r.Dst))
+	if label, ok := r.Label.Get(); ok {
+		p.Put(iptext.Decimal(label))
+	} else {
+		p.Put(iptext.PrefixString(r.Dst))
+	}
 	words.Print(&p, &l)
 	return p.String()
 }
@@ -127,6 +132,9 @@ func Parse(s string, n *Names) (Route, error) {
 	if !l.scope {
 		l.Scope = l.defaultScope()
 	}
+	if err := l.joinEncap(); err != nil {
+		return Route{}, w.Errorf("%v", err)
+	}
 	return l.Route, nil
 }
 
@@ -142,6 +150,9 @@ func (l *line) parseWord(w *iptext.Words) error {
 		l.Type, l.typ = t, true
 		return nil
 	}
+	if !l.dst && l.acceptLabel(w) {
+		return nil
+	}
 	p, ok := iptext.Prefix(s)
 	if !ok || l.dst {
 		return words.Parse(w, l, "an attribute of a route")
@@ -149,6 +160,18 @@ func (l *line) parseWord(w *iptext.Words) error {
 	w.Take()
 	l.Dst, l.dst = unlessDefault(p), true
 	return checkWord(w, &l.Family, p.Addr())
+}
+
+// acceptLabel takes the destination of an MPLS route.
+func (l *line) acceptLabel(w *iptext.Words) bool {
+	label, ok := iptext.Uint[uint32](w.Peek(), 32)
+	if l.Family != MPLS || !ok || label > maxLabel {
+		return false
+	}
+	w.Take()
+	l.Label.Set(label)
+	l.dst = true
+	return true
 }
 
 // hasWord reports whether t may stand before the destination.
@@ -254,7 +277,11 @@ func (l *line) argAttribute(w *iptext.Words) error {
 	m := codec.Borrow()
 	defer codec.Return(m)
 	m.Route = l.Route
-	if err := codec.Decode([]byte(a), m); err != nil {
+	err = codec.Decode([]byte(a), m)
+	if err == nil {
+		err = m.finish(&m.Encap, &m.Unknown)
+	}
+	if err != nil {
 		return w.Errorf("%v", err)
 	}
 	l.Route = m.Route
@@ -277,7 +304,11 @@ func (h *hop) argAttribute(w *iptext.Words) error {
 	m := nextHopCodec.Borrow()
 	defer nextHopCodec.Return(m)
 	m.NextHop, m.family = h.NextHop, *h.family
-	if err := nextHopCodec.Decode([]byte(a), m); err != nil {
+	err = nextHopCodec.Decode([]byte(a), m)
+	if err == nil {
+		err = m.finish(&m.Encap, &m.Unknown)
+	}
+	if err != nil {
 		return w.Errorf("%v", err)
 	}
 	h.NextHop = m.NextHop

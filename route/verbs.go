@@ -33,10 +33,37 @@ func Replace(ctx context.Context, c Conn, r Route) error {
 	return write(ctx, c, "replace", uapi.RTM_NEWROUTE, netlink.Create|netlink.Replace, r)
 }
 
+// Append adds a route behind those to the same destination with the same TOS and
+// priority, as "ip route append" does: RTM_NEWROUTE with NLM_F_CREATE and
+// NLM_F_APPEND. For IPv4 only the first of them is taken; IPv6 makes them next
+// hops of one route. Unset fields get the defaults of [Add].
+func Append(ctx context.Context, c Conn, r Route) error {
+	r.setDefaults()
+	return write(ctx, c, "append", uapi.RTM_NEWROUTE, netlink.Create|netlink.Append, r)
+}
+
+// Prepend adds a route before those to the same destination with the same TOS
+// and priority, as "ip route prepend" does: RTM_NEWROUTE with NLM_F_CREATE
+// alone. Unset fields get the defaults of [Add].
+func Prepend(ctx context.Context, c Conn, r Route) error {
+	r.setDefaults()
+	return write(ctx, c, "prepend", uapi.RTM_NEWROUTE, netlink.Create, r)
+}
+
+// Change puts a route in the place of the one to the same destination with the
+// same TOS and priority, as "ip route change" does: RTM_NEWROUTE with
+// NLM_F_REPLACE alone. The error is fs.ErrNotExist if there is none. Unset
+// fields get the defaults of [Add].
+func Change(ctx context.Context, c Conn, r Route) error {
+	r.setDefaults()
+	return write(ctx, c, "change", uapi.RTM_NEWROUTE, netlink.Replace, r)
+}
+
 // Delete deletes the first route that has what is set in r, as "ip route del"
-// does: RTM_DELROUTE. A route from a listing deletes just itself. In a literal,
-// what is unset matches any route; only destination and table always count,
-// unset ones as default and main.
+// does: RTM_DELROUTE. What is unset matches any route; only destination, TOS
+// and table always count, unset ones as default, zero and main. So a route from
+// a listing deletes itself, unless one before it, with the same destination and
+// priority, has all that it has and more.
 //
 // The error is fs.ErrNotExist if there is no such route.
 func Delete(ctx context.Context, c Conn, r Route) error {
@@ -52,24 +79,26 @@ func Delete(ctx context.Context, c Conn, r Route) error {
 
 // write sends one request about r.
 func write(ctx context.Context, c Conn, verb string, typ netlink.HeaderType, flags netlink.HeaderFlags, r Route) error {
-	r.CacheInfo = CacheInfo{}
-	var (
-		payload []byte
-		err     = ctx.Err()
-	)
+	var m netlink.Message
+	err := ctx.Err()
 	if err == nil {
-		payload, err = r.append(nil)
+		m, err = r.request(typ, netlink.Acknowledge|flags)
 	}
 	if err == nil {
-		_, err = c.Execute(netlink.Message{
-			Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags},
-			Data:   payload,
-		})
+		_, err = c.Execute(m)
 	}
 	if err != nil {
 		return &rtnl.Error{
-			Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, payload), Err: err,
+			Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, m.Data), Err: err,
 		}
 	}
 	return nil
+}
+
+// request is the message for a verb. Ages are the kernel's to say.
+func (r Route) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlink.Message, error) {
+	r.CacheInfo = CacheInfo{}
+	r.setTarget()
+	b, err := r.append(nil)
+	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
 }

@@ -1,10 +1,9 @@
 package route
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/policyroute/policyroute/internal/iptext"
 )
@@ -12,7 +11,9 @@ import (
 // words are the attributes of a route in the order in which ip(8) prints them.
 var words = iptext.Table[line]{
 	{Names: []string{"to"}, Parse: func(w *iptext.Words, l *line) error {
-		l.dst = true
+		if l.dst = true; l.acceptLabel(w) {
+			return nil
+		}
 		err := argPrefix(w, &l.Family, &l.Dst)
 		l.Dst = unlessDefault(l.Dst)
 		return err
@@ -34,6 +35,7 @@ var words = iptext.Table[line]{
 			}
 		}},
 	number("nhid", 32, func(l *line) *uint32 { return &l.NextHopID }),
+	asWord(func(l *line) (*Labels, *Family, *Attributes) { return &l.NewDst, &l.Family, &l.Unknown }),
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, l *line) error { return argGateway(w, &l.Family, &l.Gateway) },
 		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
@@ -128,6 +130,25 @@ var words = iptext.Table[line]{
 				p.Put("pref", v.String())
 			}
 		}},
+	metricWords(),
+	{Names: []string{"ttl-propagate"},
+		Parse: func(w *iptext.Words, l *line) error { return argSwitch(w, &l.TTLPropagate) },
+		Print: func(p *iptext.Printer, l *line) {
+			if on, ok := l.TTLPropagate.Get(); ok {
+				p.Put("ttl-propagate", switchWord(on))
+			}
+		}},
+	{Names: []string{"expires"},
+		Parse: func(w *iptext.Words, l *line) error {
+			n, err := iptext.ArgUint[uint32](w, "a number of seconds", 32)
+			l.Expires.Set(time.Duration(n) * time.Second)
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if d, ok := l.Expires.Get(); ok {
+				p.Put("expires", strconv.FormatInt(int64(d/time.Second), 10))
+			}
+		}},
 	{Names: []string{"cacheinfo"},
 		Parse: func(w *iptext.Words, l *line) error { return argCacheInfo(w, &l.CacheInfo) },
 		Print: func(p *iptext.Printer, l *line) {
@@ -135,6 +156,11 @@ var words = iptext.Table[line]{
 				p.Put("cacheinfo", l.CacheInfo.String())
 			}
 		}},
+	// The words of an encapsulation are also words of the route. So it stands
+	// where none of these follows.
+	{Names: []string{"encap"},
+		Parse: func(w *iptext.Words, l *line) error { return argEncap(w, l.names, &l.Encap) },
+		Print: func(p *iptext.Printer, l *line) { putEncap(p, l.names, l.Encap) }},
 	{Names: []string{iptext.AttributeWord},
 		Parse: func(w *iptext.Words, l *line) error { return l.argAttribute(w) },
 		Print: func(p *iptext.Printer, l *line) {
@@ -192,6 +218,10 @@ var hopWords = iptext.Table[hop]{
 	{Names: []string{"realms", "realm"},
 		Parse: func(w *iptext.Words, h *hop) error { return argRealms(w, h.names, &h.Realms) },
 		Print: func(p *iptext.Printer, h *hop) { putRealms(p, h.names, h.Realms) }},
+	asWord(func(h *hop) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
+	{Names: []string{"encap"},
+		Parse: func(w *iptext.Words, h *hop) error { return argEncap(w, h.names, &h.Encap) },
+		Print: func(p *iptext.Printer, h *hop) { putEncap(p, h.names, h.Encap) }},
 	{Names: []string{iptext.AttributeWord},
 		Parse: func(w *iptext.Words, h *hop) error { return h.argAttribute(w) },
 		Print: func(p *iptext.Printer, h *hop) {
@@ -211,6 +241,9 @@ func parseNextHop(w *iptext.Words, n *Names, f *Family) (NextHop, error) {
 		if err := hopWords.Parse(w, &h, ""); err != nil {
 			return NextHop{}, err
 		}
+	}
+	if err := h.joinEncap(); err != nil {
+		return NextHop{}, w.Errorf("%v", err)
 	}
 	return h.NextHop, nil
 }
@@ -313,33 +346,4 @@ func putRealms(p *iptext.Printer, n *Names, r Realms) {
 	if r != (Realms{}) {
 		p.Put("realms", r.Text(n.FileNames()))
 	}
-}
-
-// String is the eight numbers in the order of struct rta_cacheinfo, commas
-// between them.
-func (c CacheInfo) String() string {
-	return fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d",
-		c.ClntRef, c.LastUse, c.Expires, c.Error, c.Used, c.ID, c.TS, c.TSAge)
-}
-
-func argCacheInfo(w *iptext.Words, c *CacheInfo) error {
-	s, err := w.Arg("cache information")
-	if err != nil {
-		return err
-	}
-	var expires uint32
-	fields := []*uint32{&c.ClntRef, &c.LastUse, &expires, &c.Error, &c.Used, &c.ID, &c.TS, &c.TSAge}
-	parts := strings.Split(s, ",")
-	if len(parts) != len(fields) {
-		return w.Errorf("not cache information: want %d numbers", len(fields))
-	}
-	for i, part := range parts {
-		n, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || n < -1<<31 || n > 1<<32-1 {
-			return w.Errorf("not cache information: %q is not a number of 32 bits", part)
-		}
-		*fields[i] = uint32(n)
-	}
-	c.Expires = int32(expires)
-	return nil
 }

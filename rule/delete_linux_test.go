@@ -21,7 +21,7 @@ import (
 var variants = []string{
 	"",
 	"not", "tos 0x10", "dscp 4", "dscp 4/0x3c", "fwmark 1", "fwmark 1/0xff", "fwmark 0/0xff", "iif lo", "oif eth0",
-	"uidrange 1-2", "ipproto tcp", "ipproto udp", "sport 1", "sport 1-2", "sport 0x1/0xf", "dport 5", "dport 5-6",
+	"uidrange 0-0", "ipproto tcp", "ipproto udp", "sport 1", "sport 1-2", "sport 0x1/0xf", "dport 5", "dport 5-6",
 	"tun_id 7", "suppress_prefixlength 0", "suppress_prefixlength 1", "suppress_ifgroup 0", "realms 1/2", "realms 2",
 	"proto static", "proto 99",
 }
@@ -33,6 +33,7 @@ func variant(t *testing.T, s, action string) Rule {
 // Of rules that differ in one selector, Delete removes the one that it is
 // given, or refuses; never another. Both orders of every pair are tried.
 func TestKernelDeleteExact(t *testing.T) {
+	needs(t, uapi.FRA_DSCP_MASK)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	actions := []string{"table 10", "table 300", "goto 200", "goto 300", "nop", "unreachable"}
@@ -112,6 +113,7 @@ func wantKernelDeletes(t *testing.T, c route.Conn, r, victim Rule) {
 // Delete is asked for a rule that is not there, while one is that has more
 // selectors, fewer, or another value.
 func TestKernelDeleteMissing(t *testing.T) {
+	needs(t, uapi.FRA_DSCP_MASK)
 	_, c := kernel(t)
 	for _, there := range variants {
 		r := variant(t, there, "table 10")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -64,6 +65,7 @@ var refusals = []struct {
 }
 
 func TestKernelErrorText(t *testing.T) {
+	needs(t, uapi.FRA_DSCP_MASK)
 	_, c := kernel(t)
 	add(t, c, "from 10.0.0.0/8 table 10 pref 100")
 	before := list(t, c, Filter{})
@@ -99,11 +101,11 @@ func TestKernelRefusedHere(t *testing.T) {
 		{Rule{From: netip.MustParsePrefix("10.0.0.0/8")},
 			`rule: add "from 10.0.0.0/8 lookup 0": lookup without a table`},
 		{Rule{Table: 10, FwMark: FwMark(0x10).Masked(0xf)},
-			`rule: add "from all fwmark 0x10/0xf lookup 10": FwMark: 0x10/0xf has bits outside its mask, and matches no packet`},
+			`rule: add "from all fwmark 0x10/0xf lookup 10": fwmark 0x10/0xf has bits outside its mask, and matches no packet`},
 		{Rule{Table: 10, From: netip.MustParsePrefix("192.0.2.1/0")},
-			`rule: add "from 192.0.2.1/0 lookup 10": From: 192.0.2.1/0 matches every packet; a host has the length 32`},
+			`rule: add "from 192.0.2.1/0 lookup 10": from 192.0.2.1/0 matches every packet; a host has the length 32`},
 		{Rule{Table: 10, To: netip.MustParsePrefix("2001:db8::1/0")},
-			`rule: add "from all to 2001:db8::1/0 lookup 10": To: 2001:db8::1/0 matches every packet; a host has the length 128`},
+			`rule: add "from all to 2001:db8::1/0 lookup 10": to 2001:db8::1/0 matches every packet; a host has the length 128`},
 		{Rule{Family: route.IPv6, Table: 10, From: netip.MustParsePrefix("10.0.0.0/8")},
 			`rule: add "-6 from 10.0.0.0/8 lookup 10": FRA_SRC: 10.0.0.0/8 is not a prefix of family inet6`},
 		{Rule{Table: 10, IIF: "an-interface-of-24-bytes"},

@@ -54,8 +54,9 @@ type Rule struct {
 	// SPort and DPort are the ports: sport, dport. Linux 4.17, with a mask
 	// 6.15. (FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_SPORT_MASK, FRA_DPORT_MASK)
 	SPort, DPort Ports
-	// UIDRange are the users whose sockets' packets match: uidrange. Linux
-	// 4.10. (FRA_UID_RANGE)
+	// UIDRange are the users whose sockets' packets match: uidrange. The kernel
+	// refuses users that the caller's user namespace does not have. Linux 4.10.
+	// (FRA_UID_RANGE)
 	UIDRange UIDRange
 	// TunID is the key of the tunnel that a packet came in by: tun_id. Linux
 	// 4.3. (FRA_TUN_ID)

@@ -125,6 +125,8 @@ func TestParseSynonyms(t *testing.T) {
 		{"-6 to ::/0 nop", "-6 to default nop"},
 		{"nop", "from default nop", "from any nop", "type nop"},
 		{"fwmark 1 nop", "attribute 10 " + host32(1) + " nop"},
+		{"table 300", "attribute 15 " + host32(300)},
+		{"l3mdev", "attribute 19 01"},
 	} {
 		for _, s := range words[1:] {
 			if got, want := parse(t, s), parse(t, words[0]); got != want {

@@ -96,11 +96,11 @@ func (r *Rule) check() error {
 	case r.Action == ActionLookup && r.Table == rttables.Unspec && !r.L3MDev:
 		return errNoTable
 	case r.FwMark.IsSet() && r.FwMark.Value()&^r.FwMark.Mask() != 0:
-		return fmt.Errorf("FwMark: %s has bits outside its mask, and matches no packet", r.FwMark)
+		return fmt.Errorf("fwmark %s has bits outside its mask, and matches no packet", r.FwMark)
 	case r.From.IsValid() && r.From.Bits() == 0 && !r.From.Addr().IsUnspecified():
-		return fmt.Errorf("From: %s matches every packet; a host has the length %d", r.From, r.From.Addr().BitLen())
+		return fmt.Errorf("from %s matches every packet; a host has the length %d", r.From, r.From.Addr().BitLen())
 	case r.To.IsValid() && r.To.Bits() == 0 && !r.To.Addr().IsUnspecified():
-		return fmt.Errorf("To: %s matches every packet; a host has the length %d", r.To, r.To.Addr().BitLen())
+		return fmt.Errorf("to %s matches every packet; a host has the length %d", r.To, r.To.Addr().BitLen())
 	}
 	return nil
 }
@@ -117,22 +117,25 @@ func send(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netli
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b, err := r.append(nil)
+	m, err := r.request(typ, flags)
 	if err != nil {
 		return nil, err
 	}
-	if typ == uapi.RTM_DELRULE && r.Table > 255 {
+	msgs, err := c.Execute(m)
+	if err != nil {
+		return nil, &refusal{attr: rtnl.AttrAt(err, m.Data, uapi.SizeofFibRuleHdr, codec.Name), err: err}
+	}
+	return msgs, nil
+}
+
+// request is the message for a verb.
+func (r Rule) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlink.Message, error) {
+	b, err := r.append(nil)
+	if err == nil && typ == uapi.RTM_DELRULE && r.Table > 255 {
 		// Kernels before 4.18 do not look at FRA_TABLE where this is 0.
 		b[uapi.FibRuleHdrTable] = uapi.RT_TABLE_COMPAT
 	}
-	msgs, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: typ, Flags: netlink.Request | flags},
-		Data:   b,
-	})
-	if err != nil {
-		return nil, &refusal{attr: rtnl.AttrAt(err, b, uapi.SizeofFibRuleHdr, codec.Name), err: err}
-	}
-	return msgs, nil
+	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
 }
 
 // A refusal is an error of the kernel's with the attribute that it points at.

@@ -37,6 +37,7 @@ func (o oldKernel) Execute(m netlink.Message) ([]netlink.Message, error) {
 // Without the check, each of these would be a rule that matches more packets
 // than asked for: "dscp 10", every packet there is.
 func TestKernelVerified(t *testing.T) {
+	needs(t, uapi.FRA_DSCP_MASK)
 	ns, c := kernel(t)
 	before := list(t, c, Filter{})
 	for name, c := range conns(t, ns) {

@@ -134,55 +134,6 @@ func TestKernelBatchAcknowledgedOnce(t *testing.T) {
 // same, and have to answer the same.
 func TestKernelExecutorsAgree(t *testing.T) {
 	l := lab.Test(t)
-	type answer struct {
-		What  string
-		Err   string
-		Types []netlink.HeaderType
-		Data  []string
-		Errs  []string
-	}
-	ask := func(c rtnl.Executor) (answers []answer) {
-		reply := func(what string, req netlink.Message) {
-			msgs, err := rtnl.Replies(c, req)
-			a := answer{What: what, Err: text(err)}
-			for _, m := range msgs {
-				a.Types, a.Data = append(a.Types, m.Header.Type), append(a.Data, string(m.Data))
-			}
-			answers = append(answers, a)
-		}
-		dump := func(what string, req netlink.Message) {
-			a := answer{What: what}
-			for m, err := range rtnl.Dump(c, req) {
-				if err != nil {
-					a.Err = text(err)
-					continue
-				}
-				a.Types, a.Data = append(a.Types, m.Header.Type), append(a.Data, string(m.Data))
-			}
-			answers = append(answers, a)
-		}
-		send := func(what string, reqs []netlink.Message) {
-			errs, err := rtnl.Send(c, reqs)
-			a := answer{What: what, Err: text(err)}
-			for _, err := range errs {
-				a.Errs = append(a.Errs, text(err))
-			}
-			answers = append(answers, a)
-		}
-		send("add", fill(2000, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, netlink.Echo, uint32(2001-i)) }))
-		send("add again", fill(20, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, add, uint32(1995+i)) }))
-		send("backward", fill(3, func(int) netlink.Message { return backward(0) }))
-		dump("rules", ruleDump())
-		dump("missing table", routeDump(4711))
-		reply("echo", rule(uapi.RTM_NEWRULE, netlink.Echo|add, 3000))
-		reply("ack", rule(uapi.RTM_NEWRULE, ack|add, 3001))
-		reply("exists", rule(uapi.RTM_NEWRULE, ack|add, 3001))
-		reply("lookup", lookup(0, 127, 0, 0, 1))
-		reply("no route", lookup(0, 192, 0, 2, 1))
-		reply("refused", backward(ack))
-		dump("rules again", ruleDump())
-		return answers
-	}
 	plain, err := netlink.Dial(unix.NETLINK_ROUTE, l.NS("a").Config())
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +146,70 @@ func TestKernelExecutorsAgree(t *testing.T) {
 	if len(want) != 12 || len(want[3].Data) < 2000 {
 		t.Errorf("the answers are not what the test is about: %d", len(want))
 	}
+}
+
+// An answer is what Replies, Dump or Send returned.
+type answer struct {
+	What  string
+	Err   string
+	Types []netlink.HeaderType
+	Data  []string
+	Errs  []string
+}
+
+// add adds a message without how long ago and how often its route was used.
+func (a *answer) add(m netlink.Message) {
+	data := m.Data[:12:12]
+	for num, p := range attr.All(string(m.Data[12:])) {
+		if m.Header.Type != uapi.RTM_NEWROUTE || num != uint16(uapi.RTA_CACHEINFO) {
+			data = attr.Append(data, num, p)
+		}
+	}
+	a.Types, a.Data = append(a.Types, m.Header.Type), append(a.Data, string(data))
+}
+
+// ask puts questions of all sorts to c.
+func ask(c rtnl.Executor) (answers []answer) {
+	reply := func(what string, req netlink.Message) {
+		msgs, err := rtnl.Replies(c, req)
+		a := answer{What: what, Err: text(err)}
+		for _, m := range msgs {
+			a.add(m)
+		}
+		answers = append(answers, a)
+	}
+	dump := func(what string, req netlink.Message) {
+		a := answer{What: what}
+		for m, err := range rtnl.Dump(c, req) {
+			if err != nil {
+				a.Err = text(err)
+				continue
+			}
+			a.add(m)
+		}
+		answers = append(answers, a)
+	}
+	send := func(what string, reqs []netlink.Message) {
+		errs, err := rtnl.Send(c, reqs)
+		a := answer{What: what, Err: text(err)}
+		for _, err := range errs {
+			a.Errs = append(a.Errs, text(err))
+		}
+		answers = append(answers, a)
+	}
+	send("add", fill(2000, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, netlink.Echo, uint32(2001-i)) }))
+	send("add again", fill(20, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, add, uint32(1995+i)) }))
+	send("backward", fill(3, func(int) netlink.Message { return backward(0) }))
+	dump("rules", ruleDump())
+	dump("missing table", routeDump(4711))
+	reply("echo", rule(uapi.RTM_NEWRULE, netlink.Echo|add, 3000))
+	reply("ack", rule(uapi.RTM_NEWRULE, ack|add, 3001))
+	reply("exists", rule(uapi.RTM_NEWRULE, ack|add, 3001))
+	reply("lookup", lookup(0, 127, 0, 0, 1))
+	reply("no route", lookup(0, 192, 0, 2, 1))
+	reply("refused", backward(ack))
+	dump("rules again", ruleDump())
+	return answers
 }
 
 // text is an error without its sequence number.

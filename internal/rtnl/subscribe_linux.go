@@ -73,19 +73,7 @@ func (s *Subscription) Close() error { return s.nl.Close() }
 // Data is valid during the call. The error is that of ctx when it ends,
 // [ErrOverrun] after which Receive may be called again, fn's, or the socket's.
 func (s *Subscription) Receive(ctx context.Context, fn func(netlink.Message) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := s.nl.SetReadDeadline(time.Time{}); err != nil {
-		return opError("receive", err)
-	}
-	past := time.Unix(1, 0)
-	stop := context.AfterFunc(ctx, func() { s.nl.SetReadDeadline(past) })
-	b, err := s.wait()
-	if !stop() {
-		// The deadline is, or is about to be, set.
-		return ctx.Err()
-	}
+	b, err := s.next(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,6 +91,27 @@ func (s *Subscription) Receive(ctx context.Context, fn func(netlink.Message) err
 	return nil
 }
 
+// next waits for a datagram until ctx ends. What was read is returned even if
+// ctx has ended meanwhile: the next call would not see it.
+func (s *Subscription) next(ctx context.Context) ([]byte, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.nl.SetReadDeadline(time.Time{}); err != nil {
+			return nil, opError("receive", os.ErrClosed)
+		}
+		past := time.Unix(1, 0)
+		stop := context.AfterFunc(ctx, func() { _ = s.nl.SetReadDeadline(past) })
+		b, err := s.wait()
+		stop()
+		// A deadline may also come late, from the ctx of the call before.
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return b, err
+		}
+	}
+}
+
 // wait returns the next datagram from the kernel.
 func (s *Subscription) wait() ([]byte, error) {
 	for {
@@ -112,8 +121,12 @@ func (s *Subscription) wait() ([]byte, error) {
 			rerr error
 		)
 		err := s.raw.Read(func(fd uintptr) bool {
-			n, from, rerr = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
-			return rerr != unix.EAGAIN && rerr != unix.EINTR
+			for {
+				n, from, rerr = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+				if rerr != unix.EINTR {
+					return rerr != unix.EAGAIN
+				}
+			}
 		})
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -121,6 +134,9 @@ func (s *Subscription) wait() ([]byte, error) {
 		case err != nil:
 			return nil, opError("receive", os.ErrClosed)
 		case errors.Is(rerr, unix.ENOBUFS):
+			// The kernel drops all events, without another word, until the
+			// queue is empty. Those that are in it are out of date anyway.
+			s.drain()
 			return nil, ErrOverrun
 		case rerr != nil:
 			return nil, opError("receive", rerr)
@@ -131,4 +147,13 @@ func (s *Subscription) wait() ([]byte, error) {
 			return s.buf[:n:n], nil
 		}
 	}
+}
+
+// drain empties the queue.
+func (s *Subscription) drain() {
+	s.raw.Control(func(fd uintptr) {
+		for err := error(nil); err == nil || err == unix.EINTR || err == unix.ENOBUFS; {
+			_, _, err = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT)
+		}
+	})
 }

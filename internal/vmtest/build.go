@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/vmtest/wire"
+)
+
+// build is what to test, compiled: the same for every kernel.
+type build struct {
+	root  string // directory of the module under test
+	dir   string // has the binaries
+	guest string // the guest's first program
+	tests []testBinary
+}
+
+// testBinary is a package's compiled tests.
+type testBinary struct {
+	pkg  string // import path
+	dir  string // of its sources, relative to the module
+	file string
+	err  error // did not compile
+}
+
+// moduleRoot finds the module under test: the one that has this one as its
+// internal/vmtest, below which the working directory must be.
+func moduleRoot(ctx context.Context) (root, self string, err error) {
+	out, err := output(ctx, "", "go", "env", "GOMOD")
+	if err != nil {
+		return "", "", err
+	}
+	self = filepath.Dir(strings.TrimSpace(out))
+	root = filepath.Dir(filepath.Dir(self))
+	if filepath.Base(self) != "vmtest" {
+		return "", "", errors.New("not run in internal/vmtest, where its go.mod is")
+	}
+	_, err = os.Stat(filepath.Join(root, "go.mod"))
+	return root, self, err
+}
+
+// buildAll compiles the guest and the tests of the packages that the patterns
+// match. A package that does not compile has failed, and is no error.
+func buildAll(ctx context.Context, dir string, patterns []string) (*build, error) {
+	root, self, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &build{root: root, dir: dir, guest: filepath.Join(dir, "guest")}
+	if err := compile(ctx, self, "build", "-o", b.guest, "./guest"); err != nil {
+		return nil, err
+	}
+	args := append([]string{"list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}"}, patterns...)
+	list, err := output(ctx, root, "go", args...)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(list) {
+		pkg, full, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		rel, err := filepath.Rel(root, full)
+		if err != nil {
+			return nil, err
+		}
+		t := testBinary{pkg: pkg, dir: rel, file: filepath.Join(dir, strings.ReplaceAll(rel, "/", "_")+".test")}
+		t.err = compile(ctx, root, "test", "-c", "-o", t.file, pkg)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		b.tests = append(b.tests, t)
+	}
+	if len(b.tests) == 0 {
+		return nil, errors.New("no packages with tests")
+	}
+	return b, nil
+}
+
+// compile runs a go command; its error is what the compiler says. Without cgo
+// the result needs no libraries, and without symbols the guest has less to
+// unpack; panics print the same.
+func compile(ctx context.Context, dir, command string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{command, "-ldflags=-s -w"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	out, err := cmd.CombinedOutput()
+	if err != nil && len(out) > 0 {
+		return errors.New(strings.TrimSpace(string(out)))
+	}
+	return err
+}
+
+// commands are those that tests run, or may be run by, from busybox.
+var commands = []string{"cat", "echo", "false", "ls", "sh", "sleep", "true"}
+
+// writeInitramfs writes all that the guest has: itself, the tests, the module's
+// sources (testdata among them) at the same places to each other, a few
+// commands, and the kernel's modules.
+func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busybox string) error {
+	a := newArchive(w)
+	// The kernel opens the console for the first program before it mounts /dev.
+	a.device("/dev/console", 5, 1)
+	a.file("/init", b.guest)
+	for _, d := range []string{"/etc", "/root", "/proc", "/sys", "/run", "/tmp"} {
+		a.dir(d)
+	}
+	a.data("/etc/passwd", []byte("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"))
+	a.data("/etc/group", []byte("root:x:0:\nnogroup:x:65534:\n"))
+	a.file("/bin/busybox", busybox)
+	for _, c := range commands {
+		a.symlink("/bin/"+c, "busybox")
+	}
+	for _, m := range mods {
+		a.data(modulePath(m), m.content)
+	}
+	a.tree(wire.Source, b.root, keepSource(b.root))
+	for _, t := range b.tests {
+		if t.err == nil {
+			a.file(binaryPath(t), t.file)
+		}
+	}
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	a.data(wire.PlanPath, text)
+	return a.close()
+}
+
+// keepSource leaves out of the module's tree what is hidden, and other modules.
+func keepSource(root string) func(rel string, d fs.DirEntry) bool {
+	return func(rel string, d fs.DirEntry) bool {
+		if strings.HasPrefix(d.Name(), ".") {
+			return false
+		}
+		_, err := os.Stat(filepath.Join(root, rel, "go.mod"))
+		return err != nil
+	}
+}
+
+func modulePath(m *module) string    { return "/modules/" + m.name + ".ko" }
+func binaryPath(t testBinary) string { return "/tests/" + filepath.Base(t.file) }
+func sourcePath(t testBinary) string { return path.Join(wire.Source, t.dir) }
+func testArgs(o options) []string {
+	// With test2json each line of the test's framework is marked as such.
+	args := []string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.timeout.String()}
+	if o.run != "" {
+		args = append(args, "-test.run="+o.run)
+	}
+	if o.skip != "" {
+		args = append(args, "-test.skip="+o.skip)
+	}
+	return args
+}
+
+// plan says what the guest is to do.
+func (b *build) plan(mods []*module, o options) wire.Plan {
+	var p wire.Plan
+	for _, m := range mods {
+		p.Modules = append(p.Modules, modulePath(m))
+	}
+	for _, t := range b.tests {
+		if t.err == nil {
+			p.Jobs = append(p.Jobs, wire.Job{
+				Package: t.pkg,
+				Binary:  binaryPath(t),
+				Dir:     sourcePath(t),
+				Args:    testArgs(o),
+				// The test's own limit comes first and says where it hangs.
+				Limit: o.timeout + 10*time.Second,
+			})
+		}
+	}
+	return p
+}

@@ -1,0 +1,138 @@
+//go:build linux
+
+// Guest is the first and only program of the virtual machine: it mounts what
+// tests expect, loads kernel modules, runs the test binaries of the plan, and
+// turns the machine off. It is useless, and refuses to run, anywhere else.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/policyroute/policyroute/internal/vmtest/wire"
+)
+
+// worker is the argument with which process 1 starts itself again.
+const worker = "worker"
+
+func main() {
+	switch {
+	case os.Getpid() == 1:
+		first()
+	case len(os.Args) == 2 && os.Args[1] == worker && os.Getppid() == 1:
+		if err := work(); err != nil {
+			fmt.Fprintln(os.Stderr, "guest:", err)
+			os.Exit(1)
+		}
+	default:
+		fmt.Fprintln(os.Stderr, "guest: runs in a virtual machine only")
+		os.Exit(2)
+	}
+}
+
+// first is process 1. All it does is to collect the processes that lost their
+// parent, which tests look for, and so it leaves the work to a second process
+// whose own children it cannot take away.
+func first() {
+	defer powerOff()
+	if err := mountAll(); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", worker)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		return
+	}
+	for {
+		pid, err := unix.Wait4(-1, nil, 0, nil)
+		if err != nil && !errors.Is(err, unix.EINTR) || pid == cmd.Process.Pid {
+			return
+		}
+	}
+}
+
+// powerOff restarts the machine, which the emulator is told to take as its end:
+// unlike turning it off, that needs no ACPI.
+func powerOff() {
+	unix.Sync()
+	unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+}
+
+func work() error {
+	port, err := openPort(wire.Port)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	events := newSender(port)
+	b, err := os.ReadFile(wire.PlanPath)
+	if err != nil {
+		return err
+	}
+	var plan wire.Plan
+	if err := json.Unmarshal(b, &plan); err != nil {
+		return err
+	}
+
+	for _, path := range plan.Modules {
+		if err := loadModule(path); err != nil {
+			events.send(wire.Event{Kind: wire.Note, Text: err.Error()})
+		}
+	}
+	if err := setUp("lo"); err != nil {
+		events.send(wire.Event{Kind: wire.Note, Text: err.Error()})
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return err
+	}
+	events.send(wire.Event{Kind: wire.Ready, Text: unix.ByteSliceToString(uts.Release[:])})
+	for _, job := range plan.Jobs {
+		runJob(events, job)
+	}
+	events.send(wire.Event{Kind: wire.End})
+	return drain(port)
+}
+
+// runJob runs one test binary. Its last event is always Done.
+func runJob(events *sender, job wire.Job) {
+	events.send(wire.Event{Kind: wire.Start, Package: job.Package})
+	start := time.Now()
+	exit, killed := 0, false
+	cmd := exec.Command(job.Binary, job.Args...)
+	cmd.Dir = job.Dir
+	cmd.Env = []string{"PATH=/bin", "HOME=/root", "USER=root"}
+	cmd.Stdout = events
+	cmd.Stderr = events
+	// A child that outlives the test and holds its output must not hold us.
+	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	err := cmd.Start()
+	if err == nil {
+		limit := time.AfterFunc(job.Limit, func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
+		err = cmd.Wait()
+		killed = !limit.Stop()
+	}
+	if err != nil {
+		exit = -1
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			exit = failed.ExitCode()
+		}
+		if exit == -1 {
+			fmt.Fprintln(events, err)
+		}
+	}
+	events.send(wire.Event{
+		Kind: wire.Done, Package: job.Package,
+		Exit: exit, Killed: killed, Elapsed: time.Since(start),
+	})
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/vmtest/wire"
+)
+
+const qemu = "qemu-system-x86_64"
+
+// installQemu installs the emulator if it is missing.
+func installQemu(ctx context.Context) error {
+	if _, err := exec.LookPath(qemu); err == nil {
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "vmtest: installing", qemu)
+	var sudo []string
+	if os.Geteuid() != 0 {
+		sudo = []string{"sudo", "-n"}
+	}
+	for _, args := range [][]string{
+		{"apt-get", "update", "-qq"},
+		{"apt-get", "install", "-qq", "--no-install-recommends", "qemu-system-x86"},
+	} {
+		args = append(sudo, args...)
+		if _, err := output(ctx, "", args[0], args[1:]...); err != nil {
+			return fmt.Errorf("no %s: install qemu-system-x86\n%w", qemu, err)
+		}
+	}
+	_, err := exec.LookPath(qemu)
+	return err
+}
+
+// accelerator chooses kvm if it can be relied on, and else tcg, which emulates
+// the processor. A guest that has /dev/kvm while its processor says nothing of
+// virtualization may start a machine there and see it stand still.
+func accelerator() string {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return "tcg"
+	}
+	f.Close()
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "tcg"
+	}
+	for _, word := range strings.Fields(string(info)) {
+		if word == "vmx" || word == "svm" {
+			return "kvm"
+		}
+	}
+	return "tcg"
+}
+
+// kernelArgs make the kernel end at its first own fault, and the emulator with
+// it. Nothing hostile runs in the guest, and the mitigations cost time.
+const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on"
+
+// qemuCommand describes a machine with two serial ports and nothing else: the
+// console goes to a file, the events to standard output.
+func qemuCommand(accel, image, initramfs, console string) []string {
+	return []string{
+		qemu, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
+		"-accel", accel, "-cpu", "max",
+		"-smp", strconv.Itoa(min(runtime.NumCPU(), 4)), "-m", "1024",
+		"-kernel", image, "-initrd", initramfs, "-append", kernelArgs,
+		"-serial", "file:" + console,
+		"-chardev", "stdio,id=events,signal=off", "-serial", "chardev:events",
+	}
+}
+
+// boot runs a virtual machine by its command, hands each event to handle, and
+// returns when the machine is gone. It is killed when ctx ends and when it has
+// been silent for too long. An error says that it ended without wire.End.
+func boot(ctx context.Context, command []string, silence time.Duration, handle func(wire.Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	// Even if this process is killed, the machine goes with it. The kernel
+	// watches the thread that starts it, so that one has to stay.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	watchdog := time.AfterFunc(silence, func() {
+		cancel(fmt.Errorf("no sign of life for %v", silence))
+	})
+	defer watchdog.Stop()
+
+	ended, err := readEvents(stdout, func(e wire.Event) {
+		watchdog.Reset(silence)
+		handle(e)
+	})
+	if err != nil {
+		cancel(err)
+	}
+	waited := cmd.Wait()
+	switch {
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	case waited != nil:
+		return fmt.Errorf("%s: %w\n%s", command[0], waited, stderr.Bytes())
+	case !ended:
+		return errors.New("the machine went down before the tests had ended")
+	}
+	return nil
+}
+
+// readEvents reads until the port closes, and says whether the guest had sent
+// everything.
+func readEvents(r io.Reader, handle func(wire.Event)) (ended bool, err error) {
+	dec := json.NewDecoder(r)
+	for {
+		var e wire.Event
+		switch err := dec.Decode(&e); {
+		case err == io.EOF:
+			return ended, nil
+		case err == io.ErrUnexpectedEOF: // the machine stopped while it wrote
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("events: %w", err)
+		}
+		ended = e.Kind == wire.End
+		handle(e)
+	}
+}

@@ -1,0 +1,192 @@
+package route
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Labels are a stack of MPLS labels as messages have it: for each a big-endian
+// word of 20 bits of label, 3 of traffic class, one at the bottom of the stack,
+// and 8 of TTL; see [MakeLabels]. It is a string so that values that hold one
+// compare with ==. Empty is none.
+type Labels string
+
+const maxLabel = 1<<20 - 1
+
+// MakeLabels is the stack of labels of 20 bits, the outermost first.
+func MakeLabels(labels ...uint32) Labels {
+	var b []byte
+	for i, label := range labels {
+		entry := label << uapi.MPLS_LS_LABEL_SHIFT
+		if i == len(labels)-1 {
+			entry |= 1 << uapi.MPLS_LS_S_SHIFT
+		}
+		b = binary.BigEndian.AppendUint32(b, entry)
+	}
+	return Labels(b)
+}
+
+// Values returns the labels, the outermost first.
+func (l Labels) Values() []uint32 {
+	var labels []uint32
+	for b := []byte(l); len(b) >= 4; b = b[4:] {
+		labels = append(labels, binary.BigEndian.Uint32(b)>>uapi.MPLS_LS_LABEL_SHIFT)
+	}
+	return labels
+}
+
+// String is the labels with slashes between them: 100/200.
+func (l Labels) String() string {
+	var s []string
+	for _, v := range l.Values() {
+		s = append(s, iptext.Decimal(v))
+	}
+	return strings.Join(s, "/")
+}
+
+// plain reports whether String says everything.
+func (l Labels) plain() bool { return l != "" && MakeLabels(l.Values()...) == l }
+
+// shown is the labels down to the bottom of the stack, as ip(8) shows them.
+func (l Labels) shown() string {
+	for i := 0; i+4 <= len(l); i += 4 {
+		if binary.BigEndian.Uint32([]byte(l[i:]))&uapi.MPLS_LS_S_MASK != 0 {
+			return l[:i+4].String()
+		}
+	}
+	return l.String()
+}
+
+// parseLabels reads what String prints.
+func parseLabels(s string) (Labels, bool) {
+	var labels []uint32
+	for part := range strings.SplitSeq(s, "/") {
+		v, ok := iptext.Uint[uint32](part, 32)
+		if !ok || v > maxLabel {
+			return "", false
+		}
+		labels = append(labels, v)
+	}
+	return MakeLabels(labels...), true
+}
+
+func argLabels(w *iptext.Words, l *Labels) error {
+	s, err := w.Arg("labels")
+	if err != nil {
+		return err
+	}
+	got, ok := parseLabels(s)
+	if !ok {
+		return w.Errorf("not labels: want numbers of 20 bits, slashes between them")
+	}
+	*l = got
+	return nil
+}
+
+// labelStack is a Labels.
+func labelStack() attr.Kind[Labels] {
+	check := func(n int) error {
+		if n%4 != 0 {
+			return fmt.Errorf("%d bytes of labels, want 4 for each", n)
+		}
+		return nil
+	}
+	return attr.Kind[Labels]{
+		Append: func(b []byte, l Labels) ([]byte, error) { return append(b, l...), check(len(l)) },
+		Decode: func(p []byte) (Labels, error) { return Labels(p), check(len(p)) },
+	}
+}
+
+// newDst is the row of RTA_NEWDST. What other families than MPLS have in it is
+// kept; no kernel looks at it.
+func newDst[M any](at func(*M) (*Labels, Family, *Attributes)) attr.Row[M] {
+	k := labelStack()
+	return attr.Func(uapi.RTA_NEWDST,
+		func(b []byte, m *M) ([]byte, bool, error) {
+			l, f, _ := at(m)
+			if *l == "" {
+				return b, false, nil
+			}
+			b, err := k.Append(b, *l)
+			if err == nil && f != MPLS {
+				err = fmt.Errorf("labels in a message of family %s", f)
+			}
+			return b, true, err
+		},
+		func(p []byte, m *M) (err error) {
+			l, f, unknown := at(m)
+			if f != MPLS {
+				keep(unknown, uapi.RTA_NEWDST, p)
+				return nil
+			}
+			*l, err = k.Decode(p)
+			return err
+		})
+}
+
+func checkLabel(f Family, label uint32) error {
+	switch {
+	case f != MPLS:
+		return fmt.Errorf("a label in a message of family %s", f)
+	case label > maxLabel:
+		return fmt.Errorf("label %d has more than 20 bits", label)
+	}
+	return nil
+}
+
+// asWord is the labels that an MPLS route puts in the place of its own. Another
+// family may have an address there, which is kept as an attribute.
+func asWord[T any](at func(*T) (*Labels, *Family, *Attributes)) iptext.Word[T] {
+	return iptext.Word[T]{
+		Names: []string{"as"},
+		Parse: func(w *iptext.Words, v *T) error {
+			w.Accept("to")
+			l, f, unknown := at(v)
+			if *f == MPLS {
+				return argLabels(w, l)
+			}
+			var a netip.Addr
+			err := argAddr(w, f, &a)
+			if err == nil {
+				keep(unknown, uapi.RTA_NEWDST, attr.AppendAddr(nil, a))
+			}
+			return err
+		},
+		Print: func(p *iptext.Printer, v *T) {
+			l, _, _ := at(v)
+			switch {
+			case l.plain():
+				p.Put("as", l.String())
+			case *l != "":
+				typ, data := iptext.AttributeArgs(uint16(uapi.RTA_NEWDST), []byte(*l))
+				p.Put(iptext.AttributeWord, typ, data)
+			}
+		},
+	}
+}
+
+// argSwitch takes enabled or disabled.
+func argSwitch(w *iptext.Words, o *Opt[bool]) error {
+	s, err := w.Arg("enabled or disabled")
+	if err != nil {
+		return err
+	}
+	if s != switchWord(true) && s != switchWord(false) {
+		return w.Errorf("not enabled or disabled")
+	}
+	o.Set(s == switchWord(true))
+	return nil
+}
+
+func switchWord(on bool) string {
+	if on {
+		return "enabled"
+	}
+	return "disabled"
+}

@@ -1,0 +1,300 @@
+package route
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Metrics are what a route tells the protocols above IP, TCP first of all: the
+// attributes RTAX_* within RTA_METRICS. To the kernel a metric of zero is an
+// unset one: it takes its own default. The zero Metrics are none.
+//
+// The comment of a field names the word of ip-route(8) and the attribute.
+type Metrics struct {
+	// MTU is the largest packet of the path, in bytes: mtu. The kernel makes
+	// it at most 65520. (RTAX_MTU)
+	MTU uint32
+	// Window is the largest receive window offered, in bytes: window.
+	// (RTAX_WINDOW)
+	Window uint32
+	// RTT is a first estimate of the round-trip time, in units of 1/8 ms: rtt.
+	// (RTAX_RTT)
+	RTT RTT
+	// RTTVar is a first estimate of its variance, in units of 1/4 ms: rttvar.
+	// (RTAX_RTTVAR)
+	RTTVar RTTVar
+	// SSThresh is a first slow start threshold, in segments: ssthresh.
+	// (RTAX_SSTHRESH)
+	SSThresh uint32
+	// Cwnd is the largest congestion window, in segments, and counts only if
+	// it is locked: cwnd. (RTAX_CWND)
+	Cwnd uint32
+	// AdvMSS is the segment size to advertise, in bytes: advmss. The kernel
+	// makes it at most 65495. (RTAX_ADVMSS)
+	AdvMSS uint32
+	// Reordering is how far segments may arrive out of order, in segments:
+	// reordering. (RTAX_REORDERING)
+	Reordering uint32
+	// HopLimit is the TTL or hop limit of packets sent: hoplimit, up to 255.
+	// (RTAX_HOPLIMIT)
+	HopLimit uint32
+	// InitCwnd is the congestion window of a new connection, in segments:
+	// initcwnd. (RTAX_INITCWND)
+	InitCwnd uint32
+	// Features are bits FeatureECN and FeatureTCPUsecTS: features.
+	// (RTAX_FEATURES)
+	Features Features
+	// RTOMin is the least retransmission timeout, in ms: rto_min. ip(8) always
+	// locks it, and the kernel looks only at a locked one; see Lock.
+	// (RTAX_RTO_MIN)
+	RTOMin RTO
+	// InitRwnd is the receive window of a new connection, in segments:
+	// initrwnd. (RTAX_INITRWND)
+	InitRwnd uint32
+	// QuickAck is 1 to acknowledge at once: quickack. Linux 3.11.
+	// (RTAX_QUICKACK)
+	QuickAck uint32
+	// CongCtl is the congestion control algorithm, such as cubic: congctl.
+	// Empty: the system's. Linux 4.0. (RTAX_CC_ALGO)
+	CongCtl string
+	// FastOpenNoCookie is 1 to open TCP connections fast without a cookie:
+	// fastopen_no_cookie. Linux 4.15. (RTAX_FASTOPEN_NO_COOKIE)
+	FastOpenNoCookie uint32
+
+	// Lock are the metrics that the kernel may not change by what it learns,
+	// such as a smaller MTU: lock. (RTAX_LOCK)
+	Lock MetricSet
+	// Zeros are the metrics that are sent with the value zero, as for mtu 0.
+	// They must be zero above. The kernel does not report them.
+	Zeros MetricSet
+	// Unknown are the metrics that this package has no field for. Every kernel
+	// refuses those that it does not know.
+	Unknown Attributes
+}
+
+// A MetricSet is a set of metrics: bit n is that of RTAX_ number n.
+type MetricSet uint32
+
+// The metrics.
+const (
+	MetricLock             MetricSet = 1 << uapi.RTAX_LOCK // Metrics.Lock itself, in Zeros
+	MetricMTU              MetricSet = 1 << uapi.RTAX_MTU
+	MetricWindow           MetricSet = 1 << uapi.RTAX_WINDOW
+	MetricRTT              MetricSet = 1 << uapi.RTAX_RTT
+	MetricRTTVar           MetricSet = 1 << uapi.RTAX_RTTVAR
+	MetricSSThresh         MetricSet = 1 << uapi.RTAX_SSTHRESH
+	MetricCwnd             MetricSet = 1 << uapi.RTAX_CWND
+	MetricAdvMSS           MetricSet = 1 << uapi.RTAX_ADVMSS
+	MetricReordering       MetricSet = 1 << uapi.RTAX_REORDERING
+	MetricHopLimit         MetricSet = 1 << uapi.RTAX_HOPLIMIT
+	MetricInitCwnd         MetricSet = 1 << uapi.RTAX_INITCWND
+	MetricFeatures         MetricSet = 1 << uapi.RTAX_FEATURES
+	MetricRTOMin           MetricSet = 1 << uapi.RTAX_RTO_MIN
+	MetricInitRwnd         MetricSet = 1 << uapi.RTAX_INITRWND
+	MetricQuickAck         MetricSet = 1 << uapi.RTAX_QUICKACK
+	MetricCongCtl          MetricSet = 1 << uapi.RTAX_CC_ALGO
+	MetricFastOpenNoCookie MetricSet = 1 << uapi.RTAX_FASTOPEN_NO_COOKIE
+)
+
+// allMetrics are those that Metrics has a field for.
+const allMetrics = MetricFastOpenNoCookie<<1 - 1 - 1<<uapi.RTAX_UNSPEC
+
+// Has reports whether all metrics of o are in s.
+func (s MetricSet) Has(o MetricSet) bool { return s&o == o }
+
+// An RTT is a round-trip time in the kernel's units, 1/8 ms.
+type RTT uint32
+
+// An RTTVar is the variance of one in the kernel's units, 1/4 ms.
+type RTTVar uint32
+
+// An RTO is a retransmission timeout in the kernel's units, 1 ms.
+type RTO uint32
+
+// Units in a millisecond.
+const (
+	perMsRTT    = 8
+	perMsRTTVar = 4
+	perMsRTO    = 1
+)
+
+// MakeRTT is the RTT for d, rounded up, and at most the largest.
+func MakeRTT(d time.Duration) RTT { return RTT(units(d, perMsRTT)) }
+
+// MakeRTTVar is the RTTVar for d, rounded up, and at most the largest.
+func MakeRTTVar(d time.Duration) RTTVar { return RTTVar(units(d, perMsRTTVar)) }
+
+// MakeRTO is the RTO for d, rounded up, and at most the largest.
+func MakeRTO(d time.Duration) RTO { return RTO(units(d, perMsRTO)) }
+
+func units(d time.Duration, perMs time.Duration) uint32 {
+	unit := time.Millisecond / perMs
+	n := d / unit
+	if d%unit > 0 {
+		n++
+	}
+	return uint32(min(max(n, 0), 1<<32-1))
+}
+
+// Duration is t, exactly.
+func (t RTT) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTT) }
+
+// Duration is t, exactly.
+func (t RTTVar) Duration() time.Duration {
+	return time.Duration(t) * (time.Millisecond / perMsRTTVar)
+}
+
+// Duration is t, exactly.
+func (t RTO) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTO) }
+
+// Features are bits that a route switches on: RTAX_FEATURE_*.
+type Features uint32
+
+// The features. The kernel has others, which do nothing.
+const (
+	FeatureECN       Features = uapi.RTAX_FEATURE_ECN         // explicit congestion notification
+	FeatureTCPUsecTS Features = uapi.RTAX_FEATURE_TCP_USEC_TS // TCP timestamps in µs; Linux 6.7
+)
+
+// A metric is one of the metrics that are a number.
+type metric struct {
+	num   uapi.RTAX
+	word  string
+	at    func(*Metrics) *uint32
+	perMs uint32 // of a time; zero for other metrics
+	max   uint32 // that the word takes; zero for any
+}
+
+// metrics are the numbers, by RTAX_ number.
+var metrics = [...]metric{
+	{num: uapi.RTAX_MTU, word: "mtu", at: func(m *Metrics) *uint32 { return &m.MTU }},
+	{num: uapi.RTAX_WINDOW, word: "window", at: func(m *Metrics) *uint32 { return &m.Window }},
+	{num: uapi.RTAX_RTT, word: "rtt", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTT) }, perMs: perMsRTT},
+	{num: uapi.RTAX_RTTVAR, word: "rttvar", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTTVar) }, perMs: perMsRTTVar},
+	{num: uapi.RTAX_SSTHRESH, word: "ssthresh", at: func(m *Metrics) *uint32 { return &m.SSThresh }},
+	{num: uapi.RTAX_CWND, word: "cwnd", at: func(m *Metrics) *uint32 { return &m.Cwnd }},
+	{num: uapi.RTAX_ADVMSS, word: "advmss", at: func(m *Metrics) *uint32 { return &m.AdvMSS }},
+	{num: uapi.RTAX_REORDERING, word: "reordering", at: func(m *Metrics) *uint32 { return &m.Reordering }},
+	{num: uapi.RTAX_HOPLIMIT, word: "hoplimit", at: func(m *Metrics) *uint32 { return &m.HopLimit }, max: 255},
+	{num: uapi.RTAX_INITCWND, word: "initcwnd", at: func(m *Metrics) *uint32 { return &m.InitCwnd }},
+	{num: uapi.RTAX_FEATURES, word: "features", at: func(m *Metrics) *uint32 { return (*uint32)(&m.Features) }},
+	{num: uapi.RTAX_RTO_MIN, word: "rto_min", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTOMin) }, perMs: perMsRTO},
+	{num: uapi.RTAX_INITRWND, word: "initrwnd", at: func(m *Metrics) *uint32 { return &m.InitRwnd }},
+	{num: uapi.RTAX_QUICKACK, word: "quickack", at: func(m *Metrics) *uint32 { return &m.QuickAck }, max: 1},
+	{num: uapi.RTAX_FASTOPEN_NO_COOKIE, word: "fastopen_no_cookie",
+		at: func(m *Metrics) *uint32 { return &m.FastOpenNoCookie }, max: 1},
+	{num: uapi.RTAX_LOCK, word: locksWord, at: func(m *Metrics) *uint32 { return (*uint32)(&m.Lock) }},
+}
+
+// metricsCodec has the attributes within RTA_METRICS.
+var metricsCodec = attr.NewCodec(func(m *Metrics) *Attributes { return &m.Unknown }, metricRows()...)
+
+// metricRows puts RTAX_LOCK at the end, as ip(8) does.
+func metricRows() []attr.Row[Metrics] {
+	var rows []attr.Row[Metrics]
+	for _, x := range metrics {
+		if x.num == uapi.RTAX_LOCK {
+			rows = append(rows, attr.Func(uapi.RTAX_CC_ALGO, putCongCtl, getCongCtl))
+		}
+		rows = append(rows, attr.Func(x.num,
+			func(b []byte, m *Metrics) ([]byte, bool, error) {
+				v := *x.at(m)
+				set, err := m.isSet(x.num, v != 0)
+				return binary.NativeEndian.AppendUint32(b, v), set, err
+			},
+			func(p []byte, m *Metrics) error {
+				v, err := attr.U32[uint32]().Decode(p)
+				if err == nil {
+					*x.at(m) = v
+					m.zero(x.num, v == 0)
+				}
+				return err
+			}))
+	}
+	return rows
+}
+
+var errNotZero = errors.New("is in Zeros and not zero")
+
+// isSet reports whether a metric is to be sent.
+func (m *Metrics) isSet(num uapi.RTAX, value bool) (bool, error) {
+	zero := m.Zeros&(1<<num) != 0
+	if value && zero {
+		return true, errNotZero
+	}
+	return value || zero, nil
+}
+
+// zero notes whether a metric that is set is zero.
+func (m *Metrics) zero(num uapi.RTAX, zero bool) {
+	m.Zeros &^= 1 << num
+	if zero {
+		m.Zeros |= 1 << num
+	}
+}
+
+// RTAX_CC_ALGO ends with a NUL where the kernel sends it, and without one where
+// ip(8) does.
+func putCongCtl(b []byte, m *Metrics) ([]byte, bool, error) {
+	set, err := m.isSet(uapi.RTAX_CC_ALGO, m.CongCtl != "")
+	if err == nil && m.CongCtl != "" && !isName(m.CongCtl) {
+		err = fmt.Errorf("%q is not a name", m.CongCtl)
+	}
+	return append(b, m.CongCtl...), set, err
+}
+
+func getCongCtl(p []byte, m *Metrics) error {
+	s, _, _ := strings.Cut(string(p), "\x00")
+	if s != "" && !isName(s) {
+		keep(&m.Unknown, uapi.RTAX_CC_ALGO, p)
+		return nil
+	}
+	m.CongCtl = s
+	m.zero(uapi.RTAX_CC_ALGO, s == "")
+	return nil
+}
+
+// isName reports whether s can be an argument: printable ASCII, and not the
+// word that may stand before it.
+func isName(s string) bool {
+	return s != "" && s != lockWord && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
+}
+
+// RTA_METRICS, which ip(8) and the kernel write without NLA_F_NESTED.
+func putMetrics(b []byte, m *message) ([]byte, bool, error) {
+	if m.Metrics == (Metrics{}) {
+		return b, false, nil
+	}
+	if m.Metrics.Zeros&^allMetrics != 0 {
+		return b, true, errors.New("no such metric is in Zeros")
+	}
+	b, err := metricsCodec.Append(b, &m.Metrics)
+	return b, true, err
+}
+
+func getMetrics(p []byte, m *message) error {
+	m.Metrics = Metrics{}
+	return metricsCodec.Decode(p, &m.Metrics)
+}
+
+// What the kernel makes of larger values.
+const (
+	maxMTU      = 65535 - 15
+	maxAdvMSS   = 65535 - 40
+	maxHopLimit = 255
+)
+
+// canonical is what the kernel reports of m.
+func (m Metrics) canonical() Metrics {
+	m.Zeros = 0
+	m.MTU = min(m.MTU, maxMTU)
+	m.AdvMSS = min(m.AdvMSS, maxAdvMSS)
+	m.HopLimit = min(m.HopLimit, maxHopLimit)
+	return m
+}

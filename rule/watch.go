@@ -1,0 +1,61 @@
+package rule
+
+import (
+	"context"
+	"iter"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// An Event is a rule that was added or deleted.
+type Event struct {
+	Kind route.EventKind
+	Rule Rule
+}
+
+// Watch subscribes to changes of the rules that f selects, in the namespace of
+// config, which may be nil. No change is missed from when it returns; so
+// whoever wants the state as well lists after it. Ranging over the result
+// yields the changes until ctx ends, whose error comes last, or the loop does,
+// which closes the socket. [route.ErrEventsLost] does not end it.
+//
+// That an interface of a rule comes or goes, or the target of a goto, is no
+// event.
+func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Event, error], error) {
+	var groups []uint32
+	for _, g := range []struct {
+		family route.Family
+		group  uint32
+	}{
+		{route.IPv4, uapi.RTNLGRP_IPV4_RULE}, {route.IPv6, uapi.RTNLGRP_IPV6_RULE},
+	} {
+		if f.Family == 0 || f.Family == g.family {
+			groups = append(groups, g.group)
+		}
+	}
+	events, err := rtnl.Watch(ctx, config, groups, func(msg netlink.Message) (e Event, ok bool, err error) {
+		switch msg.Header.Type {
+		case uapi.RTM_NEWRULE:
+			e.Kind = route.Added
+		case uapi.RTM_DELRULE:
+			e.Kind = route.Deleted
+		default:
+			return e, false, nil
+		}
+		m := codec.Borrow()
+		defer codec.Return(m)
+		if err := m.decode(msg.Data); err != nil {
+			return e, false, err
+		}
+		e.Rule = m.listed()
+		return e, f.match(&e.Rule), nil
+	})
+	if err != nil {
+		return nil, &rtnl.Error{Package: "rule", Verb: "watch", Err: err}
+	}
+	return events, nil
+}
