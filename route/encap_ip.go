@@ -32,6 +32,10 @@ type EncapIP struct {
 	// Opts are the options of a Geneve, VXLAN or ERSPAN tunnel, attributes
 	// LWTUNNEL_IP_OPTS_*: geneve_opts, vxlan_opts, erspan_opts. Linux 5.5.
 	// (LWTUNNEL_IP_OPTS)
+	//
+	// Linux 6.18.44, built with CONFIG_FORTIFY_SOURCE, dies of a route with
+	// Geneve options: its own check of a copy in ip_tun_parse_opts fails, in
+	// the middle of the request, and no request after it is answered.
 	Opts Attributes
 	// Unknown are the attributes that this package has no field for.
 	Unknown Attributes

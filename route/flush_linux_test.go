@@ -68,14 +68,14 @@ func TestKernelAppendPrependChange(t *testing.T) {
 		verb func(context.Context, Conn, Route) error
 		r    Route
 	}{
-		{Add, dst("proto 1")}, {Append, dst("proto 2")}, {Prepend, dst("proto 3")},
+		{Add, dst("proto 11")}, {Append, dst("proto 12")}, {Prepend, dst("proto 13")},
 	} {
 		if err := x.verb(t.Context(), c, x.r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got := list(t, c, Filter{Table: 20})
-	want := []string{"proto 3", "proto redirect", "proto kernel"}
+	want := []string{"proto dnrouted", "proto zebra", "proto bird"}
 	if len(got) != 3 {
 		t.Fatalf("got %q", got)
 	}

@@ -29,6 +29,13 @@ func TestKernelCorpus(t *testing.T) {
 		n++
 		before := listed(t, c)
 		err = Add(t.Context(), c, r)
+		if err == nil && strings.Contains(tt.Stderr, "lwt encapsulation type not supported") {
+			// The recording kernel was built without MPLS; this one was not.
+			if err := Delete(t.Context(), c, r); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
 		if !strings.Contains(errText(err), kernelSays(tt)) || tt.Exit == 0 && err != nil {
 			t.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
 			continue

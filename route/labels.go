@@ -53,16 +53,6 @@ func (l Labels) String() string {
 // plain reports whether String says everything.
 func (l Labels) plain() bool { return l != "" && MakeLabels(l.Values()...) == l }
 
-// shown is the labels down to the bottom of the stack, as ip(8) shows them.
-func (l Labels) shown() string {
-	for i := 0; i+4 <= len(l); i += 4 {
-		if binary.BigEndian.Uint32([]byte(l[i:]))&uapi.MPLS_LS_S_MASK != 0 {
-			return l[:i+4].String()
-		}
-	}
-	return l.String()
-}
-
 // parseLabels reads what String prints.
 func parseLabels(s string) (Labels, bool) {
 	var labels []uint32

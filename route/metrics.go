@@ -133,8 +133,8 @@ func MakeRTTVar(d time.Duration) RTTVar { return RTTVar(units(d, perMsRTTVar)) }
 // MakeRTO is the RTO for d, rounded up, and at most the largest.
 func MakeRTO(d time.Duration) RTO { return RTO(units(d, perMsRTO)) }
 
-func units(d time.Duration, perMs time.Duration) uint32 {
-	unit := time.Millisecond / perMs
+func units(d time.Duration, perMillisecond time.Duration) uint32 {
+	unit := time.Millisecond / perMillisecond
 	n := d / unit
 	if d%unit > 0 {
 		n++
@@ -164,19 +164,19 @@ const (
 
 // A metric is one of the metrics that are a number.
 type metric struct {
-	num   uapi.RTAX
-	word  string
-	at    func(*Metrics) *uint32
-	perMs uint32 // of a time; zero for other metrics
-	max   uint32 // that the word takes; zero for any
+	num            uapi.RTAX
+	word           string
+	at             func(*Metrics) *uint32
+	perMillisecond uint32 // of a time; zero for other metrics
+	max            uint32 // that the word takes; zero for any
 }
 
 // metrics are the numbers, by RTAX_ number.
 var metrics = [...]metric{
 	{num: uapi.RTAX_MTU, word: "mtu", at: func(m *Metrics) *uint32 { return &m.MTU }},
 	{num: uapi.RTAX_WINDOW, word: "window", at: func(m *Metrics) *uint32 { return &m.Window }},
-	{num: uapi.RTAX_RTT, word: "rtt", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTT) }, perMs: perMsRTT},
-	{num: uapi.RTAX_RTTVAR, word: "rttvar", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTTVar) }, perMs: perMsRTTVar},
+	{num: uapi.RTAX_RTT, word: "rtt", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTT) }, perMillisecond: perMsRTT},
+	{num: uapi.RTAX_RTTVAR, word: "rttvar", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTTVar) }, perMillisecond: perMsRTTVar},
 	{num: uapi.RTAX_SSTHRESH, word: "ssthresh", at: func(m *Metrics) *uint32 { return &m.SSThresh }},
 	{num: uapi.RTAX_CWND, word: "cwnd", at: func(m *Metrics) *uint32 { return &m.Cwnd }},
 	{num: uapi.RTAX_ADVMSS, word: "advmss", at: func(m *Metrics) *uint32 { return &m.AdvMSS }},
@@ -184,7 +184,7 @@ var metrics = [...]metric{
 	{num: uapi.RTAX_HOPLIMIT, word: "hoplimit", at: func(m *Metrics) *uint32 { return &m.HopLimit }, max: 255},
 	{num: uapi.RTAX_INITCWND, word: "initcwnd", at: func(m *Metrics) *uint32 { return &m.InitCwnd }},
 	{num: uapi.RTAX_FEATURES, word: "features", at: func(m *Metrics) *uint32 { return (*uint32)(&m.Features) }},
-	{num: uapi.RTAX_RTO_MIN, word: "rto_min", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTOMin) }, perMs: perMsRTO},
+	{num: uapi.RTAX_RTO_MIN, word: "rto_min", at: func(m *Metrics) *uint32 { return (*uint32)(&m.RTOMin) }, perMillisecond: perMsRTO},
 	{num: uapi.RTAX_INITRWND, word: "initrwnd", at: func(m *Metrics) *uint32 { return &m.InitRwnd }},
 	{num: uapi.RTAX_QUICKACK, word: "quickack", at: func(m *Metrics) *uint32 { return &m.QuickAck }, max: 1},
 	{num: uapi.RTAX_FASTOPEN_NO_COOKIE, word: "fastopen_no_cookie",

@@ -80,8 +80,8 @@ func (m *Metrics) print(p *iptext.Printer) {
 		case !set || x.num == uapi.RTAX_LOCK:
 		case x.max != 0 && v > x.max:
 			m.printRaw(p, uint16(x.num), binary.NativeEndian.AppendUint32(nil, v))
-		case x.perMs != 0:
-			word(x.num, x.word, timeString(v, x.perMs))
+		case x.perMillisecond != 0:
+			word(x.num, x.word, timeString(v, x.perMillisecond))
 		case x.num == uapi.RTAX_FEATURES:
 			word(x.num, x.word, Features(v).words()...)
 		default:
@@ -178,12 +178,12 @@ func (m *Metrics) lock(bits MetricSet) {
 // parse takes the value of a metric.
 func (x *metric) parse(w *iptext.Words) (uint32, error) {
 	switch {
-	case x.perMs != 0:
+	case x.perMillisecond != 0:
 		s, err := w.Arg("a time")
 		if err != nil {
 			return 0, err
 		}
-		v, ok := parseTime(s, x.perMs)
+		v, ok := parseTime(s, x.perMillisecond)
 		if !ok {
 			return 0, w.Errorf("not a time: want 10ms, 1.5s or the like")
 		}
@@ -231,9 +231,9 @@ func feature(s string) (Features, bool) {
 }
 
 // timeString is a number of milliseconds, or of units if it is none.
-func timeString(v, perMs uint32) string {
-	if v%perMs == 0 {
-		return iptext.Decimal(v/perMs) + "ms"
+func timeString(v, perMillisecond uint32) string {
+	if v%perMillisecond == 0 {
+		return iptext.Decimal(v/perMillisecond) + "ms"
 	}
 	return iptext.Decimal(v)
 }
@@ -246,7 +246,7 @@ var (
 )
 
 // parseTime reads a time, rounded up to milliseconds as ip(8) does it.
-func parseTime(s string, perMs uint32) (uint32, bool) {
+func parseTime(s string, perMillisecond uint32) (uint32, bool) {
 	if v, ok := iptext.Uint[uint32](s, 32); ok {
 		return v, true
 	}
@@ -260,12 +260,12 @@ func parseTime(s string, perMs uint32) (uint32, bool) {
 	}
 	switch suffix := strings.ToLower(s[len(digits):]); {
 	case suffix == "":
-		perMs = 1
+		perMillisecond = 1
 	case slices.Contains(secondsWords, suffix):
 		n *= 1000
 	case !slices.Contains(millisWords, suffix):
 		return 0, false
 	}
-	n = math.Ceil(n) * float64(perMs)
+	n = math.Ceil(n) * float64(perMillisecond)
 	return uint32(n), n < 1<<32
 }

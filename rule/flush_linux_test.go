@@ -61,13 +61,12 @@ func TestKernelFlushRefused(t *testing.T) {
 	_, c := kernel(t)
 	add(t, c, "100: from all iif eth7 lookup 20 proto 210", "100: from all lookup 20 proto 210",
 		"101: from all fwmark 0x1 lookup 20 proto 99")
-	before := list(t, c, Filter{})
 	// Both are selected, so that it does not matter which goes first.
 	if n, err := Flush(t.Context(), c, Filter{Protocol: 210}); n != 2 || err != nil {
 		t.Errorf("flushed %d, %v, want 2", n, err)
 	}
 	add(t, c, "100: from all iif eth7 lookup 20", "100: from all lookup 20")
-	before = list(t, c, Filter{})
+	before := list(t, c, Filter{})
 	add(t, c, "100: from all lookup 20 proto 210") // the same table, after one of unspec
 	if n, err := Flush(t.Context(), c, Filter{Protocol: 210}); n != 1 || err != nil {
 		t.Errorf("flushed %d, %v, want 1", n, err)

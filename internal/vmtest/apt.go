@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // suites have the kernels: Debian 12 has had 6.1 since its release, and 6.12
@@ -156,6 +157,8 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+	// apt's own children have the output too, and may outlive it when it is killed.
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

@@ -89,6 +89,7 @@ func buildAll(ctx context.Context, dir string, patterns []string) (*build, error
 func compile(ctx context.Context, dir, command string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", append([]string{command, "-ldflags=-s -w"}, args...)...)
 	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // for the compilers that go has started
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	out, err := cmd.CombinedOutput()
 	if err != nil && len(out) > 0 {
