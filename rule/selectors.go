@@ -19,9 +19,9 @@ type masked struct {
 	set, hasMask bool
 }
 
-// canonical is without a mask of all bits.
+// canonical is without a mask of all bits. A mask alone stays.
 func (m masked) canonical(all uint32) masked {
-	if m.hasMask && m.mask == all {
+	if m.set && m.hasMask && m.mask == all {
 		m.mask, m.hasMask = 0, false
 	}
 	return m
@@ -88,21 +88,16 @@ func (m Mark) Mask() uint32 {
 // IsSet reports whether m selects by the mark.
 func (m Mark) IsSet() bool { return m != Mark{} }
 
-// canonical is what the kernel reports for m: no value where that is 0, nothing
-// where every packet matches.
+// canonical is what the kernel makes of m. Of the mark 0 it keeps, and reports,
+// the mask alone: without one, every packet matches.
 func (m Mark) canonical() Mark {
-	c := m.m
-	if c.set && !c.hasMask && c.value == 0 {
-		return Mark{} // kernels report neither
+	if m.m.value != 0 {
+		return Mark{m.m.canonical(1<<32 - 1)}
 	}
-	c = c.canonical(1<<32 - 1)
-	if c.hasMask {
-		c.set = true
-		if c.value == 0 && c.mask == 0 {
-			return Mark{}
-		}
+	if m.m.mask == 0 {
+		return Mark{}
 	}
-	return Mark{c}
+	return FwMark(0).Masked(m.m.mask)
 }
 
 // String is the mark in hexadecimal, with a slash and the mask if one was
