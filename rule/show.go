@@ -135,8 +135,8 @@ func showFwMark(o *iptext.Out, r *shown) {
 		return
 	}
 	o.Hex("fwmark", " fwmark ", uint64(r.FwMark.Value()))
-	if m := r.FwMark.m.canonical(1<<32 - 1); m.hasMask {
-		o.Hex("fwmask", "/", uint64(m.mask))
+	if mask := r.FwMark.Mask(); mask != 1<<32-1 {
+		o.Hex("fwmask", "/", uint64(mask))
 	}
 }
 

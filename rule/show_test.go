@@ -118,6 +118,8 @@ var unusual = []struct {
 		`[{"priority":208,"src":"all","goto":4000000000,"unresolved":null}]`},
 	{Rule{Family: route.IPv4, Action: ActionGoto}, "0:\tfrom all goto none", "", // (*)
 		`[{"priority":0,"src":"all","goto":"none"}]`},
+	{Rule{Family: route.IPv4, Priority: Pref(209), Table: 10, Action: ActionLookup, FwMark: Mark{masked{mask: 1<<32 - 1, hasMask: true}}},
+		"209:\tfrom all fwmark 0 lookup 10", "", `[{"priority":209,"src":"all","fwmark":"0","table":"10"}]`},
 	{Rule{Family: route.IPv4, Priority: Pref(209), Table: 10, Action: ActionLookup, UIDRange: UIDs(0, 4294967294)},
 		"209:\tfrom all uidrange 0-4294967294 lookup 10", "",
 		`[{"priority":209,"src":"all","uid_start":0,"uid_end":4294967294,"table":"10"}]`},
