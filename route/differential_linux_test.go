@@ -1,0 +1,199 @@
+//go:build linux
+
+package route
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// An ipSide is a namespace in which the installed ip(8) works, or this package,
+// and its routes before.
+type ipSide struct {
+	ns     *lab.NS
+	c      *Socket
+	before []string
+}
+
+func newIPSide(t *testing.T) *ipSide {
+	t.Helper()
+	ns, c := kernel(t)
+	s := &ipSide{ns: ns, c: c}
+	s.before = s.dump(t)
+	return s
+}
+
+// ip runs the installed ip(8), and returns what it printed.
+func (s *ipSide) ip(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := s.ns.Run("", "ip", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// batch runs commands, by the family that they are for. Those that fail do not
+// stop the others.
+func (s *ipSide) batch(t *testing.T, commands map[Family]string) {
+	t.Helper()
+	for family, lines := range commands {
+		_, err := s.ns.Run(lines, "ip", familyOption(family), "-force", "-batch", "-")
+		if err != nil && !strings.Contains(err.Error(), "exit status 1:") {
+			t.Fatal(err)
+		}
+	}
+}
+
+func familyOption(f Family) string {
+	if f == IPv6 {
+		return "-6"
+	}
+	return "-4"
+}
+
+// dump is what was added to the kernel's state, byte for byte, but for ages and
+// counters.
+func (s *ipSide) dump(t *testing.T) (added []string) {
+	t.Helper()
+	for _, family := range []Family{IPv4, IPv6} {
+		for m, err := range rtnl.Dump(s.c, (&Filter{Family: family}).request()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r Route
+			if err := r.UnmarshalBinary(m.Data); err != nil {
+				t.Fatal(err)
+			}
+			b := slices.Clone(m.Data[:uapi.SizeofRtMsg])
+			for num, p := range attr.All(string(m.Data[uapi.SizeofRtMsg:])) {
+				if num != uint16(uapi.RTA_CACHEINFO) {
+					b = attr.Append(b, num, p)
+				}
+			}
+			if r.CacheInfo.Expires > 0 {
+				r.CacheInfo.Expires = 1
+			}
+			r.CacheInfo = CacheInfo{Error: r.CacheInfo.Error, Expires: r.CacheInfo.Expires}
+			line := fmt.Sprintf("%s: %x", r, b)
+			if !slices.Contains(s.before, line) {
+				added = append(added, line)
+			}
+		}
+	}
+	return added
+}
+
+// listed are the routes that were added.
+func (s *ipSide) listed(t *testing.T) []Route {
+	t.Helper()
+	routes, err := List(t.Context(), s.c, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(routes, func(r Route) bool {
+		return r.Table == rttables.Local || r.Protocol == ProtoKernel
+	})
+}
+
+// TestKernelDifferential compares this package with the installed ip(8) on 2,000
+// random routes, in both directions: both make the same of the same words, or
+// are refused the same, show the kernel's state in the same words, and delete
+// what the other has added. Words that iproute2 6.1 lacks are left out.
+func TestKernelDifferential(t *testing.T) {
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("ip(8), to compare with, is not installed")
+	}
+	files, err := rttables.Load(os.DirFS("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = files
+	const rounds, each = 20, 100
+	g := newGenerator(20)
+	ours, theirs, back := newIPSide(t), newIPSide(t), newIPSide(t)
+	refused, added := 0, 0
+	for range rounds {
+		var routes []Route
+		add := map[Family]string{}
+		for len(routes) < each {
+			r := g.route()
+			words := wordsForIP(r)
+			if unknownToIP.MatchString(words) || r.Realms.Dst > 255 {
+				continue
+			}
+			routes = append(routes, r)
+			add[r.Family] += "route add " + words + "\n"
+		}
+		theirs.batch(t, add)
+		for _, r := range routes {
+			if err := Add(t.Context(), ours.c, r); err != nil {
+				refused++
+			}
+		}
+		state := theirs.dump(t)
+		added += len(state)
+		compare(t, "added by the same words", state, ours.dump(t))
+
+		del := map[Family]string{}
+		for _, r := range ours.listed(t) {
+			r.CacheInfo, r.Flags = CacheInfo{}, r.Flags&ownFlags
+			words := wordsForIP(r)
+			if unknownToIP.MatchString(words) {
+				if err := Delete(t.Context(), ours.c, r); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			del[r.Family] += "route del " + words + "\n"
+		}
+		ours.batch(t, del)
+		for _, side := range []*ipSide{theirs, back} {
+			for _, r := range side.listed(t) {
+				if err := Delete(t.Context(), side.c, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		compare(t, "deleted by the other side", theirs.dump(t), ours.dump(t))
+		compare(t, "left", nil, theirs.dump(t))
+	}
+	t.Logf("%d routes: %d refused, %d added", rounds*each, refused, added)
+	if added < rounds*each*3/4 {
+		t.Error("most were refused")
+	}
+}
+
+// wordsForIP are the words for r in a batch.
+func wordsForIP(r Route) string {
+	words := r.Text(&Names{Links: names.Links})
+	return numbers.Replace(strings.TrimPrefix(words, familyOption(r.Family)))
+}
+
+// unknownToIP are words that iproute2 6.1 does not take.
+var unknownToIP = regexp.MustCompile(`\b(attribute|cacheinfo|flags|locks|metrics|raw|tcp_usec_ts|unlocked)\b|features 0x`)
+
+// numbers are for names. In a batch, iproute2 6.1 takes a name that it has seen
+// before for the number that it has seen last.
+var numbers = strings.NewReplacer("proto static", "proto 4", "proto unspec", "proto 0",
+	"scope global", "scope 0", "scope site", "scope 200", "scope link", "scope 253", "unknown", "0")
+
+func compare(t *testing.T, what string, want, got []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s (-ip +this):\n%s", what, diff)
+	}
+}
