@@ -25,6 +25,8 @@ type Encap interface {
 	// words are the words after that of the type, and whether they say
 	// everything.
 	words(n *Names) ([]string, bool)
+	// show writes what "ip route show" has after the type.
+	show(o *iptext.Out, s *shower)
 	// canonical is what the kernel reports, without what is the kernel's own.
 	canonical() Encap
 }
@@ -158,11 +160,20 @@ func encapTypeRow[M any](at func(*M) (*Encap, *encapParts)) attr.Row[M] {
 
 // appendEncap appends the payload of RTA_ENCAP.
 func appendEncap(b []byte, e Encap) ([]byte, error) {
+	if !isEncap(e) {
+		return b, fmt.Errorf("%T is not a kind of encapsulation", e)
+	}
+	return e.append(b)
+}
+
+// isEncap reports whether e is one of this package's values: pointers to them
+// have their methods as well.
+func isEncap(e Encap) bool {
 	switch e.(type) {
 	case EncapMPLS, EncapIP, EncapIP6, EncapSeg6, EncapSeg6Local, EncapRaw:
-		return e.append(b)
+		return true
 	}
-	return b, fmt.Errorf("%T is not a kind of encapsulation", e)
+	return false
 }
 
 // finish makes an encapsulation of the attributes that came. One that came

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
 )
 
 // Segments are IPv6 addresses, 16 bytes each; see [MakeSegments]. It is a string
@@ -196,6 +197,12 @@ type EncapSeg6 struct {
 	Mode Seg6Mode
 	// SRH is the header: segs, hmac.
 	SRH SRH
+	// TunSrc is the source of the outer packet: tunsrc. Zero: as "ip sr
+	// tunsrc" says. Linux 7.1; older kernels ignore it. (SEG6_IPTUNNEL_SRC)
+	TunSrc netip.Addr
+	// Lookup is the table where the outer packet is looked up: lookup. Zero:
+	// none. Linux 7.2; older kernels ignore it. (SEG6_IPTUNNEL_TABLE)
+	Lookup rttables.ID
 	// Unknown are the attributes that this package has no field for.
 	Unknown Attributes
 }
@@ -221,6 +228,9 @@ var seg6Codec = attr.NewCodec(func(e *EncapSeg6) *Attributes { return &e.Unknown
 			e.SRH = decodeSRH(string(p[uapi.SizeofSeg6IPTunnelEncap:]), e.Mode == Seg6Inline)
 			return nil
 		}),
+	addressOf(uapi.SEG6_IPTUNNEL_SRC, IPv6, func(e *EncapSeg6) *netip.Addr { return &e.TunSrc }),
+	nonZero(uapi.SEG6_IPTUNNEL_TABLE, attr.U32,
+		func(e *EncapSeg6) (*rttables.ID, *Attributes) { return &e.Lookup, &e.Unknown }),
 )
 
 func decodeEncapSeg6(p []byte) (Encap, error) {
@@ -242,15 +252,30 @@ func (e EncapSeg6) append(b []byte) ([]byte, error) { return seg6Codec.Append(b,
 
 func (e EncapSeg6) canonical() Encap { return e }
 
-func (e EncapSeg6) words(*Names) ([]string, bool) {
-	return append([]string{"mode", e.Mode.String()}, e.SRH.words()...), e.SRH != (SRH{}) && e.Unknown == ""
+func (e EncapSeg6) words(n *Names) ([]string, bool) {
+	words := []string{"mode", e.Mode.String()}
+	if e.TunSrc.IsValid() {
+		words = append(words, tunSrcWord, e.TunSrc.String())
+	}
+	words = append(words, e.SRH.words()...)
+	if e.Lookup != 0 {
+		words = append(words, lookupWord, n.FileNames().Name(e.Lookup))
+	}
+	return words, e.SRH != (SRH{}) && e.Unknown == ""
 }
+
+// Words that are said and shown.
+const (
+	tunSrcWord = "tunsrc"
+	lookupWord = "lookup"
+)
 
 // A seg6Text is an EncapSeg6 on its way from text.
 type seg6Text struct {
 	EncapSeg6
-	mode bool   // said
-	raw  string // the header
+	names *Names
+	mode  bool   // said
+	raw   string // the header
 }
 
 var seg6Words = iptext.Table[seg6Text]{
@@ -269,9 +294,26 @@ var seg6Words = iptext.Table[seg6Text]{
 		}
 		return nil
 	}},
+	{Names: []string{tunSrcWord}, Parse: func(w *iptext.Words, e *seg6Text) error {
+		if err := e.afterMode(w); err != nil {
+			return err
+		}
+		if e.Mode == Seg6Inline {
+			return w.Errorf("does not go with mode %s", e.Mode)
+		}
+		own := IPv6
+		return argAddr(w, &own, &e.TunSrc)
+	}},
+	{Names: []string{lookupWord}, Parse: func(w *iptext.Words, e *seg6Text) error {
+		err := argTable(w, e.names, &e.Lookup)
+		if err == nil && e.Lookup == 0 {
+			err = w.Errorf("not a table")
+		}
+		return err
+	}},
 	{Names: []string{"segs"}, Parse: func(w *iptext.Words, e *seg6Text) error {
-		if !e.mode {
-			return w.Errorf("stands before mode")
+		if err := e.afterMode(w); err != nil {
+			return err
 		}
 		return argSegments(w, &e.SRH.Segs)
 	}},
@@ -285,11 +327,19 @@ var seg6Words = iptext.Table[seg6Text]{
 	}},
 }
 
+// afterMode refuses a word that stands before mode.
+func (e *seg6Text) afterMode(w *iptext.Words) error {
+	if !e.mode {
+		return w.Errorf("stands before mode")
+	}
+	return nil
+}
+
 // errRawSRH is what is wrong with words for a header that has both forms.
 const errRawSRH = rawSRHWord + " does not go with segs and hmac"
 
-func parseEncapSeg6(w *iptext.Words) (Encap, error) {
-	var e seg6Text
+func parseEncapSeg6(w *iptext.Words, n *Names) (Encap, error) {
+	e := seg6Text{names: n}
 	if err := parseWords(w, seg6Words, &e); err != nil {
 		return nil, err
 	}

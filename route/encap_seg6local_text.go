@@ -129,12 +129,7 @@ func printFlavorWords(p *iptext.Printer, e *seg6LocalText) {
 func seg6Table(name string, at func(*seg6LocalText) *rttables.ID) iptext.Word[seg6LocalText] {
 	return iptext.Word[seg6LocalText]{
 		Names: []string{name},
-		Parse: func(w *iptext.Words, e *seg6LocalText) error {
-			return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
-				id, err := e.names.FileNames().Parse(s)
-				return uint32(id), err
-			}, at(e))
-		},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error { return argTable(w, e.names, at(e)) },
 		Print: func(p *iptext.Printer, e *seg6LocalText) {
 			if t := *at(e); t != 0 {
 				p.Put(name, e.names.FileNames().Name(t))

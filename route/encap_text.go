@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/rttables"
 )
 
 // rawWord stands before an encapsulation that the words of ip(8) cannot say:
@@ -58,7 +59,7 @@ func argEncap(w *iptext.Words, n *Names, e *Encap) error {
 	case EncapTypeIP6:
 		*e, err = parseEncapIP6(w, n)
 	case EncapTypeSeg6:
-		*e, err = parseEncapSeg6(w)
+		*e, err = parseEncapSeg6(w, n)
 	case EncapTypeSeg6Local:
 		*e, err = parseEncapSeg6Local(w, n)
 	default:
@@ -100,6 +101,14 @@ func parseWords[T any](w *iptext.Words, t iptext.Table[T], v *T) error {
 		}
 	}
 	return nil
+}
+
+// argTable takes a table.
+func argTable(w *iptext.Words, n *Names, id *rttables.ID) error {
+	return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
+		id, err := n.FileNames().Parse(s)
+		return uint32(id), err
+	}, id)
 }
 
 // argHex takes bytes in hexadecimal.

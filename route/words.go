@@ -54,10 +54,7 @@ var words = iptext.Table[line]{
 	{Names: []string{"table"},
 		Parse: func(w *iptext.Words, l *line) error {
 			l.table = true
-			return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
-				id, err := l.names.FileNames().Parse(s)
-				return uint32(id), err
-			}, &l.Table)
+			return argTable(w, l.names, &l.Table)
 		},
 		Print: func(p *iptext.Printer, l *line) {
 			if l.Table != 0 && l.Table != defaultTable(l.Type) {

@@ -30,7 +30,7 @@ func ShowList(rules []Rule, s route.Style) string {
 	o.StartArray("")
 	for i := range rules {
 		v := shown{Rule: &rules[i], style: s, names: s.Names.FileNames()}
-		o.StartObject()
+		o.StartObject("")
 		for _, show := range members {
 			show(o, &v)
 		}

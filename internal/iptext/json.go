@@ -19,8 +19,12 @@ import (
 //
 // In text all of these methods do nothing.
 
-// StartObject begins an object, an element of an array.
-func (o *Out) StartObject() { o.start("{") }
+// StartObject begins an object, the value of the member with a name, or, where
+// that is empty, an element of an array.
+func (o *Out) StartObject(name string) {
+	o.name(name)
+	o.start("{")
+}
 
 // EndObject ends the object that was started last.
 func (o *Out) EndObject() {
@@ -38,9 +42,7 @@ func (o *Out) EndObject() {
 // StartArray begins an array, the value of the member with a name, or, where
 // that is empty, one that is no member.
 func (o *Out) StartArray(name string) {
-	if name != "" {
-		o.name(name)
-	}
+	o.name(name)
 	o.start("[")
 	if o.json && o.pretty {
 		o.buf = append(o.buf, ' ')
@@ -68,9 +70,9 @@ func (o *Out) start(bracket string) {
 	}
 }
 
-// name begins a member.
+// name begins a member. An element of an array has no name.
 func (o *Out) name(name string) {
-	if !o.json {
+	if !o.json || name == "" {
 		return
 	}
 	o.separate()

@@ -7,7 +7,7 @@ import (
 
 // An Out collects what ip(8) shows of objects, as text or as JSON. Most values
 // are in both: text has words before a value, JSON has it as a member with a
-// name.
+// name, or, where that is empty, as an element of an array.
 type Out struct {
 	buf          []byte
 	json, pretty bool
@@ -45,14 +45,15 @@ func (o *Out) Str(name, before, value string) {
 }
 
 // Uint writes a number.
-func (o *Out) Uint(name, before string, n uint64) { o.number(name, before, Decimal(n)) }
+func (o *Out) Uint(name, before string, n uint64) { o.Number(name, before, Decimal(n)) }
 
 // Int writes a number that may be negative.
 func (o *Out) Int(name, before string, n int64) {
-	o.number(name, before, strconv.FormatInt(n, 10))
+	o.Number(name, before, strconv.FormatInt(n, 10))
 }
 
-func (o *Out) number(name, before, digits string) {
+// Number writes a number of which digits are the text.
+func (o *Out) Number(name, before, digits string) {
 	if !o.json {
 		o.Text(before, digits)
 		return
@@ -73,6 +74,14 @@ func (o *Out) Null(name, word string) {
 	}
 	o.name(name)
 	o.raw("null")
+}
+
+// Bool writes a member that is true or false, and no text.
+func (o *Out) Bool(name string, v bool) {
+	if o.json {
+		o.name(name)
+		o.raw(strconv.FormatBool(v))
+	}
 }
 
 // Newline ends a line of text, or the whole of JSON.

@@ -10,12 +10,12 @@ import (
 // object writes an object with a member of every kind.
 func object(o *Out) {
 	o.StartArray("")
-	o.StartObject()
+	o.StartObject("")
 	o.Str("type", "", "unicast")
 	o.Int("n", " n ", -1)
 	o.StartArray("nexthops")
 	for range 2 {
-		o.StartObject()
+		o.StartObject("")
 		o.Uint("weight", " weight ", 1)
 		o.StartArray("flags")
 		o.EndArray()

@@ -6,11 +6,15 @@ type Seg6IPTunnel uint16
 const (
 	SEG6_IPTUNNEL_UNSPEC Seg6IPTunnel = 0 // 4.10
 	SEG6_IPTUNNEL_SRH    Seg6IPTunnel = 1 // 4.10 struct seg6_iptunnel_encap
+	SEG6_IPTUNNEL_SRC    Seg6IPTunnel = 2 // 7.1 IPv6 address
+	SEG6_IPTUNNEL_TABLE  Seg6IPTunnel = 3 // 7.2 u32
 )
 
 var seg6IPTunnelTable = attributes{
 	SEG6_IPTUNNEL_UNSPEC: {"SEG6_IPTUNNEL_UNSPEC", Version{4, 10}},
 	SEG6_IPTUNNEL_SRH:    {"SEG6_IPTUNNEL_SRH", Version{4, 10}},
+	SEG6_IPTUNNEL_SRC:    {"SEG6_IPTUNNEL_SRC", Version{7, 1}},
+	SEG6_IPTUNNEL_TABLE:  {"SEG6_IPTUNNEL_TABLE", Version{7, 2}},
 }
 
 // String returns the kernel's name of the attribute; "SEG6_IPTUNNEL_77" for an unknown one.

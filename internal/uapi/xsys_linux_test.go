@@ -28,6 +28,10 @@ var newer = map[string]int64{
 	"FRA_DSCP_MASK":      30, // 6.15
 	"RTA_FLOWLABEL":      31, // 6.14
 
+	"IOAM6_IPTUNNEL_SRC":  6, // 6.13
+	"SEG6_IPTUNNEL_SRC":   2, // 7.1
+	"SEG6_IPTUNNEL_TABLE": 3, // 7.2
+
 	"NHA_OP_FLAGS":                 14,      // 6.9
 	"NHA_GROUP_STATS":              15,      // 6.9
 	"NHA_HW_STATS_ENABLE":          16,      // 6.9

@@ -8,6 +8,9 @@ import (
 
 // xsysOther has the constants of all other headers that x/sys has.
 var xsysOther = map[string]int64{
+	"RTCF_DIRECTSRC":           unix.RTCF_DIRECTSRC,
+	"RTCF_DOREDIRECT":          unix.RTCF_DOREDIRECT,
+	"RTCF_MASQ":                unix.RTCF_MASQ,
 	"IFNAMSIZ":                 unix.IFNAMSIZ,
 	"IFF_UP":                   unix.IFF_UP,
 	"IFF_BROADCAST":            unix.IFF_BROADCAST,

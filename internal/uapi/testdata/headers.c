@@ -10,6 +10,12 @@
 #include <linux/rtnetlink.h>
 #include <linux/nexthop.h>
 #include <linux/lwtunnel.h>
+#include <linux/ila.h>
+#include <linux/in_route.h>
+#include <linux/ioam6.h>
+#include <linux/ioam6_iptunnel.h>
+#include <linux/rpl.h>
+#include <linux/rpl_iptunnel.h>
 #include <linux/seg6.h>
 #include <linux/seg6_iptunnel.h>
 #include <linux/seg6_local.h>
@@ -226,5 +232,48 @@ int main(void)
 	P(SEG6_LOCAL_FLV_OP_USP);
 	P(SEG6_LOCAL_FLV_OP_USD);
 	P(SEG6_LOCAL_FLV_OP_NEXT_CSID);
+	P(RTCF_NOTIFY);
+	P(RTCF_DIRECTDST);
+	P(RTCF_REDIRECTED);
+	P(RTCF_TPROXY);
+	P(RTCF_FAST);
+	P(RTCF_SNAT);
+	P(RTCF_DNAT);
+	P(RTCF_BROADCAST);
+	P(RTCF_MULTICAST);
+	P(RTCF_REJECT);
+	P(RTCF_LOCAL);
+	P(ILA_ATTR_LOCATOR);
+	P(ILA_ATTR_CSUM_MODE);
+	P(ILA_ATTR_IDENT_TYPE);
+	P(ILA_ATTR_HOOK_TYPE);
+	P(ILA_CSUM_ADJUST_TRANSPORT);
+	P(ILA_CSUM_NEUTRAL_MAP);
+	P(ILA_CSUM_NO_ACTION);
+	P(ILA_CSUM_NEUTRAL_MAP_AUTO);
+	P(ILA_ATYPE_IID);
+	P(ILA_ATYPE_LUID);
+	P(ILA_ATYPE_VIRT_V4);
+	P(ILA_ATYPE_VIRT_UNI_V6);
+	P(ILA_ATYPE_VIRT_MULTI_V6);
+	P(ILA_ATYPE_NONLOCAL_ADDR);
+	P(ILA_ATYPE_USE_FORMAT);
+	P(ILA_HOOK_ROUTE_OUTPUT);
+	P(ILA_HOOK_ROUTE_INPUT);
+	P(RPL_IPTUNNEL_SRH);
+	P(IOAM6_IPTUNNEL_MODE);
+	P(IOAM6_IPTUNNEL_DST);
+	P(IOAM6_IPTUNNEL_TRACE);
+	P(IOAM6_IPTUNNEL_FREQ_K);
+	P(IOAM6_IPTUNNEL_FREQ_N);
+	P(IOAM6_IPTUNNEL_MODE_INLINE);
+	P(IOAM6_IPTUNNEL_MODE_ENCAP);
+	P(IOAM6_IPTUNNEL_MODE_AUTO);
+	VALUE("RPLSRHdrSegmentsLeft", offsetof(struct ipv6_rpl_sr_hdr, segments_left));
+	VALUE("SizeofRPLSRHdr", sizeof(struct ipv6_rpl_sr_hdr));
+	VALUE("IOAM6TraceHdrNamespace", offsetof(struct ioam6_trace_hdr, namespace_id));
+	VALUE("IOAM6TraceHdrRemLen", offsetof(struct ioam6_trace_hdr, type_be32) - 1);
+	VALUE("IOAM6TraceHdrType", offsetof(struct ioam6_trace_hdr, type_be32));
+	VALUE("SizeofIOAM6TraceHdr", sizeof(struct ioam6_trace_hdr));
 	return 0;
 }

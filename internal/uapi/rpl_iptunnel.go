@@ -1,0 +1,12 @@
+package uapi
+
+// RPL_IPTUNNEL_*: attributes of LWTUNNEL_ENCAP_RPL.
+const (
+	RPL_IPTUNNEL_SRH = 1 // 5.7 struct ipv6_rpl_sr_hdr
+)
+
+// Size and offset of struct ipv6_rpl_sr_hdr, which addresses follow.
+const (
+	RPLSRHdrSegmentsLeft = 3 // 5.7 u8
+	SizeofRPLSRHdr       = 8 // 5.7 without addresses
+)
