@@ -273,10 +273,10 @@ func showRealms(o *iptext.Out, s *shower, r Realms) {
 
 func showPreference(o *iptext.Out, r *shown) {
 	p, ok := r.Preference.Get()
-	switch _, named := preferences.Number(p.String()); {
+	switch name := enumName(preferences, uint64(p), ""); {
 	case !ok:
-	case named:
-		o.Str("pref", "pref ", p.String())
+	case name != "":
+		o.Str("pref", "pref ", name)
 	default:
 		o.Uint("pref", "", uint64(p))
 	}

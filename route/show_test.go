@@ -2,11 +2,17 @@ package route
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -72,4 +78,198 @@ func TestCorpusShow(t *testing.T) {
 			t.Errorf("%s: %d cases", n, count[n])
 		}
 	}
+}
+
+// raw is an attribute, for encapsulations without a struct.
+func raw[A ~uint16 | ~int](num A, payload ...byte) string {
+	return string(attr.Append(nil, uint16(num), payload))
+}
+
+// rawU32 is one of a host-order number.
+func rawU32[A ~uint16 | ~int](num A, v uint32) string {
+	return raw(num, binary.NativeEndian.AppendUint32(nil, v)...)
+}
+
+var (
+	dst4      = netip.MustParsePrefix("10.0.0.0/8")
+	addr6     = netip.MustParseAddr("2001:db8::1")
+	srcBytes  = addr6.As16()
+	ioamTrace = []byte{0x01, 0xf4, 0, 0x83, 0x01, 0, 0, 0} // remlen 3, and a bit that is not its
+)
+
+// encapsulated is a route with e.
+func encapsulated(e Encap) Route {
+	return Route{Family: IPv4, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoBoot, Dst: dst4, OIF: eth0, Encap: e}
+}
+
+// unusual are routes that neither the recorded cases nor the installed kernel
+// and ip(8) have, and how the code of iproute2 7.1 shows them.
+var unusual = []struct {
+	route      Route
+	style      Style
+	text, json string // JSON without what all have
+}{
+	{encapsulated(EncapMPLS{Labels: MakeLabels(100, 200), TTL: Some[uint8](7)}), Style{},
+		"10.0.0.0/8  encap mpls  100/200 ttl 7 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"mpls","dst":"100/200","ttl":7},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: EncapTypeILA, Data: raw(uapi.ILA_ATTR_LOCATOR, 0, 1, 0, 2, 0, 0, 0xff, 0xff) +
+		raw(uapi.ILA_ATTR_CSUM_MODE, 3) + raw(uapi.ILA_ATTR_IDENT_TYPE, 32) + raw(uapi.ILA_ATTR_HOOK_TYPE, 9)}), Style{},
+		"10.0.0.0/8  encap ila  1:2:0:ffff  csum-mode neutral-map-auto  ident-type use-format  hook-type unknown dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"ila","locator":"1:2:0:ffff","csum_mode":"neutral-map-auto",` +
+			`"ident_type":"use-format","hook_type":"unknown"},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: EncapTypeBPF, Data: raw(uapi.LWT_BPF_IN, []byte(raw(uapi.LWT_BPF_PROG_NAME, []byte("prog.o:[in]\x00")...))...) +
+		raw(uapi.LWT_BPF_OUT) + rawU32(uapi.LWT_BPF_XMIT_HEADROOM, 14)}), Style{},
+		"10.0.0.0/8  encap bpf in prog.o:[in] out  14 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"bpf","in":"prog.o:[in]","out":"<unknown>","headroom":14},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: EncapTypeRPL, Data: raw(uapi.RPL_IPTUNNEL_SRH, append([]byte{0, 2, 3, 1, 0, 0, 0, 0}, srcBytes[:]...)...)}), Style{},
+		"10.0.0.0/8  encap rpl segs 1 [ 2001:db8::1 ] dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"rpl","segs":["2001:db8::1"]},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: EncapTypeIOAM6, Data: raw(uapi.IOAM6_IPTUNNEL_MODE, 2) + raw(uapi.IOAM6_IPTUNNEL_DST, srcBytes[:]...) +
+		raw(uapi.IOAM6_IPTUNNEL_TRACE, ioamTrace...) + rawU32(uapi.IOAM6_IPTUNNEL_FREQ_K, 2) + rawU32(uapi.IOAM6_IPTUNNEL_FREQ_N, 5)}), Style{},
+		"10.0.0.0/8  encap ioam6 freq 2/5 mode encap tundst 2001:db8::1 trace prealloc type 0x010000 ns 500 size 12 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"ioam6","freqk":2,"freqn":5,"mode":"encap","tundst":"2001:db8::1",` +
+			`"trace":null,"prealloc":null,"type":"10000","ns":500,"size":12},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: EncapTypeXFRM, Data: rawU32(uapi.LWT_XFRM_IF_ID, 1<<32-1) + rawU32(uapi.LWT_XFRM_LINK, eth1)}), Style{},
+		"10.0.0.0/8  encap xfrm if_id 4294967295 link_dev eth1 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"xfrm","if_id":4294967295,"link_dev":"eth1"},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapRaw{Kind: 77}), Style{}, "10.0.0.0/8  encap unknown dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"unknown"},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapIP{ID: Some[uint64](5), Opts: geneve}), Style{OneLine: true},
+		"10.0.0.0/8  encap ip id 5 \\\tgeneve_opts 2:3:0a0b0c0d,4:5: dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"ip","id":5,"geneve_opts":[{"class":2,"type":3,"data":"0a0b0c0d"},{"class":4,"type":5,"data":""}]},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapIP6{Opts: Attributes(raw(uapi.LWTUNNEL_IP_OPTS_VXLAN, []byte(rawU32(uapi.LWTUNNEL_IP_OPT_VXLAN_GBP, 7))...))}), Style{},
+		"10.0.0.0/8  encap ip6 \n\tvxlan_opts 7 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"ip6","vxlan_opts":[{"gbp":7}]},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapIP{Opts: Attributes(raw(uapi.LWTUNNEL_IP_OPTS_ERSPAN, []byte(raw(uapi.LWTUNNEL_IP_OPT_ERSPAN_VER, 2)+
+		raw(uapi.LWTUNNEL_IP_OPT_ERSPAN_DIR, 1)+raw(uapi.LWTUNNEL_IP_OPT_ERSPAN_HWID, 9))...))}), Style{},
+		"10.0.0.0/8  encap ip \n\terspan_opts 2:0:1:9 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"ip","erspan_opts":[{"ver":2,"index":0,"dir":1,"hwid":9}]},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapSeg6{Mode: Seg6Encap, SRH: SRH{Segs: MakeSegments(addr6)}, TunSrc: addr6, Lookup: 20}), Style{},
+		"10.0.0.0/8  encap seg6 mode encap tunsrc 2001:db8::1 segs 1 [ 2001:db8::1 ] lookup 20 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6","mode":"encap","tunsrc":"2001:db8::1","segs":["2001:db8::1"],"lookup":"20"},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapSeg6Local{Action: Seg6End, Flavors: Seg6Flavors{Ops: Seg6PSP | Seg6NextCSID, LBLen: 48, NFLen: 16},
+		Counters: Some(Seg6Counters{Packets: 1, Bytes: 40})}), Style{Statistics: true},
+		"10.0.0.0/8  encap seg6local action End packets 1 bytes 40 errors 0 flavors psp,next-csid lblen 48 nflen 16 dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6local","action":"End","stats64":{"packets":1,"bytes":40,"errors":0},` +
+			`"flavors":["psp","next-csid"],"lblen":48,"nflen":16},"dev":"eth0","flags":[]}`},
+	{encapsulated(EncapSeg6Local{Action: 99}), Style{}, "10.0.0.0/8  encap seg6local action <invalid> dev eth0 ",
+		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6local","action":"<invalid>"},"dev":"eth0","flags":[]}`},
+	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoStatic, Label: Some[uint32](100), NewDst: MakeLabels(200, 300),
+		Gateway: netip.MustParseAddr("192.168.1.1"), OIF: eth0, TTLPropagate: Some(false)}, Style{},
+		"100 as to 200/300 via inet 192.168.1.1 dev eth0 proto static ttl-propogate disabled",
+		`{"dst":"100","to":"200/300","via":{"family":"inet","host":"192.168.1.1"},"dev":"eth0","protocol":"static","flags":[],"ttl-propogate":false}`},
+	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoBoot, Label: Some[uint32](101), Multipath: []NextHop{
+		{OIF: eth0, Weight: 1, NewDst: MakeLabels(5), Unknown: Attributes(raw(uapi.RTA_VIA, append(binary.NativeEndian.AppendUint16(nil, 17), 2, 0, 0, 0, 0, 0xfe)...))},
+		{OIF: eth1, Weight: 2, Gateway: addr6, Flags: FlagDead | FlagLinkDown}}}, Style{},
+		"101 \n\tnexthop as to 5 via link 02:00:00:00:00:fe dev eth0 \n\tnexthop via inet6 2001:db8::1 dev eth1 dead linkdown ",
+		`{"dst":"101","flags":[],"nexthops":[{"to":"5","via":{"family":"link","host":"02:00:00:00:00:fe"},"dev":"eth0","flags":[]},` +
+			`{"via":{"family":"inet6","host":"2001:db8::1"},"dev":"eth1","flags":["dead","linkdown"]}]}`},
+	{Route{Family: IPMR, Type: TypeMulticast, Table: rttables.Default, Protocol: 17, Dst: netip.MustParsePrefix("224.1.1.1/32"),
+		Src: netip.MustParsePrefix("192.0.2.1/32"), IIF: eth0, Flags: FlagUnresolved, Multipath: []NextHop{{OIF: eth1, Weight: 2}}}, Style{},
+		"multicast 224.1.1.1/32 from 192.0.2.1/32 table default proto 17 unresolved iif eth0 \n\tnexthop dev eth1 weight 2 ",
+		`{"type":"multicast","dst":"224.1.1.1/32","from":"192.0.2.1/32","table":"default","protocol":"17","flags":["unresolved"],"iif":"eth0",` +
+			`"nexthops":[{"dev":"eth1","weight":2,"flags":[]}]}`},
+	{Route{Family: IPv4, Type: TypeLocal, Table: 20, Dst: netip.MustParsePrefix("192.0.2.1/32"), Src: netip.MustParsePrefix("192.0.2.2/32"),
+		OIF: 1, Mark: 255, UID: Some[uint32](0), Flags: FlagCloned | FlagOffloadFailed | 0x80000000 | 0x00100000, IIF: eth0,
+		CacheInfo: CacheInfo{Expires: 59999, Error: 22, ClntRef: 3, Used: 4, LastUse: 599, ID: 0xab, TS: 255, TSAge: 9},
+		Metrics:   Metrics{MTU: 1400, Lock: MetricMTU}}, Style{Statistics: true},
+		"local 192.0.2.1 from 192.0.2.2 dev lo table 20 rt_offload_failed mark 0xff uid 0 \n    cache <local,mc,100000>" +
+			"expires 599sec error 22 users 3 used 4 age 5sec ipid 0x00ab ts 0xfftsage 9sec mtu lock 1400 iif eth0 ",
+		`{"type":"local","dst":"192.0.2.1","from":"192.0.2.2","dev":"lo","table":"20","flags":["rt_offload_failed"],"mark":255,"uid":0,"cache":["local","mc","100000"],` +
+			`"expires":599,"error":22,"users":3,"used":4,"age":5,"ipid":"0xab","ts":"0xff","tsage":9,"metrics":[{"mtu":1400}],"iif":"eth0"}`},
+	{Route{Family: IPv6, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoRA, OIF: eth0, CacheInfo: CacheInfo{Expires: -199},
+		Preference: Some(Preference(7)), Flags: FlagPrefix | FlagTrap | FlagRTTrap | FlagRTOffload | FlagNotify | FlagPervasive}, Style{},
+		"default dev eth0 proto ra metric 0 pervasive trap notify rt_offload rt_trap expires -1sec 7",
+		`{"dst":"default","dev":"eth0","protocol":"ra","metric":0,"flags":["pervasive","trap","notify","rt_offload","rt_trap"],"expires":-1,"pref":7}`},
+	{Route{Family: IPv4, Type: 99, Table: rttables.Main, Scope: 77, Realms: Realms{Src: 3}, Metrics: Metrics{Features: FeatureECN | FeatureTCPUsecTS | 8,
+		RTT: 8 * 1234567, RTTVar: 4 * 4294, RTOMin: 999, Lock: MetricFeatures | MetricSSThresh, HopLimit: 1<<32 - 1, Zeros: MetricQuickAck}}, Style{},
+		"99 default proto unspec scope 77 realms 3/cosmos rtt 1234.57s rttvar 4.294s ssthresh lock 0 features lock ecn tcp_usec_ts 0x19 rto_min 999ms quickack 0 ",
+		`{"type":"99","dst":"default","protocol":"unspec","scope":"77","flags":[],"flow":{"from":"3","to":"cosmos"},` +
+			`"metrics":[{"rtt":1234567,"rttvar":4294,"ssthresh":0,"ecn":null,"tcp_usec_ts":null,"features":"0x19","rto_min":999,"quickack":0}]}`},
+}
+
+// geneve are two options in the one attribute that kernels report.
+var geneve = Attributes(raw(uapi.LWTUNNEL_IP_OPTS_GENEVE, []byte(
+	raw(uapi.LWTUNNEL_IP_OPT_GENEVE_CLASS, 0, 2)+raw(uapi.LWTUNNEL_IP_OPT_GENEVE_TYPE, 3)+
+		raw(uapi.LWTUNNEL_IP_OPT_GENEVE_DATA, 10, 11, 12, 13)+
+		raw(uapi.LWTUNNEL_IP_OPT_GENEVE_CLASS, 0, 4)+raw(uapi.LWTUNNEL_IP_OPT_GENEVE_TYPE, 5)+
+		raw(uapi.LWTUNNEL_IP_OPT_GENEVE_DATA))...))
+
+func TestShow(t *testing.T) {
+	for _, test := range unusual {
+		test.style.Names = showNames(t)
+		if got := test.route.Show(test.style); got != test.text {
+			t.Errorf("%s:\n got %q\nwant %q", test.route, got, test.text)
+		}
+		test.style.JSON = true
+		if got, want := test.route.Show(test.style), "["+test.json+"]"; got != want {
+			t.Errorf("%s:\n got %s\nwant %s", test.route, got, want)
+		}
+	}
+}
+
+// A part that is left out leaves no trace.
+func TestShowOmitted(t *testing.T) {
+	r := Route{Family: IPv4, Type: TypeUnicast, Dst: dst4, TOS: 8, Gateway: netip.MustParseAddr("192.0.2.1"), OIF: eth0, Table: 20,
+		Protocol: ProtoStatic, Scope: ScopeSite, PrefSrc: netip.MustParseAddr("192.0.2.2"), Priority: 5, Realms: Realms{1, 2}, IIF: eth1}
+	all := OmitIIF<<1 - 1
+	for _, json := range []bool{false, true} {
+		want := "10.0.0.0/8 "
+		if json {
+			want = `[{"dst":"10.0.0.0/8","flags":[]}]`
+		}
+		if got := r.Show(Style{Omit: all, JSON: json}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	r.Gateway = addr6
+	if got, want := r.Show(Style{Omit: all}), "10.0.0.0/8 via inet6 2001:db8::1 "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// FuzzShowRoute: whatever is decoded can be shown, and JSON is JSON.
+func FuzzShowRoute(f *testing.F) {
+	for _, c := range readCorpus(f) {
+		for i, payload := range c.Kernel {
+			f.Add([]byte(payload), uint8(i))
+		}
+		if len(c.Request) > 0 {
+			f.Add([]byte(c.Request[corpus.Header:]), uint8(3))
+		}
+	}
+	for _, test := range unusual {
+		if b, err := test.route.MarshalBinary(); err == nil {
+			f.Add(b, uint8(16))
+		}
+	}
+	names := showNames(f)
+	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
+		var r Route
+		if r.UnmarshalBinary(b) != nil {
+			return
+		}
+		s := Style{Details: options&1 != 0, Numeric: options&2 != 0, OneLine: options&4 != 0, Statistics: options&16 != 0}
+		if options&8 == 0 {
+			s.Names = names
+		}
+		if options&32 != 0 {
+			s.Omit = Omission(options) >> 5
+		}
+		if text := r.Show(s); text == "" || s.OneLine && strings.Contains(strings.TrimSuffix(text, "\n"), "\n\t") {
+			t.Fatalf("%q", text)
+		}
+		s.JSON = true
+		compact := r.Show(s)
+		s.Pretty = true
+		for _, text := range []string{compact, r.Show(s)} {
+			var back bytes.Buffer
+			if err := json.Compact(&back, []byte(text)); err != nil || !utf8.ValidString(text) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if back.String() != compact {
+				t.Fatalf("compact %s\npretty %s", compact, back.String())
+			}
+		}
+	})
 }
