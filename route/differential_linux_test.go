@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,10 +122,14 @@ func TestKernelDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = files
 	const rounds, each = 20, 100
 	g := newGenerator(20)
 	ours, theirs, back := newIPSide(t), newIPSide(t), newIPSide(t)
+	links, err := ListLinks(t.Context(), theirs.c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shownNames := &Names{Files: files, Links: links}
 	refused, added := 0, 0
 	for range rounds {
 		var routes []Route
@@ -147,6 +152,13 @@ func TestKernelDifferential(t *testing.T) {
 		state := theirs.dump(t)
 		added += len(state)
 		compare(t, "added by the same words", state, ours.dump(t))
+		for _, style := range shownStyles {
+			for _, f := range []Family{IPv4, IPv6} {
+				(&shownBy{theirs.ns, theirs.c, shownNames, nil}).routes(t, style.options, style.style, Filter{Family: f}, "table all")
+			}
+		}
+		theirs.addShown(t, back, shownNames)
+		compare(t, "added by what ip showed", state, back.dump(t))
 
 		del := map[Family]string{}
 		for _, r := range ours.listed(t) {
@@ -182,6 +194,84 @@ func wordsForIP(r Route) string {
 	words := r.Text(&Names{Links: names.Links})
 	return numbers.Replace(strings.TrimPrefix(words, familyOption(r.Family)))
 }
+
+// addShown adds to the one side what ip shows on the other.
+func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
+	t.Helper()
+	for _, f := range []Family{IPv4, IPv6} {
+		listed, err := List(t.Context(), s.c, Filter{Family: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(s.ip(t, familyOption(f), "-d", "-o", "route", "show", "table", "all")), "\n")
+		if len(lines) != len(listed) {
+			t.Fatalf("ip shows %d routes of %d", len(lines), len(listed))
+		}
+		for i, line := range lines {
+			if listed[i].Table == rttables.Local || listed[i].Protocol == ProtoKernel {
+				continue
+			}
+			r := listed[i]
+			if told(r) {
+				if r, err = Parse(familyOption(f)+" "+asWords(line), n); err != nil {
+					t.Fatalf("%s: %v", line, err)
+				}
+			}
+			if err := Add(t.Context(), to.c, r); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+		}
+	}
+}
+
+// told reports whether ip shows all of r in words that it takes. It rounds long
+// times and shows parts of milliseconds as none, takes no two tos in a line,
+// shows the segment that it adds to those of mode inline, and hides that packets
+// are counted.
+func told(r Route) bool {
+	for _, x := range []struct{ units, perMillisecond uint32 }{
+		{uint32(r.Metrics.RTT), 8}, {uint32(r.Metrics.RTTVar), 4}, {uint32(r.Metrics.RTOMin), 1},
+	} {
+		if x.units%x.perMillisecond != 0 || x.units/x.perMillisecond >= 1e6 {
+			return false
+		}
+	}
+	other := func(e Encap) bool {
+		switch e := e.(type) {
+		case EncapSeg6:
+			return e.Mode == Seg6Inline
+		case EncapSeg6Local:
+			return e.Counters.IsSet()
+		}
+		return false
+	}
+	return (r.Encap == nil || r.TOS == 0) && !other(r.Encap) &&
+		!slices.ContainsFunc(r.Multipath, func(nh NextHop) bool { return other(nh.Encap) })
+}
+
+// asWords makes of what ip shows what it takes.
+func asWords(line string) string {
+	line = notAsked.ReplaceAllString(line, " ")
+	line = decimalTOS.ReplaceAllStringFunc(line, func(s string) string {
+		word, number, _ := strings.Cut(s, " ")
+		n, _ := strconv.Atoi(number)
+		return fmt.Sprintf("%s %#x", word, n)
+	})
+	return segments.ReplaceAllStringFunc(line, func(s string) string {
+		return "segs " + strings.Join(strings.Fields(s)[3:len(strings.Fields(s))-1], ",")
+	})
+}
+
+// decimalTOS is the DS field of an encapsulation: shown in decimal, taken in
+// hexadecimal.
+var decimalTOS = regexp.MustCompile(`\b(tos|tc) \d+\b`)
+
+// segments are those of an encapsulation, with their number and in brackets.
+var segments = regexp.MustCompile(`segs \d+ \[[^]]*\]`)
+
+// notAsked are the parts of what ip shows that it does not take: the line ends,
+// the error of a route that has no other, what a link is not told.
+var notAsked = regexp.MustCompile(`\\|error -?\d+|\blinkdown\b`)
 
 // unknownToIP are words that iproute2 6.1 does not take.
 var unknownToIP = regexp.MustCompile(`\b(attribute|cacheinfo|flags|locks|metrics|raw|tcp_usec_ts|unlocked)\b|features 0x`)

@@ -258,6 +258,12 @@ func flattened(t *testing.T, s string) (objects []map[string]any) {
 		if info, ok := o["nh_info"].(map[string]any); ok {
 			flatten(info)
 		}
+		hops, _ := o["nexthops"].([]any)
+		for _, hop := range hops {
+			if hop, ok := hop.(map[string]any); ok {
+				flatten(hop)
+			}
+		}
 	}
 	return objects
 }
@@ -268,7 +274,9 @@ func flatten(o map[string]any) {
 		return
 	}
 	for name, v := range encap {
-		if name != "table" { // that of the route comes later
+		// Of two members of a name the last counts. Only the route's dst comes
+		// before encap.
+		if _, ok := o[name]; !ok || name == "dst" {
 			o[name] = v
 		}
 	}
