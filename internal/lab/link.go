@@ -85,6 +85,13 @@ func (ns *NS) Down(ifname string) {
 	ns.step("down "+ifname, func() error { return ns.setFlags(ifname, 0, uapi.IFF_UP) })
 }
 
+// NoARP turns off the resolution of addresses on an interface, as on a tunnel
+// that has only one other end. What is sent by it needs no neighbour.
+func (ns *NS) NoARP(ifname string) {
+	ns.lab.tb.Helper()
+	ns.step("no ARP on "+ifname, func() error { return ns.setFlags(ifname, uapi.IFF_NOARP, uapi.IFF_NOARP) })
+}
+
 // DeleteLink deletes an interface; the other end of a veth pair goes with it.
 func (ns *NS) DeleteLink(ifname string) {
 	ns.lab.tb.Helper()
@@ -217,6 +224,9 @@ func (ns *NS) setFlags(ifname string, flags, change uint32) error {
 // flagged linkdown, it has no IPv6 link-local address, and the addresses that
 // it has are tentative, even without duplicate address detection: binding to
 // one fails. Without a carrier there is nothing to wait for.
+//
+// IFF_RUNNING is set while the kernel does not know a state yet. Other kinds of
+// interfaces than veth may never have one.
 func (ns *NS) settle(ifname string) error {
 	const patience = 5 * time.Second
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -224,7 +234,8 @@ func (ns *NS) settle(ifname string) error {
 		if err != nil || link.Flags&uapi.IFF_LOWER_UP == 0 {
 			return err
 		}
-		busy := link.Flags&uapi.IFF_RUNNING == 0
+		busy := link.Flags&uapi.IFF_RUNNING == 0 ||
+			link.Attributes.OperationalState == rtnetlink.OperStateUnknown && kind(link) == "veth"
 		if !busy && !ns.chatty {
 			if busy, err = tentative(conn, link.Index); err != nil {
 				return err
@@ -237,6 +248,14 @@ func (ns *NS) settle(ifname string) error {
 			return fmt.Errorf("%s has a carrier but is not ready after %v", ifname, patience)
 		}
 	}
+}
+
+// kind is what an interface was made as.
+func kind(link rtnetlink.LinkMessage) string {
+	if link.Attributes.Info == nil {
+		return ""
+	}
+	return link.Attributes.Info.Kind
 }
 
 // tentative reports whether an interface has an address that cannot be used
