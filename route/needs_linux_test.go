@@ -8,11 +8,14 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// needsAttr skips a test on a kernel that is too old for what it is about, and
-// on no other.
-func needsAttr(t *testing.T, attr uapi.RTA) {
+// lacks reports whether the running kernel is older than the first that has an
+// attribute. What it then makes of a case is for the test to say: it does not
+// skip it.
+func lacks(t *testing.T, attr uapi.RTA) bool {
 	t.Helper()
-	if v, ok := uapi.Running(); ok && v.Less(attr.Since()) {
-		t.Skipf("%s is of Linux %s, and this is %s", attr, attr.Since(), v)
+	v, ok := uapi.Running()
+	if !ok {
+		t.Fatal("the kernel does not say its version")
 	}
+	return v.Less(attr.Since())
 }

@@ -23,8 +23,13 @@ import (
 //
 // The error is fs.ErrExist if there is an object with that ID, whatever else it
 // is. It is fs.ErrPermission without CAP_NET_ADMIN. The kernel refuses what it
-// does not know, and an interface that is down (ENETDOWN).
+// does not know, and an interface that is down (ENETDOWN). Only a weight above
+// 256 it may cut to one byte: such a group is read back, and deleted again if
+// that is another one; the error is then errors.ErrUnsupported.
 func AddNextHop(ctx context.Context, c Conn, n NextHopObject) (id uint32, err error) {
+	if n.heavy() {
+		return addHeavy(ctx, c, n)
+	}
 	return writeObject(ctx, c, "add nexthop", netlink.Create|netlink.Excl, n)
 }
 
@@ -34,8 +39,12 @@ func AddNextHop(ctx context.Context, c Conn, n NextHopObject) (id uint32, err er
 // [AddNextHop]; a timer of a resilient group stays as it was.
 //
 // The routes and groups that name the object use the new one. A group does not
-// replace a next hop, nor a next hop a group.
+// replace a next hop, nor a next hop a group. With a weight that the kernel does
+// not know, the error is errors.ErrUnsupported and the object is put back.
 func ReplaceNextHop(ctx context.Context, c Conn, n NextHopObject) error {
+	if n.heavy() && n.ID != 0 {
+		return replaceHeavy(ctx, c, n)
+	}
 	_, err := writeObject(ctx, c, "replace nexthop", netlink.Create|netlink.Replace, n)
 	return err
 }

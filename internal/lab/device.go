@@ -7,6 +7,9 @@ import (
 
 	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/jsimonetti/rtnetlink/v2/driver"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // MACVLAN makes a macvlan interface in bridge mode over parent and takes it up.
@@ -46,22 +49,63 @@ func (ns *NS) Bridge(name string, ports ...string) {
 	ns.lab.tb.Helper()
 	ns.device(name, "", &driver.Bridge{})
 	for _, port := range ports {
-		ns.step(fmt.Sprintf("put %s into %s", port, name), func() error {
-			conn, bridge, err := ns.link(name)
-			if err != nil {
-				return err
-			}
-			_, link, err := ns.link(port)
-			if err != nil {
-				return err
-			}
-			return conn.Link.Set(&rtnetlink.LinkMessage{
-				Index:      link.Index,
-				Attributes: &rtnetlink.LinkAttributes{Master: &bridge.Index},
-			})
-		})
+		ns.step(fmt.Sprintf("put %s into %s", port, name), func() error { return ns.enslave(port, name) })
 	}
 	ns.step("settle "+name, func() error { return ns.settle(name) })
+}
+
+// enslave puts an interface into a bridge or a VRF.
+func (ns *NS) enslave(port, master string) error {
+	conn, m, err := ns.link(master)
+	if err != nil {
+		return err
+	}
+	_, link, err := ns.link(port)
+	if err != nil {
+		return err
+	}
+	return conn.Link.Set(&rtnetlink.LinkMessage{
+		Index:      link.Index,
+		Attributes: &rtnetlink.LinkAttributes{Master: &m.Index},
+	})
+}
+
+// VRF makes a VRF with a table and the interfaces ports, and takes it up. With
+// the first VRF of a namespace the kernel adds the rules "1000: from all
+// lookup [l3mdev-table]".
+//
+// A kernel may have none, so like that of [NS.TUN] its failure is returned; the
+// error is then EOPNOTSUPP.
+func (ns *NS) VRF(name string, table uint32, ports ...string) error {
+	m := End{Name: name}.message()
+	m.Attributes.Info = &rtnetlink.LinkInfo{Kind: vrf{}.Kind(), Data: vrf{table}}
+	err := ns.newLink(m)
+	if err == nil {
+		err = ns.up(name)
+	}
+	for _, port := range ports {
+		if err == nil {
+			err = ns.enslave(port, name)
+		}
+		if err == nil {
+			err = ns.settle(port)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lab: %s: make vrf %s: %w", ns, name, err)
+	}
+	return nil
+}
+
+// vrf is the data of a link of that kind: its table.
+type vrf struct{ table uint32 }
+
+func (vrf) New() rtnetlink.LinkDriver              { return vrf{} }
+func (vrf) Kind() string                           { return "vrf" }
+func (vrf) Decode(*netlink.AttributeDecoder) error { return nil }
+func (v vrf) Encode(e *netlink.AttributeEncoder) error {
+	e.Uint32(uapi.IFLA_VRF_TABLE, v.table)
+	return nil
 }
 
 // device makes an interface that the kernel knows how to make from a netlink
