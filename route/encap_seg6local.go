@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -303,6 +304,9 @@ func (e EncapSeg6Local) append(b []byte) ([]byte, error) {
 func (e EncapSeg6Local) canonical() Encap {
 	if e.Counters.IsSet() {
 		e.Counters = Some(Seg6Counters{})
+	}
+	if f := &e.Flavors; f.Ops&Seg6NextCSID != 0 {
+		f.LBLen, f.NFLen = cmp.Or(f.LBLen, 32), cmp.Or(f.NFLen, 16)
 	}
 	return e
 }

@@ -293,8 +293,13 @@ const (
 // canonical is what the kernel reports of m.
 func (m Metrics) canonical() Metrics {
 	m.Zeros = 0
+	m.clamp()
+	return m
+}
+
+// clamp makes of metrics that are too large what the kernel makes of them.
+func (m *Metrics) clamp() {
 	m.MTU = min(m.MTU, maxMTU)
 	m.AdvMSS = min(m.AdvMSS, maxAdvMSS)
 	m.HopLimit = min(m.HopLimit, maxHopLimit)
-	return m
 }

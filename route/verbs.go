@@ -16,9 +16,18 @@ import (
 // The error is fs.ErrExist if the table has a route to the same destination
 // with the same TOS and priority, whatever its gateway. It is fs.ErrPermission
 // without CAP_NET_ADMIN.
+//
+// Kernels accept and ignore attributes that they do not know. With one that is
+// newer than Linux 4.20 and would be ignored, a gateway of IPv6 for IPv4 among
+// them, Add looks at what the kernel made of the route. If that is another one,
+// Add deletes it, and the error is errors.ErrUnsupported. [Replace], [Append],
+// [Prepend] and [Change] find that out beforehand, where the kernel is older
+// than the attribute: they add and delete a route to 0.0.0.0/32 or ::/128.
+// Fields of a looked-up packet, such as Mark, are refused: the kernel would
+// ignore them in a route.
 func Add(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return write(ctx, c, "add", uapi.RTM_NEWROUTE, netlink.Create|netlink.Excl, r)
+	return r.put(ctx, c, "add", netlink.Create|netlink.Excl)
 }
 
 // Replace adds a route, or puts it in the place of the one to the same
@@ -30,7 +39,7 @@ func Add(ctx context.Context, c Conn, r Route) error {
 // routes to the destination with that priority by the one.
 func Replace(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return write(ctx, c, "replace", uapi.RTM_NEWROUTE, netlink.Create|netlink.Replace, r)
+	return r.put(ctx, c, "replace", netlink.Create|netlink.Replace)
 }
 
 // Append adds a route behind those to the same destination with the same TOS and
@@ -39,7 +48,7 @@ func Replace(ctx context.Context, c Conn, r Route) error {
 // hops of one route. Unset fields get the defaults of [Add].
 func Append(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return write(ctx, c, "append", uapi.RTM_NEWROUTE, netlink.Create|netlink.Append, r)
+	return r.put(ctx, c, "append", netlink.Create|netlink.Append)
 }
 
 // Prepend adds a route before those to the same destination with the same TOS
@@ -47,7 +56,7 @@ func Append(ctx context.Context, c Conn, r Route) error {
 // alone. Unset fields get the defaults of [Add].
 func Prepend(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return write(ctx, c, "prepend", uapi.RTM_NEWROUTE, netlink.Create, r)
+	return r.put(ctx, c, "prepend", netlink.Create)
 }
 
 // Change puts a route in the place of the one to the same destination with the
@@ -56,7 +65,7 @@ func Prepend(ctx context.Context, c Conn, r Route) error {
 // fields get the defaults of [Add].
 func Change(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return write(ctx, c, "change", uapi.RTM_NEWROUTE, netlink.Replace, r)
+	return r.put(ctx, c, "change", netlink.Replace)
 }
 
 // Delete deletes the first route that has what is set in r, as "ip route del"
@@ -74,6 +83,7 @@ func Delete(ctx context.Context, c Conn, r Route) error {
 		r.Scope = ScopeNowhere // any; zero would match no route on the link
 	}
 	r.setTarget()
+	r.Metrics.clamp() // the kernel compares them with what it made of them
 	return write(ctx, c, "delete", uapi.RTM_DELROUTE, 0, r)
 }
 
@@ -87,12 +97,15 @@ func write(ctx context.Context, c Conn, verb string, typ netlink.HeaderType, fla
 	if err == nil {
 		_, err = c.Execute(m)
 	}
-	if err != nil {
-		return &rtnl.Error{
-			Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, m.Data), Err: err,
-		}
+	return writeError(verb, &r, m.Data, err)
+}
+
+// writeError says which verb on which route failed.
+func writeError(verb string, r *Route, payload []byte, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &rtnl.Error{Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, payload), Err: err}
 }
 
 // request is the message for a verb. Ages are the kernel's to say.

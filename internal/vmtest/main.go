@@ -22,6 +22,8 @@
 //	-run      only the tests that match, as go test has it
 //	-skip     not the tests that match, likewise
 //	-timeout  what the tests of one package may take on one kernel (10m)
+//	-p        how many kernels to test at the same time (as many as there are
+//	          processors); the reports come one after the other
 //	-accel    kvm or tcg, if the choice made for this host is wrong
 //	-update   ask for newer kernels than those in the cache
 //	-v        print all output of the tests as it comes
@@ -60,7 +62,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -74,7 +79,14 @@ type options struct {
 	update   bool
 	verbose  bool
 	accel    string
+	parallel int
 	packages []string
+}
+
+// processors is how many a machine has: those of the host, by the number of
+// machines at a time.
+func (o *options) processors() int {
+	return max(1, min(runtime.NumCPU()/o.parallel, 4))
 }
 
 // errFailed is the end of a run whose report has said all.
@@ -103,12 +115,16 @@ func parse(args []string) (options, error) {
 	set.StringVar(&o.skip, "skip", "", "not the tests that match the `regexp`")
 	set.DurationVar(&o.timeout, "timeout", 10*time.Minute, "limit for each package")
 	set.StringVar(&o.accel, "accel", accelerator(), "`accelerator` of the emulator, kvm or tcg")
+	set.IntVar(&o.parallel, "p", 0, "test `n` kernels at the same time (0: as many as there are processors)")
 	set.BoolVar(&o.update, "update", false, "look for newer kernels")
 	set.BoolVar(&o.verbose, "v", false, "print all output")
 	if err := set.Parse(args); err != nil {
 		return o, err
 	}
 	o.series = strings.Split(*kernels, ",")
+	if o.parallel < 1 || o.parallel > len(o.series) {
+		o.parallel = min(len(o.series), runtime.NumCPU())
+	}
 	o.packages = set.Args()
 	if len(o.packages) == 0 {
 		o.packages = []string{"./..."}
@@ -134,15 +150,37 @@ func test(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	failed := false
-	for _, k := range kernels {
-		ok, err := b.testOn(ctx, k, busybox, o)
-		if err != nil {
-			return err
-		}
-		failed = failed || !ok
+	return b.testAll(ctx, kernels, busybox, o)
+}
+
+// testAll runs the tests on some kernels at a time. An error ends all of them.
+func (b *build) testAll(ctx context.Context, kernels []kernel, busybox string, o options) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := newTurns(os.Stdout, len(kernels))
+	slots := make(chan struct{}, o.parallel)
+	failed := make([]bool, len(kernels))
+	var wg sync.WaitGroup
+	for i, k := range kernels {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			defer out.list[i].Close()
+			ok, err := b.testOn(ctx, k, busybox, o, out.list[i])
+			if err != nil {
+				cancel(err)
+			}
+			failed[i] = !ok
+		})
 	}
-	if failed {
+	wg.Wait()
+	switch err := context.Cause(ctx); {
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted")
+	case err != nil:
+		return err
+	}
+	if slices.Contains(failed, true) {
 		return errFailed
 	}
 	return nil
@@ -167,8 +205,9 @@ func fetch(ctx context.Context, o options) ([]kernel, string, error) {
 	return kernels, busybox, err
 }
 
-// testOn runs the tests on one kernel. Its error is one that ends the run.
-func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options) (bool, error) {
+// testOn runs the tests on one kernel and reports to w. Its error is one that
+// ends the run.
+func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options, w io.Writer) (bool, error) {
 	find, err := finder(ctx, k.modules)
 	if err != nil {
 		return false, err
@@ -177,7 +216,7 @@ func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options)
 	if err != nil {
 		return false, err
 	}
-	initramfs, console := filepath.Join(b.dir, "initramfs"), filepath.Join(b.dir, "console")
+	initramfs, console := filepath.Join(b.dir, k.release+".initramfs"), filepath.Join(b.dir, k.release+".console")
 	err = writeFile(initramfs, func(w io.Writer) error {
 		return b.writeInitramfs(w, b.plan(mods, o), mods, busybox)
 	})
@@ -185,7 +224,7 @@ func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options)
 		return false, err
 	}
 
-	r := newReport(os.Stdout, o.verbose)
+	r := newReport(w, o.verbose)
 	r.release = k.release
 	var pkgs []string
 	for _, t := range b.tests {
@@ -195,9 +234,9 @@ func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options)
 		}
 	}
 	// Between two events lies at most the longest silence of a test.
-	err = boot(ctx, qemuCommand(o.accel, k.image, initramfs, console), o.timeout+time.Minute, r.handle)
+	err = boot(ctx, qemuCommand(o.accel, o.processors(), k.image, initramfs, console), o.timeout+time.Minute, r.handle)
 	if ctx.Err() != nil {
-		return false, errors.New("interrupted")
+		return false, ctx.Err()
 	}
 	if err != nil {
 		b, _ := os.ReadFile(console)

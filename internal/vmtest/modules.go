@@ -31,8 +31,7 @@ type module struct {
 }
 
 // loadOrder returns the wanted modules and those that they need, each after
-// those it needs. It leaves out what find does not find, by returning nil: that
-// is built in, or the kernel lacks it, and then the tests say so.
+// those it needs. It leaves out what find returns nil for: that is built in.
 //
 // The order is that of modules.dep(5), which the kernel's package has not: it
 // is made where the package is installed, from what the modules say themselves.
@@ -66,6 +65,8 @@ func loadOrder(wanted []string, find func(name string) (*module, error)) ([]*mod
 }
 
 // finder returns the function that loadOrder needs, for the modules below dir.
+// What is neither there nor built in is an error: tests that need it would do
+// with less, or fail one by one.
 func finder(ctx context.Context, dir string) (func(name string) (*module, error), error) {
 	paths := map[string]string{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -74,10 +75,26 @@ func finder(ctx context.Context, dir string) (func(name string) (*module, error)
 		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	list, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
+	if err != nil {
+		return nil, err
+	}
+	builtin := map[string]bool{}
+	for line := range strings.Lines(string(list)) {
+		if name, ok := moduleName(strings.TrimSpace(line)); ok {
+			builtin[name] = true
+		}
+	}
 	return func(name string) (*module, error) {
 		p := paths[name]
-		if p == "" {
+		if p == "" && builtin[name] {
 			return nil, nil
+		}
+		if p == "" {
+			return nil, fmt.Errorf("%s: no module %s", dir, name)
 		}
 		content, err := decompress(ctx, p)
 		if err != nil {
@@ -88,7 +105,7 @@ func finder(ctx context.Context, dir string) (func(name string) (*module, error)
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
 		return &module{name: name, content: content, depends: depends}, nil
-	}, err
+	}, nil
 }
 
 // moduleName returns the name of the module in a file. Where a file has a

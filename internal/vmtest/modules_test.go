@@ -80,10 +80,15 @@ func TestParseDepends(t *testing.T) {
 	}
 }
 
-// What is no module is an error that names the file; what is not there is not.
+// What is no module is an error that names the file, and so is what is not
+// there, unless it is built in.
 func TestFinder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "veth.ko"), []byte("no ELF"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list := []byte("kernel/drivers/net/dummy.ko\nkernel/net/802/stp.ko\n")
+	if err := os.WriteFile(filepath.Join(dir, "modules.builtin"), list, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	find, err := finder(context.Background(), dir)
@@ -92,6 +97,9 @@ func TestFinder(t *testing.T) {
 	}
 	if m, err := find("dummy"); m != nil || err != nil {
 		t.Errorf("dummy: got %v, %v", m, err)
+	}
+	if _, err := find("vrf"); err == nil || !strings.HasSuffix(err.Error(), ": no module vrf") {
+		t.Errorf("vrf: got %v", err)
 	}
 	if _, err := find("veth"); err == nil || !strings.Contains(err.Error(), "veth.ko") {
 		t.Errorf("veth: got %v", err)

@@ -21,7 +21,7 @@ type report struct {
 	ran     map[string]bool // packages that have ended
 
 	passed, failed, skipped int // tests
-	bad                     int // packages
+	bad                     int // packages, and what failed beside them
 }
 
 func newReport(w io.Writer, verbose bool) *report {
@@ -36,7 +36,8 @@ func (r *report) handle(e wire.Event) {
 	case wire.Ready:
 		r.release = e.Text
 		r.printf("# linux %s, booted in %s\n", e.Text, seconds(time.Since(r.began)))
-	case wire.Note:
+	case wire.Note: // something that tests rely on did not work
+		r.bad++
 		r.printf("# %s\n", e.Text)
 	case wire.Start:
 		r.pkg, r.results = e.Package, newResults()
@@ -120,7 +121,7 @@ func (r *report) summary() bool {
 	r.printf("%s\tlinux %s\t%s\t%d passed, %d failed, %d skipped", word, r.release,
 		seconds(time.Since(r.began)), r.passed, r.failed, r.skipped)
 	if r.bad > 0 {
-		r.printf("; packages that failed: %d", r.bad)
+		r.printf("; failures: %d", r.bad)
 	}
 	r.printf("\n")
 	return ok

@@ -70,11 +70,11 @@ const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off
 
 // qemuCommand describes a machine with two serial ports and nothing else: the
 // console goes to a file, the events to standard output.
-func qemuCommand(accel, image, initramfs, console string) []string {
+func qemuCommand(accel string, processors int, image, initramfs, console string) []string {
 	return []string{
 		qemu, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
 		"-accel", accel, "-cpu", "max",
-		"-smp", strconv.Itoa(min(runtime.NumCPU(), 4)), "-m", "1024",
+		"-smp", strconv.Itoa(processors), "-m", "1024",
 		"-kernel", image, "-initrd", initramfs, "-append", kernelArgs,
 		"-serial", "file:" + console,
 		"-chardev", "stdio,id=events,signal=off", "-serial", "chardev:events",

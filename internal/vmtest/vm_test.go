@@ -73,9 +73,9 @@ func TestBootInterrupted(t *testing.T) {
 }
 
 func TestQemuCommand(t *testing.T) {
-	got := strings.Join(qemuCommand("tcg", "vmlinuz", "initramfs", "log"), " ")
+	got := strings.Join(qemuCommand("tcg", 2, "vmlinuz", "initramfs", "log"), " ")
 	for _, want := range []string{
-		"-accel tcg ", "-kernel vmlinuz -initrd initramfs ", " panic=-1 ", "-no-reboot ",
+		"-accel tcg ", "-smp 2 ", "-kernel vmlinuz -initrd initramfs ", " panic=-1 ", "-no-reboot ",
 		"-nodefaults ",               // no network, no disk
 		"-serial file:log -chardev ", // the console is ttyS0, so the events are ttyS1
 	} {
@@ -142,7 +142,7 @@ func TestInitramfs(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	o, err := parse([]string{"-kernel", "6.12", "-timeout", "2m", "-accel", "tcg", "./rule"})
-	want := options{series: []string{"6.12"}, timeout: 2 * time.Minute, accel: "tcg", packages: []string{"./rule"}}
+	want := options{series: []string{"6.12"}, timeout: 2 * time.Minute, accel: "tcg", parallel: 1, packages: []string{"./rule"}}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("got %+v, %v", o, err)
 	}
