@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
@@ -98,11 +99,25 @@ var usecTS = uapi.Version{Major: 6, Minor: 7}
 // and deleting it leaves what was there before.
 func TestKernelRandom(t *testing.T) {
 	_, c := kernel(t)
+	objects := map[Family]uint32{IPv4: 7, IPv6: 8}
+	for family, id := range objects {
+		if _, err := AddNextHop(t.Context(), c, NextHopObject{ID: id, Gateway: gateways[family][0], OIF: eth0}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := list(t, c, Filter{})
 	g := newGenerator(1)
 	n := 0
+	seen := map[uapi.RTA]bool{}
 	for range 800 {
 		r := g.route()
+		switch {
+		case g.maybe(8):
+			r = Route{Family: r.Family, Dst: r.Dst, Table: r.Table, Protocol: r.Protocol, Priority: r.Priority,
+				NextHopID: objects[r.Family]}
+		case g.maybe(4) && r.Family == IPv6 && r.Type == 0: // any other it ignores the time of
+			r.Expires = Some(time.Duration(100+g.IntN(10000)) * time.Second)
+		}
 		if v, ok := uapi.Running(); ok && v.Less(usecTS) && r.Metrics.Features&FeatureTCPUsecTS != 0 {
 			if err := Add(t.Context(), c, r); !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%s: %v", r, err)
@@ -125,6 +140,13 @@ func TestKernelRandom(t *testing.T) {
 		if got, want := listed[0].Canonical(), r.Canonical(); !got.Equal(want) {
 			t.Fatalf("added %+v:\n%s", r, cmp.Diff(want, got, cmp.AllowUnexported(Opt[uint32]{}, Opt[Preference]{})))
 		}
+		if left, want := listed[0].CacheInfo.Expires, r.Expires.Or(0); want > 0 &&
+			(left <= 0 || left > int32(want/time.Second*userHZ)) || want == 0 && left != 0 {
+			t.Errorf("%s: ticks left %d", r, left)
+		}
+		if m, err := r.request(uapi.RTM_NEWROUTE, 0); err == nil {
+			see(t, seen, m.Data)
+		}
 		if back := parse(t, listed[0].String()); !back.Equal(listed[0]) {
 			t.Fatalf("%s parsed is %s", listed[0], back)
 		}
@@ -139,6 +161,13 @@ func TestKernelRandom(t *testing.T) {
 	if n < 600 {
 		t.Errorf("%d routes", n)
 	}
+	const lookup = "TestKernelLookup"
+	wantRows(t, seen, map[uapi.RTA]string{
+		uapi.RTA_IIF: lookup, uapi.RTA_MARK: lookup, uapi.RTA_UID: lookup, uapi.RTA_IP_PROTO: lookup,
+		uapi.RTA_SPORT: lookup, uapi.RTA_DPORT: lookup, uapi.RTA_FLOWLABEL: lookup,
+		uapi.RTA_NEWDST: "TestKernelMPLS", uapi.RTA_TTL_PROPAGATE: "TestKernelMPLS",
+		uapi.RTA_CACHEINFO: "the kernel's own", uapi.RTA_PAD: "never written",
+	})
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 		t.Errorf("routes (-before +after):\n%s", diff)
 	}

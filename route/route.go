@@ -74,9 +74,10 @@ type Route struct {
 	// (RTA_ENCAP_TYPE, RTA_ENCAP)
 	Encap Encap
 	// Expires is the time after which the kernel deletes the route, whole
-	// seconds: expires. IPv6 only. Unset: never. It is only written; what is
-	// left of it is in CacheInfo, which [Add] goes by if Expires is unset.
-	// Linux 4.5. (RTA_EXPIRES)
+	// seconds: expires. IPv6 only, and of a route that refuses packets the
+	// kernel ignores it. Unset: never. It is only written; what is left of it
+	// is in CacheInfo, which [Add] goes by if Expires is unset. Linux 4.5.
+	// (RTA_EXPIRES)
 	Expires Opt[time.Duration]
 
 	// Label is the destination of an MPLS route, 20 bits, instead of Dst.

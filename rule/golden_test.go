@@ -245,15 +245,23 @@ func TestAppendError(t *testing.T) {
 // Random rules of all fields together, through bytes and through text.
 func TestRoundTrip(t *testing.T) {
 	g := newGenerator(2)
+	seen := map[uapi.FRA]bool{}
 	for range 20000 {
 		r := g.rule()
+		if g.maybe(6) {
+			r.Unknown = g.unknown()
+		}
 		b, err := r.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
 		}
+		see(seen, b)
 		var back Rule
 		if err := back.UnmarshalBinary(b); err != nil || back != r {
 			t.Fatalf("%x: %s is %s, %v", b, r, back, err)
+		}
+		if again, err := back.MarshalBinary(); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%s:\n got %x, %v\nwant %x", r, again, err, b)
 		}
 		if back, err := Parse(r.String(), nil); err != nil || back != r {
 			t.Fatalf("%q is %s, %v", r, back, err)
@@ -262,6 +270,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("the canonical form %s has another, %s", c, c.Canonical())
 		}
 	}
+	wantRows(t, seen, func(uapi.FRA) bool { return true })
 }
 
 // Attributes of a newer kernel go through bytes and text, and do not get lost.

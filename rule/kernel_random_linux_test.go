@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -23,6 +24,7 @@ func TestKernelRandom(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := newGenerator(1)
+	seen := map[uapi.FRA]bool{}
 	var added []Rule
 	for range 600 {
 		r := g.rule()
@@ -44,6 +46,9 @@ func TestKernelRandom(t *testing.T) {
 		if back := parse(t, got.String()); back != got {
 			t.Fatalf("%s parsed is %s", got, back)
 		}
+		if b, err := r.MarshalBinary(); err == nil {
+			see(seen, b)
+		}
 		// One in two stays, so that the next ones have company.
 		if g.maybe(2) {
 			added = append(added, r)
@@ -53,6 +58,7 @@ func TestKernelRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	wantRows(t, seen, has)
 	for _, r := range added {
 		if err := Delete(t.Context(), c, r); err != nil {
 			t.Fatal(err)

@@ -1,10 +1,13 @@
 package rule
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -128,6 +131,33 @@ func (g generator) ports() Ports {
 	first := uint16(1 + g.IntN(60000))
 	return pick(g, Port(first), PortRange(first, first+uint16(g.IntN(5000))),
 		Port(first&0xfff0|0x10).Masked(0xfff0), Port(first).Masked(0xffff))
+}
+
+// unknown makes attributes of a kernel from the future.
+func (g generator) unknown() route.Attributes {
+	var b []byte
+	for range 1 + g.IntN(3) {
+		b = attr.Append(b, uint16(40+g.IntN(1000)), binary.NativeEndian.AppendUint64(nil, g.Uint64())[:g.IntN(9)])
+	}
+	return route.Attributes(b)
+}
+
+// see notes the attributes of a rule's message.
+func see(seen map[uapi.FRA]bool, b []byte) {
+	for num := range attr.All(string(b[uapi.SizeofFibRuleHdr:])) {
+		seen[uapi.FRA(num)] = true
+	}
+}
+
+// wantRows fails for each attribute that has a row, and that the kernel has,
+// but no random rule had.
+func wantRows(t *testing.T, seen map[uapi.FRA]bool, has func(uapi.FRA) bool) {
+	t.Helper()
+	for num := range uapi.FRA(256) {
+		if codec.Name(uint16(num)) != "" && num != uapi.FRA_PAD && !seen[num] && has(num) {
+			t.Errorf("no random rule had %s", num)
+		}
+	}
 }
 
 // parse reads a rule that a test wrote.
