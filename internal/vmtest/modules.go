@@ -19,7 +19,7 @@ import (
 var modules = []string{
 	"af_packet", "tun",
 	"veth", "dummy", "macvlan", "ipvlan", "vrf", "vxlan", "geneve", "bridge", "8021q",
-	"mpls_router", "mpls_iptunnel",
+	"mpls_router", "mpls_iptunnel", "xfrm_interface",
 }
 
 // module is a kernel module: what it is called, what it is made of, and the

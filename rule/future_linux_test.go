@@ -1,0 +1,101 @@
+//go:build linux
+
+package rule
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// A future is a Conn to a kernel that has one more attribute than the running
+// one: the first rule of a priority has it. It notes what is asked to be
+// deleted.
+type future struct {
+	route.Conn
+	prio    uint32
+	deleted *[]Rule
+}
+
+const (
+	futureAttr    uapi.FRA = 60
+	futurePayload          = "\x01\x02\x03"
+)
+
+func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if m.Header.Type == uapi.RTM_DELRULE {
+		var r Rule
+		if err := r.UnmarshalBinary(m.Data); err != nil {
+			return nil, err
+		}
+		*f.deleted = append(*f.deleted, r)
+	}
+	msgs, err := f.Conn.Execute(m)
+	for i := range msgs {
+		var r Rule
+		if msgs[i].Header.Type == uapi.RTM_NEWRULE && r.UnmarshalBinary(msgs[i].Data) == nil && r.Priority == Pref(f.prio) {
+			msgs[i].Data = attr.Append(slices.Clone(msgs[i].Data), uint16(futureAttr), []byte(futurePayload))
+			break
+		}
+	}
+	return msgs, err
+}
+
+// What a newer kernel says of a rule survives a listing, text and JSON, comes
+// back to it when the rule is deleted, and tells the rule from another.
+func TestKernelFuture(t *testing.T) {
+	ns, real := kernel(t)
+	before := list(t, real, Filter{})
+	for name, c := range conns(t, ns) {
+		var deleted []Rule
+		c := future{c, 100, &deleted}
+		plain := parse(t, "from 10.0.0.0/8 pref 100 lookup 10")
+		for range 2 { // not to be told apart by what this kernel knows
+			if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create, plain); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rules, err := List(t.Context(), c, Filter{Priority: Pref(100)})
+		if err != nil || len(rules) != 2 {
+			t.Fatalf("%s: %v, %v", name, rules, err)
+		}
+		newer := rules[0]
+		want := []string{"100: from 10.0.0.0/8 lookup 10 attribute 60 010203", "100: from 10.0.0.0/8 lookup 10"}
+		if got := []string{newer.String(), rules[1].String()}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		if back := parse(t, newer.String()); back != newer {
+			t.Errorf("%s: %s parsed is %s", name, newer, back)
+		}
+		// ip(8) has no word for it, and shows the rest.
+		if got := newer.Show(route.Style{}); got != "100:\tfrom 10.0.0.0/8 lookup 10" {
+			t.Errorf("%s: shown as %q", name, got)
+		}
+		// Without the attribute, the kernel would take the rule that has it.
+		if err := Delete(t.Context(), c, plain); err == nil || !strings.Contains(err.Error(), "the kernel would delete") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if deleted != nil {
+			t.Errorf("%s: asked to delete %v", name, deleted)
+		}
+		if err := Delete(t.Context(), c, newer); err != nil {
+			t.Error(err)
+		}
+		if len(deleted) != 1 || deleted[0].Unknown != newer.Unknown {
+			t.Errorf("%s: asked to delete %v", name, deleted)
+		}
+		if err := Delete(t.Context(), real, plain); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(before, list(t, real, Filter{})); diff != "" {
+			t.Errorf("%s: rules (-before +after):\n%s", name, diff)
+		}
+	}
+}
