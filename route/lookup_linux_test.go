@@ -4,7 +4,9 @@ package route
 
 import (
 	"errors"
+	"io/fs"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -145,12 +147,21 @@ func TestKernelErrorText(t *testing.T) {
 			`Gateway can not be a local address`,
 		"10.5.0.0/16 dev if3": `route: add "10.5.0.0/16 dev if3": file exists`,
 	} {
-		if err := Add(t.Context(), c, parse(t, s)); err == nil || err.Error() != want {
+		err := Add(t.Context(), c, parse(t, s))
+		if err == nil || err.Error() != want {
 			t.Errorf("\n got %v\nwant %s", err, want)
+		}
+		var op *netlink.OpError
+		if !errors.As(err, &op) || !strings.Contains(want, op.Message) {
+			t.Errorf("%s: no *netlink.OpError with the kernel's words: %v", s, err)
+		}
+		if errors.Is(err, fs.ErrExist) != strings.HasSuffix(want, "file exists") {
+			t.Errorf("%s: fs.ErrExist: %v", s, err)
 		}
 	}
 	err := Delete(t.Context(), c, parse(t, "10.77.0.0/16 via 192.168.1.1"))
-	if want := `route: delete "10.77.0.0/16 via 192.168.1.1": no such process`; err == nil || err.Error() != want {
+	if want := `route: delete "10.77.0.0/16 via 192.168.1.1": no such process`; err == nil || err.Error() != want ||
+		!errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 	err = Replace(t.Context(), c, Route{Gateway: netip.MustParseAddr("fe80::1%eth0"), OIF: eth0})

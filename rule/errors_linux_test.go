@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"net/netip"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -75,6 +77,13 @@ func TestKernelErrorText(t *testing.T) {
 		err := Add(t.Context(), c, parse(t, tt.rule))
 		if err == nil || err.Error() != tt.want || !errors.Is(err, tt.errno) {
 			t.Errorf("%s:\n got %v\nwant %s", tt.rule, err, tt.want)
+		}
+		var op *netlink.OpError
+		if !errors.As(err, &op) || !strings.Contains(tt.want, op.Message) {
+			t.Errorf("%s: no *netlink.OpError with the kernel's words: %v", tt.rule, err)
+		}
+		if errors.Is(err, fs.ErrExist) != (tt.errno == syscall.EEXIST) {
+			t.Errorf("%s: fs.ErrExist: %v", tt.rule, err)
 		}
 	}
 	err := Delete(t.Context(), c, parse(t, "pref 5 from 10.0.0.0/8 table 10"))

@@ -42,6 +42,12 @@ const (
 )
 
 // FRA is the number of a rule attribute, FRA_*.
+//
+// A kernel that does not know one accepts and ignores it: 6.1 makes of "dscp 10"
+// a rule that matches every packet, and 6.12 makes of "dscp 0xa/0x3e" the rule
+// "dscp 10". From 6.15 on, kernels report FRA_SPORT_MASK and FRA_DPORT_MASK of
+// 0xffff with every single port, and FRA_DSCP_MASK of 0x3f with every plain
+// FRA_DSCP, also of rules that were added without; before, there are none.
 type FRA uint16
 
 const (

@@ -29,7 +29,9 @@ const (
 	IFF_ECHO        = 0x40000 // 2.6.25
 )
 
-// IF_OPER_*: values of IFLA_OPERSTATE, RFC 2863.
+// IF_OPER_*: values of IFLA_OPERSTATE, RFC 2863. In 6.1 a veth that has just got
+// its carrier is IF_OPER_UNKNOWN, with IFF_RUNNING, for some milliseconds; in 6.12
+// it is not seen so. Interfaces of other kinds may be unknown for ever.
 const (
 	IF_OPER_UNKNOWN        = 0 // 2.6.17
 	IF_OPER_NOTPRESENT     = 1 // 2.6.17

@@ -164,12 +164,12 @@ const (
 	RTA_TABLE         RTA = 15 // 2.6.19 u32
 	RTA_MARK          RTA = 16 // 2.6 u32
 	RTA_MFC_STATS     RTA = 17 // 3.8 struct rta_mfc_stats
-	RTA_VIA           RTA = 18 // 4.1 u16 family, address
+	RTA_VIA           RTA = 18 // 4.1 u16 family, address; of an IPv4 route 5.2, ignored before
 	RTA_NEWDST        RTA = 19 // 4.1 MPLS labels
 	RTA_PREF          RTA = 20 // 4.1 u8, ICMPV6_ROUTER_PREF_*
 	RTA_ENCAP_TYPE    RTA = 21 // 4.3 u16, LWTUNNEL_ENCAP_*
 	RTA_ENCAP         RTA = 22 // 4.3 nested, by RTA_ENCAP_TYPE
-	RTA_EXPIRES       RTA = 23 // 4.5 u32, seconds, written only
+	RTA_EXPIRES       RTA = 23 // 4.5 u32, seconds, written only; ignored but for IPv6 routes that forward
 	RTA_PAD           RTA = 24 // 4.7
 	RTA_UID           RTA = 25 // 4.10 u32
 	RTA_TTL_PROPAGATE RTA = 26 // 4.12 u8
@@ -177,7 +177,7 @@ const (
 	RTA_SPORT         RTA = 28 // 4.18 be16
 	RTA_DPORT         RTA = 29 // 4.18 be16
 	RTA_NH_ID         RTA = 30 // 5.3 u32
-	RTA_FLOWLABEL     RTA = 31 // 6.14 be32
+	RTA_FLOWLABEL     RTA = 31 // 6.14 be32; before, EINVAL with strict checking, else ignored
 )
 
 var rtaTable = attributes{
@@ -282,7 +282,7 @@ const (
 	RTAX_FEATURE_SACK        = 2  // 2.6 no effect
 	RTAX_FEATURE_TIMESTAMP   = 4  // 2.6 no effect
 	RTAX_FEATURE_ALLFRAG     = 8  // 2.6 no effect
-	RTAX_FEATURE_TCP_USEC_TS = 16 // 6.7
+	RTAX_FEATURE_TCP_USEC_TS = 16 // 6.7 EINVAL before
 )
 
 // Size and offsets of struct rta_cacheinfo, the value of RTA_CACHEINFO.

@@ -14,8 +14,8 @@ const (
 	SEG6_LOCAL_OIF      Seg6Local = 7  // 4.14 u32
 	SEG6_LOCAL_BPF      Seg6Local = 8  // 4.18 nested SEG6_LOCAL_BPF_PROG_*
 	SEG6_LOCAL_VRFTABLE Seg6Local = 9  // 5.11 u32
-	SEG6_LOCAL_COUNTERS Seg6Local = 10 // 5.13 nested SEG6_LOCAL_CNT_*
-	SEG6_LOCAL_FLAVORS  Seg6Local = 11 // 6.1 nested SEG6_LOCAL_FLV_*
+	SEG6_LOCAL_COUNTERS Seg6Local = 10 // 5.13 nested SEG6_LOCAL_CNT_*; ignored before
+	SEG6_LOCAL_FLAVORS  Seg6Local = 11 // 6.1 nested SEG6_LOCAL_FLV_*; ignored before
 )
 
 var seg6LocalTable = attributes{

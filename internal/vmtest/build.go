@@ -22,6 +22,7 @@ type build struct {
 	dir   string // has the binaries
 	guest string // the guest's first program
 	tests []testBinary
+	ip    []string // ip(8) and the libraries that it needs
 }
 
 // testBinary is a package's compiled tests.
@@ -98,6 +99,32 @@ func compile(ctx context.Context, dir, command string, args ...string) error {
 	return err
 }
 
+// withLibraries returns the path of a program of the host, and those of the
+// libraries that it is linked with.
+func withLibraries(ctx context.Context, program string) ([]string, error) {
+	p, err := exec.LookPath(program)
+	if err != nil {
+		return nil, err
+	}
+	out, err := output(ctx, "", "ldd", p)
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{p}, parseLdd(out)...), nil
+}
+
+// parseLdd finds the files in what ldd(1) prints.
+func parseLdd(out string) (files []string) {
+	for line := range strings.Lines(out) {
+		for _, f := range strings.Fields(line) {
+			if path.IsAbs(f) {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}
+
 // commands are those that tests run, or may be run by, from busybox.
 var commands = []string{"cat", "echo", "false", "ls", "sh", "sleep", "true"}
 
@@ -117,6 +144,13 @@ func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busy
 	a.file("/bin/busybox", busybox)
 	for _, c := range commands {
 		a.symlink("/bin/"+c, "busybox")
+	}
+	for _, f := range b.ip {
+		name := f
+		if f == b.ip[0] {
+			name = "/bin/ip"
+		}
+		a.file(name, f)
 	}
 	for _, m := range mods {
 		a.data(modulePath(m), m.content)

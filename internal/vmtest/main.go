@@ -31,16 +31,18 @@
 // # What it needs
 //
 // Linux on x86-64 with Debian's apt, dpkg and archive keyring, whichever release,
-// and xz for the modules of newer kernels. The first run downloads, from the
-// mirror in the host's apt sources:
+// xz for the modules of newer kernels, and the host's ip(8) for the tests that
+// compare with it. The first run downloads, from the mirror in the host's apt
+// sources:
 //
 //	lists of packages     10 MB
 //	busybox-static         1 MB
 //	kernel 6.1            27 MB
 //	kernel 6.12           35 MB
-//	qemu-system-x86       17 MB, if it is missing; needs root or sudo
+//	qemu-system-x86       17 MB, if it is missing; needs root or sudo,
+//	xz-utils, iproute2           likewise
 //
-// Only the emulator is installed. The rest is unpacked in policyroute-vmtest in
+// Only these last three are installed. The rest is unpacked in policyroute-vmtest in
 // the user's cache directory, 200 MB in all, and serves the next run, which
 // downloads nothing; it may be deleted at any time. Nothing else is left behind,
 // also after Ctrl-C: the virtual machine has no disk and no network, and dies
@@ -139,7 +141,7 @@ func test(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := installQemu(ctx); err != nil {
+	if err := installTools(ctx); err != nil {
 		return err
 	}
 	kernels, busybox, err := fetch(ctx, o)
@@ -148,6 +150,9 @@ func test(ctx context.Context, o options) error {
 	}
 	b, err := buildAll(ctx, dir, o.packages)
 	if err != nil {
+		return err
+	}
+	if b.ip, err = withLibraries(ctx, "ip"); err != nil {
 		return err
 	}
 	return b.testAll(ctx, kernels, busybox, o)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,27 +21,36 @@ import (
 
 const qemu = "qemu-system-x86_64"
 
-// installQemu installs the emulator if it is missing.
-func installQemu(ctx context.Context) error {
-	if _, err := exec.LookPath(qemu); err == nil {
+// tools are the programs that the host needs, and the packages that have them:
+// the emulator, what unpacks modules, and what tests compare with.
+var tools = []struct{ program, pkg string }{{qemu, "qemu-system-x86"}, {"xz", "xz-utils"}, {"ip", "iproute2"}}
+
+// installTools installs those that are missing.
+func installTools(ctx context.Context) error {
+	var missing []string
+	for _, t := range tools {
+		if _, err := exec.LookPath(t.program); err != nil {
+			missing = append(missing, t.pkg)
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	fmt.Fprintln(os.Stderr, "vmtest: installing", qemu)
+	fmt.Fprintln(os.Stderr, "vmtest: installing", strings.Join(missing, " "))
 	var sudo []string
 	if os.Geteuid() != 0 {
 		sudo = []string{"sudo", "-n"}
 	}
 	for _, args := range [][]string{
 		{"apt-get", "update", "-qq"},
-		{"apt-get", "install", "-qq", "--no-install-recommends", "qemu-system-x86"},
+		append([]string{"apt-get", "install", "-qq", "--no-install-recommends"}, missing...),
 	} {
-		args = append(sudo, args...)
+		args = append(slices.Clone(sudo), args...)
 		if _, err := output(ctx, "", args[0], args[1:]...); err != nil {
-			return fmt.Errorf("no %s: install qemu-system-x86\n%w", qemu, err)
+			return fmt.Errorf("install %s\n%w", strings.Join(missing, " "), err)
 		}
 	}
-	_, err := exec.LookPath(qemu)
-	return err
+	return nil
 }
 
 // accelerator chooses kvm if it can be relied on, and else tcg, which emulates

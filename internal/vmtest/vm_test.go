@@ -140,6 +140,17 @@ func TestInitramfs(t *testing.T) {
 	}
 }
 
+func TestParseLdd(t *testing.T) {
+	got := parseLdd("\tlinux-vdso.so.1 (0x00007f22b5339000)\n\tlibmnl.so.0 => /lib/x86_64-linux-gnu/libmnl.so.0 (0x00007f22b51b6000)\n" +
+		"\t/lib64/ld-linux-x86-64.so.2 (0x00007f22b533b000)\n")
+	if want := []string{"/lib/x86_64-linux-gnu/libmnl.so.0", "/lib64/ld-linux-x86-64.so.2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := parseLdd("\tnot a dynamic executable\n"); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestParse(t *testing.T) {
 	o, err := parse([]string{"-kernel", "6.12", "-timeout", "2m", "-accel", "tcg", "./rule"})
 	want := options{series: []string{"6.12"}, timeout: 2 * time.Minute, accel: "tcg", parallel: 1, packages: []string{"./rule"}}
