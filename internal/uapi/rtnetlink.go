@@ -234,7 +234,7 @@ const (
 	RTAX_RTT                RTAX = 4  // 2.6 u32, 1/8 ms
 	RTAX_RTTVAR             RTAX = 5  // 2.6 u32, 1/4 ms
 	RTAX_SSTHRESH           RTAX = 6  // 2.6 u32, segments
-	RTAX_CWND               RTAX = 7  // 2.6 u32, segments
+	RTAX_CWND               RTAX = 7  // 2.6 u32, segments; locked and zero, EINVAL in 6.12.117
 	RTAX_ADVMSS             RTAX = 8  // 2.6 u32, bytes
 	RTAX_REORDERING         RTAX = 9  // 2.6 u32, segments
 	RTAX_HOPLIMIT           RTAX = 10 // 2.6 u32
