@@ -145,13 +145,7 @@ func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busy
 	for _, c := range commands {
 		a.symlink("/bin/"+c, "busybox")
 	}
-	for _, f := range b.ip {
-		name := f
-		if f == b.ip[0] {
-			name = "/bin/ip"
-		}
-		a.file(name, f)
-	}
+	b.writeIP(a)
 	for _, m := range mods {
 		a.data(modulePath(m), m.content)
 	}
@@ -177,6 +171,25 @@ func keepSource(root string) func(rel string, d fs.DirEntry) bool {
 		}
 		_, err := os.Stat(filepath.Join(root, rel, "go.mod"))
 		return err != nil
+	}
+}
+
+// ipFiles are what ip(8) reads names from; a host need not have all of them.
+var ipFiles = []string{"/etc/protocols", "/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2"}
+
+// writeIP writes the host's ip(8) and what it needs.
+func (b *build) writeIP(a *archive) {
+	if len(b.ip) == 0 {
+		return
+	}
+	a.file("/bin/ip", b.ip[0])
+	for _, library := range b.ip[1:] {
+		a.file(library, library)
+	}
+	for _, name := range ipFiles {
+		if _, err := os.Stat(name); err == nil {
+			a.tree(name, name, func(string, fs.DirEntry) bool { return true })
+		}
 	}
 }
 
