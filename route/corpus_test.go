@@ -75,6 +75,7 @@ func TestCorpusRequest(t *testing.T) {
 			}
 		}
 	}
+	t.Logf("words → request: %d cases, %d of them differ as listed", n, len(differ))
 	if n < 250 {
 		t.Errorf("%d requests", n)
 	}
@@ -92,6 +93,7 @@ func TestCorpusRefused(t *testing.T) {
 			t.Errorf("%s is %s; ip: %s", c.Words(), r, c.Stderr)
 		}
 	}
+	t.Logf("words refused: %d cases", n)
 	if n < 10 {
 		t.Errorf("%d refusals of words", n)
 	}
@@ -128,6 +130,7 @@ func TestCorpusKernel(t *testing.T) {
 			}
 		}
 	}
+	t.Logf("kernel → message and text, and back: %d payloads", n)
 	if n < 250 {
 		t.Errorf("%d payloads", n)
 	}
@@ -236,6 +239,7 @@ func TestCorpusCanonical(t *testing.T) {
 			t.Errorf("%s: listed as %s, canonical is %s", c.Words(), got, want)
 		}
 	}
+	t.Logf("words and kernel, in canonical form: %d cases", n)
 	if n < 250 {
 		t.Errorf("%d cases", n)
 	}

@@ -72,7 +72,7 @@ func TestCorpusShow(t *testing.T) {
 			count[form.option]++
 		}
 	}
-	t.Logf("cases shown: %v", count)
+	t.Logf("kernel → %v cases", count)
 	for _, n := range []string{"show", "show -d", "json"} {
 		if count[n] < 256 {
 			t.Errorf("%s: %d cases", n, count[n])

@@ -124,6 +124,7 @@ func (r *Rule) normalize() {
 	r.SuppressPrefixLength = canonicalOpt(r.SuppressPrefixLength, unsetU32)
 	r.SuppressIfGroup = canonicalOpt(r.SuppressIfGroup, unsetU32)
 	r.TunID = canonicalOpt(r.TunID, 0)
+	r.Unknown = withoutNAT(r.Unknown)
 	if r.Family == route.IPv6 {
 		r.Realms = route.Realms{}
 	}

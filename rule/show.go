@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -235,6 +236,18 @@ func showGoto(o *iptext.Out, r *shown) {
 
 // actionNAT is an action of Linux 2.2 to 2.6. Kernels still accept it.
 const actionNAT = Action(route.TypeNAT)
+
+// withoutNAT are attributes as kernels report them, which drop the address of
+// actionNAT.
+func withoutNAT(unknown route.Attributes) route.Attributes {
+	var b []byte
+	for num, p := range unknown.All() {
+		if num != uint16(uapi.FRA_UNUSED2) {
+			b = attr.Append(b, num, p)
+		}
+	}
+	return route.Attributes(b)
+}
 
 // showNAT writes what actionNAT translates to: an address, which had the number
 // that FRA_UNUSED2 has now and which kernels no longer keep.

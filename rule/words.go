@@ -3,10 +3,12 @@ package rule
 import (
 	"encoding"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -94,26 +96,17 @@ var words = iptext.Table[line]{
 			}
 		}},
 	{Names: []string{"goto"},
-		Parse: func(w *iptext.Words, l *line) (err error) {
-			l.Action, l.action = ActionGoto, true
-			l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
-			return err
-		},
+		Parse: argGoto,
 		Print: func(p *iptext.Printer, l *line) {
 			if l.Goto != 0 || l.Action == ActionGoto {
 				p.Put("goto", iptext.Decimal(l.Goto))
 			}
 		}},
 	{Names: []string{"type"},
-		Parse: func(w *iptext.Words, l *line) error {
-			l.action = true
-			if w.Accept("unicast") {
-				l.Action = ActionLookup
-				return nil
-			}
-			return iptext.ArgText(w, "an action", &l.Action)
-		},
+		Parse: argType,
 		Print: printType},
+	routeTypes(),
+	{Names: []string{"nat", "map-to"}, Parse: argNAT},
 	actionWord(ActionNop), actionWord(ActionBlackhole),
 	actionWord(ActionUnreachable), actionWord(ActionProhibit),
 	{Names: []string{"suppress_prefixlength", "sup_pl"},
@@ -175,6 +168,67 @@ var words = iptext.Table[line]{
 // lookup reports whether the verbs take l for a rule that looks a packet up.
 func (l *line) lookup() bool {
 	return l.Action == ActionLookup || l.Action == 0 && l.Goto == 0
+}
+
+// argGoto takes the priority of the rule to go on with.
+func argGoto(w *iptext.Words, l *line) (err error) {
+	l.Action, l.action = ActionGoto, true
+	l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
+	return err
+}
+
+// argType takes an action, also one that is a word of its own, or a type of
+// routes.
+func argType(w *iptext.Words, l *line) error {
+	if w.Accept(ActionGoto.String()) {
+		return argGoto(w, l)
+	}
+	l.action = true
+	if t, ok := routeType(w.Peek()); ok {
+		w.Take()
+		l.Action = Action(t)
+		return nil
+	}
+	return iptext.ArgText(w, "an action", &l.Action)
+}
+
+// routeTypes are the types of routes that ip(8) takes for an action and that
+// are none: to the kernel each is the action with its number.
+func routeTypes() iptext.Word[line] {
+	return iptext.Word[line]{
+		Names: []string{"unicast", "local", "broadcast", "brd", "anycast", "multicast", "throw", "xresolve"},
+		Parse: func(w *iptext.Words, l *line) error {
+			t, _ := routeType(w.Last())
+			l.Action, l.action = Action(t), true
+			return nil
+		},
+	}
+}
+
+// routeType is the type of routes that a word of routeTypes names.
+func routeType(s string) (t route.Type, ok bool) {
+	if s == "brd" {
+		return route.TypeBroadcast, true
+	}
+	if !slices.Contains(routeTypes().Names, s) {
+		return 0, false
+	}
+	return t, t.UnmarshalText([]byte(s)) == nil
+}
+
+// argNAT takes the address to translate to. Kernels from Linux 2.6 on store the
+// action and drop the address.
+func argNAT(w *iptext.Words, l *line) error {
+	var a netip.Addr
+	if err := iptext.ArgAddr(w, &a); err != nil {
+		return err
+	}
+	if !a.Is4() {
+		return w.Errorf("not an IPv4 address")
+	}
+	l.Action, l.nat = actionNAT, true
+	l.Unknown += route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), a.AsSlice()))
+	return nil
 }
 
 // printType writes an action that no other word stands for.
