@@ -63,7 +63,7 @@ func argEncap(w *iptext.Words, n *Names, e *Encap) error {
 	case EncapTypeSeg6Local:
 		*e, err = parseEncapSeg6Local(w, n)
 	default:
-		err = w.Errorf("not a type of encapsulation with words: use %s %d", rawWord, t)
+		*e, err = parseEncapRaw(w, n, EncapType(t))
 	}
 	return err
 }

@@ -134,7 +134,7 @@ func showIOAM6(o *iptext.Out, data Attributes) {
 	put(o, "mode", "mode ", enumName(ioam6Modes, uint64(mode[0]), "<unknown>"))
 	if !inline {
 		putAddrBytes(o, tunSrcWord, src)
-		putAddrBytes(o, "tundst", dst)
+		putAddrBytes(o, tunDstWord, dst)
 	}
 	o.Null("trace", "trace ")
 	o.Null("prealloc", "prealloc ")

@@ -269,6 +269,8 @@ int main(void)
 	P(IOAM6_IPTUNNEL_MODE_INLINE);
 	P(IOAM6_IPTUNNEL_MODE_ENCAP);
 	P(IOAM6_IPTUNNEL_MODE_AUTO);
+	VALUE("RPLSRHdrHdrlen", offsetof(struct ipv6_rpl_sr_hdr, hdrlen));
+	VALUE("RPLSRHdrType", offsetof(struct ipv6_rpl_sr_hdr, type));
 	VALUE("RPLSRHdrSegmentsLeft", offsetof(struct ipv6_rpl_sr_hdr, segments_left));
 	VALUE("SizeofRPLSRHdr", sizeof(struct ipv6_rpl_sr_hdr));
 	VALUE("IOAM6TraceHdrNamespace", offsetof(struct ioam6_trace_hdr, namespace_id));
