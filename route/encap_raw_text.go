@@ -222,7 +222,8 @@ func argTrace(w *iptext.Words) ([]byte, error) {
 	}
 }
 
-// parseXFRM takes the number of an XFRM interface, and an interface.
+// parseXFRM takes the number of an XFRM interface, and an interface. ip(8) drops
+// all words of the route behind them; here they count.
 func parseXFRM(w *iptext.Words, n *Names) ([]byte, error) {
 	var id, link uint32
 	for {
