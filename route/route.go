@@ -248,6 +248,9 @@ func (r *Route) setTarget() {
 		// The kernel reports the object's gateway and the like, and refuses
 		// them beside its number.
 		r.Gateway, r.OIF, r.Multipath, r.Encap = netip.Addr{}, 0, nil, nil
+		if r.Type == TypeBlackhole { // the object's, which the kernel reports
+			r.Type = TypeUnicast
+		}
 	}
 	if left := r.CacheInfo.Expires; left > 0 && !r.Expires.IsSet() {
 		r.Expires.Set((time.Duration(left) + userHZ - 1) / userHZ * time.Second)

@@ -84,6 +84,9 @@ func Delete(ctx context.Context, c Conn, r Route) error {
 	}
 	r.setTarget()
 	r.Metrics.clamp() // the kernel compares them with what it made of them
+	if r.NextHopID != 0 {
+		r.Type = 0 // any: a listing has that of the object
+	}
 	return write(ctx, c, "delete", uapi.RTM_DELROUTE, 0, r)
 }
 
