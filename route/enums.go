@@ -186,43 +186,6 @@ func (s *Scope) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// An IPProto is a protocol above IP, IPPROTO_* of linux/in.h and the IANA's
-// registry. The zero IPProto is unset.
-type IPProto uint8
-
-// The protocols that the kernel tells apart when it looks up a route.
-const (
-	ICMP   IPProto = uapi.IPPROTO_ICMP
-	TCP    IPProto = uapi.IPPROTO_TCP
-	UDP    IPProto = uapi.IPPROTO_UDP
-	ICMPv6 IPProto = uapi.IPPROTO_ICMPV6
-)
-
-// ipProtos are the names of ip-rule(8)'s ipproto, which iproute2 has built in
-// for the kernel's own protocols.
-var ipProtos = iptext.Enum{
-	{N: 1, Name: "icmp"}, {N: 2, Name: "igmp"}, {N: 4, Name: "ipencap"}, {N: 6, Name: "tcp"},
-	{N: 17, Name: "udp"}, {N: 33, Name: "dccp"}, {N: 41, Name: "ipv6"}, {N: 47, Name: "gre"},
-	{N: 50, Name: "esp"}, {N: 51, Name: "ah"}, {N: 58, Name: "ipv6-icmp"}, {N: 89, Name: "ospf"},
-	{N: 94, Name: "ipip"}, {N: 103, Name: "pim"}, {N: 108, Name: "ipcomp"}, {N: 112, Name: "vrrp"},
-	{N: 115, Name: "l2tp"}, {N: 132, Name: "sctp"}, {N: 136, Name: "udplite"}, {N: 137, Name: "mpls-in-ip"},
-}
-
-// String is the name of p in /etc/protocols, such as tcp, else its number.
-func (p IPProto) String() string { return ipProtos.Name(uint8(p)) }
-
-// MarshalText returns what String does.
-func (p IPProto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// UnmarshalText reads what String prints, or any number of 8 bits.
-func (p *IPProto) UnmarshalText(text []byte) error {
-	n, err := ipProtos.Unmarshal("route", "a protocol above IP", text)
-	if err == nil {
-		*p = IPProto(n)
-	}
-	return err
-}
-
 // A Preference ranks a default route from a router advertisement,
 // ICMPV6_ROUTER_PREF_* of linux/icmpv6.h. The zero Preference is medium.
 type Preference uint8
