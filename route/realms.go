@@ -32,7 +32,7 @@ func (r Realms) Text(n *rttables.Names) string {
 	return db.Name(uint32(r.Src)) + "/" + db.Name(uint32(r.Dst))
 }
 
-// ParseRealms reads [SRC/]DST, each a name that n, which may be nil, knows, or
+// ParseRealms reads [SRC/]DST or SRC/, each a name that n, which may be nil, knows, or
 // a number. A single number of more than 16 bits is both, the source realm in
 // its upper half.
 func ParseRealms(s string, n *rttables.Names) (Realms, error) {
@@ -46,6 +46,9 @@ func ParseRealms(s string, n *rttables.Names) (Realms, error) {
 	}
 	sv, ok1 := parseRealm(src, n, 16)
 	dv, ok2 := parseRealm(dst, n, 16)
+	if dst == "" {
+		dv, ok2 = 0, true
+	}
 	if !ok1 || !ok2 {
 		return Realms{}, fmt.Errorf("route: %q are not realms", s)
 	}

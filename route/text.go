@@ -120,6 +120,9 @@ func Parse(s string, n *Names) (Route, error) {
 			return Route{}, err
 		}
 	}
+	if !l.dst {
+		return Route{}, w.Errorf("no destination: want a prefix, or default")
+	}
 	if l.Family == 0 {
 		l.Family = l.family()
 	}

@@ -86,6 +86,8 @@ func TestParseError(t *testing.T) {
 		{"default pref hihg", `route: word 3 "hihg": not a preference; did you mean high?`},
 		{"default metric -1", `route: word 3 "-1": not a number: want a number of at most 32 bits`},
 		{"default cacheinfo 1,2", `route: word 3 "1,2": not cache information: want 8 numbers`},
+		{"via 10.0.0.1", `route: word 2 "10.0.0.1": no destination: want a prefix, or default`},
+		{"default via 10.0.0.1 via 10.0.0.2", `route: word 4 "via": given twice: several next hops stand behind nexthop`},
 		{"default attribute 4 01", `route: word 4 "01": RTA_OIF: 1 bytes of payload, want 4`},
 	} {
 		if r, err := Parse(tt.text, nil); err == nil || err.Error() != tt.want || !r.Equal(Route{}) {
@@ -99,7 +101,7 @@ func TestParseSynonyms(t *testing.T) {
 	for _, words := range [][]string{
 		{"10.0.0.0/8 dev if3", "10/8 dev if3", "to 10.0.0.0/8 dev if3", "unicast 10.0.0.0/255.0.0.0 oif if3",
 			"-4 10.0.0.0/8 dev if3 scope link table main proto boot", "dev if3 10/8", "10/8 dev if3 type 1"},
-		{"default via 10.0.0.1", "0.0.0.0/0 via 10.0.0.1", "0/0 via inet 10.0.0.1", "any via 10.0.0.1", "via 10.0.0.1"},
+		{"default via 10.0.0.1", "0.0.0.0/0 via 10.0.0.1", "0/0 via inet 10.0.0.1", "any via 10.0.0.1"},
 		{"broadcast 10.0.0.255 dev if1", "brd 10.0.0.255 dev if1 table local scope link"},
 		{"default metric 5", "default priority 5", "default preference 0x5"},
 		{"-6 default metric 5", "-f inet6 ::/0 metric 5"},
@@ -224,12 +226,12 @@ func TestOpt(t *testing.T) {
 }
 
 func TestRealms(t *testing.T) {
-	for s, want := range map[string]Realms{"7": {0, 7}, "1/2": {1, 2}, "0x10002": {1, 2}, "1/unknown": {1, 0}} {
+	for s, want := range map[string]Realms{"7": {0, 7}, "1/2": {1, 2}, "0x10002": {1, 2}, "1/unknown": {1, 0}, "1/": {1, 0}} {
 		if got, err := ParseRealms(s, nil); err != nil || got != want {
 			t.Errorf("%s: %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "/", "1/", "65536/1", "1/65536", "a", "1/2/3", "4294967296"} {
+	for _, s := range []string{"", "/", "/1", "65536/1", "1/65536", "a", "1/2/3", "4294967296"} {
 		if got, err := ParseRealms(s, nil); err == nil {
 			t.Errorf("%q: %v", s, got)
 		}

@@ -37,7 +37,12 @@ var words = iptext.Table[line]{
 	number("nhid", 32, func(l *line) *uint32 { return &l.NextHopID }),
 	asWord(func(l *line) (*Labels, *Family, *Attributes) { return &l.NewDst, &l.Family, &l.Unknown }),
 	{Names: []string{"via"},
-		Parse: func(w *iptext.Words, l *line) error { return argGateway(w, &l.Family, &l.Gateway) },
+		Parse: func(w *iptext.Words, l *line) error {
+			if l.Gateway.IsValid() {
+				return w.Errorf("given twice: several next hops stand behind nexthop")
+			}
+			return argGateway(w, &l.Family, &l.Gateway)
+		},
 		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
 	link("dev", func(l *line) *uint32 { return &l.OIF }, "oif"),
 	link("iif", func(l *line) *uint32 { return &l.IIF }),

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -217,5 +219,28 @@ func TestActionText(t *testing.T) {
 	err := a.UnmarshalText([]byte("lokup"))
 	if want := `rule: "lokup" is not an action; did you mean lookup?`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Actions in the words of ip-rule(8) that are those of routes, and NAT.
+func TestParseRouteTypes(t *testing.T) {
+	for s, want := range map[string]Rule{
+		"from 192.0.2.1 unicast table 10": {From: netip.MustParsePrefix("192.0.2.1/32"), Action: ActionLookup, Table: 10},
+		"throw":                           {Action: Action(route.TypeThrow)},
+		"type brd table 7":                {Action: ActionNop, Table: 7},
+		"type goto 5":                     {Action: ActionGoto, Goto: 5},
+		"type blackhole":                  {Action: ActionBlackhole},
+		"nat 192.0.2.9": {Action: actionNAT, Table: rttables.Main,
+			Unknown: route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), []byte{192, 0, 2, 9}))},
+	} {
+		want.Family = route.IPv4
+		if got, err := Parse(s, nil); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"nat", "nat 2001:db8::1", "type nosuch", "type goto"} {
+		if got, err := Parse(s, nil); err == nil {
+			t.Errorf("%s: %v", s, got)
+		}
 	}
 }
