@@ -96,7 +96,7 @@ func parseWords[T any](w *iptext.Words, t iptext.Table[T], v *T) error {
 			return w.Errorf("given twice")
 		}
 		seen[word] = true
-		if err := word.Parse(w, v); err != nil {
+		if err := word.Read(w, v); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,7 @@ type line struct {
 	Route
 	names *Names
 	// What the words have said so far.
-	dst, typ, table, scope bool
+	dst, typ, typeWord, table, scope bool
 }
 
 // String is the words of ip-route(8) for r, without the help of any file: the
@@ -148,9 +148,9 @@ func (l *line) parseWord(w *iptext.Words) error {
 	if _, ok := words.Find(s); ok {
 		return words.Parse(w, l, "")
 	}
-	if t, ok := typeWord(s); ok && !l.typ {
+	if t, ok := typeWord(s); ok && !l.typeWord {
 		w.Take()
-		l.Type, l.typ = t, true
+		l.Type, l.typ, l.typeWord = t, true, true
 		return nil
 	}
 	if !l.dst && l.acceptLabel(w) {
@@ -191,8 +191,22 @@ func typeWord(s string) (Type, bool) {
 	if s == "brd" {
 		return TypeBroadcast, true
 	}
+	if _, ok := iptext.Prefix(s); ok {
+		return 0, false // any, which is the beginning of anycast
+	}
 	n, ok := types.Number(s)
+	if !ok {
+		if s, ok = iptext.Expand(s, shortTypes); ok {
+			n, ok = types.Number(s)
+		}
+	}
 	return Type(n), ok
+}
+
+// shortTypes are the types that need not be written out, in the order in which
+// ip(8) compares them.
+var shortTypes = []string{
+	"broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole", "xresolve", "unicast", "throw",
 }
 
 // defaultTable is where ip(8) puts a route without a table.

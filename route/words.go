@@ -182,6 +182,10 @@ var words = iptext.Table[line]{
 				hopWords.Print(p, &hop{nh, l.names, &l.Family})
 			}
 		}},
+	{Short: []string{
+		"dsfield", "metric", "priority", "reordering", "window", "cwnd", "initcwnd", "initrwnd", "features",
+		"quickack", "congctl", "rttvar", "ssthresh", "realms", "protocol", "table", "pref", "fastopen_no_cookie",
+	}},
 }
 
 // A hop is a next hop on its way to or from text.
@@ -231,6 +235,7 @@ var hopWords = iptext.Table[hop]{
 				p.Put(h.Unknown.String())
 			}
 		}},
+	{Short: []string{"realms"}},
 }
 
 // parseNextHop takes the words that follow nexthop.

@@ -108,6 +108,9 @@ func Pref(n uint32) route.Opt[uint32] { return route.Some(n) }
 func (r Rule) Canonical() Rule {
 	r.setDefaults()
 	r.normalize()
+	if r.Action == actionNAT {
+		r.Unknown = "" // the address, which kernels do not keep
+	}
 	return r
 }
 

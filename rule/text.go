@@ -11,7 +11,7 @@ type line struct {
 	Rule
 	names *rttables.Names
 	// What the words have said so far.
-	table, action, nat bool
+	table, action bool
 }
 
 // String is r as "ip rule list" shows it, without the help of any file: its
@@ -107,11 +107,11 @@ func Parse(s string, n *rttables.Names) (Rule, error) {
 	if l.Family == 0 {
 		l.Family = route.IPv4
 	}
-	if !l.action && !l.nat {
-		l.Action = ActionLookup
-	}
 	if !l.action && !l.table {
 		l.Table = rttables.Main
+	}
+	if !l.action && l.Action == 0 {
+		l.Action = ActionLookup
 	}
 	return l.Rule, nil
 }

@@ -103,12 +103,26 @@ var words = iptext.Table[line]{
 			}
 		}},
 	{Names: []string{"type"},
-		Parse: argType,
+		Parse: func(w *iptext.Words, l *line) error {
+			if w.Accept(ActionGoto.String()) {
+				return argGoto(w, l)
+			}
+			l.action = true
+			if slices.Contains(typesOfRoutes, w.Peek()) {
+				return l.setType(w, w.Take())
+			}
+			if s, ok := iptext.Expand(w.Peek(), shortActions); ok && !isAction(w.Peek()) {
+				w.Take()
+				return l.setType(w, s)
+			}
+			return iptext.ArgText(w, "an action", &l.Action)
+		},
 		Print: printType},
-	routeTypes(),
-	{Names: []string{"nat", "map-to"}, Parse: argNAT},
 	actionWord(ActionNop), actionWord(ActionBlackhole),
 	actionWord(ActionUnreachable), actionWord(ActionProhibit),
+	{Names: typesOfRoutes,
+		Parse: func(w *iptext.Words, l *line) error { return l.setType(w, w.Last()) }},
+	{Names: []string{"nat", "map-to"}, Parse: argNAT},
 	{Names: []string{"suppress_prefixlength", "sup_pl"},
 		Parse: func(w *iptext.Words, l *line) error {
 			n, err := iptext.ArgUint[uint32](w, "a prefix length", 32)
@@ -163,72 +177,24 @@ var words = iptext.Table[line]{
 				p.Put(l.Unknown.String())
 			}
 		}},
+	{Short: slices.Concat([]string{
+		"preference", "order", "priority", "dsfield", "realms", "protocol", "tun_id", "table",
+		"suppress_prefixlength", "suppress_ifgroup", "map-to", "goto"}, shortActions)},
+}
+
+// typesOfRoutes are the types of routes that are no actions of rules. ip(8)
+// takes them all the same, and sends their numbers. Its word nat has an address.
+var typesOfRoutes = []string{"local", "broadcast", "brd", "anycast", "multicast", "xresolve", "unicast", "throw"}
+
+// shortActions are the actions and types that need not be written out.
+var shortActions = []string{
+	"nop", "broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole",
+	"xresolve", "unicast", "throw",
 }
 
 // lookup reports whether the verbs take l for a rule that looks a packet up.
 func (l *line) lookup() bool {
 	return l.Action == ActionLookup || l.Action == 0 && l.Goto == 0
-}
-
-// argGoto takes the priority of the rule to go on with.
-func argGoto(w *iptext.Words, l *line) (err error) {
-	l.Action, l.action = ActionGoto, true
-	l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
-	return err
-}
-
-// argType takes an action, also one that is a word of its own, or a type of
-// routes.
-func argType(w *iptext.Words, l *line) error {
-	if w.Accept(ActionGoto.String()) {
-		return argGoto(w, l)
-	}
-	l.action = true
-	if t, ok := routeType(w.Peek()); ok {
-		w.Take()
-		l.Action = Action(t)
-		return nil
-	}
-	return iptext.ArgText(w, "an action", &l.Action)
-}
-
-// routeTypes are the types of routes that ip(8) takes for an action and that
-// are none: to the kernel each is the action with its number.
-func routeTypes() iptext.Word[line] {
-	return iptext.Word[line]{
-		Names: []string{"unicast", "local", "broadcast", "brd", "anycast", "multicast", "throw", "xresolve"},
-		Parse: func(w *iptext.Words, l *line) error {
-			t, _ := routeType(w.Last())
-			l.Action, l.action = Action(t), true
-			return nil
-		},
-	}
-}
-
-// routeType is the type of routes that a word of routeTypes names.
-func routeType(s string) (t route.Type, ok bool) {
-	if s == "brd" {
-		return route.TypeBroadcast, true
-	}
-	if !slices.Contains(routeTypes().Names, s) {
-		return 0, false
-	}
-	return t, t.UnmarshalText([]byte(s)) == nil
-}
-
-// argNAT takes the address to translate to. Kernels from Linux 2.6 on store the
-// action and drop the address.
-func argNAT(w *iptext.Words, l *line) error {
-	var a netip.Addr
-	if err := iptext.ArgAddr(w, &a); err != nil {
-		return err
-	}
-	if !a.Is4() {
-		return w.Errorf("not an IPv4 address")
-	}
-	l.Action, l.nat = actionNAT, true
-	l.Unknown += route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), a.AsSlice()))
-	return nil
 }
 
 // printType writes an action that no other word stands for.
@@ -257,6 +223,50 @@ func actionWord(a Action) iptext.Word[line] {
 			}
 		},
 	}
+}
+
+// argGoto takes the priority of the rule to go on with.
+func argGoto(w *iptext.Words, l *line) (err error) {
+	l.Action, l.action = ActionGoto, true
+	l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
+	return err
+}
+
+// setType makes the word for an action or a type of routes that of the rule.
+func (l *line) setType(w *iptext.Words, word string) error {
+	l.action = true
+	if isAction(word) {
+		return l.Action.UnmarshalText([]byte(word))
+	}
+	var t route.Type
+	if word == "brd" {
+		word = route.TypeBroadcast.String()
+	}
+	if err := t.UnmarshalText([]byte(word)); err != nil {
+		return w.Errorf("not an action")
+	}
+	l.Action = Action(t)
+	return nil
+}
+
+func isAction(word string) bool {
+	_, ok := actions.Number(word)
+	return ok
+}
+
+// argNAT takes the address that ip(8) sends for a rule of network address
+// translation. Kernels since 2.6 do not look at it.
+func argNAT(w *iptext.Words, l *line) error {
+	var a netip.Addr
+	if err := iptext.ArgAddr(w, &a); err != nil {
+		return err
+	}
+	if !a.Is4() {
+		return w.Errorf("not an address of family %s", route.IPv4)
+	}
+	l.Action = actionNAT // and not l.action: ip(8) gives it a table
+	l.Unknown += route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), a.AsSlice()))
+	return nil
 }
 
 // A selector has a text form and may be unset.

@@ -1,7 +1,9 @@
 package iptext
 
 import (
+	"errors"
 	"slices"
+	"strings"
 )
 
 // A Word is a keyword with its arguments, and what it stands for in a T.
@@ -13,30 +15,70 @@ type Word[T any] struct {
 	// Print writes keyword and arguments, or nothing where v has none. It is
 	// nil for a word that another one prints.
 	Print func(p *Printer, v *T)
+	// Short is set in an element that has nothing else: names of the table's
+	// words that need not be written out, in the order in which ip(8) compares
+	// them. The first one that begins with what is written is meant.
+	Short []string
 }
 
 // A Table is the words of an object in the order in which they are printed.
 type Table[T any] []Word[T]
 
-// Find returns the word of a name.
+// Find returns the word of a name, or of the beginning of one that may be
+// abbreviated.
 func (t Table[T]) Find(name string) (*Word[T], bool) {
+	word, _ := t.find(name)
+	return word, word != nil
+}
+
+// find returns the word as well as its name in full.
+func (t Table[T]) find(name string) (*Word[T], string) {
 	for i := range t {
 		if slices.Contains(t[i].Names, name) {
-			return &t[i], true
+			return &t[i], name
 		}
 	}
-	return nil, false
+	for i := range t {
+		if full, ok := Expand(name, t[i].Short); ok {
+			return t.find(full)
+		}
+	}
+	return nil, name
+}
+
+// Expand returns the first of names that begins with s. No name begins with
+// nothing.
+func Expand(s string, names []string) (string, bool) {
+	for _, n := range names {
+		if s != "" && strings.HasPrefix(n, s) {
+			return n, true
+		}
+	}
+	return "", false
 }
 
 // Parse takes the next word and its arguments. what says what was expected,
 // for the error about an unknown word.
 func (t Table[T]) Parse(w *Words, v *T, what string) error {
 	name := w.Take()
-	word, ok := t.Find(name)
-	if !ok {
+	word, full := t.find(name)
+	if word == nil {
 		return w.Errorf("not %s%s", what, t.suggest(name))
 	}
-	return word.Parse(w, v)
+	w.replaceLast(full)
+	return word.Read(w, v)
+}
+
+// Read takes the arguments of the word, which has been taken. An error about
+// them says of which keyword they are.
+func (x *Word[T]) Read(w *Words, v *T) error {
+	keyword := w.Last()
+	err := x.Parse(w, v)
+	var e *Error
+	if errors.As(err, &e) && e.Keyword == "" {
+		e.Keyword = keyword
+	}
+	return err
 }
 
 // Print writes all words of v.

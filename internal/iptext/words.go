@@ -46,6 +46,14 @@ func (w *Words) Last() string {
 	return w.words[w.next-1]
 }
 
+// replaceLast puts s in the place of the word that was taken last: its full
+// form, for those who ask for it with Last.
+func (w *Words) replaceLast(s string) {
+	if w.next > 0 {
+		w.words[w.next-1] = s
+	}
+}
+
 // Accept takes the next word if it is s.
 func (w *Words) Accept(s string) bool {
 	if w.More() && w.words[w.next] == s {
@@ -61,6 +69,7 @@ type Error struct {
 	Pos     int    // 1 for the first word; one past the last where one is missing
 	Word    string // empty where one is missing
 	Reason  string
+	Keyword string // whose argument it is; empty where a keyword was expected
 }
 
 // Error reads `rule: word 3 "dprot": not a selector; did you mean dport?`

@@ -48,10 +48,10 @@ func TestWordsErrors(t *testing.T) {
 		want Error
 		text string
 	}{
-		{missing, Error{"rule", 1, "", "a rule is missing"}, "rule: word 1: a rule is missing"},
-		{second, Error{"rule", 1, "from", "not good"}, `rule: word 1 "from": not good`},
-		{last, Error{"rule", 3, "dprot", "not good"}, `rule: word 3 "dprot": not good`},
-		{end, Error{"rule", 4, "", `a port is missing after "dprot"`}, `rule: word 4: a port is missing after "dprot"`},
+		{missing, Error{"rule", 1, "", "a rule is missing", ""}, "rule: word 1: a rule is missing"},
+		{second, Error{"rule", 1, "from", "not good", ""}, `rule: word 1 "from": not good`},
+		{last, Error{"rule", 3, "dprot", "not good", ""}, `rule: word 3 "dprot": not good`},
+		{end, Error{"rule", 4, "", `a port is missing after "dprot"`, ""}, `rule: word 4: a port is missing after "dprot"`},
 	} {
 		var got *Error
 		if !errors.As(tt.err, &got) || *got != tt.want || tt.err.Error() != tt.text {
