@@ -16,7 +16,7 @@ func TestParseAbbreviated(t *testing.T) {
 		"from 10.1 u":           "from 10.1.0.0 unreachable",
 		"from 10.1 type unr":    "from 10.1.0.0 unreachable",
 		"from 10.1 type un":     "from 10.1.0.0 unreachable",
-		"from 10.1 type uni":    "from 10.1.0.0 lookup unspec",
+		"from 10.1 type uni":    "from 10.1.0.0 type lookup table 0",
 		"from 10.1 type x":      "from 10.1.0.0 type 11",
 		"from 10.1 x":           "from 10.1.0.0 type 11",
 		"from 10.1 b":           "from 10.1.0.0 nop", // broadcast, whose number is that of nop
