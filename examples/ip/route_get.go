@@ -1,0 +1,235 @@
+package main
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// A query is what "ip route get" asks for.
+type query struct {
+	p         *program
+	route     route.Route // with what is known of the packet
+	flags     uint32
+	found     bool // a destination
+	connected bool
+	from      bool
+	iif, oif  string
+}
+
+// queryWords are what "ip route get" takes. The rest is the destination.
+var queryWords = []keyword[query]{
+	{names: []string{"tos"}, short: []string{"dsfield"}, read: func(q *query, w *words) error {
+		return readValue(w, "TOS value is invalid", q.p.names.Files.DSFields().Parse, &q.route.TOS)
+	}},
+	{short: []string{"from"}, read: (*query).readFrom},
+	{short: []string{"iif"}, read: func(q *query, w *words) (err error) {
+		q.iif, err = w.arg()
+		return err
+	}},
+	{short: []string{"mark"}, read: func(q *query, w *words) error {
+		return readValue(w, "invalid mark value", parseUint, &q.route.Mark)
+	}},
+	{names: []string{"dev"}, short: []string{"oif"}, read: func(q *query, w *words) (err error) {
+		q.oif, err = w.arg()
+		return err
+	}},
+	{short: []string{"notify"}, read: func(q *query, _ *words) error { q.flags |= uapi.RTM_F_NOTIFY; return nil }},
+	{short: []string{"connected"}, read: func(q *query, _ *words) error { q.connected = true; return nil }},
+	{short: []string{"vrf"}, read: func(q *query, w *words) (err error) {
+		if q.oif, err = w.arg(); err == nil {
+			_, err = q.p.vrfTable(q.oif)
+		}
+		return err
+	}},
+	{short: []string{"uid"}, read: func(q *query, w *words) error { return readNumber(w, "invalid UID", &q.route.UID) }},
+	{short: []string{"fibmatch"}, read: func(q *query, _ *words) error { q.flags |= uapi.RTM_F_FIB_MATCH; return nil }},
+	{names: []string{"as"}, read: (*query).readNewDst},
+	{short: []string{"sport"}, read: func(q *query, w *words) error {
+		return readValue(w, "invalid sport", parseUint, &q.route.SPort)
+	}},
+	{short: []string{"dport"}, read: func(q *query, w *words) error {
+		return readValue(w, "invalid dport", parseUint, &q.route.DPort)
+	}},
+	{short: []string{"ipproto"}, read: func(q *query, w *words) error {
+		s, err := w.arg()
+		if err == nil && q.route.IPProto.UnmarshalText([]byte(s)) != nil {
+			err = wrong(s, `Invalid "ipproto" value`)
+		}
+		return err
+	}},
+	{short: []string{"flowlabel"}, read: func(q *query, w *words) error {
+		return readNumber(w, "invalid flowlabel", &q.route.FlowLabel)
+	}},
+}
+
+func (p *program) routeGet(w *words) error {
+	p.load()
+	q := &query{p: p, route: route.Route{Family: p.family}}
+	for w.more() {
+		var err error
+		if k := find(queryWords, w.args[w.next]); k != nil {
+			w.take()
+			err = k.read(q, w)
+		} else {
+			err = q.readDst(w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !q.found {
+		return fail(statusFailed, "need at least a destination address")
+	}
+	if err := q.findDevices(); err != nil {
+		return err
+	}
+	r, err := q.ask()
+	if err != nil {
+		return err
+	}
+	if q.connected && !q.from {
+		return q.showConnected(r)
+	}
+	return p.showRoutes([]route.Route{r}, 0)
+}
+
+func (q *query) readDst(w *words) error {
+	if w.args[w.next] == "to" {
+		w.take()
+	}
+	if w.more() && begins(w.args[w.next], "help") {
+		return usage(helpRoute)
+	}
+	n, err := readPrefix(w, q.route.Family)
+	if err != nil {
+		return err
+	}
+	q.found = true
+	q.setFamily(n.family)
+	if n.family == route.MPLS {
+		q.route.Label.Set(n.label)
+	} else if n.addr.IsValid() {
+		q.route.Dst = netip.PrefixFrom(n.addr, n.bits)
+	}
+	return nil
+}
+
+func (q *query) readFrom(w *words) error {
+	if w.more() && begins(w.args[w.next], "help") {
+		return usage(helpRoute)
+	}
+	n, err := readPrefix(w, q.route.Family)
+	if err != nil {
+		return err
+	}
+	q.from = true
+	q.setFamily(n.family)
+	if n.addr.IsValid() {
+		q.route.Src = netip.PrefixFrom(n.addr, n.bits)
+	}
+	return nil
+}
+
+func (q *query) readNewDst(w *words) error {
+	w.accept("to")
+	s, err := w.arg()
+	if err != nil {
+		return err
+	}
+	r, err := q.p.parseRouteWords(nil, []string{"default", "as", s})
+	if err != nil {
+		return notAddress(q.route.Family, s)
+	}
+	q.route.NewDst, q.route.Unknown = r.NewDst, r.Unknown
+	return nil
+}
+
+// setFamily takes the family of the first address, unless an option said one.
+func (q *query) setFamily(f route.Family) {
+	if q.route.Family == 0 {
+		q.route.Family = f
+	}
+}
+
+func (q *query) findDevices() (err error) {
+	for _, x := range []struct {
+		name  string
+		index *uint32
+	}{{q.iif, &q.route.IIF}, {q.oif, &q.route.OIF}} {
+		if x.name == "" {
+			continue
+		}
+		if *x.index, err = q.p.device(x.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask sends the query, and returns the kernel's answer.
+func (q *query) ask() (r route.Route, err error) {
+	q.setFamily(route.IPv4)
+	if q.route.Family == route.IPv4 {
+		q.flags |= uapi.RTM_F_LOOKUP_TABLE // IPv6 always says the table, and refuses to be asked
+	}
+	data, err := q.route.MarshalBinary()
+	if err != nil {
+		return r, fail(statusFailed, "Error: %v.", err)
+	}
+	binary.NativeEndian.PutUint32(data[uapi.RtMsgFlags:], q.flags)
+	if err := q.p.dial(); err != nil {
+		return r, err
+	}
+	msgs, err := rtnl.Replies(q.p.conn, netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETROUTE, Flags: netlink.Request},
+		Data:   data,
+	})
+	switch {
+	case err != nil:
+		return r, refused(err)
+	case len(msgs) == 0 || r.UnmarshalBinary(msgs[0].Data) != nil:
+		return r, fail(statusFailed, "An error :-)")
+	}
+	return r, nil
+}
+
+// showConnected shows the answer, and that for a second query, which ip(8) makes
+// the same as the first, and shows as text in any case.
+func (q *query) showConnected(r route.Route) error {
+	if err := q.p.showRoutes([]route.Route{r}, 0); err != nil {
+		return err
+	}
+	if !r.PrefSrc.IsValid() && !r.Src.IsValid() {
+		return fail(statusFailed, "Failed to connect the route")
+	}
+	r, err := q.ask()
+	if err != nil {
+		return err
+	}
+	text := *q.p
+	text.style.JSON = false
+	return text.showRoutes([]route.Route{r}, 0)
+}
+
+// readValue takes a name or a number.
+func readValue[V iptext.Number](w *words, why string, parse func(string) (uint32, error), v *V) error {
+	var o route.Opt[V]
+	err := readName(w, why, parse, &o)
+	*v = o.Or(0)
+	return err
+}
+
+func parseUint(s string) (uint32, error) {
+	n, ok := iptext.Uint[uint32](s, 32)
+	if !ok {
+		return 0, wrong(s, "not a number")
+	}
+	return n, nil
+}

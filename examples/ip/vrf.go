@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// vrfTable is the table of a VRF device.
+func (p *program) vrfTable(name string) (rttables.ID, error) {
+	if err := p.dial(); err != nil {
+		return 0, err
+	}
+	for m, err := range rtnl.Dump(p.conn, netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
+		Data:   make([]byte, uapi.SizeofIfInfomsg),
+	}) {
+		var link rtnetlink.LinkMessage
+		if err == nil {
+			err = link.UnmarshalBinary(m.Data)
+		}
+		if err != nil {
+			return 0, refused(err)
+		}
+		if a := link.Attributes; a != nil && a.Name == name && a.Info != nil && a.Info.Kind == "vrf" {
+			if data, ok := a.Info.Data.(*rtnetlink.LinkData); ok {
+				return tableOfVRF(data.Data), nil
+			}
+		}
+	}
+	return 0, wrong(name, "Invalid VRF")
+}
+
+func tableOfVRF(data []byte) rttables.ID {
+	for num, payload := range attr.All(string(data)) {
+		if num == uapi.IFLA_VRF_TABLE && len(payload) == 4 {
+			return rttables.ID(binary.NativeEndian.Uint32(payload))
+		}
+	}
+	return 0
+}
+
+// replaceVRF puts the table of a VRF in the place of the words that name it.
+func (p *program) replaceVRF(args []string) ([]string, error) {
+	for i := 0; i+1 < len(args); i++ {
+		if args[i] != "vrf" && args[i] != "vr" && args[i] != "v" {
+			continue
+		}
+		table, err := p.vrfTable(args[i+1])
+		if err != nil {
+			return nil, err
+		}
+		args = slices.Clone(args)
+		args[i], args[i+1] = "table", iptext.Decimal(table)
+	}
+	return args, nil
+}
