@@ -21,7 +21,6 @@ func TestParseAbbreviated(t *testing.T) {
 		"b 10.0.0.0/8":                                    "broadcast 10.0.0.0/8",
 		"unr 10.0.0.0/8":                                  "unreachable 10.0.0.0/8",
 		"proh 10.0.0.0/8":                                 "prohibit 10.0.0.0/8",
-		"th 10.0.0.0/8":                                   "throw 10.0.0.0/8",
 		"any via 192.0.2.1":                               "default via 192.0.2.1",
 		"type 0 blackhole 10.0.0.0/8":                     "blackhole 10.0.0.0/8",
 	} {
@@ -36,7 +35,7 @@ func TestParseAbbreviated(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"10.0.0.0/8 vi 192.0.2.1", "loc 10.0.0.0/8", "10.0.0.0/8 sc link", "10.0.0.0/8 adv 5",
+		"10.0.0.0/8 vi 192.0.2.1", "loc 10.0.0.0/8", "thro 10.0.0.0/8", "10.0.0.0/8 sc link", "10.0.0.0/8 adv 5",
 		"10.0.0.0/8 nexthop v 192.0.2.1", "blackhole blackhole 10.0.0.0/8",
 	} {
 		if r, err := Parse(text, nil); err == nil {

@@ -206,7 +206,7 @@ func typeWord(s string) (Type, bool) {
 // shortTypes are the types that need not be written out, in the order in which
 // ip(8) compares them.
 var shortTypes = []string{
-	"broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole", "xresolve", "unicast", "throw",
+	"broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole", "xresolve", "unicast",
 }
 
 // defaultTable is where ip(8) puts a route without a table.

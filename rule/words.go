@@ -189,7 +189,7 @@ var typesOfRoutes = []string{"local", "broadcast", "brd", "anycast", "multicast"
 // shortActions are the actions and types that need not be written out.
 var shortActions = []string{
 	"nop", "broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole",
-	"xresolve", "unicast", "throw",
+	"xresolve", "unicast",
 }
 
 // lookup reports whether the verbs take l for a rule that looks a packet up.

@@ -129,6 +129,9 @@ var foreign = []string{
 // a destination, several gateways, and words after the next hops.
 func (p *program) checkRoute(args []string) error {
 	if !p.hasDst(args) {
+		if len(args) == 0 {
+			return usage(helpRoute)
+		}
 		if _, ok := parseType(args[len(args)-1]); ok {
 			return incomplete()
 		}

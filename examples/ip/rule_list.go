@@ -17,7 +17,8 @@ type ruleFilter struct {
 	words  []string // what becomes of the selectors in the words of rule.Parse
 	from   []string // the arguments that these come from
 	wanted rule.Rule
-	// protocol says whether the selector protocol counts: it can be zero.
+	// Whether these count, which can be zero. The protocol does in a flush; in
+	// a list ip(8) takes the word, and shows rules of any protocol.
 	tos, protocol bool
 }
 
@@ -168,6 +169,7 @@ func (p *program) ruleList(w *words) error {
 	if err != nil {
 		return err
 	}
+	f.protocol = false
 	rules, err := p.rules(f)
 	if err != nil {
 		return err
