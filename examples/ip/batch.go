@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+var errNoContinuation error = &failure{text: "Missing continuation line"}
+
 // runBatch executes the commands in a file, one a line, until one fails; with
 // -force, all of them.
 func (p *program) runBatch() error {
@@ -25,10 +27,14 @@ func (p *program) runBatch() error {
 	}
 	status := 0
 	lines := &batchLines{r: bufio.NewReader(in)}
+	p.in = lines.r // what "restore" reads
 	for {
 		args, err := lines.next()
-		if err == io.EOF {
-			break
+		if err == errNoContinuation {
+			p.report(err)
+		}
+		if err == errNoContinuation || err == io.EOF {
+			break // the former is no failure to ip(8)
 		}
 		if err == nil && len(args) == 0 {
 			continue
@@ -78,7 +84,7 @@ func (l *batchLines) next() ([]string, error) {
 	for err == nil && strings.HasSuffix(line, "\\\n") {
 		var more string
 		if more, err = l.line(); err == io.EOF {
-			return nil, fail(statusFailed, "Missing continuation line")
+			return nil, errNoContinuation
 		}
 		line = strings.TrimSuffix(line, "\\\n") + more
 	}

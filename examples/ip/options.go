@@ -97,7 +97,7 @@ func (o *options) readOptions(w *words) error {
 			s = s[1:]
 		}
 		k := find(optionWords, s)
-		if k == nil || s == "-" {
+		if k == nil {
 			return fatal(statusUsage, `Option "%s" is unknown, try "ip -help".`, s)
 		}
 		if err := k.read(o, w); err != nil {

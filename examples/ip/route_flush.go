@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -110,18 +111,28 @@ func isNull6(r *route.Route) bool {
 
 // flushCache makes IPv4 forget what it has learnt of paths.
 func (p *program) flushCache() {
-	const file = "/proc/sys/net/ipv4/route/flush" // of the namespace of the process
-	if p.netns != "" {
-		p.warn("Cannot flush routing cache")
-		return
-	}
-	if err := os.WriteFile(file, []byte("-1"), 0); err != nil {
+	const file = "/proc/sys/net/ipv4/route/flush" // of the namespace of the thread
+	err := p.inNetns(func() error { return os.WriteFile(file, []byte("-1"), 0) })
+	switch {
+	case err != nil:
 		p.warn(`Cannot open "%s": %s`, file, errnoText(err))
-		return
-	}
-	if p.stats > 0 {
+	case p.stats > 0:
 		p.print("*** IPv4 routing cache is flushed.\n")
 	}
+}
+
+// inNetns calls fn in the namespace that the options name.
+func (p *program) inNetns(fn func() error) error {
+	if p.netns == "" {
+		return fn()
+	}
+	l := lab.New()
+	defer l.Close()
+	ns := l.Open(p.netns, p.netnsFile())
+	if err := l.Err(); err != nil {
+		return err
+	}
+	return ns.Do(fn)
 }
 
 // print writes to standard output.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"iter"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 
@@ -67,7 +69,11 @@ func (p *program) dumpRoutes(f *routeFilter) iter.Seq2[dumped, error] {
 				err = d.route.UnmarshalBinary(m.Data)
 			}
 			if err != nil {
-				yield(dumped{}, err)
+				// In a batch ip(8) asks without strict checking, and is not
+				// told that there is no such table.
+				if p.batch == "" || !errors.Is(err, syscall.ENOENT) {
+					yield(dumped{}, err)
+				}
 				return
 			}
 			if f.match(&d.route) && !yield(d, nil) {

@@ -155,7 +155,7 @@ func (p *program) rules(f *ruleFilter) ([]rule.Rule, error) {
 	var rules []rule.Rule
 	for r, err := range rule.All(context.Background(), p.conn, rule.Filter{Family: listFamily(p.family)}) {
 		if err != nil {
-			return nil, fail(statusFailed, "%s\nDump terminated", kernelText(err))
+			return nil, fail(statusUsage, "%s\nDump terminated", kernelText(err))
 		}
 		if f.match(&r) {
 			rules = append(rules, r)
@@ -210,7 +210,7 @@ func (p *program) ruleFlush(w *words) error {
 			if err := p.send(uapi.RTM_DELRULE, 0, data); err == nil {
 				deleted = true
 			} else if !errors.Is(err, fs.ErrNotExist) {
-				return fail(statusFailed, "%v\nDump terminated", err)
+				return fail(statusUsage, "%v\nDump terminated", err)
 			}
 		}
 	}

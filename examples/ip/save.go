@@ -68,7 +68,7 @@ func (p *program) ruleSave(w *words) error {
 		Data:   header,
 	}) {
 		if err != nil {
-			return fail(statusFailed, "%s\nDump terminated", kernelText(err))
+			return fail(statusUsage, "%s\nDump terminated", kernelText(err))
 		}
 		if err := p.saveMessage(m); err != nil {
 			return err
@@ -96,10 +96,15 @@ func (p *program) routeSave(w *words) error {
 	return nil
 }
 
-// readSaved reads the messages of a file.
+// readSaved reads the messages of a file. What is wrong with it ends a batch
+// with status 255, or is a failure with another status.
 func (p *program) readSaved(magic uint32, what string, status int) ([]netlink.Message, error) {
+	fail := fail
+	if status == statusUsage {
+		fail = fatal
+	}
 	if p.terminal(os.Stdin) {
-		return nil, fatal(status, "Can't restore %s dump from a terminal", what)
+		return nil, fail(status, "Can't restore %s dump from a terminal", what)
 	}
 	b, err := io.ReadAll(p.in)
 	if err != nil {
@@ -108,7 +113,7 @@ func (p *program) readSaved(magic uint32, what string, status int) ([]netlink.Me
 	var first [4]byte
 	n := copy(first[:], b)
 	if got := binary.NativeEndian.Uint32(first[:]); n < 4 || got != magic {
-		return nil, fatal(status, "Magic mismatch (%d elems, %x magic)", n/4, got)
+		return nil, fail(status, "Magic mismatch (%d elems, %x magic)", n/4, got)
 	}
 	var msgs []netlink.Message
 	for r := bytes.NewReader(b[4:]); r.Len() > 0; {
