@@ -62,8 +62,8 @@ var forgotten = []struct {
 		"SEG6_LOCAL_COUNTERS, SEG6_LOCAL_FLAVORS",
 		func(r *Route) { r.Encap = EncapSeg6Local{Action: Seg6End} },
 		"2001:db8:aa::/48 dev if3 table 10 metric 5 encap seg6local action End"},
-	{"blackhole 10.0.0.0/8 nhid 7 table 10", "RTA_NH_ID",
-		func(r *Route) { r.NextHopID = 0 }, "blackhole 10.0.0.0/8 table 10"},
+	{"prohibit 10.0.0.0/8 nhid 7 table 10", "RTA_NH_ID",
+		func(r *Route) { r.NextHopID = 0 }, "prohibit 10.0.0.0/8 table 10"},
 }
 
 // verbs are those that write a route, by their flags.
