@@ -167,10 +167,11 @@ func argSwitch(w *iptext.Words, o *Opt[bool]) error {
 	if err != nil {
 		return err
 	}
-	if s != switchWord(true) && s != switchWord(false) {
+	word, ok := iptext.Expand(s, []string{switchWord(true), switchWord(false)})
+	if !ok {
 		return w.Errorf("not enabled or disabled")
 	}
-	o.Set(s == switchWord(true))
+	o.Set(word == switchWord(true))
 	return nil
 }
 

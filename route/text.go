@@ -96,11 +96,12 @@ func (r *Route) UnmarshalText(text []byte) error {
 }
 
 // Parse reads a route in the words of ip-route(8), as they follow "ip route
-// add": type, destination, and attributes in any order. What no word says is
+// add": a type and destination, and attributes, in any order. What no word says is
 // as ip(8) would send it: type unicast, protocol boot, table main (local for
 // local, broadcast, anycast and nat), and, for IPv4, the scope that goes with
 // the type. -4, -6 or -f FAMILY may stand at the beginning, and is needed for
-// IPv6 only where no address tells.
+// IPv6 only where no address tells. Keywords may be abbreviated where ip(8)
+// allows it.
 //
 // Names come from n, which may be nil. An error names the word, and its
 // position.
@@ -151,14 +152,25 @@ func (l *line) parseWord(w *iptext.Words) error {
 	if t, ok := typeWord(s); ok && !l.typeWord {
 		w.Take()
 		l.Type, l.typ, l.typeWord = t, true, true
-		return nil
+		if !w.More() {
+			_, err := w.Arg("a destination")
+			return err
+		}
+		return l.parseDst(w, "a destination")
 	}
+	return l.parseDst(w, "an attribute of a route")
+}
+
+// parseDst takes a destination without a keyword; what says what was expected,
+// for the error about another word.
+func (l *line) parseDst(w *iptext.Words, what string) error {
 	if !l.dst && l.acceptLabel(w) {
 		return nil
 	}
-	p, ok := iptext.Prefix(s)
+	p, ok := iptext.Prefix(w.Peek())
 	if !ok || l.dst {
-		return words.Parse(w, l, "an attribute of a route")
+		s := w.Take()
+		return w.Errorf("not %s%s", what, words.Suggest(s))
 	}
 	w.Take()
 	l.Dst, l.dst = unlessDefault(p), true

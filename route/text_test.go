@@ -63,7 +63,7 @@ func TestParseError(t *testing.T) {
 		{"default vai 10.0.0.1", `route: word 2 "vai": not an attribute of a route; did you mean via?`},
 		{"default qwertzuiop", `route: word 2 "qwertzuiop": not an attribute of a route`},
 		{"10.0.0.0/8 10.0.0.0/9", `route: word 2 "10.0.0.0/9": not an attribute of a route`},
-		{"unreachable blackhole default", `route: word 2 "blackhole": not an attribute of a route`},
+		{"unreachable blackhole default", `route: word 2 "blackhole": not a destination`},
 		{"10.0.0.0/33", `route: word 1 "10.0.0.0/33": not an attribute of a route`},
 		{"default via", `route: word 3: an address is missing after "via"`},
 		{"default via 10.0.0.256", `route: word 3 "10.0.0.256": not an address`},

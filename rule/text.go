@@ -82,7 +82,8 @@ func (r *Rule) UnmarshalText(text []byte) error {
 // in any order; or as "ip rule list" shows it, with the priority and a colon at
 // the beginning. What no word says is as ip(8) would send it: action lookup, in
 // table main. -4, -6 or -f FAMILY may stand at the very beginning, and is
-// needed for IPv6 only where no address tells.
+// needed for IPv6 only where no address tells. Keywords may be abbreviated where
+// ip(8) allows it.
 //
 // Names come from n, which may be nil. An error names the word and its
 // position, and the keyword that may have been meant:

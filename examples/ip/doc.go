@@ -14,7 +14,7 @@
 // Where versions of iproute2 differ, it does what 7.1 does.
 //
 // It is strict where ip(8) is not: a number that is followed by letters is no
-// number. Numbers, addresses and names of the packages rule, route and rttables
+// number, and a number alone is no action of a rule. Numbers, addresses and names of the packages rule, route and rttables
 // are those of ip(8) otherwise; the program is a thin layer over them. Words
 // become a [rule.Rule] or a [route.Route] by Parse, these a message by
 // MarshalBinary, and what the kernel reports becomes text by ShowList. It sends

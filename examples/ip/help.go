@@ -55,7 +55,7 @@ const helpRoute = `Usage: ip route { list | flush } SELECTOR
 SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ]
             [ table TABLE_ID ] [ vrf NAME ] [ proto RTPROTO ]
             [ type TYPE ] [ scope SCOPE ] [ dev STRING ] [ iif STRING ]
-            [ via PREFIX ] [ src PREFIX ] [ from PREFIX ] [ nhid ID ]
+            [ via PREFIX ] [ src PREFIX ] [ from PREFIX ]
             [ tos TOS ] [ mark NUMBER ] [ metric METRIC ] [ realms REALM ]
             [ cached ]
 ROUTE := NODE_SPEC [ INFO_SPEC ]

@@ -123,34 +123,32 @@ func (p *program) parseRouteWords(before, args []string) (route.Route, error) {
 var foreign = []string{
 	"iif", "mark", "uid", "ipproto", "sport", "dport", "flowlabel",
 	"type", "cacheinfo", "attribute", "metrics", "locks", "unlocked", "flags",
+	"dead", "pervasive", "offload", "trap", "notify", "linkdown", "unresolved", "cloned", "prefix",
+	"rt_offload", "rt_trap", "rt_offload_failed",
 }
 
 // checkRoute refuses what route.Parse takes and ip(8) does not: a route without
 // a destination, several gateways, and words after the next hops.
 func (p *program) checkRoute(args []string) error {
 	if !p.hasDst(args) {
-		if len(args) == 0 {
-			return usage(helpRoute)
-		}
-		if _, ok := parseType(args[len(args)-1]); ok {
-			return incomplete()
-		}
 		return usage(helpRoute)
 	}
 	nexthop := slices.Index(args, "nexthop")
 	if nexthop < 0 {
 		nexthop = len(args)
 	}
-	vias := 0
-	for _, a := range args[:nexthop] {
-		if a == "via" {
-			vias++
-		}
-	}
-	if vias > 1 {
-		return wrong("via", "use nexthop syntax to specify multiple via")
+	if err := checkVias(args[:nexthop]); err != nil {
+		return err
 	}
 	return checkNextHops(&words{args: args, next: nexthop})
+}
+
+// checkVias refuses more than one gateway before the next hops.
+func checkVias(args []string) error {
+	if i := slices.Index(args, "via"); i >= 0 && slices.Contains(args[i+1:], "via") {
+		return wrong("via", "use nexthop syntax to specify multiple via")
+	}
+	return nil
 }
 
 // checkNextHops refuses what is not a word of a next hop. Those of an
@@ -163,10 +161,12 @@ func checkNextHops(w *words) error {
 		switch s := w.take(); {
 		case s == "nexthop" && !w.more():
 			return fatal(statusUsage, `Error: unexpected end of line after "nexthop"`)
-		case s == "nexthop", s == "onlink", s == "pervasive":
+		case s == "nexthop", s == "onlink":
 		case s == "via" && (w.accept("inet") || w.accept("inet6")), s == "as" && w.accept("to"),
 			s == "via", s == "dev", s == "weight", s == "as", begins(s, "realms"):
-			w.take()
+			if w.more() {
+				w.take()
+			}
 		default:
 			return fatal(statusUsage, `Error: "nexthop" or end of line is expected instead of "%s"`, s)
 		}

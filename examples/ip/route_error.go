@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -31,16 +30,32 @@ func (p *program) routeError(err error, args []string) error {
 		return usage(helpRoute)
 	}
 	if e.missing {
-		return incomplete()
+		return p.incompleteRoute(args)
 	}
 	arg, before := args[e.index], args[:e.index]
+	n := slices.Index(before, "nexthop")
+	if n < 0 {
+		n = len(before)
+	} else if !p.hasDst(args[:n]) {
+		return usage(helpRoute)
+	}
+	if err := checkVias(before[:n]); err != nil {
+		return err
+	}
+	if n < len(before) {
+		if err := checkNextHops(&words{args: args[:e.index+1], next: n}); err != nil {
+			return err
+		}
+	}
 	switch e.keyword {
 	case "":
 		return p.unknownWord(arg, before)
-	case "to":
+	case "to", "from":
+		before = before[:len(before)-1]
+		if e.keyword == "to" && p.hasDst(before) {
+			return duplicateDst(arg)
+		}
 		return notPrefix(p.familySoFar(before), arg)
-	case "from":
-		return notPrefix(p.familySoFar(before[:len(before)-1]), arg)
 	case "via", "src", "as":
 		return p.wrongAddress(arg, before)
 	case "dev", "oif":
@@ -61,6 +76,14 @@ func (p *program) routeError(err error, args []string) error {
 	return wrong(arg, `"`+e.keyword+`" value is invalid`)
 }
 
+// incompleteRoute is the failure for words that end too early.
+func (p *program) incompleteRoute(args []string) error {
+	if n := slices.Index(args, "nexthop"); n >= 0 && !p.hasDst(args[:n]) {
+		return usage(helpRoute)
+	}
+	return incomplete()
+}
+
 // unknownWord is the failure for a word that is no keyword: a destination that
 // is none, or something after it.
 func (p *program) unknownWord(arg string, before []string) error {
@@ -70,9 +93,13 @@ func (p *program) unknownWord(arg string, before []string) error {
 	case slices.Contains(before, "nexthop"):
 		return fatal(statusUsage, `Error: "nexthop" or end of line is expected instead of "%s"`, arg)
 	case p.hasDst(before):
-		return fatal(statusUsage, `Error: either "to" is duplicate, or "%s" is garbage.`, arg)
+		return duplicateDst(arg)
 	}
 	return notPrefix(p.familySoFar(before), arg)
+}
+
+func duplicateDst(arg string) error {
+	return fatal(statusUsage, `Error: either "to" is duplicate, or "%s" is garbage.`, arg)
 }
 
 // hasDst reports whether there is a destination among the words: Parse refuses
@@ -149,46 +176,4 @@ func (p *program) missingDevice(i int, args []string) error {
 		return err
 	}
 	return noDevice(name)
-}
-
-// A prefix is one of a selector, which ip(8) compares in ways that depend on how
-// it was written.
-type prefix struct {
-	family route.Family // zero: any
-	addr   netip.Addr   // zero: all bits are
-	bits   int
-	// length is set where the length was written: "default" has one, "all"
-	// has none.
-	length bool
-	label  uint32 // instead of the address, in the family mpls
-}
-
-// readPrefix takes a prefix of family f, or of any if that is zero.
-func readPrefix(w *words, f route.Family) (prefix, error) {
-	s, err := w.arg()
-	if err != nil {
-		return prefix{}, err
-	}
-	return parsePrefix(s, f)
-}
-
-func parsePrefix(s string, f route.Family) (prefix, error) {
-	if f == route.MPLS {
-		label, ok := iptext.Uint[uint32](s, 20)
-		if !ok {
-			return prefix{}, notPrefix(f, s)
-		}
-		return prefix{family: f, bits: 20, label: label}, nil
-	}
-	switch s {
-	case "default":
-		return prefix{family: f, length: true}, nil
-	case "all", "any":
-		return prefix{family: f}, nil
-	}
-	n, ok := iptext.Prefix(s)
-	if !ok || f != 0 && !f.Has(n.Addr()) {
-		return prefix{}, notPrefix(f, s)
-	}
-	return prefix{family: route.FamilyOf(n.Addr()), addr: n.Addr(), bits: n.Bits(), length: true}, nil
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/mdlayher/netlink"
 
-	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -116,7 +115,10 @@ func (q *query) readDst(w *words) error {
 	if n.family == route.MPLS {
 		q.route.Label.Set(n.label)
 	} else if n.addr.IsValid() {
-		q.route.Dst = netip.PrefixFrom(n.addr, n.bits)
+		if all := n.addr.BitLen(); n.bits != all {
+			q.p.warn("Warning: /%d as prefix is invalid, only /%d (or none) is supported.", n.bits, all)
+		}
+		q.route.Dst = netip.PrefixFrom(n.addr, n.addr.BitLen())
 	}
 	return nil
 }
@@ -216,20 +218,4 @@ func (q *query) showConnected(r route.Route) error {
 	text := *q.p
 	text.style.JSON = false
 	return text.showRoutes([]route.Route{r}, 0)
-}
-
-// readValue takes a name or a number.
-func readValue[V iptext.Number](w *words, why string, parse func(string) (uint32, error), v *V) error {
-	var o route.Opt[V]
-	err := readName(w, why, parse, &o)
-	*v = o.Or(0)
-	return err
-}
-
-func parseUint(s string) (uint32, error) {
-	n, ok := iptext.Uint[uint32](s, 32)
-	if !ok {
-		return 0, wrong(s, "not a number")
-	}
-	return n, nil
 }

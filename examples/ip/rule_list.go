@@ -48,9 +48,12 @@ var ruleSelectors = []keyword[ruleFilter]{
 func selector(word string, names []string, short ...string) keyword[ruleFilter] {
 	return keyword[ruleFilter]{names: names, short: short, read: func(f *ruleFilter, w *words) error {
 		arg, err := w.arg()
+		if err != nil {
+			return err
+		}
 		f.say(w, word, arg)
 		f.tos = f.tos || word == "tos"
-		return err
+		return nil
 	}}
 }
 
@@ -80,18 +83,26 @@ func (p *program) readRuleFilter(w *words) (*ruleFilter, error) {
 		}
 		w.take()
 		if err := k.read(f, w); err != nil {
+			if wrong := p.parseRuleFilter(f); wrong != nil {
+				err = wrong // with words before
+			}
 			return nil, err
 		}
 	}
+	return f, p.parseRuleFilter(f)
+}
+
+// parseRuleFilter makes of the words what is wanted.
+func (p *program) parseRuleFilter(f *ruleFilter) error {
+	p.load()
 	list := *p // in which a family is always said
 	list.family = listFamily(p.family)
 	var err error
 	f.wanted, err = list.parseRuleWords(unsaid, f.words)
-	if err != nil && len(f.words) > 0 {
-		return nil, list.ruleFilterError(err, f)
+	if err != nil {
+		return list.ruleFilterError(err, f)
 	}
-	p.names = list.names
-	return f, nil
+	return nil
 }
 
 // ruleFilterError is ruleError with what ip(8) says differently in a list.

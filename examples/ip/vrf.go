@@ -50,9 +50,15 @@ func tableOfVRF(data []byte) rttables.ID {
 
 // replaceVRF puts the table of a VRF in the place of the words that name it.
 func (p *program) replaceVRF(args []string) ([]string, error) {
-	for i := 0; i+1 < len(args); i++ {
-		if args[i] != "vrf" && args[i] != "vr" && args[i] != "v" {
+	for i := range args {
+		if !begins(args[i], "vrf") {
 			continue
+		}
+		if _, wrong := p.parseRouteWords(nil, args[:i]); wrong != nil && i > 0 {
+			continue // it is no keyword, or words before are wrong
+		}
+		if i+1 == len(args) {
+			return nil, incomplete()
 		}
 		table, err := p.vrfTable(args[i+1])
 		if err != nil {

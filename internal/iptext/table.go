@@ -63,7 +63,7 @@ func (t Table[T]) Parse(w *Words, v *T, what string) error {
 	name := w.Take()
 	word, full := t.find(name)
 	if word == nil {
-		return w.Errorf("not %s%s", what, t.suggest(name))
+		return w.Errorf("not %s%s", what, t.Suggest(name))
 	}
 	w.replaceLast(full)
 	return word.Read(w, v)
@@ -90,8 +90,8 @@ func (t Table[T]) Print(p *Printer, v *T) {
 	}
 }
 
-// suggest names the keyword that name is likely a misspelling of.
-func (t Table[T]) suggest(name string) string {
+// Suggest is [Suggest] for the keyword that name is likely a misspelling of.
+func (t Table[T]) Suggest(name string) string {
 	var all []string
 	for i := range t {
 		all = append(all, t[i].Names...)

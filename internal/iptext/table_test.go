@@ -1,6 +1,7 @@
 package iptext
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -130,5 +131,59 @@ func TestPrinter(t *testing.T) {
 	p.Put("lookup")
 	if got, want := p.String(), "from all lookup"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A word that may be abbreviated is its beginning, the first one that fits; one
+// that is written out is that, and the parser sees the full form.
+func TestTableShort(t *testing.T) {
+	var seen []string
+	word := func(names ...string) Word[thing] {
+		return Word[thing]{Names: names, Parse: func(w *Words, _ *thing) error {
+			seen = append(seen, w.Last())
+			return nil
+		}}
+	}
+	table := Table[thing]{
+		word("table", "lookup"), word("tun_id"), word("to"), word("pref", "preference", "priority"),
+		{Short: []string{"tun_id", "table", "preference", "priority"}},
+	}
+	w := Split("thing", "t ta to tab lookup pre pref pri prio")
+	for w.More() {
+		if err := table.Parse(w, new(thing), "a word"); err != nil {
+			t.Error(err)
+		}
+	}
+	want := "tun_id table to table lookup preference pref priority priority"
+	if got := strings.Join(seen, " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for _, s := range []string{"look", "tables", "toto"} {
+		if err := table.Parse(Split("thing", s), new(thing), "a word"); err == nil {
+			t.Errorf("%q is a word", s)
+		}
+	}
+	if _, ok := Expand("", []string{"table"}); ok {
+		t.Error("nothing is the beginning of a name")
+	}
+}
+
+// An error says whose argument it is about, of words within words the innermost.
+func TestErrorKeyword(t *testing.T) {
+	inner := Table[thing]{{Names: []string{"via"}, Parse: func(w *Words, v *thing) (err error) {
+		v.to, err = w.Arg("a place")
+		return err
+	}}}
+	outer := Table[thing]{
+		{Names: []string{"hop"}, Parse: func(w *Words, v *thing) error { return inner.Parse(w, v, "a word of hops") }},
+		{Names: []string{"weight"}, Parse: func(w *Words, _ *thing) error { return w.Errorf("too heavy") }},
+		{Short: []string{"weight"}},
+	}
+	for text, want := range map[string]string{"we": "weight", "hop via": "via", "hop x": "hop", "x": ""} {
+		err := outer.Parse(Split("thing", text), new(thing), "a word")
+		var e *Error
+		if !errors.As(err, &e) || e.Keyword != want {
+			t.Errorf("%q: %v is about %q, want %q", text, err, e.Keyword, want)
+		}
 	}
 }
