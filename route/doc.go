@@ -64,5 +64,7 @@
 // address detection is done with.
 //
 // Attributes that the kernel does not know, and those that belong to lookups
-// only, such as SPort, are ignored in silence where a route is added.
+// only, such as SPort, are ignored in silence where a route is added: see [Add]
+// for what the verbs do about it. So are those of another family or type: Expires
+// and Preference of an IPv4 route, Src of one, Realms of an IPv6 route.
 package route
