@@ -19,10 +19,12 @@ import (
 //
 // Kernels accept and ignore attributes that they do not know. With one that is
 // newer than Linux 4.20 and would be ignored, a gateway of IPv6 for IPv4 among
-// them, Add looks at what the kernel made of the route. If that is another one,
-// Add deletes it, and the error is errors.ErrUnsupported. [Replace], [Append],
-// [Prepend] and [Change] find that out beforehand, where the kernel is older
-// than the attribute: they add and delete a route to 0.0.0.0/32 or ::/128.
+// them, or with [Route.Unknown], Add looks at what the kernel made of the route.
+// If that is another one, Add deletes it, and the error is
+// errors.ErrUnsupported. [Replace], [Append], [Prepend] and [Change] find that
+// out beforehand, where the kernel is older than the attribute: they add and
+// delete a route to 0.0.0.0/32 or ::/128.
+//
 // Fields of a looked-up packet, such as Mark, are refused: the kernel would
 // ignore them in a route.
 func Add(ctx context.Context, c Conn, r Route) error {

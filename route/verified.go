@@ -61,14 +61,31 @@ func hasEncap[E Encap](r *Route, has func(E) bool) bool {
 	})
 }
 
-// newer are the ignorables of r.
+// newer are the ignorables of r. What may be the kernel's to say, as a count, is
+// not compared but by its number.
 func (r *Route) newer() (f []ignorable) {
 	for _, x := range ignored {
 		if x.of(r) {
 			f = append(f, x)
 		}
 	}
+	for num := range r.Unknown.All() {
+		f = append(f, unknown(num))
+	}
 	return f
+}
+
+// unknown is an attribute that this package has no field for, and no idea of
+// which kernels know it.
+func unknown(num uint16) ignorable {
+	return ignorable{uapi.RTA(num).String(), uapi.Version{Major: 255}, func(r *Route) bool {
+		for n := range r.Unknown.All() {
+			if n == num {
+				return true
+			}
+		}
+		return false
+	}}
 }
 
 // put sends r, which has its defaults, and sees to it that the kernel does not

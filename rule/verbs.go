@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mdlayher/netlink"
@@ -24,9 +25,9 @@ import (
 // fs.ErrPermission without CAP_NET_ADMIN.
 //
 // Kernels accept and ignore attributes that they do not know. So of a rule with
-// a selector that is newer than Linux 4.20, Add looks at what the kernel made
-// of it. If that is another rule, Add deletes it, and the error is
-// errors.ErrUnsupported.
+// a selector that is newer than Linux 4.20, or with [Rule.Unknown], Add looks at
+// what the kernel made of it. If that is another rule, Add deletes it, and the
+// error is errors.ErrUnsupported.
 //
 // Refused before anything is sent, because the kernel would accept them and do
 // something else: a lookup without a table (it takes an unused one for IPv4), a
@@ -46,7 +47,7 @@ func Add(ctx context.Context, c route.Conn, r Rule) error {
 }
 
 // newer names the attributes of r that are newer than strict checking, without
-// which no kernel is supported.
+// which no kernel is supported. So are those that this package does not know.
 func (r *Rule) newer() string {
 	var names []string
 	for _, x := range []struct {
@@ -60,6 +61,9 @@ func (r *Rule) newer() string {
 		if x.set {
 			names = append(names, x.attr.String())
 		}
+	}
+	for num := range r.Unknown.All() {
+		names = append(names, uapi.FRA(num).String())
 	}
 	return strings.Join(names, ", ")
 }
@@ -80,12 +84,28 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, newer string) error 
 		if err := m.decode(msg.Data); err != nil {
 			return err
 		}
-		if got := m.listed(); !got.is(r.Canonical()) {
+		got := m.listed()
+		want := r.Canonical()
+		if sameAttributes(got.Unknown, want.Unknown) {
+			want.Unknown = got.Unknown // it may be the kernel's to say
+		}
+		if !got.is(want) {
 			err := fmt.Errorf("the kernel does not know %s: %w", newer, errors.ErrUnsupported)
 			return errors.Join(err, Delete(context.WithoutCancel(ctx), c, got))
 		}
 	}
 	return nil
+}
+
+// sameAttributes reports whether a and b are attributes of the same numbers.
+func sameAttributes(a, b route.Attributes) bool {
+	var numbers [2][]uint16
+	for i, x := range [...]route.Attributes{a, b} {
+		for num := range x.All() {
+			numbers[i] = append(numbers[i], num)
+		}
+	}
+	return slices.Equal(numbers[0], numbers[1])
 }
 
 var errNoTable = errors.New("lookup without a table")
