@@ -60,8 +60,9 @@ var shownCommands = []string{
 	"-6 route add 2001:db8:32::/48 encap ioam6 trace prealloc type 0x800000 ns 1 size 12 dev eth0 table 99",
 	"-6 route add 2001:db8:33::/48 encap ioam6 freq 2/5 mode encap tundst 2001:db8::1 trace prealloc type 0x010000 ns 500 size 20 dev eth0 table 99",
 	"-6 route add 2001:db8:34::/48 encap ioam6 mode auto tundst 2001:db8::1 trace prealloc type 0xf00000 ns 0 size 244 dev eth0 table 99",
-	"-6 route add 2001:db8:35::/48 encap xfrm if_id 5 link_dev eth1 dev eth0 table 99",
-	"route add 10.36.0.0/16 encap xfrm if_id 4294967295 dev eth0 table 99",
+	// Of what follows encap xfrm, ip(8) of 6.1 loses everything.
+	"-6 route add 2001:db8:35::/48 dev eth0 table 99 encap xfrm if_id 5 link_dev eth1",
+	"route add 10.36.0.0/16 dev eth0 table 99 encap xfrm if_id 4294967295",
 	"-6 route add 2001:db8:37::/48 encap ila 1:2:0:ffff csum-mode neutral-map-auto ident-type luid hook-type output dev eth0 table 99",
 	"-f mpls route add 100 as 200/300 via inet 192.168.1.1 dev eth0",
 	"-f mpls route add 101 dev lo",
