@@ -2,6 +2,7 @@ package route
 
 import (
 	"iter"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 
@@ -64,3 +65,8 @@ func (s *Socket) Stream(m netlink.Message) iter.Seq2[netlink.Message, error] { r
 // second result is a failure of the socket, after which the fate of the
 // requests without an error is unknown.
 func (s *Socket) Batch(ms []netlink.Message) ([]error, error) { return s.c.Batch(ms) }
+
+// SyscallConn returns the socket itself, as *netlink.Conn does. What reads or
+// writes it takes the replies of the other methods away; it is there to tell
+// the network namespace by, which whatever subscribes beside s has to be in.
+func (s *Socket) SyscallConn() (syscall.RawConn, error) { return s.c.SyscallConn() }

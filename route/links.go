@@ -24,6 +24,16 @@ type Links struct {
 	byName  map[string]uint32
 }
 
+// MakeLinks are interfaces by index. Of two with the same name, text means the
+// one with the lower index.
+func MakeLinks(names map[uint32]string) *Links {
+	l := &Links{byIndex: maps.Clone(names), byName: make(map[string]uint32, len(names))}
+	for _, index := range slices.Backward(slices.Sorted(maps.Keys(names))) {
+		l.byName[names[index]] = index
+	}
+	return l
+}
+
 // ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
 func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	if err := ctx.Err(); err != nil {

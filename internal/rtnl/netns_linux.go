@@ -1,0 +1,140 @@
+package rtnl
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// errNoSocket is the answer for a connection that shows no socket.
+var errNoSocket = errors.New("no socket to tell the network namespace by")
+
+// NetNS finds the network namespace of a socket, c, which is a syscall.Conn:
+// ours, *netlink.Conn, and what embeds them. The result is what
+// netlink.Config.NetNS takes: 0 for the namespace of the calling thread, else a
+// descriptor that the caller closes. For a c without a socket the error is
+// errors.ErrUnsupported.
+//
+// The namespace of another thread can be told, and opened, only with
+// CAP_NET_ADMIN in it.
+func NetNS(c Executor) (fd int, err error) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return 0, errors.Join(errNoSocket, errors.ErrUnsupported)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	here, err := threadCookie()
+	var ioctlErr error
+	closed := raw.Control(func(socket uintptr) {
+		if err == nil {
+			var there uint64
+			there, err = cookie(int(socket))
+			if err == nil && there == here {
+				return
+			}
+		}
+		fd, ioctlErr = unix.IoctlRetInt(int(socket), unix.SIOCGSKNS)
+	})
+	switch {
+	case closed != nil:
+		return 0, closed
+	case ioctlErr == nil:
+		return fd, nil
+	case err != nil && errors.Is(ioctlErr, unix.EPERM):
+		// Before Linux 5.14 there are no cookies. Whoever may not be told the
+		// namespace has not entered another one either.
+		return 0, nil
+	}
+	return 0, os.NewSyscallError("ioctl SIOCGSKNS", ioctlErr)
+}
+
+// threadCookie is the number of the calling thread's namespace.
+func threadCookie() (uint64, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return 0, os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	return cookie(fd)
+}
+
+// cookie is the number of a socket's namespace, which no other one ever has.
+func cookie(fd int) (uint64, error) {
+	n, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	return n, os.NewSyscallError("getsockopt SO_NETNS_COOKIE", err)
+}
+
+// SubscribeLike is [Subscribe] in the namespace of c's socket. See [NetNS].
+func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
+	fd, err := NetNS(c)
+	if err != nil {
+		return nil, opError("subscribe", err)
+	}
+	if fd != 0 {
+		defer unix.Close(fd) // the socket stays in the namespace without it
+	}
+	return Subscribe(&netlink.Config{NetNS: fd}, groups...)
+}
+
+// SyscallConn returns the socket.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
+
+// Pending calls fn for each message that has arrived, and does not wait for
+// more. Errors are those of Receive.
+func (s *Subscription) Pending(fn func(netlink.Message) error) error {
+	for {
+		b, err := s.poll()
+		if err != nil || b == nil {
+			return err
+		}
+		for len(b) > 0 {
+			var m netlink.Message
+			if m, b, err = nextMessage(b); err != nil {
+				return opError("receive", err)
+			}
+			if isData(m) {
+				if err := fn(m); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// poll returns the next datagram from the kernel, nil if there is none.
+func (s *Subscription) poll() ([]byte, error) {
+	for {
+		var (
+			n    int
+			from unix.Sockaddr
+			err  error
+		)
+		if closed := s.raw.Control(func(fd uintptr) {
+			n, from, err = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+		}); closed != nil {
+			return nil, opError("receive", os.ErrClosed)
+		}
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return nil, nil
+		case errors.Is(err, unix.ENOBUFS):
+			s.drain()
+			return nil, ErrOverrun
+		case err != nil:
+			return nil, opError("receive", err)
+		case n > len(s.buf):
+			return nil, ErrOverrun // of one event
+		}
+		if sa, ok := from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 {
+			return s.buf[:n:n], nil
+		}
+	}
+}
