@@ -3,6 +3,7 @@ package rtnl
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -137,4 +138,40 @@ func (s *Subscription) poll() ([]byte, error) {
 			return s.buf[:n:n], nil
 		}
 	}
+}
+
+// Inside runs fn in the namespace of c's socket: sockets that it opens belong
+// there, and /proc/sys/net and /proc/thread-self/net are the namespace's. It
+// runs on the caller's goroutine, which stays on one thread meanwhile. See
+// [NetNS]; to enter another namespace takes CAP_SYS_ADMIN.
+func Inside(c Executor, fn func() error) (err error) {
+	runtime.LockOSThread()
+	there, err := NetNS(c)
+	if err != nil || there == 0 {
+		defer runtime.UnlockOSThread()
+		if err != nil {
+			return err
+		}
+		return fn()
+	}
+	defer unix.Close(there)
+	here, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(here)
+		err = unix.Setns(there, unix.CLONE_NEWNET)
+	}
+	if err != nil {
+		runtime.UnlockOSThread()
+		return os.NewSyscallError("enter the network namespace", err)
+	}
+	defer func() {
+		// A thread that cannot go back stays with the goroutine, and ends
+		// with it.
+		if e := unix.Setns(here, unix.CLONE_NEWNET); e != nil {
+			err = errors.Join(err, os.NewSyscallError("leave the network namespace", e))
+			return
+		}
+		runtime.UnlockOSThread()
+	}()
+	return fn()
 }

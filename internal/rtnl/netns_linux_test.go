@@ -3,6 +3,8 @@ package rtnl_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -98,3 +100,37 @@ func TestNetNSOfAFake(t *testing.T) {
 type fakeExecutor struct{}
 
 func (fakeExecutor) Execute(netlink.Message) ([]netlink.Message, error) { return nil, nil }
+
+// Inside is in the namespace, and then again where it was, also after a panic.
+func TestKernelInside(t *testing.T) {
+	l := lab.Test(t)
+	ns := l.NS("a")
+	ns.Link("u1", l.NS("b"), "g1")
+	c := dial(t, ns)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("failed")
+	err = rtnl.Inside(c, func() error {
+		if there, err := os.Readlink("/proc/thread-self/ns/net"); there == here || err != nil {
+			t.Errorf("in %s, %v", there, err)
+		}
+		if _, err := os.Stat("/proc/sys/net/ipv4/conf/u1"); err != nil {
+			t.Error(err)
+		}
+		return failed
+	})
+	if err != failed {
+		t.Errorf("got %v, want the function's error", err)
+	}
+	func() {
+		defer func() { recover() }()
+		rtnl.Inside(c, func() error { panic("inside") })
+	}()
+	if back, err := os.Readlink("/proc/thread-self/ns/net"); back != here || err != nil {
+		t.Errorf("afterwards in %s, %v, want %s", back, err, here)
+	}
+}

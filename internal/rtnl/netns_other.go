@@ -19,3 +19,6 @@ func (*Conn) SyscallConn() (syscall.RawConn, error) { return nil, errNoNetlink }
 
 // Pending fails with errors.ErrUnsupported.
 func (*Subscription) Pending(func(netlink.Message) error) error { return errNoNetlink }
+
+// Inside fails with errors.ErrUnsupported.
+func Inside(Executor, func() error) error { return errNoNetlink }

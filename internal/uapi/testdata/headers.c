@@ -29,6 +29,7 @@
 #include <linux/in6.h>
 #include <linux/ipv6.h>
 #include <linux/icmpv6.h>
+#include <linux/inet_diag.h>
 
 #define VALUE(name, expr) printf("%s %lld\n", name, (long long)(expr))
 #define P(name) VALUE(#name, name)
@@ -277,5 +278,18 @@ int main(void)
 	VALUE("IOAM6TraceHdrRemLen", offsetof(struct ioam6_trace_hdr, type_be32) - 1);
 	VALUE("IOAM6TraceHdrType", offsetof(struct ioam6_trace_hdr, type_be32));
 	VALUE("SizeofIOAM6TraceHdr", sizeof(struct ioam6_trace_hdr));
+	VALUE("InetDiagReqV2Family", offsetof(struct inet_diag_req_v2, sdiag_family));
+	VALUE("InetDiagReqV2Protocol", offsetof(struct inet_diag_req_v2, sdiag_protocol));
+	VALUE("InetDiagReqV2States", offsetof(struct inet_diag_req_v2, idiag_states));
+	VALUE("SizeofInetDiagReqV2", sizeof(struct inet_diag_req_v2));
+	VALUE("InetDiagMsgFamily", offsetof(struct inet_diag_msg, idiag_family));
+	VALUE("InetDiagMsgState", offsetof(struct inet_diag_msg, idiag_state));
+	VALUE("InetDiagMsgSPort", offsetof(struct inet_diag_msg, id.idiag_sport));
+	VALUE("InetDiagMsgDPort", offsetof(struct inet_diag_msg, id.idiag_dport));
+	VALUE("InetDiagMsgSrc", offsetof(struct inet_diag_msg, id.idiag_src));
+	VALUE("InetDiagMsgIf", offsetof(struct inet_diag_msg, id.idiag_if));
+	VALUE("InetDiagMsgInode", offsetof(struct inet_diag_msg, idiag_inode));
+	VALUE("SizeofInetDiagMsg", sizeof(struct inet_diag_msg));
+	P(INET_DIAG_SKV6ONLY);
 	return 0;
 }
