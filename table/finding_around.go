@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -148,9 +149,10 @@ func (s *survey) incoming(v *surveyed) []netip.Addr {
 const strictFilter = 1
 
 // reversePath finds what strict reverse path filtering drops: what comes in by
-// the uplink and would not be answered by it. A rule by source answers by it.
-// Rules by mark or by incoming interface are for packets that others get the
-// answers of, and which the filter does not see as they are.
+// the uplink and would not be answered by it. With a rule by source it is. So
+// it is with one by incoming interface, which the kernel has for the answer as
+// well; but what comes in has no mark, and if it had, the filter would look at
+// it only with src_valid_mark.
 func (s *survey) reversePath(v *surveyed) []Finding {
 	dev := v.uplink.Interface
 	conf := s.host.conf[dev]
@@ -172,20 +174,15 @@ func (s *survey) reversePath(v *surveyed) []Finding {
 	}
 	marks := max(conf.sourceMark, s.host.conf["all"].sourceMark) != 0
 	for _, r := range v.uplink.Also {
-		f := Finding{Code: CodeReversePath, Severity: Warning, Object: "rule " + r.Args(nil)}
-		switch {
-		case r.IIF != "":
-			f.Text = fmt.Sprintf("rp_filter of %s is strict, and does not see the rule by incoming interface: "+
-				"answers to what it sends by %s are dropped", dev, dev)
-			f.Cure = loose
-		case r.FwMark.IsSet() && !marks:
-			f.Text = fmt.Sprintf("rp_filter of %s is strict, and does not see marks: "+
-				"answers to forwarded packets that the rule sends by %s are dropped", dev, dev)
-			f.Cure = "sysctl -w net.ipv4.conf.all.src_valid_mark=1, and mark what comes in by " + dev + " as well; or " + loose
-		default:
-			continue
+		if r.FwMark.IsSet() && !marks {
+			found = append(found, Finding{
+				Code: CodeReversePath, Severity: Warning,
+				Object: "rule " + strings.TrimSuffix(r.Args(nil), " lookup 0"), // the table is the uplink's
+				Text: fmt.Sprintf("rp_filter of %s is strict, and does not see marks: answers that come in by %s "+
+					"to what the rule sends there, from other addresses than the uplink's, are dropped", dev, dev),
+				Cure: "sysctl -w net.ipv4.conf.all.src_valid_mark=1, and mark what comes in by " + dev + " as well; or " + loose,
+			})
 		}
-		found = append(found, f)
 	}
 	return found
 }
