@@ -2,7 +2,7 @@
 // provider that it came from, and send chosen traffic by a chosen one. It does
 // once, and all or nothing, what a list of ip(8) commands in rc.local does:
 //
-//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status [NAME...]
+//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
 //
 // The uplinks stand in a file, one a line, in the words of ip(8):
 //
@@ -13,9 +13,10 @@
 // plan prints the ip commands that up would amount to. up makes the kernel's
 // state what the file says: all lines or, on a failure, none; again, it changes
 // nothing; after a change of the file, it changes what differs. status says
-// what is missing, changed or too much. down removes what up installed, and
-// nothing else. "uplinks help" has the file's format, the exit statuses, the
-// fields of the JSON, and examples.
+// what is missing, changed or too much, and check also what around the uplinks
+// will hurt. down removes what up installed, and nothing else. "uplinks help"
+// has the file's format, the exit statuses, the fields of the JSON, and
+// examples.
 //
 // The folder has a unit for systemd, uplinks.service, and an example of the
 // file, uplinks.conf. On other systems than Linux the commands fail with

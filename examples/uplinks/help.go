@@ -1,6 +1,6 @@
 package main
 
-const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status [NAME...]
+const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
        uplinks help`
 
 // help is in the manner of a manual page.
@@ -8,7 +8,7 @@ const help = `NAME
     uplinks - several providers on one host
 
 SYNOPSIS
-    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status [NAME...]
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
     uplinks help
 
 DESCRIPTION
@@ -28,6 +28,12 @@ DESCRIPTION
             and the names from rt_tables that up wrote.
     status  Prints a line for each uplink: complete, absent, or incomplete with
             what is missing, changed or extra.
+    check   Prints what is wrong with the uplinks, and what on the host around
+            them will hurt, each with what cures it: an interface that is down, a
+            source that is gone, a gateway that does not answer, rules out of
+            order, a LAN that packets would reach by the gateway, strict reverse
+            path filters, UDP servers that answer by another uplink, programs
+            that delete rules of others. Nothing is sent, and nothing changed.
 
     Reading needs no privilege. up and down need root or CAP_NET_ADMIN.
 
@@ -63,11 +69,13 @@ FILE
                      line, so it comes after all other words.
 
 EXIT STATUS
-    0  Done; plan: nothing to do; status: all uplinks are complete.
+    0  Done; plan: nothing to do; status: all uplinks are complete;
+       check: nothing but notes.
     1  A failure, of which standard error says the uplink, the step, the kernel's
        words, and what is left, which as a rule is nothing.
     2  A fault of the command line or of the file. All faulty lines are reported.
-    3  plan: there is something to do; status: an uplink is not complete.
+    3  plan: there is something to do; status: an uplink is not complete;
+       check: there is a warning or a fault.
 
 JSON
     An object with these fields; one without a value is left out.
@@ -85,6 +93,13 @@ JSON
         extra      status: what of ours there is too much
         problem    status: why up would fail
         unnamed    status: true if rt_tables has not the name
+    findings   check: for each, an object:
+        code       what kind of thing it is; codes do not change
+        severity   note, warning or fault
+        uplink     whose it is; left out: the host's
+        object     the route, rule, interface, address or program
+        text       what is wrong, in a sentence
+        cure       the command or the setting that cures it
     warnings   What is also on standard error.
     error      Why the command failed, as on standard error.
     left       Steps that were done, and could not be undone.
@@ -110,6 +125,7 @@ EXAMPLES
         uplinks plan
         uplinks up
         uplinks status
+        uplinks check
 
 NOTES
     systemd-networkd deletes rules of others when it starts, unless its

@@ -25,7 +25,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // the kernel refused, or may not be asked
 	exitUsage   = 2 // of the command line, or of the file
-	exitPending = 3 // plan: there is something to do; status: not all is complete
+	exitPending = 3 // plan: there is something to do; status: not all is complete; check: something hurts
 )
 
 func main() {
@@ -70,12 +70,12 @@ func parseArgs(args []string) (options, error) {
 	o.names = fs.Args()
 	switch {
 	case o.command == "":
-		return o, errors.New("a command is missing: plan, up, down or status")
+		return o, errors.New("a command is missing: plan, up, down, status or check")
 	case o.command == "help":
 		return o, errHelp
 	case commands[o.command] == nil:
-		return o, fmt.Errorf("%q is not a command: plan, up, down or status%s",
-			o.command, iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "help"}))
+		return o, fmt.Errorf("%q is not a command: plan, up, down, status or check%s",
+			o.command, iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "check", "help"}))
 	}
 	return o, nil
 }
@@ -92,6 +92,7 @@ type session struct {
 // the exit status.
 var commands = map[string]func(*session) (int, error){
 	"plan": (*session).plan, "up": (*session).up, "down": (*session).down, "status": (*session).status,
+	"check": (*session).check,
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -17,9 +17,9 @@ import (
 
 func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"", "a command is missing: plan, up, down or status"},
-		{"-json", "a command is missing: plan, up, down or status"},
-		{"stauts", `"stauts" is not a command: plan, up, down or status; did you mean status?`},
+		{"", "a command is missing: plan, up, down, status or check"},
+		{"-json", "a command is missing: plan, up, down, status or check"},
+		{"stauts", `"stauts" is not a command: plan, up, down, status or check; did you mean status?`},
 		{"-x up", "flag provided but not defined: -x"},
 		{"up -n", "flag needs an argument: -n"},
 	} {

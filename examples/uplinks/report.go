@@ -18,11 +18,12 @@ import (
 // A report is what a command found and did. The help describes its JSON form,
 // on which others rely: fields may be added, and none change.
 type report struct {
-	Command  string   `json:"command"`
-	Uplinks  []*entry `json:"uplinks"`
-	Warnings []string `json:"warnings,omitempty"`
-	Error    string   `json:"error,omitempty"`
-	Left     []string `json:"left,omitempty"`
+	Command  string    `json:"command"`
+	Uplinks  []*entry  `json:"uplinks"`
+	Findings []finding `json:"findings,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Left     []string  `json:"left,omitempty"`
 
 	steps []table.Step // of all uplinks, in order
 }
@@ -125,6 +126,8 @@ func (r *report) write(w io.Writer, o options) error {
 		b.WriteString(table.Plan{Steps: r.steps}.String())
 	case "status":
 		r.writeStatus(&b)
+	case "check":
+		r.writeFindings(&b)
 	default:
 		for _, e := range r.Uplinks {
 			if len(e.steps) > 0 {
