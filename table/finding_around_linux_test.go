@@ -98,6 +98,13 @@ func (n *network) strict(devs ...string) {
 	}
 }
 
+// shortly is a context that ends when no answer comes any more.
+func shortly(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // Strict reverse path filtering passes what comes in for the sources of an
 // uplink, and drops what comes in for another address of the interface.
 func TestFindingReversePathOfAnAddress(t *testing.T) {
@@ -105,9 +112,7 @@ func TestFindingReversePathOfAnAddress(t *testing.T) {
 	n.server.Addr("u2", "10.2.0.3/24")
 	serve(t, n.server, "tcp4", "0.0.0.0:1194")
 	arrives := func(a string) bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		c, err := n.net.Dial(ctx, "tcp4", ip4.client, net.JoinHostPort(a, "1194"))
+		c, err := n.net.Dial(shortly(t), "tcp4", ip4.client, net.JoinHostPort(a, "1194"))
 		if err == nil {
 			c.Close()
 		}
@@ -176,10 +181,8 @@ func TestFindingReversePathOfMarks(t *testing.T) {
 	n.server.Addr("lo", "172.31.0.1/32")
 	n.backBy2("172.31.0.1/32")
 	answered := func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("172.31.0.1")}, Control: lab.Mark(2)}
-		c, err := n.server.DialWith(ctx, d, "tcp4", net.JoinHostPort(ip4.client, "80"))
+		c, err := n.server.DialWith(shortly(t), d, "tcp4", net.JoinHostPort(ip4.client, "80"))
 		if err == nil {
 			c.Close()
 		}
@@ -217,12 +220,12 @@ func TestFindingWildcardUDP(t *testing.T) {
 		if f.tcp == "tcp6" {
 			any, udp = "::", "udp6"
 		}
-		n.echo(udp, net.JoinHostPort(f.a2, "1194"))
-		n.echo(udp, net.JoinHostPort(any, "5353"))
-		n.echo(udp, net.JoinHostPort(any, "40000")) // one that no server has asked for
+		answer(t, n.server, udp, net.JoinHostPort(f.a2, "1194"))
+		answer(t, n.server, udp, net.JoinHostPort(any, "5353"))
+		answer(t, n.server, udp, net.JoinHostPort(any, "40000")) // one that no server has asked for
 		n.wantFindings("", u)
 
-		n.echo(udp, net.JoinHostPort(any, "53"))
+		answer(t, n.server, udp, net.JoinHostPort(any, "53"))
 		n.wantFindings("warning udp-wildcard udp "+net.JoinHostPort(any, "53")+"\n", u)
 		if g1, g2 := n.ask(udp, f, "53"); g1 != 1 || g2 != 0 {
 			t.Errorf("the answer: %d at g1 and %d at g2: the finding is wrong", g1, g2)
@@ -252,30 +255,10 @@ func TestFindingWildcardUDP(t *testing.T) {
 // A server for both families is found for either.
 func TestFindingWildcardUDPOfBothFamilies(t *testing.T) {
 	n, u := healthy(t, ip4, nil)
-	n.echo("udp6", "[::]:53") // IPv6 only
+	answer(t, n.server, "udp6", "[::]:53") // IPv6 only
 	n.wantFindings("", u)
-	n.echo("udp", "[::]:5060") // both
+	answer(t, n.server, "udp", "[::]:5060") // both
 	n.wantFindings("warning udp-wildcard udp [::]:5060\n", u)
-}
-
-// echo answers datagrams in the server.
-func (n *network) echo(udp, addr string) {
-	n.t.Helper()
-	c, err := n.server.ListenPacket(udp, addr)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.t.Cleanup(func() { c.Close() })
-	go func() {
-		b := make([]byte, 100)
-		for {
-			k, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			c.WriteTo(b[:k], from)
-		}
-	}()
 }
 
 // ask sends a datagram to A2 and counts the answers at the routers.
