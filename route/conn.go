@@ -51,6 +51,10 @@ func Dial(config *netlink.Config) (*Socket, error) {
 // error.
 func (s *Socket) Close() error { return s.c.Close() }
 
+// SyscallConn gives access to the socket, for its options, and to find the
+// network namespace that it is in. Do not read from it or write to it.
+func (s *Socket) SyscallConn() (syscall.RawConn, error) { return s.c.SyscallConn() }
+
 // Execute sends one request and returns the kernel's replies, without the
 // acknowledgement. Length, Sequence and PID of its header are filled in.
 func (s *Socket) Execute(m netlink.Message) ([]netlink.Message, error) { return s.c.Execute(m) }
@@ -65,8 +69,3 @@ func (s *Socket) Stream(m netlink.Message) iter.Seq2[netlink.Message, error] { r
 // second result is a failure of the socket, after which the fate of the
 // requests without an error is unknown.
 func (s *Socket) Batch(ms []netlink.Message) ([]error, error) { return s.c.Batch(ms) }
-
-// SyscallConn returns the socket itself, as *netlink.Conn does. What reads or
-// writes it takes the replies of the other methods away; it is there to tell
-// the network namespace by, which whatever subscribes beside s has to be in.
-func (s *Socket) SyscallConn() (syscall.RawConn, error) { return s.c.SyscallConn() }

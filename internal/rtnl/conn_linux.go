@@ -85,6 +85,9 @@ func (c *Conn) setup() error {
 // every later use.
 func (c *Conn) Close() error { return c.nl.Close() }
 
+// SyscallConn gives access to the socket.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.nl.SyscallConn() }
+
 // send writes one datagram of requests. Call with mu held.
 func (c *Conn) send(b []byte) error {
 	c.settle()

@@ -5,6 +5,7 @@ package rtnl
 import (
 	"errors"
 	"iter"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 )
@@ -19,6 +20,9 @@ func Dial(*netlink.Config) (*Conn, error) { return nil, errNoNetlink }
 
 // Close fails with errors.ErrUnsupported.
 func (*Conn) Close() error { return errNoNetlink }
+
+// SyscallConn fails with errors.ErrUnsupported.
+func (*Conn) SyscallConn() (syscall.RawConn, error) { return nil, errNoNetlink }
 
 // Execute fails with errors.ErrUnsupported.
 func (*Conn) Execute(netlink.Message) ([]netlink.Message, error) { return nil, errNoNetlink }

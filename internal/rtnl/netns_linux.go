@@ -83,9 +83,6 @@ func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
 	return Subscribe(&netlink.Config{NetNS: fd}, groups...)
 }
 
-// SyscallConn returns the socket.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
-
 // Pending calls fn for each message that has arrived, and does not wait for
 // more. Errors are those of Receive.
 func (s *Subscription) Pending(fn func(netlink.Message) error) error {

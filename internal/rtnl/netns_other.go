@@ -2,20 +2,13 @@
 
 package rtnl
 
-import (
-	"syscall"
-
-	"github.com/mdlayher/netlink"
-)
+import "github.com/mdlayher/netlink"
 
 // NetNS fails with errors.ErrUnsupported.
 func NetNS(Executor) (int, error) { return 0, errNoNetlink }
 
 // SubscribeLike fails with errors.ErrUnsupported.
 func SubscribeLike(Executor, ...uint32) (*Subscription, error) { return nil, errNoNetlink }
-
-// SyscallConn fails with errors.ErrUnsupported.
-func (*Conn) SyscallConn() (syscall.RawConn, error) { return nil, errNoNetlink }
 
 // Pending fails with errors.ErrUnsupported.
 func (*Subscription) Pending(func(netlink.Message) error) error { return errNoNetlink }
