@@ -14,9 +14,9 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// addLAN gives the server a network without a way out, and what main says
+// addInner gives the server a network without a way out, and what main says
 // about it, by the interface lan.
-func (n *network) addLAN(l *lab.Lab) *lab.NS {
+func (n *network) addInner(l *lab.Lab) *lab.NS {
 	n.t.Helper()
 	inner := l.NS("inner")
 	n.server.Link("lan", inner, "eth0")
@@ -45,7 +45,7 @@ func TestFindingDetour(t *testing.T) {
 		}
 		n.remove(u1)
 
-		inner := n.addLAN(lab.Test(t))
+		inner := n.addInner(lab.Test(t))
 		tap := n.net.Tap("g2")
 		lan, subnet, static := "172.16.5.2", "172.16.5.0/24", "203.0.113.0/24 via 172.16.5.2 dev lan"
 		if f.tcp == "tcp6" {
@@ -143,7 +143,7 @@ func TestFindingReversePathOfAnAddress(t *testing.T) {
 // interface forwards: the kernel looks for the way back with that interface.
 func TestFindingReversePathOfForwarding(t *testing.T) {
 	n, u := healthy(t, ip4, func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{IIF: "lan"}} })
-	inner := n.addLAN(lab.Test(t))
+	inner := n.addInner(lab.Test(t))
 	n.server.Sysctl("net.ipv4.ip_forward", "1")
 	if err := route.Add(t.Context(), n.dial(inner), route.Route{Gateway: addr("172.16.5.1")}); err != nil {
 		t.Fatal(err)
