@@ -83,60 +83,6 @@ func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
 	return Subscribe(&netlink.Config{NetNS: fd}, groups...)
 }
 
-// Pending calls fn for each message that has arrived, and does not wait for
-// more. Errors are those of Receive.
-func (s *Subscription) Pending(fn func(netlink.Message) error) error {
-	for {
-		b, err := s.poll()
-		if err != nil || b == nil {
-			return err
-		}
-		for len(b) > 0 {
-			var m netlink.Message
-			if m, b, err = nextMessage(b); err != nil {
-				return opError("receive", err)
-			}
-			if isData(m) {
-				if err := fn(m); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// poll returns the next datagram from the kernel, nil if there is none.
-func (s *Subscription) poll() ([]byte, error) {
-	for {
-		var (
-			n    int
-			from unix.Sockaddr
-			err  error
-		)
-		if closed := s.raw.Control(func(fd uintptr) {
-			n, from, err = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
-		}); closed != nil {
-			return nil, opError("receive", os.ErrClosed)
-		}
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return nil, nil
-		case errors.Is(err, unix.ENOBUFS):
-			s.drain()
-			return nil, ErrOverrun
-		case err != nil:
-			return nil, opError("receive", err)
-		case n > len(s.buf):
-			return nil, ErrOverrun // of one event
-		}
-		if sa, ok := from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 {
-			return s.buf[:n:n], nil
-		}
-	}
-}
-
 // Inside runs fn in the namespace of c's socket: sockets that it opens belong
 // there, and /proc/sys/net and /proc/thread-self/net are the namespace's. It
 // runs on the caller's goroutine, which stays on one thread meanwhile. See

@@ -77,6 +77,25 @@ func (s *Subscription) Receive(ctx context.Context, fn func(netlink.Message) err
 	if err != nil {
 		return err
 	}
+	return each(b, fn)
+}
+
+// Pending calls fn for each message that has arrived, and does not wait for
+// more. Errors are those of Receive.
+func (s *Subscription) Pending(fn func(netlink.Message) error) error {
+	for {
+		b, err := s.poll()
+		if err == nil && b != nil {
+			err = each(b, fn)
+		}
+		if err != nil || b == nil {
+			return err
+		}
+	}
+}
+
+// each calls fn for each message of a datagram.
+func each(b []byte, fn func(netlink.Message) error) (err error) {
 	for len(b) > 0 {
 		var m netlink.Message
 		if m, b, err = nextMessage(b); err != nil {
@@ -115,38 +134,72 @@ func (s *Subscription) next(ctx context.Context) ([]byte, error) {
 // wait returns the next datagram from the kernel.
 func (s *Subscription) wait() ([]byte, error) {
 	for {
-		var (
-			n    int
-			from unix.Sockaddr
-			rerr error
-		)
+		var r received
 		err := s.raw.Read(func(fd uintptr) bool {
-			for {
-				n, from, rerr = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
-				if rerr != unix.EINTR {
-					return rerr != unix.EAGAIN
-				}
-			}
+			r = s.recv(fd)
+			return r.err != unix.EAGAIN
 		})
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, err
 		case err != nil:
 			return nil, opError("receive", os.ErrClosed)
-		case errors.Is(rerr, unix.ENOBUFS):
-			// The kernel drops all events, without another word, until the
-			// queue is empty. Those that are in it are out of date anyway.
-			s.drain()
-			return nil, ErrOverrun
-		case rerr != nil:
-			return nil, opError("receive", rerr)
-		case n > len(s.buf):
-			return nil, ErrOverrun // of one event
 		}
-		if sa, ok := from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 {
-			return s.buf[:n:n], nil
+		if b, err := s.datagram(r); b != nil || err != nil {
+			return b, err
 		}
 	}
+}
+
+// poll returns the next datagram from the kernel, nil if none has arrived.
+func (s *Subscription) poll() ([]byte, error) {
+	for {
+		var r received
+		if err := s.raw.Control(func(fd uintptr) { r = s.recv(fd) }); err != nil {
+			return nil, opError("receive", os.ErrClosed)
+		}
+		if r.err == unix.EAGAIN {
+			return nil, nil
+		}
+		if b, err := s.datagram(r); b != nil || err != nil {
+			return b, err
+		}
+	}
+}
+
+// A received is what recvfrom(2) returned.
+type received struct {
+	n    int
+	from unix.Sockaddr
+	err  error
+}
+
+func (s *Subscription) recv(fd uintptr) (r received) {
+	for {
+		r.n, r.from, r.err = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+		if r.err != unix.EINTR {
+			return r
+		}
+	}
+}
+
+// datagram is what was received if it is from the kernel, else nil.
+func (s *Subscription) datagram(r received) ([]byte, error) {
+	switch {
+	case errors.Is(r.err, unix.ENOBUFS):
+		// The kernel drops all events, without another word, until the
+		// queue is empty. Those that are in it are out of date anyway.
+		s.drain()
+		return nil, ErrOverrun
+	case r.err != nil:
+		return nil, opError("receive", r.err)
+	case r.n > len(s.buf):
+		return nil, ErrOverrun // of one event
+	}
+	if sa, ok := r.from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 {
+		return s.buf[:r.n:r.n], nil
+	}
+	return nil, nil
 }
 
 // drain empties the queue.

@@ -20,3 +20,6 @@ func (*Subscription) Close() error { return errNoNetlink }
 
 // Receive fails with errors.ErrUnsupported.
 func (*Subscription) Receive(context.Context, func(netlink.Message) error) error { return errNoNetlink }
+
+// Pending fails with errors.ErrUnsupported.
+func (*Subscription) Pending(func(netlink.Message) error) error { return errNoNetlink }
