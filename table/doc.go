@@ -50,4 +50,15 @@
 // A UDP server on a wildcard socket is such a socket as well, unless it uses
 // IP_PKTINFO: its answers leave by main whatever the address they answer for.
 // Bind it to the address, or add a rule with SPort to Also.
+//
+// # Looking at a host
+//
+// [TakeSnapshot] reads all rules and routes as they are at one moment, which a
+// listing does not. A [Snapshot] is compared with another one by Equal, and
+// printed as the commands of ip(8) that would make it; [Diff] of two is the
+// commands that lead from one to the other.
+//
+// [Check] says whether uplinks are as they should be, and what around them will
+// hurt: other programs, filters, servers, the order of rules. Each [Finding] has
+// a code that does not change, and says what cures it.
 package table

@@ -125,7 +125,8 @@ func (s *survey) detours(v *surveyed) []Finding {
 			Code: CodeDetour, Severity: Warning, Object: "route " + d.route.Text(s.snapshot.names()),
 			Text: fmt.Sprintf("packets from %s to %s, to which main knows a way by %s, go %s",
 				d.source, d.route.Dst, s.snapshot.Links.Name(d.route.OIF), by),
-			Cure: "set MainFirst, with which the routes of main other than its default come first",
+			Cure: "set MainFirst, with which the routes of main other than its default come first, " +
+				"and install the uplink again",
 		})
 	}
 	return found

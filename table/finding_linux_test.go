@@ -338,6 +338,25 @@ func TestFindings6(t *testing.T) {
 	n.wantFindings("fault no-local table local\nnote gateway-unknown 2001:db8:2::9\n", u)
 }
 
+// Over a connection without a socket, what is not asked of it cannot be found,
+// which is a finding as well. Nothing is changed.
+func TestFindingsWithoutASocket(t *testing.T) {
+	n, u := healthy(t, ip4, nil)
+	if err := n.delRule("31000: from 10.2.0.2 lookup 20 proto 210"); err != nil {
+		t.Fatal(err)
+	}
+	rec := &recorder{c: n.c}
+	found, err := table.Check(t.Context(), rec, u)
+	if err != nil || len(rec.writes) > 0 {
+		t.Errorf("%v, sent %v", err, rec.writes)
+	}
+	found = slices.DeleteFunc(found, func(f table.Finding) bool { return strings.HasPrefix(string(f.Code), "foreign-") })
+	want := "fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31000\nnote not-read \n"
+	if diff := cmp.Diff(want, words(found)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // addTentative adds an IPv6 address whose duplicate address detection goes on.
 func (n *network) addTentative(dev, a string) {
 	n.t.Helper()
