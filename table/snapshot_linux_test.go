@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
@@ -117,6 +120,70 @@ func TestSnapshotHidesNothing(t *testing.T) {
 	}
 	if want := many - 10 + 5; len(s.Rules) != want { // 3 and 2 are the kernel's
 		t.Errorf("%d rules, want %d", len(s.Rules), want)
+	}
+}
+
+// While another process deletes and adds rules as it likes, those that nobody
+// touches are in every snapshot. Listings lose some of them.
+func TestSnapshotUnderChanges(t *testing.T) {
+	ns := lab.Test(t).NS("server")
+	c, other := dialNS(t, ns), dialNS(t, ns)
+	const busy = 10 // rules at the beginning, which come and go
+	addRules(t, c, 0, many)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			for i := range busy {
+				if err := rule.Delete(t.Context(), other, numbered(i)); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+			for i := range busy {
+				if err := rule.Add(t.Context(), other, numbered(i)); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Duration(rand.IntN(20000)) * time.Microsecond)
+		}
+	})
+	defer wg.Wait()
+	defer cancel()
+	lost := func(rules []rule.Rule) int {
+		n := many - busy
+		for _, r := range rules {
+			if p := r.Priority.Or(0); p >= 1000+busy && p < 1000+many {
+				n--
+			}
+		}
+		return n
+	}
+	naive, taken := 0, 0
+	for range 100 {
+		rules, err := rule.List(t.Context(), c, rule.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost(rules) > 0 {
+			naive++
+		}
+		s, err := table.TakeSnapshot(t.Context(), c)
+		var unsettled *table.UnsettledError
+		if errors.As(err, &unsettled) {
+			continue // which is no lie
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken++
+		if n := lost(s.Rules); n != 0 {
+			t.Errorf("a snapshot has lost %d rules", n)
+		}
+	}
+	t.Logf("%d of 100 listings have lost rules, and none of %d snapshots", naive, taken)
+	if taken < 50 {
+		t.Errorf("only %d of 100 snapshots were taken", taken)
 	}
 }
 
