@@ -20,8 +20,8 @@ type Conn interface {
 	Execute(netlink.Message) ([]netlink.Message, error)
 }
 
-// A Socket is the Conn that [Dial] returns. Beside Execute it can stream a dump
-// and send a batch, which the functions of this module use where they find
+// A Socket is the Conn that [Dial] returns. Beside Execute it can stream a dump,
+// send a batch, and say which network namespace it is in, which the functions of this module use where they find
 // them. It is safe for concurrent use, and a loop over a listing may use the
 // Socket that the listing comes from.
 type Socket struct {

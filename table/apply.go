@@ -3,6 +3,8 @@ package table
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -11,11 +13,11 @@ import (
 )
 
 // Install makes the kernel's state what the uplinks say: all of them, or on a
-// failure none. Routes come first and rules last, so that a rule never leads
-// into a table that is not ready. What is there already is left alone, so that
-// a second Install sends nothing that changes anything; what is there
-// differently is changed, a gateway in one step; and what is there of the same
-// owner in the same table and is not wanted any more is deleted at the end.
+// failure none. Packets from the sources of a family change over in one step, of
+// which the package documentation says more. What is there already is left
+// alone, so that a second Install sends nothing that changes anything. What is
+// there differently is changed, and what is there of the same owner in the same
+// table and is not wanted any more is deleted.
 //
 // On an error at any step, all that was done is undone, newest first, also
 // after ctx has ended, and the error is a [*StepError]. Before anything is
@@ -23,13 +25,36 @@ import (
 // [*ConflictError] for something of others in its way. A [*NameError] is
 // returned when all is installed but a name could not be registered.
 //
+// Install waits for others that install or remove uplinks in the same network
+// namespace; see [ErrLocked].
+//
 // All uplinks have to agree on Etc; that of the first counts.
 func Install(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
-	p, err := PlanInstall(ctx, c, uplinks...)
-	if err != nil {
-		return err
+	return locked(ctx, c, func() error {
+		var claimed []rttables.ID
+		for {
+			p, err := planInstall(ctx, c, claimed, uplinks)
+			if err != nil {
+				return err
+			}
+			err = p.apply(ctx, c)
+			id, ok := lostClaim(err)
+			if !ok {
+				return err
+			}
+			claimed = append(claimed, id)
+		}
+	})
+}
+
+// lostClaim is the table that someone else was faster to take, where that is why
+// a plan failed, and nothing is left of it.
+func lostClaim(err error) (rttables.ID, bool) {
+	var step *StepError
+	if errors.As(err, &step) && step.Step.claim && errors.Is(step.Err, fs.ErrExist) && len(step.Left) == 0 {
+		return step.Step.Route.Table, true
 	}
-	return p.Apply(ctx, c)
+	return 0, false
 }
 
 // Remove deletes the rules and routes that carry the uplinks' protocol in their
@@ -40,33 +65,89 @@ func Install(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) e
 // Errors are those of [Install]: what was deleted before a failure is added
 // again.
 func Remove(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
-	p, err := PlanRemove(ctx, c, uplinks...)
-	if err != nil {
-		return err
-	}
-	return p.Apply(ctx, c)
+	return locked(ctx, c, func() error {
+		p, err := PlanRemove(ctx, c, uplinks...)
+		if err != nil {
+			return err
+		}
+		return p.apply(ctx, c)
+	})
 }
 
 // Apply does the steps: all of them or, after a failure, none. Errors are those
-// of [Install]. What has changed since the plan was made is not looked at; a
-// step for which the kernel's state is not as it was fails.
+// of [Install], for which it waits as that does. What has changed since the plan
+// was made is not looked at; a step for which the kernel's state is not as it was
+// fails.
 func (p Plan) Apply(ctx context.Context, c route.Conn) error {
+	if p.Empty() {
+		return nil
+	}
+	return locked(ctx, c, func() error { return p.apply(ctx, c) })
+}
+
+// apply is Apply without the lock.
+func (p Plan) apply(ctx context.Context, c route.Conn) error {
 	var nameErr error
 	var done []Step
 	for _, s := range p.Steps {
-		err := s.do(ctx, c)
+		var err error
+		if s.verify {
+			err = readBack(ctx, c, done)
+		}
+		if err == nil {
+			err = s.do(ctx, c)
+		}
 		var ne *NameError
 		if errors.As(err, &ne) {
 			// The uplink works without.
 			nameErr = errors.Join(nameErr, err)
 			continue
 		}
+		if err == nil {
+			done = append(done, s)
+			if s.claim {
+				err = checkClaim(ctx, c, s.Route.Table)
+			}
+		}
 		if err != nil {
 			return &StepError{Uplink: s.Uplink, Step: s, Err: err, Left: undo(ctx, c, done)}
 		}
-		done = append(done, s)
 	}
 	return nameErr
+}
+
+// readBack fails unless all that was done is still so. Others may have changed it
+// meanwhile, and a link that goes down takes routes along.
+func readBack(ctx context.Context, c route.Conn, done []Step) error {
+	s := &state{routes: make(map[rttables.ID][]route.Route)}
+	var err error
+	if s.rules, err = rule.List(ctx, c, rule.Filter{}); err != nil {
+		return err
+	}
+	for i, step := range done {
+		gone := slices.ContainsFunc(done[i:], func(o Step) bool {
+			return step.Op == AddRule && o.Op == DeleteRule && bare(o.Rule) == bare(step.Rule) ||
+				(step.Op == AddRoute || step.Op == ReplaceRoute) && o.Op == DeleteRoute && keyOf(o.Route) == keyOf(step.Route)
+		})
+		if gone {
+			continue
+		}
+		switch step.Op {
+		case AddRule:
+			if !contains(s.rules, step.Rule) {
+				return fmt.Errorf("what was done before is gone: %s", step)
+			}
+		case AddRoute, ReplaceRoute:
+			if err := s.readRoutes(ctx, c, step.Route.Table); err != nil {
+				return err
+			}
+			have, ok := s.route(keyOf(step.Route))
+			if !ok || !have.Canonical().Equal(step.Route.Canonical()) {
+				return fmt.Errorf("what was done before is gone: %s", step)
+			}
+		}
+	}
+	return nil
 }
 
 // undo undoes the steps that were done, newest first, and returns those that it

@@ -97,9 +97,9 @@ func (w *wanted) distinct(all []*wanted) error {
 			return w.uplink.field("Name", "stands for the tables %d and %d", uint32(o.table), uint32(w.table))
 		}
 		if o.table != w.table {
-			for _, r := range w.rules {
-				if slices.ContainsFunc(o.rules, func(x rule.Rule) bool { return x.From == r.From }) {
-					return w.uplink.field("Sources", "%s is also a source of uplink %s", r.From.Addr(), o.uplink)
+			for _, a := range w.sources {
+				if slices.Contains(o.sources, a) {
+					return w.uplink.field("Sources", "%s is also a source of uplink %s", a, o.uplink)
 				}
 			}
 			continue
@@ -121,7 +121,8 @@ func (s *state) checkName(u *SourceRoutedUplink, id rttables.ID) error {
 	if u.Name == "" {
 		return nil
 	}
-	if have, ok := s.names.Files.Lookup(u.Name); ok && have != id {
+	have, ok := s.names.Files.Lookup(u.Name)
+	if ok && have != id && !rttables.Registered(u.Etc, have, u.Name) { // ours may move
 		return u.field("Name", "%s is the name of table %d in rt_tables", u.Name, uint32(have))
 	}
 	return nil
@@ -132,24 +133,8 @@ func (s *state) checkForeign(w *wanted) error {
 	for _, have := range s.routes[w.table] {
 		if slices.Contains(w.families, have.Family) && !w.owns(have.Family, have.Table, have.Protocol) {
 			return &ConflictError{
-				Uplink: w.uplink.String(), Object: have.Text(s.names),
+				Uplink: w.uplink.String(), Object: have.Text(s.names), Owner: have.Protocol,
 				Reason: fmt.Sprintf("table %s has someone else's route", s.names.FileNames().Name(w.table)),
-			}
-		}
-	}
-	return nil
-}
-
-// checkMoved refuses an uplink that is installed in another table: its old rules
-// would still decide.
-func (s *state) checkMoved(w *wanted) error {
-	for _, have := range s.rules {
-		moved := bare(have)
-		moved.Priority, moved.Table = w.rules[0].Priority, w.table
-		if have.Table != w.table && have.Protocol == w.uplink.protocol() && contains(w.rules, moved) {
-			return &ConflictError{
-				Uplink: w.uplink.String(), Object: have.Text(s.names.FileNames()),
-				Reason: "the source is looked up in another table, from which it has to be removed first",
 			}
 		}
 	}

@@ -12,6 +12,12 @@ import (
 // PlanInstall returns what [Install] of the same uplinks would do now. It
 // changes nothing.
 func PlanInstall(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) (Plan, error) {
+	return planInstall(ctx, c, nil, uplinks)
+}
+
+// planInstall plans without the tables that others have claimed since the kernel
+// was last looked at.
+func planInstall(ctx context.Context, c route.Conn, claimed []rttables.ID, uplinks []SourceRoutedUplink) (Plan, error) {
 	if len(uplinks) == 0 {
 		return Plan{}, nil
 	}
@@ -19,43 +25,133 @@ func PlanInstall(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplin
 	if err != nil {
 		return Plan{}, err
 	}
+	s.claimed = claimed
+	var p Plan
+	if err := p.recover(ctx, c, s, protocolsOf(uplinks), false); err != nil {
+		return Plan{}, err
+	}
 	all, err := s.wantAll(ctx, c, uplinks)
 	if err != nil {
 		return Plan{}, err
 	}
-	var p Plan
 	for _, w := range all {
 		p.name(s, w)
 	}
-	// Routes first, so that a rule never leads into an empty table; and the
-	// rules from sources before those that other uplinks' packets match too.
-	for _, w := range all {
-		p.addRoutes(s, w)
+	t := &transaction{s: s}
+	again, err := p.install(ctx, c, t, all)
+	if err == nil && again {
+		_, err = p.install(ctx, c, &transaction{s: s, second: true}, all)
 	}
-	for _, w := range all {
-		p.addRules(s, w, w.rules)
-	}
-	for _, w := range all {
-		p.addRules(s, w, w.also)
-	}
-	for _, w := range all {
-		p.deleteRules(s, w, slices.Concat(w.rules, w.also))
-	}
-	for _, w := range all {
-		p.deleteRoutes(s, w, w.routes)
-	}
-	return p, nil
+	return p, err
 }
 
-func (p *Plan) add(s *state, w *wanted, step Step) {
-	step.Uplink, step.names, step.etc = w.uplink.String(), s.names, w.uplink.Etc
-	p.Steps = append(p.Steps, step)
+// install adds the steps of a transaction that installs uplinks. Some may get to
+// what is wanted only by way of a table of their own, in a second one.
+func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []*wanted) (again bool, err error) {
+	s := t.s
+	detours := make(map[*wanted]*wanted)
+	for _, f := range bothFamilies {
+		prios := newPrioritizer(s, f)
+		var ladders []laid
+		for _, w := range all {
+			if !slices.Contains(w.families, f) {
+				continue
+			}
+			l, err := prios.lay(w, f, s.installed(w, f))
+			if err != nil {
+				return false, err
+			}
+			if !t.second && (l.detour || s.needsDetour(&l, f)) {
+				if w, err = s.detour(ctx, c, detours, w, all); err == nil {
+					l, err = prios.lay(w, f, l.have)
+				}
+				if err != nil {
+					return false, err
+				}
+			}
+			prios.take(l.want)
+			ladders = append(ladders, l)
+		}
+		for _, l := range ladders {
+			t.routes(l.w, f)
+		}
+		t.rungs(prios, ladders)
+		for _, l := range ladders {
+			also, err := prios.also(l.w, f)
+			if err != nil {
+				return false, err
+			}
+			t.alsoRules(l.w, f, also)
+		}
+	}
+	for _, w := range all {
+		t.claims(w)
+		w.claimed = false
+		if d := detours[w]; d != nil {
+			t.claims(d)
+			w.former = append(w.former, d.table)
+		}
+	}
+	p.append(s, t.steps()...)
+	return len(detours) > 0, nil
 }
 
-// name adds the step that registers the table's name.
+var bothFamilies = []route.Family{route.IPv4, route.IPv6}
+
+// needsDetour reports whether what is to be changed of an installed uplink takes
+// more than one step that packets notice: routes, and rules on top.
+func (s *state) needsDetour(l *laid, f route.Family) bool {
+	if !s.leadsTo(f, l.w.table) || !s.whole(l.w, f) {
+		return false
+	}
+	adds, deletes := s.routeSteps(l.w, f)
+	n := len(adds) + len(deletes)
+	if len(without(l.want, l.have))+len(without(l.have, l.want)) > 0 {
+		n++
+	}
+	return n > 1 && len(adds)+len(deletes) > 0
+}
+
+// detour is an uplink in a table that it has for the time of a transaction.
+func (s *state) detour(ctx context.Context, c route.Conn, detours map[*wanted]*wanted, w *wanted, all []*wanted) (
+	*wanted, error,
+) {
+	if d := detours[w]; d != nil {
+		return d, nil
+	}
+	d := *w
+	u := *w.uplink
+	u.Priority = 0
+	d.uplink, d.claimed, d.detour = &u, true, true
+	d.former = append([]rttables.ID{w.table}, w.former...)
+	taken := slices.Clone(all)
+	for _, o := range detours {
+		taken = append(taken, o)
+	}
+	var err error
+	if d.table, err = s.claim(ctx, c, taken); err != nil {
+		return nil, err
+	}
+	d.routes, d.also = slices.Clone(w.routes), slices.Clone(w.also)
+	d.setTable()
+	detours[w] = &d
+	return &d, nil
+}
+
+// append adds steps to the plan, and does them to the state that it is made on.
+func (p *Plan) append(s *state, steps ...Step) {
+	for _, step := range steps {
+		s.do(step)
+	}
+	p.Steps = append(p.Steps, steps...)
+}
+
+// name adds the steps that register the table's name, and take it from the table
+// that the uplink had before.
 func (p *Plan) name(s *state, w *wanted) {
 	name := w.uplink.Name
-	if have, ok := s.names.Files.Lookup(name); name == "" || ok && have == w.table {
+	have, ok := s.names.Files.Lookup(name)
+	if name == "" || ok && have == w.table {
 		return
 	}
 	for _, step := range p.Steps {
@@ -63,72 +159,18 @@ func (p *Plan) name(s *state, w *wanted) {
 			return
 		}
 	}
-	p.add(s, w, Step{Op: AddName, Table: w.table, Name: name})
-	s.names = &route.Names{Links: s.names.Links, Files: s.names.Files.With(w.table, name)}
+	step := Step{Uplink: w.uplink.String(), Op: AddName, Table: w.table, Name: name, etc: w.uplink.Etc}
+	files := s.names.Files
+	if ok {
+		was := step
+		was.Op, was.Table = DeleteName, have
+		p.Steps = append(p.Steps, was)
+		files = files.With(have, have.String()) // its number is its name again
+	}
+	p.Steps = append(p.Steps, step)
+	s.names = &route.Names{Links: s.names.Links, Files: files.With(w.table, name)}
 	for i := range p.Steps {
 		p.Steps[i].names = s.names
-	}
-}
-
-// addRoutes adds the steps that make the wanted routes of those that there are.
-func (p *Plan) addRoutes(s *state, w *wanted) {
-	for _, want := range w.routes {
-		have, ok := s.route(keyOf(want))
-		switch {
-		case !ok:
-			p.add(s, w, Step{Op: AddRoute, Route: want})
-		case !have.Canonical().Equal(want.Canonical()):
-			p.add(s, w, Step{Op: ReplaceRoute, Route: want, Replaced: have})
-		}
-	}
-}
-
-// route is the route that there is with a key.
-func (s *state) route(k routeKey) (route.Route, bool) {
-	for _, r := range s.routes[k.table] {
-		if keyOf(r) == k {
-			return r, true
-		}
-	}
-	return route.Route{}, false
-}
-
-func (p *Plan) addRules(s *state, w *wanted, rules []rule.Rule) {
-	for _, want := range rules {
-		if !contains(s.rules, want) {
-			p.add(s, w, Step{Op: AddRule, Rule: want})
-		}
-	}
-}
-
-func contains(rules []rule.Rule, r rule.Rule) bool {
-	return slices.ContainsFunc(rules, func(o rule.Rule) bool { return bare(o) == bare(r) })
-}
-
-// deleteRules adds the steps that delete the uplink's rules but for some, the
-// last one first: an undo then adds them in their order.
-func (p *Plan) deleteRules(s *state, w *wanted, except []rule.Rule) {
-	for _, have := range slices.Backward(s.rules) {
-		if w.owns(have.Family, have.Table, have.Protocol) && !contains(except, have) {
-			p.add(s, w, Step{Op: DeleteRule, Rule: have})
-		}
-	}
-}
-
-// deleteRoutes adds the steps that delete the uplink's routes but for some.
-// Routes with a gateway go first: the kernel needs those on the link to put
-// them back.
-func (p *Plan) deleteRoutes(s *state, w *wanted, except []route.Route) {
-	keep := make(map[routeKey]bool)
-	for _, r := range except {
-		keep[keyOf(r)] = true
-	}
-	for _, gateway := range []bool{true, false} {
-		for _, have := range slices.Backward(s.routes[w.table]) {
-			if w.owns(have.Family, have.Table, have.Protocol) && !keep[keyOf(have)] && have.Gateway.IsValid() == gateway {
-				p.add(s, w, Step{Op: DeleteRoute, Route: have})
-			}
-		}
 	}
 }
 
@@ -142,91 +184,127 @@ func PlanRemove(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink
 	if err != nil {
 		return Plan{}, err
 	}
+	var p Plan
+	if err := p.recover(ctx, c, s, protocolsOf(uplinks), false); err != nil {
+		return Plan{}, err
+	}
 	var all []*wanted
 	for i := range uplinks {
-		w, err := s.owned(&uplinks[i])
+		w, err := s.owned(ctx, c, &uplinks[i])
 		if err != nil {
 			return Plan{}, err
 		}
-		if w.table == 0 {
-			continue // it is not installed
+		if w.table != 0 { // it is installed
+			all = append(all, w)
 		}
-		if err := s.readRoutes(ctx, c, w.table); err != nil {
-			return Plan{}, err
-		}
-		all = append(all, w)
 	}
-	var p Plan
-	for _, w := range slices.Backward(all) {
-		p.deleteRules(s, w, nil)
-	}
-	for _, w := range slices.Backward(all) {
-		p.deleteRoutes(s, w, nil)
-	}
-	for _, w := range all {
-		p.unname(s, w, all)
+	if err := p.remove(s, all); err != nil {
+		return Plan{}, err
 	}
 	return p, nil
 }
 
+// remove adds the steps that remove uplinks.
+func (p *Plan) remove(s *state, all []*wanted) error {
+	var names []Step
+	for _, w := range all {
+		if step, ok := s.unname(w, all, names); ok {
+			names = append(names, step)
+		}
+	}
+	t := &transaction{s: s}
+	for _, w := range all {
+		t.claims(w)
+	}
+	for _, f := range bothFamilies {
+		prios := newPrioritizer(s, f)
+		var ladders []laid
+		for _, w := range slices.Backward(all) {
+			if !slices.Contains(w.families, f) {
+				continue
+			}
+			t.deleteRules(&t.leave, w.self, s.alsoOf(w, f))
+			l, err := prios.lay(w, f, s.installed(w, f))
+			if err != nil {
+				return err
+			}
+			ladders = append(ladders, l)
+			for _, table := range append([]rttables.ID{w.table}, w.former...) {
+				for _, step := range s.ownRoutes(w, f, table, nil) {
+					t.drop = append(t.drop, t.step(w, step))
+				}
+			}
+		}
+		t.rungs(prios, ladders)
+	}
+	p.append(s, t.steps()...)
+	p.append(s, names...)
+	return nil
+}
+
 // owned is what Remove has to know of u: neither the interface nor its
 // addresses need still be there.
-func (s *state) owned(u *SourceRoutedUplink) (*wanted, error) {
+func (s *state) owned(ctx context.Context, c route.Conn, u *SourceRoutedUplink) (*wanted, error) {
 	if err := u.Validate(); err != nil {
 		return nil, err
 	}
 	w := &wanted{uplink: u, families: u.families()}
-	var sources []address
-	for _, a := range u.Sources {
-		sources = append(sources, address{addr: a})
-	}
-	if index, ok := s.link(u.Interface); ok && len(sources) == 0 {
+	sources := slices.Clone(u.Sources)
+	index, ok := s.link(u.Interface)
+	if w.index = index; ok && len(sources) == 0 {
 		for _, a := range s.addrs {
 			if a.index == index && slices.Contains(w.families, route.FamilyOf(a.addr)) {
-				sources = append(sources, a)
+				sources = append(sources, a.addr)
 			}
 		}
 	}
 	var err error
-	if w.table, err = s.table(u, sources); err != nil || w.table != 0 || len(sources) > 0 {
+	if w.table, err = s.table(u, sources); err != nil {
 		return w, err
 	}
+	if w.table == 0 && len(sources) == 0 {
+		return w, s.untold(w)
+	}
+	if w.table == 0 {
+		return w, nil
+	}
+	if err := s.readRoutes(ctx, c, w.table); err != nil {
+		return nil, err
+	}
+	return w, s.findFormer(ctx, c, w, sources, func(rule.Rule) error { return nil })
+}
+
+// untold is an error if there is something that may be an uplink without a name,
+// number or address to know it by.
+func (s *state) untold(w *wanted) error {
 	for _, r := range s.rules {
-		if r.Protocol == u.protocol() && slices.Contains(w.families, r.Family) && !reserved(r.Table) {
-			return nil, u.field("Table", "is not set, and no address is left to find it by; is it %s?",
+		if r.Protocol == w.uplink.protocol() && slices.Contains(w.families, r.Family) && !reserved(r.Table) {
+			return w.uplink.field("Table", "is not set, and no address is left to find it by; is it %s?",
 				s.names.FileNames().Name(r.Table))
 		}
 	}
-	return w, nil
+	return nil
 }
 
-// unname adds the step that takes the table's name out of rt_tables, unless
+// unname is the step that takes the table's name out of rt_tables, unless
 // something of the uplink's owner stays in the table: the other family.
-func (p *Plan) unname(s *state, w *wanted, all []*wanted) {
+func (s *state) unname(w *wanted, all []*wanted, others []Step) (Step, bool) {
 	name := w.uplink.Name
 	if have, ok := s.names.Files.Lookup(name); name == "" || !ok || have != w.table {
-		return
+		return Step{}, false
 	}
-	goes := func(f route.Family, proto route.Protocol) bool {
-		return slices.ContainsFunc(all, func(o *wanted) bool { return o.owns(f, w.table, proto) })
+	stays := func(f route.Family, proto route.Protocol) bool {
+		return proto == w.uplink.protocol() && !slices.ContainsFunc(all, func(o *wanted) bool {
+			return o.owns(f, w.table, proto)
+		})
 	}
-	for _, r := range s.rules {
-		if r.Table == w.table && r.Protocol == w.uplink.protocol() && !goes(r.Family, r.Protocol) {
-			return
-		}
+	if slices.ContainsFunc(s.rules, func(r rule.Rule) bool { return r.Table == w.table && stays(r.Family, r.Protocol) }) ||
+		slices.ContainsFunc(s.routes[w.table], func(r route.Route) bool { return stays(r.Family, r.Protocol) }) ||
+		slices.ContainsFunc(others, func(o Step) bool { return o.Name == name }) ||
+		!rttables.Registered(w.uplink.Etc, w.table, name) { // the line is not ours
+		return Step{}, false
 	}
-	for _, r := range s.routes[w.table] {
-		if r.Protocol == w.uplink.protocol() && !goes(r.Family, r.Protocol) {
-			return
-		}
-	}
-	for _, step := range p.Steps {
-		if step.Op == DeleteName && step.Name == name {
-			return
-		}
-	}
-	if !rttables.Registered(w.uplink.Etc, w.table, name) {
-		return // the line is not ours
-	}
-	p.add(s, w, Step{Op: DeleteName, Table: w.table, Name: name})
+	return Step{
+		Op: DeleteName, Uplink: w.uplink.String(), Table: w.table, Name: name, names: s.names, etc: w.uplink.Etc,
+	}, true
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -24,7 +25,8 @@ func (e *FieldError) Error() string {
 // Nothing was changed.
 type ConflictError struct {
 	Uplink string
-	Object string // the route or rule in the words of ip(8)
+	Object string         // the route or rule in the words of ip(8)
+	Owner  route.Protocol // whose it is
 	Reason string
 }
 

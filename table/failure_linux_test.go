@@ -20,12 +20,16 @@ type recorder struct {
 	writes []netlink.HeaderType
 	seen   int // requests of any kind
 	fail   func(n int, m netlink.Message) error
+	sent   func(m netlink.Message) // is called with those that change something
 }
 
 func (r *recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 	r.seen++
 	if m.Header.Type&3 != 2 { // not RTM_GET…
 		r.writes = append(r.writes, m.Header.Type)
+		if r.sent != nil {
+			r.sent(m)
+		}
 	}
 	if r.fail != nil {
 		if err := r.fail(r.seen, m); err != nil {

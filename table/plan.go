@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -49,9 +50,17 @@ type Step struct {
 	Rule     rule.Rule   // of the rule operations
 	Table    rttables.ID // of the name operations
 	Name     string      // of the name operations
+	// Commit says that this is the step with which the packets of a family's
+	// sources change over from the old way to the new. It is what a transaction
+	// has one of; see the package documentation for when there are more.
+	Commit bool
 
 	names *route.Names
 	etc   string
+	// verify: what was done before is read back first.
+	verify bool
+	// claim: the table may have nothing else in it.
+	claim bool
 }
 
 // String is the shell command for the step. For a name it is the simplest that
@@ -115,4 +124,39 @@ func (p Plan) String() string {
 		b.WriteString(s.String() + "\n")
 	}
 	return b.String()
+}
+
+// Net returns the steps without those that others of the plan undo: what differs
+// between the state before and the state after. A route that is deleted, and added
+// with other properties, is replaced. The result is for reading, not for
+// [Plan.Apply]: it leaves out what makes the change atomic.
+func (p Plan) Net() Plan {
+	var net []Step
+	for _, s := range p.Steps {
+		i := slices.IndexFunc(net, func(o Step) bool { return o.cancels(s) })
+		switch {
+		case i < 0:
+			net = append(net, s)
+		case s.Op == AddRoute && !net[i].Route.Canonical().Equal(s.Route.Canonical()):
+			s.Op, s.Replaced = ReplaceRoute, net[i].Route
+			net[i] = s
+		default:
+			net = slices.Delete(net, i, i+1)
+		}
+	}
+	return Plan{Steps: net}
+}
+
+// cancels reports whether two steps are about the same object, and of two that
+// undo each other.
+func (s Step) cancels(o Step) bool {
+	switch {
+	case s.Op == AddRule && o.Op == DeleteRule, s.Op == DeleteRule && o.Op == AddRule:
+		return bare(s.Rule) == bare(o.Rule)
+	case s.Op == AddRoute && o.Op == DeleteRoute:
+		return s.Route.Canonical().Equal(o.Route.Canonical())
+	case s.Op == DeleteRoute && o.Op == AddRoute:
+		return keyOf(s.Route) == keyOf(o.Route)
+	}
+	return false
 }

@@ -11,9 +11,11 @@ import (
 // Where priorities are chosen, counted down from the rule that looks up main,
 // at 32766 unless someone moved it: sources from 31000 on, Also from 32000 on.
 // A packet from one of an uplink's sources has no choice of uplink left, so all
-// rules from sources have to come before all of Also.
+// rules from sources have to come before all of Also. Rules from sources that are
+// there only within a transaction are from 31900 on.
 const (
 	sourcesBelowMain = 1766
+	detourBelowMain  = 866
 	alsoBelowMain    = 766
 )
 
@@ -21,7 +23,9 @@ const (
 type prioritizer struct {
 	rules       []rule.Rule // those that there are
 	local, main uint32
-	taken       map[uint32]bool
+	// taken are the priorities that rules have, or gotos lead to: a rule there
+	// would turn those on.
+	taken map[uint32]bool
 }
 
 func newPrioritizer(s *state, f route.Family) *prioritizer {
@@ -34,6 +38,9 @@ func newPrioritizer(s *state, f route.Family) *prioritizer {
 		p.rules = append(p.rules, r)
 		prio := r.Priority.Or(0)
 		p.taken[prio] = true
+		if r.Goto != 0 {
+			p.taken[r.Goto] = true
+		}
 		switch r {
 		case everything(f, rttables.Local, r):
 			if !foundLocal {
@@ -57,58 +64,26 @@ func everything(f route.Family, t rttables.ID, like rule.Rule) rule.Rule {
 	}
 }
 
-// assign gives the rules of an uplink their priorities.
-func (p *prioritizer) assign(w *wanted, f route.Family) error {
-	u := w.uplink
-	next := u.Priority
-	if next == 0 {
-		next = p.free(sourcesBelowMain)
+// take notes the priorities of rules that there will be.
+func (p *prioritizer) take(rules []rule.Rule) {
+	for _, r := range rules {
+		p.taken[r.Priority.Or(0)] = true
 	}
-	if err := p.sources(w, f, next); err != nil {
-		return err
-	}
-	if u.Priority != 0 {
-		next = u.Priority + 1
-	} else {
-		next = p.free(alsoBelowMain)
-	}
-	return p.also(w, f, next)
-}
-
-// sources puts the rules from sources at one priority: that of u, or of those
-// that are installed, or a free one.
-func (p *prioritizer) sources(w *wanted, f route.Family, prio uint32) error {
-	if w.uplink.Priority == 0 {
-		for _, r := range w.rules {
-			if have, ok := p.find(r); ok && r.Family == f && p.between(have) {
-				prio = have
-				break
-			}
-		}
-	}
-	for i := range w.rules {
-		r := &w.rules[i]
-		if r.Family != f {
-			continue
-		}
-		r.Priority = rule.Pref(prio)
-		if err := p.claim(w, *r); err != nil {
-			return err
-		}
-	}
-	p.taken[prio] = true
-	return nil
 }
 
 // also gives each rule of Also a priority of its own, in their order.
-func (p *prioritizer) also(w *wanted, f route.Family, next uint32) error {
-	for i := range w.also {
-		r := &w.also[i]
+func (p *prioritizer) also(w *wanted, f route.Family) ([]rule.Rule, error) {
+	var rules []rule.Rule
+	next := p.first(alsoBelowMain)
+	if w.uplink.Priority != 0 {
+		next = w.uplink.Priority + w.uplink.height()
+	}
+	for _, r := range w.also {
 		if r.Family != f {
 			continue
 		}
 		if !r.Priority.IsSet() {
-			have, installed := p.find(*r)
+			have, installed := p.find(r)
 			switch {
 			case w.uplink.Priority != 0:
 				r.Priority = rule.Pref(next)
@@ -122,12 +97,13 @@ func (p *prioritizer) also(w *wanted, f route.Family, next uint32) error {
 				r.Priority = rule.Pref(next)
 			}
 		}
-		if err := p.claim(w, *r); err != nil {
-			return err
+		if err := p.claim(w, r); err != nil {
+			return nil, err
 		}
-		p.taken[r.Priority.Or(0)] = true
+		rules = append(rules, r)
+		p.take(rules)
 	}
-	return nil
+	return rules, nil
 }
 
 // find looks for a rule that is like r but for its priority.
@@ -149,16 +125,22 @@ func bare(r rule.Rule) rule.Rule {
 	return r
 }
 
-// free is the lowest priority that nothing has, from so many below main on.
-func (p *prioritizer) free(belowMain uint32) uint32 {
-	prio := p.local + 1
+// first is the priority to begin with, so many below main.
+func (p *prioritizer) first(belowMain uint32) uint32 {
 	if p.main > belowMain {
-		prio = max(prio, p.main-belowMain)
+		return max(p.local+1, p.main-belowMain)
 	}
-	for p.taken[prio] {
-		prio++
+	return p.local + 1
+}
+
+// free reports whether nothing has n priorities from prio on.
+func (p *prioritizer) free(prio, n uint32) bool {
+	for k := range n {
+		if p.taken[prio+k] || !p.between(prio+k) {
+			return false
+		}
 	}
-	return prio
+	return true
 }
 
 // between reports whether a rule at prio is looked at after local and before
@@ -173,16 +155,19 @@ func (p *prioritizer) claim(w *wanted, r rule.Rule) error {
 		return w.uplink.field("Priority", "%d is not between those of the rules for local, %d, and for main, %d",
 			prio, p.local, p.main)
 	}
-	if slices.ContainsFunc(p.rules, func(have rule.Rule) bool { return bare(have) == bare(r) }) {
+	if contains(p.rules, r) {
 		return nil // it is installed
 	}
-	for _, have := range p.rules {
-		if have.Priority == r.Priority && have.Protocol != w.uplink.protocol() {
-			return &ConflictError{
-				Uplink: w.uplink.String(), Object: have.String(),
-				Reason: "someone else's rule is at the priority of one of ours",
-			}
-		}
+	i := slices.IndexFunc(p.rules, func(have rule.Rule) bool {
+		return have.Priority == r.Priority && have.Protocol != w.uplink.protocol()
+	})
+	if i >= 0 {
+		return w.conflict(p.rules[i], "someone else's rule is at the priority of one of ours")
 	}
 	return nil
+}
+
+// conflict is an error about someone else's rule.
+func (w *wanted) conflict(r rule.Rule, reason string) error {
+	return &ConflictError{Uplink: w.uplink.String(), Object: r.String(), Owner: r.Protocol, Reason: reason}
 }

@@ -152,12 +152,12 @@ func TestConflicts(t *testing.T) {
 			u.Priority = 500
 			return n.addRule("500: from 192.0.2.1 lookup 99")
 		}, "table: uplink lan2: someone else's rule is at the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
-		{"the same source in another table", func(n *network, u *table.SourceRoutedUplink) error {
-			other := *u
-			other.Name, other.Table = "", 30
+		{"the same source by another interface", func(n *network, u *table.SourceRoutedUplink) error {
+			other := n.uplink1(ip4)
+			other.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}
 			return other.Install(n.t.Context(), n.c)
-		}, "table: uplink lan2: the source is looked up in another table, from which it has to be removed first: " +
-			"31000: from 10.2.0.2 lookup 30 proto 210"},
+		}, "table: uplink lan2: the source is that of an uplink by another interface, which has to be removed first: " +
+			"31000: from 10.2.0.2 lookup 10 proto 210"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			n := newNetwork(t)

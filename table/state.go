@@ -25,6 +25,8 @@ type state struct {
 	rules []rule.Rule // of IPv4 and IPv6, in their order
 	// routes of the tables that were asked for
 	routes map[rttables.ID][]route.Route
+	// claimed are tables that turned out to be someone else's.
+	claimed []rttables.ID
 }
 
 // An address is one of this host's.

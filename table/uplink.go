@@ -49,9 +49,11 @@ type SourceRoutedUplink struct {
 	// looks, of the gateway's family or, without a gateway, of both.
 	Sources []netip.Addr
 
-	// Priority is that of the rules from the sources. The rules of Also come
-	// right after, one priority each. It has to be between those of the rules
-	// for the tables local and main. Zero: a free one is chosen, or that which
+	// Priority is that of the rules from the sources, or of the first of them:
+	// with MainFirst and Unreachable there are up to four for each source, at
+	// consecutive priorities. The rules of Also come right after, one priority
+	// each. All have to be between those of the rules for the tables local and
+	// main. Zero: a free one is chosen, or that which
 	// an installed rule has. All rules from sources of all uplinks whose
 	// priority is chosen come before all of Also, which for a packet with
 	// a source are no choice any more.
@@ -69,6 +71,18 @@ type SourceRoutedUplink struct {
 	// they are unset. For a rule from [rule.Parse], which fills in the table
 	// main and a family, unset these two.
 	Also []rule.Rule
+
+	// MainFirst says that what table main has a particular route for goes by
+	// that: other networks of this host, bridges, routes that the administrator
+	// has set. Only what would take main's default route takes the uplink. Its
+	// own subnet and Routes are the uplink's in any case. Without it, all packets
+	// from the sources take the uplink.
+	MainFirst bool
+
+	// Unreachable says that packets from the sources never leave by another way,
+	// also while the link is down and the kernel has taken the routes away:
+	// their senders get "unreachable" then. Without it they go on by main.
+	Unreachable bool
 
 	// OnLink says that the gateway is on the link although no subnet of the
 	// interface has it (RTNH_F_ONLINK).

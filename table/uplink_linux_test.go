@@ -99,6 +99,8 @@ func TestAlso(t *testing.T) {
 	})
 }
 
+// One source takes no more than an administrator would type. Of several, END
+// holds back the rules until all are there.
 func TestPlan(t *testing.T) {
 	n := newNetwork(t)
 	n.server.Addr("u2", "10.2.0.3/24", "10.22.0.2/24")
@@ -108,6 +110,10 @@ func TestPlan(t *testing.T) {
 	u.Metric = 7
 	want := `
 echo '20 lan2' >>ETC/rt_tables
+ip rule add from all nop proto 210 pref 31001
+ip rule add from 10.2.0.2 goto 31001 proto 210 pref 30999
+ip rule add from 10.22.0.2 goto 31001 proto 210 pref 30999
+ip rule add from 10.2.0.3 goto 31001 proto 210 pref 30999
 ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
 ip route add 10.22.0.0/24 dev u2 table lan2 proto 210 src 10.22.0.2 metric 7
 ip route add 203.0.113.0/24 via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
@@ -115,37 +121,80 @@ ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2 metri
 ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.22.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.2.0.3 lookup lan2 proto 210 pref 31000
+ip rule del from all nop proto 210 pref 31001
 ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32000
 ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32001
+ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
+ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
+ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
 `
 	before := n.snapshot()
 	n.wantPlan("install", want, u)
 	n.unchanged("Plan", before)
 
 	// What Install sends is what the plan said.
-	rec := &recorder{c: n.c}
-	if err := u.Install(t.Context(), rec); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(9, len(rec.writes)); diff != "" {
-		t.Errorf("requests that change something: %s", diff)
-	}
+	n.wantSent(u)
 	n.wantPlan("install again", "\n", u)
 
-	// Another gateway is one replace, a source less one rule less.
-	u.Gateway = netip.MustParseAddr("10.2.0.9")
+	// A source less is a rule less.
 	u.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2"), netip.MustParseAddr("10.22.0.2")}
 	u.Also = u.Also[1:]
 	n.wantPlan("update", `
-ip route replace 203.0.113.0/24 via 10.2.0.9 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
-ip route replace default via 10.2.0.9 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
-ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32000
 ip rule del from 10.2.0.3 lookup lan2 proto 210 pref 31000
+ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32000
 `, u)
 	n.install(u)
 	n.wantPlan("update again", "\n", u)
 	n.remove(u)
 	n.unchanged("Remove", before)
+
+	// Another gateway is one replace.
+	u = n.uplink2(ip4)
+	n.install(u)
+	u.Gateway = netip.MustParseAddr("10.2.0.9")
+	n.wantPlan("another gateway", `
+ip route replace default via 10.2.0.9 dev u2 table lan2 proto 210 src 10.2.0.2
+`, u)
+	n.remove(u)
+	n.unchanged("Remove", before)
+}
+
+// All rungs, and how they go.
+func TestPlanLadder(t *testing.T) {
+	n := newNetwork(t)
+	u := n.full(ip6)
+	u.Routes = nil
+	n.wantPlan("install", `
+echo '20 lan2' >>ETC/rt_tables
+ip -6 rule add from all nop proto 210 pref 31004
+ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
+ip -6 route add 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2
+ip -6 route add default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2
+ip -6 rule add from 2001:db8:2::2 lookup lan2 suppress_prefixlength 0 proto 210 pref 31000
+ip -6 rule add from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
+ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
+ip -6 rule add from 2001:db8:2::2 unreachable proto 210 pref 31003
+ip -6 rule del from all nop proto 210 pref 31004
+ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
+`, u)
+	n.install(u)
+	p, err := table.PlanRemove(t.Context(), n.c, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.wantText("remove", `
+ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
+ip -6 rule add from all nop proto 210 pref 31004
+ip -6 rule del from 2001:db8:2::2 unreachable proto 210 pref 31003
+ip -6 rule del from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
+ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
+ip -6 rule del from 2001:db8:2::2 lookup lan2 suppress_prefixlength 0 proto 210 pref 31000
+ip -6 route del default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
+ip -6 route del 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
+ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
+ip -6 rule del from all nop proto 210 pref 31004
+sed -i '/^20\tlan2\t/d' ETC/rt_tables
+`, p)
 }
 
 func (n *network) wantPlan(what, want string, u table.SourceRoutedUplink) {
@@ -154,6 +203,11 @@ func (n *network) wantPlan(what, want string, u table.SourceRoutedUplink) {
 	if err != nil {
 		n.t.Fatalf("%s: %v", what, err)
 	}
+	n.wantText(what, want, p)
+}
+
+func (n *network) wantText(what, want string, p table.Plan) {
+	n.t.Helper()
 	got := "\n" + strings.ReplaceAll(p.String(), n.etc, "ETC")
 	if diff := cmp.Diff(want, got); diff != "" {
 		n.t.Errorf("%s: plan (-want +got):\n%s", what, diff)

@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 
@@ -11,23 +10,32 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// wanted is what there should be of an uplink, in the order in which it is
-// installed.
+// wanted is what there should be of an uplink.
 type wanted struct {
 	uplink *SourceRoutedUplink
+	index  uint32 // of the interface
 	table  rttables.ID
+	// claimed: the table is a new one, that no one else may take meanwhile.
+	claimed bool
+	// detour: it is only there within a transaction.
+	detour bool
+	// former are the tables that the uplink is moved from.
+	former []rttables.ID
 	// families are those that the uplink is about.
 	families []route.Family
-	routes   []route.Route
-	rules    []rule.Rule // from sources
+	sources  []netip.Addr
+	routes   []route.Route // in the order in which they are installed
 	also     []rule.Rule
 }
 
 // owns reports whether an object of a family with a protocol, in a table, is
 // one of the uplink's.
 func (w *wanted) owns(f route.Family, t rttables.ID, p route.Protocol) bool {
-	return t == w.table && p == w.uplink.protocol() && slices.Contains(w.families, f)
+	return w.uses(t) && p == w.uplink.protocol() && slices.Contains(w.families, f)
 }
+
+// self is whose a rule is, whatever the rule.
+func (w *wanted) self(rule.Rule) *wanted { return w }
 
 // want works out what there should be of u in state s, but for the priorities
 // of rules.
@@ -46,13 +54,14 @@ func (s *state) want(u *SourceRoutedUplink) (*wanted, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wanted{uplink: u}
+	w := &wanted{uplink: u, index: index}
 	for _, a := range sources {
+		w.sources = append(w.sources, a.addr)
 		if f := route.FamilyOf(a.addr); !slices.Contains(w.families, f) {
 			w.families = append(w.families, f)
 		}
 	}
-	if w.table, err = s.table(u, sources); err != nil {
+	if w.table, err = s.table(u, w.sources); err != nil {
 		return nil, err
 	}
 	for _, f := range w.families {
@@ -112,7 +121,7 @@ func ipName(f route.Family) string {
 	return "IPv4"
 }
 
-// addFamily adds the routes and rules of one family.
+// addFamily adds the routes and the rules of Also of one family.
 func (w *wanted) addFamily(s *state, f route.Family, index uint32, sources []address) {
 	u := w.uplink
 	base := route.Route{
@@ -126,9 +135,6 @@ func (w *wanted) addFamily(s *state, f route.Family, index uint32, sources []add
 		if !base.PrefSrc.IsValid() {
 			base.PrefSrc = a.addr
 		}
-		w.rules = append(w.rules, rule.Rule{
-			Family: f, From: host(a.addr), Action: rule.ActionLookup, Table: w.table, Protocol: u.protocol(),
-		})
 		if a.index == index && a.subnet.IsValid() {
 			r := base
 			r.Dst, r.PrefSrc = a.subnet, a.addr
@@ -215,16 +221,13 @@ func keyOf(r route.Route) routeKey {
 	return routeKey{r.Family, r.Table, r.Dst, r.TOS, r.Priority}
 }
 
-// setTable puts the table that was claimed into routes and rules that were
-// made without.
+// setTable puts the table that was found into routes and rules.
 func (w *wanted) setTable() {
 	for i := range w.routes {
 		w.routes[i].Table = w.table
 	}
-	for _, rules := range [][]rule.Rule{w.rules, w.also} {
-		for i := range rules {
-			rules[i].Table = w.table
-		}
+	for i := range w.also {
+		w.also[i].Table = w.table
 	}
 }
 
@@ -245,6 +248,7 @@ func (s *state) wantAll(ctx context.Context, c route.Conn, uplinks []SourceRoute
 			if w.table, err = s.claim(ctx, c, all); err != nil {
 				return nil, err
 			}
+			w.claimed = true
 		}
 		if u.Name != "" {
 			named[u.Name] = w.table
@@ -259,20 +263,47 @@ func (s *state) wantAll(ctx context.Context, c route.Conn, uplinks []SourceRoute
 		all = append(all, w)
 	}
 	for _, w := range all {
-		if err := errors.Join(s.checkForeign(w), s.checkMoved(w)); err != nil {
+		if err := s.checkForeign(w); err != nil {
 			return nil, err
 		}
-	}
-	for _, f := range []route.Family{route.IPv4, route.IPv6} {
-		p := newPrioritizer(s, f)
-		for _, w := range all {
-			if !slices.Contains(w.families, f) {
-				continue
-			}
-			if err := p.assign(w, f); err != nil {
-				return nil, err
+		if err := s.findFormer(ctx, c, w, w.sources, func(r rule.Rule) error {
+			return w.conflict(r, "the source is that of an uplink by another interface, which has to be removed first")
+		}); err != nil {
+			return nil, err
+		}
+		for _, o := range all {
+			if slices.Contains(w.former, o.table) {
+				return nil, w.uplink.field("Table", "%d is where it is installed, and is to be that of uplink %s",
+					uint32(o.table), o.uplink)
 			}
 		}
 	}
 	return all, nil
+}
+
+// findFormer finds other tables in which the sources are looked up by rungs of
+// ours, and by the same interface: there the uplink is installed so far. With
+// another interface it is another uplink, which other is called with.
+func (s *state) findFormer(
+	ctx context.Context, c route.Conn, w *wanted, sources []netip.Addr, other func(rule.Rule) error,
+) error {
+	for _, r := range s.rules {
+		if r.Protocol != w.uplink.protocol() || !isRung(r) || reserved(r.Table) || w.uses(r.Table) ||
+			!slices.Contains(w.families, r.Family) || !slices.Contains(sources, r.From.Addr()) {
+			continue
+		}
+		if err := s.readRoutes(ctx, c, r.Table); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(s.routes[r.Table], func(have route.Route) bool {
+			return have.Protocol == r.Protocol && have.Type == route.TypeUnicast && have.OIF != w.index
+		}) {
+			if err := other(r); err != nil {
+				return err
+			}
+			continue
+		}
+		w.former = append(w.former, r.Table)
+	}
+	return nil
 }

@@ -73,8 +73,12 @@ func (s *session) took(steps []table.Step) {
 	for _, step := range steps {
 		e := s.report.Uplinks[s.uplinkOf(step)]
 		e.Steps = append(e.Steps, step.String())
-		e.steps = append(e.steps, step)
-		e.Table = uint32(tableOf(step))
+	}
+	// What is only there for a while is not worth a word.
+	for _, step := range (table.Plan{Steps: steps}).Net().Steps {
+		e := s.report.Uplinks[s.uplinkOf(step)]
+		e.net = append(e.net, step)
+		e.setTable(step)
 	}
 }
 

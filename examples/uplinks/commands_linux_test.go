@@ -26,8 +26,12 @@ func TestSession(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n"), exitPending, "status")
+	// Both IPv4 uplinks come into effect with the deletion of the rule nop.
 	plan := `echo '10 lan1' >>ETC/rt_tables
 echo '20 lan2' >>ETC/rt_tables
+ip rule add from all nop proto 210 pref 31002
+ip rule add from 192.168.1.2 goto 31002 proto 210 pref 30999
+ip rule add from 192.168.2.2 goto 31002 proto 210 pref 30999
 ip route add 192.168.1.0/24 dev eth0 table lan1 proto 210 src 192.168.1.2
 ip route add default via 192.168.1.1 dev eth0 table lan1 proto 210 src 192.168.1.2
 ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2
@@ -36,8 +40,11 @@ ip -6 route add 2001:db8:2::/64 dev eth1 table lan2 proto 210 src 2001:db8:2::2
 ip -6 route add default via 2001:db8:2::1 dev eth1 table lan2 proto 210 src 2001:db8:2::2
 ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
 ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
+ip rule del from all nop proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
 ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32000
+ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
+ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
 `
 	h.want(plan, exitPending, "plan")
 	h.unchanged(before)
@@ -126,8 +133,8 @@ lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `
 	h.want("", exitOK, "plan")
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
-	h.want(`ip rule del from all dport 25 lookup lan2 proto 210 pref 32000
-ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
+	h.want(`ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
+ip rule del from all dport 25 lookup lan2 proto 210 pref 32000
 `, exitPending, "plan")
 	h.want("lan2 inet: deleted 2 rules\n", exitOK, "up")
 	h.run(exitOK, "status")

@@ -46,7 +46,7 @@ type entry struct {
 	Problem string   `json:"problem,omitempty"`
 	Unnamed bool     `json:"unnamed,omitempty"`
 
-	steps []table.Step
+	net []table.Step // what of the steps others do not undo
 }
 
 // A change is a route that is not as it should be.
@@ -84,15 +84,19 @@ func sourceOf(r rule.Rule) (netip.Addr, bool) {
 	return r.From.Addr(), r == plain && r.From.IsSingleIP()
 }
 
-// tableOf is the table that a step is about.
-func tableOf(s table.Step) rttables.ID {
+// setTable notes the table that a step is about. Some rules of an uplink are about
+// main, or about none.
+func (e *entry) setTable(s table.Step) {
+	id := s.Route.Table
 	switch s.Op {
 	case table.AddRule, table.DeleteRule:
-		return s.Rule.Table
+		id = s.Rule.Table
 	case table.AddName, table.DeleteName:
-		return s.Table
+		id = s.Table
 	}
-	return s.Route.Table
+	if id != rttables.Unspec && id != rttables.Main {
+		e.Table = uint32(id)
+	}
 }
 
 // left reports what a failure left.
@@ -130,8 +134,8 @@ func (r *report) write(w io.Writer, o options) error {
 		r.writeFindings(&b)
 	default:
 		for _, e := range r.Uplinks {
-			if len(e.steps) > 0 {
-				fmt.Fprintf(&b, "%s %s: %s\n", e.Name, e.Family, summary(e.steps))
+			if len(e.net) > 0 {
+				fmt.Fprintf(&b, "%s %s: %s\n", e.Name, e.Family, summary(e.net))
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (s *session) status() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	installed := s.distribute(have.Steps)
+	installed := s.distribute(have.Net().Steps)
 	todo, problems, err := s.todo()
 	if err != nil {
 		return exitFailure, err
@@ -58,7 +58,7 @@ func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
 	problems = make([]string, len(s.uplinks))
 	p, err := table.PlanInstall(s.ctx, s.conn, s.values()...)
 	if err == nil {
-		return s.distribute(p.Steps), problems, nil
+		return s.distribute(p.Net().Steps), problems, nil
 	}
 	name, together, ok := problem(err)
 	if !ok {
@@ -74,7 +74,7 @@ func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
 			}
 			alone = true
 		}
-		steps[i] = p.Steps
+		steps[i] = p.Net().Steps
 	}
 	if !alone {
 		// Each could be installed, but not beside the others.
@@ -144,7 +144,7 @@ func (e *entry) complete(u uplink, installed, todo []table.Step) {
 		if s.Op == table.AddName || s.Op == table.DeleteName {
 			continue
 		}
-		e.Table = uint32(tableOf(s))
+		e.setTable(s)
 		a, ok := sourceOf(s.Rule)
 		extra := s.Op == table.DeleteRule && slices.ContainsFunc(todo, func(x table.Step) bool {
 			return x.Op == s.Op && x.Rule == s.Rule

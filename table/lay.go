@@ -1,0 +1,168 @@
+package table
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A laid is where the rungs of an uplink are to be in one family, and how they
+// get there from those that there are.
+type laid struct {
+	w    *wanted
+	have []rule.Rule
+	want []rule.Rule
+	// opens and closes are the rungs to uncover and to hide; without rungs
+	// inside there is nothing to do.
+	opens, closes gating
+	// mends: what differs is one rule, which is added or deleted where it is.
+	mends bool
+	// detour: the wanted priorities are those of other rungs of the uplink. It
+	// has to get out of its own way first.
+	detour bool
+}
+
+// lay finds priorities for the rungs of an uplink, of which there are some: those
+// that it has, if all that differs are sources that come or go, and else others,
+// beside which it can change over in one step.
+func (p *prioritizer) lay(w *wanted, f route.Family, have []rule.Rule) (laid, error) {
+	l := laid{w: w, have: have}
+	if len(w.ladder(f, 0)) == 0 {
+		l.split(f)
+		return l, nil
+	}
+	if w.uplink.Priority != 0 {
+		return l, p.layAt(&l, f, w.uplink.Priority)
+	}
+	if prio, ok := p.guess(w, f, have); ok {
+		kept := l
+		if p.layAt(&kept, f, prio) == nil && !kept.detour {
+			return kept, nil
+		}
+	}
+	begin := uint32(sourcesBelowMain)
+	if w.detour {
+		begin = detourBelowMain
+	}
+	for prio := p.first(begin); p.between(prio); prio++ {
+		if !p.free(prio, w.uplink.height()) {
+			continue
+		}
+		l.want = w.ladder(f, prio)
+		l.split(f)
+		if p.fits(&l) {
+			return l, nil
+		}
+	}
+	return l, w.uplink.field("Priority", "there is no room for the rules between those for local, %d, and for main, %d",
+		p.local, p.main)
+}
+
+// layAt lays the rungs at given priorities.
+func (p *prioritizer) layAt(l *laid, f route.Family, prio uint32) error {
+	l.want = l.w.ladder(f, prio)
+	for _, r := range l.want {
+		if err := p.claim(l.w, r); err != nil {
+			return err
+		}
+	}
+	added, deleted := without(l.want, l.have), without(l.have, l.want)
+	if len(added)+len(deleted) == 1 {
+		l.mends = true
+		return nil
+	}
+	l.split(f)
+	l.detour = overlap(l.opens.inside, l.opens.beyond) || overlap(l.closes.inside, l.closes.beyond)
+	for _, g := range []gating{l.opens, l.closes} {
+		if l.detour || len(g.inside) < 2 || !g.opens && len(g.beyond) == 0 {
+			continue // what only goes can go in any case
+		}
+		if err := g.refuse(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse says why gates have no room.
+func (g *gating) refuse(p *prioritizer) error {
+	r, ok := g.place(p)
+	if r != (rule.Rule{}) {
+		return g.owners[0].conflict(r, "someone else's rule is in the way of the one that would hide ours until all are there")
+	}
+	if !ok {
+		lo, hi := span(g.inside)
+		return g.owners[0].uplink.field("Priority", "no other is free just before or after those of the rules, %d to %d", lo, hi)
+	}
+	return nil
+}
+
+// overlap reports whether the priorities of some rules are among those of others.
+func overlap(a, b []rule.Rule) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	alo, ahi := span(a)
+	blo, bhi := span(b)
+	return alo <= bhi && blo <= ahi
+}
+
+// guess finds where the rungs begin that there are.
+func (p *prioritizer) guess(w *wanted, f route.Family, have []rule.Rule) (uint32, bool) {
+	for _, want := range w.ladder(f, 0) {
+		for _, r := range have {
+			prio, k := r.Priority.Or(0), want.Priority.Or(0)
+			r.Priority = want.Priority
+			if prio > k && bare(r) == bare(want) {
+				return prio - k, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// fits reports whether gates have room, where they are needed.
+func (p *prioritizer) fits(l *laid) bool {
+	for _, g := range []gating{l.opens, l.closes} {
+		if overlap(g.inside, g.beyond) {
+			return false
+		}
+		if len(g.inside) > 1 {
+			if _, ok := g.place(p); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// split sorts sources by what becomes of their rungs. New sources are uncovered,
+// and sources that go are hidden. For the others both generations of rungs are
+// there for a while: the one with the lower priorities decides. So the new one
+// is uncovered if it is before the old, and else the old one is hidden.
+func (l *laid) split(f route.Family) {
+	l.opens = gating{family: f, opens: true}
+	l.closes = gating{family: f}
+	var sources []netip.Addr
+	for _, r := range slices.Concat(l.want, l.have) {
+		if a := r.From.Addr(); !slices.Contains(sources, a) {
+			sources = append(sources, a)
+		}
+	}
+	wlo, _ := span(l.want)
+	hlo, _ := span(l.have)
+	for _, a := range sources {
+		g := gating{sources: []netip.Addr{a}, owners: []*wanted{l.w}, inside: of(l.want, a), beyond: of(l.have, a)}
+		if len(without(g.inside, g.beyond))+len(without(g.beyond, g.inside)) == 0 {
+			continue
+		}
+		if len(g.inside) > 0 && (len(g.beyond) == 0 || wlo < hlo) {
+			l.opens.add(g)
+			continue
+		}
+		g.inside, g.beyond = g.beyond, g.inside
+		l.closes.add(g)
+	}
+}
