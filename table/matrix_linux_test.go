@@ -138,7 +138,7 @@ func plainUplink(n *network, f family) table.SourceRoutedUplink { return n.uplin
 func fullUplink(n *network, f family) table.SourceRoutedUplink  { return n.full(f) }
 
 func otherGateway(u *table.SourceRoutedUplink, f family) { u.Gateway = netip.MustParseAddr(f.g2 + "0") }
-func otherTable(u *table.SourceRoutedUplink, _ family)   { u.Table, u.Name = 30, "" }
+func otherTable(u *table.SourceRoutedUplink, _ family)   { u.Table = 30 }
 func noTable(u *table.SourceRoutedUplink, _ family)      { u.Table, u.Name = 0, "" }
 func notMainFirst(u *table.SourceRoutedUplink, _ family) { u.MainFirst = false }
 func notUnreachable(u *table.SourceRoutedUplink, _ family) {

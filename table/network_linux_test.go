@@ -107,9 +107,16 @@ func (n *network) remove(uplinks ...table.SourceRoutedUplink) {
 	}
 }
 
-// snapshot is every rule and route of the server, as the arguments that would
-// add them, and the bytes of rt_tables.
+// snapshot is the state of the kernel, and the bytes of rt_tables.
 func (n *network) snapshot() string {
+	n.t.Helper()
+	b, err := os.ReadFile(n.rtTables())
+	return n.kernel() + fmt.Sprintf("\n%s%v", b, err)
+}
+
+// kernel is every rule and route of the server, as the arguments that would add
+// them.
+func (n *network) kernel() string {
 	n.t.Helper()
 	links, err := route.ListLinks(context.Background(), n.c)
 	if err != nil {
@@ -132,8 +139,7 @@ func (n *network) snapshot() string {
 		routes = append(routes, fmt.Sprintf("%s route %s", r.Family, r.Text(names)))
 	}
 	slices.Sort(routes)
-	b, err := os.ReadFile(n.rtTables())
-	return strings.Join(append(lines, routes...), "\n") + fmt.Sprintf("\n%s%v", b, err)
+	return strings.Join(append(lines, routes...), "\n")
 }
 
 // unchanged fails unless the snapshot is still want.

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -93,56 +94,85 @@ type recovery struct {
 	rubbish     []rule.Rule // those that are not looked at
 }
 
-// find works out what is left of one owner's transactions. What closed gates hide
-// is rubbish. Of two generations of rungs with open gates, which do nothing, the
-// later one is. Where END is, or would be, tells the one from the other: the
-// generation that the gates are for is before it.
+// find works out what is left of one owner's transactions.
 func (r *recovery) find(proto route.Protocol) {
-	for _, g := range r.s.rules {
+	rungs := make(map[netip.Prefix][]rule.Rule)
+	var sources []netip.Prefix
+	for _, o := range r.s.rules {
 		switch {
-		case g.Protocol != proto:
-		case isEnd(g):
-			r.ends = append(r.ends, g)
-		case isGate(g):
-			r.gates = append(r.gates, g)
-			r.behind(g)
+		case o.Protocol != proto:
+		case isEnd(o):
+			r.ends = append(r.ends, o)
+		case isGate(o):
+			r.gates = append(r.gates, o)
+		case isRung(o):
+			if rungs[o.From] == nil {
+				sources = append(sources, o.From)
+			}
+			rungs[o.From] = append(rungs[o.From], o)
 		}
+	}
+	for _, from := range sources {
+		r.generations(rungs[from])
 	}
 	slices.Reverse(r.rubbish)
 }
 
-// behind finds the rungs of a gate's source that are not looked at.
-func (r *recovery) behind(g rule.Rule) {
-	closed := slices.ContainsFunc(r.s.rules, func(o rule.Rule) bool {
-		return o.Family == g.Family && o.Priority.Or(0) == g.Goto
-	})
-	var used rttables.ID
-	var rubbish []rule.Rule
-	for _, o := range r.s.rules {
-		if o.Family != g.Family || o.Protocol != g.Protocol || o.From != g.From || !isRung(o) {
-			continue
-		}
-		prio := o.Priority.Or(0)
-		hidden := prio > g.Priority.Or(0) && prio < g.Goto
-		switch {
-		case closed && hidden, !closed && prio > g.Goto:
-			rubbish = append(rubbish, o)
-		case !reserved(o.Table):
-			used = o.Table
+// generations sorts out the rungs of a source. What closed gates hide is rubbish.
+// Of two generations that are not hidden, the later one is.
+func (r *recovery) generations(rungs []rule.Rule) {
+	var used, hidden, later []rule.Rule
+	for _, o := range rungs {
+		switch last := o.Action == rule.ActionUnreachable; {
+		case r.hidden(o):
+			hidden = append(hidden, o)
+		case complete(used) && (!last || len(later) > 0):
+			later = append(later, o)
+		default:
+			used = append(used, o)
 		}
 	}
+	rubbish := slices.Concat(hidden, later)
 	r.rubbish = append(r.rubbish, rubbish...)
 	for _, o := range rubbish {
-		if used != 0 && !reserved(o.Table) && o.Table != used {
-			r.move(g, o.Table, used)
+		for _, u := range used {
+			if !reserved(o.Table) && !reserved(u.Table) && o.Table != u.Table {
+				r.move(o, u.Table)
+			}
 		}
 	}
 }
 
-// move has the rules of Also follow the rungs from a table to another.
-func (r *recovery) move(g rule.Rule, from, to rttables.ID) {
+// complete reports whether rungs have the one that takes the uplink in any case.
+// Only unreachable can come after that.
+func complete(rungs []rule.Rule) bool {
+	return slices.ContainsFunc(rungs, func(r rule.Rule) bool {
+		return r.Action == rule.ActionLookup && !r.SuppressPrefixLength.IsSet()
+	})
+}
+
+// hidden reports whether a rung is not looked at because of a gate: one that is
+// closed and leads past it, or one that is open, which tells that the generation
+// after the place of END is not, or no more, the one in use.
+func (r *recovery) hidden(o rule.Rule) bool {
+	prio := o.Priority.Or(0)
+	return slices.ContainsFunc(r.gates, func(g rule.Rule) bool {
+		if g.From != o.From || g.Protocol != o.Protocol || prio < g.Priority.Or(0) {
+			return false
+		}
+		closed := slices.ContainsFunc(r.s.rules, func(end rule.Rule) bool {
+			return end.Family == g.Family && end.Priority.Or(0) == g.Goto
+		})
+		return closed == (prio < g.Goto)
+	})
+}
+
+// move has the rules of Also follow the rungs from the table of one of them to
+// another.
+func (r *recovery) move(rung rule.Rule, to rttables.ID) {
 	for _, o := range r.s.rules {
-		if o.Family != g.Family || o.Protocol != g.Protocol || o.Table != from || isRung(o) || contains(r.rubbish, o) {
+		if o.Family != rung.Family || o.Protocol != rung.Protocol || o.Table != rung.Table || isRung(o) ||
+			contains(r.rubbish, o) {
 			continue
 		}
 		r.rubbish = append(r.rubbish, o)

@@ -1,9 +1,0 @@
-package table_test
-
-import (
-	"testing"
-
-	"github.com/policyroute/policyroute/internal/lab"
-)
-
-func TestMain(m *testing.M) { lab.Main(m) }
