@@ -29,8 +29,9 @@ type network struct {
 	t           *testing.T
 	server, net *lab.NS
 	c           *route.Socket
-	g1, g2      *lab.Tap
+	g1, g2, lan *lab.Tap
 	etc         string // a directory with an rt_tables
+	swallows    map[string]bool
 }
 
 // Addresses by family.

@@ -1,0 +1,298 @@
+package table_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// A flow is datagrams from one address to another, one after the other, each
+// with a route of its own.
+type flow struct {
+	n        *network
+	conn     *net.UDPConn
+	src, dst netip.AddrPort
+	sent     atomic.Int64
+	failed   atomic.Int64
+	stop     chan struct{}
+	done     chan struct{}
+}
+
+// flood starts a flow from src to dst.
+func (n *network) flood(src, dst string) *flow {
+	n.t.Helper()
+	const port = 9
+	if !n.swallows[dst] {
+		// Nobody reads it, but there is no answer "port unreachable".
+		if _, err := n.net.ListenPacket("udp", net.JoinHostPort(dst, fmt.Sprint(port))); err != nil {
+			n.t.Fatal(err)
+		}
+		n.swallows[dst] = true
+	}
+	pc, err := n.server.ListenPacket("udp", net.JoinHostPort(src, "0"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	f := &flow{
+		n: n, conn: pc.(*net.UDPConn), dst: netip.AddrPortFrom(netip.MustParseAddr(dst), port),
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	f.src = f.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	f.src = netip.AddrPortFrom(f.src.Addr().Unmap(), f.src.Port())
+	go f.run()
+	return f
+}
+
+func (f *flow) run() {
+	defer close(f.done)
+	payload := []byte("flood")
+	for i := 0; ; i++ {
+		if i%4096 == 0 {
+			// The rings of the taps hold more than ten times as many.
+			for _, tap := range f.n.taps() {
+				tap.Drops()
+			}
+		}
+		select {
+		case <-f.stop:
+			return
+		default:
+		}
+		if _, err := f.conn.WriteToUDPAddrPort(payload, f.dst); err != nil {
+			f.failed.Add(1)
+		} else {
+			f.sent.Add(1)
+		}
+	}
+}
+
+// taps are where packets are counted.
+func (n *network) taps() []*lab.Tap { return []*lab.Tap{n.g1, n.g2, n.lan} }
+
+// A tally is where the packets of a flow went.
+type tally struct{ sent, g1, g2, lan, failed int }
+
+// end stops the flow and counts its packets where they were received. Every one
+// has to be somewhere.
+func (f *flow) end() tally {
+	f.n.t.Helper()
+	close(f.stop)
+	<-f.done
+	match := func(p lab.Packet) bool { return !p.Out && p.Src == f.src && p.Dst == f.dst }
+	c := tally{
+		sent: int(f.sent.Load()), failed: int(f.failed.Load()),
+		g1: f.n.g1.Count(match), g2: f.n.g2.Count(match), lan: f.n.lan.Count(match),
+	}
+	if got := c.g1 + c.g2 + c.lan; got != c.sent {
+		f.n.t.Errorf("%d packets were sent, and %d arrived: %+v", c.sent, got, c)
+	}
+	return c
+}
+
+// meet makes the server know the next routers.
+func (n *network) meet(addrs ...string) {
+	n.t.Helper()
+	for _, a := range addrs {
+		serve(n.t, n.net, "tcp", net.JoinHostPort(a, "7"))
+		connect(n.t, n.server, "tcp", "", net.JoinHostPort(a, "7"))
+	}
+}
+
+// under does something some times under a flood, and says where packets went.
+func (n *network) under(f family, count int, dst string, do func(i int)) tally {
+	n.t.Helper()
+	for _, tap := range n.taps() {
+		tap.Reset()
+	}
+	flow := n.flood(f.a2, dst)
+	for flow.sent.Load() == 0 && flow.failed.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range count {
+		do(i)
+		time.Sleep(time.Millisecond) // some packets go by the way that is new
+	}
+	return flow.end()
+}
+
+// untilLeak repeats what is known to leak until it does: on a busy machine the
+// flow may sleep while it matters.
+func (n *network) untilLeak(f family, count int, dst string, leaked func(tally) int, do func(i int)) tally {
+	n.t.Helper()
+	for range 20 {
+		if c := n.under(f, count, dst, do); leaked(c) > 0 {
+			return c
+		}
+	}
+	n.t.Fatal("the control does not leak: the test proves nothing")
+	return tally{}
+}
+
+func newFloodNetwork(n *network, f family) {
+	n.addLAN()
+	n.lan, n.swallows = n.net.Tap("glan"), make(map[string]bool)
+	second := netip.MustParseAddr(f.g2 + "0")
+	bits := map[bool]string{true: "/24", false: "/64"}[second.Is4()]
+	n.net.Addr("g2", second.String()+bits)
+	n.meet(f.g1, f.g2, second.String(), destinations[f][0])
+}
+
+// report prints a line of the table of leaks.
+func report(t *testing.T, what string, count int, c tally, leaked int) {
+	t.Helper()
+	t.Logf("%-44s x%-4d %8d sent, %6d of them by the wrong way, %6d refused", what, count, c.sent+c.failed, leaked, c.failed)
+}
+
+// naive adds what a plan comes to, as one might type it: rules first.
+func (n *network) naive(p table.Plan) {
+	n.t.Helper()
+	var rules, routes []table.Step
+	for _, s := range p.Net().Steps {
+		switch s.Op {
+		case table.AddRule:
+			rules = append(rules, s)
+		case table.AddRoute:
+			routes = append(routes, s)
+		}
+	}
+	slices.Reverse(rules)
+	for _, s := range rules {
+		if err := rule.Add(n.t.Context(), n.c, s.Rule); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	for _, s := range routes {
+		if err := route.Add(n.t.Context(), n.c, s.Route); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	for _, s := range slices.Backward(routes) {
+		if err := route.Delete(n.t.Context(), n.c, s.Route); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	for _, s := range rules {
+		if err := rule.Delete(n.t.Context(), n.c, s.Rule); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+// While an uplink is installed and removed, nothing of what goes to the LAN goes
+// elsewhere, and nothing at all is refused.
+func TestFloodInstallRemove(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		newFloodNetwork(n, f)
+		u := n.full(f)
+		count := times(60, 10)
+		lan, internet := destinations[f][0], f.client
+		ours := func(int) {
+			n.install(u)
+			n.remove(u)
+		}
+		c := n.under(f, count, lan, ours)
+		report(t, "to the LAN: Install and Remove", count, c, c.g1+c.g2)
+		if c.g1+c.g2+c.failed > 0 || c.lan == 0 {
+			t.Errorf("to the LAN: %+v", c)
+		}
+		c = n.under(f, count, internet, ours)
+		report(t, "to the Internet: Install and Remove", count, c, c.lan)
+		if c.lan+c.failed > 0 || c.g1 == 0 || c.g2 == 0 {
+			t.Errorf("to the Internet: %+v", c)
+		}
+		p, err := u.Plan(t.Context(), n.c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		control := func(int) { n.naive(p) }
+		c = n.untilLeak(f, count, lan, func(c tally) int { return c.g1 + c.g2 + c.failed }, control)
+		report(t, "to the LAN: the same rules, then the routes", count, c, c.g1+c.g2)
+		c = n.untilLeak(f, count, internet, func(c tally) int { return c.lan + c.failed }, control)
+		report(t, "to the Internet: the same rules, then the routes", count, c, c.lan)
+	})
+}
+
+// While the gateway changes, nothing leaves by the other uplink.
+func TestFloodGateway(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		newFloodNetwork(n, f)
+		u := n.uplink2(f)
+		n.install(u)
+		gateways := []netip.Addr{netip.MustParseAddr(f.g2 + "0"), netip.MustParseAddr(f.g2)}
+		count := times(400, 60)
+		c := n.under(f, count, f.client, func(i int) {
+			u.Gateway = gateways[i%2]
+			n.install(u)
+		})
+		report(t, "another gateway: Install", count, c, c.g1+c.lan)
+		if c.g1+c.lan+c.failed > 0 || c.g2 == 0 {
+			t.Errorf("%+v", c)
+		}
+		r := route.Route{Table: u.Table, OIF: n.server.Index("u2"), PrefSrc: netip.MustParseAddr(f.a2), Gateway: u.Gateway}
+		c = n.untilLeak(f, count, f.client, func(c tally) int { return c.g1 }, func(i int) {
+			if err := route.Delete(t.Context(), n.c, r); err != nil {
+				t.Fatal(err)
+			}
+			r.Gateway = gateways[i%2]
+			if err := route.Add(t.Context(), n.c, r); err != nil {
+				t.Fatal(err)
+			}
+		})
+		report(t, "another gateway: delete and add", count, c, c.g1+c.lan)
+	})
+}
+
+// While the table changes, nothing leaves by the other uplink.
+func TestFloodTable(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		newFloodNetwork(n, f)
+		u := n.uplink2(f)
+		u.Routes = []netip.Prefix{extra[f]}
+		n.install(u)
+		count := times(60, 10)
+		for _, form := range []string{"plain", "all rungs"} {
+			u.MainFirst = form != "plain"
+			u.Unreachable = u.MainFirst
+			n.install(u)
+			c := n.under(f, count, f.client, func(i int) {
+				u.Table = 50 - u.Table // 30 and 20
+				n.install(u)
+			})
+			report(t, "another table: Install, "+form, count, c, c.g1+c.lan)
+			if c.g1+c.lan+c.failed > 0 || c.g2 == 0 {
+				t.Errorf("%+v", c)
+			}
+		}
+		u.MainFirst, u.Unreachable = false, false
+		n.install(u)
+		routes, err := route.List(t.Context(), n.c, route.Filter{Table: u.Table})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := n.untilLeak(f, count, f.client, func(c tally) int { return c.g1 }, func(i int) {
+			for _, r := range slices.Backward(routes) {
+				if err := route.Delete(t.Context(), n.c, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			slices.SortStableFunc(routes, func(a, b route.Route) int {
+				return map[bool]int{true: 1}[a.Gateway.IsValid()] - map[bool]int{true: 1}[b.Gateway.IsValid()]
+			})
+			for _, r := range routes {
+				if err := route.Add(t.Context(), n.c, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		report(t, "its routes: flush and refill", count, c, c.g1+c.lan)
+	})
+}
