@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"syscall"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -103,11 +105,11 @@ func (p Plan) apply(ctx context.Context, c route.Conn) error {
 			nameErr = errors.Join(nameErr, err)
 			continue
 		}
-		if err == nil {
+		if err == nil || lost(err) {
 			done = append(done, s)
-			if s.claim {
-				err = checkClaim(ctx, c, s.Route.Table)
-			}
+		}
+		if err == nil && s.claim {
+			err = checkClaim(ctx, c, s.Route.Table)
 		}
 		if err != nil {
 			return &StepError{Uplink: s.Uplink, Step: s, Err: err, Left: undo(ctx, c, done)}
@@ -150,18 +152,36 @@ func readBack(ctx context.Context, c route.Conn, done []Step) error {
 	return nil
 }
 
-// undo undoes the steps that were done, newest first, and returns those that it
-// could not undo. It does not stop when ctx ends.
+// lost reports whether an error leaves open if the kernel has done what it was
+// asked: its answer got lost.
+func lost(err error) bool {
+	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, rtnl.ErrLostReply)
+}
+
+// undo undoes the steps that were done, or may have been, newest first, and
+// returns those that it could not undo. It does not stop when ctx ends.
 func undo(ctx context.Context, c route.Conn, done []Step) []LeftError {
 	ctx = context.WithoutCancel(ctx)
 	var left []LeftError
 	for _, s := range slices.Backward(done) {
-		if err := s.inverse().do(ctx, c); err != nil {
-			left = append(left, LeftError{Step: s, Err: err})
+		back := s.inverse()
+		err := back.do(ctx, c)
+		if err == nil || back.deletes() && errors.Is(err, fs.ErrNotExist) || !back.deletes() && errors.Is(err, fs.ErrExist) {
+			continue
 		}
+		// What was added and deleted again is left as little as what was not.
+		i := slices.IndexFunc(left, func(l LeftError) bool { return l.Step.cancels(s) })
+		if i >= 0 {
+			left = slices.Delete(left, i, i+1)
+			continue
+		}
+		left = append(left, LeftError{Step: s, Err: err})
 	}
 	return left
 }
+
+// deletes reports whether a step takes something away.
+func (s *Step) deletes() bool { return s.Op == DeleteRoute || s.Op == DeleteRule || s.Op == DeleteName }
 
 // do does the step.
 func (s Step) do(ctx context.Context, c route.Conn) error {

@@ -121,6 +121,7 @@ func (s *state) detour(ctx context.Context, c route.Conn, detours map[*wanted]*w
 	}
 	d := *w
 	u := *w.uplink
+	d.given = u.Priority != 0
 	u.Priority = 0
 	d.uplink, d.claimed, d.detour = &u, true, true
 	d.former = append([]rttables.ID{w.table}, w.former...)

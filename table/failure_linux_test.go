@@ -3,7 +3,10 @@ package table_test
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +23,7 @@ type recorder struct {
 	writes []netlink.HeaderType
 	seen   int // requests of any kind
 	fail   func(n int, m netlink.Message) error
+	done   bool                    // the kernel is asked even so
 	sent   func(m netlink.Message) // is called with those that change something
 }
 
@@ -33,6 +37,9 @@ func (r *recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 	}
 	if r.fail != nil {
 		if err := r.fail(r.seen, m); err != nil {
+			if r.done {
+				r.c.Execute(m)
+			}
 			return nil, err
 		}
 	}
@@ -43,39 +50,46 @@ var _ route.Conn = (*recorder)(nil)
 
 var errInjected = errors.New("injected")
 
-// After a failure at any request the state is byte for byte what it was. The
-// kernel is the real one; the request that fails does not reach it.
+// A fault is something that goes wrong with a request.
+type fault struct {
+	name string
+	// err is what the request is answered with; nil ends the context instead.
+	err error
+	// done: the kernel does it nevertheless.
+	done bool
+}
+
+func errno(e syscall.Errno) error { return &netlink.OpError{Op: "receive", Err: e} }
+
+var faults = []fault{
+	{name: "EEXIST", err: errno(syscall.EEXIST)},
+	{name: "EINVAL", err: errno(syscall.EINVAL)},
+	{name: "ENETDOWN", err: errno(syscall.ENETDOWN)},
+	{name: "ENOBUFS", err: errno(syscall.ENOBUFS)},
+	{name: "lost answer", err: errno(syscall.ENOBUFS), done: true},
+	{name: "cancelled", err: nil, done: true},
+}
+
+// After a failure at any request the state is byte for byte what it was, and the
+// error names the step and its object.
 func TestFailAtEveryRequest(t *testing.T) {
-	for name, test := range map[string]struct {
-		prepare func(n *network) // makes the state before
-		do      func(ctx context.Context, n *network, c route.Conn) error
-	}{
-		"install": {
-			func(*network) {},
-			func(ctx context.Context, n *network, c route.Conn) error {
-				return table.Install(ctx, c, n.both()...)
-			},
-		},
-		"update": {
-			func(n *network) { n.install(n.both()...) },
-			func(ctx context.Context, n *network, c route.Conn) error {
-				uplinks := n.both()
-				uplinks[0].Gateway = netip.MustParseAddr("10.2.0.9")
-				uplinks[0].Also = []rule.Rule{{FwMark: rule.FwMark(3)}}
-				uplinks[1].Gateway = netip.MustParseAddr("2001:db8:2::9")
-				uplinks[1].Metric = 5
-				return table.Install(ctx, c, uplinks...)
-			},
-		},
-		"remove": {
-			func(n *network) { n.install(n.both()...) },
-			func(ctx context.Context, n *network, c route.Conn) error {
-				return table.Remove(ctx, c, n.both()...)
-			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) { failAtEveryRequest(t, test.prepare, test.do) })
-	}
+	i := 0
+	forChanges(t, func(t *testing.T, n *network, f family, x change) {
+		from, to := x.from(n, f), x.to(n, f)
+		n.narrow(f, from, to)
+		for _, list := range [][]table.SourceRoutedUplink{from, to} {
+			for j := range list {
+				list[j].Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}}
+			}
+		}
+		n.install(from...)
+		for j, fault := range faults {
+			if *allOfIt || i%len(faults) == j {
+				failAtEveryRequest(t, n, fault, from, to)
+			}
+		}
+		i++
+	})
 }
 
 func (n *network) both() []table.SourceRoutedUplink {
@@ -85,65 +99,55 @@ func (n *network) both() []table.SourceRoutedUplink {
 	return []table.SourceRoutedUplink{u4, u6}
 }
 
-func failAtEveryRequest(t *testing.T, prepare func(*network), do func(context.Context, *network, route.Conn) error) {
-	n := newNetwork(t)
-	prepare(n)
+func failAtEveryRequest(t *testing.T, n *network, fault fault, from, to []table.SourceRoutedUplink) {
 	before := n.snapshot()
-	k, writes := 1, 0
-	for ; ; k++ {
-		rec := &recorder{c: n.c, fail: func(seen int, m netlink.Message) error {
-			if seen == k {
-				return errInjected
+	writes := 0
+	for k := 1; ; k++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		rec := &recorder{c: n.c, done: fault.done}
+		rec.fail = func(seen int, _ netlink.Message) error {
+			if seen != k {
+				return nil
 			}
-			return nil
-		}}
-		err := do(t.Context(), n, rec)
+			if fault.err == nil {
+				cancel()
+			}
+			return fault.err
+		}
+		err := n.apply(ctx, rec, from, to)
+		cancel()
+		if err == nil && fault.name == "EEXIST" && rec.seen > k {
+			// It was the claim of a table, of which there are more.
+			n.remove(to...)
+			n.install(from...)
+			continue
+		}
 		if err == nil {
+			t.Logf("%s: %d requests, %d of them changes", fault.name, k-1, writes)
 			break
 		}
-		if !errors.Is(err, errInjected) {
-			t.Fatalf("request %d: %v", k, err)
+		want := fault.err
+		if want == nil {
+			want = context.Canceled
+		}
+		if !errors.Is(err, want) {
+			t.Fatalf("%s of request %d: %v", fault.name, k, err)
 		}
 		var step *table.StepError
 		if errors.As(err, &step) {
 			writes++
-			if len(step.Left) > 0 || step.Uplink != "lan2" || step.Step.Op == 0 {
-				t.Errorf("request %d: %v", k, err)
+			if len(step.Left) > 0 || step.Uplink != "lan2" && step.Uplink == "" || step.Step.Op == 0 ||
+				!strings.Contains(err.Error(), step.Step.String()) {
+				t.Errorf("%s of request %d: %v", fault.name, k, err)
 			}
 		}
-		n.unchanged(err.Error(), before)
+		n.unchanged(fmt.Sprintf("%s of request %d: %v", fault.name, k, err), before)
 	}
-	if writes < 6 {
-		t.Errorf("only %d of %d requests changed something", writes, k)
+	if n.snapshot() == before || writes == 0 {
+		t.Errorf("%d requests that failed were changes: the test proves nothing", writes)
 	}
-	if n.snapshot() == before {
-		t.Error("without a failure nothing was changed: the test proves nothing")
-	}
-	t.Logf("%d requests, %d of them changes", k-1, writes)
-}
-
-// A context that ends in the middle undoes what was done.
-func TestCancelAtEveryRequest(t *testing.T) {
-	n := newNetwork(t)
-	before := n.snapshot()
-	for k := 1; ; k++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		rec := &recorder{c: n.c, fail: func(seen int, _ netlink.Message) error {
-			if seen == k {
-				cancel()
-			}
-			return nil
-		}}
-		err := table.Install(ctx, rec, n.both()...)
-		cancel()
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("request %d: %v", k, err)
-		}
-		n.unchanged(err.Error(), before)
-	}
+	n.remove(append(to, from...)[:1]...)
+	n.install(from...)
 }
 
 // When the undo fails as well, the error says what is left, and the next
@@ -175,4 +179,73 @@ func TestUndoFails(t *testing.T) {
 	n.install(u)
 	n.remove(u)
 	n.unchanged("Install and Remove", before)
+}
+
+// Whatever fails from some request on, for good: the error lists all that is left
+// and nothing else, all of it is ours, and Recover or the next Install deals with
+// it.
+func TestUndoFailsAtEveryRequest(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.addLAN()
+		u := n.full(f)
+		before := n.kernel()
+		for k := 1; ; k++ {
+			rec := &recorder{c: n.c}
+			rec.fail = func(int, netlink.Message) error {
+				if len(rec.writes) >= k {
+					return errInjected
+				}
+				return nil
+			}
+			err := u.Install(t.Context(), rec)
+			if err == nil {
+				if k < 12 {
+					t.Errorf("only %d requests failed", k-1)
+				}
+				break
+			}
+			var step *table.StepError
+			if !errors.As(err, &step) {
+				t.Fatalf("request %d: got %v, want a *StepError", k, err)
+			}
+			left := difference(before, n.kernel())
+			if len(left) != len(step.Left) {
+				t.Errorf("request %d: left is\n%s\nand reported\n%v", k, strings.Join(left, "\n"), err)
+			}
+			for _, line := range left {
+				if !strings.Contains(line, "proto 210") {
+					t.Errorf("request %d: not ours: %s", k, line)
+				}
+			}
+			if k%2 == 0 {
+				if err := table.Recover(t.Context(), n.c); err != nil {
+					t.Fatal(err)
+				}
+				if left := difference(before, n.kernel()); len(left) > 0 && k < 11 {
+					t.Errorf("request %d: Recover leaves\n%s", k, strings.Join(left, "\n"))
+				}
+			} else {
+				n.install(u)
+				n.wantNothingToDo(u)
+			}
+			n.remove(u)
+			if now := n.kernel(); now != before {
+				t.Errorf("request %d: after Remove:\n%s", k, cmp.Diff(before, now))
+			}
+		}
+	})
+}
+
+// difference are the lines that one text has and the other has not.
+func difference(a, b string) []string {
+	var lines []string
+	as, bs := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for _, pair := range [][2][]string{{as, bs}, {bs, as}} {
+		for _, line := range pair[0] {
+			if !slices.Contains(pair[1], line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -42,14 +43,7 @@ func (p *prioritizer) lay(w *wanted, f route.Family, have []rule.Rule) (laid, er
 			return kept, nil
 		}
 	}
-	begin := uint32(sourcesBelowMain)
-	if w.detour {
-		begin = detourBelowMain
-	}
-	for prio := p.first(begin); p.between(prio); prio++ {
-		if !p.free(prio, w.uplink.height()) {
-			continue
-		}
+	for prio := range p.places(w, have) {
 		l.want = w.ladder(f, prio)
 		l.split(f)
 		if p.fits(&l) {
@@ -58,6 +52,44 @@ func (p *prioritizer) lay(w *wanted, f route.Family, have []rule.Rule) (laid, er
 	}
 	return l, w.uplink.field("Priority", "there is no room for the rules between those for local, %d, and for main, %d",
 		p.local, p.main)
+}
+
+// places yields where rungs could begin: from the usual place on, and then before
+// those that there are, as a rule of Also may stand right behind them. For a
+// detour of rungs with a given priority it is the other way round.
+func (p *prioritizer) places(w *wanted, have []rule.Rule) iter.Seq[uint32] {
+	begin, height := p.first(sourcesBelowMain), w.uplink.height()
+	before := begin
+	if len(have) > 0 {
+		before, _ = span(have)
+	}
+	if w.detour {
+		begin = p.first(detourBelowMain)
+	}
+	up := func(yield func(uint32) bool) bool {
+		for prio := begin; p.between(prio); prio++ {
+			if p.free(prio, height) && !yield(prio) {
+				return false
+			}
+		}
+		return true
+	}
+	down := func(yield func(uint32) bool) bool {
+		for prio := before; prio > p.local+height+1; prio-- {
+			// END has its place behind the rungs.
+			if at := prio - height - 1; p.free(at, height+1) && !yield(at) {
+				return false
+			}
+		}
+		return true
+	}
+	return func(yield func(uint32) bool) {
+		if w.detour && w.given {
+			_ = down(yield) && up(yield)
+		} else {
+			_ = up(yield) && down(yield)
+		}
+	}
 }
 
 // layAt lays the rungs at given priorities.

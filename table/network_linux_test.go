@@ -116,7 +116,8 @@ func (n *network) snapshot() string {
 }
 
 // kernel is every rule and route of the server, as the arguments that would add
-// them.
+// them. Rules of ours with the same priority are of different sources: their
+// order means nothing.
 func (n *network) kernel() string {
 	n.t.Helper()
 	links, err := route.ListLinks(context.Background(), n.c)
@@ -129,7 +130,13 @@ func (n *network) kernel() string {
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("%s rule %s", r.Family, r))
+		line := fmt.Sprintf("%s rule %s", r.Family, r)
+		i := len(lines)
+		for i > 0 && r.Protocol == table.Protocol && r.From.IsSingleIP() && line < lines[i-1] &&
+			strings.HasPrefix(lines[i-1], fmt.Sprintf("%s rule %d: from ", r.Family, r.Priority.Or(0))) {
+			i--
+		}
+		lines = slices.Insert(lines, i, line)
 	}
 	var routes []string
 	for r, err := range route.All(context.Background(), n.c, route.Filter{}) {

@@ -17,8 +17,9 @@ type wanted struct {
 	table  rttables.ID
 	// claimed: the table is a new one, that no one else may take meanwhile.
 	claimed bool
-	// detour: it is only there within a transaction.
-	detour bool
+	// detour: it is only there within a transaction, from and to a priority that
+	// is given or chosen.
+	detour, given bool
 	// former are the tables that the uplink is moved from.
 	former []rttables.ID
 	// families are those that the uplink is about.

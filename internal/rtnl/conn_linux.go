@@ -33,7 +33,6 @@ type Conn struct {
 }
 
 var (
-	errLostReply = errors.New("the kernel's reply is missing from the receive queue")
 	errTruncated = errors.New("a datagram is larger than the receive buffer")
 	errGroups    = errors.New("Config.Groups: a socket for requests takes no subscriptions")
 )
@@ -244,7 +243,7 @@ func (c *Conn) replies(req netlink.Header, seq uint32) ([]netlink.Message, error
 // lost says what an empty queue means where there has to be a reply.
 func lost(err error) error {
 	if errors.Is(err, unix.EAGAIN) {
-		return opError("receive", errLostReply)
+		return opError("receive", ErrLostReply)
 	}
 	return err
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 )
 
+// ErrLostReply is the error of a request whose fate is unknown.
+var ErrLostReply = errors.New("the kernel's reply is missing from the receive queue")
+
 // An Error is the failure of a verb on an object.
 type Error struct {
 	Package string // the package of the verb: "rule"
