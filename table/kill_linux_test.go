@@ -28,6 +28,7 @@ type job struct {
 	KillAt   int // the number of the request that changes something; 0: never
 	Repeat   int // times to install and remove; 0: once, and only one of them
 	Recover  bool
+	Lonely   bool // do not wait for others
 	Readline bool // wait for a line on standard input first
 }
 
@@ -62,6 +63,9 @@ func doJob(s string) error {
 	var c route.Conn = socket
 	if j.KillAt > 0 {
 		c = &killer{Socket: socket, left: j.KillAt}
+	}
+	if j.Lonely {
+		c = &recorder{c: socket} // its namespace is not to be found
 	}
 	if j.Readline {
 		var line string
