@@ -1,0 +1,221 @@
+package table_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// Rules and routes of others between and beside ours, and such as differ in
+// nothing but the protocol, stay as they are through Install, updates, Recover and
+// Remove.
+func TestForeignObjectsStay(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.addLAN()
+		option := map[family]string{ip4: "-4 ", ip6: "-6 "}[f]
+		for _, words := range []string{
+			"31000: from " + f.a2 + " lookup 20 proto static",
+			"31002: from " + f.a2 + " lookup main suppress_prefixlength 0 proto static",
+			option + "31003: from all fwmark 0x77 lookup main",
+			"31010: from " + f.a2 + " unreachable proto static",
+			option + "5210: from all fwmark 0x80000/0xff0000 lookup main",
+			option + "31500: from all goto 32000",
+			option + "100: from all goto 31020",
+		} {
+			if err := n.addRule(words); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, words := range []string{
+			"203.0.113.77/32 via 10.1.0.1 table 21 proto static", "default via 10.1.0.1 table 21 proto static",
+		} {
+			if err := n.addRoute(words); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := n.snapshot()
+		foreign := func() (lines []string) {
+			for _, line := range strings.Split(n.kernel(), "\n") {
+				if !strings.Contains(line, "proto 210") {
+					lines = append(lines, line)
+				}
+			}
+			return lines
+		}
+		theirs := strings.Join(foreign(), "\n")
+		stay := func(what string) {
+			t.Helper()
+			if got := strings.Join(foreign(), "\n"); got != theirs {
+				t.Errorf("%s: theirs are\n%s\nand were\n%s", what, got, theirs)
+			}
+		}
+		u := n.full(f)
+		for _, change := range []func(*table.SourceRoutedUplink, family){
+			func(*table.SourceRoutedUplink, family) {}, otherGateway, otherTable, notMainFirst, notUnreachable,
+		} {
+			change(&u, f)
+			n.install(u)
+			n.wantNothingToDo(u)
+			stay("Install")
+		}
+		if err := table.Recover(t.Context(), n.c); err != nil {
+			t.Error(err)
+		}
+		stay("Recover")
+		n.remove(u)
+		n.unchanged("Remove", before)
+	})
+}
+
+// Someone has put a rule right behind ours, where END would stand. Remove does
+// without, and leaves that rule.
+func TestRemoveBesideForeign(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.addLAN()
+		u := n.full(f)
+		n.install(u)
+		option := map[family]string{ip4: "-4 ", ip6: "-6 "}[f]
+		if err := n.addRule(option + "31004: from all fwmark 0x77 lookup main"); err != nil {
+			t.Fatal(err)
+		}
+		n.remove(u)
+		if got := n.kernel(); strings.Contains(got, "proto 210") || !strings.Contains(got, "31004: from all fwmark 0x77") {
+			t.Errorf("after Remove:\n%s", got)
+		}
+	})
+}
+
+// A given priority beside a rule of others that leaves no room for gates is
+// refused, with whose it is.
+func TestNoRoomForGates(t *testing.T) {
+	n := newNetwork(t)
+	for _, words := range []string{"499: from all fwmark 0x77 lookup 99 proto static", "504: from all fwmark 0x78 lookup 99"} {
+		if err := n.addRule(words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := n.snapshot()
+	u := n.full(ip4)
+	for _, x := range []struct {
+		prio uint32
+		want string
+	}{
+		{500, "table: uplink lan2: someone else's rule is in the way of the one that would hide ours until all are there: " +
+			"499: from all fwmark 0x77 lookup 99 proto static"},
+		{1, "table: uplink lan2: Priority: no other is free just before or after those of the rules, 1 to 4"},
+	} {
+		u.Priority = x.prio
+		err := u.Install(t.Context(), n.c)
+		if err == nil || err.Error() != x.want {
+			t.Errorf("got  %v\nwant %s", err, x.want)
+		}
+		var conflict *table.ConflictError
+		if errors.As(err, &conflict) && conflict.Owner != route.ProtoStatic {
+			t.Errorf("the owner is %s", conflict.Owner)
+		}
+		n.unchanged("Install", before)
+	}
+	// One rule needs none.
+	u = n.uplink2(ip4)
+	u.Priority = 500
+	n.install(u)
+	n.remove(u)
+	n.unchanged("Remove", before)
+}
+
+// What others change while Install is at work is noticed before it comes into
+// effect, and all is undone.
+func TestReadBack(t *testing.T) {
+	n := newNetwork(t)
+	u := n.full(ip4)
+	u.Routes = nil
+	before := n.snapshot()
+	for _, words := range []string{
+		"rule 31002: from 10.2.0.2 lookup 20 proto 210", "route default via 10.2.0.1 dev u2 table 20",
+	} {
+		rec := &recorder{c: n.c}
+		// Of END, the gate, two routes and four rungs all are there.
+		rec.fail = n.meanwhile(rec, 8, func() {
+			kind, words, _ := strings.Cut(words, " ")
+			if kind == "rule" {
+				r, err := rule.Parse(words, nil)
+				if err == nil {
+					err = rule.Delete(t.Context(), n.c, r)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			r := route.Route{Table: 20, Gateway: netip.MustParseAddr(ip4.g2)}
+			if err := route.Delete(t.Context(), n.c, r); err != nil {
+				t.Error(err)
+			}
+		})
+		err := u.Install(t.Context(), rec)
+		var step *table.StepError
+		if !errors.As(err, &step) || !strings.Contains(err.Error(), "what was done before is gone: ip "+strings.Fields(words)[0]) {
+			t.Errorf("%s deleted meanwhile: %v", words, err)
+		}
+		n.unchanged("Install", before)
+	}
+}
+
+// While the link is down, packets from an uplink with Unreachable go nowhere. The
+// control goes by the other one.
+func TestUnreachable(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.addLAN()
+		for _, closed := range []bool{true, false} {
+			u := n.uplink2(f)
+			u.MainFirst, u.Unreachable = true, closed
+			u.Sources = []netip.Addr{netip.MustParseAddr(f.a2)}
+			n.install(u)
+			n.wantNextHop(f.a2, f.client, "u2", f.g2)
+			n.server.Down("u2")
+			query := route.Query{Dst: netip.MustParseAddr(f.client), Src: netip.MustParseAddr(f.a2)}
+			if f == ip6 {
+				// The kernel has taken the address along, so the packet is one that
+				// is forwarded.
+				query.IIF = n.server.Index("lan")
+				n.server.Sysctl("net.ipv6.conf.all.forwarding", "1")
+			}
+			r, err := route.Lookup(t.Context(), n.c, query)
+			unreachable := errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
+			if closed != unreachable || !closed && r.OIF != n.server.Index("u1") {
+				t.Errorf("Unreachable %v, with the link down: route %v, error %v", closed, r, err)
+			}
+			n.server.Up("u2")
+			if f == ip6 {
+				n.server.Addr("u2", f.a2+"/64")
+			}
+			n.install(u)
+			n.wantNextHop(f.a2, f.client, "u2", f.g2)
+			n.remove(u)
+		}
+	})
+}
+
+// meanwhile has something done after so many requests that change something.
+func (n *network) meanwhile(rec *recorder, writes int, do func()) func(int, netlink.Message) error {
+	once := false
+	return func(int, netlink.Message) error {
+		if len(rec.writes) == writes && !once {
+			once = true
+			return nil
+		}
+		if once && do != nil {
+			do()
+			do = nil
+		}
+		return nil
+	}
+}
