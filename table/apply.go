@@ -33,20 +33,28 @@ import (
 // All uplinks have to agree on Etc; that of the first counts.
 func Install(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return locked(ctx, c, func() error {
-		var claimed []rttables.ID
-		for {
-			p, err := planInstall(ctx, c, claimed, uplinks)
-			if err != nil {
-				return err
-			}
-			err = p.apply(ctx, c)
-			id, ok := lostClaim(err)
-			if !ok {
-				return err
-			}
-			claimed = append(claimed, id)
-		}
+		return untilClaimed(ctx, c, func(claimed []rttables.ID) (Plan, error) {
+			return planInstall(ctx, c, claimed, uplinks)
+		})
 	})
+}
+
+// untilClaimed plans and applies; again without a table that others were faster to
+// take.
+func untilClaimed(ctx context.Context, c route.Conn, plan func(claimed []rttables.ID) (Plan, error)) error {
+	var claimed []rttables.ID
+	for {
+		p, err := plan(claimed)
+		if err != nil {
+			return err
+		}
+		err = p.apply(ctx, c)
+		id, ok := lostClaim(err)
+		if !ok {
+			return err
+		}
+		claimed = append(claimed, id)
+	}
 }
 
 // lostClaim is the table that someone else was faster to take, where that is why

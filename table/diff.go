@@ -30,19 +30,46 @@ func planInstall(ctx context.Context, c route.Conn, claimed []rttables.ID, uplin
 	if err := p.recover(ctx, c, s, protocolsOf(uplinks), false); err != nil {
 		return Plan{}, err
 	}
+	_, err = p.installAll(ctx, c, s, uplinks)
+	return p, err
+}
+
+// installAll adds the steps that install uplinks.
+func (p *Plan) installAll(ctx context.Context, c route.Conn, s *state, uplinks []SourceRoutedUplink) ([]*wanted, error) {
 	all, err := s.wantAll(ctx, c, uplinks)
 	if err != nil {
-		return Plan{}, err
+		return nil, err
 	}
 	for _, w := range all {
 		p.name(s, w)
 	}
-	t := &transaction{s: s}
-	again, err := p.install(ctx, c, t, all)
+	again, err := p.install(ctx, c, &transaction{s: s}, all)
 	if err == nil && again {
 		_, err = p.install(ctx, c, &transaction{s: s, second: true}, all)
 	}
-	return p, err
+	if err == nil {
+		p.unnameFormer(s, all)
+	}
+	return all, err
+}
+
+// unnameFormer adds the steps that take away the names of tables that uplinks have
+// left empty.
+func (p *Plan) unnameFormer(s *state, all []*wanted) {
+	for _, w := range all {
+		for _, id := range w.former {
+			name := s.names.FileNames().Name(id)
+			if s.leadsTo(route.IPv4, id) || s.leadsTo(route.IPv6, id) || len(s.routes[id]) > 0 ||
+				!rttables.Registered(w.uplink.Etc, id, name) || slices.ContainsFunc(all, func(o *wanted) bool {
+				return o.table == id || o.uplink.Name == name
+			}) {
+				continue
+			}
+			p.Steps = append(p.Steps, Step{
+				Op: DeleteName, Uplink: w.uplink.String(), Table: id, Name: name, names: s.names, etc: w.uplink.Etc,
+			})
+		}
+	}
 }
 
 // install adds the steps of a transaction that installs uplinks. Some may get to

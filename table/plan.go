@@ -43,7 +43,7 @@ func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 // A Step is one change: one request to the kernel, or one line in rt_tables.
 type Step struct {
 	Op     Op
-	Uplink string      // whose it is: its name, or interface and gateway
+	Uplink string      // whose it is: its name, or interface and gateway; "(left over)" in [PlanRecover]
 	Route  route.Route // of the route operations
 	// Replaced is the route that ReplaceRoute replaces.
 	Replaced route.Route

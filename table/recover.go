@@ -86,6 +86,9 @@ func (p *Plan) recover(
 	return nil
 }
 
+// leftOver is what the steps of a recovery have instead of an uplink's name.
+const leftOver = "(left over)"
+
 // A recovery is what a transaction has left.
 type recovery struct {
 	s           *state
@@ -192,7 +195,7 @@ func (r *recovery) steps(op Op, rules []rule.Rule) []Step {
 }
 
 func (r *recovery) step(step Step) Step {
-	step.Uplink, step.names = "that was left", r.s.names
+	step.Uplink, step.names = leftOver, r.s.names
 	return step
 }
 

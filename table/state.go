@@ -27,6 +27,8 @@ type state struct {
 	routes map[rttables.ID][]route.Route
 	// claimed are tables that turned out to be someone else's.
 	claimed []rttables.ID
+	// alone: uplinks that are not asked for are to go.
+	alone bool
 }
 
 // An address is one of this host's.

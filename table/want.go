@@ -268,6 +268,10 @@ func (s *state) wantAll(ctx context.Context, c route.Conn, uplinks []SourceRoute
 			return nil, err
 		}
 		if err := s.findFormer(ctx, c, w, w.sources, func(r rule.Rule) error {
+			if s.alone && !slices.ContainsFunc(all, func(o *wanted) bool { return o.table == r.Table }) {
+				w.former = append(w.former, r.Table)
+				return nil
+			}
 			return w.conflict(r, "the source is that of an uplink by another interface, which has to be removed first")
 		}); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
@@ -11,9 +12,17 @@ import (
 
 type planFunc func(context.Context, route.Conn, ...table.SourceRoutedUplink) (table.Plan, error)
 
+// install plans what up does.
+func (s *session) install() planFunc {
+	if s.prune {
+		return table.PlanSync
+	}
+	return table.PlanInstall
+}
+
 // plan reports what up would do.
 func (s *session) plan() (int, error) {
-	p, err := table.PlanInstall(s.ctx, s.conn, s.values()...)
+	p, err := s.install()(s.ctx, s.conn, s.values()...)
 	if err != nil {
 		return exitFailure, err
 	}
@@ -25,14 +34,30 @@ func (s *session) plan() (int, error) {
 }
 
 // up installs the uplinks, all or none.
-func (s *session) up() (int, error) { return s.change(table.PlanInstall) }
+func (s *session) up() (int, error) {
+	plan := s.install()
+	return s.change(func() (table.Plan, error) { return plan(s.ctx, s.conn, s.values()...) })
+}
 
 // down removes the uplinks.
-func (s *session) down() (int, error) { return s.change(table.PlanRemove) }
+func (s *session) down() (int, error) {
+	return s.change(func() (table.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.values()...) })
+}
+
+// recover cleans up what a command that was killed has left.
+func (s *session) recover() (int, error) {
+	protocols := []route.Protocol{table.Protocol}
+	for _, u := range s.uplinks {
+		if u.Protocol != 0 && !slices.Contains(protocols, u.Protocol) {
+			protocols = append(protocols, u.Protocol)
+		}
+	}
+	return s.change(func() (table.Plan, error) { return table.PlanRecover(s.ctx, s.conn, protocols...) })
+}
 
 // change does what a plan says, and reports it.
-func (s *session) change(plan planFunc) (int, error) {
-	p, err := plan(s.ctx, s.conn, s.values()...)
+func (s *session) change(plan func() (table.Plan, error)) (int, error) {
+	p, err := plan()
 	if err != nil {
 		return exitFailure, err
 	}
@@ -71,22 +96,32 @@ func failedName(names []*table.NameError, step table.Step) bool {
 func (s *session) took(steps []table.Step) {
 	s.report.steps = steps
 	for _, step := range steps {
-		e := s.report.Uplinks[s.uplinkOf(step)]
-		e.Steps = append(e.Steps, step.String())
+		if i := s.uplinkOf(step); i >= 0 {
+			s.report.Uplinks[i].Steps = append(s.report.Uplinks[i].Steps, step.String())
+		} else {
+			o := s.report.other(step.Uplink)
+			o.Steps = append(o.Steps, step.String())
+		}
 	}
 	// What is only there for a while is not worth a word.
 	for _, step := range (table.Plan{Steps: steps}).Net().Steps {
-		e := s.report.Uplinks[s.uplinkOf(step)]
-		e.net = append(e.net, step)
-		e.setTable(step)
+		if i := s.uplinkOf(step); i >= 0 {
+			e := s.report.Uplinks[i]
+			e.net = append(e.net, step)
+			e.setTable(step)
+		} else {
+			o := s.report.other(step.Uplink)
+			o.net = append(o.net, step)
+		}
 	}
 }
 
 // uplinkOf is the index of the uplink that a step belongs to: the first of its
-// name that is of its family. A name belongs to both.
+// name that is of its family. A name belongs to both. It is -1 for an uplink that
+// the file does not have.
 func (s *session) uplinkOf(step table.Step) int {
 	f := step.Family()
-	named := 0
+	named := -1
 	for i, u := range s.uplinks {
 		if u.Name != step.Uplink {
 			continue

@@ -42,6 +42,14 @@ var goodLines = []struct {
 		},
 	},
 	{
+		line: "a unreachable dev eth0 main-first via 10.0.0.1 also dport 25",
+		text: "a dev eth0 via 10.0.0.1 main-first unreachable also dport 25",
+		want: table.SourceRoutedUplink{
+			Name: "a", Interface: "eth0", Gateway: addr("10.0.0.1"), MainFirst: true, Unreachable: true,
+			Also: []rule.Rule{{DPort: rule.Port(25)}},
+		},
+	},
+	{
 		line: "a dev eth0 to 10.9.0.0/16 10.8/16 priority 500 metric 7 protocol static",
 		text: "a dev eth0 to 10.9.0.0/16 10.8.0.0/16 pref 500 metric 7 proto static",
 		want: table.SourceRoutedUplink{
@@ -112,7 +120,7 @@ var badLines = []struct{ text, want string }{
 	{"a dev", `f:1: word 3: an interface is missing after "dev"`},
 	{"a dev eth0 vai 10.0.0.1", `f:1: word 4 "vai": not a word of an uplink; did you mean via?`},
 	{"a dev eth0 alos dport 25", `f:1: word 4 "alos": not a word of an uplink; did you mean also?`},
-	{"a dev eth0 main-first", `f:1: word 4 "main-first": not a word of an uplink`},
+	{"a dev eth0 main", `f:1: word 4 "main": not a word of an uplink`},
 	{"a dev eth0 via 10.0.0.300", `f:1: word 5 "10.0.0.300": not an address`},
 	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
 	{"a dev eth0 10.0.0.2", `f:1: word 4 "10.0.0.2": neither a word of an uplink nor a valid address here`},

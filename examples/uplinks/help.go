@@ -1,6 +1,8 @@
 package main
 
 const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
+       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
        uplinks help`
 
 // help is in the manner of a manual page.
@@ -9,6 +11,8 @@ const help = `NAME
 
 SYNOPSIS
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
     uplinks help
 
 DESCRIPTION
@@ -21,9 +25,12 @@ DESCRIPTION
     plan    Prints the ip(8) commands that up amounts to, and changes nothing.
     up      Makes the kernel's state what the file says: all uplinks or, on a
             failure, none. What is there already is left alone; what differs is
-            changed, a gateway in one step; what is too much in the tables, and
-            has the uplinks' protocol, is deleted. Prints what it did, if
-            anything. A name that cannot be written to rt_tables is a warning.
+            changed; what is too much in the tables, and has the uplinks'
+            protocol, is deleted. The packets of an address change over in one
+            step, and none goes astray meanwhile: that is what the rules goto
+            and nop in a plan are for, which are gone at the end. Prints what it
+            did, if anything. A name that cannot be written to rt_tables is a
+            warning.
     down    Removes the rules and routes of the uplinks, and nothing of others,
             and the names from rt_tables that up wrote.
     status  Prints a line for each uplink: complete, absent, or incomplete with
@@ -34,11 +41,14 @@ DESCRIPTION
             order, a LAN that packets would reach by the gateway, strict reverse
             path filters, UDP servers that answer by another uplink, programs
             that delete rules of others. Nothing is sent, and nothing changed.
+    recover Cleans up after a command that was killed in the middle. What packets
+            do stays as it is. up and down begin with it if they have to.
 
-    Reading needs no privilege. up and down need root or CAP_NET_ADMIN.
+    Reading needs no privilege. up, down and recover need root or CAP_NET_ADMIN, and
+    wait for each other.
 
-    down finds an uplink by its line: run "uplinks down NAME" before the line is
-    deleted, or gets another table or protocol.
+    down finds an uplink by its line. Of a line that is deleted, "uplinks -prune up"
+    removes what is installed.
 
 OPTIONS
     -n NETNS   Work in this network namespace: a name that "ip netns" gave, or a
@@ -46,6 +56,9 @@ OPTIONS
     -f FILE    Read this file instead of /etc/uplinks.conf.
     -etc DIR   rt_tables is in this directory instead of /etc/iproute2.
     -json      Print a JSON object instead of text; see JSON below.
+    -prune     plan, up: also remove uplinks that the file does not have: all that
+               is there of the file's protocols, which as a rule is 210. With the
+               rest it is all or nothing.
 
 FILE
     A line is an uplink: a name, which is also that of the table, and then words
@@ -64,6 +77,11 @@ FILE
     pref NUMBER      The priority of the rules. Without: a free one before main.
     metric NUMBER    The metric of the routes.
     proto PROTOCOL   The mark of what is ours. Without: 210.
+    main-first       What table main has a route for other than the default one
+                     goes by that: other networks of this host, and routes that
+                     the administrator has set.
+    unreachable      While the link is down, packets from the sources go nowhere,
+                     instead of by another way.
     also SELECTORS   Other traffic that takes the uplink, in the words of
                      ip-rule(8). It ends at the next also or at the end of the
                      line, so it comes after all other words.
@@ -100,6 +118,8 @@ JSON
         object     the route, rule, interface, address or program
         text       what is wrong, in a sentence
         cure       the command or the setting that cures it
+    others     What was done about uplinks that the file does not have: objects
+               with name and steps. What recover does has the name (left over).
     warnings   What is also on standard error.
     error      Why the command failed, as on standard error.
     left       Steps that were done, and could not be undone.

@@ -41,6 +41,7 @@ type options struct {
 	file    string
 	etc     string
 	json    bool
+	prune   bool
 	command string
 	names   []string
 }
@@ -56,6 +57,7 @@ func parseArgs(args []string) (options, error) {
 	fs.StringVar(&o.file, "f", "/etc/uplinks.conf", "")
 	fs.StringVar(&o.etc, "etc", "", "")
 	fs.BoolVar(&o.json, "json", false, "")
+	fs.BoolVar(&o.prune, "prune", false, "")
 	for {
 		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return o, errHelp
@@ -70,18 +72,25 @@ func parseArgs(args []string) (options, error) {
 	o.names = fs.Args()
 	switch {
 	case o.command == "":
-		return o, errors.New("a command is missing: plan, up, down, status or check")
+		return o, errors.New("a command is missing: " + commandList)
 	case o.command == "help":
 		return o, errHelp
 	case commands[o.command] == nil:
-		return o, fmt.Errorf("%q is not a command: plan, up, down, status or check%s",
-			o.command, iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "check", "help"}))
+		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
+			iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "check", "recover", "help"}))
+	case o.prune && o.command != "plan" && o.command != "up":
+		return o, errors.New("-prune is an option of plan and up")
+	case o.prune && len(o.names) > 0:
+		return o, errors.New("-prune is about all uplinks: no names can be given")
 	}
 	return o, nil
 }
 
+const commandList = "plan, up, down, status, check or recover"
+
 // A session is one command at work.
 type session struct {
+	prune   bool
 	ctx     context.Context
 	conn    route.Conn
 	uplinks []uplink
@@ -92,7 +101,8 @@ type session struct {
 // the exit status.
 var commands = map[string]func(*session) (int, error){
 	"plan": (*session).plan, "up": (*session).up, "down": (*session).down, "status": (*session).status,
-	"check": (*session).check,
+	"check":   (*session).check,
+	"recover": (*session).recover,
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -105,7 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
 		return exitUsage
 	}
-	s := &session{ctx: ctx}
+	s := &session{ctx: ctx, prune: o.prune}
 	if s.uplinks, err = o.load(); err != nil {
 		// One line a fault, each with its place at the beginning, as editors
 		// read it.

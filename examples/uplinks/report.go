@@ -20,6 +20,7 @@ import (
 type report struct {
 	Command  string    `json:"command"`
 	Uplinks  []*entry  `json:"uplinks"`
+	Others   []*other  `json:"others,omitempty"`
 	Findings []finding `json:"findings,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
 	Error    string    `json:"error,omitempty"`
@@ -47,6 +48,24 @@ type entry struct {
 	Unnamed bool     `json:"unnamed,omitempty"`
 
 	net []table.Step // what of the steps others do not undo
+}
+
+// An other is an uplink that the file does not have, in a report.
+type other struct {
+	Name  string   `json:"name"`
+	Steps []string `json:"steps"`
+
+	net []table.Step
+}
+
+// other is the entry of an uplink that the file does not have.
+func (r *report) other(name string) *other {
+	i := slices.IndexFunc(r.Others, func(o *other) bool { return o.Name == name })
+	if i < 0 {
+		i = len(r.Others)
+		r.Others = append(r.Others, &other{Name: name})
+	}
+	return r.Others[i]
 }
 
 // A change is a route that is not as it should be.
@@ -84,8 +103,8 @@ func sourceOf(r rule.Rule) (netip.Addr, bool) {
 	return r.From.Addr(), r == plain && r.From.IsSingleIP()
 }
 
-// setTable notes the table that a step is about. Some rules of an uplink are about
-// main, or about none.
+// setTable notes the table that a step is about, where the line leaves it open.
+// Some rules of an uplink are about main, or about none.
 func (e *entry) setTable(s table.Step) {
 	id := s.Route.Table
 	switch s.Op {
@@ -94,7 +113,7 @@ func (e *entry) setTable(s table.Step) {
 	case table.AddName, table.DeleteName:
 		id = s.Table
 	}
-	if id != rttables.Unspec && id != rttables.Main {
+	if e.Table == 0 && id != rttables.Main {
 		e.Table = uint32(id)
 	}
 }
@@ -136,6 +155,11 @@ func (r *report) write(w io.Writer, o options) error {
 		for _, e := range r.Uplinks {
 			if len(e.net) > 0 {
 				fmt.Fprintf(&b, "%s %s: %s\n", e.Name, e.Family, summary(e.net))
+			}
+		}
+		for _, o := range r.Others {
+			if len(o.net) > 0 {
+				fmt.Fprintf(&b, "%s: %s\n", o.Name, summary(o.net))
 			}
 		}
 	}

@@ -45,8 +45,9 @@ func (s *session) status() (int, error) {
 func (s *session) distribute(steps []table.Step) [][]table.Step {
 	all := make([][]table.Step, len(s.uplinks))
 	for _, step := range steps {
-		i := s.uplinkOf(step)
-		all[i] = append(all[i], step)
+		if i := s.uplinkOf(step); i >= 0 {
+			all[i] = append(all[i], step)
+		}
 	}
 	return all
 }

@@ -71,6 +71,20 @@ var uplinkWords = iptext.Table[uplink]{
 				p.Put("proto", u.Protocol.String())
 			}
 		}},
+	{Names: []string{"main-first"},
+		Parse: func(_ *iptext.Words, u *uplink) error { u.MainFirst = true; return nil },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.MainFirst {
+				p.Put("main-first")
+			}
+		}},
+	{Names: []string{"unreachable"},
+		Parse: func(_ *iptext.Words, u *uplink) error { u.Unreachable = true; return nil },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Unreachable {
+				p.Put("unreachable")
+			}
+		}},
 	// It is not among the words that are parsed by this table.
 	{Names: []string{alsoWord}, Print: printAlso},
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// All rungs, an update of them, and what status says of a missing one.
+func TestLadder(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 main-first unreachable\n")
+	before := h.state()
+	h.want("lan2 inet: added 2 routes and 4 rules, named table 20\n", exitOK, "up")
+	h.run(exitOK, "status")
+	h.want("", exitOK, "up")
+	h.rule("del", "from 192.168.2.2 unreachable proto 210 pref 31003")
+	if got, want := h.lan2(), "incomplete: missing rule from 192.168.2.2 unreachable proto 210 pref 31003"; got != want {
+		t.Errorf("state %s\nwant  %s", got, want)
+	}
+	h.want("lan2 inet: added 1 rule\n", exitOK, "up")
+	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254\n")
+	h.want("lan2 inet: added 1 rule, replaced 1 route, deleted 4 rules\n", exitOK, "up")
+	h.run(exitOK, "status")
+	h.want("lan2 inet: deleted 2 routes and 1 rule, took the name from table 20\n", exitOK, "down")
+	h.unchanged(before)
+}
+
+// What the file no longer has goes with -prune, together with the rest; what has
+// another protocol stays.
+func TestPrune(t *testing.T) {
+	h := newHost(t, twoProviders)
+	h.rule("add", "from 10.9.9.9 lookup 99 proto static pref 99")
+	before := h.state()
+	h.run(exitOK, "up")
+	h.write(h.file, "mail table 30 dev eth1 via 192.168.2.1\n")
+	// It takes over the IPv4 address of lan2.
+	stdout, _ := h.run(exitPending, "-prune", "plan", "-json")
+	if !strings.Contains(stdout, `"others": [`) || !strings.Contains(stdout, `"table": 30`) {
+		t.Errorf("plan -json: %s", stdout)
+	}
+	h.want(`mail inet: added 2 routes and 1 rule, deleted 2 routes and 1 rule, named table 30
+lan1: deleted 2 routes and 2 rules, took the name from table 10
+lan2: deleted 2 routes and 1 rule, took the name from table 20
+`, exitOK, "-prune", "up")
+	h.want("", exitOK, "-prune", "up")
+	h.run(exitOK, "status")
+	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1\n")
+	h.want("lan1 inet: added 2 routes and 1 rule, named table 10\n"+
+		"mail: deleted 2 routes and 1 rule, took the name from table 30\n", exitOK, "up", "-prune")
+	h.run(exitOK, "down")
+	h.unchanged(before)
+}
+
+// What a command that was killed left is cleaned up by recover, and by up.
+func TestRecover(t *testing.T) {
+	for _, command := range []string{"recover", "up"} {
+		h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+		h.run(exitOK, "up")
+		before := h.state()
+		h.rule("add", "from all nop proto 210 pref 31005")
+		h.rule("add", "from 192.168.2.2 goto 31005 proto 210 pref 31001")
+		h.rule("add", "from 192.168.2.2 lookup 21 proto 210 pref 31002")
+		h.route("add", "192.168.2.0/24 dev eth1 table 21 proto 210")
+		h.want("(left over): deleted 1 route and 3 rules\n", exitOK, command)
+		h.unchanged(before)
+		h.want("", exitOK, command)
+		if stdout, _ := h.run(exitOK, command, "-json"); !strings.Contains(stdout, `"command": "`+command+`"`) {
+			t.Errorf("-json: %s", stdout)
+		}
+	}
+}
