@@ -56,27 +56,35 @@ func (p *prioritizer) lay(w *wanted, f route.Family, have []rule.Rule) (laid, er
 
 // places yields where rungs could begin: from the usual place on, and then before
 // those that there are, as a rule of Also may stand right behind them. For a
-// detour of rungs with a given priority it is the other way round.
+// detour of rungs with a given priority it is the other way round. Between two
+// generations of rungs is room for END, which those of other uplinks may need.
 func (p *prioritizer) places(w *wanted, have []rule.Rule) iter.Seq[uint32] {
 	begin, height := p.first(sourcesBelowMain), w.uplink.height()
-	before := begin
-	if len(have) > 0 {
-		before, _ = span(have)
-	}
+	lo, _ := span(have)
 	if w.detour {
 		begin = p.first(detourBelowMain)
 	}
 	up := func(yield func(uint32) bool) bool {
 		for prio := begin; p.between(prio); prio++ {
-			if p.free(prio, height) && !yield(prio) {
+			at, ok := prio, p.free(prio, height)
+			if len(have) > 0 {
+				ok = p.free(prio, height+1)
+				if prio > lo {
+					at++
+				}
+			}
+			if ok && !yield(at) {
 				return false
 			}
 		}
 		return true
 	}
 	down := func(yield func(uint32) bool) bool {
-		for prio := before; prio > p.local+height+1; prio-- {
-			// END has its place behind the rungs.
+		from := begin
+		if len(have) > 0 {
+			from = lo
+		}
+		for prio := from; prio > p.local+height+1; prio-- {
 			if at := prio - height - 1; p.free(at, height+1) && !yield(at) {
 				return false
 			}
