@@ -18,25 +18,97 @@
 //	ip rule add from 192.168.2.2 lookup lan2
 //
 // with four differences. It can be repeated: a second Install changes nothing,
-// and one of a changed value makes the difference. It is all or nothing: a
-// failure at any step undoes the steps before. It owns what it makes, by the
-// protocol number of routes and rules, and touches nothing else. And it says
-// beforehand what it would do: [PlanInstall].
+// and one of a changed value makes the difference. It is a transaction: packets go
+// wholly by the old way or wholly by the new, and a failure at any step undoes the
+// steps before. It owns what it makes, by the protocol number of routes and rules,
+// and touches nothing else. And it says beforehand what it would do: [PlanInstall].
 //
-// # What happens in which order
+// # Rungs and gates
 //
-// [Install] reads interfaces, addresses, rules, and the routes of its tables.
-// It then refuses what cannot be, before anything is changed, and sends one
-// request for each difference: routes first and rules last. A rule never leads
-// into a table without its routes, so that the packets of an address go by the
-// old way until the one request that adds its rule, and from then on by the
-// new. A changed gateway is one request that replaces the route. [Remove] goes
-// the other way: rules first, then routes.
+// What an uplink does with the packets of a source A is a ladder of rules at
+// consecutive priorities. The first and the second are there with MainFirst, the
+// last with Unreachable:
 //
-// Several uplinks in one call are undone together, but take effect one rule
-// after the other, as do the two families of one uplink. A dump by someone else
-// meanwhile may see parts. What a killed process leaves is complete objects of
-// ours; the next Install or Remove of the same value deals with them.
+//	from A lookup T    suppress_prefixlength 0
+//	from A lookup main suppress_prefixlength 0
+//	from A lookup T
+//	from A unreachable
+//
+// A ladder of one rule comes into effect with that rule, once the routes are
+// there. Several rules, of one source or of many, do so together, by two more that
+// are there meanwhile: before them a gate for each source, and END after them.
+//
+//	from A goto END      gate
+//	...
+//	nop                  END
+//
+// While END is there, the gates lead past the rules between. A gate to an END that
+// is not there is no gate: the kernel goes on with the next rule. So deleting END
+// is the one step with which all rules come into effect, and adding it the one
+// with which they cease to. [Install] adds END, gates, routes and rules, reads back
+// what it did, deletes END, and then the gates. [Remove] adds gates and END, and
+// deletes the rest.
+//
+// [Install] of an uplink that is there already, with other values, leaves the old
+// rules in effect, and puts the new ones before or behind them, hidden by gates or
+// by the old ones themselves; then it changes over in one step. A gateway that
+// changes is one request that replaces the route. If several routes change, they
+// do so in a new table: the uplink moves to that one, which is the step that
+// changes over, and back when its own table has the new routes, which changes
+// nothing more.
+//
+// # What is promised
+//
+//   - At every instant each packet of a source is routed by the old policy or by the
+//     new, as a whole. For each family one step changes over, for all sources of
+//     all uplinks of the call. [Step] has it marked as Commit.
+//   - If any step fails, or the context ends, what was done is undone, newest first.
+//     Routes, rules and rt_tables are then what they were. (Two rules of different
+//     sources with the same priority may have changed places.) If the undo fails
+//     as well, the [*StepError] lists what is left.
+//   - If the process is killed at any step, packets go by the old policy or by the
+//     new one. A gate tells that there is something to clean up, which the next
+//     Install or Remove does, or [Recover]. Without a gate, what a kill can leave is
+//     routes that no rule leads to, or a rule behind another of the same source:
+//     Recover finds those as well. After Recover the uplink is as it was before, or
+//     as it was to be (maybe in another table, which the next Install mends), or
+//     gone.
+//   - What carries another protocol number is neither changed nor deleted. If it is
+//     in the way, that is a [*ConflictError] before anything is changed.
+//   - Processes that use this package wait for each other: see [ErrLocked].
+//
+// # What is not
+//
+//   - Both families at once. The kernel has no request for that: there are two steps,
+//     one right after the other.
+//   - The rules of Also in the same step. They are about packets without a source,
+//     which the gates cannot tell apart. Each comes into effect by itself, after
+//     the rules from sources, and goes before them; new ones come before old ones
+//     go.
+//   - One step in spite of others. If rules of others are between those of several
+//     uplinks, each uplink changes over by itself. If one is right before or behind
+//     a ladder, so that a gate or END has no place, Install refuses a priority that
+//     was given, and chooses another otherwise; and Remove deletes the rules one by
+//     one, the last one first. An uplink that gets new sources while it loses
+//     others does it in two steps, if nothing else changes: they are different
+//     packets. Routes that an uplink has lost are added one by one: there is no old
+//     policy to go by.
+//   - A listing by someone else, meanwhile, may show parts.
+//   - Programs that do not take the lock, ip(8) among them, can change what a
+//     transaction has found. What it adds cannot exist already, and it reads back
+//     before it changes over; what is changed later than that, it does not see.
+//   - Power: nothing of all this outlives a restart of the host, but for the names in
+//     rt_tables, which a killed Install may also leave. They go with Remove.
+//
+// # Claims
+//
+// An uplink without a table gets the lowest that no route, rule or name uses. While
+// it is filled, the table has a route that changes nothing and that the kernel has
+// only one of:
+//
+//	ip route add throw default metric 4294967295 table 5
+//
+// So of several who want the table one gets it, and the others take the next.
 //
 // # Ports, marks and users
 //
