@@ -108,7 +108,7 @@ func TestNoRoomForGates(t *testing.T) {
 		prio uint32
 		want string
 	}{
-		{500, "table: uplink lan2: someone else's rule is in the way of the one that would hide ours until all are there: " +
+		{500, "table: uplink lan2: a rule that may match the same packets leaves no room for the one that hides ours until all are there: " +
 			"499: from all fwmark 0x77 lookup 99 proto static"},
 		{1, "table: uplink lan2: Priority: no other is free just before or after those of the rules, 1 to 4"},
 	} {

@@ -113,13 +113,13 @@ func isEnd(r rule.Rule) bool {
 func (s *state) installed(w *wanted, f route.Family) []rule.Rule {
 	sources := slices.Clone(w.sources)
 	for _, r := range s.rules {
-		if w.ownsRule(f, r) && isRung(r) {
+		if w.ownsRule(f, r) && isRung(r) && !w.isAlso(r) {
 			sources = append(sources, r.From.Addr())
 		}
 	}
 	var rungs []rule.Rule
 	for _, r := range s.rules {
-		if r.Family != f || r.Protocol != w.uplink.protocol() || !isRung(r) {
+		if r.Family != f || r.Protocol != w.uplink.protocol() || !isRung(r) || w.isAlso(r) {
 			continue
 		}
 		shared := r.Table == rttables.Main || r.Table == rttables.Unspec
@@ -128,6 +128,14 @@ func (s *state) installed(w *wanted, f route.Family) []rule.Rule {
 		}
 	}
 	return rungs
+}
+
+// isAlso reports whether a rule is one of Also: they can have the form of rungs.
+func (w *wanted) isAlso(r rule.Rule) bool {
+	return slices.ContainsFunc(w.also, func(o rule.Rule) bool {
+		o.Priority, o.Table = r.Priority, r.Table
+		return bare(o) == bare(r)
+	})
 }
 
 // ownsRule reports whether a rule leads to a table of the uplink's, and is ours.

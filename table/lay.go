@@ -130,7 +130,7 @@ func (p *prioritizer) layAt(l *laid, f route.Family, prio uint32) error {
 func (g *gating) refuse(p *prioritizer) error {
 	r, ok := g.place(p)
 	if r != (rule.Rule{}) {
-		return g.owners[0].conflict(r, "someone else's rule is in the way of the one that would hide ours until all are there")
+		return g.owners[0].conflict(r, "a rule that may match the same packets leaves no room for the one that hides ours until all are there")
 	}
 	if !ok {
 		lo, hi := span(g.inside)

@@ -186,14 +186,6 @@ func (n *network) apply(ctx context.Context, c route.Conn, from, to []table.Sour
 	return table.Install(ctx, c, to...)
 }
 
-// newChangeNetwork is the network for changes.
-func newChangeNetwork(t *testing.T) *network {
-	n := newNetwork(t)
-	n.addLAN()
-	n.server.Addr("u2", "10.2.0.22/24", "2001:db8:2::22/64")
-	return n
-}
-
 // forChanges runs a test for each change and family.
 func forChanges(t *testing.T, test func(t *testing.T, n *network, f family, x change)) {
 	for _, x := range changes {

@@ -71,6 +71,9 @@ func TestRefused(t *testing.T) {
 		{"also of a family of its own", func(u *table.SourceRoutedUplink) {
 			u.Also = []rule.Rule{{Family: route.IPv6, FwMark: rule.FwMark(1)}}
 		}, `uplink lan2: Also: "from all fwmark 0x1 lookup 20" is not of the uplink's family`},
+		{"also from a source", func(u *table.SourceRoutedUplink) {
+			u.Also = []rule.Rule{{From: prefix("10.2.0.2/32")}}
+		}, `uplink lan2: Also: from 10.2.0.2 is a source already`},
 		{"onlink without a gateway", func(u *table.SourceRoutedUplink) { u.Gateway, u.OnLink = netip.Addr{}, true },
 			`uplink lan2: OnLink: needs a Gateway`},
 	} {

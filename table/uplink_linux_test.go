@@ -1,11 +1,13 @@
 package table_test
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -243,20 +245,64 @@ route default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8:2::2 metr
 	}
 }
 
-// A second Install, from a new process that knows nothing, changes nothing.
+// A second Install, from a new process that knows nothing, changes nothing: the
+// kernel has nothing to tell those who watch.
 func TestInstallTwice(t *testing.T) {
 	forFamilies(t, func(t *testing.T, n *network, f family) {
-		u := n.uplink2(f)
-		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
-		n.install(u)
-		installed := n.snapshot()
-		rec := &recorder{c: n.c}
-		if err := u.Install(t.Context(), rec); err != nil {
-			t.Fatal(err)
+		n.addLAN()
+		for _, u := range []table.SourceRoutedUplink{n.uplink2(f), n.full(f)} {
+			// A rule of Also may have the form of one from a source.
+			a1 := netip.MustParseAddr(f.a1)
+			u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {From: netip.PrefixFrom(a1, a1.BitLen())}}
+			n.install(u)
+			installed := n.snapshot()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			routes, err := route.Watch(ctx, n.server.Config(), route.Filter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules, err := rule.Watch(ctx, n.server.Config(), rule.Filter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec := &recorder{c: n.c}
+			if err := u.Install(t.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+			if len(rec.writes) > 0 {
+				t.Errorf("a second Install sends %q", rec.writes)
+			}
+			n.unchanged("Install again", installed)
+			// What the watchers see first is what is changed after it.
+			if err := n.addRule("99: from 192.0.2.99 lookup 99"); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.addRoute("192.0.2.99/32 via 10.1.0.1 table 99"); err != nil {
+				t.Fatal(err)
+			}
+			for e, err := range rules {
+				if err != nil || e.Rule.Table != 99 {
+					t.Errorf("a second Install: rule %v, error %v", e, err)
+				}
+				break
+			}
+			for e, err := range routes {
+				if err != nil || e.Route.Table != 99 {
+					t.Errorf("a second Install: route %v, error %v", e, err)
+				}
+				break
+			}
+			cancel()
+			if err := route.Delete(t.Context(), n.c, route.Route{
+				Table: 99, Dst: netip.MustParsePrefix("192.0.2.99/32"),
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := rule.Delete(t.Context(), n.c, rule.Rule{
+				Priority: rule.Pref(99), From: netip.MustParsePrefix("192.0.2.99/32"), Table: 99,
+			}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if len(rec.writes) > 0 {
-			t.Errorf("a second Install sends %q", rec.writes)
-		}
-		n.unchanged("Install again", installed)
 	})
 }

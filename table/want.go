@@ -68,6 +68,11 @@ func (s *state) want(u *SourceRoutedUplink) (*wanted, error) {
 	for _, f := range w.families {
 		w.addFamily(s, f, index, sources)
 	}
+	for _, r := range w.also {
+		if isRung(r) && slices.Contains(w.sources, r.From.Addr()) {
+			return nil, u.field("Also", "from %s is a source already", r.From.Addr())
+		}
+	}
 	return w, nil
 }
 
@@ -85,7 +90,10 @@ func (s *state) link(name string) (uint32, bool) {
 // sources are the addresses whose packets take the uplink.
 func (s *state) sources(u *SourceRoutedUplink, index uint32) ([]address, error) {
 	var found []address
-	for _, want := range u.Sources {
+	for k, want := range u.Sources {
+		if slices.Contains(u.Sources[:k], want) {
+			continue
+		}
 		i := slices.IndexFunc(s.addrs, func(a address) bool { return a.addr == want })
 		if i < 0 {
 			return nil, u.field("Sources", "%s is not an address of this host", want)
