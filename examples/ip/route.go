@@ -76,8 +76,10 @@ func (p *program) parseRoute(typ netlink.HeaderType, args []string) (route.Route
 	if err != nil {
 		return route.Route{}, p.routeError(err, args)
 	}
-	if err := p.checkRoute(args); err != nil {
-		return route.Route{}, err
+	if n := slices.Index(args, "nexthop"); n >= 0 {
+		if err := checkNextHops(&words{args: args, next: n}); err != nil {
+			return route.Route{}, err
+		}
 	}
 	if typ == uapi.RTM_DELROUTE && r.Scope == route.ScopeNowhere {
 		r.Scope = p.scopeToDelete(r, args)
@@ -127,32 +129,9 @@ var foreign = []string{
 	"rt_offload", "rt_trap", "rt_offload_failed",
 }
 
-// checkRoute refuses what route.Parse takes and ip(8) does not: a route without
-// a destination, several gateways, and words after the next hops.
-func (p *program) checkRoute(args []string) error {
-	if !p.hasDst(args) {
-		return usage(helpRoute)
-	}
-	nexthop := slices.Index(args, "nexthop")
-	if nexthop < 0 {
-		nexthop = len(args)
-	}
-	if err := checkVias(args[:nexthop]); err != nil {
-		return err
-	}
-	return checkNextHops(&words{args: args, next: nexthop})
-}
-
-// checkVias refuses more than one gateway before the next hops.
-func checkVias(args []string) error {
-	if i := slices.Index(args, "via"); i >= 0 && slices.Contains(args[i+1:], "via") {
-		return wrong("via", "use nexthop syntax to specify multiple via")
-	}
-	return nil
-}
-
-// checkNextHops refuses what is not a word of a next hop. Those of an
-// encapsulation are not told apart here.
+// checkNextHops refuses what is not a word of a next hop: with route.Parse other
+// words of the route may follow. Those of an encapsulation are not told apart
+// here.
 func checkNextHops(w *words) error {
 	if slices.Contains(w.rest(), "encap") {
 		return nil

@@ -26,23 +26,17 @@ func (p *program) routeError(err error, args []string) error {
 	if !errors.As(err, &e) {
 		return fatal(statusUsage, "Error: %v.", err)
 	}
-	if len(args) == 0 {
+	n := slices.Index(args, "nexthop")
+	switch {
+	case len(args) == 0, n >= 0 && !p.hasDst(args[:n]):
 		return usage(helpRoute)
-	}
-	if e.missing {
-		return p.incompleteRoute(args)
+	case e.missing:
+		return incomplete()
+	case !p.hasDst(args):
+		return usage(helpRoute)
 	}
 	arg, before := args[e.index], args[:e.index]
-	n := slices.Index(before, "nexthop")
-	if n < 0 {
-		n = len(before)
-	} else if !p.hasDst(args[:n]) {
-		return usage(helpRoute)
-	}
-	if err := checkVias(before[:n]); err != nil {
-		return err
-	}
-	if n < len(before) {
+	if n >= 0 && n < e.index {
 		if err := checkNextHops(&words{args: args[:e.index+1], next: n}); err != nil {
 			return err
 		}
@@ -57,6 +51,9 @@ func (p *program) routeError(err error, args []string) error {
 		}
 		return notPrefix(p.familySoFar(before), arg)
 	case "via", "src", "as":
+		if arg == "via" && e.keyword == arg {
+			return wrong(arg, "use nexthop syntax to specify multiple via")
+		}
 		return p.wrongAddress(arg, before)
 	case "dev", "oif":
 		return p.missingDevice(e.index, args)
@@ -74,14 +71,6 @@ func (p *program) routeError(err error, args []string) error {
 		return wrong(arg, why)
 	}
 	return wrong(arg, `"`+e.keyword+`" value is invalid`)
-}
-
-// incompleteRoute is the failure for words that end too early.
-func (p *program) incompleteRoute(args []string) error {
-	if n := slices.Index(args, "nexthop"); n >= 0 && !p.hasDst(args[:n]) {
-		return usage(helpRoute)
-	}
-	return incomplete()
 }
 
 // unknownWord is the failure for a word that is no keyword: a destination that
@@ -114,6 +103,9 @@ func (p *program) hasDst(args []string) bool {
 func (p *program) familySoFar(args []string) route.Family {
 	if p.family != 0 {
 		return p.family
+	}
+	if !p.hasDst(args) {
+		args = append(slices.Clone(args), "default")
 	}
 	r, err := p.parseRouteWords(nil, args)
 	if err != nil {
@@ -171,9 +163,6 @@ func (p *program) missingDevice(i int, args []string) error {
 	args[i] = "if1"
 	if _, err := p.parseRouteWords(nil, args); err != nil {
 		return p.routeError(err, args)
-	}
-	if err := p.checkRoute(args); err != nil {
-		return err
 	}
 	return noDevice(name)
 }

@@ -51,10 +51,13 @@ func tableOfVRF(data []byte) rttables.ID {
 // replaceVRF puts the table of a VRF in the place of the words that name it.
 func (p *program) replaceVRF(args []string) ([]string, error) {
 	for i := range args {
+		if args[i] == "nexthop" {
+			break
+		}
 		if !begins(args[i], "vrf") {
 			continue
 		}
-		if _, wrong := p.parseRouteWords(nil, args[:i]); wrong != nil && i > 0 {
+		if _, wrong := p.parseRouteWords(nil, args[:i]); wrong != nil && p.hasDst(args[:i]) {
 			continue // it is no keyword, or words before are wrong
 		}
 		if i+1 == len(args) {
