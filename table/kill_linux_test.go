@@ -137,9 +137,9 @@ func (n *network) killed(j job) bool {
 	return false
 }
 
-// kills are the changes that are killed: install, update and remove of the plain
-// form and of the full ladder, and with -full all others.
-func kills() []change {
+// some are the changes that are killed, and failed: install, update and remove of
+// the plain form and of the full ladder, and with -full all others.
+func some() []change {
 	if *allOfIt {
 		return changes
 	}
@@ -155,15 +155,7 @@ func kills() []change {
 // new process, leaves an uplink that is complete or gone, and traffic as it is; a
 // second one changes nothing; and Install and Remove get to where they would have.
 func TestKill(t *testing.T) {
-	for _, x := range kills() {
-		t.Run(x.name, func(t *testing.T) {
-			forFamilies(t, func(t *testing.T, n *network, f family) {
-				n.addLAN()
-				n.server.Addr("u2", "10.2.0.22/24", "2001:db8:2::22/64")
-				killAtEveryRequest(t, n, f, x)
-			})
-		})
-	}
+	forChanges(t, some(), killAtEveryRequest)
 }
 
 func killAtEveryRequest(t *testing.T, n *network, f family, x change) {
@@ -243,14 +235,20 @@ func traffic(now, before, after string) string {
 	return "after"
 }
 
-// recovered runs Recover in a process of its own and says what it did.
+// recovered runs Recover, with -full in a process of its own, and says what it did.
 func (n *network) recovered(at string) string {
 	n.t.Helper()
 	p, err := table.PlanRecover(n.t.Context(), n.c)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if out, err := n.child(job{Recover: true}).CombinedOutput(); err != nil {
+	var out []byte
+	if *allOfIt {
+		out, err = n.child(job{Recover: true}).CombinedOutput()
+	} else {
+		err = table.Recover(n.t.Context(), n.dial(n.server))
+	}
+	if err != nil {
 		n.t.Fatalf("%s: Recover: %v\n%s", at, err, out)
 	}
 	if p.Empty() {

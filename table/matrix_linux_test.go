@@ -187,8 +187,8 @@ func (n *network) apply(ctx context.Context, c route.Conn, from, to []table.Sour
 }
 
 // forChanges runs a test for each change and family.
-func forChanges(t *testing.T, test func(t *testing.T, n *network, f family, x change)) {
-	for _, x := range changes {
+func forChanges(t *testing.T, list []change, test func(t *testing.T, n *network, f family, x change)) {
+	for _, x := range list {
 		t.Run(x.name, func(t *testing.T) {
 			forFamilies(t, func(t *testing.T, n *network, f family) {
 				n.addLAN()
@@ -202,7 +202,7 @@ func forChanges(t *testing.T, test func(t *testing.T, n *network, f family, x ch
 // After every request of every change, packets go wholly by the old policy or
 // wholly by the new, and one request makes the difference.
 func TestEveryRequest(t *testing.T) {
-	forChanges(t, func(t *testing.T, n *network, f family, x change) {
+	forChanges(t, changes, func(t *testing.T, n *network, f family, x change) {
 		from, to := x.from(n, f), x.to(n, f)
 		n.narrow(f, from, to)
 		n.install(from...)

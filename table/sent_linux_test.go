@@ -77,7 +77,7 @@ func (n *network) sendsPlan(p table.Plan, do func(route.Conn) error) {
 
 // What Install and Remove send is what their plans say, request by request.
 func TestSentIsPlanned(t *testing.T) {
-	forChanges(t, func(t *testing.T, n *network, f family, x change) {
+	forChanges(t, changes, func(t *testing.T, n *network, f family, x change) {
 		from, to := x.from(n, f), x.to(n, f)
 		n.narrow(f, from, to)
 		n.install(from...)

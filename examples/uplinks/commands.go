@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -57,14 +59,20 @@ func (s *session) recover() (int, error) {
 
 // change does what a plan says, and reports it.
 func (s *session) change(plan func() (table.Plan, error)) (int, error) {
-	p, err := plan()
-	if err != nil {
-		return exitFailure, err
+	var p table.Plan
+	var names []*table.NameError
+	var err error
+	for range attempts {
+		if p, err = plan(); err != nil {
+			return exitFailure, err
+		}
+		if p.Empty() {
+			return exitOK, nil
+		}
+		if names, err = nameErrors(p.Apply(s.ctx, s.conn)); !overtaken(err) {
+			break
+		}
 	}
-	if p.Empty() {
-		return exitOK, nil
-	}
-	names, err := nameErrors(p.Apply(s.ctx, s.conn))
 	for _, e := range names {
 		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
 	}
@@ -80,6 +88,17 @@ func (s *session) change(plan func() (table.Plan, error)) (int, error) {
 	}
 	s.took(done)
 	return exitOK, nil
+}
+
+// attempts is how often a command plans, and tries, until it gives up.
+const attempts = 5
+
+// overtaken reports whether an error can be due to another process, which has done
+// something between the plan and the try. All that was tried is undone.
+func overtaken(err error) bool {
+	var step *table.StepError
+	return errors.As(err, &step) && len(step.Left) == 0 &&
+		(errors.Is(step.Err, fs.ErrExist) || errors.Is(step.Err, fs.ErrNotExist))
 }
 
 // failedName reports whether a step is about a name with an error.
