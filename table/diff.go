@@ -99,17 +99,17 @@ func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []
 			prios.take(l.want)
 			ladders = append(ladders, l)
 		}
-		for _, l := range ladders {
-			t.routes(l.w, f)
-		}
-		t.rungs(prios, ladders)
+		// The rules of Also come before END has a place: while there are gates, a
+		// rule at its priority would be it.
 		for _, l := range ladders {
 			also, err := prios.also(l.w, f)
 			if err != nil {
 				return false, err
 			}
 			t.alsoRules(l.w, f, also)
+			t.routes(l.w, f)
 		}
+		t.rungs(prios, ladders)
 	}
 	for _, w := range all {
 		t.claims(w)
@@ -241,9 +241,14 @@ func (p *Plan) remove(s *state, all []*wanted) error {
 		}
 	}
 	t := &transaction{s: s}
-	for _, w := range all {
+	var leave []Step
+	for _, w := range slices.Backward(all) {
 		t.claims(w)
+		for _, f := range w.families {
+			t.deleteRules(&leave, w.self, s.alsoOf(w, f))
+		}
 	}
+	p.append(s, leave...)
 	for _, f := range bothFamilies {
 		prios := newPrioritizer(s, f)
 		var ladders []laid
@@ -251,7 +256,6 @@ func (p *Plan) remove(s *state, all []*wanted) error {
 			if !slices.Contains(w.families, f) {
 				continue
 			}
-			t.deleteRules(&t.leave, w.self, s.alsoOf(w, f))
 			l, err := prios.lay(w, f, s.installed(w, f))
 			if err != nil {
 				return err

@@ -29,6 +29,8 @@ type gating struct {
 	beyond []rule.Rule
 
 	gate, end uint32 // priorities, once placed
+	// lands: END is a rule that is there anyway.
+	lands bool
 }
 
 // add makes one gating of two.
@@ -51,17 +53,39 @@ func (g *gating) owner(r rule.Rule) *wanted {
 // no rule but those inside that says anything about the sources. If there is, it
 // returns it; the zero Rule says that there is no room.
 func (g *gating) place(p *prioritizer) (inTheWay rule.Rule, ok bool) {
-	lo, hi := span(g.inside)
+	_, hi := span(g.inside)
 	limit := p.main
 	if len(g.beyond) > 0 {
 		limit, _ = span(g.beyond)
 	}
-	g.gate, g.end = lo-1, hi+1
-	for g.gate > p.local && p.taken[g.gate] {
-		g.gate--
+	for g.end = hi + 1; g.end < limit && p.taken[g.end]; g.end++ {
 	}
-	for g.end < limit && p.taken[g.end] {
-		g.end++
+	g.lands = false
+	inTheWay, ok = g.placeGates(p)
+	return inTheWay, ok && g.end < limit
+}
+
+// land is place with the next rule that there is for END. It cannot be added or
+// deleted, so that each gate is a switch of its own.
+func (g *gating) land(p *prioritizer) bool {
+	_, hi := span(g.inside)
+	g.end, g.lands = p.main, true
+	if len(g.beyond) > 0 {
+		g.end, _ = span(g.beyond)
+	}
+	for _, r := range p.rules {
+		if prio := r.Priority.Or(0); prio > hi && prio < g.end {
+			g.end = prio
+		}
+	}
+	_, ok := g.placeGates(p)
+	return ok && g.end > hi
+}
+
+// placeGates finds the priority of the gates, where that of END is known.
+func (g *gating) placeGates(p *prioritizer) (inTheWay rule.Rule, ok bool) {
+	lo, _ := span(g.inside)
+	for g.gate = lo - 1; g.gate > p.local && p.taken[g.gate]; g.gate-- {
 	}
 	for _, r := range p.rules {
 		prio := r.Priority.Or(0)
@@ -72,7 +96,7 @@ func (g *gating) place(p *prioritizer) (inTheWay rule.Rule, ok bool) {
 			return r, false
 		}
 	}
-	return rule.Rule{}, g.gate > p.local && g.end < limit
+	return rule.Rule{}, g.gate > p.local
 }
 
 // mayMatch reports whether a rule says anything about packets from a.

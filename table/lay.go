@@ -129,14 +129,14 @@ func (p *prioritizer) layAt(l *laid, f route.Family, prio uint32) error {
 // refuse says why gates have no room.
 func (g *gating) refuse(p *prioritizer) error {
 	r, ok := g.place(p)
+	if ok || g.land(p) && (len(g.sources) == 1 || g.owners[0].uplink.Priority != 0) {
+		return nil
+	}
 	if r != (rule.Rule{}) {
 		return g.owners[0].conflict(r, "a rule that may match the same packets leaves no room for the one that hides ours until all are there")
 	}
-	if !ok {
-		lo, hi := span(g.inside)
-		return g.owners[0].uplink.field("Priority", "no other is free just before or after those of the rules, %d to %d", lo, hi)
-	}
-	return nil
+	lo, hi := span(g.inside)
+	return g.owners[0].uplink.field("Priority", "no other is free just before or after those of the rules, %d to %d", lo, hi)
 }
 
 // overlap reports whether the priorities of some rules are among those of others.
@@ -169,10 +169,11 @@ func (p *prioritizer) fits(l *laid) bool {
 		if overlap(g.inside, g.beyond) {
 			return false
 		}
-		if len(g.inside) > 1 {
-			if _, ok := g.place(p); !ok {
-				return false
-			}
+		if len(g.inside) < 2 || !g.opens && len(g.beyond) == 0 {
+			continue // what only goes can go in any case
+		}
+		if _, ok := g.place(p); !ok {
+			return false
 		}
 	}
 	return true

@@ -118,7 +118,30 @@ func (r *recovery) find(proto route.Protocol) {
 	for _, from := range sources {
 		r.generations(rungs[from])
 	}
+	r.twins(proto)
 	slices.Reverse(r.rubbish)
+}
+
+// twins finds rules of Also that there are for another table as well, and that
+// alone still lead to their own.
+func (r *recovery) twins(proto route.Protocol) {
+	used := func(f route.Family, id rttables.ID) bool {
+		return slices.ContainsFunc(r.s.rules, func(o rule.Rule) bool {
+			return o.Family == f && o.Protocol == proto && o.Table == id && isRung(o) && !contains(r.rubbish, o)
+		})
+	}
+	for _, o := range r.s.rules {
+		if o.Protocol != proto || reserved(o.Table) || isRung(o) || used(o.Family, o.Table) || contains(r.rubbish, o) {
+			continue
+		}
+		if slices.ContainsFunc(r.s.rules, func(twin rule.Rule) bool {
+			same := twin
+			same.Priority, same.Table = o.Priority, o.Table
+			return twin.Table != o.Table && bare(same) == bare(o) && used(o.Family, twin.Table)
+		}) {
+			r.rubbish = append(r.rubbish, o)
+		}
+	}
 }
 
 // generations sorts out the rungs of a source. What closed gates hide is rubbish.

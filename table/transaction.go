@@ -18,21 +18,21 @@ type transaction struct {
 	second bool
 
 	claim []Step // claims of tables
-	leave []Step // rules of Also that go before all else, in Remove
 	gate  []Step // gates
 	route []Step // routes that nothing leads to yet
 	rung  []Step // rungs that are hidden, or that others hide
 	// commit changes over.
 	commit []Step
-	also   []Step // rules of Also
+	also   []Step // new rules of Also
 	clean  []Step // rungs that are hidden, or that others hide
+	leave  []Step // old rules of Also, where a gate may lead to so far
 	drop   []Step // routes that nothing leads to any more
 	shut   []Step // gates: the mark of a transaction goes last
 }
 
 // steps are those of the transaction in their order.
 func (t *transaction) steps() []Step {
-	return slices.Concat(t.leave, t.claim, t.gate, t.route, t.rung, t.commit, t.also, t.clean, t.drop, t.shut)
+	return slices.Concat(t.claim, t.gate, t.route, t.rung, t.commit, t.also, t.clean, t.leave, t.drop, t.shut)
 }
 
 // step fills in what a step has to say of its uplink.
@@ -118,12 +118,16 @@ func (t *transaction) gating(p *prioritizer, g *gating) {
 		t.single(g, young, old)
 		return
 	}
-	if _, ok := g.place(p); !ok {
+	if _, ok := g.place(p); !ok && !g.land(p) {
 		// Someone else's rule is among ours, which are to go: they go one by
 		// one, the last one first.
 		var steps []Step
 		t.deleteRules(&steps, g.owner, old)
 		t.change(steps)
+		return
+	}
+	if g.lands {
+		t.gates(g, young, old)
 		return
 	}
 	p.taken[g.end] = true
@@ -147,6 +151,22 @@ func (t *transaction) gating(p *prioritizer, g *gating) {
 	}
 }
 
+// gates adds the steps of a gating in which each gate is a switch.
+func (t *transaction) gates(g *gating, young, old []rule.Rule) {
+	var open, shut []Step
+	t.addRules(&open, g.owner, g.gateRules())
+	t.deleteRules(&shut, g.owner, g.gateRules())
+	t.addRules(&t.rung, g.owner, young)
+	t.deleteRules(&t.clean, g.owner, old)
+	if g.opens {
+		t.gate = append(t.gate, open...)
+		t.change(shut)
+		return
+	}
+	t.change(open)
+	t.shut = append(t.shut, shut...)
+}
+
 // single adds the steps of a change that one rung makes: a new one before the
 // old ones, or the only old one, which goes from before the new ones.
 func (t *transaction) single(g *gating, young, old []rule.Rule) {
@@ -166,7 +186,7 @@ func (t *transaction) single(g *gating, young, old []rule.Rule) {
 // matches both takes the uplink all the time.
 func (t *transaction) alsoRules(w *wanted, f route.Family, want []rule.Rule) {
 	t.addRules(&t.also, w.self, without(want, t.s.rules))
-	t.deleteRules(&t.also, w.self, without(t.s.alsoOf(w, f), want))
+	t.deleteRules(&t.leave, w.self, without(t.s.alsoOf(w, f), want))
 }
 
 // alsoOf are the rules to an uplink's tables that are not from sources.
