@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 )
 
 // Findings about the host around an uplink. Where packets go is asked of the
@@ -51,17 +53,42 @@ func (s *survey) leaves(q route.Query, dev string) bool {
 	return ok && r.OIF == s.links[dev].index
 }
 
-// A detour is a route of main to a destination near by, that packets from a
-// source may not take.
+// A detour is a route of main to a destination near by, that some packets may
+// not take: those from a source, or those that a rule of Also selects.
 type detour struct {
 	route  route.Route
 	source netip.Addr
+	also   *rule.Rule
 	query  route.Query
 }
 
-// nearer are the routes of main by interfaces that lead to no provider.
+// nearer are the routes of main by interfaces that lead to no provider, each
+// with one of the sources, and with each rule of Also. Of all sources the first
+// is enough: the others go the same way.
 func (s *survey) nearer(v *surveyed) []detour {
-	sources := s.sourcesOf(v)
+	var all []detour
+	for _, r := range s.near(v) {
+		dst, ok := s.stranger(r.Dst)
+		if !ok || !slices.Contains(uplinkFamilies(v.uplink), r.Family) {
+			continue
+		}
+		for _, a := range s.sourcesOf(v) {
+			if route.FamilyOf(a) == r.Family {
+				all = append(all, detour{route: r, source: a, query: route.Query{Src: a, Dst: dst}})
+				break
+			}
+		}
+		for i := range v.uplink.Also {
+			if q, ok := selected(&v.uplink.Also[i], dst); ok {
+				all = append(all, detour{route: r, also: &v.uplink.Also[i], query: q})
+			}
+		}
+	}
+	return all
+}
+
+// near are the routes of main that are no way to the Internet.
+func (s *survey) near(v *surveyed) []route.Route {
 	outside := make(map[uint32]bool) // interfaces of uplinks, and that of main's default route
 	for i := range s.uplinks {
 		outside[s.links[s.uplinks[i].uplink.Interface].index] = true
@@ -71,24 +98,35 @@ func (s *survey) nearer(v *surveyed) []detour {
 			outside[r.OIF] = true
 		}
 	}
-	var all []detour
+	var near []route.Route
 	for _, r := range s.snapshot.Routes {
-		if r.Table != rttables.Main || r.Type != route.TypeUnicast || !r.Dst.IsValid() || r.OIF == 0 ||
-			outside[r.OIF] || r.Dst.Addr().IsLinkLocalUnicast() || r.Dst.Addr().IsMulticast() {
-			continue
-		}
-		dst, ok := s.stranger(r.Dst)
-		for _, a := range sources {
-			if ok && route.FamilyOf(a) == r.Family {
-				all = append(all, detour{r, a, route.Query{Src: a, Dst: dst}})
-				break // the others go the same way
-			}
-		}
-		if len(all) == maxNearer {
-			break
+		if r.Table == rttables.Main && r.Type == route.TypeUnicast && r.Dst.IsValid() && r.OIF != 0 &&
+			!outside[r.OIF] && !r.Dst.Addr().IsLinkLocalUnicast() && !r.Dst.Addr().IsMulticast() &&
+			len(near) < maxNearer {
+			near = append(near, r)
 		}
 	}
-	return all
+	return near
+}
+
+// selected asks for the way of a packet without a source that a rule selects.
+// Not every rule selects one that can be asked about.
+func selected(r *rule.Rule, dst netip.Addr) (route.Query, bool) {
+	q := route.Query{
+		Dst: dst, TOS: r.TOS, Mark: r.FwMark.Value(), IPProto: r.IPProto,
+		SPort: r.SPort.First(), DPort: r.DPort.First(),
+	}
+	if q.IPProto == 0 && q.SPort|q.DPort != 0 {
+		q.IPProto = route.TCP
+	}
+	if r.UIDRange.IsSet() {
+		q.UID = route.Some(r.UIDRange.First())
+	}
+	asked := rule.Rule{
+		Family: r.Family, Priority: r.Priority, Action: r.Action, Table: r.Table, Protocol: r.Protocol,
+		FwMark: r.FwMark, TOS: r.TOS, IPProto: r.IPProto, SPort: r.SPort, DPort: r.DPort, UIDRange: r.UIDRange,
+	}
+	return q, *r == asked && (r.Family == 0 || r.Family == route.FamilyOf(dst))
 }
 
 // stranger is an address of a subnet that is not one of this host's.
@@ -109,27 +147,57 @@ func (s *survey) stranger(p netip.Prefix) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// detours finds destinations near by that packets from the uplink's addresses
-// reach by the gateway instead.
+// detours finds destinations near by that packets from the uplink's addresses,
+// or those that Also selects, reach by the gateway instead. Of a rule of Also
+// one is enough, which cures them all.
 func (s *survey) detours(v *surveyed) []Finding {
+	by := "by " + v.uplink.Interface
+	if v.uplink.Gateway.IsValid() {
+		by = "to the gateway " + v.uplink.Gateway.String()
+	}
 	var found []Finding
+	told := make(map[*rule.Rule]bool)
 	for _, d := range s.nearer(v) {
-		if !s.leaves(d.query, v.uplink.Interface) {
+		if !s.leaves(d.query, v.uplink.Interface) || told[d.also] {
 			continue
 		}
-		by := "by " + v.uplink.Interface
-		if v.uplink.Gateway.IsValid() {
-			by = "to the gateway " + v.uplink.Gateway.String()
+		f := Finding{Code: CodeDetour, Severity: Warning}
+		whose := "from " + d.source.String()
+		f.Object = "route " + d.route.Text(s.snapshot.names())
+		f.Cure = "set MainFirst, with which the routes of main other than its default come first, and install the uplink again"
+		if d.also != nil {
+			told[d.also] = true
+			words := selectors(*d.also)
+			whose = "that the rule " + words + " selects"
+			f.Object = "rule " + words
+			f.Cure = command(d.route.Family, "rule", "add", fmt.Sprintf(
+				"%s lookup main suppress_prefixlength 0 pref %d", words, v.beforeAlso(d.route.Family)))
 		}
-		found = append(found, Finding{
-			Code: CodeDetour, Severity: Warning, Object: "route " + d.route.Text(s.snapshot.names()),
-			Text: fmt.Sprintf("packets from %s to %s, to which main knows a way by %s, go %s",
-				d.source, d.route.Dst, s.snapshot.Links.Name(d.route.OIF), by),
-			Cure: "set MainFirst, with which the routes of main other than its default come first, " +
-				"and install the uplink again",
-		})
+		f.Text = fmt.Sprintf("packets %s to %s, to which main knows a way by %s, go %s",
+			whose, d.route.Dst, s.snapshot.Links.Name(d.route.OIF), by)
+		found = append(found, f)
 	}
 	return found
+}
+
+// beforeAlso is the priority before those of the installed rules of Also.
+func (v *surveyed) beforeAlso(f route.Family) uint32 {
+	first := uint32(math.MaxUint32)
+	for _, step := range v.installed {
+		if step.Rule.Family == f && slices.ContainsFunc(v.uplink.Also, func(r rule.Rule) bool {
+			return selectors(r) == selectors(step.Rule)
+		}) {
+			first = min(first, step.Rule.Priority.Or(0))
+		}
+	}
+	return max(first, 1) - 1
+}
+
+// selectors are the words of a rule of Also without those that the uplink fills
+// in.
+func selectors(r rule.Rule) string {
+	r.Priority, r.Protocol, r.Table, r.Action = route.Opt[uint32]{}, 0, 0, rule.ActionLookup
+	return strings.TrimSuffix(r.Args(nil), " lookup 0")
 }
 
 // incoming are the IPv4 addresses that are reached by the uplink's interface,
@@ -178,7 +246,7 @@ func (s *survey) reversePath(v *surveyed) []Finding {
 		if r.FwMark.IsSet() && !marks {
 			found = append(found, Finding{
 				Code: CodeReversePath, Severity: Warning,
-				Object: "rule " + strings.TrimSuffix(r.Args(nil), " lookup 0"), // the table is the uplink's
+				Object: "rule " + selectors(r),
 				Text: fmt.Sprintf("rp_filter of %s is strict, and does not see marks: answers that come in by %s "+
 					"to what the rule sends there, from other addresses than the uplink's, are dropped", dev, dev),
 				Cure: "sysctl -w net.ipv4.conf.all.src_valid_mark=1, and mark what comes in by " + dev + " as well; or " + loose,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,57 @@ func TestFindingDetour(t *testing.T) {
 				t.Errorf("without the uplink: %s", x)
 			}
 		}
+	})
+}
+
+// So do packets that a rule by port selects; with a rule for main before it, as
+// the finding says, they do not.
+func TestFindingDetourOfAlso(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		u := n.uplink2(f)
+		u.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(2)}}
+		n.install(u)
+		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
+		n.connectOut(f)
+		n.wantFindings("", u)
+		inner := n.addInner(lab.Test(t))
+		lan, option := "172.16.5.2", ""
+		if f.tcp == "tcp6" {
+			lan, option = "2001:db8:5::2", "-6 "
+		}
+		serve(t, inner, f.tcp, net.JoinHostPort(lan, "25"))
+		tap := inner.Tap("eth0")
+		syn := func(p lab.Packet) bool { return !p.Out && p.Proto == 6 && p.Dst.Port() == 25 }
+		also := func() (objects, cures []string) {
+			for _, x := range n.check(u) {
+				if x.Code == table.CodeDetour && strings.HasPrefix(x.Object, "rule ") {
+					objects, cures = append(objects, x.Object), append(cures, x.Cure)
+				}
+			}
+			return objects, cures
+		}
+		want := []string{"rule from all ipproto tcp dport 25", "rule from all fwmark 0x2"}
+		got, cures := also()
+		if !slices.Equal(got, want) {
+			t.Errorf("found %q, want %q", got, want)
+		}
+		if c, err := n.server.Dial(shortly(t), f.tcp, "", net.JoinHostPort(lan, "25")); err == nil {
+			c.Close()
+			t.Error("the server on the LAN is reached: the finding is wrong")
+		}
+		if tap.Count(syn) != 0 {
+			t.Error("packets are on the LAN: the finding is wrong")
+		}
+		for _, cure := range cures {
+			_, words, _ := strings.Cut(cure, " rule add ")
+			if err := n.addRule(option + words); err != nil || !strings.HasSuffix(cure, " pref 31999") {
+				t.Errorf("%s: %v", cure, err)
+			}
+		}
+		if got, _ := also(); len(got) > 0 {
+			t.Errorf("still found %q", got)
+		}
+		connect(t, n.server, f.tcp, "", net.JoinHostPort(lan, "25"))
 	})
 }
 
