@@ -42,6 +42,9 @@ func emptyMounts(files map[string]string) error {
 		return os.NewSyscallError("mount private", err)
 	}
 	for _, dir := range []string{"/etc", "/usr/share"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil { // a machine may have next to nothing
+			return err
+		}
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
 			return os.NewSyscallError("mount "+dir, err)
 		}

@@ -19,7 +19,7 @@ import (
 var modules = []string{
 	"af_packet", "tun",
 	"veth", "dummy", "macvlan", "ipvlan", "vrf", "vxlan", "geneve", "bridge", "8021q",
-	"mpls_router", "mpls_iptunnel", "xfrm_interface",
+	"mpls_router", "mpls_iptunnel", "xfrm_interface", "udp_diag",
 }
 
 // module is a kernel module: what it is called, what it is made of, and the
