@@ -76,6 +76,9 @@ const (
 	CodeUnnamed Code = "unnamed" // note: rt_tables has not the table's name
 	CodeRefused Code = "refused" // fault: Install would refuse it
 
+	// Of what was done to uplinks.
+	CodeUnfinished Code = "unfinished" // warning: Install or Remove was killed, or is at work
+
 	// Of what it stands on.
 	CodeInterfaceMissing Code = "interface-missing"  // fault
 	CodeInterfaceDown    Code = "interface-down"     // fault
@@ -134,6 +137,7 @@ func (s *survey) findings() []Finding {
 		}
 		all = append(all, withoutRefusal(found)...)
 	}
+	all = append(all, s.transaction()...)
 	all = append(all, s.managers()...)
 	for _, text := range s.unread {
 		all = append(all, Finding{Code: CodeNotRead, Severity: Note, Text: text})

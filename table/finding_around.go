@@ -165,6 +165,9 @@ func (s *survey) detours(v *surveyed) []Finding {
 		whose := "from " + d.source.String()
 		f.Object = "route " + d.route.Text(s.snapshot.names())
 		f.Cure = "set MainFirst, with which the routes of main other than its default come first, and install the uplink again"
+		if v.uplink.MainFirst {
+			f.Cure = "install the uplink again: MainFirst is set, but the rule for it is not there"
+		}
 		if d.also != nil {
 			told[d.also] = true
 			words := selectors(*d.also)

@@ -64,9 +64,19 @@ func TestFindingDetour(t *testing.T) {
 		if got := tap.Count(to); got != 1 {
 			t.Errorf("%d packets to the LAN at g2", got)
 		}
+		// With MainFirst, as the finding says, it is on the LAN.
+		own := inner.Tap("eth0")
+		u2.MainFirst = true
+		n.install(u2)
+		n.wantFindings("", u2)
+		tap.Reset()
+		n.sendUDP(f.a2, net.JoinHostPort(lan, "9"))
+		if got, at2 := own.Count(to), tap.Count(to); got != 1 || at2 != 0 {
+			t.Errorf("with MainFirst %d packets on the LAN and %d at g2", got, at2)
+		}
 		n.remove(u2)
 		tap.Reset()
-		own := inner.Tap("eth0")
+		own.Reset()
 		n.sendUDP(f.a2, net.JoinHostPort(lan, "9"))
 		if got, at2 := own.Count(to), tap.Count(to); got != 1 || at2 != 0 {
 			t.Errorf("without the uplink %d packets on the LAN and %d at g2", got, at2)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -226,7 +227,7 @@ fault missing route default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.
 			},
 			want: `
 fault before-local rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
-fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31501
+fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31502
 warning extra rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
 `, cure: up,
 		},
@@ -336,6 +337,46 @@ func TestFindings6(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.wantFindings("fault no-local table local\nnote gateway-unknown 2001:db8:2::9\n", u)
+}
+
+// What a transaction that could neither go on nor be undone has left is found,
+// until it is cleaned up.
+func TestFindingUnfinished(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		u := n.uplink2(f)
+		u.Name, u.MainFirst = "", true
+		rec := &recorder{c: n.c}
+		rec.fail = func(int, netlink.Message) error {
+			if len(rec.writes) > 4 {
+				return errInjected
+			}
+			return nil
+		}
+		if err := u.Install(t.Context(), rec); !errors.Is(err, errInjected) {
+			t.Fatalf("Install: %v", err)
+		}
+		count := func() (k int) {
+			for _, x := range n.check(u) {
+				if x.Code == table.CodeUnfinished {
+					k++
+				}
+			}
+			return k
+		}
+		if count() != 1 {
+			t.Errorf("not found:\n%s", n.kernel())
+		}
+		if err := table.Recover(t.Context(), n.c); err != nil {
+			t.Fatal(err)
+		}
+		if count() != 0 {
+			t.Errorf("still found:\n%s", n.kernel())
+		}
+		n.install(u)
+		if count() != 0 {
+			t.Error("found when all is done")
+		}
+	})
 }
 
 // Over a connection without a socket, what is not asked of it cannot be found,

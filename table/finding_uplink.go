@@ -192,6 +192,19 @@ func (s *survey) completeness(v *surveyed) []Finding {
 	return found
 }
 
+// transaction finds what a killed Install or Remove has left.
+func (s *survey) transaction() []Finding {
+	if len(s.left) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Code: CodeUnfinished, Severity: Warning, Object: object(s.left[0]),
+		Text: fmt.Sprintf("a change of uplinks is being made by another process, or was killed: "+
+			"%d objects are left over, of which no packet takes notice", len(s.left)),
+		Cure: "Recover, which the next Install or Remove begins with; it begins with: " + s.left[0].String(),
+	}}
+}
+
 // gateway looks for the gateway among the neighbours.
 func (s *survey) gateway(v *surveyed) []Finding {
 	u := v.uplink

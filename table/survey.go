@@ -29,6 +29,8 @@ type survey struct {
 	// that says so. Without an entry there is no way.
 	ways map[route.Query]route.Route
 	host hostState
+	// left are the steps that clean up after a transaction that was not ended.
+	left []Step
 	// unread says what could not be looked at, and why.
 	unread []string
 }
@@ -68,6 +70,9 @@ func readSurvey(ctx context.Context, c route.Conn, root fs.FS, uplinks []SourceR
 		return nil, err
 	}
 	if s.uplinks, err = planBoth(ctx, c, uplinks); err != nil {
+		return nil, err
+	}
+	if s.left, err = unfinished(ctx, c, uplinks); err != nil {
 		return nil, err
 	}
 	s.readHost(c, root)
@@ -140,23 +145,28 @@ func refusedUplink(err error) string {
 	return ""
 }
 
-// own are the steps of a plan that are the uplink's, without those that undo
-// one another.
+// own are the steps of a plan that are the uplink's, without those that make
+// the change atomic.
 func (v *surveyed) own(p Plan) []Step {
 	var own []Step
-	for _, step := range p.Steps {
+	for _, step := range p.Net().Steps {
 		f := step.Family()
-		if step.Uplink != v.uplink.String() || f != 0 && !slices.Contains(uplinkFamilies(v.uplink), f) {
-			continue
+		if step.Uplink == v.uplink.String() && (f == 0 || slices.Contains(uplinkFamilies(v.uplink), f)) {
+			own = append(own, step)
 		}
-		undone := slices.IndexFunc(own, func(o Step) bool { return o.Op != step.Op && object(o) == object(step) })
-		if undone >= 0 {
-			own = slices.Delete(own, undone, undone+1)
-			continue
-		}
-		own = append(own, step)
 	}
 	return own
+}
+
+// unfinished are the steps that clean up after a transaction which has left a
+// gate. Others, which only tidy up, are not meant.
+func unfinished(ctx context.Context, c route.Conn, uplinks []SourceRoutedUplink) ([]Step, error) {
+	p, err := PlanRecover(ctx, c, protocolsOf(uplinks)...)
+	gate := func(s Step) bool { return s.Op == DeleteRule && (isGate(s.Rule) || isEnd(s.Rule)) }
+	if err != nil || !slices.ContainsFunc(p.Steps, gate) {
+		return nil, err
+	}
+	return p.Steps, nil
 }
 
 // object is what a step is about: its command without ip and the verb, and
