@@ -16,12 +16,14 @@ func TestKernelBatch(t *testing.T) {
 		args  []string
 		want  result
 	}{
-		{"all lines", "rule add from 192.0.2.1 table 5 pref 5\n\n# none\nrule add \\\n from 'all' pref 6 \"table\" 6 # six\nrule show table 6",
-			nil, result{out: "6:\tfrom all lookup 6\n"}},
+		{"all lines", "rule add from 192.0.2.1 table 5 pref 5\n\n# none\n" +
+			"rule add \\\n from 'all' pref 6 \"table\" 6 # six\nrule show table 6", nil, result{out: "6:\tfrom all lookup 6\n"}},
 		{"up to the first that fails", "rule del pref 7\nrule show table 6\n", nil,
 			result{1, "", "RTNETLINK answers: No such file or directory\nCommand failed FILE:1\n"}},
-		{"with -force all", "rule del pref 7\n\nrule del \\\npref 8\nroute add\\\n 10.0.0.0/8 dev nosuch\nrule show table 6\nrule del pref 5",
-			[]string{"-force"}, result{1, "6:\tfrom all lookup 6\n", "RTNETLINK answers: No such file or directory\nCommand failed FILE:1\n" +
+		{"with -force all", "rule del pref 7\n\nrule del \\\npref 8\nroute add\\\n 10.0.0.0/8 dev nosuch\n" +
+			"rule show table 6\nrule del pref 5",
+			[]string{"-force"}, result{1, "6:\tfrom all lookup 6\n", "" +
+				"RTNETLINK answers: No such file or directory\nCommand failed FILE:1\n" +
 				"RTNETLINK answers: No such file or directory\nCommand failed FILE:4\n" +
 				"Cannot find device \"nosuch\"\nCommand failed FILE:6\n"}},
 		{"wrong words end it in any case", "rule show table 6\nrule bogus\nrule show\n", []string{"-force"},
