@@ -9,7 +9,6 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
-	"github.com/policyroute/policyroute/rttables"
 )
 
 // message is a route on its way to or from the wire: the route, and what of
@@ -24,8 +23,10 @@ type message struct {
 // field for. They are written in this order, which is that of ip(8).
 var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	destination(),
-	newDst(func(m *message) (*Labels, Family, *Attributes) { return &m.NewDst, m.Family, &m.Unknown }),
-	prefix(uapi.RTA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.Src, &m.srcLen }),
+	attr.Section(func(m *message) bool { return m.NewDst != "" || m.Src != netip.Prefix{} },
+		newDst(func(m *message) (*Labels, Family, *Attributes) { return &m.NewDst, m.Family, &m.Unknown }),
+		prefix(uapi.RTA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.Src, &m.srcLen }),
+	),
 	attr.Func(uapi.RTA_TABLE, putTable, getTable),
 	attr.Func(uapi.RTA_GATEWAY,
 		func(b []byte, m *message) ([]byte, bool, error) { return putGateway(b, m.Family, m.Gateway) },
@@ -39,24 +40,34 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	attr.Field(uapi.RTA_OIF, attr.U32, func(m *message) *uint32 { return &m.OIF }),
 	attr.Field(uapi.RTA_IIF, attr.U32, func(m *message) *uint32 { return &m.IIF }),
 	attr.Field(uapi.RTA_PRIORITY, attr.U32, func(m *message) *uint32 { return &m.Priority }),
-	encapRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
-	encapTypeRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
-	attr.Func(uapi.RTA_METRICS, putMetrics, getMetrics),
-	attr.Func(uapi.RTA_MULTIPATH, putMultipath, getMultipath),
-	attr.Field(uapi.RTA_NH_ID, attr.U32, func(m *message) *uint32 { return &m.NextHopID }),
-	attr.Field(uapi.RTA_FLOW, realms, func(m *message) *Realms { return &m.Realms }),
-	attr.OptField(uapi.RTA_PREF, attr.U8, func(m *message) *Opt[Preference] { return &m.Preference }),
-	attr.Field(uapi.RTA_MARK, attr.U32, func(m *message) *uint32 { return &m.Mark }),
-	attr.OptField(uapi.RTA_UID, attr.U32, func(m *message) *Opt[uint32] { return &m.UID }),
-	attr.Field(uapi.RTA_IP_PROTO, attr.U8, func(m *message) *IPProto { return &m.IPProto }),
-	attr.Field(uapi.RTA_SPORT, attr.BE16, func(m *message) *uint16 { return &m.SPort }),
-	attr.Field(uapi.RTA_DPORT, attr.BE16, func(m *message) *uint16 { return &m.DPort }),
-	attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(m *message) *Opt[uint32] { return &m.FlowLabel }),
-	attr.OptField(uapi.RTA_EXPIRES, wholeSeconds, func(m *message) *Opt[time.Duration] { return &m.Expires }),
-	attr.OptField(uapi.RTA_TTL_PROPAGATE, attr.Flag, func(m *message) *Opt[bool] { return &m.TTLPropagate }),
-	attr.Field(uapi.RTA_CACHEINFO, cacheInfo, func(m *message) *CacheInfo { return &m.CacheInfo }),
+	attr.Section((*message).special,
+		encapRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
+		encapTypeRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
+		attr.Func(uapi.RTA_METRICS, putMetrics, getMetrics),
+		attr.Func(uapi.RTA_MULTIPATH, putMultipath, getMultipath),
+		attr.Field(uapi.RTA_NH_ID, attr.U32, func(m *message) *uint32 { return &m.NextHopID }),
+		attr.Field(uapi.RTA_FLOW, realms, func(m *message) *Realms { return &m.Realms }),
+		attr.OptField(uapi.RTA_PREF, attr.U8, func(m *message) *Opt[Preference] { return &m.Preference }),
+		attr.Field(uapi.RTA_MARK, attr.U32, func(m *message) *uint32 { return &m.Mark }),
+		attr.OptField(uapi.RTA_UID, attr.U32, func(m *message) *Opt[uint32] { return &m.UID }),
+		attr.Field(uapi.RTA_IP_PROTO, attr.U8, func(m *message) *IPProto { return &m.IPProto }),
+		attr.Field(uapi.RTA_SPORT, attr.BE16, func(m *message) *uint16 { return &m.SPort }),
+		attr.Field(uapi.RTA_DPORT, attr.BE16, func(m *message) *uint16 { return &m.DPort }),
+		attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(m *message) *Opt[uint32] { return &m.FlowLabel }),
+		attr.OptField(uapi.RTA_EXPIRES, wholeSeconds, func(m *message) *Opt[time.Duration] { return &m.Expires }),
+		attr.OptField(uapi.RTA_TTL_PROPAGATE, attr.Flag, func(m *message) *Opt[bool] { return &m.TTLPropagate }),
+		attr.Field(uapi.RTA_CACHEINFO, cacheInfo, func(m *message) *CacheInfo { return &m.CacheInfo }),
+	),
 	attr.Drop[message](uapi.RTA_PAD),
 )
+
+// special reports whether m has what few routes have: the rows of the section.
+func (m *message) special() bool {
+	return m.Encap != nil || len(m.Multipath) > 0 || m.NextHopID != 0 || m.Realms != Realms{} ||
+		m.Preference.set || m.Mark != 0 || m.UID.set || m.IPProto != 0 || m.SPort != 0 || m.DPort != 0 ||
+		m.FlowLabel.set || m.Expires.set || m.TTLPropagate.set ||
+		m.CacheInfo != CacheInfo{} || m.Metrics != Metrics{}
+}
 
 // nextHopCodec has the attributes of an entry of RTA_MULTIPATH.
 var nextHopCodec = attr.NewCodec(func(m *nextHopMessage) *Attributes { return &m.Unknown },
@@ -112,8 +123,8 @@ func destination() attr.Row[message] {
 			return append(b, zeros[:m.Family.Bits()/8]...), true, nil
 		},
 		func(b []byte, m *message) error {
-			if l := Labels(b); m.Family == MPLS && len(l) == 4 && l.plain() {
-				m.Label.Set(l.Values()[0])
+			if m.Family == MPLS && len(b) == 4 && Labels(b).plain() {
+				m.Label.Set(Labels(b).Values()[0])
 				return nil
 			}
 			err := getPrefix(uapi.RTA_DST, b, m, m.dstLen, &m.Dst)
@@ -187,10 +198,7 @@ func putTable(b []byte, m *message) ([]byte, bool, error) {
 	return binary.NativeEndian.AppendUint32(b, uint32(m.Table)), true, nil
 }
 
-func getTable(p []byte, m *message) (err error) {
-	m.Table, err = attr.U32[rttables.ID]().Decode(p)
-	return err
-}
+func getTable(p []byte, m *message) error { return attr.DecodeU32(p, &m.Table) }
 
 func putGateway(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
 	if !f.Has(a) {

@@ -69,3 +69,11 @@ func (s *Socket) Stream(m netlink.Message) iter.Seq2[netlink.Message, error] { r
 // second result is a failure of the socket, after which the fate of the
 // requests without an error is unknown.
 func (s *Socket) Batch(ms []netlink.Message) ([]error, error) { return s.c.Batch(ms) }
+
+// Ask sends many requests that change nothing and have one reply each, such as
+// lookups, in few system calls. It calls fn with the reply to each, in order: a
+// message, whose Data is valid during the call, or an error. fn must not use s.
+// The result is a failure of the socket, after which there are no more calls.
+func (s *Socket) Ask(ms []netlink.Message, fn func(i int, m netlink.Message, err error)) error {
+	return s.c.Ask(ms, fn)
+}

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"github.com/mdlayher/netlink"
-
 	"github.com/policyroute/policyroute/internal/rtnl"
-	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // flushRounds bounds how often a flush looks again, so that one which others
@@ -40,29 +37,29 @@ func Flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 }
 
 func flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
+	var b Batch
 	for range flushRounds {
-		routes, err := List(ctx, c, f)
-		if err != nil || len(routes) == 0 {
-			return n, err
-		}
-		reqs := make([]netlink.Message, len(routes))
-		for i, r := range routes {
-			if reqs[i], err = r.request(uapi.RTM_DELROUTE, 0); err != nil {
+		for m, err := range dump(ctx, c, &f) {
+			if err != nil {
 				return n, err
 			}
+			b.route(verbDelete, &m.Route)
 		}
-		errs, err := rtnl.Send(c, reqs)
-		if err != nil {
-			return n, err
+		if b.Len() == 0 {
+			return n, nil
 		}
-		for i, err := range errs {
-			switch {
-			case err == nil:
-				n++
-			case !errors.Is(err, syscall.ESRCH):
-				return n, fmt.Errorf("%q: %s: %w", routes[i], rtnl.Reason(err), err)
+		d := doing{batch: &b, c: c}
+		n += b.Len() - d.all(ctx)
+		n -= len(d.refused)
+		if d.err != nil {
+			return n, d.err
+		}
+		for _, r := range d.refused {
+			if !errors.Is(r.Err, syscall.ESRCH) {
+				return n, r.Err
 			}
 		}
+		b.reset()
 	}
 	return n, errFlush
 }

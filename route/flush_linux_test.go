@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/rttables"
@@ -135,7 +139,11 @@ func TestKernelWatchOverrun(t *testing.T) {
 	l := lab.Test(t)
 	ns := l.NS("a")
 	c := dial(t, ns)
-	events, err := Watch(t.Context(), ns.Config(), Filter{})
+	var events iter.Seq2[Event, error]
+	err := asOrdinary(func() (err error) {
+		events, err = Watch(t.Context(), ns.Config(), Filter{})
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +154,7 @@ func TestKernelWatchOverrun(t *testing.T) {
 	lost := false
 	done := make(chan error, 1)
 	go func() {
-		// More than the largest buffer that there is.
+		// More than the buffer of an ordinary user takes.
 		for range 20000 {
 			if err := errors.Join(Add(t.Context(), c, r), Delete(t.Context(), c, r)); err != nil {
 				done <- err
@@ -179,4 +187,28 @@ func TestKernelWatchOverrun(t *testing.T) {
 	if !lost || seen < 1 {
 		t.Errorf("lost %v, seen %d", lost, seen)
 	}
+}
+
+// asOrdinary runs fn without CAP_NET_ADMIN, and so with the receive buffer that
+// an ordinary user gets.
+func asOrdinary(fn func() error) (err error) {
+	runtime.LockOSThread()
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &caps[0]); err != nil {
+		return err
+	}
+	less := caps
+	less[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+	if err := unix.Capset(&hdr, &less[0]); err != nil {
+		return err
+	}
+	defer func() {
+		if e := unix.Capset(&hdr, &caps[0]); e != nil {
+			err = errors.Join(err, e)
+			return // with the thread locked, so that it ends with the goroutine
+		}
+		runtime.UnlockOSThread()
+	}()
+	return fn()
 }

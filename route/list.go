@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -83,32 +84,67 @@ func (f *Filter) request() netlink.Message {
 // or an interface that does not exist has no routes.
 func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
 	return func(yield func(Route, error) bool) {
-		fail := func(err error) {
-			yield(Route{}, &rtnl.Error{Package: "route", Verb: "list", Err: err})
+		for m, err := range dump(ctx, c, &f) {
+			if err != nil {
+				yield(Route{}, listError(err))
+				return
+			}
+			if !yield(m.Route, nil) {
+				return
+			}
 		}
-		if err := ctx.Err(); err != nil {
-			fail(err)
-			return
-		}
+	}
+}
+
+func listError(err error) error {
+	return &rtnl.Error{Package: "route", Verb: "list", Err: err}
+}
+
+// dump yields the routes that f selects as they come. The message is the same
+// one every time.
+func dump(ctx context.Context, c Conn, f *Filter) iter.Seq2[*message, error] {
+	return func(yield func(*message, error) bool) {
 		m := codec.Borrow()
 		defer codec.Return(m)
+		for payload, err := range payloads(ctx, c, f) {
+			if err == nil {
+				*m = message{}
+				err = m.decode(payload)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if f.match(&m.Route) && !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// payloads yields the kernel's answer to f. A payload is valid until the next
+// one.
+func payloads(ctx context.Context, c Conn, f *Filter) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		err := ctx.Err()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		for msg, err := range rtnl.Dump(c, f.request()) {
 			if err == nil && msg.Header.Type != uapi.RTM_NEWROUTE {
 				continue
-			}
-			if err == nil {
-				err = m.decode(msg.Data)
 			}
 			if err == nil {
 				err = ctx.Err()
 			}
 			if err != nil {
 				if !f.missing(err) {
-					fail(err)
+					yield(nil, err)
 				}
 				return
 			}
-			if f.match(&m.Route) && !yield(m.Route, nil) {
+			if !yield(msg.Data, nil) {
 				return
 			}
 		}
@@ -117,12 +153,32 @@ func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
 
 // List returns the routes that f selects. See [All].
 func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
-	var routes []Route
-	for r, err := range All(ctx, c, f) {
+	// How many there are is known only at the end. Messages are a sixth of the
+	// size of a Route, and so what is kept until then.
+	var s rtnl.Spool
+	for payload, err := range payloads(ctx, c, &f) {
 		if err != nil {
-			return nil, err
+			return nil, listError(err)
 		}
-		routes = append(routes, r)
+		s.Add(payload)
+	}
+	if s.Len() == 0 {
+		return nil, nil
+	}
+	m := codec.Borrow()
+	defer codec.Return(m)
+	routes := make([]Route, 0, s.Len())
+	for payload := range s.All() {
+		*m = message{}
+		if err := m.decode(payload); err != nil {
+			return nil, listError(err)
+		}
+		if f.match(&m.Route) {
+			routes = append(routes, m.Route)
+		}
+	}
+	if len(routes) <= cap(routes)/2 {
+		routes = slices.Clone(routes) // a Conn that does not select
 	}
 	return routes, nil
 }
@@ -155,17 +211,17 @@ type Query struct {
 func Lookup(ctx context.Context, c Conn, q Query) (Route, error) {
 	r, payload, err := lookup(ctx, c, q)
 	if err != nil {
-		return Route{}, &rtnl.Error{
-			Package: "route", Verb: "lookup", Object: q.String(), Attr: attrAt(err, payload), Err: err,
-		}
+		return Route{}, q.failed(payload, err)
 	}
 	return r, nil
 }
 
-var (
-	errNoDst   = errors.New("no Dst to look up")
-	errNoReply = errors.New("the kernel's reply holds no route")
-)
+// failed says which lookup failed, and in which attribute of the request.
+func (q Query) failed(payload []byte, err error) error {
+	return &rtnl.Error{Package: "route", Verb: "lookup", Object: q.String(), Attr: attrAt(err, payload), Err: err}
+}
+
+var errNoDst = errors.New("no Dst to look up")
 
 func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err error) {
 	if err := q.check(); err != nil {
@@ -174,9 +230,27 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	if err := ctx.Err(); err != nil {
 		return Route{}, nil, err
 	}
-	asked := q.route()
-	if payload, err = asked.append(nil); err != nil {
+	if payload, err = q.append(make([]byte, 0, requestSize)); err != nil {
 		return Route{}, nil, err
+	}
+	failed := rtnl.Ask(c, []netlink.Message{lookupRequest(payload)}, func(_ int, m netlink.Message, e error) {
+		if err = e; err == nil {
+			err = r.UnmarshalBinary(m.Data)
+		}
+	})
+	if failed != nil {
+		err = failed
+	}
+	return r, payload, err
+}
+
+// append appends the payload of the request for q.
+func (q *Query) append(b []byte) ([]byte, error) {
+	start := len(b)
+	asked := q.route()
+	b, err := asked.append(b)
+	if err != nil {
+		return b, err
 	}
 	var flags uint32
 	if asked.Family == IPv4 {
@@ -185,18 +259,15 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	if q.FibMatch {
 		flags |= uapi.RTM_F_FIB_MATCH
 	}
-	binary.NativeEndian.PutUint32(payload[uapi.RtMsgFlags:], flags)
-	msgs, err := rtnl.Replies(c, netlink.Message{
+	binary.NativeEndian.PutUint32(b[start+uapi.RtMsgFlags:], flags)
+	return b, nil
+}
+
+func lookupRequest(payload []byte) netlink.Message {
+	return netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETROUTE, Flags: netlink.Request},
 		Data:   payload,
-	})
-	if err != nil {
-		return Route{}, payload, err
 	}
-	if len(msgs) == 0 {
-		return Route{}, nil, errNoReply
-	}
-	return r, nil, r.UnmarshalBinary(msgs[0].Data)
 }
 
 // check says what cannot be asked.

@@ -27,10 +27,11 @@ func (r Route) AppendBinary(b []byte) ([]byte, error) {
 
 // append is AppendBinary for the verbs, which have an error of their own.
 func (r *Route) append(b []byte) ([]byte, error) {
-	m := codec.Borrow()
-	defer codec.Return(m)
+	m := codec.BorrowUsed()
 	m.Route = *r
-	return m.append(b)
+	b, err := m.append(b)
+	codec.ReturnUsed(m)
+	return b, err
 }
 
 // MarshalBinary is AppendBinary into a slice of its own.
@@ -69,24 +70,19 @@ func (r *Route) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// decode reads b into m, whatever m was.
+// decode reads b into m, which is zero.
 func (m *message) decode(b []byte) error {
 	if len(b) < uapi.SizeofRtMsg {
 		return fmt.Errorf("%d bytes are no route message: its header has %d", len(b), uapi.SizeofRtMsg)
 	}
-	*m = message{
-		dstLen: b[uapi.RtMsgDstLen],
-		srcLen: b[uapi.RtMsgSrcLen],
-		Route: Route{
-			Family:   Family(b[uapi.RtMsgFamily]),
-			TOS:      b[uapi.RtMsgTOS],
-			Table:    rttables.ID(b[uapi.RtMsgTable]),
-			Protocol: Protocol(b[uapi.RtMsgProtocol]),
-			Scope:    Scope(b[uapi.RtMsgScope]),
-			Type:     Type(b[uapi.RtMsgType]),
-			Flags:    Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:])),
-		},
-	}
+	m.dstLen, m.srcLen = b[uapi.RtMsgDstLen], b[uapi.RtMsgSrcLen]
+	m.Family = Family(b[uapi.RtMsgFamily])
+	m.TOS = b[uapi.RtMsgTOS]
+	m.Table = rttables.ID(b[uapi.RtMsgTable])
+	m.Protocol = Protocol(b[uapi.RtMsgProtocol])
+	m.Scope = Scope(b[uapi.RtMsgScope])
+	m.Type = Type(b[uapi.RtMsgType])
+	m.Flags = Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:]))
 	if err := codec.Decode(b[uapi.SizeofRtMsg:], m); err != nil {
 		return err
 	}

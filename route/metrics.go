@@ -209,12 +209,12 @@ func metricRows() []attr.Row[Metrics] {
 				return binary.NativeEndian.AppendUint32(b, v), set, err
 			},
 			func(p []byte, m *Metrics) error {
-				v, err := attr.U32[uint32]().Decode(p)
-				if err == nil {
-					*x.at(m) = v
-					m.zero(x.num, v == 0)
+				v := x.at(m)
+				if err := attr.DecodeU32(p, v); err != nil {
+					return err
 				}
-				return err
+				m.zero(x.num, *v == 0)
+				return nil
 			}))
 	}
 	return rows

@@ -29,7 +29,7 @@ import (
 // ignore them in a route.
 func Add(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return r.put(ctx, c, "add", netlink.Create|netlink.Excl)
+	return r.put(ctx, c, verbAdd)
 }
 
 // Replace adds a route, or puts it in the place of the one to the same
@@ -41,7 +41,7 @@ func Add(ctx context.Context, c Conn, r Route) error {
 // routes to the destination with that priority by the one.
 func Replace(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return r.put(ctx, c, "replace", netlink.Create|netlink.Replace)
+	return r.put(ctx, c, verbReplace)
 }
 
 // Append adds a route behind those to the same destination with the same TOS and
@@ -50,7 +50,7 @@ func Replace(ctx context.Context, c Conn, r Route) error {
 // hops of one route. Unset fields get the defaults of [Add].
 func Append(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return r.put(ctx, c, "append", netlink.Create|netlink.Append)
+	return r.put(ctx, c, verbAppend)
 }
 
 // Prepend adds a route before those to the same destination with the same TOS
@@ -58,7 +58,7 @@ func Append(ctx context.Context, c Conn, r Route) error {
 // alone. Unset fields get the defaults of [Add].
 func Prepend(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return r.put(ctx, c, "prepend", netlink.Create)
+	return r.put(ctx, c, verbPrepend)
 }
 
 // Change puts a route in the place of the one to the same destination with the
@@ -67,7 +67,7 @@ func Prepend(ctx context.Context, c Conn, r Route) error {
 // fields get the defaults of [Add].
 func Change(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
-	return r.put(ctx, c, "change", netlink.Replace)
+	return r.put(ctx, c, verbChange)
 }
 
 // Delete deletes the first route that has what is set in r, as "ip route del"
@@ -78,6 +78,12 @@ func Change(ctx context.Context, c Conn, r Route) error {
 //
 // The error is fs.ErrNotExist if there is no such route.
 func Delete(ctx context.Context, c Conn, r Route) error {
+	r.setDeleted()
+	return write(ctx, c, verbDelete, &r)
+}
+
+// setDeleted fills in what Delete sends for fields that are unset.
+func (r *Route) setDeleted() {
 	if r.Family == 0 {
 		r.Family = r.family()
 	}
@@ -89,34 +95,73 @@ func Delete(ctx context.Context, c Conn, r Route) error {
 	if r.NextHopID != 0 {
 		r.Type = 0 // any: a listing has that of the object
 	}
-	return write(ctx, c, "delete", uapi.RTM_DELROUTE, 0, r)
+}
+
+// A verb is a request about a route.
+type verb uint8
+
+const (
+	verbAdd verb = iota
+	verbReplace
+	verbAppend
+	verbPrepend
+	verbChange
+	verbDelete
+)
+
+var verbs = [...]struct {
+	name  string
+	typ   netlink.HeaderType
+	flags netlink.HeaderFlags
+}{
+	verbAdd:     {"add", uapi.RTM_NEWROUTE, netlink.Create | netlink.Excl},
+	verbReplace: {"replace", uapi.RTM_NEWROUTE, netlink.Create | netlink.Replace},
+	verbAppend:  {"append", uapi.RTM_NEWROUTE, netlink.Create | netlink.Append},
+	verbPrepend: {"prepend", uapi.RTM_NEWROUTE, netlink.Create},
+	verbChange:  {"change", uapi.RTM_NEWROUTE, netlink.Replace},
+	verbDelete:  {"delete", uapi.RTM_DELROUTE, 0},
 }
 
 // write sends one request about r.
-func write(ctx context.Context, c Conn, verb string, typ netlink.HeaderType, flags netlink.HeaderFlags, r Route) error {
-	var m netlink.Message
+func write(ctx context.Context, c Conn, v verb, r *Route) error {
+	var b []byte
 	err := ctx.Err()
 	if err == nil {
-		m, err = r.request(typ, netlink.Acknowledge|flags)
+		b, err = r.appendRequest(make([]byte, 0, requestSize))
 	}
 	if err == nil {
-		_, err = c.Execute(m)
+		_, err = c.Execute(netlink.Message{
+			Header: netlink.Header{Type: verbs[v].typ, Flags: netlink.Request | netlink.Acknowledge | verbs[v].flags},
+			Data:   b,
+		})
 	}
-	return writeError(verb, &r, m.Data, err)
+	return writeError(v, r, b, err)
 }
 
-// writeError says which verb on which route failed.
-func writeError(verb string, r *Route, payload []byte, err error) error {
+// requestSize is what a request about most routes fits into.
+const requestSize = 128
+
+// writeError says which verb on which route failed, and in which attribute of
+// the request.
+func writeError(v verb, r *Route, payload []byte, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &rtnl.Error{Package: "route", Verb: verb, Object: r.String(), Attr: attrAt(err, payload), Err: err}
+	return &rtnl.Error{
+		Package: "route", Verb: verbs[v].name, Object: r.String(), Attr: attrAt(err, payload), Err: err,
+	}
 }
 
-// request is the message for a verb. Ages are the kernel's to say.
+// request is the message for a verb.
 func (r Route) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlink.Message, error) {
+	b, err := r.appendRequest(nil)
+	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
+}
+
+// appendRequest appends the payload of a request about r, and may change r.
+// Ages are the kernel's to say.
+func (r *Route) appendRequest(b []byte) ([]byte, error) {
 	r.CacheInfo = CacheInfo{}
 	r.setTarget()
-	b, err := r.append(nil)
-	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
+	return r.append(b)
 }

@@ -64,6 +64,9 @@ func hasEncap[E Encap](r *Route, has func(E) bool) bool {
 // newer are the ignorables of r. What may be the kernel's to say, as a count, is
 // not compared but by its number.
 func (r *Route) newer() (f []ignorable) {
+	if r.Unknown == "" && r.Encap == nil && len(r.Multipath) == 0 && r.NextHopID == 0 && !r.Gateway.Is6() {
+		return nil // as of most routes
+	}
 	for _, x := range ignored {
 		if x.of(r) {
 			f = append(f, x)
@@ -92,30 +95,30 @@ func unknown(num uint16) ignorable {
 // make another route of it. What NLM_F_EXCL adds is echoed back and looked at.
 // What may change a route that is there could not be undone: before it, a kernel
 // that is not known to be new enough is tried with a route that carries nothing.
-func (r Route) put(ctx context.Context, c Conn, verb string, flags netlink.HeaderFlags) error {
+func (r Route) put(ctx context.Context, c Conn, v verb) error {
 	running, _ := uapi.Running()
-	return r.putOn(ctx, c, running, verb, flags)
+	return r.putOn(ctx, c, running, v)
 }
 
-func (r Route) putOn(ctx context.Context, c Conn, running uapi.Version, verb string, flags netlink.HeaderFlags) error {
+func (r Route) putOn(ctx context.Context, c Conn, running uapi.Version, v verb) error {
 	err := r.check()
 	if err != nil {
-		return writeError(verb, &r, nil, err)
+		return writeError(v, &r, nil, err)
 	}
 	newer := r.newer()
-	if len(newer) > 0 && flags&netlink.Excl != 0 {
+	if len(newer) > 0 && verbs[v].flags&netlink.Excl != 0 {
 		payload, err := addVerified(ctx, c, r, newer)
-		return writeError(verb, &r, payload, err)
+		return writeError(v, &r, payload, err)
 	}
 	for _, f := range newer {
 		if running.Less(f.since) {
 			if err := try(ctx, c, r, newer); err != nil {
-				return writeError(verb, &r, nil, err)
+				return writeError(v, &r, nil, err)
 			}
 			break
 		}
 	}
-	return write(ctx, c, verb, uapi.RTM_NEWROUTE, flags, r)
+	return write(ctx, c, v, &r)
 }
 
 // addVerified adds r, looks at what the kernel says it has added, and deletes

@@ -68,18 +68,17 @@ var forgotten = []struct {
 		func(r *Route) { r.NextHopID = 0 }, "prohibit 10.0.0.0/8 table 10"},
 }
 
-// verbs are those that write a route, by their flags.
-var verbs = []struct {
-	name  string
-	flags netlink.HeaderFlags
+// writers are the verbs that write a route.
+var writers = []struct {
+	verb  verb
 	there bool // only in the place of another route
 }{
-	{"add", netlink.Create | netlink.Excl, false},
-	{"replace", netlink.Create | netlink.Replace, false},
-	{"replace", netlink.Create | netlink.Replace, true},
-	{"append", netlink.Create | netlink.Append, false},
-	{"prepend", netlink.Create, false},
-	{"change", netlink.Replace, true},
+	{verbAdd, false},
+	{verbReplace, false},
+	{verbReplace, true},
+	{verbAppend, false},
+	{verbPrepend, false},
+	{verbChange, true},
 }
 
 // Without the check, a route by a router would be one to neighbours.
@@ -87,10 +86,10 @@ func TestKernelVerified(t *testing.T) {
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		for _, tt := range forgotten {
-			for _, verb := range verbs {
+			for _, w := range writers {
 				r := parse(t, tt.route)
 				there := Route{Dst: r.Dst, Type: TypeUnreachable, Table: r.Table, Priority: r.Priority}
-				if verb.there {
+				if w.there {
 					if err := Add(t.Context(), c, there); err != nil {
 						t.Fatal(err)
 					}
@@ -99,15 +98,15 @@ func TestKernelVerified(t *testing.T) {
 				n := 0
 				old := forgetful{c, tt.forget, &n}
 				r.setDefaults()
-				err := r.putOn(t.Context(), old, uapi.Version{Major: 4, Minor: 20}, verb.name, verb.flags)
-				want := `route: ` + verb.name + ` "` + tt.route + `": the kernel does not know ` + tt.names + `: unsupported operation`
+				err := r.putOn(t.Context(), old, uapi.Version{Major: 4, Minor: 20}, w.verb)
+				want := `route: ` + verbs[w.verb].name + ` "` + tt.route + `": the kernel does not know ` + tt.names + `: unsupported operation`
 				if err == nil || err.Error() != want || !errors.Is(err, errors.ErrUnsupported) || n != 1 {
 					t.Errorf("%s:\n got %v\nwant %s", name, err, want)
 				}
 				if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 					t.Fatalf("%s: %s (-before +after):\n%s", name, want, diff)
 				}
-				if verb.there {
+				if w.there {
 					if err := Delete(t.Context(), c, there); err != nil {
 						t.Error(err)
 					}
@@ -124,7 +123,7 @@ func wantMade(t *testing.T, c Conn, words, want string) {
 	t.Helper()
 	r, made := parse(t, words), parse(t, want)
 	r.setDefaults()
-	if err := write(t.Context(), c, "add", uapi.RTM_NEWROUTE, netlink.Create|netlink.Excl, r); err != nil {
+	if err := write(t.Context(), c, verbAdd, &r); err != nil {
 		t.Error(err)
 		return
 	}
@@ -144,22 +143,22 @@ func TestKernelVerifiedKnown(t *testing.T) {
 				continue // no kernel keeps a type beside it; none has the attribute
 			}
 			for _, running := range []uapi.Version{{Major: 4, Minor: 20}, {Major: 6, Minor: 1}} {
-				for _, verb := range verbs {
+				for _, w := range writers {
 					r := parse(t, tt.route)
-					if verb.there {
+					if w.there {
 						there := Route{Dst: r.Dst, OIF: eth1, Type: TypeUnicast, Table: r.Table, Priority: r.Priority}
 						if err := Add(t.Context(), c, there); err != nil {
 							t.Fatal(err)
 						}
 					}
 					n, want := 0, 1
-					if running.Major < 6 && verb.name != "add" {
+					if running.Major < 6 && w.verb != verbAdd {
 						want = 2
 					}
 					r.setDefaults()
-					err := r.putOn(t.Context(), forgetful{c, func(*Route) {}, &n}, running, verb.name, verb.flags)
+					err := r.putOn(t.Context(), forgetful{c, func(*Route) {}, &n}, running, w.verb)
 					if err != nil || n != want {
-						t.Errorf("%s: %s %s: %d requests, %v", name, verb.name, tt.route, n, err)
+						t.Errorf("%s: %s %s: %d requests, %v", name, verbs[w.verb].name, tt.route, n, err)
 					}
 					wantList(t, c, table10, r.Canonical().String())
 					if err := Delete(t.Context(), c, r); err != nil {

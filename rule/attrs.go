@@ -8,7 +8,6 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rttables"
 )
 
 // message is a rule on its way to or from the wire: the rule, and what of
@@ -24,32 +23,50 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 	attr.OptField(uapi.FRA_PRIORITY, attr.U32, func(m *message) *route.Opt[uint32] { return &m.Priority }),
 	prefix(uapi.FRA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.From, &m.srcLen }),
 	prefix(uapi.FRA_DST, func(m *message) (*netip.Prefix, *uint8) { return &m.To, &m.dstLen }),
-	attr.Field(uapi.FRA_IIFNAME, attr.IfName, func(m *message) *string { return &m.IIF }),
-	attr.Field(uapi.FRA_OIFNAME, attr.IfName, func(m *message) *string { return &m.OIF }),
-	value(uapi.FRA_FWMARK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
-	mask(uapi.FRA_FWMASK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
-	value(uapi.FRA_DSCP, byteU32, func(m *message) *masked { return &m.DSCP.m }),
-	mask(uapi.FRA_DSCP_MASK, byteU32, func(m *message) *masked { return &m.DSCP.m }),
-	value(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
-	mask(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
-	attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto }),
-	ports(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
-	portMask(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
-	ports(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
-	portMask(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
-	attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDRange { return &m.UIDRange }),
-	attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
-	attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
+	attr.Section(func(m *message) bool { return m.IIF != "" || m.OIF != "" },
+		attr.Field(uapi.FRA_IIFNAME, attr.IfName, func(m *message) *string { return &m.IIF }),
+		attr.Field(uapi.FRA_OIFNAME, attr.IfName, func(m *message) *string { return &m.OIF }),
+	),
+	attr.Section(func(m *message) bool { return m.FwMark != Mark{} },
+		value(uapi.FRA_FWMARK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
+		mask(uapi.FRA_FWMASK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
+	),
+	attr.Section((*message).special,
+		value(uapi.FRA_DSCP, byteU32, func(m *message) *masked { return &m.DSCP.m }),
+		mask(uapi.FRA_DSCP_MASK, byteU32, func(m *message) *masked { return &m.DSCP.m }),
+		value(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
+		mask(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
+		attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto }),
+		ports(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
+		portMask(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
+		ports(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
+		portMask(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
+		attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDRange { return &m.UIDRange }),
+		attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
+		attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
+	),
 	attr.Func(uapi.FRA_TABLE, putTable, getTable),
-	attr.Func(uapi.FRA_GOTO, putGoto, getGoto),
-	attr.OptField(uapi.FRA_SUPPRESS_PREFIXLEN, attr.U32,
-		func(m *message) *route.Opt[uint32] { return &m.SuppressPrefixLength }),
-	attr.OptField(uapi.FRA_SUPPRESS_IFGROUP, attr.U32,
-		func(m *message) *route.Opt[uint32] { return &m.SuppressIfGroup }),
-	attr.Field(uapi.FRA_FLOW, realms, func(m *message) *route.Realms { return &m.Realms }),
+	attr.Section(func(m *message) bool {
+		return m.Goto != 0 || m.Action == ActionGoto || m.SuppressPrefixLength.IsSet() || m.SuppressIfGroup.IsSet() ||
+			m.Realms != route.Realms{}
+	},
+		attr.Func(uapi.FRA_GOTO, putGoto, getGoto),
+		attr.OptField(uapi.FRA_SUPPRESS_PREFIXLEN, attr.U32,
+			func(m *message) *route.Opt[uint32] { return &m.SuppressPrefixLength }),
+		attr.OptField(uapi.FRA_SUPPRESS_IFGROUP, attr.U32,
+			func(m *message) *route.Opt[uint32] { return &m.SuppressIfGroup }),
+		attr.Field(uapi.FRA_FLOW, realms, func(m *message) *route.Realms { return &m.Realms }),
+	),
 	attr.Field(uapi.FRA_PROTOCOL, attr.U8, func(m *message) *route.Protocol { return &m.Protocol }),
 	attr.Drop[message](uapi.FRA_PAD),
 )
+
+// special reports whether m selects by what few rules do: the rows of the
+// section.
+func (m *message) special() bool {
+	return m.DSCP != DSCP{} || m.FlowLabel != FlowLabel{} || m.IPProto != 0 || m.SPort != Ports{} || m.DPort != Ports{} ||
+		m.UIDRange != UIDRange{} || m.TunID.IsSet() || m.L3MDev
+}
 
 // prefix is a row for an address whose number of leading bits is in the header.
 func prefix(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
@@ -195,10 +212,7 @@ func putTable(b []byte, m *message) ([]byte, bool, error) {
 	return binary.NativeEndian.AppendUint32(b, uint32(m.Table)), true, nil
 }
 
-func getTable(p []byte, m *message) (err error) {
-	m.Table, err = attr.U32[rttables.ID]().Decode(p)
-	return err
-}
+func getTable(p []byte, m *message) error { return attr.DecodeU32(p, &m.Table) }
 
 // A goto has its target even where that is 0, which the kernel refuses.
 func putGoto(b []byte, m *message) ([]byte, bool, error) {
@@ -208,7 +222,4 @@ func putGoto(b []byte, m *message) ([]byte, bool, error) {
 	return binary.NativeEndian.AppendUint32(b, m.Goto), true, nil
 }
 
-func getGoto(p []byte, m *message) (err error) {
-	m.Goto, err = attr.U32[uint32]().Decode(p)
-	return err
-}
+func getGoto(p []byte, m *message) error { return attr.DecodeU32(p, &m.Goto) }

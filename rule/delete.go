@@ -1,10 +1,12 @@
 package rule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -37,39 +39,68 @@ var (
 )
 
 // find looks for the rule r, and returns it as the kernel reports it, so that no
-// mask is lost that the kernel would compare. The kernel takes what is absent in
-// a request to delete for "any", and so might find another rule first.
+// mask is lost that the kernel would compare.
 func find(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
+	var p present
+	want := r.Canonical()
+	if err := p.load(ctx, c, want.Family, func(o *Rule) bool {
+		return !r.Priority.IsSet() || o.Priority == r.Priority
+	}); err != nil {
+		return Rule{}, err
+	}
+	return p.find(r)
+}
+
+// find looks for the rule r among those in p, takes it out and returns it as the
+// kernel reports it. The kernel takes what is absent in a request to delete for
+// "any", and so might find another rule first.
+func (p *present) find(r Rule) (Rule, error) {
 	want := r.Canonical()
 	want.Flags = 0
-	var before []Rule // at the priority of the rule that is being looked at
-	for m, err := range dump(ctx, c, want.Family) {
-		if err != nil {
-			return Rule{}, err
-		}
-		got := m.listed()
-		if len(before) > 0 && before[0].Priority != got.Priority {
-			before = before[:0]
-		}
-		same := got.is(want)
-		if r.Action == 0 && got.Action == 0 {
-			got.Action = want.Action
-			same, got.Action = got.is(want), 0
-		}
-		if !same {
-			before = append(before, got)
-			continue
-		}
-		for i := range before {
-			if got.matchesInKernel(&before[i]) {
-				return Rule{}, fmt.Errorf("the kernel would delete %q, which stands before it", before[i].object())
+	for _, at := range p.places(place{want.Family, r.Priority}) {
+		rules := p.rules[at]
+		for i := range rules {
+			got := &rules[i].canonical
+			if !got.isAsked(&r, want) {
+				continue
 			}
+			for j := range i {
+				if o := &rules[j].canonical; got.matchesInKernel(o) {
+					return Rule{}, fmt.Errorf("the kernel would delete %q, which stands before it", o.object())
+				}
+			}
+			found := rules[i].reported
+			found.Priority = got.Priority
+			p.rules[at] = slices.Delete(rules, i, i+1)
+			return found, nil
 		}
-		found := m.Rule
-		found.Priority = got.Priority
-		return found, nil
 	}
 	return Rule{}, errMissing
+}
+
+// places are where a rule at that place is to be looked for, in the kernel's
+// order: an unset priority is any.
+func (p *present) places(at place) []place {
+	if at.priority.IsSet() {
+		return []place{at}
+	}
+	var all []place
+	for o := range p.rules {
+		if o.family == at.family {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(x, y place) int { return cmp.Compare(x.priority.Or(0), y.priority.Or(0)) })
+	return all
+}
+
+// isAsked reports whether r, from a listing, is the rule asked, whose canonical
+// form is want. The kernel has rules without an action.
+func (r *Rule) isAsked(asked *Rule, want Rule) bool {
+	if asked.Action == 0 && r.Action == 0 {
+		want.Action = 0
+	}
+	return r.is(want)
 }
 
 // is reports whether r, from a listing, is want. An unset priority is any.

@@ -3,6 +3,7 @@ package rule
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 
@@ -44,7 +45,8 @@ func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 				yield(Rule{}, listError(err))
 				return
 			}
-			if r := m.listed(); f.match(&r) && !yield(r, nil) {
+			m.toListed()
+			if f.match(&m.Rule) && !yield(m.Rule, nil) {
 				return
 			}
 		}
@@ -55,6 +57,24 @@ func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 // every time.
 func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*message, error] {
 	return func(yield func(*message, error) bool) {
+		m := codec.Borrow()
+		defer codec.Return(m)
+		for payload, err := range payloads(ctx, c, family) {
+			if err == nil {
+				*m = message{}
+				err = m.decode(payload)
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// payloads yields the messages of a family's rules. A payload is valid until the
+// next one.
+func payloads(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 			return
@@ -65,19 +85,14 @@ func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*mes
 			Header: netlink.Header{Type: uapi.RTM_GETRULE, Flags: netlink.Request | netlink.Dump},
 			Data:   header,
 		}
-		m := codec.Borrow()
-		defer codec.Return(m)
 		for msg, err := range rtnl.Dump(c, req) {
-			if err == nil && msg.Header.Type != uapi.RTM_NEWRULE {
-				continue
-			}
-			if err == nil {
-				err = m.decode(msg.Data)
-			}
 			if err == nil {
 				err = ctx.Err()
 			}
-			if !yield(m, err) || err != nil {
+			if err == nil && msg.Header.Type != uapi.RTM_NEWRULE {
+				continue
+			}
+			if !yield(msg.Data, err) || err != nil {
 				return
 			}
 		}
@@ -90,12 +105,32 @@ func listError(err error) error {
 
 // List returns the rules that f selects. See [All].
 func List(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
-	var rules []Rule
-	for r, err := range All(ctx, c, f) {
+	// How many there are is known only at the end. Messages are smaller than
+	// Rules, and so what is kept until then.
+	var s rtnl.Spool
+	for payload, err := range payloads(ctx, c, f.Family) {
 		if err != nil {
-			return nil, err
+			return nil, listError(err)
 		}
-		rules = append(rules, r)
+		s.Add(payload)
+	}
+	if s.Len() == 0 {
+		return nil, nil
+	}
+	m := codec.Borrow()
+	defer codec.Return(m)
+	rules := make([]Rule, 0, s.Len())
+	for payload := range s.All() {
+		*m = message{}
+		if err := m.decode(payload); err != nil {
+			return nil, listError(err)
+		}
+		if m.toListed(); f.match(&m.Rule) {
+			rules = append(rules, m.Rule)
+		}
+	}
+	if len(rules) <= cap(rules)/2 {
+		rules = slices.Clone(rules) // most were others
 	}
 	return rules, nil
 }

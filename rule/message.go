@@ -23,8 +23,8 @@ func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 
 // append is AppendBinary for the verbs, which have an error of their own.
 func (r *Rule) append(b []byte) ([]byte, error) {
-	m := codec.Borrow()
-	defer codec.Return(m)
+	m := codec.BorrowUsed()
+	defer codec.ReturnUsed(m)
 	m.Rule = *r
 	start := len(b)
 	b = append(b, uint8(r.Family), uint8(max(r.To.Bits(), 0)), uint8(max(r.From.Bits(), 0)), r.TOS,
@@ -71,34 +71,34 @@ func (r *Rule) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// decode reads b into m, whatever m was.
+// decode reads b into m, which is zero.
 func (m *message) decode(b []byte) error {
 	if len(b) < uapi.SizeofFibRuleHdr {
 		return fmt.Errorf("%d bytes are no rule message: its header has %d", len(b), uapi.SizeofFibRuleHdr)
 	}
 	flags := binary.NativeEndian.Uint32(b[uapi.FibRuleHdrFlags:])
-	*m = message{
-		dstLen: b[uapi.FibRuleHdrDstLen],
-		srcLen: b[uapi.FibRuleHdrSrcLen],
-		Rule: Rule{
-			Family: route.Family(b[uapi.FibRuleHdrFamily]),
-			TOS:    b[uapi.FibRuleHdrTOS],
-			Table:  rttables.ID(b[uapi.FibRuleHdrTable]),
-			Action: Action(b[uapi.FibRuleHdrAction]),
-			Not:    flags&uapi.FIB_RULE_INVERT != 0,
-			Flags:  Flags(flags &^ uapi.FIB_RULE_INVERT),
-		},
-	}
+	m.dstLen, m.srcLen = b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
+	m.Family = route.Family(b[uapi.FibRuleHdrFamily])
+	m.TOS = b[uapi.FibRuleHdrTOS]
+	m.Table = rttables.ID(b[uapi.FibRuleHdrTable])
+	m.Action = Action(b[uapi.FibRuleHdrAction])
+	m.Not = flags&uapi.FIB_RULE_INVERT != 0
+	m.Flags = Flags(flags &^ uapi.FIB_RULE_INVERT)
 	return codec.Decode(b[uapi.SizeofFibRuleHdr:], m)
 }
 
 // listed turns what was decoded from a listing into the form in which rules
 // are compared: the kernel leaves out a priority of 0.
 func (m *message) listed() Rule {
-	r := m.Rule
-	r.normalize()
-	if !r.Priority.IsSet() {
-		r.Priority = Pref(0)
+	own := message{Rule: m.Rule}
+	own.toListed()
+	return own.Rule
+}
+
+// toListed is listed in place.
+func (m *message) toListed() {
+	m.normalize()
+	if !m.Priority.IsSet() {
+		m.Priority = Pref(0)
 	}
-	return r
 }

@@ -1,8 +1,10 @@
 package attr
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -18,27 +20,48 @@ type Row[M any] struct {
 	flag uint16 // written with the type
 	name func() string
 	// put appends the payload of a set attribute and reports whether it is set.
+	// Nil: it is never written.
 	put func(b []byte, m *M) (_ []byte, set bool, _ error)
 	get func(p []byte, m *M) error
+
+	// Of a section, instead of all that: its rows, and whether any of them has
+	// something to say.
+	rows    []Row[M]
+	present func(*M) bool
+}
+
+// Section is rows that few messages have. They are looked at for writing only
+// if present says so, which it must wherever one of them is set.
+func Section[M any](present func(*M) bool, rows ...Row[M]) Row[M] {
+	return Row[M]{rows: rows, present: present}
 }
 
 // Field is a row whose zero value means that the attribute is absent.
 func Field[A Number, M any, V comparable](num A, kind func() Kind[V], at func(*M) *V) Row[M] {
 	k := kind()
-	return Func(num,
-		func(b []byte, m *M) ([]byte, bool, error) {
-			var zero V
-			v := at(m)
-			if *v == zero {
-				return b, false, nil
+	put := func(b []byte, m *M) ([]byte, bool, error) {
+		var zero V
+		v := at(m)
+		if *v == zero {
+			return b, false, nil
+		}
+		b, err := k.Append(b, *v)
+		return b, true, err
+	}
+	get := func(p []byte, m *M) (err error) {
+		*at(m), err = k.Decode(p)
+		return err
+	}
+	if k.size > 0 {
+		get = func(p []byte, m *M) error {
+			if len(p) < k.size {
+				return lengthError{len(p), k.size}
 			}
-			b, err := k.Append(b, *v)
-			return b, true, err
-		},
-		func(p []byte, m *M) (err error) {
-			*at(m), err = k.Decode(p)
-			return err
-		})
+			*at(m) = k.get(p)
+			return nil
+		}
+	}
+	return Func(num, put, get)
 }
 
 // A Setter holds a V or nothing, so that a zero V can be told from an absent
@@ -81,9 +104,7 @@ func Func[A Number, M any](num A,
 // Drop is a row for an attribute that means nothing, such as the padding that
 // aligns the next one. It is neither kept nor written.
 func Drop[M any, A Number](num A) Row[M] {
-	return Func(num,
-		func(b []byte, _ *M) ([]byte, bool, error) { return b, false, nil },
-		func([]byte, *M) error { return nil })
+	return Row[M]{num: uint16(num), name: num.String, get: func([]byte, *M) error { return nil }}
 }
 
 // An Error reports an attribute that cannot be written or read.
@@ -99,18 +120,22 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // A Codec holds the rows of one kind of message. It is safe for concurrent use.
 type Codec[M any] struct {
-	rows  []Row[M]
-	index []uint16 // by attribute number: 1 + the index in rows, 0 for none
+	rows  []Row[M]  // a section is followed by its rows
+	byNum []*Row[M] // nil where there is none
 	kept  func(*M) string
 	keep  func(m *M, num uint16, payload []byte)
-	pool  sync.Pool // of *M
+	pool  sync.Pool // of *M that are zero
+	used  sync.Pool // of *M that need not be
 }
 
 // NewCodec returns a codec of rows, of which the first is written first.
 // unknown says where attributes without a row are kept, as they stand in the
 // message: header, payload, and padding of zeros.
 func NewCodec[M any, U ~string](unknown func(*M) *U, rows ...Row[M]) *Codec[M] {
-	c := &Codec[M]{rows: rows}
+	c := new(Codec[M])
+	for _, r := range rows {
+		c.rows = append(append(c.rows, r), r.rows...)
+	}
 	c.kept = func(m *M) string { return string(*unknown(m)) }
 	c.keep = func(m *M, num uint16, payload []byte) {
 		// Not the bytes themselves: the last attribute of a message may lack
@@ -118,12 +143,16 @@ func NewCodec[M any, U ~string](unknown func(*M) *U, rows ...Row[M]) *Codec[M] {
 		*unknown(m) += U(Append(nil, num, payload))
 	}
 	for i, r := range c.rows {
-		if n := int(r.num) + 1; n > len(c.index) {
-			c.index = append(c.index, make([]uint16, n-len(c.index))...)
+		if r.present != nil {
+			continue
 		}
-		c.index[r.num] = uint16(i + 1)
+		if n := int(r.num) + 1; n > len(c.byNum) {
+			c.byNum = append(c.byNum, make([]*Row[M], n-len(c.byNum))...)
+		}
+		c.byNum[r.num] = &c.rows[i]
 	}
 	c.pool.New = func() any { return new(M) }
+	c.used.New = c.pool.New
 	return c
 }
 
@@ -139,6 +168,12 @@ func (c *Codec[M]) Return(m *M) {
 	c.pool.Put(m)
 }
 
+// BorrowUsed is Borrow for a message that is overwritten anyway: it is not zero.
+func (c *Codec[M]) BorrowUsed() *M { return c.used.Get().(*M) }
+
+// ReturnUsed gives back what BorrowUsed gave out.
+func (c *Codec[M]) ReturnUsed(m *M) { c.used.Put(m) }
+
 // Name is the kernel's name of an attribute that has a row, or "".
 func (c *Codec[M]) Name(num uint16) string {
 	if row := c.row(num); row != nil {
@@ -148,32 +183,43 @@ func (c *Codec[M]) Name(num uint16) string {
 }
 
 func (c *Codec[M]) row(num uint16) *Row[M] {
-	if int(num) >= len(c.index) || c.index[num] == 0 {
-		return nil
+	if int(num) < len(c.byNum) {
+		return c.byNum[num]
 	}
-	return &c.rows[c.index[num]-1]
+	return nil
 }
 
 // Append appends the attributes that are set in m, then those that were kept.
 // On an error, an [*Error], it returns b as it was.
 func (c *Codec[M]) Append(b []byte, m *M) ([]byte, error) {
 	start := len(b)
-	for i := range c.rows {
+	for i := 0; i < len(c.rows); i++ {
 		row := &c.rows[i]
-		at := len(b)
-		// The header is written first and given its length afterwards.
-		out, set, err := row.put(appendHeader(b, row.num, 0), m)
-		switch n := len(out) - at - headerLen; {
-		case err != nil:
-			return b[:start], &Error{row.name(), err}
-		case !set:
-			// out may be a longer view of the same array; b is not.
-		case n > MaxPayload:
-			return b[:start], &Error{row.name(), fmt.Errorf("%d bytes do not fit into an attribute", n)}
-		default:
-			appendHeader(out[:at], row.num|row.flag, n)
-			b = pad(out, n)
+		if row.put == nil { // a section, or what is never written
+			if row.present != nil && !row.present(m) {
+				i += len(row.rows)
+			}
+			continue
 		}
+		at := len(b)
+		if cap(b)-at < headerLen {
+			b = slices.Grow(b, 128) // a few attributes
+		}
+		// The header's place is left open until the length is known. Most
+		// rows have nothing to say, and then b is as it was.
+		out, set, err := row.put(b[:at+headerLen], m)
+		if err != nil {
+			return b[:start], &Error{row.name(), err}
+		}
+		if !set {
+			continue
+		}
+		n := len(out) - at - headerLen
+		if n > MaxPayload {
+			return b[:start], &Error{row.name(), fmt.Errorf("%d bytes do not fit into an attribute", n)}
+		}
+		putHeader(out[at:], row.num|row.flag, n)
+		b = pad(out, n)
 	}
 	return append(b, c.kept(m)...), nil
 }
@@ -186,11 +232,15 @@ var errTruncated = errors.New("attribute is cut off or has no valid length")
 // error is an [*Error], or says that b is no sequence of attributes.
 func (c *Codec[M]) Decode(b []byte, m *M) error {
 	for len(b) > 0 {
-		num, payload, _, rest, ok := next(b)
-		if !ok {
+		if len(b) < headerLen {
 			return errTruncated
 		}
-		b = rest
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < headerLen || n > len(b) {
+			return errTruncated
+		}
+		num, payload := binary.NativeEndian.Uint16(b[2:]), b[headerLen:n:n]
+		b = b[min(padded(n), len(b)):]
 		row := c.row(num & typeMask)
 		if row == nil {
 			c.keep(m, num, payload)

@@ -333,3 +333,37 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// The rows of a section are written in their place if it is present, and read
+// in any case.
+func TestSection(t *testing.T) {
+	type pair struct {
+		a, b, c uint8
+		unknown string
+	}
+	c := NewCodec(func(m *pair) *string { return &m.unknown },
+		Field(uapi.FRA(1), U8, func(m *pair) *uint8 { return &m.a }),
+		Section(func(m *pair) bool { return m.b == 2 },
+			Field(uapi.FRA(2), U8, func(m *pair) *uint8 { return &m.b }),
+			Drop[pair](uapi.FRA(4))),
+		Field(uapi.FRA(3), U8, func(m *pair) *uint8 { return &m.c }))
+	for _, tt := range []struct {
+		m    pair
+		want string
+	}{
+		{pair{a: 1, b: 2, c: 3}, "0500 0100 =01 =000000 0500 0200 =02 =000000 0500 0300 =03 =000000"},
+		{pair{a: 1, b: 9, c: 3}, "0500 0100 =01 =000000 0500 0300 =03 =000000"},
+		{pair{b: 2}, "0500 0200 =02 =000000"},
+	} {
+		if got, err := c.Append(nil, &tt.m); err != nil || !bytes.Equal(got, recorded(t, tt.want)) {
+			t.Errorf("%+v: got %x, %v, want %s", tt.m, got, err, tt.want)
+		}
+	}
+	var got pair
+	if err := c.Decode(recorded(t, "0500 0200 =09 =000000 0400 0400"), &got); err != nil || got != (pair{b: 9}) {
+		t.Errorf("decoded %+v, %v", got, err)
+	}
+	if name := c.Name(2); name != "FRA_SRC" || c.Name(0) != "" {
+		t.Errorf("names %q and %q", name, c.Name(0))
+	}
+}

@@ -14,12 +14,19 @@ type Kind[V any] struct {
 	Append func(b []byte, v V) ([]byte, error)
 	// Decode reads the payload. An error says what is wrong with it.
 	Decode func(p []byte) (V, error)
+
+	// A kind of fixed size has also what Append and Decode are made of, which
+	// saves calls where there are many.
+	size int
+	put  func(b []byte, v V) []byte
+	get  func(p []byte) V
 }
 
 // fixed is the Kind of a payload of exactly n bytes. A longer one is read
 // from its start, as the kernel reads it.
 func fixed[V any](n int, put func([]byte, V) []byte, get func([]byte) V) Kind[V] {
 	return Kind[V]{
+		size: n, put: put, get: get,
 		Append: func(b []byte, v V) ([]byte, error) { return put(b, v), nil },
 		Decode: func(p []byte) (V, error) {
 			if len(p) < n {
@@ -57,6 +64,15 @@ func U32[V ~uint32]() Kind[V] {
 	return fixed(4,
 		func(b []byte, v V) []byte { return binary.NativeEndian.AppendUint32(b, uint32(v)) },
 		func(p []byte) V { return V(binary.NativeEndian.Uint32(p)) })
+}
+
+// DecodeU32 reads a uint32 in host byte order.
+func DecodeU32[V ~uint32](p []byte, v *V) error {
+	if len(p) < 4 {
+		return lengthError{len(p), 4}
+	}
+	*v = V(binary.NativeEndian.Uint32(p))
+	return nil
 }
 
 // Halves is a uint32 in host byte order that holds two numbers.

@@ -37,16 +37,23 @@ func AppendU32[A Number](b []byte, num A, v uint32) []byte {
 
 // appendHeader appends the header of an attribute with n bytes of payload.
 func appendHeader(b []byte, num uint16, n int) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(headerLen+n))
-	return binary.NativeEndian.AppendUint16(b, num)
+	b = append(b, 0, 0, 0, 0)
+	putHeader(b[len(b)-headerLen:], num, n)
+	return b
+}
+
+// putHeader writes the header of an attribute with n bytes of payload.
+func putHeader(b []byte, num uint16, n int) {
+	binary.NativeEndian.PutUint16(b, uint16(headerLen+n))
+	binary.NativeEndian.PutUint16(b[2:], num)
 }
 
 // pad appends the zeros that follow n bytes of payload.
 func pad(b []byte, n int) []byte {
-	for range padded(n) - n {
-		b = append(b, 0)
+	if n%align == 0 {
+		return b
 	}
-	return b
+	return append(b, "\x00\x00\x00"[:padded(n)-n]...)
 }
 
 // next cuts the first attribute off b: its type with all flag bits, its

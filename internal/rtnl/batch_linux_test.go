@@ -1,6 +1,7 @@
 package rtnl_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -102,14 +103,53 @@ func TestKernelBatchOfLargeRequests(t *testing.T) {
 	clean(t, c)
 }
 
+// With small buffers fewer requests go into a send, and none of them and of the
+// answers are lost.
+func TestKernelBatchSmallBuffers(t *testing.T) {
+	for _, size := range []int{1, 4096, 20_000} {
+		c := dial(t)
+		if err := c.SetBuffers(size, size); err != nil {
+			t.Fatal(err)
+		}
+		errs, err := c.Batch(fill(1000, func(int) netlink.Message { return backward(0) }))
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		for i, err := range errs {
+			if !errors.Is(err, unix.EINVAL) {
+				t.Fatalf("%d bytes: request %d: got %v, want EINVAL", size, i, err)
+			}
+		}
+		clean(t, c)
+	}
+}
+
+// A send that the socket finds too large is halved.
+func TestKernelBatchHalved(t *testing.T) {
+	c := dial(t)
+	if err := c.SetBuffers(1<<20, 1); err != nil {
+		t.Fatal(err)
+	}
+	c.Overdo()
+	errs, err := c.Batch(fill(1000, func(i int) netlink.Message { return rule(uapi.RTM_NEWRULE, add, uint32(1001-i)) }))
+	if err := errors.Join(append(errs, err)...); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(numbers(t, c, ruleDump())); got != 1000 {
+		t.Errorf("%d rules, want 1000", got)
+	}
+	clean(t, c)
+}
+
 // With a receive queue that is too small for a batch the kernel drops answers,
 // and goes on dropping until the queue is empty. That is an error, no hang, and
 // the next request works.
 func TestKernelQueueOverruns(t *testing.T) {
 	c := dial(t)
-	if err := c.SetReadBuffer(4096); err != nil {
+	if err := c.SetBuffers(4096, 1<<20); err != nil {
 		t.Fatal(err)
 	}
+	c.Overdo()
 	_, err := c.Batch(fill(rtnl.MaxBatch, func(int) netlink.Message { return backward(0) }))
 	var op *netlink.OpError
 	if !errors.Is(err, unix.ENOBUFS) || !errors.As(err, &op) {
@@ -122,9 +162,10 @@ func TestKernelQueueOverruns(t *testing.T) {
 // fit into a receive queue that has no room for one answer a request.
 func TestKernelBatchAcknowledgedOnce(t *testing.T) {
 	c := dial(t)
-	if err := c.SetReadBuffer(4096); err != nil {
+	if err := c.SetBuffers(4096, 1<<20); err != nil {
 		t.Fatal(err)
 	}
+	c.Overdo()
 	addRules(t, c, 3*rtnl.MaxBatch)
 	expect(t, "rules", numbers(t, c, ruleDump()), upTo(3*rtnl.MaxBatch))
 	clean(t, c)
@@ -218,4 +259,44 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Each question has its own answer, in order, also where answers are errors,
+// where they do not fit into the queue together, and through any Executor.
+func TestKernelAsk(t *testing.T) {
+	l := lab.Test(t)
+	plain, err := netlink.Dial(unix.NETLINK_ROUTE, l.NS("a").Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	own, small := dial(t), dial(t)
+	if err := small.SetBuffers(1, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	small.Overdo() // so that it is answers that are lost
+	const n = 1000
+	reqs := fill(n, func(i int) netlink.Message {
+		to := []byte{127, 0, byte(i >> 8), byte(i)}
+		if (i-1)%10 == 3 {
+			to[0] = 10 // unreachable
+		}
+		return lookup(0, to...)
+	})
+	for name, c := range map[string]rtnl.Executor{"own": own, "small": small, "plain": plain} {
+		next := 0
+		err := rtnl.Ask(c, reqs, func(i int, m netlink.Message, err error) {
+			if i != next {
+				t.Fatalf("%s: answer %d, want %d", name, i, next)
+			}
+			next++
+			if bad := i%10 == 3; bad != errors.Is(err, unix.ENETUNREACH) || !bad && !bytes.Contains(m.Data, reqs[i].Data[16:20]) {
+				t.Errorf("%s: question %d: %v, % x", name, i, err, m.Data)
+			}
+		})
+		if err != nil || next != n {
+			t.Errorf("%s: %d answers, error %v", name, next, err)
+		}
+	}
+	clean(t, own)
 }

@@ -24,12 +24,26 @@ type Conn struct {
 	pid uint32
 	to  unix.SockaddrNetlink // the kernel
 
+	// What one send takes: see limits.
+	maxBatch, maxBytes int
+
 	mu   sync.Mutex // of what follows, and of the exchange of request and replies
+	io   transfer
 	seq  uint32
 	wbuf []byte
 	rbuf []byte
 	dump *dump  // the one that the kernel is in the middle of, if any
 	free []byte // the buffer of the last finished dump
+}
+
+// A transfer is what one system call is about. The functions that make the
+// calls are made once, so that a call allocates nothing.
+type transfer struct {
+	send, recv func(fd uintptr)
+	buf        []byte
+	n          int
+	err        error
+	calls      int // how many there were
 }
 
 var (
@@ -70,14 +84,57 @@ func (c *Conn) setup() error {
 		return err
 	}
 	c.raw = raw
-	var nameErr error
-	err = raw.Control(func(fd uintptr) {
-		var sa unix.Sockaddr
-		if sa, nameErr = unix.Getsockname(int(fd)); nameErr == nil {
-			c.pid = sa.(*unix.SockaddrNetlink).Pid
+	c.io.send = func(fd uintptr) {
+		c.io.err = unix.EINTR
+		for c.io.err == unix.EINTR {
+			c.io.calls++
+			c.io.err = unix.Sendto(int(fd), c.io.buf, 0, &c.to)
 		}
-	})
-	return errors.Join(err, nameErr)
+	}
+	c.io.recv = func(fd uintptr) {
+		c.io.err = unix.EINTR
+		for c.io.err == unix.EINTR {
+			c.io.calls++
+			c.io.n, c.io.err = unix.Read(int(fd), c.io.buf) // the socket does not block
+		}
+	}
+	var inner error
+	err = raw.Control(func(fd uintptr) { inner = c.setupSocket(int(fd)) })
+	return errors.Join(err, inner)
+}
+
+func (c *Conn) setupSocket(fd int) error {
+	// A connected socket takes no messages from other processes. There may be
+	// some from before.
+	if err := unix.Connect(fd, &c.to); err != nil {
+		return err
+	}
+	for err := error(nil); err == nil; {
+		_, err = unix.Read(fd, c.rbuf)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	c.pid = sa.(*unix.SockaddrNetlink).Pid
+	return c.limits(fd)
+}
+
+// limits finds out how much the socket's buffers take: of replies, which wait
+// in the receive queue until all requests of a send are done, and of a message
+// to send, which is refused if it is larger than the send buffer less 32 bytes.
+func (c *Conn) limits(fd int) error {
+	recv, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return err
+	}
+	send, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+	if err != nil {
+		return err
+	}
+	c.maxBatch = min(maxBatch, max(recv/replySize, 1))
+	c.maxBytes = min(maxBatchBytes, max(send-32, 0))
+	return nil
 }
 
 // Close closes the socket. Streams in progress end with os.ErrClosed, as does
@@ -87,22 +144,21 @@ func (c *Conn) Close() error { return c.nl.Close() }
 // SyscallConn gives access to the socket.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.nl.SyscallConn() }
 
+// SystemCalls is how often c has sent and received so far.
+func (c *Conn) SystemCalls() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.io.calls
+}
+
 // send writes one datagram of requests. Call with mu held.
 func (c *Conn) send(b []byte) error {
 	c.settle()
-	var sendErr error
-	closed := c.raw.Control(func(fd uintptr) {
-		for {
-			sendErr = unix.Sendto(int(fd), b, 0, &c.to)
-			if sendErr != unix.EINTR {
-				return
-			}
-		}
-	})
-	if closed != nil {
-		sendErr = os.ErrClosed
+	c.io.buf = b
+	if closed := c.raw.Control(c.io.send); closed != nil {
+		c.io.err = os.ErrClosed
 	}
-	return opError("send", sendErr)
+	return opError("send", c.io.err)
 }
 
 // receive reads the next datagram from the kernel into buf. Nothing ever needs
@@ -110,40 +166,28 @@ func (c *Conn) send(b []byte) error {
 // returns, and the next part of a dump when the one before is read. So an
 // empty queue, EAGAIN, means that there is no reply. Call with mu held.
 func (c *Conn) receive(buf []byte) ([]byte, error) {
-	for {
-		n, from, err := c.recvfrom(buf)
-		if errors.Is(err, unix.ENOBUFS) {
-			// Replies were lost, and until the queue is empty all others are.
-			for e := error(nil); e == nil; {
-				_, _, e = c.recvfrom(buf)
-			}
+	n, err := c.recv(buf)
+	if err == unix.ENOBUFS {
+		// Replies were lost, and until the queue is empty all others are.
+		for e := error(nil); e == nil; {
+			_, e = c.recv(buf)
 		}
-		if err != nil {
-			return nil, opError("receive", err)
-		}
-		if sa, ok := from.(*unix.SockaddrNetlink); !ok || sa.Pid != 0 {
-			continue // another process wrote to our port
-		}
-		if n > len(buf) {
-			return nil, opError("receive", errTruncated)
-		}
-		return buf[:n:n], nil
 	}
+	if err != nil {
+		return nil, opError("receive", err)
+	}
+	if n == len(buf) {
+		return nil, opError("receive", errTruncated)
+	}
+	return buf[:n:n], nil
 }
 
-func (c *Conn) recvfrom(buf []byte) (n int, from unix.Sockaddr, err error) {
-	closed := c.raw.Control(func(fd uintptr) {
-		for {
-			n, from, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
-			if err != unix.EINTR {
-				return
-			}
-		}
-	})
-	if closed != nil {
-		err = os.ErrClosed
+func (c *Conn) recv(buf []byte) (int, error) {
+	c.io.buf = buf
+	if closed := c.raw.Control(c.io.recv); closed != nil {
+		return 0, os.ErrClosed
 	}
-	return n, from, err
+	return c.io.n, c.io.err
 }
 
 // receiveFor reads datagrams into buf up to the first that answers one of the

@@ -32,5 +32,8 @@ func (*Conn) Stream(netlink.Message) iter.Seq2[netlink.Message, error] {
 	return func(yield func(netlink.Message, error) bool) { yield(netlink.Message{}, errNoNetlink) }
 }
 
+// Ask fails with errors.ErrUnsupported.
+func (*Conn) Ask([]netlink.Message, func(int, netlink.Message, error)) error { return errNoNetlink }
+
 // Batch fails with errors.ErrUnsupported.
 func (*Conn) Batch([]netlink.Message) ([]error, error) { return nil, errNoNetlink }

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/mdlayher/netlink"
@@ -22,6 +23,13 @@ type Streamer interface {
 // which the fate of requests without an error is unknown.
 type Batcher interface {
 	Batch([]netlink.Message) ([]error, error)
+}
+
+// An Asker sends many requests that have one reply each in few system calls,
+// and calls a function with the reply to each, in order, whose Data is valid
+// during the call, or with an error. The result is a failure of the socket.
+type Asker interface {
+	Ask([]netlink.Message, func(i int, m netlink.Message, err error)) error
 }
 
 // Dump yields the messages with which the kernel answers a dump request. The
@@ -63,6 +71,28 @@ func Replies(c Executor, req netlink.Message) ([]netlink.Message, error) {
 // isData tells a message of rtnetlink from netlink's own control messages,
 // whose types are below NLMSG_MIN_TYPE.
 func isData(m netlink.Message) bool { return m.Header.Type >= 0x10 }
+
+// Ask executes requests that have one reply each, and calls fn with the reply to
+// each, in order. fn must not use c.
+func Ask(c Executor, reqs []netlink.Message, fn func(i int, m netlink.Message, err error)) error {
+	if a, ok := c.(Asker); ok {
+		return a.Ask(reqs, fn)
+	}
+	for i, req := range reqs {
+		msgs, err := Replies(c, req)
+		if err == nil && len(msgs) == 0 {
+			err = errNoReply
+		}
+		if err != nil {
+			fn(i, netlink.Message{}, err)
+			continue
+		}
+		fn(i, msgs[0], nil)
+	}
+	return nil
+}
+
+var errNoReply = errors.New("there is no reply with data")
 
 // Send executes requests that change something, all of them, whether or not one
 // before was refused. Entry i of the result is the answer to request i: there

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"errors"
 	"math"
 
 	"github.com/mdlayher/netlink"
@@ -20,7 +21,7 @@ func (c *Conn) Left() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if _, _, err := c.recvfrom(c.rbuf); err != nil {
+		if _, err := c.recv(c.rbuf); err != nil {
 			return n
 		}
 		n++
@@ -34,8 +35,17 @@ func (c *Conn) WrapAfter(n uint32) {
 	c.seq = math.MaxUint32 - n
 }
 
-// SetReadBuffer sets the size of the receive queue.
-func (c *Conn) SetReadBuffer(n int) error { return c.nl.SetReadBuffer(n) }
+// SetBuffers sets the sizes of the receive and the send buffer.
+func (c *Conn) SetBuffers(recv, send int) error {
+	if err := errors.Join(c.nl.SetReadBuffer(recv), c.nl.SetWriteBuffer(send)); err != nil {
+		return err
+	}
+	var err error
+	return errors.Join(c.raw.Control(func(fd uintptr) { err = c.limits(int(fd)) }), err)
+}
+
+// Overdo has a send take as many requests as the default buffers do.
+func (c *Conn) Overdo() { c.maxBatch, c.maxBytes = maxBatch, maxBatchBytes }
 
 // Dumping reports whether the kernel is in the middle of a dump.
 func (c *Conn) Dumping() bool {

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is the size of a subscription's receive buffer. At 200,000
-// changes a second the default one loses events; from 1 MiB on none are lost
-// by a reader that keeps up.
-const eventBuffer = 8 << 20
+// eventBuffer is the size of a subscription's receive buffer, of which the
+// kernel takes memory only for events that wait. At 200,000 changes a second
+// the default one loses events; from 1 MiB on none are lost by a reader that
+// keeps up. This holds 100,000 for one that is kept from it.
+const eventBuffer = 64 << 20
 
 // A Subscription is a socket that receives the kernel's events.
 type Subscription struct {

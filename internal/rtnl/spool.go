@@ -1,0 +1,55 @@
+package rtnl
+
+import (
+	"encoding/binary"
+	"iter"
+)
+
+// A Spool keeps payloads of messages, one after the other, until it is known how
+// many there are. A listing that is kept in this form first needs no guess at
+// the size of what it is decoded into.
+type Spool struct {
+	chunks [][]byte
+	n      int
+}
+
+// The first chunk is small, as most listings are.
+const (
+	firstChunk = 4 << 10
+	chunkSize  = 256 << 10
+)
+
+// Add keeps a copy of p.
+func (s *Spool) Add(p []byte) {
+	need := 4 + len(p)
+	last := len(s.chunks) - 1
+	if last < 0 || cap(s.chunks[last])-len(s.chunks[last]) < need {
+		size := chunkSize
+		if last < 0 {
+			size = firstChunk
+		}
+		s.chunks = append(s.chunks, make([]byte, 0, max(size, need)))
+		last++
+	}
+	c := binary.NativeEndian.AppendUint32(s.chunks[last], uint32(len(p)))
+	s.chunks[last] = append(c, p...)
+	s.n++
+}
+
+// Len is the number of payloads.
+func (s *Spool) Len() int { return s.n }
+
+// All yields the payloads in the order in which they were added.
+func (s *Spool) All() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, c := range s.chunks {
+			for len(c) > 0 {
+				n := 4 + int(binary.NativeEndian.Uint32(c))
+				if !yield(c[4:n:n]) {
+					return
+				}
+				c = c[n:]
+			}
+		}
+	}
+}

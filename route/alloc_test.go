@@ -1,0 +1,37 @@
+package route
+
+import (
+	"testing"
+)
+
+// Encoding into a buffer that is large enough and decoding into any value cost
+// no allocation, except of what the value holds: next hops, strings.
+func TestAllocations(t *testing.T) {
+	for _, s := range []string{
+		"10.1.2.0/24 via 192.168.9.1 dev if7 table 1000 proto static metric 100 src 192.168.9.2",
+		"2001:db8::/64 via fe80::1 dev if7 table 1000 metric 1024 pref medium mtu 1400",
+		"default nhid 5 table 20",
+	} {
+		r := parse(t, s)
+		b := make([]byte, 0, 512)
+		if n := testing.AllocsPerRun(100, func() {
+			var err error
+			if b, err = r.AppendBinary(b[:0]); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: encoding allocates %v times, want 0", s, n)
+		}
+		var got Route
+		if n := testing.AllocsPerRun(100, func() {
+			if err := got.UnmarshalBinary(b); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: decoding allocates %v times, want 0", s, n)
+		}
+		if !got.Equal(r) {
+			t.Errorf("%s: decoded %s", s, got)
+		}
+	}
+}

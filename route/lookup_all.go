@@ -1,0 +1,88 @@
+package route
+
+import (
+	"context"
+	"iter"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+)
+
+// lookups is how many queries of many are asked together.
+const lookups = 128
+
+// LookupAll is [Lookup] for many packets. It yields one result for each query,
+// in order: the route, or the error that Lookup returns. Many queries go to the
+// kernel in one system call.
+//
+// If ctx ends, or the socket fails, that error is the last result. The loop may
+// use c, and may end early.
+func LookupAll(ctx context.Context, c Conn, queries []Query) iter.Seq2[Route, error] {
+	return func(yield func(Route, error) bool) {
+		var l looking
+		for len(queries) > 0 {
+			some := queries[:min(len(queries), lookups)]
+			queries = queries[len(some):]
+			err := ctx.Err()
+			if err == nil {
+				err = l.ask(c, some)
+			}
+			if err != nil {
+				yield(Route{}, &rtnl.Error{Package: "route", Verb: "lookup", Err: err})
+				return
+			}
+			for i := range some {
+				if !yield(l.results[i].route, l.results[i].err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A looking is a part of many lookups.
+type looking struct {
+	data    []byte
+	reqs    []netlink.Message
+	places  []int // of reqs in results
+	results []result
+}
+
+type result struct {
+	route Route
+	err   error
+}
+
+// ask fills in the results of the queries.
+func (l *looking) ask(c Conn, queries []Query) error {
+	if l.results == nil {
+		l.results = make([]result, len(queries)) // the first part is the largest
+	}
+	l.data, l.reqs, l.places = l.data[:0], l.reqs[:0], l.places[:0]
+	for i := range queries {
+		q := &queries[i]
+		l.results[i] = result{}
+		err := q.check()
+		start := len(l.data)
+		if err == nil {
+			l.data, err = q.append(l.data)
+		}
+		if err != nil {
+			l.results[i].err = q.failed(nil, err)
+			continue
+		}
+		// Should data grow, the part so far stays where it is.
+		l.reqs = append(l.reqs, lookupRequest(l.data[start:len(l.data):len(l.data)]))
+		l.places = append(l.places, i)
+	}
+	return rtnl.Ask(c, l.reqs, func(i int, m netlink.Message, err error) {
+		r := &l.results[l.places[i]]
+		if err == nil {
+			err = r.route.UnmarshalBinary(m.Data)
+		}
+		if err != nil {
+			r.err = queries[l.places[i]].failed(l.reqs[i].Data, err)
+		}
+	})
+}

@@ -1,0 +1,74 @@
+//go:build linux
+
+package rule
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/route"
+)
+
+// benchSize is the number of rules that are listed and added at once.
+const benchSize = 5_000
+
+// benchmarked makes a namespace, and many rules.
+func benchmarked(b *testing.B) (*route.Socket, []Rule) {
+	b.Helper()
+	c, err := route.Dial(lab.Test(b).NS("a").Config())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	rules := make([]Rule, benchSize)
+	for i := range rules {
+		rules[i] = Rule{
+			From:  netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32),
+			Table: 20, Priority: Pref(uint32(1000 + i)),
+		}
+	}
+	return c, rules
+}
+
+func BenchmarkAll(b *testing.B) {
+	c, rules := benchmarked(b)
+	if err := AddAll(b.Context(), c, rules); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range All(b.Context(), c, Filter{Family: route.IPv4}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	c, rules := benchmarked(b)
+	if err := AddAll(b.Context(), c, rules); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, err := List(b.Context(), c, Filter{Table: 20}); err != nil || len(got) != benchSize {
+			b.Fatalf("%d rules, %v", len(got), err)
+		}
+	}
+}
+
+// BenchmarkAddAll adds many rules and flushes them.
+func BenchmarkAddAll(b *testing.B) {
+	c, rules := benchmarked(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := AddAll(b.Context(), c, rules); err != nil {
+			b.Fatal(err)
+		}
+		if n, err := Flush(b.Context(), c, Filter{Table: 20}); n != benchSize || err != nil {
+			b.Fatalf("flushed %d, %v", n, err)
+		}
+	}
+}
