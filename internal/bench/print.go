@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// count is n with commas.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// nanos is a time in the unit that suits it.
+func nanos(n float64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%.0f ns", n)
+	case n < 10_000:
+		return fmt.Sprintf("%.2f µs", n/1e3)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f µs", n/1e3)
+	}
+	return fmt.Sprintf("%.1f ms", n/1e6)
+}
+
+func mebibytes(n float64) string {
+	if math.Abs(n) < 1<<20 {
+		return "< 1 MiB"
+	}
+	return fmt.Sprintf("%.0f MiB", n/(1<<20))
+}
+
+// verdict says whether the targets are met.
+func (r *result) verdict() string {
+	var missed []string
+	for _, t := range r.row.targets {
+		if ok, got := t.met(r); !ok {
+			missed = append(missed, got)
+		}
+	}
+	if len(missed) == 0 {
+		return "met"
+	}
+	s := "**missed**: " + strings.Join(missed, ", ")
+	if r.row.note != "" {
+		s += "; " + r.row.note
+	}
+	return s
+}
+
+func (r *result) targetText() string {
+	var all []string
+	for _, t := range r.row.targets {
+		all = append(all, t.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// time is the median time for one thing.
+func (r *result) time(who string) string {
+	n, ok := r.per(who, cpu)
+	if !ok {
+		return "–"
+	}
+	return nanos(n)
+}
+
+// cell is the time of another, and its multiple of ours.
+func (r *result) cell(who string) string {
+	x, ok := r.ratio(who, ours)
+	if !ok {
+		return "–"
+	}
+	return fmt.Sprintf("%s, %s ×", r.time(who), factor(x.median))
+}
+
+func factor(x float64) string {
+	if x < 10 {
+		return fmt.Sprintf("%.1f", x)
+	}
+	return fmt.Sprintf("%.0f", x)
+}
+
+// own is our time, and what multiple of the raw limit it is, from the least to
+// the most of the rounds.
+func (r *result) own() string {
+	s := r.time(ours)
+	if x, ok := r.ratio(ours, limit); ok {
+		s += fmt.Sprintf(", **%.2f × raw** (%.2f to %.2f)", x.median, x.low, x.high)
+	}
+	return s
+}
+
+// markdown prints the table that the README shows.
+func markdown(w io.Writer, results []*result) {
+	fmt.Fprintf(w, "| work | target | raw limit | policyroute | %s | %s | ip(8) | |\n", vish, jsim)
+	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- | --- |")
+	for _, r := range results {
+		program := ip
+		if _, ok := r.samples[ipBatch]; ok {
+			program = ipBatch
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.row.name, r.targetText(),
+			r.time(limit), r.own(), r.cell(vish), r.cell(jsim), r.cell(program), r.verdict())
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, "What one of them costs beside time, with the growth of the process's memory at its highest in a run:")
+	fmt.Fprintln(w)
+	fmt.Fprintf(w, "| work | allocations: policyroute, %s, %s | bytes allocated | memory | system calls: raw, policyroute |\n", vish, jsim)
+	fmt.Fprintln(w, "| --- | --- | --- | --- | --- |")
+	for _, r := range results {
+		three := func(text func(who string) string) string {
+			return text(ours) + ", " + text(vish) + ", " + text(jsim)
+		}
+		number := func(of func(sample) float64) func(string) string {
+			return func(who string) string {
+				n, ok := r.per(who, of)
+				if !ok {
+					return "–"
+				}
+				return fmt.Sprintf("%.0f", n)
+			}
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s, %s |\n", r.row.name, three(number(allocs)), three(number(octets)),
+			three(func(who string) string {
+				n, ok := r.per(who, func(s sample) float64 { return float64(s.peak) * float64(r.row.n) })
+				if !ok {
+					return "–"
+				}
+				return mebibytes(n / float64(r.row.n))
+			}), r.calls(limit), r.calls(ours))
+	}
+}
+
+// calls is the median number of system calls for one thing.
+func (r *result) calls(who string) string {
+	n, ok := r.per(who, func(s sample) float64 { return float64(s.calls) })
+	if !ok || n < 0 {
+		return "–"
+	}
+	return strconv.FormatFloat(n, 'g', 2, 64)
+}
+
+// plain prints one line for each subject of a row.
+func plain(w io.Writer, r *result) {
+	fmt.Fprintf(w, "%s: %s\n", r.row.name, r.verdict())
+	for _, s := range r.row.subjects {
+		samples := r.samples[s.who]
+		if len(samples) == 0 {
+			continue
+		}
+		total := func(of func(sample) time.Duration) time.Duration {
+			n, _ := r.per(s.who, func(s sample) float64 { return float64(of(s)) })
+			return time.Duration(n * float64(r.row.n)).Round(10 * time.Microsecond)
+		}
+		n, _ := r.per(s.who, allocs)
+		b, _ := r.per(s.who, octets)
+		p, _ := r.per(s.who, func(s sample) float64 { return float64(s.peak) })
+		fmt.Fprintf(w, "  %-22s %10s each", s.who, r.time(s.who))
+		if x, ok := r.ratio(s.who, limit); ok {
+			fmt.Fprintf(w, "  %7.2f × raw (%.2f to %.2f)", x.median, x.low, x.high)
+		}
+		fmt.Fprintf(w, "  wall %v user %v sys %v  %.1f allocs %.0f B each  peak %s  calls %s\n",
+			total(func(s sample) time.Duration { return s.wall }), total(func(s sample) time.Duration { return s.user }),
+			total(func(s sample) time.Duration { return s.sys }), n, b, mebibytes(p*float64(r.row.n)), r.calls(s.who))
+	}
+}
+
+// watchTable prints what subscribers saw.
+func watchTable(w io.Writer, seen []watched, total int) {
+	fmt.Fprintf(w, "| watching %s changes at full speed | lost | told | state afterwards |\n| --- | --- | --- | --- |\n", count(total))
+	for _, x := range seen {
+		state := "exact"
+		if !x.exact {
+			state = "wrong"
+		}
+		fmt.Fprintf(w, "| %s | %s (%s a second) | %s | %s |\n", x.who, percent(total-x.seen, total),
+			count(int(float64(total)/x.took.Seconds())), x.loss, state)
+	}
+}
+
+func percent(n, of int) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
+}

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// The tables that rows use.
+const (
+	full  rttables.ID = 2000 // of the big world, filled once
+	small rttables.ID = 3000 // beside it, of 1,000 routes
+	many  rttables.ID = 1000 // filled and emptied
+)
+
+const smallSize = 1000
+
+// listing rows are over a table of the big world that has n routes in it.
+
+// growing are `All` over a table that is filled to a hundredth, a tenth and all
+// of n, and ten times that, and then `List` of the small table beside it.
+func (w *world) growing(n int) []row {
+	var rows []row
+	for _, size := range []int{n / 100, n / 10, n, 10 * n} {
+		r := w.allRow(size)
+		if size < 10*n {
+			r.targets = r.targets[:1]
+		}
+		rows = append(rows, r)
+	}
+	return append(rows, w.besideRow(10*n))
+}
+
+func (w *world) allRow(n int) row {
+	before := func() error { return w.fillTo(n) }
+	r := row{
+		name: fmt.Sprintf("`All` over %s routes", count(n)), n: n,
+		targets: []target{{"raw", 1.15}, {"peak", 2}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(full)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.all(route.Filter{Family: route.IPv4, Table: full}) }},
+			{who: vish, run: func() (n int, err error) {
+				err = w.vish.RouteListFilteredIter(netlink.FAMILY_V4, &netlink.Route{Table: int(full)}, netlink.RT_FILTER_TABLE,
+					func(netlink.Route) bool { n++; return true })
+				return n, err
+			}},
+			{who: jsim, run: func() (int, error) { return w.jsimList(full) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(full)) }},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].before = before
+	}
+	return r
+}
+
+// fillTo fills the table full up to n routes.
+func (w *world) fillTo(n int) error {
+	if n <= w.filled {
+		return nil
+	}
+	err := w.fill(w.filled, n, full)
+	w.filled = n
+	return err
+}
+
+func (w *world) all(f route.Filter) (n int, err error) {
+	for _, err := range route.All(w.ctx, w.conn, f) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// jsimList lists all tables, which is all that rtnetlink does, and counts one.
+func (w *world) jsimList(table rttables.ID) (n int, err error) {
+	msgs, err := w.jsim.Route.List()
+	for i := range msgs {
+		if msgs[i].Family == unix.AF_INET && msgs[i].Attributes.Table == uint32(table) {
+			n++
+		}
+	}
+	return n, err
+}
+
+func (w *world) besideRow(beside int) row {
+	return row{
+		name: fmt.Sprintf("`List` of a table of %s beside one of %s", count(smallSize), count(beside)), n: smallSize,
+		targets: []target{{"raw", 1.3}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(small)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(small) }},
+			{who: vish, run: func() (int, error) { return w.vishList(small) }},
+			{who: jsim, run: func() (int, error) { return w.jsimList(small) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(small)) }},
+		},
+	}
+}
+
+func (w *world) list(table rttables.ID) (int, error) {
+	routes, err := route.List(w.ctx, w.conn, route.Filter{Family: route.IPv4, Table: table})
+	return len(routes), err
+}
+
+func (w *world) vishList(table rttables.ID) (int, error) {
+	routes, err := w.vish.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: int(table)}, netlink.RT_FILTER_TABLE)
+	return len(routes), err
+}
+
+// listRow is over the table many, which it fills.
+func (w *world) listRow(n int) row {
+	filled := false
+	before := func() error {
+		if filled {
+			return nil
+		}
+		filled = true
+		return w.fill(0, n, many)
+	}
+	r := row{
+		name: fmt.Sprintf("`List` of %s routes into a slice", count(n)), n: n,
+		targets: []target{{"raw", 2}, {"bytes", 320}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(many)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(many) }},
+			{who: vish, run: func() (int, error) { return w.vishList(many) }},
+			{who: jsim, run: func() (int, error) { return w.jsimList(many) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(many)) }},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].before = before
+	}
+	return r
+}
+
+// writing rows start from and end with an empty table.
+
+func (w *world) addRow(n int) (row, error) {
+	messages, err := w.payloads(n, many)
+	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
+	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
+	r := row{
+		name: fmt.Sprintf("add %s routes in a batch", count(n)), n: n, targets: []target{{"raw", 1.1}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(adds) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) {
+				var b route.Batch
+				for i := range n {
+					b.Add(w.route(i, many))
+				}
+				return n, b.Do(w.ctx, w.conn)
+			}},
+			{who: vish, run: func() (int, error) {
+				return each(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, many)) })
+			}},
+			{who: jsim, run: func() (int, error) {
+				return each(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, many)) })
+			}},
+			{who: ipBatch, programs: true, run: w.ipBatch(n, "route add ", many)},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].after = func() error {
+			return errors.Join(w.expect(n, many), w.raw.write(deletes), w.expect(0, many))
+		}
+	}
+	return r, err
+}
+
+// expect checks how many routes a table has.
+func (w *world) expect(n int, table rttables.ID) error {
+	got, err := w.raw.walk(dump(table))
+	if errors.Is(err, unix.ENOENT) { // no such table
+		err = nil
+	}
+	if err == nil && got != n {
+		err = fmt.Errorf("the table has %d routes, want %d", got, n)
+	}
+	return err
+}
+
+func (w *world) ipBatch(n int, verb string, table rttables.ID) func() (int, error) {
+	var text strings.Builder
+	for i := range n {
+		text.WriteString(verb + w.ipRoute(i, table) + "\n")
+	}
+	return func() (int, error) {
+		_, err := w.ip(text.String(), "-batch", "-")
+		return n, err
+	}
+}
+
+func (w *world) deleteRow(n int) (row, error) {
+	messages, err := w.payloads(n, many)
+	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
+	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
+	r := row{
+		name: fmt.Sprintf("delete %s routes in a batch", count(n)), n: n, targets: []target{{"raw", 1.1}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(deletes) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) {
+				var b route.Batch
+				for i := range n {
+					b.Delete(w.route(i, many))
+				}
+				return n, b.Do(w.ctx, w.conn)
+			}},
+			{who: vish, run: func() (int, error) {
+				return each(n, func(i int) error { return w.vish.RouteDel(w.vishRoute(i, many)) })
+			}},
+			{who: jsim, run: func() (int, error) {
+				return each(n, func(i int) error { return w.jsim.Route.Delete(w.jsimRoute(i, many)) })
+			}},
+			{who: ipBatch, programs: true, run: w.ipBatch(n, "route del ", many)},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, many)) }
+		r.subjects[i].after = func() error { return w.expect(0, many) }
+	}
+	return r, err
+}
+
+// flushRow: the raw limit turns what it reads of the dump into requests to
+// delete, and looks once more. Of the peers only ip has a flush; with the
+// others it is a list and a delete each.
+func (w *world) flushRow(n int) (row, error) {
+	messages, err := w.payloads(n, many)
+	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
+	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
+	r := row{
+		name: fmt.Sprintf("flush a table of %s", count(n)), n: n, targets: []target{{"raw", 1.25}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) {
+				return n, errors.Join(w.expect(n, many), w.raw.write(deletes), w.expect(0, many))
+			}},
+			{who: ours, calls: w.connCalls, run: func() (int, error) {
+				return route.Flush(w.ctx, w.conn, route.Filter{Family: route.IPv4, Table: many})
+			}},
+			{who: vish, run: func() (int, error) {
+				routes, err := w.vish.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: int(many)}, netlink.RT_FILTER_TABLE)
+				if err != nil {
+					return 0, err
+				}
+				return each(len(routes), func(i int) error { return w.vish.RouteDel(&routes[i]) })
+			}},
+			{who: jsim, run: func() (int, error) {
+				msgs, err := w.jsim.Route.List()
+				if err != nil {
+					return 0, err
+				}
+				var mine []rtnetlink.RouteMessage
+				for _, m := range msgs {
+					if m.Attributes.Table == uint32(many) {
+						mine = append(mine, m)
+					}
+				}
+				return each(len(mine), func(i int) error { return w.jsim.Route.Delete(&mine[i]) })
+			}},
+			{who: ip, programs: true, run: func() (int, error) {
+				_, err := w.ip("", "route", "flush", "table", fmt.Sprint(many))
+				return n, err
+			}},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, many)) }
+		r.subjects[i].after = func() error { return w.expect(0, many) }
+	}
+	return r, err
+}
+
+// oneRow adds routes one by one, each acknowledged before the next.
+func (w *world) oneRow() (row, error) {
+	const n = 2000
+	messages, err := w.payloads(n, many)
+	one := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 1, messages)
+	r := row{
+		name: "one acknowledged add", n: n, targets: []target{{"raw", 1.2}},
+		subjects: []subject{
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(one) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) {
+				return each(n, func(i int) error { return route.Add(w.ctx, w.conn, w.route(i, many)) })
+			}},
+			{who: vish, run: func() (int, error) {
+				return each(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, many)) })
+			}},
+			{who: jsim, run: func() (int, error) {
+				return each(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, many)) })
+			}},
+		},
+	}
+	for i := range r.subjects {
+		r.subjects[i].after = func() error {
+			_, err := route.Flush(w.ctx, w.conn, route.Filter{Table: many})
+			return err
+		}
+	}
+	return r, err
+}
+
+// lookupRows look up packets to destinations in main, one by one and many.
+func (w *world) lookupRows() ([]row, error) {
+	const n = 10_000
+	queries := make([]route.Query, n)
+	asked := make([][]byte, n)
+	for i := range queries {
+		queries[i].Dst = dst(i).Addr().Next()
+		p, err := route.Route{Family: route.IPv4}.AppendBinary(nil)
+		if err != nil {
+			return nil, err
+		}
+		p = attribute(p[:unix.SizeofRtMsg], unix.RTA_DST, queries[i].Dst.AsSlice())
+		p[1] = 32 // bits of the destination
+		asked[i] = p
+	}
+	requests := prepare(unix.RTM_GETROUTE, 0, 1, asked)
+	defaults := route.Route{Gateway: gateway}
+	before := func() error { return route.Replace(w.ctx, w.conn, defaults) }
+	one := subject{who: limit, calls: w.rawCalls, before: before, run: func() (int, error) {
+		return each(n, func(i int) error { return w.raw.ask(requests[i]) })
+	}}
+	single := row{
+		name: "`Lookup`, one at a time", n: n, targets: []target{{"raw", 1.25}},
+		subjects: []subject{one,
+			{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
+				return each(n, func(i int) error {
+					_, err := route.Lookup(w.ctx, w.conn, queries[i])
+					return err
+				})
+			}},
+			{who: vish, before: before, run: func() (int, error) {
+				return each(n, func(i int) error {
+					_, err := w.vish.RouteGet(queries[i].Dst.AsSlice())
+					return err
+				})
+			}},
+			{who: jsim, before: before, run: func() (int, error) {
+				return each(n, func(i int) error {
+					_, err := w.jsim.Route.Get(&rtnetlink.RouteMessage{
+						Family: unix.AF_INET, DstLength: 32,
+						Attributes: rtnetlink.RouteAttributes{Dst: queries[i].Dst.AsSlice()},
+					})
+					return err
+				})
+			}},
+		},
+	}
+	all := row{
+		name: "`LookupAll`, many (raw: one at a time)", n: n, targets: []target{{"raw", 0.9}},
+		subjects: []subject{one,
+			{who: ours, calls: w.connCalls, before: before, run: func() (n int, err error) {
+				for _, err := range route.LookupAll(w.ctx, w.conn, queries) {
+					if err != nil {
+						return n, err
+					}
+					n++
+				}
+				return n, nil
+			}},
+		},
+	}
+	return []row{single, all}, nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// A target is what this library has to reach in a row.
+type target struct {
+	of    string // raw, peers, allocs, bytes, peak, programs
+	bound float64
+}
+
+func (t target) String() string {
+	switch t.of {
+	case "raw":
+		return fmt.Sprintf("≤ %g × raw", t.bound)
+	case "peers":
+		return fmt.Sprintf("≥ %g × faster than each Go peer", t.bound)
+	case "programs":
+		return fmt.Sprintf("≥ %g × faster than ip", t.bound)
+	case "allocs":
+		return fmt.Sprintf("%g allocations", t.bound)
+	case "bytes":
+		return fmt.Sprintf("≤ %g B allocated each", t.bound)
+	case "peak":
+		return fmt.Sprintf("memory grows < %g MiB", t.bound)
+	}
+	return t.of
+}
+
+// met compares the medians with the target, and says what it looked at.
+func (t target) met(r *result) (ok bool, got string) {
+	switch t.of {
+	case "raw":
+		x, ok := r.ratio(ours, limit)
+		return ok && round2(x.median) <= t.bound, fmt.Sprintf("%.2f × raw", x.median)
+	case "peers":
+		least := math.Inf(1)
+		for _, who := range []string{vish, jsim} {
+			if x, ok := r.ratio(who, ours); ok {
+				least = min(least, x.median)
+			}
+		}
+		return least >= t.bound && !math.IsInf(least, 1), fmt.Sprintf("%.1f × faster", least)
+	case "programs":
+		x, ok := r.ratio(ip, ours)
+		return ok && x.median >= t.bound, fmt.Sprintf("%.0f × faster than ip", x.median)
+	case "allocs":
+		// The runtime's own are a handful a run.
+		n, ok := r.per(ours, allocs)
+		return ok && math.Round(n) <= t.bound, fmt.Sprintf("%.0f allocations", n)
+	case "bytes":
+		n, ok := r.per(ours, octets)
+		return ok && n <= t.bound, fmt.Sprintf("%.0f B", n)
+	case "peak":
+		n, ok := r.per(ours, func(s sample) float64 { return float64(s.peak) })
+		n *= float64(r.row.n) / (1 << 20)
+		return ok && n < t.bound, fmt.Sprintf("%.1f MiB", n)
+	}
+	return false, "unknown"
+}
+
+func round2(x float64) float64 { return math.Round(x*100) / 100 }
