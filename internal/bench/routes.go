@@ -22,6 +22,12 @@ const (
 
 const smallSize = 1000
 
+// Why targets are missed where they are.
+const (
+	decoding = "where the kernel takes 0.13 µs a route, decoding and passing on 440 bytes is 0.05 µs more"
+	encoding = "encoding is 0.1 µs and the way there as much again, where the kernel takes 1 to 2 µs"
+)
+
 // listing rows are over a table of the big world that has n routes in it.
 
 // growing are `All` over a table that is filled to a hundredth, a tenth and all
@@ -43,6 +49,7 @@ func (w *world) allRow(n int) row {
 	r := row{
 		name: fmt.Sprintf("`All` over %s routes", count(n)), n: n,
 		targets: []target{{"raw", 1.15}, {"peak", 2}},
+		note:    decoding,
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(full)) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.all(route.Filter{Family: route.IPv4, Table: full}) }},
@@ -96,6 +103,7 @@ func (w *world) besideRow(beside int) row {
 	return row{
 		name: fmt.Sprintf("`List` of a table of %s beside one of %s", count(smallSize), count(beside)), n: smallSize,
 		targets: []target{{"raw", 1.3}},
+		note:    "the slice is new memory, 440 bytes a route",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(small)) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(small) }},
@@ -129,6 +137,7 @@ func (w *world) listRow(n int) row {
 	r := row{
 		name: fmt.Sprintf("`List` of %s routes into a slice", count(n)), n: n,
 		targets: []target{{"raw", 2}, {"bytes", 320}},
+		note:    "a `Route` has 440 bytes, and its message is kept until it is known how many there are",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(many)) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(many) }},
@@ -151,6 +160,7 @@ func (w *world) addRow(n int) (row, error) {
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
 		name: fmt.Sprintf("add %s routes in a batch", count(n)), n: n, targets: []target{{"raw", 1.1}},
+		note: encoding,
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(adds) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
@@ -206,6 +216,7 @@ func (w *world) deleteRow(n int) (row, error) {
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
 		name: fmt.Sprintf("delete %s routes in a batch", count(n)), n: n, targets: []target{{"raw", 1.1}},
+		note: encoding,
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(deletes) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
@@ -240,6 +251,7 @@ func (w *world) flushRow(n int) (row, error) {
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
 		name: fmt.Sprintf("flush a table of %s", count(n)), n: n, targets: []target{{"raw", 1.25}},
+		note: "each route is decoded and encoded: the kernel refuses its own flags in a request",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
 				return n, errors.Join(w.expect(n, many), w.raw.write(deletes), w.expect(0, many))
@@ -287,6 +299,7 @@ func (w *world) oneRow() (row, error) {
 	one := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 1, messages)
 	r := row{
 		name: "one acknowledged add", n: n, targets: []target{{"raw", 1.2}},
+		note: encoding,
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(one) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
@@ -332,6 +345,7 @@ func (w *world) lookupRows() ([]row, error) {
 	}}
 	single := row{
 		name: "`Lookup`, one at a time", n: n, targets: []target{{"raw", 1.25}},
+		note: "the raw limit neither encodes nor decodes, which is most of the rest",
 		subjects: []subject{one,
 			{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
 				return each(n, func(i int) error {
@@ -358,6 +372,7 @@ func (w *world) lookupRows() ([]row, error) {
 	}
 	all := row{
 		name: "`LookupAll`, many (raw: one at a time)", n: n, targets: []target{{"raw", 0.9}},
+		note: "each reply is a datagram of its own, and one system call of two is saved",
 		subjects: []subject{one,
 			{who: ours, calls: w.connCalls, before: before, run: func() (n int, err error) {
 				for _, err := range route.LookupAll(w.ctx, w.conn, queries) {

@@ -84,6 +84,7 @@ func (w *world) installRow(n int) (row, error) {
 	r := row{
 		name: fmt.Sprintf("install %s rules (`AddAll`)", count(n)), n: n,
 		targets: []target{{"raw", 1.3}, {"peers", 40}},
+		note:    "the rules are sorted, checked and encoded, which the raw limit had done before",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(adds) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return n, rule.AddAll(w.ctx, w.conn, rules) }},
@@ -135,6 +136,7 @@ func (w *world) listRulesRows(n int) []row {
 	return []row{
 		{
 			name: fmt.Sprintf("`All` over %s rules", count(n)), n: total, targets: []target{{"raw", 1.2}},
+			note: "as for routes: decoding and passing on 256 bytes",
 			subjects: []subject{walk, {who: ours, calls: w.connCalls, before: before, run: func() (n int, err error) {
 				for _, err := range rule.All(w.ctx, w.conn, rule.Filter{Family: route.IPv4}) {
 					if err != nil {
@@ -147,6 +149,7 @@ func (w *world) listRulesRows(n int) []row {
 		},
 		{
 			name: fmt.Sprintf("`List` of %s rules into a slice", count(n)), n: total, targets: []target{{"raw", 2}},
+			note: "the slice is new memory, 256 bytes a rule",
 			subjects: []subject{walk,
 				{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
 					rules, err := rule.List(w.ctx, w.conn, rule.Filter{Family: route.IPv4})

@@ -26,6 +26,7 @@ func (w *world) uplinkRow() (row, error) {
 	r := row{
 		name: "`SourceRoutedUplink`: Install and Remove, checked (raw and ip: six bare requests)", n: n,
 		targets: []target{{"raw", 4}, {"programs", 50}},
+		note:    "it looks at rules, routes, links and addresses before and after, in several times as many system calls",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
 				return each(n, func(int) error { return w.raw.write(six) })
