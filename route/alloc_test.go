@@ -1,8 +1,6 @@
 package route
 
-import (
-	"testing"
-)
+import "testing"
 
 // Encoding into a buffer that is large enough and decoding into any value cost
 // no allocation, except of what the value holds: next hops, strings.
@@ -33,5 +31,23 @@ func TestAllocations(t *testing.T) {
 		if !got.Equal(r) {
 			t.Errorf("%s: decoded %s", s, got)
 		}
+	}
+}
+
+// Queuing a route costs no allocation beyond the growth of the batch.
+func TestBatchAllocations(t *testing.T) {
+	r := parse(t, "10.1.2.0/24 via 192.168.9.1 dev if7 table 1000 proto static")
+	var b Batch
+	queue := func() {
+		for range 100 {
+			b.Add(r)
+			b.Replace(r)
+			b.Delete(r)
+		}
+		b.reset()
+	}
+	queue()
+	if n := testing.AllocsPerRun(100, queue); n != 0 {
+		t.Errorf("queuing 300 routes allocates %v times, want 0", n)
 	}
 }

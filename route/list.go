@@ -233,15 +233,21 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	if payload, err = q.append(make([]byte, 0, requestSize)); err != nil {
 		return Route{}, nil, err
 	}
-	failed := rtnl.Ask(c, []netlink.Message{lookupRequest(payload)}, func(_ int, m netlink.Message, e error) {
-		if err = e; err == nil {
-			err = r.UnmarshalBinary(m.Data)
+	m := codec.Borrow()
+	defer codec.Return(m)
+	var answer error
+	err = rtnl.Ask(c, []netlink.Message{lookupRequest(payload)}, func(_ int, msg netlink.Message, err error) {
+		if answer = err; err == nil {
+			answer = m.decode(msg.Data)
 		}
 	})
-	if failed != nil {
-		err = failed
+	if err == nil {
+		err = answer
 	}
-	return r, payload, err
+	if err != nil {
+		return Route{}, payload, err
+	}
+	return m.Route, payload, nil
 }
 
 // append appends the payload of the request for q.

@@ -67,8 +67,9 @@ func (r *Route) newer() (f []ignorable) {
 	if r.Unknown == "" && r.Encap == nil && len(r.Multipath) == 0 && r.NextHopID == 0 && !r.Gateway.Is6() {
 		return nil // as of most routes
 	}
+	own := *r // a call through a function value has it allocated: not for those
 	for _, x := range ignored {
-		if x.of(r) {
+		if x.of(&own) {
 			f = append(f, x)
 		}
 	}

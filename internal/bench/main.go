@@ -12,7 +12,9 @@
 // what it is on an idle machine it is, nearly, on one with other work, and what
 // the garbage collector does on another processor counts. That of ip is its
 // own, the start included. Allocations and bytes are the runtime's; memory is the
-// highest resident size during a run less that before it, of ip all of it.
+// highest resident size during a run less that before it, of ip all of it. Before
+// each run the process gives back the memory that it does not use, so that who
+// needs new memory meets the time that the kernel takes to make it.
 // System calls are counted where they are made, by the raw limit and by this
 // library; the others have no counter.
 package main
