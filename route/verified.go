@@ -97,7 +97,10 @@ func unknown(num uint16) ignorable {
 // What may change a route that is there could not be undone: before it, a kernel
 // that is not known to be new enough is tried with a route that carries nothing.
 func (r Route) put(ctx context.Context, c Conn, v verb) error {
-	running, _ := uapi.Running()
+	var running uapi.Version
+	if len(r.newer()) > 0 {
+		running, _ = uapi.Running() // a system call
+	}
 	return r.putOn(ctx, c, running, v)
 }
 

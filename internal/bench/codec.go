@@ -22,7 +22,10 @@ func prepareRouteReq(h *netlink.Handle, route *netlink.Route, req *nl.NetlinkReq
 //go:linkname deserializeRoute github.com/vishvananda/netlink.deserializeRoute
 func deserializeRoute(m []byte) (netlink.Route, error)
 
-const copied = "a `Route` of 440 bytes is copied once and made zero once"
+const (
+	copied   = "a `Route` of 440 bytes is copied once and made zero once"
+	rowByRow = "one call for each attribute that there can be"
+)
 
 // codecRows encode and decode one route and one rule: the ones that the other
 // rows are about, as the kernel sends them.
@@ -77,7 +80,7 @@ func (w *world) codecRows() ([]row, error) {
 				return each(n, func(int) error { return new(rtnetlink.RouteMessage).UnmarshalBinary(routeMessage) })
 			}},
 		}},
-		{name: "encode one rule", n: n, targets: targets, subjects: []subject{
+		{name: "encode one rule", n: n, targets: targets, note: rowByRow, subjects: []subject{
 			{who: ours, run: func() (int, error) {
 				return each(n, func(int) (err error) { buf, err = r.AppendBinary(buf[:0]); return err })
 			}},

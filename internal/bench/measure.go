@@ -47,14 +47,20 @@ type sample struct {
 	calls     int    // system calls, −1 unknown
 }
 
-// measure runs s once and checks what it did.
-func (s *subject) measure(n int) (m sample, err error) {
+// measure runs s once and checks what it did. A cold run starts with as little
+// memory as there can be, any other with what earlier runs have left, as in a
+// process that has been at work for a while.
+func (s *subject) measure(n int, cold bool) (m sample, err error) {
 	if s.before != nil {
 		if err := s.before(); err != nil {
 			return m, fmt.Errorf("%s: before: %w", s.who, err)
 		}
 	}
-	debug.FreeOSMemory()
+	if cold {
+		debug.FreeOSMemory()
+	} else {
+		runtime.GC()
+	}
 	who := unix.RUSAGE_SELF
 	if s.programs {
 		who = unix.RUSAGE_CHILDREN
@@ -148,7 +154,7 @@ func (r *result) do(round int) error {
 		if done := r.samples[s.who]; len(done) >= 3 && done[0].cpu > slow {
 			continue
 		}
-		m, err := s.measure(r.row.n)
+		m, err := s.measure(r.row.n, round == 0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.row.name, err)
 		}
@@ -168,6 +174,14 @@ func (r *result) per(who string, of func(sample) float64) (float64, bool) {
 	}
 	slices.Sort(v)
 	return v[len(v)/2], true
+}
+
+// memory is the most that the resident memory grew by in a run.
+func (r *result) memory(who string) (bytes float64, ok bool) {
+	for _, s := range r.samples[who] {
+		bytes = max(bytes, float64(s.peak))
+	}
+	return bytes, len(r.samples[who]) > 0
 }
 
 // A ratio is how the times of two subjects compare in the rounds in which both

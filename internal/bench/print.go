@@ -112,7 +112,7 @@ func markdown(w io.Writer, results []*result) {
 			r.time(limit), r.own(), r.cell(vish), r.cell(jsim), r.cell(program), r.verdict())
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, "What one of them costs beside time, with the growth of the process's memory at its highest in a run:")
+	fmt.Fprintln(w, "What one of them costs beside time, and by how much the process's memory grows in a run:")
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "| work | allocations: policyroute, %s, %s | bytes allocated | memory | system calls: raw, policyroute |\n", vish, jsim)
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- |")
@@ -131,11 +131,11 @@ func markdown(w io.Writer, results []*result) {
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s, %s |\n", r.row.name, three(number(allocs)), three(number(octets)),
 			three(func(who string) string {
-				n, ok := r.per(who, func(s sample) float64 { return float64(s.peak) * float64(r.row.n) })
+				n, ok := r.memory(who)
 				if !ok {
 					return "–"
 				}
-				return mebibytes(n / float64(r.row.n))
+				return mebibytes(n)
 			}), r.calls(limit), r.calls(ours))
 	}
 }
@@ -163,14 +163,14 @@ func plain(w io.Writer, r *result) {
 		}
 		n, _ := r.per(s.who, allocs)
 		b, _ := r.per(s.who, octets)
-		p, _ := r.per(s.who, func(s sample) float64 { return float64(s.peak) })
+		p, _ := r.memory(s.who)
 		fmt.Fprintf(w, "  %-22s %10s each", s.who, r.time(s.who))
 		if x, ok := r.ratio(s.who, limit); ok {
 			fmt.Fprintf(w, "  %7.2f × raw (%.2f to %.2f)", x.median, x.low, x.high)
 		}
 		fmt.Fprintf(w, "  wall %v user %v sys %v  %.1f allocs %.0f B each  peak %s  calls %s\n",
 			total(func(s sample) time.Duration { return s.wall }), total(func(s sample) time.Duration { return s.user }),
-			total(func(s sample) time.Duration { return s.sys }), n, b, mebibytes(p*float64(r.row.n)), r.calls(s.who))
+			total(func(s sample) time.Duration { return s.sys }), n, b, mebibytes(p), r.calls(s.who))
 	}
 }
 

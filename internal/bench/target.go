@@ -54,8 +54,8 @@ func (t target) met(r *result) (ok bool, got string) {
 		n, ok := r.per(ours, octets)
 		return ok && n <= t.bound, fmt.Sprintf("%.0f B", n)
 	case "peak":
-		n, ok := r.per(ours, func(s sample) float64 { return float64(s.peak) })
-		n *= float64(r.row.n) / (1 << 20)
+		n, ok := r.memory(ours)
+		n /= 1 << 20
 		return ok && n < t.bound, fmt.Sprintf("%.1f MiB", n)
 	}
 	return false, "unknown"

@@ -19,8 +19,7 @@ const bufSize = 64 << 10
 // checking. It is safe for concurrent use. A loop over a stream may use the
 // Conn that it reads from: no lock is held while the loop's body runs.
 type Conn struct {
-	nl  *netlink.Conn
-	raw syscall.RawConn
+	raw *socket
 	pid uint32
 	to  unix.SockaddrNetlink // the kernel
 
@@ -66,24 +65,24 @@ func Dial(cfg *netlink.Config) (*Conn, error) {
 	if err != nil {
 		return nil, opError("dial", err)
 	}
-	c := &Conn{nl: nl, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}, rbuf: make([]byte, bufSize)}
-	if err := c.setup(); err != nil {
+	// A refusal need not carry the request, which the caller has.
+	if err := nl.SetOption(netlink.CapAcknowledge, true); err != nil {
 		nl.Close()
+		return nil, opError("dial", err)
+	}
+	raw, err := takeOver(nl)
+	if err != nil {
+		return nil, opError("dial", err)
+	}
+	c := &Conn{raw: raw, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}, rbuf: make([]byte, bufSize)}
+	if err := c.setup(); err != nil {
+		raw.Close()
 		return nil, opError("dial", err)
 	}
 	return c, nil
 }
 
 func (c *Conn) setup() error {
-	// A refusal need not carry the request, which the caller has.
-	if err := c.nl.SetOption(netlink.CapAcknowledge, true); err != nil {
-		return err
-	}
-	raw, err := c.nl.SyscallConn()
-	if err != nil {
-		return err
-	}
-	c.raw = raw
 	c.io.send = func(fd uintptr) {
 		c.io.err = unix.EINTR
 		for c.io.err == unix.EINTR {
@@ -99,7 +98,7 @@ func (c *Conn) setup() error {
 		}
 	}
 	var inner error
-	err = raw.Control(func(fd uintptr) { inner = c.setupSocket(int(fd)) })
+	err := c.raw.Control(func(fd uintptr) { inner = c.setupSocket(int(fd)) })
 	return errors.Join(err, inner)
 }
 
@@ -139,10 +138,10 @@ func (c *Conn) limits(fd int) error {
 
 // Close closes the socket. Streams in progress end with os.ErrClosed, as does
 // every later use.
-func (c *Conn) Close() error { return c.nl.Close() }
+func (c *Conn) Close() error { return opError("close", c.raw.Close()) }
 
 // SyscallConn gives access to the socket.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.nl.SyscallConn() }
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
 // SystemCalls is how often c has sent and received so far.
 func (c *Conn) SystemCalls() int {

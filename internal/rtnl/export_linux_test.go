@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // What the tests that run against the kernel need of a Conn's inside.
@@ -37,11 +38,14 @@ func (c *Conn) WrapAfter(n uint32) {
 
 // SetBuffers sets the sizes of the receive and the send buffer.
 func (c *Conn) SetBuffers(recv, send int) error {
-	if err := errors.Join(c.nl.SetReadBuffer(recv), c.nl.SetWriteBuffer(send)); err != nil {
-		return err
-	}
 	var err error
-	return errors.Join(c.raw.Control(func(fd uintptr) { err = c.limits(int(fd)) }), err)
+	closed := c.raw.Control(func(fd uintptr) {
+		err = errors.Join(
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, recv),
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, send),
+			c.limits(int(fd)))
+	})
+	return errors.Join(closed, err)
 }
 
 // Overdo has a send take as many requests as the default buffers do.
