@@ -88,6 +88,10 @@ func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []
 			if err != nil {
 				return false, err
 			}
+			if t.second && l.detour {
+				return false, w.uplink.field("Priority", "there is no way from those of the rules that there are to %d",
+					w.uplink.Priority)
+			}
 			if !t.second && (l.detour || s.needsDetour(&l, f)) {
 				if w, err = s.detour(ctx, c, detours, w, all); err == nil {
 					l, err = prios.lay(w, f, l.have)
@@ -148,7 +152,7 @@ func (s *state) detour(ctx context.Context, c route.Conn, detours map[*wanted]*w
 	}
 	d := *w
 	u := *w.uplink
-	d.given = u.Priority != 0
+	d.given = u.Priority
 	u.Priority = 0
 	d.uplink, d.claimed, d.detour = &u, true, true
 	d.former = append([]rttables.ID{w.table}, w.former...)

@@ -86,13 +86,14 @@
 //     the rules from sources, and goes before them; new ones come before old ones
 //     go.
 //   - One step in spite of others. If rules of others are between those of several
-//     uplinks, each uplink changes over by itself. If one is right before or behind
-//     a ladder, so that a gate or END has no place, Install refuses a priority that
-//     was given, and chooses another otherwise; and Remove deletes the rules one by
-//     one, the last one first. An uplink that gets new sources while it loses
-//     others does it in two steps, if nothing else changes: they are different
-//     packets. Routes that an uplink has lost are added one by one: there is no old
-//     policy to go by.
+//     uplinks, each uplink changes over by itself. If one is right behind a ladder,
+//     so that END has no place, the gates lead to that one, and each source changes
+//     over by itself. If one is right before a ladder, so that a gate has no place,
+//     Install refuses a priority that was given, and chooses another otherwise;
+//     and Remove deletes the rules one by one, the last one first. An uplink may
+//     need a step for sources that it gets and another for those that it loses:
+//     they are different packets. Routes that an uplink has lost are added one by
+//     one: there is no old policy to go by.
 //   - A listing by someone else, meanwhile, may show parts.
 //   - Programs that do not take the lock, ip(8) among them, can change what a
 //     transaction has found. What it adds cannot exist already, and it reads back

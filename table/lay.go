@@ -43,6 +43,10 @@ func (p *prioritizer) lay(w *wanted, f route.Family, have []rule.Rule) (laid, er
 			return kept, nil
 		}
 	}
+	if w.given != 0 {
+		// It makes way for itself.
+		p.reserve(w.given-1, w.given+w.uplink.height())
+	}
 	for prio := range p.places(w, have) {
 		l.want = w.ladder(f, prio)
 		l.split(f)
@@ -84,6 +88,9 @@ func (p *prioritizer) places(w *wanted, have []rule.Rule) iter.Seq[uint32] {
 		if len(have) > 0 {
 			from = lo
 		}
+		if w.given != 0 {
+			from = min(from, w.given-1)
+		}
 		for prio := from; prio > p.local+height+1; prio-- {
 			if at := prio - height - 1; p.free(at, height+1) && !yield(at) {
 				return false
@@ -92,11 +99,18 @@ func (p *prioritizer) places(w *wanted, have []rule.Rule) iter.Seq[uint32] {
 		return true
 	}
 	return func(yield func(uint32) bool) {
-		if w.detour && w.given {
+		if w.given != 0 {
 			_ = down(yield) && up(yield)
 		} else {
 			_ = up(yield) && down(yield)
 		}
+	}
+}
+
+// reserve keeps priorities free that will be needed.
+func (p *prioritizer) reserve(from, to uint32) {
+	for prio := from; prio <= to; prio++ {
+		p.taken[prio] = true
 	}
 }
 
@@ -120,7 +134,11 @@ func (p *prioritizer) layAt(l *laid, f route.Family, prio uint32) error {
 			continue // what only goes can go in any case
 		}
 		if err := g.refuse(p); err != nil {
-			return err
+			// An old rule of Also is about to go elsewhere.
+			if r, _ := g.place(p); l.w.detour || !l.w.ownsRule(f, r) {
+				return err
+			}
+			l.detour = true
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
@@ -25,12 +24,10 @@ var ErrLocked = rtnl.ErrLocked
 // *[route.Socket] and *netlink.Conn do. Another Conn has to see to it that it is
 // alone, or have their method SyscallConn.
 func locked(ctx context.Context, c route.Conn, do func() error) error {
-	socket, ok := c.(syscall.Conn)
-	if !ok {
-		return do()
-	}
-	unlock, err := rtnl.Lock(ctx, socket)
+	unlock, err := rtnl.Lock(ctx, c)
 	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return do() // it shows no socket
 	case errors.Is(err, fs.ErrPermission):
 		// Who may not lock may not change anything either. The kernel's refusal
 		// of that says more.

@@ -54,7 +54,7 @@ func TestRandomChanges(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		look := func() string { return n.matrix(f, a22(f)...) }
 		var now []table.SourceRoutedUplink
-		for i := range times(1000, 40) {
+		for i := range times(1000, 100) {
 			var next []table.SourceRoutedUplink
 			if r.IntN(8) > 0 {
 				next = append(next, n.randomUplink(r, f, r.IntN(2) == 0))

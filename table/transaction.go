@@ -122,10 +122,13 @@ func (t *transaction) gating(p *prioritizer, g *gating) {
 		// Someone else's rule is among ours, which are to go: they go one by
 		// one, the last one first.
 		var steps []Step
+		t.addRules(&t.rung, g.owner, young)
 		t.deleteRules(&steps, g.owner, old)
 		t.change(steps)
 		return
 	}
+	// A gate of others at the priority of END would be END.
+	p.taken[g.gate] = true
 	if g.lands {
 		t.gates(g, young, old)
 		return

@@ -17,9 +17,10 @@ type wanted struct {
 	table  rttables.ID
 	// claimed: the table is a new one, that no one else may take meanwhile.
 	claimed bool
-	// detour: it is only there within a transaction, from and to a priority that
-	// is given or chosen.
-	detour, given bool
+	// detour: it is only there within a transaction.
+	detour bool
+	// given is the priority that a detour is on its way to, if not a chosen one.
+	given uint32
 	// former are the tables that the uplink is moved from.
 	former []rttables.ID
 	// families are those that the uplink is about.

@@ -3,9 +3,7 @@ package rtnl
 import (
 	"context"
 	"errors"
-	"os"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -22,20 +20,12 @@ const lockPort = 0x70726f75
 // namespace at a time can be bound to; the kernel frees it with the process that
 // has it. While it waits, ctx may end; the error is then ErrLocked.
 //
-// Without CAP_NET_ADMIN in the namespace the error is fs.ErrPermission.
-func Lock(ctx context.Context, c syscall.Conn) (unlock func() error, err error) {
-	ns, err := namespace(c)
-	if err != nil {
-		return nil, err
-	}
-	defer ns.Close()
+// For a c without a socket the error is errors.ErrUnsupported. See [NetNS].
+func Lock(ctx context.Context, c Executor) (unlock func() error, err error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 16*time.Millisecond) {
-		lock, err := dialIn(ns, &netlink.Config{PID: lockPort})
-		if err == nil {
-			return lock.Close, nil
-		}
+		unlock, err := tryLock(c)
 		if !errors.Is(err, unix.EADDRINUSE) {
-			return nil, opError("lock", err)
+			return unlock, err
 		}
 		select {
 		case <-ctx.Done():
@@ -45,38 +35,21 @@ func Lock(ctx context.Context, c syscall.Conn) (unlock func() error, err error) 
 	}
 }
 
-// namespace opens the network namespace of a socket.
-func namespace(c syscall.Conn) (*os.File, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var ns int
-	var nsErr error
-	if err := raw.Control(func(fd uintptr) { ns, nsErr = unix.IoctlRetInt(int(fd), unix.SIOCGSKNS) }); err != nil {
-		return nil, err
-	}
-	if nsErr != nil {
-		return nil, os.NewSyscallError("ioctl SIOCGSKNS", nsErr)
-	}
-	return os.NewFile(uintptr(ns), "network namespace"), nil
-}
-
-// dialIn opens a socket in a namespace. To enter one takes CAP_SYS_ADMIN, also if
-// it is the own one, so that is not entered.
-func dialIn(ns *os.File, cfg *netlink.Config) (*netlink.Conn, error) {
-	runtime.LockOSThread() // another thread may be elsewhere
+// tryLock is Lock without waiting: the error is EADDRINUSE instead.
+func tryLock(c Executor) (unlock func() error, err error) {
+	// The namespace may be told as that of the calling thread.
+	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	own, err := os.Stat("/proc/thread-self/ns/net")
+	fd, err := NetNS(c)
 	if err != nil {
 		return nil, err
 	}
-	other, err := ns.Stat()
+	if fd != 0 {
+		defer unix.Close(fd) // the socket stays in the namespace without it
+	}
+	lock, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{NetNS: fd, PID: lockPort})
 	if err != nil {
-		return nil, err
+		return nil, opError("lock", err)
 	}
-	if !os.SameFile(own, other) {
-		cfg.NetNS = int(ns.Fd())
-	}
-	return netlink.Dial(unix.NETLINK_ROUTE, cfg)
+	return lock.Close, nil
 }

@@ -2,10 +2,7 @@
 
 package rtnl
 
-import (
-	"context"
-	"syscall"
-)
+import "context"
 
 // Lock fails with errors.ErrUnsupported.
-func Lock(context.Context, syscall.Conn) (unlock func() error, err error) { return nil, errNoNetlink }
+func Lock(context.Context, Executor) (unlock func() error, err error) { return nil, errNoNetlink }
