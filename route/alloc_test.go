@@ -3,11 +3,12 @@ package route
 import "testing"
 
 // Encoding into a buffer that is large enough and decoding into any value cost
-// no allocation, except of what the value holds: next hops, strings.
+// no allocation, except of what the value holds: next hops, strings, and what is
+// behind pointers.
 func TestAllocations(t *testing.T) {
 	for _, s := range []string{
 		"10.1.2.0/24 via 192.168.9.1 dev if7 table 1000 proto static metric 100 src 192.168.9.2",
-		"2001:db8::/64 via fe80::1 dev if7 table 1000 metric 1024 pref medium mtu 1400",
+		"2001:db8::/64 via fe80::1 dev if7 table 1000 metric 1024 pref medium",
 		"default nhid 5 table 20",
 	} {
 		r := parse(t, s)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -23,8 +22,10 @@ type message struct {
 // field for. They are written in this order, which is that of ip(8).
 var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	destination(),
-	attr.Section(func(m *message) bool { return m.NewDst != "" || m.Src != netip.Prefix{} },
-		newDst(func(m *message) (*Labels, Family, *Attributes) { return &m.NewDst, m.Family, &m.Unknown }),
+	attr.Section(func(m *message) bool { return m.MPLS != nil },
+		newDst(func(m *message) (*Labels, Family, *Attributes) { return &m.mpls().NewDst, m.Family, &m.Unknown }),
+	),
+	attr.Section(func(m *message) bool { return m.Src != netip.Prefix{} },
 		prefix(uapi.RTA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.Src, &m.srcLen }),
 	),
 	attr.Func(uapi.RTA_TABLE, putTable, getTable),
@@ -38,7 +39,7 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 		func(p []byte, m *message) error { return getVia(p, &m.Gateway, &m.Unknown) }),
 	address(uapi.RTA_PREFSRC, func(m *message) *netip.Addr { return &m.PrefSrc }),
 	attr.Field(uapi.RTA_OIF, attr.U32, func(m *message) *uint32 { return &m.OIF }),
-	attr.Field(uapi.RTA_IIF, attr.U32, func(m *message) *uint32 { return &m.IIF }),
+	attr.Part(packet, attr.Field(uapi.RTA_IIF, attr.U32, func(p *Packet) *uint32 { return &p.IIF })),
 	attr.Field(uapi.RTA_PRIORITY, attr.U32, func(m *message) *uint32 { return &m.Priority }),
 	attr.Section((*message).special,
 		encapRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
@@ -48,25 +49,35 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 		attr.Field(uapi.RTA_NH_ID, attr.U32, func(m *message) *uint32 { return &m.NextHopID }),
 		attr.Field(uapi.RTA_FLOW, realms, func(m *message) *Realms { return &m.Realms }),
 		attr.OptField(uapi.RTA_PREF, attr.U8, func(m *message) *Opt[Preference] { return &m.Preference }),
-		attr.Field(uapi.RTA_MARK, attr.U32, func(m *message) *uint32 { return &m.Mark }),
-		attr.OptField(uapi.RTA_UID, attr.U32, func(m *message) *Opt[uint32] { return &m.UID }),
-		attr.Field(uapi.RTA_IP_PROTO, attr.U8, func(m *message) *IPProto { return &m.IPProto }),
-		attr.Field(uapi.RTA_SPORT, attr.BE16, func(m *message) *uint16 { return &m.SPort }),
-		attr.Field(uapi.RTA_DPORT, attr.BE16, func(m *message) *uint16 { return &m.DPort }),
-		attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(m *message) *Opt[uint32] { return &m.FlowLabel }),
-		attr.OptField(uapi.RTA_EXPIRES, wholeSeconds, func(m *message) *Opt[time.Duration] { return &m.Expires }),
-		attr.OptField(uapi.RTA_TTL_PROPAGATE, attr.Flag, func(m *message) *Opt[bool] { return &m.TTLPropagate }),
+		attr.Part(packet, attr.Field(uapi.RTA_MARK, attr.U32, func(p *Packet) *uint32 { return &p.Mark })),
+		attr.Part(packet, attr.OptField(uapi.RTA_UID, attr.U32, func(p *Packet) *Opt[uint32] { return &p.UID })),
+		attr.Part(packet, attr.Field(uapi.RTA_IP_PROTO, attr.U8, func(p *Packet) *IPProto { return &p.IPProto })),
+		attr.Part(packet, attr.Field(uapi.RTA_SPORT, attr.BE16, func(p *Packet) *uint16 { return &p.SPort })),
+		attr.Part(packet, attr.Field(uapi.RTA_DPORT, attr.BE16, func(p *Packet) *uint16 { return &p.DPort })),
+		attr.Part(packet, attr.OptField(uapi.RTA_FLOWLABEL, attr.BE32, func(p *Packet) *Opt[uint32] { return &p.FlowLabel })),
+		attr.OptField(uapi.RTA_EXPIRES, attr.U32, func(m *message) *Opt[uint32] { return &m.Expires }),
+		attr.Part(func(m *message) **MPLSRoute { return &m.MPLS },
+			attr.OptField(uapi.RTA_TTL_PROPAGATE, attr.Flag, func(r *MPLSRoute) *Opt[bool] { return &r.TTLPropagate })),
 		attr.Field(uapi.RTA_CACHEINFO, cacheInfo, func(m *message) *CacheInfo { return &m.CacheInfo }),
 	),
 	attr.Drop[message](uapi.RTA_PAD),
 )
 
+func packet(m *message) **Packet { return &m.Packet }
+
+// mpls is where what only MPLS routes have is read into.
+func (m *message) mpls() *MPLSRoute {
+	if m.MPLS == nil {
+		m.MPLS = new(MPLSRoute)
+	}
+	return m.MPLS
+}
+
 // special reports whether m has what few routes have: the rows of the section.
 func (m *message) special() bool {
 	return m.Encap != nil || len(m.Multipath) > 0 || m.NextHopID != 0 || m.Realms != Realms{} ||
-		m.Preference.set || m.Mark != 0 || m.UID.set || m.IPProto != 0 || m.SPort != 0 || m.DPort != 0 ||
-		m.FlowLabel.set || m.Expires.set || m.TTLPropagate.set ||
-		m.CacheInfo != CacheInfo{} || m.Metrics != Metrics{}
+		m.Preference.set || m.Expires.set || m.CacheInfo != CacheInfo{} ||
+		m.Metrics != nil || m.MPLS != nil || m.Packet != nil
 }
 
 // nextHopCodec has the attributes of an entry of RTA_MULTIPATH.
@@ -113,7 +124,7 @@ func prefix(num uapi.RTA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[me
 func destination() attr.Row[message] {
 	return attr.Func(uapi.RTA_DST,
 		func(b []byte, m *message) ([]byte, bool, error) {
-			if label, ok := m.Label.Get(); ok {
+			if label, ok := value(m.MPLS).Label.Get(); ok {
 				return append(b, MakeLabels(label)...), true, checkLabel(m.Family, label)
 			}
 			if m.Dst.IsValid() || m.Family != IPv4 && m.Family != IPv6 {
@@ -124,7 +135,7 @@ func destination() attr.Row[message] {
 		},
 		func(b []byte, m *message) error {
 			if m.Family == MPLS && len(b) == 4 && Labels(b).plain() {
-				m.Label.Set(Labels(b).Values()[0])
+				m.mpls().Label.Set(Labels(b).Values()[0])
 				return nil
 			}
 			err := getPrefix(uapi.RTA_DST, b, m, m.dstLen, &m.Dst)
@@ -254,24 +265,6 @@ func getVia(p []byte, a *netip.Addr, unknown *Attributes) error {
 func realms() attr.Kind[Realms] {
 	return attr.Halves(func(src, dst uint16) Realms { return Realms{src, dst} },
 		func(r Realms) (src, dst uint16) { return r.Src, r.Dst })
-}
-
-// wholeSeconds is a uint32 of them.
-func wholeSeconds() attr.Kind[time.Duration] {
-	u32 := attr.U32[uint32]()
-	return attr.Kind[time.Duration]{
-		Append: func(b []byte, d time.Duration) ([]byte, error) {
-			n := d / time.Second
-			if n < 0 || n > 1<<32-1 || d%time.Second != 0 {
-				return b, fmt.Errorf("%s is not a number of seconds of 32 bits", d)
-			}
-			return u32.Append(b, uint32(n))
-		},
-		Decode: func(p []byte) (time.Duration, error) {
-			n, err := u32.Decode(p)
-			return time.Duration(n) * time.Second, err
-		},
-	}
 }
 
 // cacheInfo is struct rta_cacheinfo, eight words of 32 bits.

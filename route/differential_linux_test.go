@@ -229,8 +229,9 @@ func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
 // shows the segment that it adds to those of mode inline, and hides that packets
 // are counted.
 func told(r Route) bool {
+	m := value(r.Metrics)
 	for _, x := range []struct{ units, perMillisecond uint32 }{
-		{uint32(r.Metrics.RTT), 8}, {uint32(r.Metrics.RTTVar), 4}, {uint32(r.Metrics.RTOMin), 1},
+		{uint32(m.RTT), 8}, {uint32(m.RTTVar), 4}, {uint32(m.RTOMin), 1},
 	} {
 		if x.units%x.perMillisecond != 0 || x.units/x.perMillisecond >= 1e6 {
 			return false

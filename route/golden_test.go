@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -80,7 +79,7 @@ var golden = []struct {
 	{Route{Family: IPv4, Dst: netip.MustParsePrefix("192.0.2.0/24")}, "0218000000000000", 0, attribute(1, "c0000200")},
 	{Route{Family: IPv6, Src: netip.MustParsePrefix("2001:db8::/32")}, "0a00200000000000", 0,
 		default6 + attribute(2, "20010db8000000000000000000000000")},
-	{Route{IIF: 3}, none, 0, attribute(3, host32(3))},
+	{Route{Packet: &Packet{IIF: 3}}, none, 0, attribute(3, host32(3))},
 	{Route{OIF: 5}, none, 0, attribute(4, host32(5))},
 	{Route{Family: IPv4, Gateway: netip.MustParseAddr("192.0.2.1")}, inet, 0, default4 + attribute(5, "c0000201")},
 	{Route{Family: IPv6, Gateway: netip.MustParseAddr("fe80::1")}, inet6, 0,
@@ -102,21 +101,21 @@ var golden = []struct {
 	{Route{Realms: Realms{Src: 3, Dst: 4}}, none, 0, attribute(11, host32(3<<16|4))},
 	{Route{CacheInfo: CacheInfo{ClntRef: 1, LastUse: 2, Expires: -3, Error: 4, Used: 5, ID: 6, TS: 7, TSAge: 8}}, none, 0,
 		attribute(12, host32(1)+host32(2)+host32(1<<32-3)+host32(4)+host32(5)+host32(6)+host32(7)+host32(8))},
-	{Route{Mark: 0x10}, none, 0, attribute(16, host32(0x10))},
+	{Route{Packet: &Packet{Mark: 0x10}}, none, 0, attribute(16, host32(0x10))},
 	{Route{Preference: Some(PrefMedium)}, none, 0, attribute(20, "00")},
 	{Route{Preference: Some(PrefLow)}, none, 0, attribute(20, "03")},
-	{Route{UID: Some[uint32](0)}, none, 0, attribute(25, host32(0))},
-	{Route{IPProto: TCP}, none, 0, attribute(27, "06")},
-	{Route{SPort: 0x1234}, none, 0, attribute(28, "1234")},
-	{Route{DPort: 443}, none, 0, attribute(29, "01bb")},
-	{Route{Metrics: Metrics{MTU: 1400}}, none, 0, attribute(8, attribute(2, host32(1400)))},
+	{Route{Packet: &Packet{UID: Some[uint32](0)}}, none, 0, attribute(25, host32(0))},
+	{Route{Packet: &Packet{IPProto: TCP}}, none, 0, attribute(27, "06")},
+	{Route{Packet: &Packet{SPort: 0x1234}}, none, 0, attribute(28, "1234")},
+	{Route{Packet: &Packet{DPort: 443}}, none, 0, attribute(29, "01bb")},
+	{Route{Metrics: &Metrics{MTU: 1400}}, none, 0, attribute(8, attribute(2, host32(1400)))},
 	{Route{Encap: EncapMPLS{Labels: MakeLabels(100)}}, none, 0, attribute(0x8016, attribute(1, "00064100")) + attribute(21, host16(1))},
-	{Route{Expires: Some(100 * time.Second)}, none, 0, attribute(23, host32(100))},
-	{Route{Family: MPLS, Label: Some[uint32](100)}, "1c14000000000000", 0, attribute(1, "00064100")},
-	{Route{Family: MPLS, NewDst: MakeLabels(200, 0)}, "1c14000000000000", 0, attribute(19, "000c800000000100")},
-	{Route{TTLPropagate: Some(false)}, none, 0, attribute(26, "00")},
+	{Route{Expires: Some[uint32](100)}, none, 0, attribute(23, host32(100))},
+	{Route{Family: MPLS, MPLS: &MPLSRoute{Label: Some[uint32](100)}}, "1c14000000000000", 0, attribute(1, "00064100")},
+	{Route{Family: MPLS, MPLS: &MPLSRoute{NewDst: MakeLabels(200, 0)}}, "1c14000000000000", 0, attribute(19, "000c800000000100")},
+	{Route{MPLS: &MPLSRoute{TTLPropagate: Some(false)}}, none, 0, attribute(26, "00")},
 	{Route{NextHopID: 7}, none, 0, attribute(30, host32(7))},
-	{Route{FlowLabel: Some[uint32](0x12345)}, none, 0, attribute(31, "00012345")},
+	{Route{Packet: &Packet{FlowLabel: Some[uint32](0x12345)}}, none, 0, attribute(31, "00012345")},
 }
 
 func TestGolden(t *testing.T) {
@@ -147,11 +146,15 @@ func TestGoldenComplete(t *testing.T) {
 	}
 	for _, tt := range golden {
 		see(reflect.ValueOf(tt.route))
+		see(reflect.ValueOf(value(tt.route.MPLS)))
+		see(reflect.ValueOf(value(tt.route.Packet)))
 		for _, nh := range tt.route.Multipath {
 			see(reflect.ValueOf(nh))
 		}
 	}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Route](), reflect.TypeFor[NextHop]()} {
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[Route](), reflect.TypeFor[NextHop](), reflect.TypeFor[MPLSRoute](), reflect.TypeFor[Packet](),
+	} {
 		for i := range typ.NumField() {
 			if name := typ.Name() + "." + typ.Field(i).Name; !fields[name] {
 				t.Errorf("no golden bytes for the field %s", name)
@@ -162,7 +165,12 @@ func TestGoldenComplete(t *testing.T) {
 
 // Equal looks at every field, also of next hops and of the cache information.
 func TestEqual(t *testing.T) {
-	base := func() Route { return Route{Multipath: []NextHop{{}}} }
+	base := func() Route {
+		return Route{Multipath: []NextHop{{}}, Metrics: new(Metrics), MPLS: new(MPLSRoute), Packet: new(Packet)}
+	}
+	if !base().Equal(Route{Multipath: []NextHop{{}}}) {
+		t.Error("a pointer to nothing is not equal to none")
+	}
 	r := base()
 	n := 0
 	var walk func(v reflect.Value, path string)
@@ -171,6 +179,10 @@ func TestEqual(t *testing.T) {
 			f, name := v.Field(i), path+"."+v.Type().Field(i).Name
 			if f.Kind() == reflect.Struct && f.Type() == reflect.TypeFor[CacheInfo]() {
 				walk(f, name)
+				continue
+			}
+			if f.Kind() == reflect.Pointer {
+				walk(f.Elem(), name)
 				continue
 			}
 			old := reflect.New(f.Type()).Elem()
@@ -188,7 +200,7 @@ func TestEqual(t *testing.T) {
 	}
 	walk(reflect.ValueOf(&r).Elem(), "Route")
 	walk(reflect.ValueOf(&r.Multipath[0]).Elem(), "NextHop")
-	if n < 30 {
+	if n < 60 {
 		t.Errorf("%d fields", n)
 	}
 }
@@ -197,7 +209,7 @@ func TestEqual(t *testing.T) {
 func other(t *testing.T, v reflect.Value) reflect.Value {
 	t.Helper()
 	for _, x := range []any{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParseAddr("10.0.0.1"), Some[uint32](0),
-		Some(PrefMedium), Some[time.Duration](0), Some(false), Realms{0, 1}, []NextHop{{}, {}}, Attributes("x"), true} {
+		Some(PrefMedium), Some(false), Realms{0, 1}, []NextHop{{}, {}}, Attributes("x"), true} {
 		if reflect.TypeOf(x) == v.Type() {
 			return reflect.ValueOf(x)
 		}
@@ -210,8 +222,6 @@ func other(t *testing.T, v reflect.Value) reflect.Value {
 		out.SetUint(1)
 	case v.CanInt():
 		out.SetInt(1)
-	case v.Kind() == reflect.Pointer:
-		out.Set(reflect.New(v.Type().Elem()))
 	case v.Kind() == reflect.Slice:
 		out.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case v.Kind() == reflect.String:

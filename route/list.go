@@ -292,8 +292,8 @@ func (q *Query) check() error {
 // route is the request's attributes.
 func (q *Query) route() Route {
 	r := Route{
-		Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, IIF: q.IIF, OIF: q.OIF, Mark: q.Mark,
-		UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel,
+		Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, OIF: q.OIF,
+		Packet: &Packet{IIF: q.IIF, Mark: q.Mark, UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel},
 	}
 	if q.Src.IsValid() {
 		r.Src = host(q.Src)

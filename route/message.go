@@ -86,6 +86,7 @@ func (m *message) decode(b []byte) error {
 	if err := codec.Decode(b[uapi.SizeofRtMsg:], m); err != nil {
 		return err
 	}
+	m.trim()
 	return m.finish(&m.Encap, &m.Unknown)
 }
 

@@ -268,19 +268,19 @@ func isName(s string) bool {
 
 // RTA_METRICS, which ip(8) and the kernel write without NLA_F_NESTED.
 func putMetrics(b []byte, m *message) ([]byte, bool, error) {
-	if m.Metrics == (Metrics{}) {
+	if value(m.Metrics) == (Metrics{}) {
 		return b, false, nil
 	}
 	if m.Metrics.Zeros&^allMetrics != 0 {
 		return b, true, errors.New("no such metric is in Zeros")
 	}
-	b, err := metricsCodec.Append(b, &m.Metrics)
+	b, err := metricsCodec.Append(b, m.Metrics)
 	return b, true, err
 }
 
 func getMetrics(p []byte, m *message) error {
-	m.Metrics = Metrics{}
-	return metricsCodec.Decode(p, &m.Metrics)
+	m.Metrics = new(Metrics)
+	return metricsCodec.Decode(p, m.Metrics)
 }
 
 // What the kernel makes of larger values.
@@ -290,16 +290,22 @@ const (
 	maxHopLimit = 255
 )
 
-// canonical is what the kernel reports of m.
-func (m Metrics) canonical() Metrics {
-	m.Zeros = 0
-	m.clamp()
-	return m
+// canonical is what the kernel reports of m, and nil if that is nothing.
+func (m *Metrics) canonical() *Metrics {
+	if m = m.clamped(); m != nil {
+		m.Zeros = 0
+	}
+	return unlessZero(m)
 }
 
-// clamp makes of metrics that are too large what the kernel makes of them.
-func (m *Metrics) clamp() {
-	m.MTU = min(m.MTU, maxMTU)
-	m.AdvMSS = min(m.AdvMSS, maxAdvMSS)
-	m.HopLimit = min(m.HopLimit, maxHopLimit)
+// clamped is m with what the kernel makes of metrics that are too large.
+func (m *Metrics) clamped() *Metrics {
+	if m == nil {
+		return nil
+	}
+	c := *m
+	c.MTU = min(c.MTU, maxMTU)
+	c.AdvMSS = min(c.AdvMSS, maxAdvMSS)
+	c.HopLimit = min(c.HopLimit, maxHopLimit)
+	return &c
 }

@@ -42,9 +42,7 @@ func metricWords() iptext.Word[line] {
 		Names: names,
 		Parse: func(w *iptext.Words, l *line) error { return l.Metrics.parse(w) },
 		Print: func(p *iptext.Printer, l *line) {
-			if l.Metrics != (Metrics{}) {
-				l.Metrics.print(p)
-			}
+			l.Metrics.print(p)
 		},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -21,17 +20,17 @@ func (g generator) message() Route {
 		r.NextHopID = 1 + g.Uint32N(1000)
 	}
 	if g.maybe(6) {
-		r.IIF, r.Mark = pick(g, 0, 1+g.Uint32N(9)), g.Uint32()
-		r.UID = pick(g, Opt[uint32]{}, Some(g.Uint32()))
-		r.IPProto = pick(g, 0, TCP, UDP, 200)
-		r.SPort, r.DPort = uint16(g.Uint32()), uint16(g.Uint32())
-		r.FlowLabel = pick(g, Opt[uint32]{}, Some(g.Uint32N(1<<20)))
+		r.Packet = &Packet{
+			IIF: pick(g, 0, 1+g.Uint32N(9)), Mark: g.Uint32(), UID: pick(g, Opt[uint32]{}, Some(g.Uint32())),
+			IPProto: pick(g, 0, TCP, UDP, 200), SPort: uint16(g.Uint32()), DPort: uint16(g.Uint32()),
+			FlowLabel: pick(g, Opt[uint32]{}, Some(g.Uint32N(1<<20))),
+		}
 	}
 	if g.maybe(6) {
-		r.Expires = Some(time.Duration(g.Uint32()) * time.Second)
+		r.Expires = Some(g.Uint32())
 	}
 	if g.maybe(6) {
-		r.TTLPropagate = Some(g.maybe(2))
+		r.MPLS = &MPLSRoute{TTLPropagate: Some(g.maybe(2))}
 	}
 	if g.maybe(6) {
 		r.CacheInfo = CacheInfo{ClntRef: g.Uint32(), LastUse: g.Uint32(), Expires: int32(g.Uint32()), Error: g.Uint32(),
@@ -54,8 +53,8 @@ func (g generator) unknown() Attributes {
 
 // mpls makes an MPLS route that the kernel accepts.
 func (g generator) mpls() Route {
-	r := Route{Family: MPLS, Label: Some(16 + g.Uint32N(80)), Type: TypeUnicast, Table: 254, Protocol: ProtoStatic}
-	r.TTLPropagate = pick(g, Opt[bool]{}, Some(true), Some(false))
+	r := Route{Family: MPLS, MPLS: &MPLSRoute{Label: Some(16 + g.Uint32N(80))}, Type: TypeUnicast, Table: 254, Protocol: ProtoStatic}
+	r.MPLS.TTLPropagate = pick(g, Opt[bool]{}, Some(true), Some(false))
 	labels := func() Labels {
 		return pick(g, "", MakeLabels(16+g.Uint32N(1000)), MakeLabels(16+g.Uint32N(1000), 16+g.Uint32N(1000)))
 	}
@@ -66,7 +65,7 @@ func (g generator) mpls() Route {
 		}
 		return r
 	}
-	r.Gateway, r.OIF, r.NewDst = router(0), eth0, labels()
+	r.Gateway, r.OIF, r.MPLS.NewDst = router(0), eth0, labels()
 	return r
 }
 

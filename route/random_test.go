@@ -68,7 +68,8 @@ func (g generator) target(r *Route) {
 		r.Realms = Realms{uint16(g.IntN(3)), uint16(g.IntN(300))}
 	}
 	if g.maybe(2) {
-		r.Metrics = g.metrics()
+		metrics := g.metrics()
+		r.Metrics = &metrics
 	}
 	link := g.IntN(2)
 	if g.maybe(4) {

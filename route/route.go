@@ -3,7 +3,6 @@ package route
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -20,100 +19,109 @@ type Route struct {
 	// Type says what becomes of the packet. Zero: the verbs send unicast, and
 	// the Scope that ip(8) would unless one is set. (rtm_type)
 	Type Type
+	// TOS restricts the route to packets with this DS field, whose lowest two
+	// bits are not looked at: tos. Zero: any. (rtm_tos)
+	TOS uint8
+	// Protocol says who made the route. Zero: unspec, except in [Parse], which
+	// like ip(8) makes it boot. (rtm_protocol)
+	Protocol Protocol
+	// Scope is the distance of the destination. (rtm_scope)
+	Scope Scope
+	// Preference ranks default routes from router advertisements: pref.
+	// Unset: medium, which the kernel reports for every IPv6 route. (RTA_PREF)
+	Preference Opt[Preference]
+	// Table is where the route stands. Zero: the verbs use main. (rtm_table,
+	// RTA_TABLE)
+	Table rttables.ID
+	// Flags of the route or, where it has only one next hop, of that: onlink.
+	// Most are the kernel's, and are not written. (rtm_flags)
+	Flags Flags
 	// Dst is the destination. Zero: every one, which ip(8) calls default.
 	// (rtm_dst_len, RTA_DST)
 	Dst netip.Prefix
 	// Src restricts the route to packets from these addresses: from, for IPv6
 	// only. Zero: any. (rtm_src_len, RTA_SRC)
 	Src netip.Prefix
-	// TOS restricts the route to packets with this DS field, whose lowest two
-	// bits are not looked at: tos. Zero: any. (rtm_tos)
-	TOS uint8
-	// Table is where the route stands. Zero: the verbs use main. (rtm_table,
-	// RTA_TABLE)
-	Table rttables.ID
-	// Protocol says who made the route. Zero: unspec, except in [Parse], which
-	// like ip(8) makes it boot. (rtm_protocol)
-	Protocol Protocol
-	// Scope is the distance of the destination. (rtm_scope)
-	Scope Scope
-	// Flags of the route or, where it has only one next hop, of that: onlink.
-	// Most are the kernel's, and are not written. (rtm_flags)
-	Flags Flags
 
 	// Gateway is the next router: via. It may be of another family than the
 	// route, and is then RTA_VIA instead of RTA_GATEWAY. Zero: none, the
 	// destination is on the link.
 	Gateway netip.Addr
-	// OIF is the index of the interface that packets leave by: dev. Zero: the
-	// kernel finds it by the gateway. (RTA_OIF)
-	OIF uint32
 	// PrefSrc is the source that unbound sockets get: src. Zero: the kernel
 	// chooses. (RTA_PREFSRC)
 	PrefSrc netip.Addr
+	// OIF is the index of the interface that packets leave by: dev. Zero: the
+	// kernel finds it by the gateway. (RTA_OIF)
+	OIF uint32
 	// Priority orders routes to the same destination, the lowest first:
 	// metric. Zero: for IPv4 zero itself, for IPv6 the kernel makes it 1024.
 	// (RTA_PRIORITY)
 	Priority uint32
-	// Multipath are several next hops, instead of Gateway and OIF: nexthop.
-	// (RTA_MULTIPATH)
-	Multipath []NextHop
 	// NextHopID names a nexthop object instead of Gateway and OIF: nhid. Zero:
 	// none. Linux 5.3. (RTA_NH_ID)
 	NextHopID uint32
-	// Preference ranks default routes from router advertisements: pref.
-	// Unset: medium, which the kernel reports for every IPv6 route. (RTA_PREF)
-	Preference Opt[Preference]
 	// Realms are those of source and destination. Zero: none. (RTA_FLOW)
 	Realms Realms
+	// Expires is the time after which the kernel deletes the route, in seconds:
+	// expires. IPv6 only, and of a route that refuses packets the kernel
+	// ignores it. Unset: never. It is only written; what is left of it is in
+	// CacheInfo, which [Add] goes by if Expires is unset. Linux 4.5.
+	// (RTA_EXPIRES)
+	Expires Opt[uint32]
+	// CacheInfo are ages and counters that the kernel reports. (RTA_CACHEINFO)
+	CacheInfo CacheInfo
 
-	// Metrics are what the route tells TCP and others: mtu, rtt and so on. Zero:
-	// none. (RTA_METRICS)
-	Metrics Metrics
+	// Multipath are several next hops, instead of Gateway and OIF: nexthop.
+	// (RTA_MULTIPATH)
+	Multipath []NextHop
 	// Encap is what packets are wrapped into: encap. Nil: nothing. Linux 4.3.
 	// (RTA_ENCAP_TYPE, RTA_ENCAP)
 	Encap Encap
-	// Expires is the time after which the kernel deletes the route, whole
-	// seconds: expires. IPv6 only, and of a route that refuses packets the
-	// kernel ignores it. Unset: never. It is only written; what is left of it
-	// is in CacheInfo, which [Add] goes by if Expires is unset. Linux 4.5.
-	// (RTA_EXPIRES)
-	Expires Opt[time.Duration]
-
-	// Label is the destination of an MPLS route, 20 bits, instead of Dst.
-	// Unset: none. Linux 4.1. (RTA_DST)
-	Label Opt[uint32]
-	// NewDst are the labels that an MPLS route puts in the place of its own: as.
-	// Empty: it takes the label off. Linux 4.1. (RTA_NEWDST)
-	NewDst Labels
-	// TTLPropagate says whether an MPLS route copies the TTL of the label into
-	// the packet: ttl-propagate. Unset: as net.mpls.ip_ttl_propagate says. Linux
-	// 4.12. (RTA_TTL_PROPAGATE)
-	TTLPropagate Opt[bool]
-
-	// IIF is the interface that a looked-up packet came in by: iif. Zero:
-	// none. (RTA_IIF)
-	IIF uint32
-	// Mark is that of the packet looked up. Zero: none. (RTA_MARK)
-	Mark uint32
-	// UID is the user whose packet is looked up. Unset: none. (RTA_UID)
-	UID Opt[uint32]
-	// IPProto is the protocol of the packet looked up: ipproto. Zero: none.
-	// (RTA_IP_PROTO)
-	IPProto IPProto
-	// SPort and DPort are the ports of the packet looked up: sport, dport.
-	// Zero: none. (RTA_SPORT, RTA_DPORT)
-	SPort, DPort uint16
-	// FlowLabel is that of the IPv6 packet looked up: flowlabel, 20 bits.
-	// Unset: none. Linux 6.14. (RTA_FLOWLABEL)
-	FlowLabel Opt[uint32]
-
-	// CacheInfo are ages and counters that the kernel reports. (RTA_CACHEINFO)
-	CacheInfo CacheInfo
+	// Metrics are what the route tells TCP and others: mtu, rtt and so on. Nil,
+	// which is the same as a pointer to the zero Metrics: none. (RTA_METRICS)
+	Metrics *Metrics
+	// MPLS is what only MPLS routes have. Nil, which is the same as a pointer
+	// to the zero MPLSRoute: nothing.
+	MPLS *MPLSRoute
+	// Packet is what is said of a packet that is looked up, beside its
+	// addresses. Routes in a table have none. Nil, which is the same as a
+	// pointer to the zero Packet: nothing.
+	Packet *Packet
 	// Unknown are the attributes that this package has no field for, as they
 	// came. They are written back, so that a route which carries them can be
 	// deleted.
 	Unknown Attributes
+}
+
+// An MPLSRoute is what only MPLS routes have. Linux 4.1.
+type MPLSRoute struct {
+	// Label is the destination, 20 bits, instead of Dst. Unset: none. (RTA_DST)
+	Label Opt[uint32]
+	// TTLPropagate says whether the route copies the TTL of the label into the
+	// packet: ttl-propagate. Unset: as net.mpls.ip_ttl_propagate says. Linux
+	// 4.12. (RTA_TTL_PROPAGATE)
+	TTLPropagate Opt[bool]
+	// NewDst are the labels that the route puts in the place of its own: as.
+	// Empty: it takes the label off. (RTA_NEWDST)
+	NewDst Labels
+}
+
+// A Packet is what is said of a packet that is looked up; see [Lookup].
+type Packet struct {
+	// IIF is the interface that it came in by: iif. Zero: none. (RTA_IIF)
+	IIF uint32
+	// Mark is its firewall mark: mark. Zero: none. (RTA_MARK)
+	Mark uint32
+	// UID is the user who sends it: uid. Unset: none. (RTA_UID)
+	UID Opt[uint32]
+	// FlowLabel is that of an IPv6 packet: flowlabel, 20 bits. Unset: none.
+	// Linux 6.14. (RTA_FLOWLABEL)
+	FlowLabel Opt[uint32]
+	// SPort and DPort are its ports: sport, dport. Zero: none. (RTA_SPORT,
+	// RTA_DPORT)
+	SPort, DPort uint16
+	// IPProto is its protocol: ipproto. Zero: none. (RTA_IP_PROTO)
+	IPProto IPProto
 }
 
 // A NextHop is one of several next hops of a route: struct rtnexthop.
@@ -161,11 +169,31 @@ func (r Route) Equal(o Route) bool {
 		r.Gateway == o.Gateway && r.OIF == o.OIF && r.PrefSrc == o.PrefSrc &&
 		r.Priority == o.Priority && slices.Equal(r.Multipath, o.Multipath) &&
 		r.NextHopID == o.NextHopID && r.Preference == o.Preference && r.Realms == o.Realms &&
-		r.Metrics == o.Metrics && r.Encap == o.Encap && r.Expires == o.Expires &&
-		r.Label == o.Label && r.NewDst == o.NewDst && r.TTLPropagate == o.TTLPropagate &&
-		r.IIF == o.IIF && r.Mark == o.Mark && r.UID == o.UID && r.IPProto == o.IPProto &&
-		r.SPort == o.SPort && r.DPort == o.DPort && r.FlowLabel == o.FlowLabel &&
-		r.CacheInfo == o.CacheInfo && r.Unknown == o.Unknown
+		r.Encap == o.Encap && r.Expires == o.Expires && r.CacheInfo == o.CacheInfo &&
+		value(r.Metrics) == value(o.Metrics) && value(r.MPLS) == value(o.MPLS) &&
+		value(r.Packet) == value(o.Packet) && r.Unknown == o.Unknown
+}
+
+// value is what p points at: nothing, if it is nil.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// unlessZero is p, or nil if there is nothing in what it points at.
+func unlessZero[T comparable](p *T) *T {
+	var zero T
+	if p != nil && *p == zero {
+		return nil
+	}
+	return p
+}
+
+// trim makes the pointers nil behind which there is nothing.
+func (r *Route) trim() {
+	r.Metrics, r.MPLS, r.Packet = unlessZero(r.Metrics), unlessZero(r.MPLS), unlessZero(r.Packet)
 }
 
 // defaultMetric6 is IP6_RT_PRIO_USER of linux/ipv6_route.h, which the kernel
@@ -181,12 +209,15 @@ func (r Route) Canonical() Route {
 	r.Dst, r.Src = canonicalPrefix(r.Dst), canonicalPrefix(r.Src)
 	r.Flags &= ownFlags
 	r.CacheInfo = CacheInfo{}
-	r.Expires = Opt[time.Duration]{}
+	r.Expires = Opt[uint32]{}
 	r.Metrics = r.Metrics.canonical()
 	r.Encap = canonicalEncap(r.Encap)
-	if r.Family != MPLS {
-		r.TTLPropagate = Opt[bool]{}
+	if r.MPLS != nil && r.Family != MPLS {
+		mpls := *r.MPLS
+		mpls.TTLPropagate = Opt[bool]{}
+		r.MPLS = &mpls
 	}
+	r.trim()
 	if r.Family == IPv6 {
 		r.canonical6()
 	}
@@ -253,7 +284,7 @@ func (r *Route) setTarget() {
 		}
 	}
 	if left := r.CacheInfo.Expires; left > 0 && !r.Expires.IsSet() {
-		r.Expires.Set((time.Duration(left) + userHZ - 1) / userHZ * time.Second)
+		r.Expires.Set((uint32(left) + userHZ - 1) / userHZ)
 	}
 	if len(r.Multipath) > 0 {
 		r.Multipath = slices.Clone(r.Multipath)
@@ -268,7 +299,7 @@ const userHZ = 100
 
 // family is that of the addresses; IPv4 if there are none.
 func (r *Route) family() Family {
-	if r.Label.IsSet() || r.NewDst != "" {
+	if r.MPLS != nil && (r.MPLS.Label.IsSet() || r.MPLS.NewDst != "") {
 		return MPLS
 	}
 	for _, a := range []netip.Addr{r.Dst.Addr(), r.Src.Addr(), r.PrefSrc, r.Gateway} {

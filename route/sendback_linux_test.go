@@ -102,7 +102,7 @@ func count(seen map[string]int, r Route) {
 		"linkdown":               r.Flags&FlagLinkDown != 0,
 		"nhid":                   r.NextHopID != 0,
 		"encap":                  r.Encap != nil,
-		"metrics":                r.Metrics != Metrics{},
+		"metrics":                r.Metrics != nil,
 		"multipath":              len(r.Multipath) > 0,
 		"expires":                r.CacheInfo.Expires != 0,
 		"via of another family":  r.Gateway.IsValid() && !r.Family.Has(r.Gateway),

@@ -8,7 +8,7 @@ import (
 // showMetrics writes the metrics in the order of their numbers. A lock shows
 // also one that is unset, and JSON has no locks.
 func showMetrics(o *iptext.Out, m *Metrics) {
-	if *m == (Metrics{}) {
+	if value(m) == (Metrics{}) {
 		return
 	}
 	o.StartArray("metrics")

@@ -77,7 +77,7 @@ var members = [...]func(*iptext.Out, *shown){
 			putUint(o, "nhid", "nhid ", r.NextHopID)
 		}
 	},
-	func(o *iptext.Out, r *shown) { showNewDst(o, r.Family, r.NewDst, r.Unknown) },
+	func(o *iptext.Out, r *shown) { showNewDst(o, r.Family, value(r.MPLS).NewDst, r.Unknown) },
 	func(o *iptext.Out, r *shown) { showEncap(o, &r.shower, r.Encap) },
 	func(o *iptext.Out, r *shown) {
 		if r.TOS != 0 && r.Omit&OmitTOS == 0 {
@@ -120,15 +120,15 @@ var members = [...]func(*iptext.Out, *shown){
 		}
 	},
 	func(o *iptext.Out, r *shown) {
-		if uid, ok := r.UID.Get(); ok {
+		if uid, ok := value(r.Packet).UID.Get(); ok {
 			putUint(o, "uid", "uid ", uid)
 		}
 	},
 	showCache,
-	func(o *iptext.Out, r *shown) { showMetrics(o, &r.Metrics) },
+	func(o *iptext.Out, r *shown) { showMetrics(o, r.Metrics) },
 	func(o *iptext.Out, r *shown) {
-		if r.IIF != 0 && r.Omit&OmitIIF == 0 {
-			put(o, "iif", "iif ", r.links.Name(r.IIF))
+		if iif := value(r.Packet).IIF; iif != 0 && r.Omit&OmitIIF == 0 {
+			put(o, "iif", "iif ", r.links.Name(iif))
 		}
 	},
 	showPreference,
@@ -151,7 +151,7 @@ func putUint[V iptext.Number](o *iptext.Out, name, before string, n V) {
 // destination is the destination of r, in multicast routing always with a
 // length.
 func (r *shown) destination() string {
-	switch label, ok := r.Label.Get(); {
+	switch label, ok := value(r.MPLS).Label.Get(); {
 	case ok:
 		return iptext.Decimal(label)
 	case !r.Dst.IsValid():
@@ -248,12 +248,12 @@ func showFlags(o *iptext.Out, f Flags) {
 
 // showMark writes a mark, as text in hexadecimal from 16 on.
 func showMark(o *iptext.Out, r *shown) {
-	switch {
-	case r.Mark == 0:
-	case o.IsJSON() || r.Mark < 16:
-		putUint(o, "mark", "mark ", r.Mark)
+	switch mark := value(r.Packet).Mark; {
+	case mark == 0:
+	case o.IsJSON() || mark < 16:
+		putUint(o, "mark", "mark ", mark)
 	default:
-		put(o, "mark", "mark ", iptext.Hex(r.Mark))
+		put(o, "mark", "mark ", iptext.Hex(mark))
 	}
 }
 
@@ -285,7 +285,7 @@ func showPreference(o *iptext.Out, r *shown) {
 // showTTLPropagate writes the word as ip(8) misspells it.
 func showTTLPropagate(o *iptext.Out, r *shown) {
 	const word = "ttl-propogate"
-	if on, ok := r.TTLPropagate.Get(); ok {
+	if on, ok := value(r.MPLS).TTLPropagate.Get(); ok {
 		o.Bool(word, on)
 		o.Text(word, " ", switchWord(on))
 	}

@@ -154,25 +154,25 @@ var unusual = []struct {
 			`"flavors":["psp","next-csid"],"lblen":48,"nflen":16},"dev":"eth0","flags":[]}`},
 	{encapsulated(EncapSeg6Local{Action: 99}), Style{}, "10.0.0.0/8  encap seg6local action <invalid> dev eth0 ",
 		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6local","action":"<invalid>"},"dev":"eth0","flags":[]}`},
-	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoStatic, Label: Some[uint32](100), NewDst: MakeLabels(200, 300),
-		Gateway: netip.MustParseAddr("192.168.1.1"), OIF: eth0, TTLPropagate: Some(false)}, Style{},
+	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoStatic, MPLS: &MPLSRoute{Label: Some[uint32](100), NewDst: MakeLabels(200, 300), TTLPropagate: Some(false)},
+		Gateway: netip.MustParseAddr("192.168.1.1"), OIF: eth0}, Style{},
 		"100 as to 200/300 via inet 192.168.1.1 dev eth0 proto static ttl-propogate disabled",
 		`{"dst":"100","to":"200/300","via":{"family":"inet","host":"192.168.1.1"},"dev":"eth0","protocol":"static","flags":[],"ttl-propogate":false}`},
-	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoBoot, Label: Some[uint32](101), Multipath: []NextHop{
+	{Route{Family: MPLS, Type: TypeUnicast, Table: rttables.Main, Protocol: ProtoBoot, MPLS: &MPLSRoute{Label: Some[uint32](101)}, Multipath: []NextHop{
 		{OIF: eth0, Weight: 1, NewDst: MakeLabels(5), Unknown: Attributes(raw(uapi.RTA_VIA, append(binary.NativeEndian.AppendUint16(nil, 17), 2, 0, 0, 0, 0, 0xfe)...))},
 		{OIF: eth1, Weight: 2, Gateway: addr6, Flags: FlagDead | FlagLinkDown}}}, Style{},
 		"101 \n\tnexthop as to 5 via link 02:00:00:00:00:fe dev eth0 \n\tnexthop via inet6 2001:db8::1 dev eth1 dead linkdown ",
 		`{"dst":"101","flags":[],"nexthops":[{"to":"5","via":{"family":"link","host":"02:00:00:00:00:fe"},"dev":"eth0","flags":[]},` +
 			`{"via":{"family":"inet6","host":"2001:db8::1"},"dev":"eth1","flags":["dead","linkdown"]}]}`},
 	{Route{Family: IPMR, Type: TypeMulticast, Table: rttables.Default, Protocol: 17, Dst: netip.MustParsePrefix("224.1.1.1/32"),
-		Src: netip.MustParsePrefix("192.0.2.1/32"), IIF: eth0, Flags: FlagUnresolved, Multipath: []NextHop{{OIF: eth1, Weight: 2}}}, Style{},
+		Src: netip.MustParsePrefix("192.0.2.1/32"), Packet: &Packet{IIF: eth0}, Flags: FlagUnresolved, Multipath: []NextHop{{OIF: eth1, Weight: 2}}}, Style{},
 		"multicast 224.1.1.1/32 from 192.0.2.1/32 table default proto 17 unresolved iif eth0 \n\tnexthop dev eth1 weight 2 ",
 		`{"type":"multicast","dst":"224.1.1.1/32","from":"192.0.2.1/32","table":"default","protocol":"17","flags":["unresolved"],"iif":"eth0",` +
 			`"nexthops":[{"dev":"eth1","weight":2,"flags":[]}]}`},
 	{Route{Family: IPv4, Type: TypeLocal, Table: 20, Dst: netip.MustParsePrefix("192.0.2.1/32"), Src: netip.MustParsePrefix("192.0.2.2/32"),
-		OIF: 1, Mark: 255, UID: Some[uint32](0), Flags: FlagCloned | FlagOffloadFailed | 0x80000000 | 0x00100000, IIF: eth0,
+		OIF: 1, Flags: FlagCloned | FlagOffloadFailed | 0x80000000 | 0x00100000, Packet: &Packet{IIF: eth0, Mark: 255, UID: Some[uint32](0)},
 		CacheInfo: CacheInfo{Expires: 59999, Error: 22, ClntRef: 3, Used: 4, LastUse: 599, ID: 0xab, TS: 255, TSAge: 9},
-		Metrics:   Metrics{MTU: 1400, Lock: MetricMTU}}, Style{Statistics: true},
+		Metrics:   &Metrics{MTU: 1400, Lock: MetricMTU}}, Style{Statistics: true},
 		"local 192.0.2.1 from 192.0.2.2 dev lo table 20 rt_offload_failed mark 0xff uid 0 \n    cache <local,mc,100000>" +
 			"expires 599sec error 22 users 3 used 4 age 5sec ipid 0x00ab ts 0xfftsage 9sec mtu lock 1400 iif eth0 ",
 		`{"type":"local","dst":"192.0.2.1","from":"192.0.2.2","dev":"lo","table":"20","flags":["rt_offload_failed"],"mark":255,"uid":0,"cache":["local","mc","100000"],` +
@@ -181,7 +181,7 @@ var unusual = []struct {
 		Preference: Some(Preference(7)), Flags: FlagPrefix | FlagTrap | FlagRTTrap | FlagRTOffload | FlagNotify | FlagPervasive}, Style{},
 		"default dev eth0 proto ra metric 0 pervasive trap notify rt_offload rt_trap expires -1sec 7",
 		`{"dst":"default","dev":"eth0","protocol":"ra","metric":0,"flags":["pervasive","trap","notify","rt_offload","rt_trap"],"expires":-1,"pref":7}`},
-	{Route{Family: IPv4, Type: 99, Table: rttables.Main, Scope: 77, Realms: Realms{Src: 3}, Metrics: Metrics{Features: FeatureECN | FeatureTCPUsecTS | 8,
+	{Route{Family: IPv4, Type: 99, Table: rttables.Main, Scope: 77, Realms: Realms{Src: 3}, Metrics: &Metrics{Features: FeatureECN | FeatureTCPUsecTS | 8,
 		RTT: 8 * 1234567, RTTVar: 4 * 4294, RTOMin: 999, Lock: MetricFeatures | MetricSSThresh, HopLimit: 1<<32 - 1, Zeros: MetricQuickAck}}, Style{},
 		"99 default proto unspec scope 77 realms 3/cosmos rtt 1234.57s rttvar 4.294s ssthresh lock 0 features lock ecn tcp_usec_ts 0x19 rto_min 999ms quickack 0 ",
 		`{"type":"99","dst":"default","protocol":"unspec","scope":"77","flags":[],"flow":{"from":"3","to":"cosmos"},` +
@@ -211,7 +211,7 @@ func TestShow(t *testing.T) {
 // A part that is left out leaves no trace.
 func TestShowOmitted(t *testing.T) {
 	r := Route{Family: IPv4, Type: TypeUnicast, Dst: dst4, TOS: 8, Gateway: netip.MustParseAddr("192.0.2.1"), OIF: eth0, Table: 20,
-		Protocol: ProtoStatic, Scope: ScopeSite, PrefSrc: netip.MustParseAddr("192.0.2.2"), Priority: 5, Realms: Realms{1, 2}, IIF: eth1}
+		Protocol: ProtoStatic, Scope: ScopeSite, PrefSrc: netip.MustParseAddr("192.0.2.2"), Priority: 5, Realms: Realms{1, 2}, Packet: &Packet{IIF: eth1}}
 	all := OmitIIF<<1 - 1
 	for _, json := range []bool{false, true} {
 		want := "10.0.0.0/8 "

@@ -31,12 +31,18 @@ func (n *Names) links() *Links {
 	return n.Links
 }
 
-// A line is a route on its way to or from text.
+// A line is a route on its way to or from text. None of its pointers is nil.
 type line struct {
 	Route
 	names *Names
 	// What the words have said so far.
 	dst, typ, typeWord, table, scope bool
+}
+
+func newLine(r Route, n *Names) *line {
+	metrics, mpls, packet := value(r.Metrics), value(r.MPLS), value(r.Packet)
+	r.Metrics, r.MPLS, r.Packet = &metrics, &mpls, &packet
+	return &line{Route: r, names: n}
 }
 
 // String is the words of ip-route(8) for r, without the help of any file: the
@@ -47,7 +53,7 @@ func (r Route) String() string { return r.Text(nil) }
 
 // Text is String with the names that n, which may be nil, knows.
 func (r Route) Text(n *Names) string {
-	l := line{Route: r, names: n}
+	l := newLine(r, n)
 	var p iptext.Printer
 	if l.Family == 0 {
 		l.Family = l.family()
@@ -62,12 +68,12 @@ func (r Route) Text(n *Names) string {
 	if r.Type != 0 && r.Type != TypeUnicast && hasWord(r.Type) {
 		p.Put(r.Type.String())
 	}
-	if label, ok := r.Label.Get(); ok {
+	if label, ok := l.MPLS.Label.Get(); ok {
 		p.Put(iptext.Decimal(label))
 	} else {
 		p.Put(iptext.PrefixString(r.Dst))
 	}
-	words.Print(&p, &l)
+	words.Print(&p, l)
 	return p.String()
 }
 
@@ -107,8 +113,7 @@ func (r *Route) UnmarshalText(text []byte) error {
 // position.
 func Parse(s string, n *Names) (Route, error) {
 	w := iptext.Split("route", s)
-	l := line{names: n}
-	l.Protocol = ProtoBoot
+	l := newLine(Route{Protocol: ProtoBoot}, n)
 	if err := iptext.ParseFamilyOption(w, &l.Family); err != nil {
 		return Route{}, err
 	}
@@ -139,6 +144,7 @@ func Parse(s string, n *Names) (Route, error) {
 	if err := l.joinEncap(); err != nil {
 		return Route{}, w.Errorf("%v", err)
 	}
+	l.trim()
 	return l.Route, nil
 }
 
@@ -184,7 +190,7 @@ func (l *line) acceptLabel(w *iptext.Words) bool {
 		return false
 	}
 	w.Take()
-	l.Label.Set(label)
+	l.MPLS.Label.Set(label)
 	l.dst = true
 	return true
 }
@@ -313,8 +319,7 @@ func (l *line) argAttribute(w *iptext.Words) error {
 	if err != nil {
 		return w.Errorf("%v", err)
 	}
-	l.Route = m.Route
-	l.table = l.table || l.Table != 0
+	*l = line{newLine(m.Route, nil).Route, l.names, l.dst, l.typ, l.typeWord, l.table || m.Table != 0, l.scope}
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (r *Route) setDeleted() {
 		r.Scope = ScopeNowhere // any; zero would match no route on the link
 	}
 	r.setTarget()
-	r.Metrics.clamp() // the kernel compares them with what it made of them
+	r.Metrics = r.Metrics.clamped() // the kernel compares them with what it made of them
 	if r.NextHopID != 0 {
 		r.Type = 0 // any: a listing has that of the object
 	}

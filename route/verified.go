@@ -184,15 +184,16 @@ func (r *Route) check() error {
 	if r.Family != IPv4 && r.Family != IPv6 {
 		return nil
 	}
+	p := value(r.Packet)
 	for _, x := range [...]struct {
 		set  bool
 		name string
 	}{
-		{r.IIF != 0, "IIF"}, {r.Mark != 0, "Mark"}, {r.UID.IsSet(), "UID"}, {r.IPProto != 0, "IPProto"},
-		{r.SPort != 0, "SPort"}, {r.DPort != 0, "DPort"}, {r.FlowLabel.IsSet(), "FlowLabel"},
+		{p.IIF != 0, "IIF"}, {p.Mark != 0, "Mark"}, {p.UID.IsSet(), "UID"}, {p.IPProto != 0, "IPProto"},
+		{p.SPort != 0, "SPort"}, {p.DPort != 0, "DPort"}, {p.FlowLabel.IsSet(), "FlowLabel"},
 	} {
 		if x.set {
-			return fmt.Errorf("%s is of a packet that is looked up, and no part of a route", x.name)
+			return fmt.Errorf("Packet.%s is of a packet that is looked up, and no part of a route", x.name)
 		}
 	}
 	return nil

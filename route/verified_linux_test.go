@@ -176,13 +176,13 @@ func TestKernelRefusedHere(t *testing.T) {
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	dst := netip.MustParsePrefix("10.0.0.0/8")
-	for want, r := range map[string]Route{
+	for want, p := range map[string]Packet{
 		"IIF": {IIF: eth0}, "Mark": {Mark: 1}, "UID": {UID: Some[uint32](0)}, "IPProto": {IPProto: TCP},
 		"SPort": {SPort: 1}, "DPort": {DPort: 1}, "FlowLabel": {FlowLabel: Some[uint32](0)},
 	} {
-		r.Dst, r.OIF, r.Table = dst, eth0, 10
+		r := Route{Dst: dst, OIF: eth0, Table: 10, Packet: &p}
 		err := Add(t.Context(), c, r)
-		if err == nil || !strings.HasSuffix(err.Error(), ": "+want+" is of a packet that is looked up, and no part of a route") {
+		if err == nil || !strings.HasSuffix(err.Error(), ": Packet."+want+" is of a packet that is looked up, and no part of a route") {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

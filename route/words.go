@@ -2,8 +2,6 @@ package route
 
 import (
 	"net/netip"
-	"strconv"
-	"time"
 
 	"github.com/policyroute/policyroute/internal/iptext"
 )
@@ -35,7 +33,7 @@ var words = iptext.Table[line]{
 			}
 		}},
 	number("nhid", 32, func(l *line) *uint32 { return &l.NextHopID }),
-	asWord(func(l *line) (*Labels, *Family, *Attributes) { return &l.NewDst, &l.Family, &l.Unknown }),
+	asWord(func(l *line) (*Labels, *Family, *Attributes) { return &l.MPLS.NewDst, &l.Family, &l.Unknown }),
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, l *line) error {
 			if l.Gateway.IsValid() {
@@ -45,7 +43,7 @@ var words = iptext.Table[line]{
 		},
 		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
 	link("dev", func(l *line) *uint32 { return &l.OIF }, "oif"),
-	link("iif", func(l *line) *uint32 { return &l.IIF }),
+	link("iif", func(l *line) *uint32 { return &l.Packet.IIF }),
 	{Names: []string{"type"},
 		Parse: func(w *iptext.Words, l *line) error {
 			l.typ = true
@@ -96,27 +94,27 @@ var words = iptext.Table[line]{
 	flagWord(func(l *line) *Flags { return &l.Flags }),
 	{Names: []string{"mark"},
 		Parse: func(w *iptext.Words, l *line) (err error) {
-			l.Mark, err = iptext.ArgUint[uint32](w, "a mark", 32)
+			l.Packet.Mark, err = iptext.ArgUint[uint32](w, "a mark", 32)
 			return err
 		},
 		Print: func(p *iptext.Printer, l *line) {
-			if l.Mark != 0 {
-				p.Put("mark", iptext.Hex(l.Mark))
+			if l.Packet.Mark != 0 {
+				p.Put("mark", iptext.Hex(l.Packet.Mark))
 			}
 		}},
-	optNumber("uid", func(l *line) *Opt[uint32] { return &l.UID }, iptext.Decimal[uint32]),
+	optNumber("uid", func(l *line) *Opt[uint32] { return &l.Packet.UID }, iptext.Decimal[uint32]),
 	{Names: []string{"ipproto"},
 		Parse: func(w *iptext.Words, l *line) error {
-			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
+			return iptext.ArgText(w, "a protocol above IP", &l.Packet.IPProto)
 		},
 		Print: func(p *iptext.Printer, l *line) {
-			if l.IPProto != 0 {
-				p.Put("ipproto", l.IPProto.String())
+			if l.Packet.IPProto != 0 {
+				p.Put("ipproto", l.Packet.IPProto.String())
 			}
 		}},
-	number("sport", 16, func(l *line) *uint16 { return &l.SPort }),
-	number("dport", 16, func(l *line) *uint16 { return &l.DPort }),
-	optNumber("flowlabel", func(l *line) *Opt[uint32] { return &l.FlowLabel }, iptext.Hex[uint32]),
+	number("sport", 16, func(l *line) *uint16 { return &l.Packet.SPort }),
+	number("dport", 16, func(l *line) *uint16 { return &l.Packet.DPort }),
+	optNumber("flowlabel", func(l *line) *Opt[uint32] { return &l.Packet.FlowLabel }, iptext.Hex[uint32]),
 	{Names: []string{"realms", "realm"},
 		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l.names, &l.Realms) },
 		Print: func(p *iptext.Printer, l *line) { putRealms(p, l.names, l.Realms) }},
@@ -134,21 +132,21 @@ var words = iptext.Table[line]{
 		}},
 	metricWords(),
 	{Names: []string{"ttl-propagate"},
-		Parse: func(w *iptext.Words, l *line) error { return argSwitch(w, &l.TTLPropagate) },
+		Parse: func(w *iptext.Words, l *line) error { return argSwitch(w, &l.MPLS.TTLPropagate) },
 		Print: func(p *iptext.Printer, l *line) {
-			if on, ok := l.TTLPropagate.Get(); ok {
+			if on, ok := l.MPLS.TTLPropagate.Get(); ok {
 				p.Put("ttl-propagate", switchWord(on))
 			}
 		}},
 	{Names: []string{"expires"},
 		Parse: func(w *iptext.Words, l *line) error {
 			n, err := iptext.ArgUint[uint32](w, "a number of seconds", 32)
-			l.Expires.Set(time.Duration(n) * time.Second)
+			l.Expires.Set(n)
 			return err
 		},
 		Print: func(p *iptext.Printer, l *line) {
-			if d, ok := l.Expires.Get(); ok {
-				p.Put("expires", strconv.FormatInt(int64(d/time.Second), 10))
+			if n, ok := l.Expires.Get(); ok {
+				p.Put("expires", iptext.Decimal(n))
 			}
 		}},
 	{Names: []string{"cacheinfo"},

@@ -33,7 +33,7 @@ var queryWords = []keyword[query]{
 		return err
 	}},
 	{short: []string{"mark"}, read: func(q *query, w *words) error {
-		return readValue(w, "invalid mark value", parseUint, &q.route.Mark)
+		return readValue(w, "invalid mark value", parseUint, &q.route.Packet.Mark)
 	}},
 	{names: []string{"dev"}, short: []string{"oif"}, read: func(q *query, w *words) (err error) {
 		q.oif, err = w.arg()
@@ -47,30 +47,30 @@ var queryWords = []keyword[query]{
 		}
 		return err
 	}},
-	{short: []string{"uid"}, read: func(q *query, w *words) error { return readNumber(w, "invalid UID", &q.route.UID) }},
+	{short: []string{"uid"}, read: func(q *query, w *words) error { return readNumber(w, "invalid UID", &q.route.Packet.UID) }},
 	{short: []string{"fibmatch"}, read: func(q *query, _ *words) error { q.flags |= uapi.RTM_F_FIB_MATCH; return nil }},
 	{names: []string{"as"}, read: (*query).readNewDst},
 	{short: []string{"sport"}, read: func(q *query, w *words) error {
-		return readValue(w, "invalid sport", parseUint, &q.route.SPort)
+		return readValue(w, "invalid sport", parseUint, &q.route.Packet.SPort)
 	}},
 	{short: []string{"dport"}, read: func(q *query, w *words) error {
-		return readValue(w, "invalid dport", parseUint, &q.route.DPort)
+		return readValue(w, "invalid dport", parseUint, &q.route.Packet.DPort)
 	}},
 	{short: []string{"ipproto"}, read: func(q *query, w *words) error {
 		s, err := w.arg()
-		if err == nil && q.route.IPProto.UnmarshalText([]byte(s)) != nil {
+		if err == nil && q.route.Packet.IPProto.UnmarshalText([]byte(s)) != nil {
 			err = wrong(s, `Invalid "ipproto" value`)
 		}
 		return err
 	}},
 	{short: []string{"flowlabel"}, read: func(q *query, w *words) error {
-		return readNumber(w, "invalid flowlabel", &q.route.FlowLabel)
+		return readNumber(w, "invalid flowlabel", &q.route.Packet.FlowLabel)
 	}},
 }
 
 func (p *program) routeGet(w *words) error {
 	p.load()
-	q := &query{p: p, route: route.Route{Family: p.family}}
+	q := &query{p: p, route: route.Route{Family: p.family, MPLS: &route.MPLSRoute{}, Packet: &route.Packet{}}}
 	for w.more() {
 		var err error
 		if k := find(queryWords, w.args[w.next]); k != nil {
@@ -113,7 +113,7 @@ func (q *query) readDst(w *words) error {
 	q.found = true
 	q.setFamily(n.family)
 	if n.family == route.MPLS {
-		q.route.Label.Set(n.label)
+		q.route.MPLS.Label.Set(n.label)
 	} else if n.addr.IsValid() {
 		if all := n.addr.BitLen(); n.bits != all {
 			q.p.warn("Warning: /%d as prefix is invalid, only /%d (or none) is supported.", n.bits, all)
@@ -149,7 +149,10 @@ func (q *query) readNewDst(w *words) error {
 	if err != nil {
 		return notAddress(q.route.Family, s)
 	}
-	q.route.NewDst, q.route.Unknown = r.NewDst, r.Unknown
+	if r.MPLS != nil {
+		q.route.MPLS.NewDst = r.MPLS.NewDst
+	}
+	q.route.Unknown = r.Unknown
 	return nil
 }
 
@@ -164,7 +167,7 @@ func (q *query) findDevices() (err error) {
 	for _, x := range []struct {
 		name  string
 		index *uint32
-	}{{q.iif, &q.route.IIF}, {q.oif, &q.route.OIF}} {
+	}{{q.iif, &q.route.Packet.IIF}, {q.oif, &q.route.OIF}} {
 		if x.name == "" {
 			continue
 		}

@@ -17,13 +17,17 @@ func (f *routeFilter) dumpFamily() route.Family {
 
 // match reports whether r is selected.
 func (f *routeFilter) match(r *route.Route) bool {
+	var packet route.Packet
+	if r.Packet != nil {
+		packet = *r.Packet
+	}
 	types := f.types == 0 || r.Type < 64 && f.types&(1<<r.Type) != 0
 	return (f.p.family == 0 || f.p.family == r.Family) &&
 		f.cloned == (r.Flags&route.FlagCloned != 0) && types &&
 		zeroOr(f.table, r.Table) &&
 		unsetOr(f.protocol, r.Protocol) && unsetOr(f.scope, r.Scope) && unsetOr(f.tos, r.TOS) &&
-		unsetOr(f.mark, r.Mark) && unsetOr(f.metric, r.Priority) &&
-		unsetOr(f.oif, r.OIF) && unsetOr(f.iif, r.IIF) &&
+		unsetOr(f.mark, packet.Mark) && unsetOr(f.metric, r.Priority) &&
+		unsetOr(f.oif, r.OIF) && unsetOr(f.iif, packet.IIF) &&
 		(!f.dstRealm || f.realms.Dst == r.Realms.Dst) && (!f.srcRealm || f.realms.Src == r.Realms.Src) &&
 		f.via.hasAddr(r.Family, r.Gateway) && f.src.hasAddr(r.Family, r.PrefSrc) &&
 		f.dst.contains(r, r.Dst) && f.from.contains(r, r.Src)
@@ -54,13 +58,20 @@ func (n prefix) hasAddr(f route.Family, a netip.Addr) bool {
 // contains reports whether p, the destination or the source of r, is in the area.
 func (a area) contains(r *route.Route, p netip.Prefix) bool {
 	bits, addr := max(p.Bits(), 0), p.Addr()
-	if label, ok := r.Label.Get(); ok {
+	if label, ok := labelOf(r); ok {
 		return (a.root.family == 0 || a.root.label == label) && (a.match.family == 0 || a.match.label == label)
 	}
 	return (a.root.any() ||
 		zeroOr(a.root.family, r.Family) && a.root.bits <= bits && sameBits(a.root.addr, addr, a.root.bits)) &&
 		(a.match.any() ||
 			zeroOr(a.match.family, r.Family) && a.match.bits >= bits && sameBits(a.match.addr, addr, bits))
+}
+
+func labelOf(r *route.Route) (label uint32, ok bool) {
+	if r.MPLS != nil {
+		label, ok = r.MPLS.Label.Get()
+	}
+	return label, ok
 }
 
 // any reports whether the prefix selects any route.

@@ -101,6 +101,27 @@ func Func[A Number, M any](num A,
 	return Row[M]{num: uint16(num), name: num.String, put: put, get: get}
 }
 
+// Part is a row of what at points at: nil where nothing of it is set.
+func Part[M, P any](at func(*M) **P, row Row[P]) Row[M] {
+	return Row[M]{
+		num: row.num, flag: row.flag, name: row.name,
+		put: func(b []byte, m *M) ([]byte, bool, error) {
+			part := *at(m)
+			if part == nil {
+				return b, false, nil
+			}
+			return row.put(b, part)
+		},
+		get: func(p []byte, m *M) error {
+			part := at(m)
+			if *part == nil {
+				*part = new(P)
+			}
+			return row.get(p, *part)
+		},
+	}
+}
+
 // Drop is a row for an attribute that means nothing, such as the padding that
 // aligns the next one. It is neither kept nor written.
 func Drop[M any, A Number](num A) Row[M] {
