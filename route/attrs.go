@@ -269,7 +269,6 @@ func realms() attr.Kind[Realms] {
 
 // cacheInfo is struct rta_cacheinfo, eight words of 32 bits.
 func cacheInfo() attr.Kind[CacheInfo] {
-	const size = 32
 	return attr.Kind[CacheInfo]{
 		Append: func(b []byte, c CacheInfo) ([]byte, error) {
 			for _, v := range []uint32{c.ClntRef, c.LastUse, uint32(c.Expires), c.Error, c.Used, c.ID, c.TS, c.TSAge} {
@@ -278,15 +277,24 @@ func cacheInfo() attr.Kind[CacheInfo] {
 			return b, nil
 		},
 		Decode: func(p []byte) (CacheInfo, error) {
-			if len(p) < size {
-				return CacheInfo{}, fmt.Errorf("%d bytes of payload, want %d", len(p), size)
+			if len(p) < sizeofCacheInfo {
+				return CacheInfo{}, fmt.Errorf("%d bytes of payload, want %d", len(p), sizeofCacheInfo)
 			}
-			u32 := binary.NativeEndian.Uint32
-			return CacheInfo{
-				ClntRef: u32(p), LastUse: u32(p[4:]), Expires: int32(u32(p[8:])), Error: u32(p[12:]),
-				Used: u32(p[16:]), ID: u32(p[20:]), TS: u32(p[24:]), TSAge: u32(p[28:]),
-			}, nil
+			return decodeCacheInfo(p), nil
 		},
+	}
+}
+
+// sizeofCacheInfo is that of struct rta_cacheinfo.
+const sizeofCacheInfo = 32
+
+// decodeCacheInfo reads one that is not cut off.
+func decodeCacheInfo(p []byte) CacheInfo {
+	u32 := binary.NativeEndian.Uint32
+	p = p[:sizeofCacheInfo]
+	return CacheInfo{
+		ClntRef: u32(p), LastUse: u32(p[4:]), Expires: int32(u32(p[8:])), Error: u32(p[12:]),
+		Used: u32(p[16:]), ID: u32(p[20:]), TS: u32(p[24:]), TSAge: u32(p[28:]),
 	}
 }
 

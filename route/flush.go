@@ -39,11 +39,11 @@ func Flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 func flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 	var b Batch
 	for range flushRounds {
-		for m, err := range dump(ctx, c, &f) {
+		for r, err := range dump(ctx, c, &f) {
 			if err != nil {
 				return n, err
 			}
-			b.route(verbDelete, &m.Route)
+			b.route(verbDelete, r)
 		}
 		if b.Len() == 0 {
 			return n, nil

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -84,12 +85,12 @@ func (f *Filter) request() netlink.Message {
 // or an interface that does not exist has no routes.
 func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
 	return func(yield func(Route, error) bool) {
-		for m, err := range dump(ctx, c, &f) {
+		for r, err := range dump(ctx, c, &f) {
 			if err != nil {
 				yield(Route{}, listError(err))
 				return
 			}
-			if !yield(m.Route, nil) {
+			if !yield(*r, nil) {
 				return
 			}
 		}
@@ -100,22 +101,21 @@ func listError(err error) error {
 	return &rtnl.Error{Package: "route", Verb: "list", Err: err}
 }
 
-// dump yields the routes that f selects as they come. The message is the same
-// one every time.
-func dump(ctx context.Context, c Conn, f *Filter) iter.Seq2[*message, error] {
-	return func(yield func(*message, error) bool) {
-		m := codec.Borrow()
-		defer codec.Return(m)
+// dump yields the routes that f selects as they come. It is the same one every
+// time.
+func dump(ctx context.Context, c Conn, f *Filter) iter.Seq2[*Route, error] {
+	return func(yield func(*Route, error) bool) {
+		r := new(Route)
 		for payload, err := range payloads(ctx, c, f) {
 			if err == nil {
-				*m = message{}
-				err = m.decode(payload)
+				*r = Route{}
+				err = r.read(payload)
 			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if f.match(&m.Route) && !yield(m, nil) {
+			if f.match(r) && !yield(r, nil) {
 				return
 			}
 		}
@@ -165,18 +165,20 @@ func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
 	if s.Len() == 0 {
 		return nil, nil
 	}
-	m := codec.Borrow()
-	defer codec.Return(m)
-	routes := make([]Route, 0, s.Len())
+	routes := make([]Route, s.Len())
+	n := 0
 	for payload := range s.All() {
-		*m = message{}
-		if err := m.decode(payload); err != nil {
+		r := &routes[n]
+		if err := r.read(payload); err != nil {
 			return nil, listError(err)
 		}
-		if f.match(&m.Route) {
-			routes = append(routes, m.Route)
+		if f.match(r) {
+			n++
+		} else {
+			*r = Route{}
 		}
 	}
+	routes = routes[:n]
 	if len(routes) <= cap(routes)/2 {
 		routes = slices.Clone(routes) // a Conn that does not select
 	}
@@ -230,24 +232,43 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	if err := ctx.Err(); err != nil {
 		return Route{}, nil, err
 	}
-	if payload, err = q.append(make([]byte, 0, requestSize)); err != nil {
+	a := askings.Get().(*asking)
+	defer askings.Put(a)
+	if a.payload, err = q.append(a.payload[:0]); err != nil {
 		return Route{}, nil, err
 	}
-	m := codec.Borrow()
-	defer codec.Return(m)
-	var answer error
-	err = rtnl.Ask(c, []netlink.Message{lookupRequest(payload)}, func(_ int, msg netlink.Message, err error) {
-		if answer = err; err == nil {
-			answer = m.decode(msg.Data)
-		}
-	})
+	a.route = Route{}
+	a.request[0] = lookupRequest(a.payload)
+	err = rtnl.Ask(c, a.request[:], a.take)
 	if err == nil {
-		err = answer
+		err = a.err
 	}
 	if err != nil {
-		return Route{}, payload, err
+		return Route{}, slices.Clone(a.payload), err
 	}
-	return m.Route, payload, nil
+	return a.route, nil, nil
+}
+
+// An asking is a lookup in progress. It is used again: what is handed to a Conn
+// is on the heap.
+type asking struct {
+	payload []byte
+	request [1]netlink.Message
+	take    func(int, netlink.Message, error) // its own answered
+	route   Route
+	err     error
+}
+
+var askings = sync.Pool{New: func() any {
+	a := new(asking)
+	a.take = a.answered
+	return a
+}}
+
+func (a *asking) answered(_ int, m netlink.Message, err error) {
+	if a.err = err; err == nil {
+		a.err = a.route.decode(m.Data)
+	}
 }
 
 // append appends the payload of the request for q.
@@ -291,9 +312,13 @@ func (q *Query) check() error {
 
 // route is the request's attributes.
 func (q *Query) route() Route {
-	r := Route{
-		Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, OIF: q.OIF,
-		Packet: &Packet{IIF: q.IIF, Mark: q.Mark, UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel},
+	r := Route{Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, OIF: q.OIF}
+	p := Packet{
+		IIF: q.IIF, Mark: q.Mark, UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel,
+	}
+	if p != (Packet{}) {
+		said := p
+		r.Packet = &said
 	}
 	if q.Src.IsValid() {
 		r.Src = host(q.Src)

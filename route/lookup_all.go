@@ -79,7 +79,7 @@ func (l *looking) ask(c Conn, queries []Query) error {
 	return rtnl.Ask(c, l.reqs, func(i int, m netlink.Message, err error) {
 		r := &l.results[l.places[i]]
 		if err == nil {
-			err = r.route.UnmarshalBinary(m.Data)
+			err = r.route.decode(m.Data)
 		}
 		if err != nil {
 			r.err = queries[l.places[i]].failed(l.reqs[i].Data, err)

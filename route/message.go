@@ -27,67 +27,92 @@ func (r Route) AppendBinary(b []byte) ([]byte, error) {
 
 // append is AppendBinary for the verbs, which have an error of their own.
 func (r *Route) append(b []byte) ([]byte, error) {
+	if r.isUsual() {
+		return r.appendUsual(r.appendHeader(b)), nil
+	}
 	m := codec.BorrowUsed()
 	m.Route = *r
-	b, err := m.append(b)
+	out, err := codec.Append(r.appendHeader(b), m)
 	codec.ReturnUsed(m)
-	return b, err
+	if err != nil {
+		return b, err
+	}
+	return out, nil
 }
 
 // MarshalBinary is AppendBinary into a slice of its own.
 func (r Route) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
 
-func (m *message) append(b []byte) ([]byte, error) {
-	header := uint8(m.Table)
-	if m.Table > 255 {
-		header = uapi.RT_TABLE_UNSPEC
+// appendHeader appends struct rtmsg.
+func (r *Route) appendHeader(b []byte) []byte {
+	table := uint8(r.Table)
+	if r.Table > 255 {
+		table = uapi.RT_TABLE_UNSPEC
 	}
-	dstLen, srcLen := max(m.Dst.Bits(), 0), max(m.Src.Bits(), 0)
-	if m.Family == MPLS {
+	dstLen, srcLen := max(r.Dst.Bits(), 0), max(r.Src.Bits(), 0)
+	if r.Family == MPLS {
 		dstLen = mplsBits
 	}
-	start := len(b)
-	b = append(b, uint8(m.Family), uint8(dstLen), uint8(srcLen), m.TOS,
-		header, uint8(m.Protocol), uint8(m.Scope), uint8(m.Type))
-	b = binary.NativeEndian.AppendUint32(b, uint32(m.Flags&ownFlags))
-	b, err := codec.Append(b, m)
-	if err != nil {
-		return b[:start], err
-	}
-	return b, nil
+	b = append(b, uint8(r.Family), uint8(dstLen), uint8(srcLen), r.TOS,
+		table, uint8(r.Protocol), uint8(r.Scope), uint8(r.Type))
+	return binary.NativeEndian.AppendUint32(b, uint32(r.Flags&ownFlags))
 }
 
 // UnmarshalBinary makes r the route whose message's payload is b. Attributes
 // that Route has no field for go to Unknown. An error names the attribute that
 // cannot be read; r is then as it was.
 func (r *Route) UnmarshalBinary(b []byte) error {
-	m := codec.Borrow()
-	defer codec.Return(m)
-	if err := m.decode(b); err != nil {
+	if err := r.decode(b); err != nil {
 		return fmt.Errorf("route: decode: %w", err)
 	}
-	*r = m.Route
 	return nil
 }
 
-// decode reads b into m, which is zero.
-func (m *message) decode(b []byte) error {
+// decode is UnmarshalBinary for the verbs, which have an error of their own.
+func (r *Route) decode(b []byte) error {
+	var got Route
+	err := got.read(b)
+	if err == nil {
+		*r = got
+	}
+	return err
+}
+
+// read reads b into r, which is zero.
+func (r *Route) read(b []byte) error {
 	if len(b) < uapi.SizeofRtMsg {
 		return fmt.Errorf("%d bytes are no route message: its header has %d", len(b), uapi.SizeofRtMsg)
 	}
-	m.dstLen, m.srcLen = b[uapi.RtMsgDstLen], b[uapi.RtMsgSrcLen]
-	m.Family = Family(b[uapi.RtMsgFamily])
-	m.TOS = b[uapi.RtMsgTOS]
-	m.Table = rttables.ID(b[uapi.RtMsgTable])
-	m.Protocol = Protocol(b[uapi.RtMsgProtocol])
-	m.Scope = Scope(b[uapi.RtMsgScope])
-	m.Type = Type(b[uapi.RtMsgType])
-	m.Flags = Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:]))
-	if err := codec.Decode(b[uapi.SizeofRtMsg:], m); err != nil {
-		return err
+	r.Family = Family(b[uapi.RtMsgFamily])
+	r.TOS = b[uapi.RtMsgTOS]
+	r.Table = rttables.ID(b[uapi.RtMsgTable])
+	r.Protocol = Protocol(b[uapi.RtMsgProtocol])
+	r.Scope = Scope(b[uapi.RtMsgScope])
+	r.Type = Type(b[uapi.RtMsgType])
+	r.Flags = Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:]))
+	dstLen := b[uapi.RtMsgDstLen]
+	rest := r.readUsual(b[uapi.SizeofRtMsg:], dstLen)
+	if len(rest) == 0 {
+		return nil
 	}
-	m.trim()
-	return m.finish(&m.Encap, &m.Unknown)
+	return r.readRest(rest, dstLen, b[uapi.RtMsgSrcLen])
+}
+
+// readRest reads the attributes from one on that is out of the ordinary. A
+// message that the codec sees is on the heap, so that r must not be part of one.
+func (r *Route) readRest(b []byte, dstLen, srcLen uint8) error {
+	m := codec.BorrowUsed()
+	defer codec.ReturnUsed(m)
+	*m = message{Route: *r, dstLen: dstLen, srcLen: srcLen}
+	err := codec.Decode(b, m)
+	if err == nil {
+		err = m.finish(&m.Encap, &m.Unknown)
+	}
+	if err == nil {
+		*r = m.Route
+		r.trim()
+	}
+	return err
 }
 
 // attrAt names the attribute of a request's payload that a refusal points at.
