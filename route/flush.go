@@ -39,11 +39,11 @@ func Flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 func flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 	var b Batch
 	for range flushRounds {
-		for r, err := range dump(ctx, c, &f) {
+		for r, err := range all(ctx, c, f, func(err error) error { return err }) {
 			if err != nil {
 				return n, err
 			}
-			b.route(verbDelete, r)
+			b.route(verbDelete, &r)
 		}
 		if b.Len() == 0 {
 			return n, nil

@@ -84,13 +84,32 @@ func (f *Filter) request() netlink.Message {
 // Of changes during the listing, the kernel shows some and not others. A table
 // or an interface that does not exist has no routes.
 func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
+	return all(ctx, c, f, listError)
+}
+
+// all is All for verbs with errors of their own. Each function that yields to
+// another costs time for each route: there is one.
+func all(ctx context.Context, c Conn, f Filter, fail func(error) error) iter.Seq2[Route, error] {
 	return func(yield func(Route, error) bool) {
-		for r, err := range dump(ctx, c, &f) {
-			if err != nil {
-				yield(Route{}, listError(err))
-				return
+		if err := ctx.Err(); err != nil {
+			yield(Route{}, fail(err))
+			return
+		}
+		var r Route
+		for m, err := range rtnl.Dump(c, f.request()) {
+			if err == nil {
+				err = ctx.Err()
 			}
-			if !yield(*r, nil) {
+			if err == nil && m.Header.Type == uapi.RTM_NEWROUTE {
+				r = Route{}
+				if err = r.read(m.Data); err == nil && f.match(&r) && !yield(r, nil) {
+					return
+				}
+			}
+			if err != nil {
+				if !f.missing(err) {
+					yield(Route{}, fail(err))
+				}
 				return
 			}
 		}
@@ -153,14 +172,24 @@ func payloads(ctx context.Context, c Conn, f *Filter) iter.Seq2[[]byte, error] {
 
 // List returns the routes that f selects. See [All].
 func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
-	// How many there are is known only at the end. Messages are a sixth of the
+	if err := ctx.Err(); err != nil {
+		return nil, listError(err)
+	}
+	// How many there are is known only at the end. Messages are a fifth of the
 	// size of a Route, and so what is kept until then.
 	var s rtnl.Spool
-	for payload, err := range payloads(ctx, c, &f) {
-		if err != nil {
+	for m, err := range rtnl.Dump(c, f.request()) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		switch {
+		case err == nil && m.Header.Type == uapi.RTM_NEWROUTE:
+			s.Add(m.Data)
+		case err != nil && f.missing(err):
+			return nil, nil
+		case err != nil:
 			return nil, listError(err)
 		}
-		s.Add(payload)
 	}
 	if s.Len() == 0 {
 		return nil, nil

@@ -43,22 +43,32 @@ var errDatagram = errors.New("datagram is not a sequence of netlink messages")
 
 // nextMessage cuts the first message off b. Its Data is a view of b.
 func nextMessage(b []byte) (m netlink.Message, rest []byte, err error) {
-	if len(b) < headerLen {
+	n, ok := messageLen(b)
+	if !ok {
 		return m, nil, errDatagram
+	}
+	return netlink.Message{Header: header(b), Data: b[headerLen:n:n]}, b[min(aligned(n), len(b)):], nil
+}
+
+// messageLen is the length of the message at the start of b; false if there is
+// none. It and header are small enough for the compiler to put them into a loop.
+func messageLen(b []byte) (int, bool) {
+	if len(b) < headerLen {
+		return 0, false
 	}
 	n := int(binary.NativeEndian.Uint32(b))
-	if n < headerLen || n > len(b) {
-		return m, nil, errDatagram
-	}
-	m.Header = netlink.Header{
-		Length:   uint32(n),
+	return n, n >= headerLen && n <= len(b)
+}
+
+// header reads the header of a message that is there.
+func header(b []byte) netlink.Header {
+	return netlink.Header{
+		Length:   binary.NativeEndian.Uint32(b),
 		Type:     netlink.HeaderType(binary.NativeEndian.Uint16(b[4:])),
 		Flags:    netlink.HeaderFlags(binary.NativeEndian.Uint16(b[6:])),
 		Sequence: binary.NativeEndian.Uint32(b[8:]),
 		PID:      binary.NativeEndian.Uint32(b[12:]),
 	}
-	m.Data = b[headerLen:n:n]
-	return m, b[min(aligned(n), len(b)):], nil
 }
 
 // verdict reads the error number at the start of an NLMSG_ERROR or NLMSG_DONE

@@ -38,11 +38,14 @@ func (c *Conn) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] {
 		for {
 			b, err := c.nextPart(d)
 			for len(b) > 0 && err == nil {
-				var m netlink.Message
-				m, b, err = nextMessage(b)
+				n, ok := messageLen(b)
+				if !ok {
+					err = opError("receive", errDatagram)
+					break
+				}
+				m := netlink.Message{Header: header(b), Data: b[headerLen:n:n]}
+				b = b[min(aligned(n), len(b)):]
 				switch {
-				case err != nil:
-					err = opError("receive", err)
 				case m.Header.Type == netlink.Done || m.Header.Type == netlink.Error:
 					if err = verdict(m); err == nil {
 						return
