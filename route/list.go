@@ -120,56 +120,6 @@ func listError(err error) error {
 	return &rtnl.Error{Package: "route", Verb: "list", Err: err}
 }
 
-// dump yields the routes that f selects as they come. It is the same one every
-// time.
-func dump(ctx context.Context, c Conn, f *Filter) iter.Seq2[*Route, error] {
-	return func(yield func(*Route, error) bool) {
-		r := new(Route)
-		for payload, err := range payloads(ctx, c, f) {
-			if err == nil {
-				*r = Route{}
-				err = r.read(payload)
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if f.match(r) && !yield(r, nil) {
-				return
-			}
-		}
-	}
-}
-
-// payloads yields the kernel's answer to f. A payload is valid until the next
-// one.
-func payloads(ctx context.Context, c Conn, f *Filter) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		err := ctx.Err()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for msg, err := range rtnl.Dump(c, f.request()) {
-			if err == nil && msg.Header.Type != uapi.RTM_NEWROUTE {
-				continue
-			}
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				if !f.missing(err) {
-					yield(nil, err)
-				}
-				return
-			}
-			if !yield(msg.Data, nil) {
-				return
-			}
-		}
-	}
-}
-
 // List returns the routes that f selects. See [All].
 func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
 	if err := ctx.Err(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -93,53 +94,26 @@ func (r *Route) isUsual() bool {
 func (r *Route) appendUsual(b []byte) []byte {
 	b = slices.Grow(b, 3*attrAddr6+3*attrU32)
 	if r.Dst.IsValid() {
-		b = usualAddr(b, uapi.RTA_DST, r.Dst.Addr())
+		b = attr.AppendIP(b, uapi.RTA_DST, r.Dst.Addr())
 	} else if r.Family == IPv4 {
-		b = usualAddr(b, uapi.RTA_DST, netip.IPv4Unspecified())
+		b = attr.AppendIP(b, uapi.RTA_DST, netip.IPv4Unspecified())
 	} else {
-		b = usualAddr(b, uapi.RTA_DST, netip.IPv6Unspecified())
+		b = attr.AppendIP(b, uapi.RTA_DST, netip.IPv6Unspecified())
 	}
 	if r.Table > 255 {
-		b = usualU32(b, uapi.RTA_TABLE, uint32(r.Table))
+		b = attr.AppendU32(b, uapi.RTA_TABLE, uint32(r.Table))
 	}
 	if r.Gateway.IsValid() {
-		b = usualAddr(b, uapi.RTA_GATEWAY, r.Gateway)
+		b = attr.AppendIP(b, uapi.RTA_GATEWAY, r.Gateway)
 	}
 	if r.PrefSrc.IsValid() {
-		b = usualAddr(b, uapi.RTA_PREFSRC, r.PrefSrc)
+		b = attr.AppendIP(b, uapi.RTA_PREFSRC, r.PrefSrc)
 	}
 	if r.OIF != 0 {
-		b = usualU32(b, uapi.RTA_OIF, r.OIF)
+		b = attr.AppendU32(b, uapi.RTA_OIF, r.OIF)
 	}
 	if r.Priority != 0 {
-		b = usualU32(b, uapi.RTA_PRIORITY, r.Priority)
-	}
-	return b
-}
-
-// usualU32 appends an attribute for which there is room.
-func usualU32(b []byte, num uapi.RTA, v uint32) []byte {
-	at := len(b)
-	b = b[:at+attrU32]
-	binary.NativeEndian.PutUint16(b[at:], attrU32)
-	binary.NativeEndian.PutUint16(b[at+2:], uint16(num))
-	binary.NativeEndian.PutUint32(b[at+attrHeader:], v)
-	return b
-}
-
-// usualAddr appends an address for which there is room.
-func usualAddr(b []byte, num uapi.RTA, a netip.Addr) []byte {
-	at := len(b)
-	n := attrHeader + a.BitLen()/8
-	b = b[:at+n]
-	binary.NativeEndian.PutUint16(b[at:], uint16(n))
-	binary.NativeEndian.PutUint16(b[at+2:], uint16(num))
-	if n == attrAddr4 {
-		a4 := a.As4()
-		copy(b[at+attrHeader:], a4[:])
-	} else {
-		a16 := a.As16()
-		copy(b[at+attrHeader:], a16[:])
+		b = attr.AppendU32(b, uapi.RTA_PRIORITY, r.Priority)
 	}
 	return b
 }

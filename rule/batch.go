@@ -167,13 +167,13 @@ type listed struct{ reported, canonical Rule }
 // load lists the rules of a family, or all, that keep selects.
 func (p *present) load(ctx context.Context, c route.Conn, f route.Family, keep func(*Rule) bool) error {
 	p.rules = make(map[place][]listed)
-	for m, err := range dump(ctx, c, f) {
+	for reported, err := range dump(ctx, c, f) {
 		if err != nil {
 			return err
 		}
-		if r := m.listed(); keep(&r) {
+		if r := reported.listed(); keep(&r) {
 			at := place{r.Family, r.Priority}
-			p.rules[at] = append(p.rules[at], listed{m.Rule, r})
+			p.rules[at] = append(p.rules[at], listed{*reported, r})
 		}
 	}
 	p.loaded = true
@@ -205,18 +205,13 @@ func (p *present) take(ctx context.Context, c route.Conn, r Rule) (Rule, error) 
 // If any was not added the error is a [*route.BatchError], which calls them by
 // their index in rules.
 func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
-	order := make([]int, len(rules))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		return cmp.Compare(rules[j].Priority.Or(0), rules[i].Priority.Or(0))
-	})
+	order := downward(rules)
 	there, err := presentAt(ctx, c, rules, order)
 	if err != nil {
 		return listError(err)
 	}
 	var b Batch
+	total := route.BatchError{Total: len(rules)}
 	for n, i := range order {
 		r := rules[i]
 		r.setDefaults()
@@ -231,49 +226,79 @@ func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 		switch {
 		case !r.Priority.IsSet():
 			b.refuse(fail("add", r, errNoPriority))
-			continue
 		case there[key]:
 			b.refuse(fail("add", r, syscall.EEXIST))
-			continue
-		case shared:
-			there[key] = true
+		default:
+			if shared {
+				there[key] = true
+			}
+			b.add(&r, netlink.Create)
 		}
-		b.add(&r, netlink.Create)
+		if b.Len() == atOnce || n+1 == len(order) {
+			part := order[n+1-b.Len() : n+1]
+			if !gather(&total, b.Do(ctx, c), part) {
+				total.Rest += len(order) - n - 1
+				break
+			}
+		}
 	}
-	return renumber(b.Do(ctx, c), order)
+	if len(total.Refused) == 0 && total.Rest == 0 {
+		return nil
+	}
+	slices.SortFunc(total.Refused, func(x, y route.Refusal) int { return x.N - y.N })
+	return &total
+}
+
+// atOnce is how many of many rules are made into requests before they are sent,
+// so that these stay in the processor's caches.
+const atOnce = 512
+
+// gather adds what a part of a batch has failed in to total, and reports whether
+// the rest can be sent. order has the places of the part's requests.
+func gather(total *route.BatchError, err error, order []int) bool {
+	var be *route.BatchError
+	if !errors.As(err, &be) {
+		return true
+	}
+	for _, r := range be.Refused {
+		total.Refused = append(total.Refused, route.Refusal{N: order[r.N], Err: r.Err})
+	}
+	total.Rest, total.Err = be.Rest, be.Err
+	return be.Rest == 0
+}
+
+// downward is the order of rules from the highest priority number to the lowest.
+// Those of the same priority stay in their order.
+func downward(rules []Rule) []int {
+	keys := make([]uint64, len(rules)) // numbers are sorted without a call for each comparison
+	for i := range rules {
+		keys[i] = uint64(^rules[i].Priority.Or(0))<<32 | uint64(i)
+	}
+	slices.Sort(keys)
+	order := make([]int, len(rules))
+	for n, key := range keys {
+		order[n] = int(uint32(key))
+	}
+	return order
 }
 
 // presentAt are the rules that there are at the priorities of others, which
 // order sorts from the highest down.
 func presentAt(ctx context.Context, c route.Conn, rules []Rule, order []int) (map[Rule]bool, error) {
 	there := make(map[Rule]bool)
-	for m, err := range dump(ctx, c, 0) {
+	for r, err := range dump(ctx, c, 0) {
 		if err != nil {
 			return nil, err
 		}
-		m.toListed()
-		if _, ok := slices.BinarySearchFunc(order, m.Priority.Or(0), func(i int, priority uint32) int {
+		r.toListed()
+		if _, ok := slices.BinarySearchFunc(order, r.Priority.Or(0), func(i int, priority uint32) int {
 			return cmp.Compare(priority, rules[i].Priority.Or(0))
 		}); ok {
-			m.Flags = 0
-			there[m.Rule] = true
+			r.Flags = 0
+			there[*r] = true
 		}
 	}
 	return there, nil
 }
 
 var errNoPriority = errors.New("one of many rules needs a priority")
-
-// renumber gives the refusals of a batch the numbers that order has in their
-// places.
-func renumber(err error, order []int) error {
-	var be *route.BatchError
-	if !errors.As(err, &be) {
-		return err
-	}
-	for i := range be.Refused {
-		be.Refused[i].N = order[be.Refused[i].N]
-	}
-	slices.SortFunc(be.Refused, func(x, y route.Refusal) int { return x.N - y.N })
-	return be
-}

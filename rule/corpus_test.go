@@ -215,11 +215,11 @@ func TestCorpusCanonical(t *testing.T) {
 			continue // the kernel chose a table
 		}
 		n++
-		m := new(message)
-		if err := m.decode(c.Kernel[0]); err != nil {
+		var reported Rule
+		if err := reported.read(c.Kernel[0]); err != nil {
 			t.Fatal(err)
 		}
-		got, want := m.listed(), asked.Canonical()
+		got, want := reported.listed(), asked.Canonical()
 		if got.Flags = 0; !want.Priority.IsSet() {
 			got.Priority = route.Opt[uint32]{}
 		}

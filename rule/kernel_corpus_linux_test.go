@@ -149,11 +149,11 @@ func recorded(t *testing.T, c corpus.Case) []string {
 	t.Helper()
 	var rules []Rule
 	for _, payload := range c.Kernel {
-		m := new(message)
-		if err := m.decode(payload); err != nil {
+		var reported Rule
+		if err := reported.read(payload); err != nil {
 			t.Fatal(err)
 		}
-		rules = append(rules, m.listed())
+		rules = append(rules, reported.listed())
 	}
 	return texts(rules)
 }

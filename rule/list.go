@@ -40,62 +40,53 @@ func (f *Filter) match(r *Rule) bool {
 // deletes is over the result of [List].
 func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 	return func(yield func(Rule, error) bool) {
-		for m, err := range dump(ctx, c, f.Family) {
+		for r, err := range dump(ctx, c, f.Family) {
 			if err != nil {
 				yield(Rule{}, listError(err))
 				return
 			}
-			m.toListed()
-			if f.match(&m.Rule) && !yield(m.Rule, nil) {
+			r.toListed()
+			if f.match(r) && !yield(*r, nil) {
 				return
 			}
 		}
 	}
 }
 
-// dump yields the rules of a family as they come. The message is the same one
-// every time.
-func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*message, error] {
-	return func(yield func(*message, error) bool) {
-		m := codec.Borrow()
-		defer codec.Return(m)
-		for payload, err := range payloads(ctx, c, family) {
-			if err == nil {
-				*m = message{}
-				err = m.decode(payload)
-			}
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// payloads yields the messages of a family's rules. A payload is valid until the
-// next one.
-func payloads(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+// dump yields the rules of a family as they come. It is the same one every
+// time.
+func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*Rule, error] {
+	return func(yield func(*Rule, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 			return
 		}
-		header := make([]byte, uapi.SizeofFibRuleHdr)
-		header[uapi.FibRuleHdrFamily] = uint8(family)
-		req := netlink.Message{
-			Header: netlink.Header{Type: uapi.RTM_GETRULE, Flags: netlink.Request | netlink.Dump},
-			Data:   header,
-		}
-		for msg, err := range rtnl.Dump(c, req) {
+		r := new(Rule)
+		for m, err := range rtnl.Dump(c, dumpRequest(family)) {
 			if err == nil {
 				err = ctx.Err()
 			}
-			if err == nil && msg.Header.Type != uapi.RTM_NEWRULE {
-				continue
+			if err == nil && m.Header.Type == uapi.RTM_NEWRULE {
+				*r = Rule{}
+				if err = r.read(m.Data); err == nil && !yield(r, nil) {
+					return
+				}
 			}
-			if !yield(msg.Data, err) || err != nil {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
 		}
+	}
+}
+
+// dumpRequest asks for the rules of a family.
+func dumpRequest(family route.Family) netlink.Message {
+	header := make([]byte, uapi.SizeofFibRuleHdr)
+	header[uapi.FibRuleHdrFamily] = uint8(family)
+	return netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETRULE, Flags: netlink.Request | netlink.Dump},
+		Data:   header,
 	}
 }
 
@@ -105,31 +96,39 @@ func listError(err error) error {
 
 // List returns the rules that f selects. See [All].
 func List(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, listError(err)
+	}
 	// How many there are is known only at the end. Messages are smaller than
 	// Rules, and so what is kept until then.
 	var s rtnl.Spool
-	for payload, err := range payloads(ctx, c, f.Family) {
+	for m, err := range rtnl.Dump(c, dumpRequest(f.Family)) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return nil, listError(err)
 		}
-		s.Add(payload)
+		if m.Header.Type == uapi.RTM_NEWRULE {
+			s.Add(m.Data)
+		}
 	}
 	if s.Len() == 0 {
 		return nil, nil
 	}
-	m := codec.Borrow()
-	defer codec.Return(m)
-	rules := make([]Rule, 0, s.Len())
+	rules, n := make([]Rule, s.Len()), 0
 	for payload := range s.All() {
-		*m = message{}
-		if err := m.decode(payload); err != nil {
+		r := &rules[n]
+		if err := r.read(payload); err != nil {
 			return nil, listError(err)
 		}
-		if m.toListed(); f.match(&m.Rule) {
-			rules = append(rules, m.Rule)
+		if r.toListed(); f.match(r) {
+			n++
+		} else {
+			*r = Rule{}
 		}
 	}
-	if len(rules) <= cap(rules)/2 {
+	if rules = rules[:n]; n <= cap(rules)/2 {
 		rules = slices.Clone(rules) // most were others
 	}
 	return rules, nil

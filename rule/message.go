@@ -23,18 +23,24 @@ func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 
 // append is AppendBinary for the verbs, which have an error of their own.
 func (r *Rule) append(b []byte) ([]byte, error) {
+	if r.isUsual() {
+		return r.appendUsual(r.appendHeader(b)), nil
+	}
 	m := codec.BorrowUsed()
 	defer codec.ReturnUsed(m)
 	m.Rule = *r
-	start := len(b)
+	out, err := codec.Append(r.appendHeader(b), m)
+	if err != nil {
+		return b, err
+	}
+	return out, nil
+}
+
+// appendHeader appends struct fib_rule_hdr.
+func (r *Rule) appendHeader(b []byte) []byte {
 	b = append(b, uint8(r.Family), uint8(max(r.To.Bits(), 0)), uint8(max(r.From.Bits(), 0)), r.TOS,
 		headerTable(r.Table), 0, 0, uint8(r.Action))
-	b = binary.NativeEndian.AppendUint32(b, headerFlags(r.Not))
-	b, err := codec.Append(b, m)
-	if err != nil {
-		return b[:start], err
-	}
-	return b, nil
+	return binary.NativeEndian.AppendUint32(b, headerFlags(r.Not))
 }
 
 // MarshalBinary is AppendBinary into a slice of its own.
@@ -62,43 +68,58 @@ func headerFlags(not bool) uint32 {
 // What the kernel says in more than one way is kept as it came: see
 // [Rule.Canonical].
 func (r *Rule) UnmarshalBinary(b []byte) error {
-	m := codec.Borrow()
-	defer codec.Return(m)
-	if err := m.decode(b); err != nil {
+	var got Rule
+	if err := got.read(b); err != nil {
 		return fmt.Errorf("rule: decode: %w", err)
 	}
-	*r = m.Rule
+	*r = got
 	return nil
 }
 
-// decode reads b into m, which is zero.
-func (m *message) decode(b []byte) error {
+// read reads b into r, which is zero.
+func (r *Rule) read(b []byte) error {
 	if len(b) < uapi.SizeofFibRuleHdr {
 		return fmt.Errorf("%d bytes are no rule message: its header has %d", len(b), uapi.SizeofFibRuleHdr)
 	}
 	flags := binary.NativeEndian.Uint32(b[uapi.FibRuleHdrFlags:])
-	m.dstLen, m.srcLen = b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
-	m.Family = route.Family(b[uapi.FibRuleHdrFamily])
-	m.TOS = b[uapi.FibRuleHdrTOS]
-	m.Table = rttables.ID(b[uapi.FibRuleHdrTable])
-	m.Action = Action(b[uapi.FibRuleHdrAction])
-	m.Not = flags&uapi.FIB_RULE_INVERT != 0
-	m.Flags = Flags(flags &^ uapi.FIB_RULE_INVERT)
-	return codec.Decode(b[uapi.SizeofFibRuleHdr:], m)
+	r.Family = route.Family(b[uapi.FibRuleHdrFamily])
+	r.TOS = b[uapi.FibRuleHdrTOS]
+	r.Table = rttables.ID(b[uapi.FibRuleHdrTable])
+	r.Action = Action(b[uapi.FibRuleHdrAction])
+	r.Not = flags&uapi.FIB_RULE_INVERT != 0
+	r.Flags = Flags(flags &^ uapi.FIB_RULE_INVERT)
+	dstLen, srcLen := b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
+	rest := r.readUsual(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)
+	if len(rest) == 0 {
+		return nil
+	}
+	return r.readRest(rest, dstLen, srcLen)
 }
 
-// listed turns what was decoded from a listing into the form in which rules
-// are compared: the kernel leaves out a priority of 0.
-func (m *message) listed() Rule {
-	own := message{Rule: m.Rule}
-	own.toListed()
-	return own.Rule
+// readRest reads the attributes from one on that is out of the ordinary. A
+// message that the codec sees is on the heap, so that r must not be part of one.
+func (r *Rule) readRest(b []byte, dstLen, srcLen uint8) error {
+	m := codec.BorrowUsed()
+	defer codec.ReturnUsed(m)
+	*m = message{Rule: *r, dstLen: dstLen, srcLen: srcLen}
+	err := codec.Decode(b, m)
+	if err == nil {
+		*r = m.Rule
+	}
+	return err
+}
+
+// listed is r, which was read from a listing, in the form in which rules are
+// compared: the kernel leaves out a priority of 0.
+func (r Rule) listed() Rule {
+	r.toListed()
+	return r
 }
 
 // toListed is listed in place.
-func (m *message) toListed() {
-	m.normalize()
-	if !m.Priority.IsSet() {
-		m.Priority = Pref(0)
+func (r *Rule) toListed() {
+	r.normalize()
+	if !r.Priority.IsSet() {
+		r.Priority = Pref(0)
 	}
 }

@@ -52,11 +52,11 @@ func TestCorpusShow(t *testing.T) {
 	for _, c := range readCorpus(t) {
 		var rules, listed []Rule
 		for _, payload := range c.Kernel {
-			m := new(message)
-			if err := m.decode(payload); err != nil {
+			var reported Rule
+			if err := reported.read(payload); err != nil {
 				t.Fatalf("%s: %v", c.Words(), err)
 			}
-			rules, listed = append(rules, m.Rule), append(listed, m.listed())
+			rules, listed = append(rules, reported), append(listed, reported.listed())
 		}
 		if len(rules) == 0 {
 			continue

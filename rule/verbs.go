@@ -81,14 +81,14 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, newer string) error 
 		return err
 	}
 	for _, msg := range msgs {
-		m := new(message)
+		var reported Rule
 		if msg.Header.Type != uapi.RTM_NEWRULE {
 			continue
 		}
-		if err := m.decode(msg.Data); err != nil {
+		if err := reported.read(msg.Data); err != nil {
 			return err
 		}
-		got := m.listed()
+		got := reported.listed()
 		want := r.Canonical()
 		if sameAttributes(got.Unknown, want.Unknown) {
 			want.Unknown = got.Unknown // it may be the kernel's to say

@@ -46,12 +46,10 @@ func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Eve
 		default:
 			return e, false, nil
 		}
-		m := codec.Borrow()
-		defer codec.Return(m)
-		if err := m.decode(msg.Data); err != nil {
+		if err := e.Rule.read(msg.Data); err != nil {
 			return e, false, err
 		}
-		e.Rule = m.listed()
+		e.Rule.toListed()
 		return e, f.match(&e.Rule), nil
 	})
 	if err != nil {

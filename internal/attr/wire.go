@@ -3,6 +3,8 @@ package attr
 import (
 	"encoding/binary"
 	"iter"
+	"net/netip"
+	"slices"
 )
 
 // The layout of struct nlattr in linux/netlink.h: two host-order uint16, the
@@ -31,8 +33,35 @@ func Append(b []byte, num uint16, payload []byte) []byte {
 
 // AppendU32 appends an attribute that is a uint32 in host byte order.
 func AppendU32[A Number](b []byte, num A, v uint32) []byte {
-	b = appendHeader(b, uint16(num), 4)
-	return binary.NativeEndian.AppendUint32(b, v)
+	at := len(b)
+	b = slices.Grow(b, headerLen+4)[:at+headerLen+4]
+	putHeader(b[at:], uint16(num), 4)
+	binary.NativeEndian.PutUint32(b[at+headerLen:], v)
+	return b
+}
+
+// AppendU8 appends an attribute that is a byte, with its padding.
+func AppendU8[A Number](b []byte, num A, v uint8) []byte {
+	at := len(b)
+	b = AppendU32(b, num, 0)
+	putHeader(b[at:], uint16(num), 1)
+	b[at+headerLen] = v
+	return b
+}
+
+// AppendIP appends an attribute that is an address, which must be valid.
+func AppendIP[A Number](b []byte, num A, a netip.Addr) []byte {
+	at, n := len(b), a.BitLen()/8
+	b = slices.Grow(b, headerLen+n)[:at+headerLen+n]
+	putHeader(b[at:], uint16(num), n)
+	if a.Is4() {
+		a4 := a.As4()
+		copy(b[at+headerLen:], a4[:])
+	} else {
+		a16 := a.As16()
+		copy(b[at+headerLen:], a16[:])
+	}
+	return b
 }
 
 // appendHeader appends the header of an attribute with n bytes of payload.

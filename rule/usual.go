@@ -1,0 +1,120 @@
+package rule
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// Nearly every rule is made of the same few attributes. This file reads and
+// writes them without the calls that a row of the codec takes. Whatever is out
+// of the ordinary, mistakes too, is left to the codec, which gives the same
+// result for all that is done here.
+
+// Lengths of attributes with their headers.
+const (
+	attrHeader = 4
+	attrU8     = attrHeader + 1
+	attrU32    = attrHeader + 4
+	attrAddr4  = attrHeader + 4
+	attrAddr6  = attrHeader + 16
+)
+
+// readUsual reads attributes up to the first that is out of the ordinary, and
+// returns that and what follows it.
+func (r *Rule) readUsual(b []byte, dstLen, srcLen uint8) []byte {
+	for len(b) >= attrHeader {
+		n := int(binary.NativeEndian.Uint16(b))
+		end := (n + 3) &^ 3
+		if n < attrU8 || end > len(b) {
+			return b
+		}
+		p := b[attrHeader:n]
+		switch num := uapi.FRA(binary.NativeEndian.Uint16(b[2:])); {
+		case num == uapi.FRA_SRC:
+			if !readPrefix(&r.From, r.Family, p, srcLen) {
+				return b
+			}
+		case num == uapi.FRA_DST:
+			if !readPrefix(&r.To, r.Family, p, dstLen) {
+				return b
+			}
+		case n == attrU8 && num == uapi.FRA_PROTOCOL:
+			r.Protocol = route.Protocol(p[0])
+		case n != attrU32:
+			return b
+		case num == uapi.FRA_PRIORITY:
+			r.Priority = route.Some(binary.NativeEndian.Uint32(p))
+		case num == uapi.FRA_TABLE:
+			r.Table = rttables.ID(binary.NativeEndian.Uint32(p))
+		case num == uapi.FRA_SUPPRESS_PREFIXLEN:
+			r.SuppressPrefixLength = route.Some(binary.NativeEndian.Uint32(p))
+		case num == uapi.FRA_FWMARK:
+			r.FwMark.m.value, r.FwMark.m.set = binary.NativeEndian.Uint32(p), true
+		case num == uapi.FRA_FWMASK:
+			r.FwMark.m.mask, r.FwMark.m.hasMask = binary.NativeEndian.Uint32(p), true
+		default:
+			return b
+		}
+		b = b[end:]
+	}
+	return b
+}
+
+// readPrefix reads an address of which the first n bits are a prefix.
+func readPrefix(p *netip.Prefix, f route.Family, b []byte, n uint8) bool {
+	var a netip.Addr
+	switch {
+	case len(b) == 4 && f == route.IPv4 && n <= 32:
+		a = netip.AddrFrom4([4]byte(b))
+	case len(b) == 16 && f == route.IPv6 && n <= 128:
+		a = netip.AddrFrom16([16]byte(b))
+	default:
+		return false
+	}
+	*p = netip.PrefixFrom(a, int(n))
+	return true
+}
+
+// isUsual reports whether appendUsual can write r.
+func (r *Rule) isUsual() bool {
+	return (!r.From.IsValid() || r.Family.Has(r.From.Addr())) && (!r.To.IsValid() || r.Family.Has(r.To.Addr())) &&
+		r.IIF == "" && r.OIF == "" && r.DSCP == DSCP{} && r.FlowLabel == FlowLabel{} && r.IPProto == 0 &&
+		r.SPort == Ports{} && r.DPort == Ports{} && r.UIDRange == UIDRange{} && !r.TunID.IsSet() && !r.L3MDev &&
+		r.Goto == 0 && r.Action != ActionGoto && !r.SuppressIfGroup.IsSet() && r.Realms == route.Realms{} && r.Unknown == ""
+}
+
+// appendUsual appends the attributes of a rule that isUsual.
+func (r *Rule) appendUsual(b []byte) []byte {
+	b = slices.Grow(b, 2*attrAddr6+6*attrU32)
+	if n, ok := r.Priority.Get(); ok {
+		b = attr.AppendU32(b, uapi.FRA_PRIORITY, n)
+	}
+	if r.From.IsValid() {
+		b = attr.AppendIP(b, uapi.FRA_SRC, r.From.Addr())
+	}
+	if r.To.IsValid() {
+		b = attr.AppendIP(b, uapi.FRA_DST, r.To.Addr())
+	}
+	if m := r.FwMark.m; m.set {
+		b = attr.AppendU32(b, uapi.FRA_FWMARK, m.value)
+	}
+	if m := r.FwMark.m; m.hasMask {
+		b = attr.AppendU32(b, uapi.FRA_FWMASK, m.mask)
+	}
+	if r.Table > 255 {
+		b = attr.AppendU32(b, uapi.FRA_TABLE, uint32(r.Table))
+	}
+	if n, ok := r.SuppressPrefixLength.Get(); ok {
+		b = attr.AppendU32(b, uapi.FRA_SUPPRESS_PREFIXLEN, n)
+	}
+	if r.Protocol != 0 {
+		b = attr.AppendU8(b, uapi.FRA_PROTOCOL, uint8(r.Protocol))
+	}
+	return b
+}
