@@ -38,16 +38,44 @@ type Batch struct {
 	// then sent by itself, since the kernel does all that it is sent.
 	StopAtFirst bool
 
-	data   []byte // the payloads, one after the other
+	blocks [][]byte // of payloads, one after the other
+	block  int      // the index of the block that is being filled
 	queue  []queued
 	others []Request // those that are not about routes
 }
 
 // A queued is a request of a Batch. It is small, as there are many.
 type queued struct {
-	start int   // of the payload in data, up to that of the next one
-	verb  verb  // of a route
-	other int32 // instead of a verb: 1 + the index in others
+	block, start uint32 // where the payload is: up to that of the next one, or the block's end
+	other        int32  // 1 + the index in others; 0 for a route
+	verb         verb   // of a route
+}
+
+// blockSize is how long a block is before another one is begun. What is in full
+// blocks is not copied when there is more.
+const blockSize = 64 << 10
+
+// payload is the place for the next payload, at the end of a block.
+func (b *Batch) payload() *[]byte {
+	if len(b.blocks) > 0 && len(b.blocks[b.block]) >= blockSize {
+		b.block++
+	}
+	if b.block == len(b.blocks) {
+		var block []byte
+		if b.block > 0 { // the first one grows, as most batches are small
+			block = make([]byte, 0, blockSize+blockSize/16)
+		}
+		b.blocks = append(b.blocks, block)
+	}
+	return &b.blocks[b.block]
+}
+
+// enqueue queues the payload from start on in the last block.
+func (b *Batch) enqueue(start int, v verb, other int) {
+	if len(b.queue) == cap(b.queue) {
+		b.queue = slices.Grow(b.queue, max(8, len(b.queue)))
+	}
+	b.queue = append(b.queue, queued{block: uint32(b.block), start: uint32(start), verb: v, other: int32(other)})
 }
 
 // Add queues what the function [Add] does.
@@ -88,13 +116,14 @@ func (b *Batch) Delete(r Route) {
 
 // route queues a request about r.
 func (b *Batch) route(v verb, r *Route) {
-	start := len(b.data)
+	p := b.payload()
+	start := len(*p)
 	var err error
-	if b.data, err = r.appendRequest(b.data); err != nil {
+	if *p, err = r.appendRequest(*p); err != nil {
 		b.refuse(writeError(v, r, nil, err))
 		return
 	}
-	b.queue = append(b.queue, queued{start: start, verb: v})
+	b.enqueue(start, v, 0)
 }
 
 // put queues a request that makes r, whose defaults are filled in. What needs
@@ -137,11 +166,12 @@ type Request struct {
 
 // Queue queues a request of another kind.
 func (b *Batch) Queue(r Request) {
-	start := len(b.data)
-	b.data = append(b.data, r.Message.Data...)
+	p := b.payload()
+	start := len(*p)
+	*p = append(*p, r.Message.Data...)
 	r.Message.Data = nil
 	b.others = append(b.others, r)
-	b.queue = append(b.queue, queued{start: start, other: int32(len(b.others))})
+	b.enqueue(start, verbAdd, len(b.others))
 }
 
 // Len is the number of requests in b, which is also what the next one is called
@@ -168,7 +198,10 @@ func (b *Batch) Do(ctx context.Context, c Conn) error {
 // reset empties b, and keeps its memory.
 func (b *Batch) reset() {
 	clear(b.others)
-	b.queue, b.data, b.others = b.queue[:0], b.data[:0], b.others[:0]
+	for i := range b.blocks {
+		b.blocks[i] = b.blocks[i][:0]
+	}
+	b.block, b.queue, b.others = 0, b.queue[:0], b.others[:0]
 }
 
 // A BatchError says what of a [Batch] was not done. [errors.Is] finds the cause
@@ -285,11 +318,12 @@ func (d *doing) left(next int) int {
 func (d *doing) message(ctx context.Context, i int) (netlink.Message, error) {
 	b := d.batch
 	q := b.queue[i]
-	end := len(b.data)
-	if i+1 < len(b.queue) {
-		end = b.queue[i+1].start
+	block := b.blocks[q.block]
+	end := len(block)
+	if i+1 < len(b.queue) && b.queue[i+1].block == q.block {
+		end = int(b.queue[i+1].start)
 	}
-	data := b.data[q.start:end:end]
+	data := block[q.start:end:end]
 	if q.other == 0 {
 		v := &verbs[q.verb]
 		return netlink.Message{Header: netlink.Header{Type: v.typ, Flags: v.flags}, Data: data}, nil

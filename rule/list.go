@@ -40,13 +40,25 @@ func (f *Filter) match(r *Rule) bool {
 // deletes is over the result of [List].
 func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 	return func(yield func(Rule, error) bool) {
-		for r, err := range dump(ctx, c, f.Family) {
+		if err := ctx.Err(); err != nil {
+			yield(Rule{}, listError(err))
+			return
+		}
+		r := new(Rule)
+		for m, err := range rtnl.Dump(c, dumpRequest(f.Family)) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil && m.Header.Type == uapi.RTM_NEWRULE {
+				*r = Rule{}
+				if err = r.read(m.Data); err == nil {
+					if r.toListed(); f.match(r) && !yield(*r, nil) {
+						return
+					}
+				}
+			}
 			if err != nil {
 				yield(Rule{}, listError(err))
-				return
-			}
-			r.toListed()
-			if f.match(r) && !yield(*r, nil) {
 				return
 			}
 		}

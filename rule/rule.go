@@ -117,41 +117,46 @@ func (r Rule) Canonical() Rule {
 // normalize chooses one of several ways to say the same. Kernels from 6.15 on
 // report a mask for a plain port and a plain dscp.
 func (r *Rule) normalize() {
-	r.From, r.To = canonicalPrefix(r.From), canonicalPrefix(r.To)
-	r.FwMark = r.FwMark.canonical()
+	// A field is looked at where it is and written only if it changes: a copy of
+	// it for each rule of a listing takes as long as to read the rule.
+	for _, p := range [...]*netip.Prefix{&r.From, &r.To} {
+		if p.Bits() <= 0 && p.Addr().IsValid() {
+			*p = netip.Prefix{} // it matches any address, whatever its own
+		}
+	}
+	if r.FwMark.m.set || r.FwMark.m.hasMask {
+		r.FwMark = r.FwMark.canonical()
+	}
 	if r.FlowLabel.Mask() == 0 {
 		r.FlowLabel = FlowLabel{} // every packet matches; kernels report neither
 	}
-	r.DSCP = r.DSCP.canonical()
-	r.SPort, r.DPort = r.SPort.canonical(), r.DPort.canonical()
-	r.SuppressPrefixLength = canonicalOpt(r.SuppressPrefixLength, unsetU32)
-	r.SuppressIfGroup = canonicalOpt(r.SuppressIfGroup, unsetU32)
-	r.TunID = canonicalOpt(r.TunID, 0)
-	r.Unknown = withoutNAT(r.Unknown)
-	if r.Family == route.IPv6 {
+	if r.DSCP.m.hasMask {
+		r.DSCP = r.DSCP.canonical()
+	}
+	if r.SPort.hasMask {
+		r.SPort = r.SPort.canonical()
+	}
+	if r.DPort.hasMask {
+		r.DPort = r.DPort.canonical()
+	}
+	for _, o := range [...]*route.Opt[uint32]{&r.SuppressPrefixLength, &r.SuppressIfGroup} {
+		if n, ok := o.Get(); ok && n == unsetU32 {
+			*o = route.Opt[uint32]{}
+		}
+	}
+	if n, ok := r.TunID.Get(); ok && n == 0 {
+		r.TunID = route.Opt[uint64]{}
+	}
+	if r.Unknown != "" {
+		r.Unknown = withoutNAT(r.Unknown)
+	}
+	if r.Family == route.IPv6 && r.Realms != (route.Realms{}) {
 		r.Realms = route.Realms{}
 	}
 }
 
-// canonicalOpt is without a value that stands for none.
-func canonicalOpt[T comparable](o route.Opt[T], none T) route.Opt[T] {
-	if o == route.Some(none) {
-		return route.Opt[T]{}
-	}
-	return o
-}
-
 // unsetU32 is −1, with which the kernel says "none" of a suppressor.
 const unsetU32 = 1<<32 - 1
-
-// canonicalPrefix is the zero Prefix for one of no bits, which matches any
-// address whatever its own.
-func canonicalPrefix(p netip.Prefix) netip.Prefix {
-	if p.Bits() <= 0 {
-		return netip.Prefix{}
-	}
-	return p
-}
 
 // setDefaults fills in what the verbs send for fields that are unset.
 func (r *Rule) setDefaults() {

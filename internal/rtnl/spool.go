@@ -13,7 +13,8 @@ type Spool struct {
 	n      int
 }
 
-// The first chunk is small, as most listings are.
+// The first chunk is small, as most listings are, and each is four times the one
+// before: memory is cleared before it is used.
 const (
 	firstChunk = 4 << 10
 	chunkSize  = 256 << 10
@@ -24,9 +25,9 @@ func (s *Spool) Add(p []byte) {
 	need := 4 + len(p)
 	last := len(s.chunks) - 1
 	if last < 0 || cap(s.chunks[last])-len(s.chunks[last]) < need {
-		size := chunkSize
-		if last < 0 {
-			size = firstChunk
+		size := firstChunk
+		if last >= 0 {
+			size = min(4*cap(s.chunks[last]), chunkSize)
 		}
 		s.chunks = append(s.chunks, make([]byte, 0, max(size, need)))
 		last++
