@@ -26,6 +26,7 @@ func FuzzUnmarshalRoute(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		checkUsual(t, b)
 		var r Route
 		if err := r.UnmarshalBinary(b); err != nil {
 			if !r.Equal(Route{}) {

@@ -30,6 +30,11 @@ func (r *Route) append(b []byte) ([]byte, error) {
 	if r.isUsual() {
 		return r.appendUsual(r.appendHeader(b)), nil
 	}
+	return r.appendAny(b)
+}
+
+// appendAny is append by the codec alone.
+func (r *Route) appendAny(b []byte) ([]byte, error) {
 	m := codec.BorrowUsed()
 	m.Route = *r
 	out, err := codec.Append(r.appendHeader(b), m)
@@ -83,6 +88,17 @@ func (r *Route) read(b []byte) error {
 	if len(b) < uapi.SizeofRtMsg {
 		return fmt.Errorf("%d bytes are no route message: its header has %d", len(b), uapi.SizeofRtMsg)
 	}
+	dstLen, srcLen := r.readHeader(b)
+	rest := r.readUsual(b[uapi.SizeofRtMsg:], dstLen)
+	if len(rest) == 0 {
+		return nil
+	}
+	return r.readRest(rest, dstLen, srcLen)
+}
+
+// readHeader reads struct rtmsg, and returns the bits of the prefixes that are
+// attributes.
+func (r *Route) readHeader(b []byte) (dstLen, srcLen uint8) {
 	r.Family = Family(b[uapi.RtMsgFamily])
 	r.TOS = b[uapi.RtMsgTOS]
 	r.Table = rttables.ID(b[uapi.RtMsgTable])
@@ -90,12 +106,7 @@ func (r *Route) read(b []byte) error {
 	r.Scope = Scope(b[uapi.RtMsgScope])
 	r.Type = Type(b[uapi.RtMsgType])
 	r.Flags = Flags(binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:]))
-	dstLen := b[uapi.RtMsgDstLen]
-	rest := r.readUsual(b[uapi.SizeofRtMsg:], dstLen)
-	if len(rest) == 0 {
-		return nil
-	}
-	return r.readRest(rest, dstLen, b[uapi.RtMsgSrcLen])
+	return b[uapi.RtMsgDstLen], b[uapi.RtMsgSrcLen]
 }
 
 // readRest reads the attributes from one on that is out of the ordinary. A

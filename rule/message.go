@@ -26,6 +26,11 @@ func (r *Rule) append(b []byte) ([]byte, error) {
 	if r.isUsual() {
 		return r.appendUsual(r.appendHeader(b)), nil
 	}
+	return r.appendAny(b)
+}
+
+// appendAny is append by the codec alone.
+func (r *Rule) appendAny(b []byte) ([]byte, error) {
 	m := codec.BorrowUsed()
 	defer codec.ReturnUsed(m)
 	m.Rule = *r
@@ -81,6 +86,17 @@ func (r *Rule) read(b []byte) error {
 	if len(b) < uapi.SizeofFibRuleHdr {
 		return fmt.Errorf("%d bytes are no rule message: its header has %d", len(b), uapi.SizeofFibRuleHdr)
 	}
+	dstLen, srcLen := r.readHeader(b)
+	rest := r.readUsual(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)
+	if len(rest) == 0 {
+		return nil
+	}
+	return r.readRest(rest, dstLen, srcLen)
+}
+
+// readHeader reads struct fib_rule_hdr, and returns the bits of the prefixes that
+// are attributes.
+func (r *Rule) readHeader(b []byte) (dstLen, srcLen uint8) {
 	flags := binary.NativeEndian.Uint32(b[uapi.FibRuleHdrFlags:])
 	r.Family = route.Family(b[uapi.FibRuleHdrFamily])
 	r.TOS = b[uapi.FibRuleHdrTOS]
@@ -88,12 +104,7 @@ func (r *Rule) read(b []byte) error {
 	r.Action = Action(b[uapi.FibRuleHdrAction])
 	r.Not = flags&uapi.FIB_RULE_INVERT != 0
 	r.Flags = Flags(flags &^ uapi.FIB_RULE_INVERT)
-	dstLen, srcLen := b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
-	rest := r.readUsual(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)
-	if len(rest) == 0 {
-		return nil
-	}
-	return r.readRest(rest, dstLen, srcLen)
+	return b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
 }
 
 // readRest reads the attributes from one on that is out of the ordinary. A

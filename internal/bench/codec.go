@@ -23,7 +23,7 @@ func prepareRouteReq(h *netlink.Handle, route *netlink.Route, req *nl.NetlinkReq
 func deserializeRoute(m []byte) (netlink.Route, error)
 
 const (
-	copied   = "a `Route` of 440 bytes is copied once and made zero once"
+	copied   = "a `Route` of 264 bytes is copied once and made zero once"
 	rowByRow = "one call for each attribute that there can be"
 )
 

@@ -24,7 +24,7 @@ const smallSize = 1000
 
 // Why targets are missed where they are.
 const (
-	decoding = "decoding a route and passing on its 440 bytes is half of what the kernel takes here"
+	decoding = "decoding a route and passing on its 264 bytes takes 20 ns, where the kernel needs no more than 120"
 	encoding = "the raw limit does not encode"
 )
 
@@ -111,7 +111,7 @@ func (w *world) besideRow(beside int) row {
 	r := row{
 		name: fmt.Sprintf("`List` of a table of %s beside one of %s", count(smallSize), count(beside)), n: smallSize,
 		targets: []target{{"raw", 1.3}},
-		note:    "the slice is new memory, 440 bytes a route",
+		note:    "the slice is new memory, 264 bytes a route, which is cleared first",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(small)) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(small) }},
@@ -149,7 +149,7 @@ func (w *world) listRow(n int) row {
 	r := row{
 		name: fmt.Sprintf("`List` of %s routes into a slice", count(n)), n: n,
 		targets: []target{{"raw", 2}, {"bytes", 320}},
-		note:    "a `Route` has 440 bytes; half of the time is the garbage collector's, which looks through them",
+		note:    "a `Route` has 264 bytes; without the garbage collector, which looks through the new slice, it is 1.6 × raw",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(many)) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(many) }},
@@ -357,7 +357,7 @@ func (w *world) lookupRows() ([]row, error) {
 	}}
 	single := row{
 		name: "`Lookup`, one at a time", n: n, targets: []target{{"raw", 1.25}},
-		note: "the raw limit neither encodes nor decodes",
+		note: "to encode, decode and lock takes 0.2 µs",
 		subjects: []subject{one,
 			{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
 				return each(n, func(i int) error {
