@@ -15,39 +15,32 @@ import (
 // the time. Whatever is out of the ordinary, mistakes too, is left to the codec,
 // which gives the same result for all that is done here.
 
-// Lengths of attributes with their headers.
-const (
-	attrHeader = 4
-	attrU8     = attrHeader + 1
-	attrU32    = attrHeader + 4
-	attrAddr4  = attrHeader + 4
-	attrAddr6  = attrHeader + 16
-	attrCache  = attrHeader + sizeofCacheInfo
-)
+// lenCache is the length of an RTA_CACHEINFO.
+const lenCache = attr.LenHeader + sizeofCacheInfo
 
 // readUsual reads attributes up to the first that is out of the ordinary, and
 // returns that and what follows it.
 func (r *Route) readUsual(b []byte, dstLen uint8) []byte {
-	for len(b) >= attrHeader {
+	for len(b) >= attr.LenHeader {
 		n := int(binary.NativeEndian.Uint16(b))
 		end := (n + 3) &^ 3
-		if n < attrU8 || end > len(b) {
+		if n < attr.LenU8 || end > len(b) {
 			return b
 		}
-		p := b[attrHeader:n]
+		p := b[attr.LenHeader:n]
 		switch num := uapi.RTA(binary.NativeEndian.Uint16(b[2:])); {
-		case n == attrU32 && num == uapi.RTA_TABLE:
+		case n == attr.LenU32 && num == uapi.RTA_TABLE:
 			r.Table = rttables.ID(binary.NativeEndian.Uint32(p))
-		case n == attrU32 && num == uapi.RTA_OIF:
+		case n == attr.LenU32 && num == uapi.RTA_OIF:
 			r.OIF = binary.NativeEndian.Uint32(p)
-		case n == attrU32 && num == uapi.RTA_PRIORITY:
+		case n == attr.LenU32 && num == uapi.RTA_PRIORITY:
 			r.Priority = binary.NativeEndian.Uint32(p)
 		case num == uapi.RTA_DST || num == uapi.RTA_GATEWAY || num == uapi.RTA_PREFSRC:
 			var a netip.Addr
 			switch {
-			case n == attrAddr4 && r.Family == IPv4:
+			case n == attr.LenAddr4 && r.Family == IPv4:
 				a = netip.AddrFrom4([4]byte(p))
-			case n == attrAddr6 && r.Family == IPv6:
+			case n == attr.LenAddr6 && r.Family == IPv6:
 				a = netip.AddrFrom16([16]byte(p))
 			default:
 				return b
@@ -62,14 +55,14 @@ func (r *Route) readUsual(b []byte, dstLen uint8) []byte {
 			default:
 				r.Dst = netip.PrefixFrom(a, int(dstLen))
 			}
-		case n == attrCache && num == uapi.RTA_CACHEINFO:
+		case n == lenCache && num == uapi.RTA_CACHEINFO:
 			r.CacheInfo = decodeCacheInfo(p)
-		case n == attrU32 && num == uapi.RTA_UID: // of what was looked up
+		case n == attr.LenU32 && num == uapi.RTA_UID: // of what was looked up
 			if r.Packet == nil {
 				r.Packet = new(Packet)
 			}
 			r.Packet.UID.Set(binary.NativeEndian.Uint32(p))
-		case n == attrU8 && num == uapi.RTA_PREF:
+		case n == attr.LenU8 && num == uapi.RTA_PREF:
 			r.Preference.Set(Preference(p[0]))
 		default:
 			return b
@@ -92,7 +85,7 @@ func (r *Route) isUsual() bool {
 
 // appendUsual appends the attributes of a route that isUsual.
 func (r *Route) appendUsual(b []byte) []byte {
-	b = slices.Grow(b, 3*attrAddr6+3*attrU32)
+	b = slices.Grow(b, 3*attr.LenAddr6+3*attr.LenU32)
 	if r.Dst.IsValid() {
 		b = attr.AppendIP(b, uapi.RTA_DST, r.Dst.Addr())
 	} else if r.Family == IPv4 {

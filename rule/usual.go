@@ -16,25 +16,16 @@ import (
 // of the ordinary, mistakes too, is left to the codec, which gives the same
 // result for all that is done here.
 
-// Lengths of attributes with their headers.
-const (
-	attrHeader = 4
-	attrU8     = attrHeader + 1
-	attrU32    = attrHeader + 4
-	attrAddr4  = attrHeader + 4
-	attrAddr6  = attrHeader + 16
-)
-
 // readUsual reads attributes up to the first that is out of the ordinary, and
 // returns that and what follows it.
 func (r *Rule) readUsual(b []byte, dstLen, srcLen uint8) []byte {
-	for len(b) >= attrHeader {
+	for len(b) >= attr.LenHeader {
 		n := int(binary.NativeEndian.Uint16(b))
 		end := (n + 3) &^ 3
-		if n < attrU8 || end > len(b) {
+		if n < attr.LenU8 || end > len(b) {
 			return b
 		}
-		p := b[attrHeader:n]
+		p := b[attr.LenHeader:n]
 		switch num := uapi.FRA(binary.NativeEndian.Uint16(b[2:])); {
 		case num == uapi.FRA_SRC:
 			if !readPrefix(&r.From, r.Family, p, srcLen) {
@@ -44,9 +35,9 @@ func (r *Rule) readUsual(b []byte, dstLen, srcLen uint8) []byte {
 			if !readPrefix(&r.To, r.Family, p, dstLen) {
 				return b
 			}
-		case n == attrU8 && num == uapi.FRA_PROTOCOL:
+		case n == attr.LenU8 && num == uapi.FRA_PROTOCOL:
 			r.Protocol = route.Protocol(p[0])
-		case n != attrU32:
+		case n != attr.LenU32:
 			return b
 		case num == uapi.FRA_PRIORITY:
 			r.Priority = route.Some(binary.NativeEndian.Uint32(p))
@@ -91,7 +82,7 @@ func (r *Rule) isUsual() bool {
 
 // appendUsual appends the attributes of a rule that isUsual.
 func (r *Rule) appendUsual(b []byte) []byte {
-	b = slices.Grow(b, 2*attrAddr6+6*attrU32)
+	b = slices.Grow(b, 2*attr.LenAddr6+6*attr.LenU32)
 	if n, ok := r.Priority.Get(); ok {
 		b = attr.AppendU32(b, uapi.FRA_PRIORITY, n)
 	}

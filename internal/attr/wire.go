@@ -20,6 +20,16 @@ const (
 	MaxPayload = 0xffff - headerLen
 )
 
+// Lengths of attributes, header included and padding not, for those who read
+// them by themselves.
+const (
+	LenHeader = headerLen
+	LenU8     = headerLen + 1
+	LenU32    = headerLen + 4
+	LenAddr4  = headerLen + 4
+	LenAddr6  = headerLen + 16
+)
+
 // padded is n rounded up to the alignment of attributes.
 func padded(n int) int { return (n + align - 1) &^ (align - 1) }
 
