@@ -22,11 +22,7 @@ var errNoSocket = errors.New("no socket to tell the network namespace by")
 // The namespace of another thread can be told, and opened, only with
 // CAP_NET_ADMIN in it.
 func NetNS(c Executor) (fd int, err error) {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return 0, errors.Join(errNoSocket, errors.ErrUnsupported)
-	}
-	raw, err := sc.SyscallConn()
+	raw, err := rawConn(c)
 	if err != nil {
 		return 0, err
 	}
@@ -53,6 +49,31 @@ func NetNS(c Executor) (fd int, err error) {
 		return 0, nil
 	}
 	return 0, os.NewSyscallError("ioctl SIOCGSKNS", ioctlErr)
+}
+
+// openNetNS opens the network namespace of a socket, c, which is as for [NetNS].
+// It takes CAP_NET_ADMIN there.
+func openNetNS(c Executor) (fd int, err error) {
+	raw, err := rawConn(c)
+	if err != nil {
+		return 0, err
+	}
+	closed := raw.Control(func(socket uintptr) {
+		fd, err = unix.IoctlRetInt(int(socket), unix.SIOCGSKNS)
+	})
+	if closed != nil {
+		return 0, closed
+	}
+	return fd, os.NewSyscallError("ioctl SIOCGSKNS", err)
+}
+
+// rawConn gives access to the socket of c.
+func rawConn(c Executor) (syscall.RawConn, error) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return nil, errors.Join(errNoSocket, errors.ErrUnsupported)
+	}
+	return sc.SyscallConn()
 }
 
 // threadCookie is the number of the calling thread's namespace.

@@ -34,7 +34,8 @@ func (c *Conn) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] {
 			yield(netlink.Message{}, err)
 			return
 		}
-		defer c.endDump(d)
+		whole := false // all of it was read
+		defer func() { c.endDump(d, whole) }()
 		for {
 			b, err := c.nextPart(d)
 			for len(b) > 0 && err == nil {
@@ -47,7 +48,7 @@ func (c *Conn) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] {
 				b = b[min(aligned(n), len(b)):]
 				switch {
 				case m.Header.Type == netlink.Done || m.Header.Type == netlink.Error:
-					if err = verdict(m); err == nil {
+					if whole, err = true, verdict(m); err == nil {
 						return
 					}
 				case !yield(m, nil):
@@ -107,11 +108,15 @@ func (c *Conn) settle() {
 	}
 }
 
-// endDump drops what is left of d.
-func (c *Conn) endDump(d *dump) {
+// endDump drops what is left of d, of which there is nothing if whole.
+func (c *Conn) endDump(d *dump, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d.left = true; c.dump == d {
+	switch d.left = true; {
+	case c.dump != d:
+	case whole:
+		c.dump = nil
+	default:
 		c.settle()
 	}
 	c.free, d.parked = d.buf, nil
