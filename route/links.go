@@ -2,14 +2,16 @@ package route
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -42,22 +44,34 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	l := &Links{byIndex: make(map[uint32]string), byName: make(map[string]uint32)}
 	req := netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
-		Data:   make([]byte, uapi.SizeofIfInfomsg),
+		Data: attr.Append(make([]byte, uapi.SizeofIfInfomsg), uapi.IFLA_EXT_MASK,
+			binary.NativeEndian.AppendUint32(nil, uapi.RTEXT_FILTER_SKIP_STATS)),
 	}
 	for m, err := range rtnl.Dump(c, req) {
-		var link rtnetlink.LinkMessage
 		if err == nil {
-			err = link.UnmarshalBinary(m.Data)
+			err = l.read(m.Data)
 		}
 		if err != nil {
 			return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
 		}
-		if link.Attributes != nil {
-			l.byIndex[link.Index] = link.Attributes.Name
-			l.byName[link.Attributes.Name] = link.Index
-		}
 	}
 	return l, nil
+}
+
+// read reads index and name out of a message of type RTM_NEWLINK, which has some
+// fifty attributes more.
+func (l *Links) read(b []byte) error {
+	if len(b) < uapi.SizeofIfInfomsg {
+		return fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
+	}
+	for num, payload := range attr.All(b[uapi.SizeofIfInfomsg:]) {
+		if num == uapi.IFLA_IFNAME {
+			index, name := binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:]), strings.TrimRight(string(payload), "\x00")
+			l.byIndex[index], l.byName[name] = name, index
+			break
+		}
+	}
+	return nil
 }
 
 // unnamed is how ip(8) calls an interface without a known name.

@@ -130,9 +130,11 @@ func (p Plan) apply(ctx context.Context, c route.Conn) error {
 // meanwhile, and a link that goes down takes routes along.
 func readBack(ctx context.Context, c route.Conn, done []Step) error {
 	s := &state{routes: make(map[rttables.ID][]route.Route)}
-	var err error
-	if s.rules, err = rule.List(ctx, c, rule.Filter{}); err != nil {
-		return err
+	if slices.ContainsFunc(done, func(step Step) bool { return step.Op == AddRule }) {
+		var err error
+		if s.rules, err = rule.List(ctx, c, rule.Filter{}); err != nil {
+			return err
+		}
 	}
 	for i, step := range done {
 		gone := slices.ContainsFunc(done[i:], func(o Step) bool {

@@ -121,7 +121,7 @@ func (s *state) checkName(u *SourceRoutedUplink, id rttables.ID) error {
 	if u.Name == "" {
 		return nil
 	}
-	have, ok := s.names.Files.Lookup(u.Name)
+	have, ok := s.names.get().Files.Lookup(u.Name)
 	if ok && have != id && !rttables.Registered(u.Etc, have, u.Name) { // ours may move
 		return u.field("Name", "%s is the name of table %d in rt_tables", u.Name, uint32(have))
 	}
@@ -133,8 +133,8 @@ func (s *state) checkForeign(w *wanted) error {
 	for _, have := range s.routes[w.table] {
 		if slices.Contains(w.families, have.Family) && !w.owns(have.Family, have.Table, have.Protocol) {
 			return &ConflictError{
-				Uplink: w.uplink.String(), Object: have.Text(s.names), Owner: have.Protocol,
-				Reason: fmt.Sprintf("table %s has someone else's route", s.names.FileNames().Name(w.table)),
+				Uplink: w.uplink.String(), Object: have.Text(s.names.get()), Owner: have.Protocol,
+				Reason: fmt.Sprintf("table %s has someone else's route", s.names.get().FileNames().Name(w.table)),
 			}
 		}
 	}

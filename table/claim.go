@@ -19,7 +19,7 @@ func (s *state) table(u *SourceRoutedUplink, sources []netip.Addr) (rttables.ID,
 		return u.Table, s.checkName(u, u.Table)
 	}
 	if u.Name != "" {
-		if id, ok := s.names.Files.Lookup(u.Name); ok {
+		if id, ok := s.names.get().Files.Lookup(u.Name); ok {
 			if reserved(id) {
 				return 0, u.field("Name", "%s is a table of the system", u.Name)
 			}
@@ -59,7 +59,7 @@ func (s *state) claim(ctx context.Context, c route.Conn, all []*wanted) (rttable
 	for _, r := range s.rules {
 		used[r.Table] = true
 	}
-	for id := range s.names.Files.All() {
+	for id := range s.names.get().Files.All() {
 		used[id] = true
 	}
 	for _, w := range all {

@@ -58,7 +58,7 @@ func (p *Plan) installAll(ctx context.Context, c route.Conn, s *state, uplinks [
 func (p *Plan) unnameFormer(s *state, all []*wanted) {
 	for _, w := range all {
 		for _, id := range w.former {
-			name := s.names.FileNames().Name(id)
+			name := s.names.get().FileNames().Name(id)
 			if s.leadsTo(route.IPv4, id) || s.leadsTo(route.IPv6, id) || len(s.routes[id]) > 0 ||
 				!rttables.Registered(w.uplink.Etc, id, name) || slices.ContainsFunc(all, func(o *wanted) bool {
 				return o.table == id || o.uplink.Name == name
@@ -182,8 +182,11 @@ func (p *Plan) append(s *state, steps ...Step) {
 // that the uplink had before.
 func (p *Plan) name(s *state, w *wanted) {
 	name := w.uplink.Name
-	have, ok := s.names.Files.Lookup(name)
-	if name == "" || ok && have == w.table {
+	if name == "" {
+		return
+	}
+	have, ok := s.names.get().Files.Lookup(name)
+	if ok && have == w.table {
 		return
 	}
 	for _, step := range p.Steps {
@@ -192,7 +195,7 @@ func (p *Plan) name(s *state, w *wanted) {
 		}
 	}
 	step := Step{Uplink: w.uplink.String(), Op: AddName, Table: w.table, Name: name, etc: w.uplink.Etc}
-	files := s.names.Files
+	files := s.names.get().Files
 	if ok {
 		was := step
 		was.Op, was.Table = DeleteName, have
@@ -200,7 +203,7 @@ func (p *Plan) name(s *state, w *wanted) {
 		files = files.With(have, have.String()) // its number is its name again
 	}
 	p.Steps = append(p.Steps, step)
-	s.names = &route.Names{Links: s.names.Links, Files: files.With(w.table, name)}
+	s.names = s.names.with(files.With(w.table, name))
 	for i := range p.Steps {
 		p.Steps[i].names = s.names
 	}
@@ -316,7 +319,7 @@ func (s *state) untold(w *wanted) error {
 	for _, r := range s.rules {
 		if r.Protocol == w.uplink.protocol() && slices.Contains(w.families, r.Family) && !reserved(r.Table) {
 			return w.uplink.field("Table", "is not set, and no address is left to find it by; is it %s?",
-				s.names.FileNames().Name(r.Table))
+				s.names.get().FileNames().Name(r.Table))
 		}
 	}
 	return nil
@@ -326,7 +329,10 @@ func (s *state) untold(w *wanted) error {
 // something of the uplink's owner stays in the table: the other family.
 func (s *state) unname(w *wanted, all []*wanted, others []Step) (Step, bool) {
 	name := w.uplink.Name
-	if have, ok := s.names.Files.Lookup(name); name == "" || !ok || have != w.table {
+	if name == "" {
+		return Step{}, false
+	}
+	if have, ok := s.names.get().Files.Lookup(name); !ok || have != w.table {
 		return Step{}, false
 	}
 	stays := func(f route.Family, proto route.Protocol) bool {

@@ -55,7 +55,7 @@ type Step struct {
 	// has one of; see the package documentation for when there are more.
 	Commit bool
 
-	names *route.Names
+	names *names
 	etc   string
 	// verify: what was done before is read back first.
 	verify bool
@@ -68,9 +68,9 @@ type Step struct {
 func (s Step) String() string {
 	switch s.Op {
 	case AddRoute, ReplaceRoute, DeleteRoute:
-		return ip(s.Route.Family, s.Op, s.Route.Text(s.names))
+		return ip(s.Route.Family, s.Op, s.Route.Text(s.names.get()))
 	case AddRule, DeleteRule:
-		return ip(s.Rule.Family, s.Op, s.Rule.Args(s.names.FileNames()))
+		return ip(s.Rule.Family, s.Op, s.Rule.Args(s.names.get().FileNames()))
 	case AddName:
 		return fmt.Sprintf("echo '%d %s' >>%s", uint32(s.Table), s.Name, s.file())
 	case DeleteName:

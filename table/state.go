@@ -1,16 +1,18 @@
 package table
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 
-	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -20,7 +22,7 @@ import (
 
 // A state is what an uplink depends on, as it was found.
 type state struct {
-	names *route.Names
+	names *names
 	addrs []address
 	rules []rule.Rule // of IPv4 and IPv6, in their order
 	// routes of the tables that were asked for
@@ -48,7 +50,7 @@ func readState(ctx context.Context, c route.Conn, etc string) (*state, error) {
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	s := &state{
-		names:  &route.Names{Links: links, Files: loadNames(etc)},
+		names:  &names{etc: etc, known: route.Names{Links: links}},
 		routes: make(map[rttables.ID][]route.Route),
 	}
 	if s.addrs, err = listAddresses(ctx, c); err != nil {
@@ -63,6 +65,32 @@ func readState(ctx context.Context, c route.Conn, etc string) (*state, error) {
 		}
 	}
 	return s, nil
+}
+
+// names are those that errors and plans use. Interfaces have theirs from the
+// start; files are read when they are needed, which for a table that is a number
+// may be never.
+type names struct {
+	etc   string
+	once  sync.Once
+	known route.Names
+}
+
+func (n *names) get() *route.Names {
+	if n == nil {
+		return nil
+	}
+	n.once.Do(func() {
+		if n.known.Files == nil {
+			n.known.Files = loadNames(n.etc)
+		}
+	})
+	return &n.known
+}
+
+// with is n with another name of a table.
+func (n *names) with(files *rttables.Names) *names {
+	return &names{etc: n.etc, known: route.Names{Links: n.known.Links, Files: files}}
 }
 
 // loadNames reads the names of tables and protocols. A damaged or unreadable
@@ -117,47 +145,45 @@ func listAddresses(ctx context.Context, c route.Conn) ([]address, error) {
 		if err != nil {
 			return nil, err
 		}
-		var msg rtnetlink.AddressMessage
-		if err := msg.UnmarshalBinary(m.Data); err != nil {
+		a, err := addressOf(m.Data)
+		if err != nil {
 			return nil, err
 		}
-		if a, ok := addressOf(&msg); ok {
+		if a.addr.IsValid() {
 			addrs = append(addrs, a)
 		}
 	}
 	return addrs, nil
 }
 
-// addressOf reads a message. IPv4 always has IFA_LOCAL, and IFA_ADDRESS is the
-// same or the peer's; IPv6 has IFA_LOCAL only beside a peer's address.
-func addressOf(msg *rtnetlink.AddressMessage) (address, bool) {
-	if msg.Attributes == nil {
-		return address{}, false
+// addressOf reads a message of type RTM_NEWADDR. IPv4 always has IFA_LOCAL, and
+// IFA_ADDRESS is the same or the peer's; IPv6 has IFA_LOCAL only beside a peer's
+// address.
+func addressOf(b []byte) (address, error) {
+	if len(b) < uapi.SizeofIfAddrmsg {
+		return address{}, fmt.Errorf("%d bytes are no address message: its header has %d", len(b), uapi.SizeofIfAddrmsg)
 	}
-	far, ok1 := netipAddr(msg.Attributes.Address)
-	own, ok2 := netipAddr(msg.Attributes.Local)
-	switch {
-	case !ok1 && !ok2:
-		return address{}, false
-	case !ok2:
-		own = far
-	case !ok1:
-		far = own
+	var far, own netip.Addr
+	flags := uint32(b[uapi.IfAddrmsgFlags])
+	for num, p := range attr.All(b[uapi.SizeofIfAddrmsg:]) {
+		switch {
+		case num == uapi.IFA_ADDRESS:
+			far, _ = netip.AddrFromSlice(p)
+		case num == uapi.IFA_LOCAL:
+			own, _ = netip.AddrFromSlice(p)
+		case num == uapi.IFA_FLAGS && len(p) == 4:
+			flags |= binary.NativeEndian.Uint32(p)
+		}
 	}
-	flags := msg.Attributes.Flags | uint32(msg.Flags)
+	own, far = cmp.Or(own, far), cmp.Or(far, own)
 	a := address{
-		index:     msg.Index,
+		index:     binary.NativeEndian.Uint32(b[uapi.IfAddrmsgIndex:]),
 		addr:      own,
-		global:    msg.Scope == uapi.RT_SCOPE_UNIVERSE,
+		global:    b[uapi.IfAddrmsgScope] == uapi.RT_SCOPE_UNIVERSE,
 		tentative: own.Is6() && flags&(uapi.IFA_F_TENTATIVE|uapi.IFA_F_DADFAILED) != 0 && flags&uapi.IFA_F_OPTIMISTIC == 0,
 	}
-	if p, err := far.Prefix(int(msg.PrefixLength)); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {
+	if p, err := far.Prefix(int(b[uapi.IfAddrmsgPrefixlen])); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {
 		a.subnet = p
 	}
-	return a, true
-}
-
-// netipAddr reads an address, which rtnetlink has as a net.IP of 4 or 16 bytes.
-func netipAddr(ip net.IP) (netip.Addr, bool) {
-	return netip.AddrFromSlice(ip)
+	return a, nil
 }

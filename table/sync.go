@@ -76,7 +76,7 @@ func (s *state) others(
 		if i < 0 {
 			i = len(others)
 			u := &SourceRoutedUplink{Protocol: proto, Etc: etc, Table: id}
-			if name := s.names.FileNames().Name(id); rttables.Registered(etc, id, name) {
+			if name := s.names.get().FileNames().Name(id); rttables.Registered(etc, id, name) {
 				u.Name = name
 			}
 			others = append(others, &wanted{uplink: u, table: id})
@@ -111,7 +111,7 @@ func (s *state) others(
 func (s *state) describe(w *wanted) {
 	for _, r := range s.routes[w.table] {
 		if r.Protocol == w.uplink.protocol() && r.OIF != 0 {
-			w.uplink.Interface = s.names.Links.Name(r.OIF)
+			w.uplink.Interface = s.names.known.Links.Name(r.OIF)
 			if r.Gateway.IsValid() {
 				w.uplink.Gateway = r.Gateway
 			}

@@ -80,7 +80,7 @@ func (s *state) want(u *SourceRoutedUplink) (*wanted, error) {
 // link is the index of an interface. Unlike Links.Index it does not take if9 for
 // one that has no other name.
 func (s *state) link(name string) (uint32, bool) {
-	for index, have := range s.names.Links.All() {
+	for index, have := range s.names.known.Links.All() {
 		if have == name {
 			return index, true
 		}

@@ -132,7 +132,7 @@ func At(b []byte, off int) (num uint16, ok bool) {
 
 // All yields the attributes of raw, which are a message's own bytes: the type
 // with its flag bits, and the payload.
-func All(raw string) iter.Seq2[uint16, []byte] {
+func All[T ~string | ~[]byte](raw T) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		b := []byte(raw)
 		for {
