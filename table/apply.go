@@ -98,7 +98,7 @@ func (p Plan) Apply(ctx context.Context, c route.Conn) error {
 // apply is Apply without the lock.
 func (p Plan) apply(ctx context.Context, c route.Conn) error {
 	var nameErr error
-	var done []Step
+	done := make([]Step, 0, len(p.Steps))
 	for _, s := range p.Steps {
 		var err error
 		if s.verify {

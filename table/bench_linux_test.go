@@ -3,9 +3,13 @@ package table_test
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 
+	"github.com/mdlayher/netlink"
+
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 )
@@ -29,6 +33,46 @@ func BenchmarkInstallRemove(b *testing.B) {
 		}
 		if err := u.Remove(b.Context(), c); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What is asked and changed of the plain form: not more than is needed, and of a
+// table only what is in it.
+func TestRequests(t *testing.T) {
+	n := newNetwork(t)
+	u := n.uplink2(ip4)
+	u.Name = ""
+	look := []netlink.HeaderType{uapi.RTM_GETLINK, uapi.RTM_GETADDR, uapi.RTM_GETRULE, uapi.RTM_GETROUTE}
+	for _, tt := range []struct {
+		name string
+		do   func(rec *recorder) error
+		want []netlink.HeaderType
+	}{
+		{"Install", func(rec *recorder) error { return u.Install(t.Context(), rec) }, []netlink.HeaderType{
+			uapi.RTM_NEWROUTE, uapi.RTM_NEWROUTE,
+			uapi.RTM_GETROUTE, // are they still there?
+			uapi.RTM_NEWRULE,
+		}},
+		{"a second Install", func(rec *recorder) error { return u.Install(t.Context(), rec) }, nil},
+		{"Remove", func(rec *recorder) error { return u.Remove(t.Context(), rec) }, []netlink.HeaderType{
+			uapi.RTM_GETRULE, // which of them would the kernel delete?
+			uapi.RTM_DELRULE, uapi.RTM_DELROUTE, uapi.RTM_DELROUTE,
+		}},
+	} {
+		var got []netlink.HeaderType
+		rec := &recorder{c: n.c, fail: func(_ int, m netlink.Message) error {
+			got = append(got, m.Header.Type)
+			if m.Header.Type == uapi.RTM_GETROUTE && len(m.Data) == uapi.SizeofRtMsg {
+				t.Errorf("%s asks for the routes of all tables", tt.name)
+			}
+			return nil
+		}}
+		if err := tt.do(rec); err != nil {
+			t.Fatal(err)
+		}
+		if want := slices.Concat(look, tt.want); !slices.Equal(got, want) {
+			t.Errorf("%s asks\n     %v\nwant %v", tt.name, got, want)
 		}
 	}
 }

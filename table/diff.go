@@ -77,7 +77,7 @@ func (p *Plan) unnameFormer(s *state, all []*wanted) {
 func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []*wanted) (again bool, err error) {
 	s := t.s
 	detours := make(map[*wanted]*wanted)
-	for _, f := range bothFamilies {
+	for _, f := range familiesOf(all) {
 		prios := newPrioritizer(s, f)
 		var ladders []laid
 		for _, w := range all {
@@ -127,7 +127,16 @@ func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []
 	return len(detours) > 0, nil
 }
 
-var bothFamilies = []route.Family{route.IPv4, route.IPv6}
+// familiesOf are those that uplinks are about, IPv4 first.
+func familiesOf(all []*wanted) []route.Family {
+	var families []route.Family
+	for _, f := range [...]route.Family{route.IPv4, route.IPv6} {
+		if slices.ContainsFunc(all, func(w *wanted) bool { return slices.Contains(w.families, f) }) {
+			families = append(families, f)
+		}
+	}
+	return families
+}
 
 // needsDetour reports whether what is to be changed of an installed uplink takes
 // more than one step that packets notice: routes, and rules on top.
@@ -174,6 +183,10 @@ func (s *state) detour(ctx context.Context, c route.Conn, detours map[*wanted]*w
 func (p *Plan) append(s *state, steps ...Step) {
 	for _, step := range steps {
 		s.do(step)
+	}
+	if p.Steps == nil {
+		p.Steps = steps
+		return
 	}
 	p.Steps = append(p.Steps, steps...)
 }
@@ -256,7 +269,7 @@ func (p *Plan) remove(s *state, all []*wanted) error {
 		}
 	}
 	p.append(s, leave...)
-	for _, f := range bothFamilies {
+	for _, f := range familiesOf(all) {
 		prios := newPrioritizer(s, f)
 		var ladders []laid
 		for _, w := range slices.Backward(all) {

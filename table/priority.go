@@ -29,7 +29,7 @@ type prioritizer struct {
 }
 
 func newPrioritizer(s *state, f route.Family) *prioritizer {
-	p := &prioritizer{taken: make(map[uint32]bool), main: 32766}
+	p := &prioritizer{taken: make(map[uint32]bool), main: 32766, rules: make([]rule.Rule, 0, len(s.rules))}
 	foundLocal, foundMain := false, false
 	for _, r := range s.rules {
 		if r.Family != f {

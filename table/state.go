@@ -43,6 +43,9 @@ type address struct {
 	tentative bool
 }
 
+// usualRules is how many rules there are on most hosts, or fewer.
+const usualRules = 16
+
 // readState reads links, addresses and rules, and the names of tables in etc.
 func readState(ctx context.Context, c route.Conn, etc string) (*state, error) {
 	links, err := route.ListLinks(ctx, c)
@@ -51,6 +54,7 @@ func readState(ctx context.Context, c route.Conn, etc string) (*state, error) {
 	}
 	s := &state{
 		names:  &names{etc: etc, known: route.Names{Links: links}},
+		rules:  make([]rule.Rule, 0, usualRules),
 		routes: make(map[rttables.ID][]route.Route),
 	}
 	if s.addrs, err = listAddresses(ctx, c); err != nil {

@@ -69,7 +69,7 @@ func (s *state) others(
 	var others []*wanted
 	find := func(f route.Family, id rttables.ID, p route.Protocol) {
 		kept := slices.ContainsFunc(all, func(w *wanted) bool { return w.table == id && w.owns(f, id, p) })
-		if kept || p != proto || reserved(id) || !slices.Contains(bothFamilies, f) {
+		if kept || p != proto || reserved(id) || f != route.IPv4 && f != route.IPv6 {
 			return
 		}
 		i := slices.IndexFunc(others, func(w *wanted) bool { return w.table == id })

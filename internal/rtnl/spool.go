@@ -16,7 +16,7 @@ type Spool struct {
 // The first chunk is small, as most listings are, and each is four times the one
 // before: memory is cleared before it is used.
 const (
-	firstChunk = 4 << 10
+	firstChunk = 1 << 10
 	chunkSize  = 256 << 10
 )
 
