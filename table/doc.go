@@ -69,8 +69,9 @@
 //   - If the process is killed at any step, packets go by the old policy or by the
 //     new one. A gate tells that there is something to clean up, which the next
 //     Install or Remove does, or [Recover]. Without a gate, what a kill can leave is
-//     routes that no rule leads to, or a rule behind another of the same source:
-//     Recover finds those as well. After Recover the uplink is as it was before, or
+//     routes that no rule leads to, a rule behind another of the same source, or one
+//     that asks main before a rule of Also which is gone: Recover finds those as
+//     well. After Recover the uplink is as it was before, or
 //     as it was to be (maybe in another table, which the next Install mends), or
 //     gone.
 //   - What carries another protocol number is neither changed nor deleted. If it is
@@ -118,7 +119,11 @@
 // bound has none when its route is looked up, takes no such rule, and goes by
 // the table main. Field Also of an uplink has rules for those: mail to port 25 by
 // one way, the web by another. The address that the socket then gets is the
-// uplink's own.
+// uplink's own. Before each stands a rule that asks main for a nearer way than its
+// default route, so that a mail server in the LAN is reached there:
+//
+//	from all dport 25 lookup main suppress_prefixlength 0
+//	from all dport 25 lookup T
 //
 // A UDP server on a wildcard socket is such a socket as well, unless it uses
 // IP_PKTINFO: its answers leave by main whatever the address they answer for.

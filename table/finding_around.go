@@ -173,8 +173,11 @@ func (s *survey) detours(v *surveyed) []Finding {
 			words := selectors(*d.also)
 			whose = "that the rule " + words + " selects"
 			f.Object = "rule " + words
-			f.Cure = command(d.route.Family, "rule", "add", fmt.Sprintf(
-				"%s lookup main suppress_prefixlength 0 pref %d", words, v.beforeAlso(d.route.Family)))
+			f.Cure = "install the uplink again: the rule that looks in main first is not there"
+			if standsAlone(*d.also) {
+				f.Cure = command(d.route.Family, "rule", "add", fmt.Sprintf(
+					"%s lookup main suppress_prefixlength 0 pref %d", words, v.beforeAlso(d.route.Family)))
+			}
 		}
 		f.Text = fmt.Sprintf("packets %s to %s, to which main knows a way by %s, go %s",
 			whose, d.route.Dst, s.snapshot.Links.Name(d.route.OIF), by)

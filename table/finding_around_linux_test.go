@@ -11,6 +11,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 )
@@ -89,12 +90,12 @@ func TestFindingDetour(t *testing.T) {
 	})
 }
 
-// So do packets that a rule by port selects; with a rule for main before it, as
-// the finding says, they do not.
+// So do packets that a rule by port selects, if it says its table and so stands
+// alone; with a rule for main before it, as the finding says, they do not.
 func TestFindingDetourOfAlso(t *testing.T) {
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		u := n.uplink2(f)
-		u.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(2)}}
+		u.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25), Table: 20}, {FwMark: rule.FwMark(2), Table: 20}}
 		n.install(u)
 		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
 		n.connectOut(f)
@@ -137,6 +138,30 @@ func TestFindingDetourOfAlso(t *testing.T) {
 			t.Errorf("still found %q", got)
 		}
 		connect(t, n.server, f.tcp, "", net.JoinHostPort(lan, "25"))
+
+		// A rule that does not stand alone brings that one along. If someone
+		// deletes it, to install the uplink again is the cure.
+		for i := range u.Also {
+			u.Also[i].Table = 0
+		}
+		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: rttables.Main, Priority: rule.Pref(31999)}); err != nil {
+			t.Fatal(err)
+		}
+		n.install(u)
+		if got, _ := also(); len(got) > 0 {
+			t.Errorf("of rules in pairs: found %q", got)
+		}
+		connect(t, n.server, f.tcp, "", net.JoinHostPort(lan, "25"))
+		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: rttables.Main, Protocol: table.Protocol}); err != nil {
+			t.Fatal(err)
+		}
+		if got, cures := also(); !slices.Equal(got, want) || !strings.HasPrefix(cures[0], "install the uplink again") {
+			t.Errorf("of half pairs: found %q, cures %q, want %q", got, cures, want)
+		}
+		n.install(u)
+		if got, _ := also(); len(got) > 0 {
+			t.Errorf("after another Install: found %q", got)
+		}
 	})
 }
 

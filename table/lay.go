@@ -135,7 +135,7 @@ func (p *prioritizer) layAt(l *laid, f route.Family, prio uint32) error {
 		}
 		if err := g.refuse(p); err != nil {
 			// An old rule of Also is about to go elsewhere.
-			if r, _ := g.place(p); l.w.detour || !l.w.ownsRule(f, r) {
+			if r, _ := g.place(p); l.w.detour || !l.w.ownsAlso(f, r, p.rules) {
 				return err
 			}
 			l.detour = true

@@ -115,17 +115,65 @@ func TestAlsoPorts(t *testing.T) {
 		n.install(mailAndWeb(n, f)...)
 		n.wrong(f, all, true)
 
-		// What a router itself serves is reached on its own link.
-		serve(t, n.net, f.tcp, net.JoinHostPort(f.g1, "25"))
-		n.g1.Reset()
-		connect(t, n.server, f.tcp, f.a1, net.JoinHostPort(f.g1, "25"))
-		to := func(p lab.Packet) bool { return !p.Out && p.Dst.String() == net.JoinHostPort(f.g1, "25") }
-		if n.g1.Count(to) == 0 || n.g2.Count(to) != 0 {
-			t.Errorf("to the first router: %d packets at g1 and %d at g2", n.g1.Count(to), n.g2.Count(to))
-		}
+		n.nearbyPorts(f)
 		n.remove(mailAndWeb(n, f)...)
 		n.unchanged("Remove", before)
 	})
+}
+
+// nearbyPorts tries what a router itself serves, which is reached on its own link
+// whatever the port, from sockets that are bound and from others. The control is
+// the same rules as they would be typed.
+func (n *network) nearbyPorts(f family) {
+	t := n.t
+	t.Helper()
+	mail, range25 := net.JoinHostPort(f.g1, "25"), net.JoinHostPort(f.g1, "5001")
+	web := net.JoinHostPort(f.g2, "80")
+	serve(t, n.net, f.tcp, mail)
+	serve(t, n.net, f.tcp, web)
+	answer(t, n.net, "udp"+f.tcp[3:], range25)
+	try := func(bind, addr string, own, other *lab.Tap) {
+		t.Helper()
+		n.g1.Reset()
+		n.g2.Reset()
+		dial := "tcp"
+		if addr == range25 {
+			dial = "udp"
+		}
+		c, err := n.server.Dial(shortly(t), dial+f.tcp[3:], bind, addr)
+		if err == nil {
+			c.Write([]byte("hello"))
+			c.Close()
+		}
+		to := func(p lab.Packet) bool { return !p.Out && p.Dst.String() == addr }
+		if err != nil || own.Count(to) == 0 || other.Count(to) != 0 {
+			t.Errorf("from %q to %s: %d packets on its link and %d on the other, error %v",
+				bind, addr, own.Count(to), other.Count(to), err)
+		}
+	}
+	try(f.a1, mail, n.g1, n.g2)
+	try("", mail, n.g1, n.g2)
+	try("", range25, n.g1, n.g2)
+	try("", web, n.g2, n.g1)
+
+	alone := mailAndWeb(n, f)
+	for _, u := range alone {
+		for i := range u.Also {
+			u.Also[i].Table = u.Table
+		}
+	}
+	n.install(alone...)
+	n.g1.Reset()
+	n.g2.Reset()
+	if c, err := n.server.Dial(shortly(t), f.tcp, "", mail); err == nil {
+		c.Close()
+	}
+	to := func(p lab.Packet) bool { return !p.Out && p.Dst.String() == mail }
+	if n.g1.Count(to) != 0 || n.g2.Count(to) == 0 {
+		t.Errorf("rules that stand alone: %d packets at g1 and %d at g2: the test proves nothing", n.g1.Count(to), n.g2.Count(to))
+	}
+	n.install(mailAndWeb(n, f)...)
+	try("", mail, n.g1, n.g2)
 }
 
 // Strict reverse path filtering on both interfaces passes all of it. Without

@@ -71,41 +71,6 @@ func (p *prioritizer) take(rules []rule.Rule) {
 	}
 }
 
-// also gives each rule of Also a priority of its own, in their order.
-func (p *prioritizer) also(w *wanted, f route.Family) ([]rule.Rule, error) {
-	var rules []rule.Rule
-	next := p.first(alsoBelowMain)
-	if w.uplink.Priority != 0 {
-		next = w.uplink.Priority + w.uplink.height()
-	}
-	for _, r := range w.also {
-		if r.Family != f {
-			continue
-		}
-		if !r.Priority.IsSet() {
-			have, installed := p.find(r)
-			switch {
-			case w.uplink.Priority != 0:
-				r.Priority = rule.Pref(next)
-				next++
-			case installed && p.between(have):
-				r.Priority = rule.Pref(have)
-			default:
-				for p.taken[next] {
-					next++
-				}
-				r.Priority = rule.Pref(next)
-			}
-		}
-		if err := p.claim(w, r); err != nil {
-			return nil, err
-		}
-		rules = append(rules, r)
-		p.take(rules)
-	}
-	return rules, nil
-}
-
 // find looks for a rule that is like r but for its priority.
 func (p *prioritizer) find(r rule.Rule) (uint32, bool) {
 	want := bare(r)

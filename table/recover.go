@@ -72,6 +72,9 @@ func (p *Plan) recover(
 	if !thorough && len(r.gates)+len(r.ends) == 0 {
 		return nil
 	}
+	if thorough {
+		r.nearer(protocols)
+	}
 	p.append(s, r.steps(AddRule, r.follow)...)
 	p.append(s, r.steps(DeleteRule, r.rubbish)...)
 	orphans, err := s.orphans(ctx, c, protocols)
@@ -139,6 +142,15 @@ func (r *recovery) twins(proto route.Protocol) {
 			same.Priority, same.Table = o.Priority, o.Table
 			return twin.Table != o.Table && bare(same) == bare(o) && used(o.Family, twin.Table)
 		}) {
+			r.rubbish = append(r.rubbish, o)
+		}
+	}
+}
+
+// nearer finds rules that came before one of Also, which is gone.
+func (r *recovery) nearer(protocols []route.Protocol) {
+	for _, o := range r.s.rules {
+		if _, ok := behind(r.s.rules, o); isNearer(o) && !isRung(o) && !ok && slices.Contains(protocols, o.Protocol) {
 			r.rubbish = append(r.rubbish, o)
 		}
 	}

@@ -192,18 +192,6 @@ func (t *transaction) alsoRules(w *wanted, f route.Family, want []rule.Rule) {
 	t.deleteRules(&t.leave, w.self, without(t.s.alsoOf(w, f), want))
 }
 
-// alsoOf are the rules to an uplink's tables that are not from sources.
-func (s *state) alsoOf(w *wanted, f route.Family) []rule.Rule {
-	rungs := s.installed(w, f)
-	var rules []rule.Rule
-	for _, r := range s.rules {
-		if w.ownsRule(f, r) && !contains(rungs, r) {
-			rules = append(rules, r)
-		}
-	}
-	return rules
-}
-
 // routes adds the steps for the routes of an uplink in its table.
 func (t *transaction) routes(w *wanted, f route.Family) {
 	adds, deletes := t.s.routeSteps(w, f)

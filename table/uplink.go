@@ -51,8 +51,8 @@ type SourceRoutedUplink struct {
 
 	// Priority is that of the rules from the sources, or of the first of them:
 	// with MainFirst and Unreachable there are up to four for each source, at
-	// consecutive priorities. The rules of Also come right after, one priority
-	// each. All have to be between those of the rules for the tables local and
+	// consecutive priorities. The rules of Also come right after, at two
+	// priorities each. All have to be between those of the rules for the tables local and
 	// main. Zero: a free one is chosen, or that which
 	// an installed rule has. All rules from sources of all uplinks whose
 	// priority is chosen come before all of Also, which for a packet with
@@ -70,6 +70,11 @@ type SourceRoutedUplink struct {
 	// marks, users. Table, Protocol, Family and Priority are filled in where
 	// they are unset. For a rule from [rule.Parse], which fills in the table
 	// main and a family, unset these two.
+	//
+	// What table main has a particular route for goes by that: before each rule
+	// stands one with the same selector that looks in main, with
+	// suppress_prefixlength 0. A rule that says its Table, Priority or
+	// SuppressPrefixLength stands alone, and takes everything that it selects.
 	Also []rule.Rule
 
 	// MainFirst says that what table main has a particular route for goes by

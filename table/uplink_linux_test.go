@@ -124,8 +124,10 @@ ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.22.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.2.0.3 lookup lan2 proto 210 pref 31000
 ip rule del from all nop proto 210 pref 31001
-ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32000
-ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32001
+ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001
+ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32002
+ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32003
 ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
 ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
 ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
@@ -143,7 +145,8 @@ ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
 	u.Also = u.Also[1:]
 	n.wantPlan("update", `
 ip rule del from 10.2.0.3 lookup lan2 proto 210 pref 31000
-ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32000
+ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32001
+ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000
 `, u)
 	n.install(u)
 	n.wantPlan("update again", "\n", u)

@@ -173,7 +173,7 @@ func (w *wanted) addFamily(s *state, f route.Family, index uint32, sources []add
 		}
 		if r.Family == f || r.Family == 0 && alsoFamily(&r) == f {
 			r.Family = f
-			w.also = append(w.also, w.complete(r))
+			w.also = append(w.also, w.pair(r)...)
 		}
 	}
 }
@@ -191,20 +191,6 @@ func (w *wanted) addRoute(r route.Route) {
 	if !slices.ContainsFunc(w.routes, func(o route.Route) bool { return keyOf(o) == keyOf(r) }) {
 		w.routes = append(w.routes, r)
 	}
-}
-
-// complete fills in what a rule of Also leaves unset.
-func (w *wanted) complete(r rule.Rule) rule.Rule {
-	if r.Action == 0 && r.Goto == 0 {
-		r.Action = rule.ActionLookup
-	}
-	if r.Table == 0 && r.Action == rule.ActionLookup {
-		r.Table = w.table
-	}
-	if r.Protocol == 0 {
-		r.Protocol = w.uplink.protocol()
-	}
-	return r
 }
 
 // alsoFamily is the family that the addresses of a rule tell, or zero.
@@ -237,7 +223,9 @@ func (w *wanted) setTable() {
 		w.routes[i].Table = w.table
 	}
 	for i := range w.also {
-		w.also[i].Table = w.table
+		if !isNearer(w.also[i]) {
+			w.also[i].Table = w.table
+		}
 	}
 }
 

@@ -185,7 +185,7 @@ func TestVerbose(t *testing.T) {
 		"server: ip route list table 20\n",
 		"server: ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2\n",
 		"server: ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001\n",
-		"server: ip -6 rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32002\n",
+		"server: ip -6 rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32005\n",
 		"server: ip -6 rule del from 2001:db8:1::6 lookup 10 proto 210 pref 31000\n",
 		"server: ip -6 route del default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2 metric 1024 pref medium\n",
 	} {

@@ -34,7 +34,8 @@ func (s *story) stepPorts(ctx context.Context) error {
 		return err
 	}
 	s.p.say("They stand after those with \"from\": a packet that has a source has no choice left. For the " +
-		"others the kernel takes the source from the route that it finds, the word src.")
+		"others the kernel takes the source from the route that it finds, the word src. Before each stands one " +
+		"that asks main first, for a nearer way than its default route: a mail server in the LAN stays there.")
 	s.p.calls("from source", "by table")
 	for _, to := range []service{{mailPort, routerB, lan2}, {webPort, routerA, lan1}, {tlsPort, routerA, lan1}} {
 		if err := s.reach(ctx, to); err != nil {
@@ -63,7 +64,7 @@ func (s *story) installPorts(ctx context.Context) error {
 		return err
 	}
 	c := after.since(s.before)
-	s.p.observe(len(c.rules) == 5 && len(c.routes) == 4 && c.ours(),
+	s.p.observe(len(c.rules) == 8 && len(c.routes) == 4 && c.ours(),
 		"%d rules and %d routes more than before step 2, all with proto 210; nothing else changed",
 		len(c.rules), len(c.routes))
 	s.explain(c.gone)

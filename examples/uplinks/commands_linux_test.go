@@ -42,13 +42,14 @@ ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
 ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
 ip rule del from all nop proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
-ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32000
+ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32001
 ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
 ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
 `
 	h.want(plan, exitPending, "plan")
 	h.unchanged(before)
-	h.want(`lan1 inet: added 2 routes and 2 rules, named table 10
+	h.want(`lan1 inet: added 2 routes and 3 rules, named table 10
 lan2 inet: added 2 routes and 1 rule, named table 20
 lan2 inet6: added 2 routes and 1 rule
 `, exitOK, "up")
@@ -62,7 +63,7 @@ lan2 inet6: added 2 routes and 1 rule
 	h.want("", exitOK, "plan")
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n"), exitOK, "status")
 	h.unchanged(up)
-	h.want(`lan1 inet: deleted 2 routes and 2 rules, took the name from table 10
+	h.want(`lan1 inet: deleted 2 routes and 3 rules, took the name from table 10
 lan2 inet: deleted 2 routes and 1 rule, took the name from table 20
 lan2 inet6: deleted 2 routes and 1 rule
 `, exitOK, "down")
@@ -134,9 +135,10 @@ lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
 	h.want(`ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
-ip rule del from all dport 25 lookup lan2 proto 210 pref 32000
+ip rule del from all dport 25 lookup lan2 proto 210 pref 32001
+ip rule del from all dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32000
 `, exitPending, "plan")
-	h.want("lan2 inet: deleted 2 rules\n", exitOK, "up")
+	h.want("lan2 inet: deleted 3 rules\n", exitOK, "up")
 	h.run(exitOK, "status")
 	h.run(exitOK, "down")
 	h.unchanged(before)
@@ -157,7 +159,7 @@ func TestNames(t *testing.T) {
 			c.harm(h)
 			before := h.state()
 			stdout, stderr := h.run(exitOK, "up")
-			if want := "lan1 inet: added 2 routes and 2 rules\nlan2 inet: added 2 routes and 1 rule\n" +
+			if want := "lan1 inet: added 2 routes and 3 rules\nlan2 inet: added 2 routes and 1 rule\n" +
 				"lan2 inet6: added 2 routes and 1 rule\n"; stdout != want {
 				t.Errorf("%s\nwant\n%s", stdout, want)
 			}

@@ -83,7 +83,8 @@ FILE
     unreachable      While the link is down, packets from the sources go nowhere,
                      instead of by another way.
     also SELECTORS   Other traffic that takes the uplink, in the words of
-                     ip-rule(8). It ends at the next also or at the end of the
+                     ip-rule(8), where main has no nearer way for it than its
+                     default route. It ends at the next also or at the end of the
                      line, so it comes after all other words.
 
 EXIT STATUS

@@ -38,7 +38,7 @@ func TestPrune(t *testing.T) {
 		t.Errorf("plan -json: %s", stdout)
 	}
 	h.want(`mail inet: added 2 routes and 1 rule, deleted 2 routes and 1 rule, named table 30
-lan1: deleted 2 routes and 2 rules, took the name from table 10
+lan1: deleted 2 routes and 3 rules, took the name from table 10
 lan2: deleted 2 routes and 1 rule, took the name from table 20
 `, exitOK, "-prune", "up")
 	h.want("", exitOK, "-prune", "up")
