@@ -26,7 +26,7 @@ func (w *world) uplinkRow() (row, error) {
 	r := row{
 		name: "`SourceRoutedUplink`: Install and Remove, checked (raw and ip: six bare requests)", n: n,
 		targets: []target{{"raw", 4}, {"programs", 50}},
-		note:    "it takes the lock, reads interfaces, addresses, rules and routes, and looks once more before the step: 38 system calls, and half of the time is the kernel's",
+		note:    "it takes the lock, reads interfaces, addresses, rules and routes, and looks once more before the step: 38 system calls, a third of the time",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
 				return each(n, func(int) error { return w.raw.write(six) })
