@@ -84,14 +84,30 @@ func (s *state) alsoOf(w *wanted, f route.Family) []rule.Rule {
 }
 
 // ownsAlso reports whether a rule that is no rung leads to a table of the uplink's,
-// or comes before one that does. One that comes before none is the uplink's if it
-// is wanted.
+// or comes before one that does. One that comes before none is the uplink's if its
+// Also says so.
 func (w *wanted) ownsAlso(f route.Family, r rule.Rule, rules []rule.Rule) bool {
 	if r.Family != f || r.Protocol != w.uplink.protocol() || !isNearer(r) {
 		return w.ownsRule(f, r)
 	}
 	next, ok := behind(rules, r)
-	return ok && w.ownsRule(f, next) || !ok && w.isAlso(r)
+	return ok && w.ownsRule(f, next) || !ok && w.saysNearer(r)
+}
+
+// saysNearer reports whether a rule comes before one of Also, also for Remove,
+// which works out no more of them.
+func (w *wanted) saysNearer(nearer rule.Rule) bool {
+	return slices.ContainsFunc(w.uplink.Also, func(r rule.Rule) bool {
+		if standsAlone(r) {
+			return false
+		}
+		if r.Family == 0 {
+			r.Family = nearer.Family
+		}
+		first := w.pair(r)[0]
+		first.Priority = nearer.Priority
+		return bare(first) == bare(nearer)
+	})
 }
 
 // also gives the rules of Also their priorities, in their order: those that they

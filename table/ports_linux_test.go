@@ -176,6 +176,42 @@ func (n *network) nearbyPorts(f family) {
 	try("", mail, n.g1, n.g2)
 }
 
+// A rule of Also that was left without the one before it gets it back, in its
+// place; one that is left without its rule goes.
+func TestAlsoHalf(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		before := n.snapshot()
+		u := n.uplink2(f)
+		u.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(2)}}
+		n.install(u)
+		whole := n.snapshot()
+		rules, err := rule.List(t.Context(), n.c, rule.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rules {
+			if r.Protocol != table.Protocol || r.From.IsValid() {
+				continue
+			}
+			if err := rule.Delete(t.Context(), n.c, r); err != nil {
+				t.Fatal(err)
+			}
+			n.install(u)
+			n.wantPlan("install again", "\n", u)
+			n.unchanged("Install of half of "+r.String(), whole)
+			// And without the rule that it goes with, Remove leaves nothing.
+			if err := rule.Delete(t.Context(), n.c, r); err != nil {
+				t.Fatal(err)
+			}
+			n.remove(u)
+			n.unchanged("Remove of half of "+r.String(), before)
+			n.install(u)
+		}
+		n.remove(u)
+		n.unchanged("Remove", before)
+	})
+}
+
 // Strict reverse path filtering on both interfaces passes all of it. Without
 // the rules by source it drops what comes in by the second.
 func TestAlsoPortsStrict(t *testing.T) {
