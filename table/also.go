@@ -34,7 +34,7 @@ func (w *wanted) pair(r rule.Rule) []rule.Rule {
 // standsAlone reports whether a rule of Also, as its owner wrote it, is taken as it
 // is.
 func standsAlone(r rule.Rule) bool {
-	return r.Table != 0 || r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.L3MDev
+	return r.Table != 0 || r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.To.IsValid() || r.L3MDev
 }
 
 // nearerOf is the rule that comes before one of Also.

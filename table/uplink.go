@@ -74,7 +74,7 @@ type SourceRoutedUplink struct {
 	// What table main has a particular route for goes by that: before each rule
 	// stands one with the same selector that looks in main, with
 	// suppress_prefixlength 0. A rule that says its Table, Priority or
-	// SuppressPrefixLength stands alone, and takes everything that it selects.
+	// SuppressPrefixLength, or To, stands alone, and takes all that it selects.
 	Also []rule.Rule
 
 	// MainFirst says that what table main has a particular route for goes by
