@@ -31,6 +31,9 @@ type state struct {
 	claimed []rttables.ID
 	// alone: uplinks that are not asked for are to go.
 	alone bool
+	// maintained, unless nil, says what there should be of an uplink instead of
+	// want: also of one that cannot be installed wholly at the moment.
+	maintained func(*SourceRoutedUplink) (*wanted, error)
 }
 
 // An address is one of this host's.

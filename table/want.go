@@ -235,7 +235,11 @@ func (s *state) wantAll(ctx context.Context, c route.Conn, uplinks []SourceRoute
 	named := make(map[string]rttables.ID)
 	for i := range uplinks {
 		u := &uplinks[i]
-		w, err := s.want(u)
+		want := s.want
+		if s.maintained != nil {
+			want = s.maintained
+		}
+		w, err := want(u)
 		if err != nil {
 			return nil, err
 		}

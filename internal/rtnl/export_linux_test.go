@@ -64,6 +64,3 @@ func (c *Conn) Forget(req netlink.Message) error {
 	defer c.mu.Unlock()
 	return c.send(appendMessage(nil, req, c.sequence(1), c.pid))
 }
-
-// SetReadBuffer sets the size of the receive queue.
-func (s *Subscription) SetReadBuffer(n int) error { return s.nl.SetReadBuffer(n) }

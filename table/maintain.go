@@ -1,0 +1,181 @@
+package table
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+// A MaintainedUplink is an uplink that [Maintain] keeps.
+type MaintainedUplink struct {
+	SourceRoutedUplink
+
+	// Learn is the family of a gateway that is learned: it is that of the default
+	// route in table main by the uplink's interface, which a DHCP client or
+	// router advertisements put there, and follows it. When that route goes, the
+	// last gateway is kept. Gateway has to be unset. Zero: the gateway is what
+	// Gateway says.
+	Learn route.Family
+}
+
+// A MaintainConfig is how [Maintain] does its work.
+type MaintainConfig struct {
+	// Event is called for each event, one after the other, and should return
+	// soon: nothing is repaired meanwhile. Nil: nobody is told.
+	Event func(Event)
+
+	// Logger gets a record for each event. Nil: there is no log.
+	Logger *slog.Logger
+
+	// Counters are counted up. Nil: there are none.
+	Counters *Counters
+
+	// Remove says that the uplinks are removed when ctx ends. False: they stay
+	// as they are, and nobody repairs them.
+	Remove bool
+
+	// Update takes other uplinks instead of those that there are: what differs is
+	// changed, and those that are not among them are removed. Maintain refuses
+	// what it would refuse at the start, with an EventFailed, and keeps what it
+	// has. Nil: they never change.
+	Update <-chan []MaintainedUplink
+
+	// Settle is how long Maintain waits after the kernel's first event for more
+	// of them. Zero: 10 milliseconds. A short time is what a broken uplink costs
+	// in any case; a long one saves work where interfaces come and go.
+	Settle time.Duration
+
+	// Rate is how many repairs a second there may be, on average; ten seconds'
+	// worth of them may be done at once. Whoever undoes them more often is
+	// reported. Zero: 5.
+	Rate float64
+
+	// FullLook is the time between looks at everything, without an event. Zero: 5
+	// minutes.
+	FullLook time.Duration
+
+	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events.
+	// Zero: 8 MiB, or what net.core.rmem_max allows; there is rarely a reason for
+	// another.
+	ReceiveBuffer int
+}
+
+// Maintain installs uplinks, and keeps them as they are declared until ctx ends.
+//
+// The kernel deletes the IPv4 routes of an interface that goes down, and those of
+// a table with its last address, without a word, and does not bring them back.
+// Addresses change with their leases. Other programs delete rules that they do
+// not know. Maintain listens for changes of interfaces, addresses, routes and
+// rules, compares what there is with what there should be, and repairs the
+// difference as [Install] would: in one transaction for each name, which packets
+// notice once. Every few minutes it looks without an event.
+//
+// An uplink that cannot be complete yet is pending: its interface is missing or
+// down, it has no address, duplicate address detection is not over, no gateway
+// was learned. What it has in rules stays, and is kept, so that with Unreachable
+// its packets go nowhere meanwhile. Sources that are not there at the moment keep
+// their rules until the interface has others of the family. An uplink that is
+// refused, or in conflict with something of others, does not hold up the others,
+// and is tried again.
+//
+// dial opens the socket, in the network namespace that is to be maintained. It is
+// called again if the socket fails. Nil stands for [route.Dial] of a nil config,
+// which is right for the own namespace. Its result has to give access to the
+// socket, as *route.Socket does, and is closed if it has a Close. A nil config has
+// a zero for everything.
+//
+// Maintain returns nil after ctx has ended, or why the uplinks could not be
+// removed then. Before, it returns only for uplinks that cannot be, a
+// [*FieldError], and if nothing could be opened at the start. No socket and no
+// goroutine of it is left then.
+func Maintain(
+	ctx context.Context, dial func() (route.Conn, error), config *MaintainConfig, uplinks ...MaintainedUplink,
+) error {
+	m := &maintainer{dial: dial, wake: make(chan struct{}, 1)}
+	if config != nil {
+		m.config = *config
+	}
+	m.defaults()
+	if err := checkMaintained(uplinks); err != nil {
+		return err
+	}
+	m.adopt(uplinks)
+	return m.run(ctx)
+}
+
+// defaults fills in what the configuration leaves open.
+func (m *maintainer) defaults() {
+	if m.dial == nil {
+		m.dial = func() (route.Conn, error) { return route.Dial(nil) }
+	}
+	c := &m.config
+	if c.Settle == 0 {
+		c.Settle = 10 * time.Millisecond
+	}
+	if c.Rate == 0 {
+		c.Rate = 5
+	}
+	if c.FullLook == 0 {
+		c.FullLook = 5 * time.Minute
+	}
+	if c.Counters == nil {
+		c.Counters = new(Counters)
+	}
+	m.budget = newBudget(c.Rate, time.Now())
+}
+
+// checkMaintained refuses uplinks that cannot be, or not together, on any host.
+func checkMaintained(uplinks []MaintainedUplink) error {
+	for i, u := range uplinks {
+		if err := u.Validate(); err != nil {
+			return err
+		}
+		switch {
+		case u.Learn == 0:
+		case u.Gateway.IsValid():
+			return u.field("Learn", "is set, and so is Gateway")
+		case u.Learn != route.IPv4 && u.Learn != route.IPv6:
+			return u.field("Learn", "%s has no gateways", u.Learn)
+		case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
+			return u.field("Learn", "%s is not the family of Sources", ipName(u.Learn))
+		}
+		for _, o := range uplinks[:i] {
+			if err := u.beside(o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// beside refuses an uplink that would be in the way of another.
+func (u MaintainedUplink) beside(o MaintainedUplink) error {
+	shared := slices.ContainsFunc(u.forFamilies(), func(f route.Family) bool {
+		return slices.Contains(o.forFamilies(), f)
+	})
+	both := func(a netip.Addr) bool { return slices.Contains(o.Sources, a) }
+	switch {
+	case u.String() == o.String() && shared:
+		return u.field("Name", "is that of two uplinks of the same family")
+	case u.String() != o.String() && u.Table != 0 && u.Table == o.Table:
+		return u.field("Table", "%d is also the table of uplink %s", uint32(u.Table), o)
+	case shared && u.Interface == o.Interface && len(u.Sources) == 0 && len(o.Sources) == 0,
+		slices.ContainsFunc(u.Sources, both):
+		return u.field("Sources", "are also those of uplink %s", o)
+	case u.Etc != o.Etc:
+		return u.field("Etc", "is not that of uplink %s", o)
+	}
+	return nil
+}
+
+// forFamilies are those that the uplink is about.
+func (u *MaintainedUplink) forFamilies() []route.Family {
+	if u.Learn != 0 {
+		return []route.Family{u.Learn}
+	}
+	return u.families()
+}

@@ -1,0 +1,188 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A prospect is what a group of uplinks needs at the moment.
+type prospect struct {
+	plan   Plan
+	tables []rttables.ID
+	// refused are the errors of uplinks that cannot be.
+	refused map[*kept]error
+}
+
+// keep makes what there is of a group what it should be, and reports it.
+func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tables map[rttables.ID]bool) {
+	// A plan is made without the lock, so that a look is no burden to others.
+	p, err := m.plan(ctx, group, nil)
+	if err == nil && !p.plan.Empty() {
+		if causes&(causeStart|causeUpdate) == 0 && !m.mayRepair(group, p.plan) {
+			return
+		}
+		err = locked(ctx, m.c, func() error {
+			return untilClaimed(ctx, m.c, func(claimed []rttables.ID) (Plan, error) {
+				p, err = m.plan(ctx, group, claimed)
+				return p.plan, err
+			})
+		})
+		// A name that could not be written is found missing each time.
+		if only := onlyNames(p.plan); err == nil && !only || err != nil && isNameError(err) && !only {
+			m.config.Counters.Repairs.Add(1)
+			m.config.Counters.Steps.Add(uint64(len(p.plan.Steps)))
+		}
+	}
+	for _, id := range p.tables {
+		tables[id] = true
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	var name error
+	if isNameError(err) {
+		name, err = err, nil
+	}
+	for _, k := range group {
+		k.report(m, p, causes, name, err)
+	}
+}
+
+func isNameError(err error) bool {
+	var step *StepError
+	var name *NameError
+	return errors.As(err, &name) && !errors.As(err, &step)
+}
+
+// onlyNames reports whether a plan changes nothing but names of tables.
+func onlyNames(p Plan) bool {
+	return !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op != AddName && s.Op != DeleteName })
+}
+
+// mayRepair reports whether there may be another repair now. Without, it is tried
+// again later.
+func (m *maintainer) mayRepair(group []*kept, p Plan) bool {
+	if onlyNames(p) || m.budget.take(time.Now()) {
+		return true
+	}
+	m.config.Counters.Postponed.Add(1)
+	if !m.budget.fighting {
+		m.budget.fighting = true
+		m.config.Counters.Fights.Add(1)
+		m.event(Event{
+			Kind: EventFighting, Uplink: group[0].String(), Reason: opponent(m.port), Steps: p.Net().Steps, Port: m.port,
+		})
+	}
+	m.again(m.budget.next())
+	return false
+}
+
+// plan works out what a group needs, but for those of it that are refused.
+func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables.ID) (prospect, error) {
+	refused := make(map[*kept]error)
+	s, err := readState(ctx, m.c, group[0].Etc)
+	if err != nil {
+		return prospect{}, err
+	}
+	links, err := listLinkStates(ctx, m.c)
+	if err != nil {
+		return prospect{}, err
+	}
+	p := prospect{refused: refused}
+	s.claimed = claimed
+	var uplinks []SourceRoutedUplink
+	var whole []*wanted
+	for _, k := range group {
+		if k.Learn != 0 {
+			if err := s.readRoutes(ctx, m.c, rttables.Main); err != nil {
+				return p, err
+			}
+		}
+		k.learn(s)
+		u := k.uplink()
+		w, err := k.want(ctx, m.c, s, links, &u)
+		switch {
+		case err != nil && !refusal(err):
+			return p, err
+		case err != nil:
+			refused[k] = err
+		case len(w.families) > 0: // there is something to be planned
+			uplinks, whole = append(uplinks, u), append(whole, w)
+		}
+	}
+	if len(uplinks) == 0 {
+		return p, nil
+	}
+	for i := range uplinks {
+		whole[i].uplink = &uplinks[i]
+	}
+	s.maintained = func(u *SourceRoutedUplink) (*wanted, error) {
+		return whole[slices.IndexFunc(whole, func(w *wanted) bool { return w.uplink == u })], nil
+	}
+	if err := p.plan.recover(ctx, m.c, s, protocolsOf(uplinks), false); err != nil {
+		return p, err
+	}
+	all, err := p.plan.installAll(ctx, m.c, s, uplinks)
+	for _, w := range all {
+		p.tables = append(append(p.tables, w.table), w.former...)
+	}
+	return p, err
+}
+
+// report tells what has become of an uplink.
+func (k *kept) report(m *maintainer, p prospect, causes cause, name, err error) {
+	if r := p.refused[k]; r != nil {
+		err = r
+	}
+	e := Event{Uplink: k.String(), Family: k.family()}
+	if err != nil {
+		k.failed(m, e, err)
+		return
+	}
+	k.failures = 0
+	for _, s := range p.plan.Net().Steps {
+		if f := s.Family(); f == 0 && s.Op != 0 || slices.Contains(k.forFamilies(), f) {
+			e.Steps = append(e.Steps, s)
+		}
+	}
+	was := k.said
+	switch {
+	case k.waits != "":
+		if len(e.Steps) > 0 && !onlyNames(Plan{e.Steps}) && was != 0 {
+			r := e
+			r.Kind, r.Reason = EventRepaired, causes.String()
+			m.event(r)
+		}
+		e.Kind, e.Reason, e.Steps = EventPending, k.waits, nil
+	case was == EventInstalled:
+		if len(e.Steps) > 0 && (name == nil || !onlyNames(Plan{e.Steps})) {
+			e.Kind, e.Reason = EventRepaired, causes.String()
+			m.event(e)
+		}
+		return
+	default:
+		e.Kind, e.Err = EventInstalled, name
+	}
+	if k.said != e.Kind || k.saidReason != e.Reason {
+		m.event(e)
+	}
+	k.said, k.saidReason = e.Kind, e.Reason
+}
+
+// failed notes a failure, which is reported if it is not just one of the moment.
+func (k *kept) failed(m *maintainer, e Event, err error) {
+	m.config.Counters.Failures.Add(1)
+	k.failures++
+	m.again(min(retryMost, retryFirst<<min(k.failures-1, 20)))
+	now := refusal(err) && k.said != EventInstalled
+	if k.failures < tellAfter && !now || k.said == EventFailed && k.saidReason == err.Error() {
+		return
+	}
+	e.Kind, e.Err = EventFailed, err
+	m.event(e)
+	k.said, k.saidReason = EventFailed, err.Error()
+}

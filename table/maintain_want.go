@@ -1,0 +1,208 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A kept is an uplink with what is known of it.
+type kept struct {
+	MaintainedUplink
+	gateway netip.Addr   // the last one that was learned
+	sources []netip.Addr // those that it had when it was looked at last
+	// waits is what keeps it from being complete. Empty: nothing.
+	waits string
+	// said is what was last reported of it, and why.
+	said       EventKind
+	saidReason string
+	failures   int // in a row
+}
+
+// family is that of the uplink, zero for both.
+func (k *kept) family() route.Family {
+	if families := k.forFamilies(); len(families) == 1 {
+		return families[0]
+	}
+	return 0
+}
+
+// uplink is the value that is installed. A gateway that is not known yet is the
+// unspecified address of its family.
+func (k *kept) uplink() SourceRoutedUplink {
+	u := k.SourceRoutedUplink
+	if k.Learn == 0 {
+		return u
+	}
+	u.Gateway = k.gateway
+	if !u.Gateway.IsValid() {
+		u.Gateway = netip.IPv4Unspecified()
+		if k.Learn == route.IPv6 {
+			u.Gateway = netip.IPv6Unspecified()
+		}
+	}
+	return u
+}
+
+// learn finds the gateway of the default route in main by the uplink's interface.
+func (k *kept) learn(s *state) {
+	if k.Learn == 0 {
+		return
+	}
+	index, ok := s.link(k.Interface)
+	if !ok {
+		return
+	}
+	var best *route.Route
+	for i := range s.routes[rttables.Main] {
+		r := &s.routes[rttables.Main][i]
+		if r.Family != k.Learn || r.Canonical().Dst.Bits() > 0 || r.Protocol == k.protocol() || r.TOS != 0 {
+			continue
+		}
+		if gatewayBy(r, index).IsValid() && (best == nil || r.Priority < best.Priority) {
+			best = r
+		}
+	}
+	if best != nil {
+		k.gateway = gatewayBy(best, index)
+	}
+}
+
+// gatewayBy is the gateway of a route by an interface.
+func gatewayBy(r *route.Route, index uint32) netip.Addr {
+	if r.OIF == index {
+		return r.Gateway
+	}
+	for _, hop := range r.Multipath {
+		if hop.OIF == index && hop.Gateway.IsValid() {
+			return hop.Gateway
+		}
+	}
+	return netip.Addr{}
+}
+
+// want works out what there should be of the uplink in state s now, and what it
+// waits for. Rules are for all its sources, also those that are not there. Routes
+// are what can be installed; where nothing can, those that there are.
+func (k *kept) want(
+	ctx context.Context, c route.Conn, s *state, links map[string]linkState, u *SourceRoutedUplink,
+) (*wanted, error) {
+	k.waits = ""
+	if u.Gateway.IsValid() && s.local(u.Gateway) {
+		return nil, u.field("Gateway", "%s is an address of this host", u.Gateway)
+	}
+	w := &wanted{uplink: u, index: links[u.Interface].index}
+	usable := make(map[route.Family][]address)
+	sources := make(map[route.Family][]netip.Addr)
+	for _, f := range k.forFamilies() {
+		sources[f], usable[f] = k.sourcesOf(s, f, w.index)
+		w.sources = append(w.sources, sources[f]...)
+		if len(sources[f]) > 0 {
+			w.families = append(w.families, f)
+		}
+	}
+	var err error
+	if w.table, err = s.table(u, w.sources); err != nil {
+		return nil, err
+	}
+	whole, absent := 0, ""
+	for _, f := range k.forFamilies() {
+		why := k.lacks(links, u, f, sources[f], usable[f])
+		if why == "" {
+			w.addFamily(s, f, w.index, usable[f])
+			whole++
+			continue
+		}
+		if k.waits == "" {
+			k.waits = why
+		}
+		if err := k.hold(ctx, c, s, w, f); err != nil {
+			return nil, err
+		}
+		// Of both families, one that the interface never had is none to wait for.
+		if len(sources[f]) == 0 && len(k.forFamilies()) > 1 && k.waits == why && why == noAddress(u.Interface, f) {
+			absent = why
+		}
+	}
+	if whole > 0 && k.waits == absent {
+		k.waits = ""
+	}
+	k.sources = w.sources
+	return w, nil
+}
+
+// hold adds the rules of a family whose routes cannot be installed, and the routes
+// that there are.
+func (k *kept) hold(ctx context.Context, c route.Conn, s *state, w *wanted, f route.Family) error {
+	if !slices.Contains(w.families, f) {
+		return nil
+	}
+	rules := &wanted{uplink: w.uplink, table: w.table}
+	rules.addFamily(s, f, w.index, nil)
+	w.also = append(w.also, rules.also...)
+	if w.table == 0 {
+		return nil
+	}
+	if err := s.readRoutes(ctx, c, w.table); err != nil {
+		return err
+	}
+	for _, r := range s.routes[w.table] {
+		if w.owns(f, r.Table, r.Protocol) && r.Family == f && !isClaim(r) {
+			w.routes = append(w.routes, r)
+		}
+	}
+	return nil
+}
+
+// sourcesOf are the sources of a family, and those of them that can be used.
+func (k *kept) sourcesOf(s *state, f route.Family, index uint32) (all []netip.Addr, usable []address) {
+	for _, a := range s.addrs {
+		own := a.index == index && index != 0 && a.global
+		if len(k.Sources) > 0 {
+			own = slices.Contains(k.Sources, a.addr)
+		}
+		if !own || route.FamilyOf(a.addr) != f || slices.Contains(all, a.addr) {
+			continue
+		}
+		all = append(all, a.addr)
+		if !a.tentative {
+			usable = append(usable, a)
+		}
+	}
+	if len(all) == 0 && len(k.Sources) == 0 {
+		all = k.sources
+	} else if len(k.Sources) > 0 {
+		all = k.Sources
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool { return route.FamilyOf(a) != f }), usable
+}
+
+// lacks is what keeps the routes of a family from being installed.
+func (k *kept) lacks(
+	links map[string]linkState, u *SourceRoutedUplink, f route.Family, sources []netip.Addr, usable []address,
+) string {
+	link, ok := links[u.Interface]
+	switch {
+	case !ok:
+		return fmt.Sprintf("there is no interface %s", u.Interface)
+	case link.flags&uapi.IFF_UP == 0:
+		return fmt.Sprintf("the interface %s is down", u.Interface)
+	case len(usable) == 0 && len(k.Sources) > 0:
+		return fmt.Sprintf("%s cannot be used as a source: it is not there, or its duplicate address detection "+
+			"has not succeeded", sources[0])
+	case len(usable) == 0:
+		return noAddress(u.Interface, f)
+	case u.Gateway.IsUnspecified():
+		return fmt.Sprintf("table main has no %s default route by %s to learn the gateway from", ipName(f), u.Interface)
+	}
+	return ""
+}
+
+func noAddress(dev string, f route.Family) string {
+	return fmt.Sprintf("the interface %s has no global %s address that can be used", dev, ipName(f))
+}
