@@ -17,8 +17,8 @@ type MaintainedUplink struct {
 	// Learn is the family of a gateway that is learned: it is that of the default
 	// route in table main by the uplink's interface, which a DHCP client or
 	// router advertisements put there, and follows it. When that route goes, the
-	// last gateway is kept. Gateway has to be unset. Zero: the gateway is what
-	// Gateway says.
+	// last gateway is kept. A default route of Protocol is no source for it.
+	// Gateway has to be unset. Zero: the gateway is what Gateway says.
 	Learn route.Family
 }
 

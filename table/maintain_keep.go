@@ -97,12 +97,9 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 	var uplinks []SourceRoutedUplink
 	var whole []*wanted
 	for _, k := range group {
-		if k.Learn != 0 {
-			if err := s.readRoutes(ctx, m.c, rttables.Main); err != nil {
-				return p, err
-			}
+		if err := k.learn(ctx, m.c, s); err != nil {
+			return p, err
 		}
-		k.learn(s)
 		u := k.uplink()
 		w, err := k.want(ctx, m.c, s, links, &u)
 		switch {

@@ -576,6 +576,15 @@ func TestMaintainLearn(t *testing.T) {
 		if !has(f.g2 + "0")() {
 			t.Errorf("the gateway went with the lease:\n%s", n.ours(20))
 		}
+		// A new process finds it where it is installed.
+		k.stop()
+		if got, err := u.Resolve(t.Context(), n.c); err != nil || got.Gateway != other.Gateway {
+			t.Errorf("the gateway that is installed: %v, %v", got.Gateway, err)
+		}
+		n.remove(n.uplink2(f))
+		if _, err := u.Resolve(t.Context(), n.c); err == nil {
+			t.Error("a gateway was learned from nothing")
+		}
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -135,9 +134,7 @@ func (m *maintainer) sleep(ctx context.Context, d time.Duration) {
 func (m *maintainer) collect(ctx context.Context) {
 	causes, port, lost, err := m.watch.take()
 	m.causes |= causes
-	if port != rtnl.Port(m.c) {
-		m.port = port
-	}
+	m.port = port
 	for range lost {
 		m.config.Counters.Lost.Add(1)
 	}

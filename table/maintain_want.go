@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -49,28 +50,77 @@ func (k *kept) uplink() SourceRoutedUplink {
 	return u
 }
 
+// Resolve is the uplink as it can be installed now: with Learn, its gateway is
+// the one that [Maintain] would learn. Without one, the error is a [*FieldError].
+func (u MaintainedUplink) Resolve(ctx context.Context, c route.Conn) (SourceRoutedUplink, error) {
+	if u.Learn == 0 {
+		return u.SourceRoutedUplink, nil
+	}
+	if err := checkMaintained([]MaintainedUplink{u}); err != nil {
+		return u.SourceRoutedUplink, err
+	}
+	s, err := readState(ctx, c, u.Etc)
+	if err != nil {
+		return u.SourceRoutedUplink, err
+	}
+	k := &kept{MaintainedUplink: u}
+	if err := k.learn(ctx, c, s); err != nil {
+		return u.SourceRoutedUplink, err
+	}
+	if !k.gateway.IsValid() {
+		return u.SourceRoutedUplink, u.field("Learn", "%s", k.unlearned())
+	}
+	return k.uplink(), nil
+}
+
+// unlearned says that there is no gateway.
+func (k *kept) unlearned() string {
+	return fmt.Sprintf("table main has no %s default route by %s to learn the gateway from", ipName(k.Learn), k.Interface)
+}
+
 // learn finds the gateway of the default route in main by the uplink's interface.
-func (k *kept) learn(s *state) {
-	if k.Learn == 0 {
-		return
-	}
+// Without one, and without one from before, it is that with which the uplink is
+// installed.
+func (k *kept) learn(ctx context.Context, c route.Conn, s *state) error {
 	index, ok := s.link(k.Interface)
-	if !ok {
-		return
+	if k.Learn == 0 || !ok {
+		return nil
 	}
-	var best *route.Route
-	for i := range s.routes[rttables.Main] {
-		r := &s.routes[rttables.Main][i]
-		if r.Family != k.Learn || r.Canonical().Dst.Bits() > 0 || r.Protocol == k.protocol() || r.TOS != 0 {
+	if err := s.readRoutes(ctx, c, rttables.Main); err != nil {
+		return err
+	}
+	gateway := k.defaultBy(s.routes[rttables.Main], index, false)
+	if gateway.IsValid() || k.gateway.IsValid() {
+		k.gateway = cmp.Or(gateway, k.gateway)
+		return nil
+	}
+	id, err := s.table(&k.SourceRoutedUplink, k.Sources)
+	if err != nil || id == 0 {
+		return nil // to plan is to find that out again, and to say it
+	}
+	if err := s.readRoutes(ctx, c, id); err != nil {
+		return err
+	}
+	k.gateway = k.defaultBy(s.routes[id], index, true)
+	return nil
+}
+
+// defaultBy is the gateway of the default route by an interface with the lowest
+// metric, among those of our own protocol or among the others.
+func (k *kept) defaultBy(routes []route.Route, index uint32, own bool) netip.Addr {
+	var gateway netip.Addr
+	var metric uint32
+	for i := range routes {
+		r := &routes[i]
+		if r.Family != k.Learn || r.Type != route.TypeUnicast || r.Canonical().Dst.Bits() > 0 || r.TOS != 0 ||
+			(r.Protocol == k.protocol()) != own {
 			continue
 		}
-		if gatewayBy(r, index).IsValid() && (best == nil || r.Priority < best.Priority) {
-			best = r
+		if a := gatewayBy(r, index); a.IsValid() && (!gateway.IsValid() || r.Priority < metric) {
+			gateway, metric = a, r.Priority
 		}
 	}
-	if best != nil {
-		k.gateway = gatewayBy(best, index)
-	}
+	return gateway
 }
 
 // gatewayBy is the gateway of a route by an interface.
@@ -198,7 +248,7 @@ func (k *kept) lacks(
 	case len(usable) == 0:
 		return noAddress(u.Interface, f)
 	case u.Gateway.IsUnspecified():
-		return fmt.Sprintf("table main has no %s default route by %s to learn the gateway from", ipName(f), u.Interface)
+		return k.unlearned()
 	}
 	return ""
 }

@@ -46,7 +46,9 @@ func (c cause) String() string {
 
 // A watch listens to the kernel and notes what has to be looked at.
 type watch struct {
-	sub  *rtnl.Subscription
+	sub *rtnl.Subscription
+	// own is the port of the socket that Maintain changes things with.
+	own  uint32
 	wake chan struct{} // gets a value when there is something new
 
 	mu     sync.Mutex
@@ -89,8 +91,11 @@ func (w *watch) tell(change func()) {
 }
 
 // note looks at an event. Routes of others are most of what happens on a router,
-// and nothing to wake up for.
+// and nothing to wake up for. Nor is what Maintain has done itself.
 func (w *watch) note(m netlink.Message) {
+	if m.Header.PID != 0 && m.Header.PID == w.own {
+		return
+	}
 	switch m.Header.Type {
 	case uapi.RTM_NEWLINK, uapi.RTM_DELLINK:
 		w.tell(func() { w.causes |= causeLink })
@@ -98,14 +103,14 @@ func (w *watch) note(m netlink.Message) {
 		w.tell(func() { w.causes |= causeAddress })
 	case uapi.RTM_NEWRULE, uapi.RTM_DELRULE:
 		var r rule.Rule
-		ours := r.UnmarshalBinary(m.Data) == nil && w.ours(r.Table, r.Protocol)
+		ours := r.UnmarshalBinary(m.Data) == nil && w.ours(r.Protocol)
 		w.tell(func() { w.causes |= causeRule; w.opponent(m, ours) })
 	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE:
 		var r route.Route
 		if r.UnmarshalBinary(m.Data) != nil {
 			return
 		}
-		ours := w.ours(r.Table, r.Protocol)
+		ours := w.ours(r.Protocol)
 		if ours || w.interesting(&r) {
 			w.tell(func() { w.causes |= causeRoute; w.opponent(m, ours) })
 		}
@@ -121,7 +126,7 @@ func (w *watch) opponent(m netlink.Message, ours bool) {
 
 // ours reports whether a protocol is that of an uplink, which Maintain itself
 // may use as well.
-func (w *watch) ours(_ rttables.ID, p route.Protocol) bool {
+func (w *watch) ours(p route.Protocol) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Contains(w.protocols, p)
@@ -167,5 +172,5 @@ func openWatch(c route.Conn, buffer int, wake chan struct{}) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &watch{sub: sub, wake: wake}, nil
+	return &watch{sub: sub, own: rtnl.Port(c), wake: wake}, nil
 }

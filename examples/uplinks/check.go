@@ -19,11 +19,21 @@ type finding struct {
 
 // check looks at the uplinks and at what around them will hurt.
 func (s *session) check() (int, error) {
-	found, err := table.Check(s.ctx, s.conn, s.values()...)
+	found, err := table.Check(s.ctx, s.conn, s.learned()...)
 	if err != nil {
 		return exitFailure, err
 	}
 	status := exitOK
+	for i, why := range s.unlearned {
+		if why != "" {
+			u := s.uplinks[i]
+			s.report.Findings = append(s.report.Findings, finding{
+				Code: "gateway-unlearned", Severity: table.Fault, Uplink: u.Name, Object: u.Interface, Text: why,
+				Cure: "look at the DHCP client, or the router's advertisements",
+			})
+			status = exitPending
+		}
+	}
 	for _, f := range found {
 		s.report.Findings = append(s.report.Findings, finding(f))
 		if f.Severity > table.Note {

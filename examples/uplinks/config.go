@@ -15,7 +15,7 @@ import (
 
 // An uplink is a line of the file.
 type uplink struct {
-	table.SourceRoutedUplink
+	table.MaintainedUplink
 	line int
 }
 
@@ -179,6 +179,8 @@ func (u *uplink) join(where string, all []uplink) error {
 // family is that of the uplink's addresses; zero, for both, if there are none.
 func (u *uplink) family() route.Family {
 	switch {
+	case u.Learn != 0:
+		return u.Learn
 	case u.Gateway.IsValid():
 		return route.FamilyOf(u.Gateway)
 	case len(u.Sources) > 0:
@@ -207,6 +209,9 @@ func (u *uplink) check(where string) error {
 			return fmt.Errorf("%s: also: %s is of %s, and the uplink of %s",
 				where, strings.Join(selectors(r), " "), r.Family, f)
 		}
+	}
+	if u.Learn != 0 && u.Gateway.IsValid() {
+		return fmt.Errorf("%s: learn: the gateway is said already, %s", where, u.Gateway)
 	}
 	var e *table.FieldError
 	if errors.As(u.Validate(), &e) {

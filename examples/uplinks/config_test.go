@@ -110,6 +110,19 @@ func TestParseGood(t *testing.T) {
 	}
 }
 
+// A gateway that is learned is no part of the uplink that is installed.
+func TestParseLearn(t *testing.T) {
+	const line = "a dev eth0 learn inet6 unreachable"
+	got, err := parseConfig("f", line)
+	if err != nil || len(got) != 1 || got[0].Learn != route.IPv6 || got[0].Gateway.IsValid() || got[0].family() != route.IPv6 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	got[0].Gateway = addr("fe80::1") // as it was found
+	if got[0].String() != line {
+		t.Errorf("printed %s", got[0])
+	}
+}
+
 var badLines = []struct{ text, want string }{
 	{"dev eth0 via 10.0.0.1", `f:1: word 1 "dev": not a name: a line begins with the name of an uplink`},
 	{"also dport 25", `f:1: word 1: the name of an uplink is missing`},
@@ -125,6 +138,10 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
 	{"a dev eth0 10.0.0.2", `f:1: word 4 "10.0.0.2": neither a word of an uplink nor a valid address here`},
 	{"a dev eth0 via fe80::1%eth0", `f:1: word 5 "fe80::1%eth0": not an address`},
+	{"a dev eth0 learn", `f:1: word 5: a family with gateways: inet or inet6 is missing after "learn"`},
+	{"a dev eth0 learn mpls", `f:1: word 5 "mpls": not a family with gateways: inet or inet6`},
+	{"a dev eth0 learn inet via 10.0.0.1", `f:1: learn: the gateway is said already, 10.0.0.1`},
+	{"a dev eth0 learn inet src 2001:db8::1", `f:1: src: 2001:db8::1 is of inet6, and the uplink of inet: they take two lines`},
 	{"a dev eth0 dev eth1", `f:1: word 4 "dev": said twice`},
 	{"a dev eth0 pref 7 priority 8", `f:1: word 6 "priority": said twice`},
 	{"a dev eth0 table lan2", `f:1: word 5 "lan2": not the number of a table: want 1 to 4294967295`},
@@ -215,10 +232,10 @@ func TestParseExamples(t *testing.T) {
 	if got, err := parseConfig("uplinks.conf", string(b)); err != nil || len(got) != 3 {
 		t.Errorf("uplinks.conf: %d uplinks, %v", len(got), err)
 	}
-	// In the help, the lines of a file are those with a gateway.
+	// In the help, the lines of a file are those with a gateway, said or learned.
 	n := 0
 	for line := range strings.Lines(help) {
-		if !strings.HasPrefix(line, "        lan") || !strings.Contains(line, " via ") {
+		if !strings.HasPrefix(line, "        lan") || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {
 			continue
 		}
 		n++
@@ -226,8 +243,8 @@ func TestParseExamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != 5 {
-		t.Errorf("%d lines in the help, want 5", n)
+	if n != 8 {
+		t.Errorf("%d lines in the help, want 8", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] [-once [-wait TIME] | -remove] run [NAME...]
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
        uplinks help`
 
@@ -12,6 +13,7 @@ const help = `NAME
 SYNOPSIS
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] [-once [-wait TIME] | -remove] run [NAME...]
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
     uplinks help
 
@@ -33,6 +35,14 @@ DESCRIPTION
             warning.
     down    Removes the rules and routes of the uplinks, and nothing of others,
             and the names from rt_tables that up wrote.
+    run     Does what up does, and stays, to keep the uplinks as they are declared:
+            brings back what the kernel deletes with a link that goes down or an
+            address that goes, follows addresses and gateways that change, and
+            what others delete. What cannot be yet is pending, and does not hold up
+            the others. Prints a line for each thing that happens. SIGHUP has it
+            read the file again, change what differs, and remove the uplinks whose
+            lines are gone; with a faulty file all stays as it is. SIGTERM ends it,
+            and the uplinks stay as they are. See SERVICE.
     status  Prints a line for each uplink: complete, absent, or incomplete with
             what is missing, changed or extra.
     check   Prints what is wrong with the uplinks, and what on the host around
@@ -44,7 +54,7 @@ DESCRIPTION
     recover Cleans up after a command that was killed in the middle. What packets
             do stays as it is. up and down begin with it if they have to.
 
-    Reading needs no privilege. up, down and recover need root or CAP_NET_ADMIN, and
+    Reading needs no privilege. up, down, run and recover need root or CAP_NET_ADMIN, and
     wait for each other.
 
     down finds an uplink by its line. Of a line that is deleted, "uplinks -prune up"
@@ -60,6 +70,10 @@ OPTIONS
                is there of the file's protocols, which as a rule is 210. With the
                rest it is all or nothing.
 
+    -once      run: end as soon as all uplinks are complete, for scripts at boot.
+    -wait TIME run -once: or after this time, such as 90s. Without: 30s.
+    -remove    run: remove the uplinks at the end.
+
 FILE
     A line is an uplink: a name, which is also that of the table, and then words
     of ip(8) in any order. # begins a comment; blank lines do not count. Both
@@ -67,6 +81,10 @@ FILE
 
     dev NAME         The interface. Required.
     via ADDRESS      The gateway. Without one, all destinations are on the link.
+    learn FAMILY     The gateway is learned, for inet or inet6: it is that of the
+                     default route in table main by the interface, which a DHCP
+                     client or the routers' advertisements put there. run follows
+                     it; when that route goes, the last gateway is kept.
     onlink           The gateway is on the link although no subnet has it.
     table NUMBER     The table. May be left out where another line of the same
                      name has it. Without any: the one that rt_tables has for
@@ -87,13 +105,37 @@ FILE
                      default route. It ends at the next also or at the end of the
                      line, so it comes after all other words.
 
+SERVICE
+    run under systemd is a service of Type=notify: it says when all uplinks have
+    been looked at, with WatchdogSec gives a sign of life as long as it looks at
+    them, and shows in "systemctl status" how many are complete. uplinks-run.service
+    is such a unit; uplinks.service runs up once instead. "uplinks status" may be
+    used meanwhile.
+
+    The log has a line for each event. With -json it is one object a line, on
+    standard output. The events:
+
+    installed    All of the uplink is there.
+    pending      It waits for an interface, an address or a gateway. Its rules stay,
+                 and are kept: with unreachable, its packets go nowhere meanwhile.
+    repaired     Something was not as it should be; with the reason, and the commands
+                 that ip(8) would have needed.
+    failed       The kernel refused, or something of others is in the way. It is tried
+                 again, every ten seconds at least.
+    events lost  More happened than could be listened to; all was looked at again.
+    fighting     Someone keeps undoing the uplinks. Repairs are slow from now on: stop
+                 whoever it is, see NOTES.
+    calm         Nobody does any more.
+    removed      The uplink was removed.
+    ready        All uplinks have been looked at once.
+
 EXIT STATUS
     0  Done; plan: nothing to do; status: all uplinks are complete;
        check: nothing but notes.
     1  A failure, of which standard error says the uplink, the step, the kernel's
        words, and what is left, which as a rule is nothing.
     2  A fault of the command line or of the file. All faulty lines are reported.
-    3  plan: there is something to do; status: an uplink is not complete;
+    3  plan: there is something to do; status, run -once: an uplink is not complete;
        check: there is a warning or a fault.
 
 JSON
@@ -141,6 +183,13 @@ EXAMPLES
         lan1 table 10 dev eth0 via 192.168.1.1 also ipproto tcp dport 80 also ipproto tcp dport 443
         lan2 table 20 dev eth1 via 192.168.2.1 also ipproto tcp dport 25
 
+    Addresses and gateways come by DHCP, and over IPv6 by advertisements. Packets
+    from an address never leave by the wrong provider, also while a cable is out.
+
+        lan1 table 10 dev eth0 learn inet  unreachable
+        lan2 table 20 dev eth1 learn inet  unreachable
+        lan2          dev eth1 learn inet6 unreachable
+
     What would change, the change, and a check of it:
 
         uplinks plan
@@ -151,8 +200,8 @@ EXAMPLES
 NOTES
     systemd-networkd deletes rules of others when it starts, unless its
     networkd.conf has ManageForeignRoutingPolicyRules=no. When a link goes down
-    the kernel deletes its IPv4 routes from every table: run up again when it is
-    back.
+    the kernel deletes its IPv4 routes from every table: run brings them back by
+    itself, and without it, run up again when it is back.
 
 SEE ALSO
     ip-rule(8), ip-route(8)

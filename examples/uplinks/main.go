@@ -6,12 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mdlayher/netlink"
 
@@ -42,6 +44,9 @@ type options struct {
 	etc     string
 	json    bool
 	prune   bool
+	once    bool
+	remove  bool
+	wait    time.Duration
 	command string
 	names   []string
 }
@@ -58,6 +63,9 @@ func parseArgs(args []string) (options, error) {
 	fs.StringVar(&o.etc, "etc", "", "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.prune, "prune", false, "")
+	fs.BoolVar(&o.once, "once", false, "")
+	fs.BoolVar(&o.remove, "remove", false, "")
+	fs.DurationVar(&o.wait, "wait", 30*time.Second, "")
 	for {
 		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return o, errHelp
@@ -75,9 +83,13 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("a command is missing: " + commandList)
 	case o.command == "help":
 		return o, errHelp
-	case commands[o.command] == nil:
+	case commands[o.command] == nil && o.command != "run":
 		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
-			iptext.Suggest(o.command, []string{"plan", "up", "down", "status", "check", "recover", "help"}))
+			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "status", "check", "recover", "help"}))
+	case (o.once || o.remove) && o.command != "run":
+		return o, errors.New("-once and -remove are options of run")
+	case o.once && o.remove:
+		return o, errors.New("-once leaves the uplinks, and -remove does not")
 	case o.prune && o.command != "plan" && o.command != "up":
 		return o, errors.New("-prune is an option of plan and up")
 	case o.prune && len(o.names) > 0:
@@ -86,15 +98,18 @@ func parseArgs(args []string) (options, error) {
 	return o, nil
 }
 
-const commandList = "plan, up, down, status, check or recover"
+const commandList = "plan, up, down, run, status, check or recover"
 
-// A session is one command at work.
+// A session is one command at work. Its uplinks have the gateways that were
+// learned.
 type session struct {
 	prune   bool
 	ctx     context.Context
 	conn    route.Conn
 	uplinks []uplink
-	report  report
+	// unlearned says, of each uplink whose gateway is not known, why.
+	unlearned []string
+	report    report
 }
 
 // commands do the work, write the result into the session's report, and return
@@ -122,6 +137,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
+	if o.command == "run" {
+		return maintain(ctx, o, s.uplinks, stdout, stderr)
+	}
 	status, err := s.do(o)
 	for _, w := range s.report.Warnings {
 		fmt.Fprintln(stderr, "uplinks: warning:", w)
@@ -145,10 +163,40 @@ func (s *session) do(o options) (int, error) {
 	}
 	defer conn.Close()
 	s.conn = conn
+	if err := s.learn(o.command); err != nil {
+		return exitFailure, err
+	}
 	for _, u := range s.uplinks {
 		s.report.Uplinks = append(s.report.Uplinks, newEntry(u))
 	}
 	return commands[o.command](s)
+}
+
+// learn finds the gateways that are to be learned. Without one, an uplink cannot be
+// installed, but removed: the family of its gateway is all that takes.
+func (s *session) learn(command string) error {
+	s.unlearned = make([]string, len(s.uplinks))
+	for i := range s.uplinks {
+		u := &s.uplinks[i]
+		if u.Learn == 0 {
+			continue
+		}
+		resolved, err := u.Resolve(s.ctx, s.conn)
+		_, reason, ok := problem(err)
+		switch {
+		case err == nil:
+			u.Gateway = resolved.Gateway
+		case ok && command != "plan" && command != "up":
+			s.unlearned[i] = reason
+			u.Gateway = netip.IPv4Unspecified()
+			if u.Learn == route.IPv6 {
+				u.Gateway = netip.IPv6Unspecified()
+			}
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // values are the uplinks as package table takes them.
@@ -156,6 +204,17 @@ func (s *session) values() []table.SourceRoutedUplink {
 	var all []table.SourceRoutedUplink
 	for _, u := range s.uplinks {
 		all = append(all, u.SourceRoutedUplink)
+	}
+	return all
+}
+
+// learned are the values of those uplinks whose gateway is known.
+func (s *session) learned() []table.SourceRoutedUplink {
+	var all []table.SourceRoutedUplink
+	for i, u := range s.values() {
+		if s.unlearned[i] == "" {
+			all = append(all, u)
+		}
 	}
 	return all
 }

@@ -17,10 +17,13 @@ import (
 
 func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"", "a command is missing: plan, up, down, status, check or recover"},
-		{"-json", "a command is missing: plan, up, down, status, check or recover"},
-		{"stauts", `"stauts" is not a command: plan, up, down, status, check or recover; did you mean status?`},
+		{"", "a command is missing: plan, up, down, run, status, check or recover"},
+		{"-json", "a command is missing: plan, up, down, run, status, check or recover"},
+		{"stauts", `"stauts" is not a command: plan, up, down, run, status, check or recover; did you mean status?`},
 		{"-x up", "flag provided but not defined: -x"},
+		{"-once up", "-once and -remove are options of run"},
+		{"-once -remove run", "-once leaves the uplinks, and -remove does not"},
+		{"-wait 3 -once run", `invalid value "3" for flag -wait: parse error`},
 		{"-prune down", "-prune is an option of plan and up"},
 		{"up -prune lan1", "-prune is about all uplinks: no names can be given"},
 		{"up -n", "flag needs an argument: -n"},

@@ -79,7 +79,7 @@ func newEntry(u uplink) *entry {
 	if f := u.family(); f != 0 {
 		e.Family = f.String()
 	}
-	if u.Gateway.IsValid() {
+	if u.Gateway.IsValid() && !u.Gateway.IsUnspecified() {
 		e.Via = u.Gateway.String()
 	}
 	for _, a := range u.Sources {

@@ -10,12 +10,9 @@ import (
 // unit has, with how the value begins: a misspelt option is only a warning in
 // the journal, and then there is no protection.
 var unitOptions = map[string]map[string]string{
-	"Unit": {
-		"Description": "", "Documentation": "https://", "Wants": "network-online.target",
-		"After": "network-online.target", "ConditionPathExists": "/",
-	},
+	"Unit": {"Description": "", "Documentation": "https://", "After": "network-", "ConditionPathExists": "/"},
 	"Service": {
-		"Type": "oneshot", "RemainAfterExit": "yes", "ExecStart": "/", "ExecStop": "/", "ExecReload": "/",
+		"Type": "", "ExecStart": "/", "ExecReload": "/",
 		"Restart": "on-failure", "RestartSec": "5", "RestartPreventExitStatus": "2",
 		"CapabilityBoundingSet": "CAP_NET_ADMIN", "RestrictAddressFamilies": "AF_NETLINK", "ReadWritePaths": "-/",
 		"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes",
@@ -28,8 +25,43 @@ var unitOptions = map[string]map[string]string{
 	"Install": {"WantedBy": "multi-user.target"},
 }
 
+// What only one of the units has.
+var (
+	onceOptions = map[string]string{
+		"Wants": "network-online.target", "After": "network-online.target",
+		"Type": "oneshot", "RemainAfterExit": "yes", "ExecStop": "/",
+	}
+	runOptions = map[string]string{"Type": "notify", "WatchdogSec": "60"}
+)
+
 func TestService(t *testing.T) {
-	b, err := os.ReadFile("uplinks.service")
+	once := readUnit(t, "uplinks.service", onceOptions)
+	for key, command := range map[string]string{"ExecStart": "up", "ExecReload": "up", "ExecStop": "down"} {
+		wantCommand(t, key, once[key], command)
+	}
+	run := readUnit(t, "uplinks-run.service", runOptions)
+	wantCommand(t, "ExecStart", run["ExecStart"], "run")
+	if got := run["ExecReload"]; got != "/bin/kill -HUP $MAINPID" {
+		t.Errorf("ExecReload=%s", got)
+	}
+	if got := run["RestrictAddressFamilies"]; got != "AF_NETLINK AF_UNIX" {
+		t.Errorf("RestrictAddressFamilies=%s: it cannot tell systemd that it is ready", got)
+	}
+}
+
+func wantCommand(t *testing.T, key, line, command string) {
+	t.Helper()
+	program, args, _ := strings.Cut(line, " ")
+	o, err := parseArgs(strings.Fields(args))
+	if err != nil || o.command != command || program != "/usr/local/sbin/uplinks" {
+		t.Errorf("%s=%s: %+v, %v", key, line, o, err)
+	}
+}
+
+// readUnit reads a unit, which has to have all that units have, and some more.
+func readUnit(t *testing.T, file string, more map[string]string) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,19 +77,22 @@ func TestService(t *testing.T) {
 		if name, ok := strings.CutPrefix(line, "["); ok {
 			section = strings.TrimSuffix(name, "]")
 			if unitOptions[section] == nil || "["+section+"]" != line {
-				t.Errorf("line %d: no section %s", n, line)
+				t.Errorf(file+":%d: no section %s", n, line)
 			}
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		begin, known := unitOptions[section][key]
+		begin, known := more[key]
+		if !known {
+			begin, known = unitOptions[section][key]
+		}
 		switch {
 		case !ok || !known:
-			t.Errorf("line %d: no option %q in section %s", n, line, section)
+			t.Errorf(file+":%d: no option %q in section %s", n, line, section)
 		case value == "" || !strings.HasPrefix(value, begin):
-			t.Errorf("line %d: %s has the value %q, want %s…", n, key, value, begin)
+			t.Errorf(file+":%d: %s has the value %q, want %s…", n, key, value, begin)
 		case got[key] != "":
-			t.Errorf("line %d: %s twice", n, key)
+			t.Errorf(file+":%d: %s twice", n, key)
 		}
 		got[key] = value
 	}
@@ -68,11 +103,10 @@ func TestService(t *testing.T) {
 			}
 		}
 	}
-	for key, command := range map[string]string{"ExecStart": "up", "ExecReload": "up", "ExecStop": "down"} {
-		program, args, _ := strings.Cut(got[key], " ")
-		o, err := parseArgs(strings.Fields(args))
-		if err != nil || o.command != command || program != "/usr/local/sbin/uplinks" {
-			t.Errorf("%s=%s: %+v, %v", key, got[key], o, err)
+	for key := range more {
+		if got[key] == "" {
+			t.Errorf("%s: %s is not set", file, key)
 		}
 	}
+	return got
 }

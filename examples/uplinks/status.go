@@ -56,8 +56,8 @@ func (s *session) distribute(steps []table.Step) [][]table.Step {
 // because they choose priorities and tables in turn. Where that fails for one,
 // the state of the others is asked for one by one.
 func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
-	problems = make([]string, len(s.uplinks))
-	p, err := table.PlanInstall(s.ctx, s.conn, s.values()...)
+	problems = slices.Clone(s.unlearned)
+	p, err := table.PlanInstall(s.ctx, s.conn, s.learned()...)
 	if err == nil {
 		return s.distribute(p.Net().Steps), problems, nil
 	}
@@ -68,6 +68,9 @@ func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
 	steps = make([][]table.Step, len(s.uplinks))
 	alone := false
 	for i, u := range s.uplinks {
+		if s.unlearned[i] != "" {
+			continue
+		}
 		p, err := table.PlanInstall(s.ctx, s.conn, u.SourceRoutedUplink)
 		if err != nil {
 			if _, problems[i], ok = problem(err); !ok {

@@ -35,8 +35,15 @@ var uplinkWords = iptext.Table[uplink]{
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, u *uplink) error { return iptext.ArgAddr(w, &u.Gateway) },
 		Print: func(p *iptext.Printer, u *uplink) {
-			if u.Gateway.IsValid() {
+			if u.Gateway.IsValid() && u.Learn == 0 {
 				p.Put("via", u.Gateway.String())
+			}
+		}},
+	{Names: []string{"learn"},
+		Parse: func(w *iptext.Words, u *uplink) error { return argLearn(w, &u.Learn) },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Learn != 0 {
+				p.Put("learn", u.Learn.String())
 			}
 		}},
 	{Names: []string{"onlink"},
@@ -168,6 +175,15 @@ func argPositive[V iptext.Number](w *iptext.Words, what string, bits int) (V, er
 		err = w.Errorf("not %s that an uplink can have", what)
 	}
 	return n, err
+}
+
+// argLearn takes a family whose gateways are learned.
+func argLearn(w *iptext.Words, f *route.Family) error {
+	err := iptext.ArgText(w, "a family with gateways: inet or inet6", f)
+	if err == nil && *f != route.IPv4 && *f != route.IPv6 {
+		err = w.Errorf("not a family with gateways: inet or inet6")
+	}
+	return err
 }
 
 func argProtocol(w *iptext.Words, p *route.Protocol) error {

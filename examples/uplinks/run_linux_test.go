@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what takes milliseconds.
+const patience = 20 * time.Second
+
+// A log is what a service prints, while it does.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A daemon is the command run at work.
+type daemon struct {
+	*host
+	stdout, stderr log
+	stop           context.CancelFunc
+	status         chan int
+}
+
+func (h *host) daemon(args ...string) *daemon {
+	h.Helper()
+	d := &daemon{host: h, status: make(chan int, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	args = append([]string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "run"}, args...)
+	go func() { d.status <- run(ctx, args, &d.stdout, &d.stderr) }()
+	h.Cleanup(cancel)
+	return d
+}
+
+// until waits until ok.
+func (d *daemon) until(what string, ok func() bool) {
+	d.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			d.Fatalf("%s: not within %v\n%s%s", what, patience, &d.stdout, &d.stderr)
+		}
+	}
+}
+
+// says waits for a line of the log, and forgets those up to it.
+func (d *daemon) says(text string) {
+	d.Helper()
+	d.until("the line "+text, func() bool {
+		d.stderr.mu.Lock()
+		defer d.stderr.mu.Unlock()
+		all := d.stderr.b.String()
+		i := strings.Index(all, text)
+		if i < 0 {
+			return false
+		}
+		d.stderr.b.Next(i + len(text))
+		return true
+	})
+}
+
+// complete waits until status finds everything complete.
+func (d *daemon) complete() {
+	d.Helper()
+	d.until("complete", func() bool {
+		var out, errs bytes.Buffer
+		return run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs) == exitOK
+	})
+}
+
+// end stops the service, and checks its exit status.
+func (d *daemon) end(status int) {
+	d.Helper()
+	d.stop()
+	d.ended(status)
+}
+
+// ended waits until the service has ended.
+func (d *daemon) ended(status int) {
+	d.Helper()
+	select {
+	case got := <-d.status:
+		if got != status {
+			d.Errorf("exit %d, want %d\n%s%s", got, status, &d.stdout, &d.stderr)
+		}
+	case <-time.After(patience):
+		d.Fatalf("it does not end\n%s%s", &d.stdout, &d.stderr)
+	}
+}
+
+const leased = `lan1 table 10 dev eth0 learn inet unreachable
+lan2 table 20 dev eth1 learn inet main-first unreachable
+lan2 dev eth1 via 2001:db8:2::1
+`
+
+// Leases come and go, cables are pulled, addresses change, rules are deleted by
+// hand, the file changes: each time it heals, and the log says what happened.
+func TestRun(t *testing.T) {
+	h := newHost(t, leased)
+	d := h.daemon()
+	d.says("uplink lan1 IPv4 installed: added 2 routes and 2 rules, named table 10\n")
+	d.says("uplink lan2 IPv4 pending: table main has no IPv4 default route by eth1 to learn the gateway from\n")
+	d.says("uplink lan2 IPv6 installed: added 2 routes and 1 rule, named table 20\n")
+	d.says("ready\n")
+
+	// The lease comes, with its default route.
+	h.route("add", "default via 192.168.2.1 dev eth1 metric 200 proto dhcp")
+	d.says("uplink lan2 IPv4 installed: added")
+	d.complete()
+
+	// The cable is pulled.
+	h.ns.Down("eth1")
+	d.says("uplink lan2 IPv4 pending: the interface eth1 is down\n")
+	h.ns.Up("eth1")
+	d.says("uplink lan2 IPv4 installed: added 2 routes\n")
+
+	// Another address, and another gateway.
+	h.ns.Addr("eth1", "2001:db8:2::2/64")
+	h.ns.DelAddr("eth1", "192.168.2.2/24")
+	h.ns.Addr("eth1", "192.168.2.77/24")
+	h.route("replace", "default via 192.168.2.9 dev eth1 metric 200 proto dhcp")
+	d.says("from 192.168.2.77 lookup lan2")
+	d.complete()
+	if state := h.state(); strings.Contains(state, "192.168.2.2 ") || !strings.Contains(state, "via 192.168.2.9 dev if") {
+		t.Errorf("the state is\n%s", state)
+	}
+
+	// Rules are deleted by hand.
+	h.rule("del", "from 192.168.1.2 lookup 10 proto 210 pref 31000")
+	d.says("uplink lan1 IPv4 repaired: rules changed: ")
+	d.says("ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000")
+	d.complete()
+
+	// The file changes.
+	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 7\n")
+	hangUp(t)
+	d.says("was read again\n")
+	d.says("uplink lan1 IPv4 removed\n")
+	d.says("ready\n")
+	d.complete()
+	if state := h.state(); strings.Contains(state, "table 10 ") || !strings.Contains(state, "fwmark 0x7") {
+		t.Errorf("after another file the state is\n%s", state)
+	}
+	// A faulty one changes nothing.
+	before := h.state()
+	h.write(h.file, "lan2 table x\n")
+	hangUp(t)
+	d.says("uplinks.conf:1:")
+	d.says("the uplinks stay as they were\n")
+	d.end(exitOK)
+	h.unchanged(before)
+}
+
+// hangUp tells the services of this process to read their files again.
+func hangUp(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// At the end everything goes if it is asked to, and the log can be JSON.
+func TestRunRemove(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	before := h.state()
+	d := h.daemon("-remove", "-json")
+	d.complete()
+	d.end(exitOK)
+	h.unchanged(before)
+	var kinds []string
+	for line := range strings.Lines(d.stdout.String()) {
+		var e struct{ Msg, Uplink, Family, Steps string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if e.Msg != "ready" && (e.Uplink != "lan2" || e.Family != "inet") {
+			t.Errorf("an event of something else: %s", line)
+		}
+		kinds = append(kinds, e.Msg)
+	}
+	if want := []string{"uplink installed", "ready", "uplink removed"}; !slices.Equal(kinds, want) || d.stderr.String() != "" {
+		t.Errorf("events %q, want %q\n%s", kinds, want, &d.stderr)
+	}
+}
+
+// For scripts at boot it ends when all is complete, or after a time.
+func TestRunOnce(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	h.ns.Down("eth1")
+	d := h.daemon("-once", "-wait", "50ms")
+	d.ended(exitPending)
+	d.says("pending: the interface eth1 is down\n")
+	d.says("not all uplinks are complete after 50ms\n")
+	d = h.daemon("-once")
+	d.says("pending: the interface eth1 is down\n")
+	h.ns.Up("eth1")
+	d.ended(exitOK)
+	h.run(exitOK, "status")
+}
+
+// What cannot be is a fault of the file; what cannot be dialed is a failure.
+func TestRunRefused(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan3 table 30 dev eth1 via 192.168.2.9\n")
+	before := h.state()
+	_, stderr := h.run(exitUsage, "run")
+	if want := "uplinks: uplink lan3: src: are also those of uplink lan2; nothing was changed\n"; stderr != want {
+		t.Errorf("%q, want %q", stderr, want)
+	}
+	_, stderr = h.runIn(h.Context(), exitFailure, "-n", "/nowhere/at/all", "run", "lan2")
+	if !strings.Contains(stderr, "/nowhere/at/all") {
+		t.Errorf("%q", stderr)
+	}
+	h.unchanged(before)
+}
+
+// systemd hears of readiness, reloads, signs of life and the end.
+func TestRunNotify(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "200000")
+	// hears waits for a message that begins so.
+	hears := func(text string) {
+		t.Helper()
+		l.SetReadDeadline(time.Now().Add(patience))
+		b := make([]byte, 4096)
+		for {
+			n, err := l.Read(b)
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if strings.HasPrefix(string(b[:n]), text) {
+				return
+			}
+		}
+	}
+	d := h.daemon()
+	hears("READY=1")
+	hears("STATUS=1 of 1 uplinks complete, 1 repairs. Last: ready")
+	for range 3 {
+		hears("WATCHDOG=1")
+	}
+	hangUp(t)
+	hears("RELOADING=1")
+	hears("READY=1")
+	h.write(h.file, "nonsense\n")
+	hangUp(t)
+	hears("RELOADING=1")
+	hears("READY=1")
+	d.stop()
+	hears("STOPPING=1")
+	d.ended(exitOK)
+}
+
+// The variables of a service manager.
+func TestManager(t *testing.T) {
+	self := os.Getpid()
+	for _, c := range []struct {
+		usec, pid string
+		watch     time.Duration
+		look      time.Duration
+	}{
+		{"", "", 0, 0},
+		{"60000000", "", time.Minute, 15 * time.Second},
+		{"60000000", strconv.Itoa(self), time.Minute, 15 * time.Second},
+		{"60000000", strconv.Itoa(self + 1), 0, 0},
+		{"x", "", 0, 0},
+		{"3600000000", "", time.Hour, 0}, // looks are frequent enough
+		{"99999999999999999999", "", 0, 0},
+	} {
+		m := newManager(func(name string) string {
+			return map[string]string{"WATCHDOG_USEC": c.usec, "WATCHDOG_PID": c.pid}[name]
+		})
+		if m.watch != c.watch || m.lookEvery() != c.look {
+			t.Errorf("%+v: %v, a look every %v", c, m.watch, m.lookEvery())
+		}
+	}
+}
