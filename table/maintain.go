@@ -41,7 +41,7 @@ type MaintainConfig struct {
 	// Update takes other uplinks instead of those that there are: what differs is
 	// changed, and those that are not among them are removed. Maintain refuses
 	// what it would refuse at the start, with an EventFailed, and keeps what it
-	// has. Nil: they never change.
+	// has. Nil, or closed: they do not change.
 	Update <-chan []MaintainedUplink
 
 	// Settle is how long Maintain waits after the kernel's first event for more
@@ -59,7 +59,7 @@ type MaintainConfig struct {
 	FullLook time.Duration
 
 	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events.
-	// Zero: 8 MiB, or what net.core.rmem_max allows; there is rarely a reason for
+	// Zero: 64 MiB, or what net.core.rmem_max allows; there is rarely a reason for
 	// another.
 	ReceiveBuffer int
 }

@@ -13,6 +13,8 @@ import (
 type prospect struct {
 	plan   Plan
 	tables []rttables.ID
+	// table is that of each uplink there is something to be done for.
+	table map[*kept]rttables.ID
 	// refused are the errors of uplinks that cannot be.
 	refused map[*kept]error
 }
@@ -21,6 +23,9 @@ type prospect struct {
 func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tables map[rttables.ID]bool) {
 	// A plan is made without the lock, so that a look is no burden to others.
 	p, err := m.plan(ctx, group, nil)
+	for _, k := range group {
+		tables[k.id()] = true
+	}
 	if err == nil && !p.plan.Empty() {
 		if causes&(causeStart|causeUpdate) == 0 && !m.mayRepair(group, p.plan) {
 			return
@@ -42,6 +47,12 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 	}
 	if ctx.Err() != nil {
 		return
+	}
+	var step *StepError
+	if err == nil || refusal(err) || isNameError(err) || errors.As(err, &step) {
+		m.unread = 0
+	} else {
+		m.unread++
 	}
 	var name error
 	if isNameError(err) {
@@ -92,12 +103,16 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 	if err != nil {
 		return prospect{}, err
 	}
-	p := prospect{refused: refused}
+	p := prospect{refused: refused, table: make(map[*kept]rttables.ID)}
 	s.claimed = claimed
 	var uplinks []SourceRoutedUplink
 	var whole []*wanted
+	var planned []*kept
 	for _, k := range group {
 		if err := k.learn(ctx, m.c, s); err != nil {
+			return p, err
+		}
+		if err := k.recall(s); err != nil && !refusal(err) {
 			return p, err
 		}
 		u := k.uplink()
@@ -108,7 +123,7 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 		case err != nil:
 			refused[k] = err
 		case len(w.families) > 0: // there is something to be planned
-			uplinks, whole = append(uplinks, u), append(whole, w)
+			uplinks, whole, planned = append(uplinks, u), append(whole, w), append(planned, k)
 		}
 	}
 	if len(uplinks) == 0 {
@@ -124,7 +139,8 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 		return p, err
 	}
 	all, err := p.plan.installAll(ctx, m.c, s, uplinks)
-	for _, w := range all {
+	for i, w := range all {
+		p.table[planned[i]] = w.table
 		p.tables = append(append(p.tables, w.table), w.former...)
 	}
 	return p, err
@@ -141,6 +157,9 @@ func (k *kept) report(m *maintainer, p prospect, causes cause, name, err error) 
 		return
 	}
 	k.failures = 0
+	if id := p.table[k]; id != 0 {
+		k.table, k.former = id, 0
+	}
 	for _, s := range p.plan.Net().Steps {
 		if f := s.Family(); f == 0 && s.Op != 0 || slices.Contains(k.forFamilies(), f) {
 			e.Steps = append(e.Steps, s)

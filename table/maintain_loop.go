@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -32,8 +31,9 @@ type maintainer struct {
 	config MaintainConfig
 	dial   func() (route.Conn, error)
 	all    []*kept
-	gone   []SourceRoutedUplink // those to be removed
+	gone   []*kept // those to be removed
 
+	// c and watch are nil while the sockets could not be opened again.
 	c     route.Conn
 	watch *watch
 	stop  func() // ends what listens, and closes the sockets
@@ -45,31 +45,11 @@ type maintainer struct {
 	ready  bool      // EventReady was sent for what is maintained
 	retry  time.Time // when to look again. Zero: not before an event
 	took   time.Duration
-}
-
-// adopt takes uplinks, and keeps what is known of those that it has already.
-func (m *maintainer) adopt(uplinks []MaintainedUplink) {
-	old := m.all
-	m.all, m.ready = nil, false
-	for _, u := range uplinks {
-		k := &kept{MaintainedUplink: u}
-		i := slices.IndexFunc(old, func(o *kept) bool { return o.String() == u.String() && o.family() == k.family() })
-		if i >= 0 {
-			k.said, k.saidReason = old[i].said, old[i].saidReason
-			if o := old[i]; o.Interface == u.Interface {
-				k.gateway, k.sources = o.gateway, o.sources
-			}
-			old = slices.Delete(slices.Clone(old), i, i+1)
-		}
-		m.all = append(m.all, k)
-	}
-	for _, o := range old {
-		m.gone = append(m.gone, o.uplink())
-	}
-	m.causes |= causeStart
-	if len(old) > 0 || m.c != nil {
-		m.causes = m.causes&^causeStart | causeUpdate
-	}
+	// unread is how many times in a row the kernel's state could not be read, and
+	// said what was last reported of what concerns no uplink that is kept.
+	unread int
+	said   string
+	lost   time.Time // when lost events were reported last
 }
 
 // run keeps the uplinks until ctx ends.
@@ -111,7 +91,11 @@ func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
 	case <-retry:
 		m.retry = time.Time{}
 		m.causes |= causeTime
-	case uplinks := <-m.config.Update:
+	case uplinks, ok := <-m.config.Update:
+		if !ok {
+			m.config.Update = nil // nobody updates any more
+			return
+		}
 		if err := checkMaintained(uplinks); err != nil {
 			m.event(Event{Kind: EventFailed, Err: err})
 			return
@@ -132,19 +116,31 @@ func (m *maintainer) sleep(ctx context.Context, d time.Duration) {
 
 // collect takes over what the watch has noted.
 func (m *maintainer) collect(ctx context.Context) {
+	if m.watch == nil {
+		return
+	}
 	causes, port, lost, err := m.watch.take()
 	m.causes |= causes
 	m.port = port
 	for range lost {
 		m.config.Counters.Lost.Add(1)
 	}
-	if lost > 0 {
+	if now := time.Now(); lost > 0 && now.Sub(m.lost) > time.Second {
+		m.lost = now
 		m.event(Event{Kind: EventLost})
 	}
 	if err != nil && ctx.Err() == nil {
 		m.event(Event{Kind: EventFailed, Err: err})
-		m.reopen(ctx)
+		m.close()
 	}
+}
+
+// close closes the sockets. The next look opens others.
+func (m *maintainer) close() {
+	m.stop()
+	m.c, m.watch, m.stop = nil, nil, func() {}
+	m.unread, m.said = 0, ""
+	m.causes |= causeLost
 }
 
 // open opens the sockets and begins to listen.
@@ -180,19 +176,26 @@ func (m *maintainer) open(ctx context.Context) error {
 	return nil
 }
 
-// reopen opens the sockets again, until it succeeds or ctx ends.
-func (m *maintainer) reopen(ctx context.Context) {
-	m.stop()
-	m.stop = func() {}
-	for ctx.Err() == nil {
-		m.config.Counters.Redials.Add(1)
-		err := m.open(ctx)
-		if err == nil {
-			m.causes |= causeLost
-			return
-		}
-		m.event(Event{Kind: EventFailed, Err: err})
-		m.sleep(ctx, redialAfter)
+// reopen opens the sockets, if there are none, and reports whether there are.
+func (m *maintainer) reopen(ctx context.Context) bool {
+	if m.c != nil {
+		return true
+	}
+	m.config.Counters.Redials.Add(1)
+	if err := m.open(ctx); err != nil {
+		m.complain(Event{Kind: EventFailed, Err: err})
+		m.again(redialAfter)
+		return false
+	}
+	m.said = ""
+	return true
+}
+
+// complain reports a failure that is tried again, once.
+func (m *maintainer) complain(e Event) {
+	if text := e.String(); text != m.said {
+		m.said = text
+		m.event(e)
 	}
 }
 
@@ -202,6 +205,9 @@ func (m *maintainer) look(ctx context.Context) {
 	causes := m.causes
 	m.causes = 0
 	m.retry = time.Time{}
+	if !m.reopen(ctx) {
+		return
+	}
 	m.config.Counters.Looks.Add(1)
 	m.leave(ctx)
 	tables := make(map[rttables.ID]bool)
@@ -218,6 +224,9 @@ func (m *maintainer) look(ctx context.Context) {
 		}
 	}
 	m.watch.use(tables, protocols)
+	if m.unread >= tellAfter {
+		m.close()
+	}
 	now := time.Now()
 	m.took = now.Sub(begin)
 	if m.budget.calm(now) {
@@ -265,46 +274,6 @@ func (m *maintainer) count() {
 	}
 	m.config.Counters.Uplinks.Store(int64(len(m.all)))
 	m.config.Counters.Complete.Store(int64(complete))
-}
-
-// leave removes uplinks that are no longer maintained.
-func (m *maintainer) leave(ctx context.Context) {
-	for len(m.gone) > 0 && ctx.Err() == nil {
-		u := m.gone[0]
-		err := Remove(ctx, m.c, u)
-		var name *NameError
-		switch {
-		case errors.As(err, &name):
-			m.event(Event{Kind: EventFailed, Uplink: u.String(), Family: u.family(), Err: err})
-		case err != nil:
-			m.config.Counters.Failures.Add(1)
-			m.event(Event{Kind: EventFailed, Uplink: u.String(), Family: u.family(), Err: err})
-			m.again(redialAfter)
-			return
-		}
-		m.gone = m.gone[1:]
-		m.event(Event{Kind: EventRemoved, Uplink: u.String(), Family: u.family()})
-	}
-}
-
-// end removes the uplinks, if it is asked to.
-func (m *maintainer) end() error {
-	if !m.config.Remove {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
-	defer cancel()
-	var uplinks []SourceRoutedUplink
-	for _, k := range m.all {
-		uplinks = append(uplinks, k.uplink())
-	}
-	if err := Remove(ctx, m.c, append(uplinks, m.gone...)...); err != nil {
-		return err
-	}
-	for _, k := range m.all {
-		m.event(Event{Kind: EventRemoved, Uplink: k.String(), Family: k.family()})
-	}
-	return nil
 }
 
 // event reports an event.

@@ -10,6 +10,7 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 )
 
 // A kept is an uplink with what is known of it.
@@ -17,6 +18,11 @@ type kept struct {
 	MaintainedUplink
 	gateway netip.Addr   // the last one that was learned
 	sources []netip.Addr // those that it had when it was looked at last
+	table   rttables.ID  // the one that it was planned for last, zero: none
+	// former is the table that it is to be moved from. Zero: none.
+	former rttables.ID
+	// recalled: what an earlier Maintain has left was looked at.
+	recalled bool
 	// waits is what keeps it from being complete. Empty: nothing.
 	waits string
 	// said is what was last reported of it, and why.
@@ -86,10 +92,12 @@ func (k *kept) learn(ctx context.Context, c route.Conn, s *state) error {
 	if k.Learn == 0 || !ok {
 		return nil
 	}
-	if err := s.readRoutes(ctx, c, rttables.Main); err != nil {
-		return err
+	// The kernel sends those by the interface alone: main may have a million.
+	main, err := route.List(ctx, c, route.Filter{Family: k.Learn, Table: rttables.Main, Type: route.TypeUnicast, OIF: index})
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
 	}
-	gateway := k.defaultBy(s.routes[rttables.Main], index, false)
+	gateway := k.defaultBy(main, index, false)
 	if gateway.IsValid() || k.gateway.IsValid() {
 		k.gateway = cmp.Or(gateway, k.gateway)
 		return nil
@@ -150,15 +158,29 @@ func (k *kept) want(
 	usable := make(map[route.Family][]address)
 	sources := make(map[route.Family][]netip.Addr)
 	for _, f := range k.forFamilies() {
-		sources[f], usable[f] = k.sourcesOf(s, f, w.index)
+		sources[f], usable[f] = k.sourcesOf(s, f, links[u.Interface])
 		w.sources = append(w.sources, sources[f]...)
-		if len(sources[f]) > 0 {
-			w.families = append(w.families, f)
-		}
 	}
 	var err error
 	if w.table, err = s.table(u, w.sources); err != nil {
 		return nil, err
+	}
+	// A table that was chosen stays the uplink's if all its sources change.
+	w.table = cmp.Or(w.table, k.table)
+	if k.former != 0 && k.former != w.table {
+		w.former = []rttables.ID{k.former}
+		if err := s.readRoutes(ctx, c, k.former); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range k.forFamilies() {
+		// Without a source there is nothing to be done, but for rules from
+		// addresses that another interface has got.
+		if len(sources[f]) > 0 || slices.ContainsFunc(s.rules, func(r rule.Rule) bool {
+			return r.Family == f && w.uses(r.Table) && r.Protocol == u.protocol() && isRung(r)
+		}) {
+			w.families = append(w.families, f)
+		}
 	}
 	whole, absent := 0, ""
 	for _, f := range k.forFamilies() {
@@ -209,10 +231,12 @@ func (k *kept) hold(ctx context.Context, c route.Conn, s *state, w *wanted, f ro
 	return nil
 }
 
-// sourcesOf are the sources of a family, and those of them that can be used.
-func (k *kept) sourcesOf(s *state, f route.Family, index uint32) (all []netip.Addr, usable []address) {
+// sourcesOf are the sources of a family, and those of them that can be used. The
+// last ones stay while the interface has no others, and also while it is down,
+// when the kernel is taking its addresses away one by one.
+func (k *kept) sourcesOf(s *state, f route.Family, link linkState) (all []netip.Addr, usable []address) {
 	for _, a := range s.addrs {
-		own := a.index == index && index != 0 && a.global
+		own := a.index == link.index && link.index != 0 && a.global
 		if len(k.Sources) > 0 {
 			own = slices.Contains(k.Sources, a.addr)
 		}
@@ -224,12 +248,37 @@ func (k *kept) sourcesOf(s *state, f route.Family, index uint32) (all []netip.Ad
 			usable = append(usable, a)
 		}
 	}
-	if len(all) == 0 && len(k.Sources) == 0 {
-		all = k.sources
-	} else if len(k.Sources) > 0 {
-		all = k.Sources
+	held := k.Sources
+	if len(held) == 0 && (len(all) == 0 || link.flags&uapi.IFF_UP == 0) {
+		// What another interface has got meanwhile is no source of this one.
+		held = slices.DeleteFunc(slices.Clone(k.sources), s.local)
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool { return route.FamilyOf(a) != f }), usable
+	for _, a := range held {
+		if route.FamilyOf(a) == f && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all, usable
+}
+
+// recall takes over the sources that an uplink without an address has rules for:
+// an earlier Maintain, that was killed, has left them.
+func (k *kept) recall(s *state) error {
+	if k.recalled || len(k.Sources) > 0 {
+		return nil
+	}
+	id, err := s.table(&k.SourceRoutedUplink, nil)
+	if err != nil {
+		return err
+	}
+	k.recalled = true
+	for _, r := range s.rules {
+		if id != 0 && r.Table == id && r.Protocol == k.protocol() && isRung(r) &&
+			slices.Contains(k.forFamilies(), r.Family) && !slices.Contains(k.sources, r.From.Addr()) {
+			k.sources, k.table = append(k.sources, r.From.Addr()), id
+		}
+	}
+	return nil
 }
 
 // lacks is what keeps the routes of a family from being installed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mdlayher/netlink"
 
@@ -53,9 +54,10 @@ type watch struct {
 
 	mu     sync.Mutex
 	causes cause
-	port   uint32 // whence something of ours was deleted last
-	lost   int    // times that events were lost
-	err    error  // the socket's
+	port   uint32 // whence something of ours was deleted last, and when
+	at     time.Time
+	lost   int   // times that events were lost
+	err    error // the socket's
 	// tables and protocols are those of the uplinks.
 	tables    map[rttables.ID]bool
 	protocols []route.Protocol
@@ -120,7 +122,7 @@ func (w *watch) note(m netlink.Message) {
 // opponent notes who deletes what is ours. The lock is held.
 func (w *watch) opponent(m netlink.Message, ours bool) {
 	if ours && (m.Header.Type == uapi.RTM_DELRULE || m.Header.Type == uapi.RTM_DELROUTE) && m.Header.PID != 0 {
-		w.port = m.Header.PID
+		w.port, w.at = m.Header.PID, time.Now()
 	}
 }
 
@@ -147,6 +149,9 @@ func (w *watch) interesting(r *route.Route) bool {
 func (w *watch) take() (causes cause, port uint32, lost int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if time.Since(w.at) > budgetSeconds*time.Second {
+		w.port = 0 // that is another story
+	}
 	causes, port, lost, err = w.causes, w.port, w.lost, w.err
 	w.causes, w.lost = 0, 0
 	return causes, port, lost, err
