@@ -1,0 +1,287 @@
+package table_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// An operation is something that happens to a world.
+type operation struct {
+	name string
+	do   func()
+	// exposes are sources that are not protected for a while, or no more: their
+	// rules are deleted by others, or their address goes while others stay.
+	exposes []string
+}
+
+// operation is the next one. It is one that can happen now.
+func (w *world) operation() operation {
+	w.look()
+	f := []route.Family{route.IPv4, route.IPv6}[w.r.IntN(2)]
+	for {
+		if op, ok := w.pick(f); ok {
+			return op
+		}
+	}
+}
+
+func (w *world) pick(f route.Family) (operation, bool) {
+	switch w.r.IntN(16) {
+	case 0, 1, 2:
+		return w.flap()
+	case 3:
+		return w.addAddress(f)
+	case 4:
+		return w.removeAddress(f)
+	case 5, 6:
+		return w.renumber(f)
+	case 7:
+		return w.loseAddresses(f)
+	case 8:
+		return w.recreate()
+	case 9:
+		return w.changeLease()
+	case 10:
+		return operation{name: "noise of others", do: w.noise}, true
+	case 11, 12:
+		return operation{name: "one rule is deleted", do: func() { w.deleteRules(1) }, exposes: w.all()}, true
+	case 13:
+		return operation{name: "one route is deleted", do: func() { w.deleteRoutes(0, 1) }}, true
+	case 14:
+		return operation{name: "the table is flushed", do: func() { w.deleteRoutes(20, 1<<20) }}, true
+	default:
+		return operation{name: "everything is deleted", do: func() {
+			w.deleteRules(1 << 20)
+			w.deleteRoutes(0, 1<<20)
+		}, exposes: w.all()}, true
+	}
+}
+
+// all are all sources of both uplinks.
+func (w *world) all() []string {
+	return slices.Concat([]string{ip4.a1, ip6.a1}, w.held[route.IPv4], w.held[route.IPv6])
+}
+
+// flap takes the link down, or up with what a DHCP client and router
+// advertisements bring back then.
+func (w *world) flap() (operation, bool) {
+	if !w.there {
+		return operation{}, false
+	}
+	if w.up {
+		return operation{name: "link down", do: func() { w.server.Down("u2") }}, true
+	}
+	return operation{name: "link up", do: func() { w.bringUp() }}, true
+}
+
+func (w *world) bringUp() {
+	w.server.Up("u2")
+	w.look()
+	for f, pool := range poolOf {
+		if len(w.addrs[f]) == 0 {
+			w.server.Addr("u2", pool[w.r.IntN(3)]+bitsOf[f])
+		}
+	}
+	w.setLease(w.lease)
+}
+
+func (w *world) addAddress(f route.Family) (operation, bool) {
+	i := w.r.IntN(len(poolOf[f]))
+	a := poolOf[f][i]
+	if !w.up || slices.Contains(w.addrs[f], a) || len(w.addrs[f]) == 0 && i > 2 {
+		return operation{}, false
+	}
+	return operation{name: "new address " + a, do: func() {
+		w.server.Addr("u2", a+bitsOf[f])
+		if f == route.IPv4 && w.mainGateway() == "" {
+			w.setLease(w.lease)
+		}
+	}, exposes: w.goneBy(f, a)}, true
+}
+
+// goneBy are the sources without an address that have rules so far, and none once a
+// is there.
+func (w *world) goneBy(f route.Family, a string) []string {
+	return slices.DeleteFunc(slices.Clone(w.held[f]), func(o string) bool {
+		return o == a || slices.Contains(w.addrs[f], o)
+	})
+}
+
+// withGateway are the addresses in the subnet of the gateway.
+func (w *world) withGateway(f route.Family) (in, out []string) {
+	for _, a := range w.addrs[f] {
+		if slices.Contains(poolOf[f][:3], a) {
+			in = append(in, a)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return in, out
+}
+
+// removeAddress removes one while others stay that the gateway is on the link of.
+func (w *world) removeAddress(f route.Family) (operation, bool) {
+	in, out := w.withGateway(f)
+	candidates := out
+	if f == route.IPv6 && len(in) > 1 {
+		candidates = append(candidates, in...)
+	} else if len(in) > 1 {
+		candidates = append(candidates, in[1:]...) // the first takes the others along
+	}
+	// A secondary address that stands first of its subnet takes others along too.
+	if len(candidates) == 0 || !w.up {
+		return operation{}, false
+	}
+	a := candidates[w.r.IntN(len(candidates))]
+	exposes := []string{a}
+	if f == route.IPv4 {
+		exposes = append(exposes, out...)
+	}
+	return operation{name: "address " + a + " goes", do: func() { w.server.DelAddr("u2", a+bitsOf[f]) }, exposes: exposes}, true
+}
+
+// renumber replaces all addresses by another: the new one first, or afterwards.
+func (w *world) renumber(f route.Family) (operation, bool) {
+	a := poolOf[f][w.r.IntN(3)]
+	if !w.up || len(w.addrs[f]) == 0 || slices.Contains(w.addrs[f], a) {
+		return operation{}, false
+	}
+	add := func() { w.server.Addr("u2", a+bitsOf[f]) }
+	first := w.r.IntN(2) == 0
+	if f == route.IPv4 {
+		first = false // it would be a secondary address, and go with the primary
+	}
+	return operation{name: "renumbered to " + a, do: func() {
+		if first {
+			add()
+		}
+		w.dropAll(f)
+		if !first {
+			add()
+		}
+		if f == route.IPv4 {
+			w.setLease(w.lease)
+		}
+	}, exposes: w.held[f]}, true
+}
+
+// dropAll removes all addresses of a family but the newest, those outside the
+// gateway's subnet first.
+func (w *world) dropAll(f route.Family) {
+	in, out := w.withGateway(f)
+	for _, a := range append(out, in...) {
+		w.look()
+		if slices.Contains(w.addrs[f], a) {
+			w.server.DelAddr("u2", a+bitsOf[f])
+		}
+	}
+}
+
+// loseAddresses removes all addresses of a family. The last ones stay protected.
+func (w *world) loseAddresses(f route.Family) (operation, bool) {
+	if len(w.addrs[f]) == 0 || !w.up {
+		return operation{}, false
+	}
+	in, out := w.withGateway(f)
+	exposes := out
+	if f == route.IPv6 {
+		exposes = append(exposes, in[:len(in)-1]...)
+	}
+	return operation{name: "no " + f.String() + " address is left", do: func() { w.dropAll(f) }, exposes: exposes}, true
+}
+
+// recreate deletes the interface, or makes it again: with another index.
+func (w *world) recreate() (operation, bool) {
+	if w.there {
+		return operation{name: "interface deleted", do: func() { w.server.DeleteLink("u2") }}, true
+	}
+	return operation{name: "interface made again", do: w.make, exposes: w.all()}, true
+}
+
+func (w *world) make() {
+	tapped := w.g2 != nil
+	if tapped {
+		w.g2.Close()
+	}
+	w.server.Link("u2", w.net, "g2")
+	if tapped {
+		w.g2 = w.net.Tap("g2")
+	}
+	w.net.Addr("g2", "10.2.0.1/24", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:2::1/64", "2001:db8:22::1/64")
+	w.setUp()
+	w.bringUp()
+}
+
+// untap stops to count packets.
+func (w *world) untap() {
+	w.g1.Close()
+	w.g2.Close()
+	w.g1, w.g2 = nil, nil
+}
+
+func (w *world) changeLease() (operation, bool) {
+	next := []string{"10.2.0.1", "10.2.0.20", "10.2.0.21"}[w.r.IntN(3)]
+	if !w.complete(route.IPv4) || next == w.lease {
+		return operation{}, false
+	}
+	return operation{name: "lease with gateway " + next, do: func() { w.setLease(next) }}, true
+}
+
+// noise is what others do that is none of Maintain's business.
+func (w *world) noise() {
+	ctx := context.Background()
+	r := rule.Rule{From: netip.MustParsePrefix("203.0.113.0/24"), Table: 77, Priority: rule.Pref(20000)}
+	far := route.Route{Dst: netip.MustParsePrefix("203.0.113.0/24"), Table: 77, Type: route.TypeBlackhole}
+	for range 20 {
+		err := errors.Join(
+			rule.Add(ctx, w.foreign, r), route.Add(ctx, w.foreign, far),
+			rule.Delete(ctx, w.foreign, r), route.Delete(ctx, w.foreign, far))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// deleteRules deletes so many rules of ours, from any place on.
+func (w *world) deleteRules(count int) {
+	var all []rule.Rule
+	for r, err := range rule.All(context.Background(), w.foreign, rule.Filter{Protocol: table.Protocol}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	w.r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, r := range all[:min(count, len(all))] {
+		if err := rule.Delete(context.Background(), w.foreign, r); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// deleteRoutes deletes so many routes of ours, in a table or in all.
+func (w *world) deleteRoutes(id int, count int) {
+	var all []route.Route
+	filter := route.Filter{Protocol: table.Protocol}
+	for r, err := range route.All(context.Background(), w.foreign, filter) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if id == 0 || int(r.Table) == id {
+			all = append(all, r)
+		}
+	}
+	w.r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, r := range all[:min(count, len(all))] {
+		if err := route.Delete(context.Background(), w.foreign, r); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package table_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/policyroute/policyroute/table"
+)
+
+// soakFor is how long TestMaintainSoak takes with -full.
+var soakFor = flag.Duration("soak", 30*time.Minute, "how long the soak test of Maintain takes with -full")
+
+// A burden is what a process takes of its host.
+type burden struct {
+	heap, resident          uint64 // bytes
+	goroutines, descriptors int
+}
+
+func (b burden) String() string {
+	return fmt.Sprintf("heap %5d KiB, resident %6d KiB, %d goroutines, %d descriptors",
+		b.heap>>10, b.resident>>10, b.goroutines, b.descriptors)
+}
+
+func measure(t *testing.T) burden {
+	t.Helper()
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b := burden{heap: m.HeapAlloc, goroutines: runtime.NumGoroutine()}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.descriptors = len(fds)
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size uint64
+	if _, err := fmt.Sscan(string(statm), &size, &b.resident); err != nil {
+		t.Fatal(err)
+	}
+	b.resident *= uint64(os.Getpagesize())
+	return b
+}
+
+// While things happen to the uplinks all the time, Maintain takes no more of the
+// host than at the beginning.
+func TestMaintainSoak(t *testing.T) {
+	w := newWorld(t, 1)
+	w.untap()
+	k := w.maintain(table.MaintainConfig{Rate: 1000}, w.uplinks()...)
+	length := map[bool]time.Duration{true: *soakFor, false: 3 * time.Second}[*allOfIt]
+	var first, last burden
+	operations, begin := 0, time.Now()
+	const parts = 15
+	for part := range parts {
+		for time.Since(begin) < length*time.Duration(part+1)/parts {
+			w.operation().do()
+			w.expect()
+			operations++
+			time.Sleep(10 * time.Millisecond)
+			k.mu.Lock()
+			k.events = k.events[:0]
+			k.mu.Unlock()
+		}
+		last = measure(t)
+		t.Logf("after %v and %d operations: %s; %s", time.Since(begin).Round(time.Second), operations, last, &k.counters)
+		if part == 2 {
+			first = last
+		}
+	}
+	if last.goroutines > first.goroutines || last.descriptors > first.descriptors ||
+		last.heap > first.heap+first.heap/2+1<<20 || last.resident > first.resident+first.resident/2+8<<20 {
+		t.Errorf("it takes more and more, from\n%s to\n%s", first, last)
+	}
+	if w.look(); !w.there {
+		w.make()
+	}
+	w.bringUp()
+	w.expect()
+	k.until("the uplinks are whole", func() bool { return w.got() == w.want() })
+}

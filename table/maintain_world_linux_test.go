@@ -1,0 +1,255 @@
+package table_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// A world is a network in which things happen to two maintained uplinks, and the
+// model of what there should be of them. The first one, by u1, is left alone but
+// for what is deleted of it.
+type world struct {
+	*network
+	r       *rand.Rand
+	foreign *route.Socket
+	learn   bool // lan2's IPv4 gateway is learned
+	keep    bool // IPv6 addresses outlive the link
+
+	// The model: what happens to u2, and what Maintain knows.
+	up, there bool
+	addrs     map[route.Family][]string // of u2, in the kernel's order
+	held      map[route.Family][]string // sources that have rules
+	lease     string                    // the gateway of main's default route by u2
+	gateway   string                    // the one that is known. Empty: none
+	dead      bool                      // nobody maintains at the moment
+}
+
+// poolOf are the addresses that u2 may have. The gateway is in the subnet of all but
+// the last two, which are there only beside others.
+var poolOf = map[route.Family][]string{
+	route.IPv4: {"10.2.0.2", "10.2.0.3", "10.2.0.4", "10.22.0.2", "10.22.0.3"},
+	route.IPv6: {"2001:db8:2::2", "2001:db8:2::3", "2001:db8:2::4", "2001:db8:22::2", "2001:db8:22::3"},
+}
+
+var bitsOf = map[route.Family]string{route.IPv4: "/24", route.IPv6: "/64"}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{
+		network: newNetwork(t), r: rand.New(rand.NewPCG(seed, 3)), learn: seed%2 == 1, keep: seed%3 == 1,
+		up: true, there: true, held: make(map[route.Family][]string),
+	}
+	w.foreign = w.dial(w.server)
+	w.net.Addr("g2", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:22::1/64")
+	w.setUp()
+	w.setLease("10.2.0.1")
+	w.gateway = "10.2.0.1"
+	return w
+}
+
+// setUp sets what a new interface has to be told.
+func (w *world) setUp() {
+	w.server.Sysctl("net.ipv4.conf.u2.promote_secondaries", "0")
+	w.server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", map[bool]string{true: "1", false: "0"}[w.keep])
+}
+
+// uplinks are those that are maintained.
+func (w *world) uplinks() []table.MaintainedUplink {
+	all := maintained(w.uplink1(ip4), w.uplink1(ip6), w.uplink2(ip4), w.uplink2(ip6))
+	for i := range all {
+		all[i].Unreachable = true
+	}
+	all[2].MainFirst = true
+	for i := range all[2:] {
+		all[2+i].Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
+	}
+	if w.learn {
+		all[2].Learn, all[2].Gateway = route.IPv4, netip.Addr{}
+	}
+	return all
+}
+
+// setLease is what a DHCP client does: the default route by u2 in main, behind
+// that by u1.
+func (w *world) setLease(gateway string) {
+	w.lease = gateway
+	r := route.Route{
+		Gateway: netip.MustParseAddr(gateway), OIF: w.server.Index("u2"), Priority: 2000, Protocol: route.ProtoDHCP,
+	}
+	if err := route.Replace(context.Background(), w.foreign, r); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// look takes over what the kernel says of u2.
+func (w *world) look() {
+	w.t.Helper()
+	w.addrs = make(map[route.Family][]string)
+	if err := w.server.Do(func() error {
+		dev, err := net.InterfaceByName("u2")
+		if w.there = err == nil; !w.there {
+			w.up = false
+			return nil
+		}
+		w.up = dev.Flags&net.FlagUp != 0
+		addrs, err := dev.Addrs()
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				return err
+			}
+			if a := p.Addr(); !a.IsLinkLocalUnicast() {
+				f := route.FamilyOf(a)
+				w.addrs[f] = append(w.addrs[f], a.String())
+			}
+		}
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// expect works out what Maintain knows and has rules for, after it has looked.
+func (w *world) expect() {
+	w.look()
+	main := w.mainGateway()
+	if main != "" {
+		w.gateway = main
+	}
+	if !w.learn {
+		w.gateway = "10.2.0.1"
+	}
+	for _, f := range []route.Family{route.IPv4, route.IPv6} {
+		sources := slices.Clone(w.addrs[f])
+		for _, a := range w.held[f] {
+			if (len(w.addrs[f]) == 0 || !w.up) && !slices.Contains(sources, a) {
+				sources = append(sources, a)
+			}
+		}
+		w.held[f] = sources
+	}
+}
+
+// mainGateway is that of main's default route by u2.
+func (w *world) mainGateway() string {
+	if !w.there {
+		return ""
+	}
+	for r, err := range route.All(context.Background(), w.foreign, route.Filter{
+		Family: route.IPv4, Table: rttables.Main, OIF: w.server.Index("u2"),
+	}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.Gateway.IsValid() {
+			return r.Gateway.String()
+		}
+	}
+	return ""
+}
+
+// want is what there should be of the uplinks: for each source its rungs in their
+// order, other rules, and the routes.
+func (w *world) want() string {
+	var lines []string
+	for _, f := range []route.Family{route.IPv4, route.IPv6} {
+		a := map[route.Family]family{route.IPv4: ip4, route.IPv6: ip6}[f]
+		lines = append(lines,
+			fmt.Sprintf("from %s lookup 10", a.a1), fmt.Sprintf("from %s unreachable", a.a1))
+		lines = append(lines, w.wantRoutes(f, "u1", 10, a.g1, []string{a.a1})...)
+		for _, src := range w.held[f] {
+			if f == route.IPv4 {
+				lines = append(lines,
+					fmt.Sprintf("from %s lookup 20 suppress_prefixlength 0", src),
+					fmt.Sprintf("from %s lookup main suppress_prefixlength 0", src))
+			}
+			lines = append(lines, fmt.Sprintf("from %s lookup 20", src), fmt.Sprintf("from %s unreachable", src))
+		}
+		if len(w.held[f]) > 0 {
+			lines = append(lines, fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
+		}
+		gateway := a.g2
+		if f == route.IPv4 {
+			gateway = w.gateway
+		}
+		if w.complete(f) {
+			lines = append(lines, w.wantRoutes(f, "u2", 20, gateway, w.addrs[f])...)
+		}
+	}
+	return sorted(lines)
+}
+
+// complete reports whether lan2 can have its routes.
+func (w *world) complete(f route.Family) bool {
+	return w.there && w.up && len(w.addrs[f]) > 0 && (f == route.IPv6 || w.gateway != "")
+}
+
+func (w *world) wantRoutes(f route.Family, dev string, id int, gateway string, sources []string) []string {
+	var lines []string
+	for _, src := range sources {
+		subnet, err := netip.MustParseAddr(src).Prefix(map[route.Family]int{route.IPv4: 24, route.IPv6: 64}[f])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(lines, func(s string) bool { return strings.HasPrefix(s, "route "+subnet.String()) }) {
+			lines = append(lines, fmt.Sprintf("route %s dev %s table %d src %s", subnet, dev, id, src))
+		}
+	}
+	return append(lines, fmt.Sprintf("route %s default via %s dev %s table %d src %s", f, gateway, dev, id, sources[0]))
+}
+
+// sorted are lines in order, where those of one source keep theirs.
+func sorted(lines []string) string {
+	slices.SortStableFunc(lines, func(a, b string) int {
+		first := func(s string) string { return strings.Join(strings.Fields(s)[:2], " ") }
+		return strings.Compare(first(a), first(b))
+	})
+	return strings.Join(lines, "\n")
+}
+
+// got is what there is of the uplinks. Routes of a family that waits for an address
+// do not count: the kernel leaves some of them.
+func (w *world) got() string {
+	ctx := context.Background()
+	names := map[uint32]string{w.server.Index("u1"): "u1"}
+	if w.there {
+		names[w.server.Index("u2")] = "u2"
+	}
+	var lines []string
+	for r, err := range rule.All(ctx, w.foreign, rule.Filter{Protocol: table.Protocol}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		// The listing is in the order of their priorities.
+		r.Protocol, r.Priority = 0, route.Opt[uint32]{}
+		line := r.Args(nil)
+		if !r.From.IsValid() {
+			line = fmt.Sprintf("%s %s", r.Family, strings.TrimPrefix(line, "from all "))
+		}
+		lines = append(lines, line)
+	}
+	for r, err := range route.All(ctx, w.foreign, route.Filter{Protocol: table.Protocol}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.Table == 20 && r.Family == route.IPv6 && !w.complete(r.Family) {
+			continue
+		}
+		dst := r.Canonical().Dst.String()
+		if !r.Dst.IsValid() || r.Dst.Bits() == 0 {
+			dst = fmt.Sprintf("%s default via %s", r.Family, r.Gateway)
+		}
+		lines = append(lines, fmt.Sprintf("route %s dev %s table %d src %s", dst, names[r.OIF], r.Table, r.PrefSrc))
+	}
+	return sorted(lines)
+}
