@@ -30,6 +30,7 @@ type job struct {
 	Recover  bool
 	Lonely   bool // do not wait for others
 	Readline bool // wait for a line on standard input first
+	Maintain []table.MaintainedUplink
 }
 
 // jobVariable has the job of a child process.
@@ -55,6 +56,10 @@ func doJob(s string) error {
 	f, err := os.Open(j.NetNS)
 	if err != nil {
 		return err
+	}
+	dial := func() (route.Conn, error) { return route.Dial(&netlink.Config{NetNS: int(f.Fd())}) }
+	if len(j.Maintain) > 0 {
+		return maintainJob(dial, j.Maintain)
 	}
 	socket, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
 	if err != nil {

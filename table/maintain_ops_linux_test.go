@@ -78,15 +78,39 @@ func (w *world) flap() (operation, bool) {
 	if w.up {
 		return operation{name: "link down", do: func() { w.server.Down("u2") }}, true
 	}
-	return operation{name: "link up", do: func() { w.bringUp() }}, true
+	leases := w.leases()
+	var exposes []string
+	for f, a := range leases {
+		if len(w.addrs[f]) > 0 {
+			a = ""
+		}
+		exposes = append(exposes, w.goneBy(f, a)...)
+	}
+	return operation{name: "link up", do: func() { w.bringUp(leases) }, exposes: exposes}, true
 }
 
-func (w *world) bringUp() {
+// leases are the addresses that the interface gets when it comes up, of each family
+// in which it has none: those that it had, as a rule.
+func (w *world) leases() map[route.Family]string {
+	leases := make(map[route.Family]string)
+	for _, f := range []route.Family{route.IPv4, route.IPv6} {
+		pool := poolOf[f]
+		leases[f] = pool[w.r.IntN(3)]
+		for _, a := range pool[:3] {
+			if w.r.IntN(3) > 0 && slices.Contains(w.held[f], a) {
+				leases[f] = a
+			}
+		}
+	}
+	return leases
+}
+
+func (w *world) bringUp(leases map[route.Family]string) {
 	w.server.Up("u2")
 	w.look()
-	for f, pool := range poolOf {
+	for f, a := range leases {
 		if len(w.addrs[f]) == 0 {
-			w.server.Addr("u2", pool[w.r.IntN(3)]+bitsOf[f])
+			w.server.Addr("u2", a+bitsOf[f])
 		}
 	}
 	w.setLease(w.lease)
@@ -216,7 +240,7 @@ func (w *world) make() {
 	}
 	w.net.Addr("g2", "10.2.0.1/24", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:2::1/64", "2001:db8:22::1/64")
 	w.setUp()
-	w.bringUp()
+	w.bringUp(w.leases())
 }
 
 // untap stops to count packets.

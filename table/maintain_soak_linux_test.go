@@ -82,7 +82,7 @@ func TestMaintainSoak(t *testing.T) {
 	if w.look(); !w.there {
 		w.make()
 	}
-	w.bringUp()
+	w.bringUp(w.leases())
 	w.expect()
 	k.until("the uplinks are whole", func() bool { return w.got() == w.want() })
 }

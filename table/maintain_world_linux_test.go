@@ -70,8 +70,8 @@ func (w *world) uplinks() []table.MaintainedUplink {
 		all[i].Unreachable = true
 	}
 	all[2].MainFirst = true
-	for i := range all[2:] {
-		all[2+i].Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
+	for i, f := range []route.Family{route.IPv4, route.IPv6} { // all of it, as a child gets it as text
+		all[2+i].Also = []rule.Rule{{Family: f, FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 20}}
 	}
 	if w.learn {
 		all[2].Learn, all[2].Gateway = route.IPv4, netip.Addr{}

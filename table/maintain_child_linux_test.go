@@ -1,0 +1,103 @@
+package table_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table"
+)
+
+// maintainJob is the child process that maintains uplinks. It logs to standard
+// error, says "ready" on standard output, and ends with its parent.
+func maintainJob(c func() (route.Conn, error), uplinks []table.MaintainedUplink) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	return table.Maintain(ctx, c, &table.MaintainConfig{
+		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Event: func(e table.Event) {
+			if e.Kind == table.EventReady {
+				fmt.Println("ready")
+			}
+		},
+	}, uplinks...)
+}
+
+// A process is a child that maintains uplinks.
+type process struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   *tail
+}
+
+// start starts a child that maintains uplinks, and waits until it is ready, if it
+// is to be waited for.
+func (n *network) start(uplinks []table.MaintainedUplink, wait bool) *process {
+	n.t.Helper()
+	p := &process{t: n.t, cmd: n.child(job{Maintain: uplinks}), log: new(tail)}
+	p.cmd.Stderr = p.log
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	p.stdin = stdin
+	ready := make(chan struct{})
+	go func() {
+		defer close(ready)
+		bufio.NewReader(stdout).ReadString('\n')
+	}()
+	if wait {
+		<-ready
+	}
+	return p
+}
+
+// kill kills the child.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.stdin.Close()
+	p.cmd.Wait()
+}
+
+// A tail is the last lines of a log.
+type tail struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *tail) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// last are so many lines.
+func (l *tail) last(count int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := strings.Split(l.text.String(), "\n")
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
+}

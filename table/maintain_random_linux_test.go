@@ -1,0 +1,263 @@
+package table_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/route"
+)
+
+// Whatever happens to interfaces, addresses, rules and routes, and to the
+// maintainer itself, there soon is what there should be; and no packet of a source
+// whose rules nobody has deleted leaves by the other uplink.
+func TestMaintainRandom(t *testing.T) {
+	for i := range times(20, 2) {
+		seed := uint64(i + 1)
+		if !*allOfIt {
+			seed = rand.Uint64N(1e9)
+		}
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testRandom(t, seed, times(1000, 30)) })
+	}
+}
+
+func testRandom(t *testing.T, seed uint64, count int) {
+	w := newWorld(t, seed)
+	w.expect()
+	p := w.start(w.uplinks(), true)
+	defer func() { p.kill() }()
+	w.converge("the start", p)
+	f := w.sprinkle()
+	defer f.stop()
+	var took []time.Duration
+	kills := 0
+	for i := range count {
+		op := w.operation()
+		f.protect(without(w.all(), op.exposes))
+		dies := w.r.IntN(8) == 0
+		var pause time.Duration
+		if w.r.IntN(2) == 0 {
+			pause = time.Duration(w.r.IntN(15)) * time.Millisecond
+		}
+		switch {
+		case !dies:
+			op.do()
+		case w.r.IntN(2) == 0: // in the middle of it
+			op.do()
+			time.Sleep(pause)
+			p.kill()
+		default: // before it
+			p.kill()
+			op.do()
+		}
+		if dies {
+			kills++
+			op.name += ", and the maintainer is killed"
+			w.forget()
+			p = w.start(w.uplinks(), false)
+		}
+		w.expect()
+		took = append(took, w.converge(fmt.Sprintf("seed %d, operation %d: %s", seed, i, op.name), p))
+		if wrong := f.wrong(); len(wrong) > 0 {
+			t.Fatalf("seed %d, operation %d: %s: by the wrong uplink:\n%s\n%s\n%s", seed, i, op.name,
+				strings.Join(wrong, "\n"), w.kernel(), p.log.last(20))
+		}
+		if slices.Max(took) > time.Second && *allOfIt || took[i] > patience {
+			t.Fatalf("seed %d, operation %d: %s: it took %v", seed, i, op.name, slices.Max(took))
+		}
+	}
+	slices.Sort(took)
+	t.Logf("%d operations, %d kills; from each to the state that is declared: %v at most, %v in the middle; %s",
+		count, kills, slices.Max(took).Round(time.Millisecond), took[len(took)/2].Round(time.Millisecond), f)
+	if f.byG2 == 0 {
+		t.Error("no packet was sent by the uplink")
+	}
+	// The control: without Maintain and without rules, they go by the other one.
+	p.kill()
+	p = w.start(w.uplinks()[:2], true)
+	if w.look(); !w.there {
+		w.make()
+	}
+	w.bringUp(w.leases())
+	w.deleteRules(1 << 20)
+	f.protect(slices.Concat(w.addrs[route.IPv4], w.addrs[route.IPv6]))
+	for end := time.Now().Add(patience); len(f.wrong()) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the control does not leak: the test proves nothing")
+		}
+	}
+}
+
+// forget is what a killed maintainer takes along: all but what the kernel has.
+func (w *world) forget() {
+	w.look()
+	w.gateway = w.mainGateway()
+	for r, err := range route.All(context.Background(), w.foreign, route.Filter{Family: route.IPv4, Table: 20}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.Gateway.IsValid() && w.gateway == "" {
+			w.gateway = r.Gateway.String()
+		}
+	}
+	for _, f := range []route.Family{route.IPv4, route.IPv6} {
+		w.held[f] = slices.DeleteFunc(w.held[f], func(a string) bool {
+			return !strings.Contains(w.ours(20), "from "+a+" lookup 20 ")
+		})
+	}
+}
+
+// converge waits until there is what there should be.
+func (w *world) converge(what string, p *process) time.Duration {
+	w.t.Helper()
+	begin := time.Now()
+	for {
+		got, want := w.got(), w.want()
+		if got == want {
+			return time.Since(begin)
+		}
+		if time.Since(begin) > patience {
+			w.t.Fatalf("%s: after %v there is\n%s\nand there should be\n%s\n%s\n%s", what, patience, got, want, w.kernel(),
+				p.log.last(20))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// without are the strings that are not among others.
+func without(all, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
+}
+
+// A sprinkler sends datagrams from all sources that are protected, all the time.
+type sprinkler struct {
+	w       *world
+	sockets map[string]net.PacketConn
+	end     chan struct{}
+	done    chan struct{}
+
+	mu            sync.Mutex
+	sources       []string
+	sent, refused int
+	byG2          int
+}
+
+// sprinkle opens a socket for each source that there may be: also for those that
+// there are not at the moment.
+func (w *world) sprinkle() *sprinkler {
+	w.t.Helper()
+	f := &sprinkler{w: w, sockets: make(map[string]net.PacketConn), end: make(chan struct{}), done: make(chan struct{})}
+	lc := net.ListenConfig{Control: func(network, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) {
+			if network == "udp6" {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+			} else {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+			}
+		}); e != nil {
+			return e
+		}
+		return err
+	}}
+	for _, a := range slices.Concat(poolOf[route.IPv4], poolOf[route.IPv6], []string{ip4.a1, ip6.a1}) {
+		if err := w.server.Do(func() (err error) {
+			network := map[bool]string{true: "udp4", false: "udp6"}[netip.MustParseAddr(a).Is4()]
+			f.sockets[a], err = lc.ListenPacket(context.Background(), network, net.JoinHostPort(a, "0"))
+			return err
+		}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, c := range []string{ip4.client, ip6.client} {
+		if _, err := w.net.ListenPacket("udp", net.JoinHostPort(c, "9")); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	go f.run()
+	return f
+}
+
+func (f *sprinkler) run() {
+	defer close(f.done)
+	to := map[bool]net.Addr{
+		true:  net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip4.client), 9)),
+		false: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip6.client), 9)),
+	}
+	for {
+		select {
+		case <-f.end:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		f.mu.Lock()
+		for range 8 {
+			for _, a := range f.sources {
+				if _, err := f.sockets[a].WriteTo([]byte("x"), to[strings.Contains(a, ".")]); err != nil {
+					f.refused++
+				} else {
+					f.sent++
+				}
+			}
+		}
+		f.mu.Unlock()
+	}
+}
+
+// protect says which sources are to send from now on.
+func (f *sprinkler) protect(sources []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sources = sources
+}
+
+// wrong are the packets that have left by the wrong uplink since the last time.
+func (f *sprinkler) wrong() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var wrong []string
+	look := func(tap *lab.Tap, others func(string) bool) {
+		for _, p := range tap.Packets() {
+			a := p.Src.Addr().String()
+			if p.Out || p.Proto != 17 {
+				continue
+			}
+			if others(a) {
+				wrong = append(wrong, p.String())
+			} else if tap == f.w.g2 {
+				f.byG2++
+			}
+		}
+		tap.Reset()
+	}
+	first := func(a string) bool { return a == ip4.a1 || a == ip6.a1 }
+	look(f.w.g1, func(a string) bool { return !first(a) })
+	look(f.w.g2, first)
+	return wrong
+}
+
+func (f *sprinkler) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprintf("%d packets sent, %d of them seen by the uplink, %d refused, none by the wrong one",
+		f.sent, f.byG2, f.refused)
+}
+
+func (f *sprinkler) stop() {
+	close(f.end)
+	<-f.done
+	for _, c := range f.sockets {
+		c.Close()
+	}
+}
