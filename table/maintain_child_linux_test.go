@@ -43,9 +43,8 @@ type process struct {
 	log   *tail
 }
 
-// start starts a child that maintains uplinks, and waits until it is ready, if it
-// is to be waited for.
-func (n *network) start(uplinks []table.MaintainedUplink, wait bool) *process {
+// start starts a child that maintains uplinks, and waits until it is ready.
+func (n *network) start(uplinks []table.MaintainedUplink) *process {
 	n.t.Helper()
 	p := &process{t: n.t, cmd: n.child(job{Maintain: uplinks}), log: new(tail)}
 	p.cmd.Stderr = p.log
@@ -61,13 +60,9 @@ func (n *network) start(uplinks []table.MaintainedUplink, wait bool) *process {
 		n.t.Fatal(err)
 	}
 	p.stdin = stdin
-	ready := make(chan struct{})
-	go func() {
-		defer close(ready)
-		bufio.NewReader(stdout).ReadString('\n')
-	}()
-	if wait {
-		<-ready
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		p.kill()
+		n.t.Fatalf("the child is not ready: %v\n%s", err, p.log.last(20))
 	}
 	return p
 }

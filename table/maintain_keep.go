@@ -112,9 +112,6 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 		if err := k.learn(ctx, m.c, s); err != nil {
 			return p, err
 		}
-		if err := k.recall(s); err != nil && !refusal(err) {
-			return p, err
-		}
 		u := k.uplink()
 		w, err := k.want(ctx, m.c, s, links, &u)
 		switch {

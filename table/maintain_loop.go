@@ -209,6 +209,7 @@ func (m *maintainer) look(ctx context.Context) {
 		return
 	}
 	m.config.Counters.Looks.Add(1)
+	m.recall(ctx)
 	m.leave(ctx)
 	tables := make(map[rttables.ID]bool)
 	var protocols []route.Protocol
