@@ -1,0 +1,165 @@
+package table_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+)
+
+// Someone deletes a rule, a route, the table, everything: it is back.
+func TestMaintainDeleted(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		u := n.uplink2(f)
+		u.MainFirst, u.Unreachable = true, true
+		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
+		k := n.maintain(table.MaintainConfig{Rate: 100}, maintained(u)...)
+		whole := n.ours(20)
+		foreign := n.dial(n.server)
+		rules := func() (all []rule.Rule) {
+			for r, err := range rule.All(t.Context(), foreign, rule.Filter{Protocol: table.Protocol}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, r)
+			}
+			return all
+		}
+		want := rules()
+		flushRoutes := func() {
+			if _, err := route.Flush(t.Context(), foreign, route.Filter{Table: 20}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, harm := range map[string]func(){
+			"a rule": func() {
+				if err := rule.Delete(t.Context(), foreign, want[0]); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"a route": func() {
+				for r, err := range route.All(t.Context(), foreign, route.Filter{Table: 20}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Gateway.IsValid() {
+						if err := route.Delete(t.Context(), foreign, r); err != nil {
+							t.Fatal(err)
+						}
+						return
+					}
+				}
+			},
+			"the table": flushRoutes,
+			"everything": func() {
+				for _, r := range want {
+					if err := rule.Delete(t.Context(), foreign, r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				flushRoutes()
+			},
+		} {
+			k.within(300*time.Millisecond, name+" is back", func() time.Duration {
+				k.until("quiet", func() bool { return n.ours(20) == whole })
+				harm()
+				if n.counts(20) == strings.Count(whole, "\n") && len(rules()) == len(want) {
+					return 0 // so fast was it
+				}
+				return k.until(name+" is back", func() bool { return n.ours(20) == whole && slices.Equal(rules(), want) })
+			})
+		}
+		// The control: without Maintain nothing comes back.
+		k.stop()
+		flushRoutes()
+		time.Sleep(400 * time.Millisecond)
+		if got := n.ours(20); strings.Contains(got, "route") {
+			t.Errorf("the control: who brought it back?\n%s", got)
+		}
+	})
+}
+
+// counts is how many rules and routes a table has.
+func (n *network) counts(id rttables.ID) int { return strings.Count(n.ours(id), "\n") }
+
+// Someone deletes a hundred times a second: repairs are bounded, and reported.
+func TestMaintainFight(t *testing.T) {
+	n := newNetwork(t)
+	k := n.maintain(table.MaintainConfig{Rate: 2}, maintained(n.uplink2(ip4))...)
+	foreign := n.dial(n.server)
+	whole := n.ours(20)
+	begin := time.Now()
+	deleted := 0
+	for time.Since(begin) < 5*time.Second {
+		for r, err := range rule.All(t.Context(), foreign, rule.Filter{Table: 20}) {
+			if err == nil && rule.Delete(t.Context(), foreign, r) == nil {
+				deleted++
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	repairs := k.counters.Repairs.Load()
+	// What was saved up, and what there is a second; one for the installation.
+	if most := uint64(2*10 + 2*time.Since(begin).Seconds() + 2); repairs > most || deleted < 20 {
+		t.Errorf("%d repairs of %d deletions, want at most %d", repairs, deleted, most)
+	}
+	fights := 0
+	for _, e := range k.log() {
+		if e.Kind == table.EventFighting {
+			fights++
+			if e.Port == 0 || !strings.Contains(e.Reason, "keeps undoing it") {
+				t.Errorf("it does not say whom it fights: %s", e)
+			}
+		}
+	}
+	if fights != 1 || k.counters.Fights.Load() != 1 || k.counters.Postponed.Load() == 0 {
+		t.Errorf("%d reports of a fight\n%s", fights, k.text())
+	}
+	// The fight ends.
+	k.until("the uplink is whole", func() bool { return n.ours(20) == whole })
+	k.awaitKind(0, table.EventCalm)
+}
+
+// So many changes of others that the kernel drops events.
+func TestMaintainLostEvents(t *testing.T) {
+	n := newNetwork(t)
+	k := n.maintain(table.MaintainConfig{ReceiveBuffer: 4096, Rate: 100}, maintained(n.uplink2(ip4))...)
+	whole := n.ours(20)
+	foreign := n.dial(n.server)
+	count := times(50000, 10000)
+	var batch []rule.Rule
+	for i := range count / 2 {
+		a := netip.AddrFrom4([4]byte{100, 64, byte(i >> 8), byte(i)})
+		batch = append(batch, rule.Rule{From: netip.PrefixFrom(a, 32), Table: 77, Priority: rule.Pref(20000)})
+		if len(batch) < 250 && i < count/2-1 {
+			continue
+		}
+		for _, r := range batch {
+			if err := rule.Add(t.Context(), foreign, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, r := range batch {
+			if err := rule.Delete(t.Context(), foreign, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		batch = batch[:0]
+		if i%1000 < 250 {
+			if _, err := route.Flush(t.Context(), foreign, route.Filter{Table: 20}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	k.awaitKind(0, table.EventLost)
+	k.until("the uplink is whole", func() bool { return n.ours(20) == whole })
+	if k.counters.Lost.Load() == 0 {
+		t.Error("lost events are not counted")
+	}
+}
