@@ -116,9 +116,10 @@ func (w *world) forget() {
 			w.gateway = r.Gateway.String()
 		}
 	}
+	rules := w.got()
 	for _, f := range []route.Family{route.IPv4, route.IPv6} {
 		w.held[f] = slices.DeleteFunc(w.held[f], func(a string) bool {
-			return !strings.Contains(w.ours(20), "from "+a+" lookup 20 ")
+			return !strings.Contains(rules, "from "+a+" ")
 		})
 	}
 }

@@ -261,40 +261,6 @@ func (k *kept) sourcesOf(s *state, f route.Family, link linkState) (all []netip.
 	return all, usable
 }
 
-// recall takes over the sources that uplinks have rules for: an earlier Maintain,
-// that was killed, has left them. That is before anything is repaired, as rules
-// behind gates tell as well.
-func (m *maintainer) recall(ctx context.Context) {
-	if !slices.ContainsFunc(m.all, func(k *kept) bool { return !k.recalled }) {
-		return
-	}
-	s, err := readState(ctx, m.c, m.all[0].Etc)
-	if err != nil {
-		return // that will be found out, and said, again
-	}
-	for _, k := range m.all {
-		if !k.recalled {
-			k.recalled = true
-			k.recall(s)
-		}
-	}
-}
-
-func (k *kept) recall(s *state) {
-	id, err := s.table(&k.SourceRoutedUplink, k.Sources)
-	if err != nil || id == 0 {
-		return // to plan is to find that out again, and to say it
-	}
-	for _, r := range s.rules {
-		if r.Table == id && r.Protocol == k.protocol() && isRung(r) && slices.Contains(k.forFamilies(), r.Family) {
-			k.table = id
-			if len(k.Sources) == 0 && !slices.Contains(k.sources, r.From.Addr()) {
-				k.sources = append(k.sources, r.From.Addr())
-			}
-		}
-	}
-}
-
 // lacks is what keeps the routes of a family from being installed.
 func (k *kept) lacks(
 	links map[string]linkState, u *SourceRoutedUplink, f route.Family, sources []netip.Addr, usable []address,

@@ -1,0 +1,258 @@
+package table_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+)
+
+// descriptors is how many files and sockets this process has d.open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// leavesNothing fails if do leaves a goroutine or a socket.
+func (n *network) leavesNothing(what string, do func()) {
+	n.t.Helper()
+	goroutines, files := runtime.NumGoroutine(), descriptors(n.t)
+	do()
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > goroutines || descriptors(n.t) > files; {
+		if time.Sleep(time.Millisecond); time.Now().After(end) {
+			stacks := make([]byte, 1<<16)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			n.t.Fatalf("%s: %d goroutines were %d, %d descriptors were %d\n%s", what,
+				runtime.NumGoroutine(), goroutines, descriptors(n.t), files, stacks)
+		}
+	}
+}
+
+// A dialer opens connections that can break, counts those that are open, and notes
+// what they are asked for.
+type dialer struct {
+	n               *network
+	broken, refuses atomic.Bool
+	open, dials     atomic.Int64
+
+	mu   sync.Mutex
+	asks []netlink.Message
+}
+
+var errBroken = errors.New("the connection is broken")
+
+func (d *dialer) dial() (route.Conn, error) {
+	if d.dials.Add(1); d.refuses.Load() {
+		return nil, errBroken
+	}
+	c, err := route.Dial(d.n.server.Config())
+	if err != nil {
+		return nil, err
+	}
+	d.open.Add(1)
+	return &fragile{d, c}, nil
+}
+
+// A fragile connection is one of a dialer's. It can do nothing but Execute.
+type fragile struct {
+	d *dialer
+	c *route.Socket
+}
+
+func (f *fragile) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if f.d.broken.Load() {
+		return nil, errBroken
+	}
+	f.d.mu.Lock()
+	f.d.asks = append(f.d.asks, m)
+	f.d.mu.Unlock()
+	return f.c.Execute(m)
+}
+
+func (f *fragile) SyscallConn() (syscall.RawConn, error) { return f.c.SyscallConn() }
+
+func (f *fragile) Close() error {
+	f.d.open.Add(-1)
+	return f.c.Close()
+}
+
+// A hidden connection does not show its socket.
+type hidden struct{ c *route.Socket }
+
+func (h hidden) Execute(m netlink.Message) ([]netlink.Message, error) { return h.c.Execute(m) }
+func (h hidden) Close() error                                         { return h.c.Close() }
+
+// Whatever it is doing when the context ends, nothing is left that Maintain has
+// opened or begun.
+func TestMaintainLeavesNothing(t *testing.T) {
+	n := newNetwork(t)
+	u := n.uplink2(ip4)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	dial := func() (route.Conn, error) { return route.Dial(n.server.Config()) }
+	for what, do := range map[string]func(){
+		"the context has ended before": func() {
+			if err := table.Maintain(ended, dial, nil, maintained(u)...); err != nil {
+				t.Error(err)
+			}
+		},
+		"nothing can be opened": func() {
+			err := table.Maintain(t.Context(), func() (route.Conn, error) { return nil, errBroken }, nil, maintained(u)...)
+			if !errors.Is(err, errBroken) {
+				t.Errorf("it returns %v", err)
+			}
+		},
+		"the connection shows no socket": func() {
+			err := table.Maintain(t.Context(), func() (route.Conn, error) {
+				c, err := route.Dial(n.server.Config())
+				return hidden{c}, err
+			}, nil, maintained(u)...)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("it returns %v", err)
+			}
+		},
+		"installed":             func() { n.maintain(table.MaintainConfig{}, maintained(u)...).stop() },
+		"installed and removed": func() { n.maintain(table.MaintainConfig{Remove: true}, maintained(u)...).stop() },
+		"pending": func() {
+			late := u
+			late.Interface = "u9"
+			n.maintain(table.MaintainConfig{Remove: true}, maintained(late)...).stop()
+		},
+		"refused": func() {
+			bad := u
+			bad.Gateway = netip.MustParseAddr(ip4.a2)
+			n.maintain(table.MaintainConfig{Remove: true}, maintained(bad)...).stop()
+		},
+		"another namespace's own connection": func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			if err := n.server.Do(func() error { // a nil dial is for the own namespace
+				return table.Maintain(ctx, nil, &table.MaintainConfig{Event: func(e table.Event) {
+					if e.Kind == table.EventInstalled {
+						cancel()
+					}
+				}}, maintained(u)...)
+			}); err != nil {
+				t.Error(err)
+			}
+			n.wantPlan("in the own namespace", "\n", u)
+		},
+	} {
+		n.leavesNothing(what, do)
+		n.remove(u)
+	}
+}
+
+// The connection breaks: another one is opened, as soon as that is possible, and
+// what happened meanwhile is repaired. Until then updates are taken, and the end is
+// the end.
+func TestMaintainDialsAgain(t *testing.T) {
+	n := newNetwork(t)
+	nothing := n.snapshot()
+	d := &dialer{n: n}
+	update := make(chan []table.MaintainedUplink)
+	u, changed := n.uplink2(ip4), n.uplink2(ip4)
+	changed.MainFirst = true
+	n.leavesNothing("after all that", func() {
+		k := n.maintainBy(d.dial, table.MaintainConfig{Update: update, Remove: true}, maintained(u)...)
+		k.awaitKind(0, table.EventReady)
+		whole := n.ours(20)
+		d.broken.Store(true)
+		d.refuses.Store(true)
+		foreign := n.dial(n.server)
+		if _, err := route.Flush(t.Context(), foreign, route.Filter{Table: 20}); err != nil {
+			t.Fatal(err)
+		}
+		k.await(0, "failed", func(e table.Event) bool { return e.Kind == table.EventFailed && errors.Is(e.Err, errBroken) })
+		k.until("the broken connection is closed", func() bool { return d.open.Load() == 0 })
+		k.until("it is tried again", func() bool { return d.dials.Load() > 2 })
+		update <- maintained(changed)
+		d.broken.Store(false)
+		d.refuses.Store(false)
+		k.until("the update is done", func() bool { return strings.Contains(n.ours(20), "suppress_prefixlength") })
+		n.wantPlan("after another dial", "\n", changed)
+		update <- maintained(u)
+		k.until("it is as before", func() bool { return n.ours(20) == whole })
+		if said := strings.Count(k.text(), errBroken.Error()); said > 4 || k.counters.Redials.Load() < 2 {
+			t.Errorf("%d failures are reported, after %d dials:\n%s", said, d.dials.Load(), k.text())
+		}
+		// The end comes while nothing can be opened: what is asked for is done if it
+		// can be, and otherwise the error says why not.
+		d.broken.Store(true)
+		d.refuses.Store(true)
+		if _, err := route.Flush(t.Context(), foreign, route.Filter{Table: 20}); err != nil {
+			t.Fatal(err)
+		}
+		k.until("the broken connection is closed", func() bool { return d.open.Load() == 0 })
+		k.cancel()
+		k.cancel = nil
+		if err := <-k.done; !errors.Is(err, errBroken) {
+			t.Errorf("it could not remove the uplink, and returns %v", err)
+		}
+		foreign.Close()
+	})
+	d.broken.Store(false)
+	d.refuses.Store(false)
+	k := n.maintainBy(d.dial, table.MaintainConfig{Remove: true}, maintained(u)...)
+	k.awaitKind(0, table.EventReady)
+	k.stop()
+	n.unchanged("the end", nothing)
+	if d.open.Load() != 0 {
+		t.Errorf("%d connections are open", d.open.Load())
+	}
+}
+
+// To look at an uplink, only its own table is read; and of main, which may have a
+// million routes, what leaves by its interface.
+func TestMaintainReadsLittle(t *testing.T) {
+	n := newNetwork(t)
+	lease := route.Route{Gateway: netip.MustParseAddr(ip4.g2), Priority: 2000, Protocol: route.ProtoDHCP}
+	if err := route.Add(t.Context(), n.c, lease); err != nil {
+		t.Fatal(err)
+	}
+	u := table.MaintainedUplink{SourceRoutedUplink: n.uplink2(ip4), Learn: route.IPv4}
+	u.Gateway = netip.Addr{}
+	d := &dialer{n: n}
+	k := n.maintainBy(d.dial, table.MaintainConfig{}, u)
+	k.awaitKind(0, table.EventReady)
+	n.server.Down("u2")
+	from := k.awaitKind(0, table.EventPending)
+	n.server.Up("u2")
+	k.awaitKind(from, table.EventInstalled)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	tables := make(map[rttables.ID]int)
+	for _, m := range d.asks {
+		if m.Header.Type != uapi.RTM_GETROUTE {
+			continue
+		}
+		var r route.Route
+		if err := r.UnmarshalBinary(m.Data); err != nil {
+			t.Fatal(err)
+		}
+		tables[r.Table]++
+		if r.Table == rttables.Main && r.OIF != n.server.Index("u2") {
+			t.Errorf("all of main is read: %s", r)
+		}
+	}
+	if tables[20] == 0 || tables[rttables.Main] == 0 || len(tables) != 2 {
+		t.Errorf("what is read of each table: %v", tables)
+	}
+}
