@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/policyroute/policyroute/internal/uapi")
+	"github.com/policyroute/policyroute/internal/uapi"
+)
 
 // recall takes over the sources that uplinks have rules for: an earlier Maintain,
 // that was killed, has left them. That is before anything is repaired, as rules

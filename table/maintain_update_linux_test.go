@@ -1,9 +1,11 @@
 package table_test
 
 import (
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
@@ -61,4 +63,75 @@ func TestMaintainRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Nobody updates any more: that takes nothing away, and is no reason to look.
+func TestMaintainUpdateClosed(t *testing.T) {
+	n := newNetwork(t)
+	update := make(chan []table.MaintainedUplink)
+	k := n.maintain(table.MaintainConfig{Update: update}, maintained(n.uplink2(ip4))...)
+	close(update)
+	looks := k.counters.Looks.Load()
+	time.Sleep(100 * time.Millisecond)
+	n.wantPlan("the channel is closed", "\n", n.uplink2(ip4))
+	if more := k.counters.Looks.Load() - looks; more > 2 {
+		t.Errorf("it has looked %d times", more)
+	}
+}
+
+// Whatever an update changes, there is what an Install of it would make, and
+// nothing else. Updates may come one after the other.
+func TestMaintainUpdates(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		nothing := n.snapshot()
+		plainly := func(change func(u *table.SourceRoutedUplink)) table.SourceRoutedUplink {
+			u := n.uplink2(f)
+			u.Unreachable = true
+			change(&u)
+			return u
+		}
+		n.net.Addr("g2", f.g2+"0"+map[family]string{ip4: "/24", ip6: "/64"}[f])
+		forms := map[string]table.SourceRoutedUplink{
+			"as it was":      plainly(func(u *table.SourceRoutedUplink) {}),
+			"another table":  plainly(func(u *table.SourceRoutedUplink) { u.Table = 30 }),
+			"another name":   plainly(func(u *table.SourceRoutedUplink) { u.Name = "other" }),
+			"name and table": plainly(func(u *table.SourceRoutedUplink) { u.Name, u.Table = "other", 30 }),
+			"no name":        plainly(func(u *table.SourceRoutedUplink) { u.Name = "" }),
+			"no name, another gateway": plainly(func(u *table.SourceRoutedUplink) {
+				u.Name, u.Gateway = "", netip.MustParseAddr(f.g2+"0")
+			}),
+			"another gateway":   plainly(func(u *table.SourceRoutedUplink) { u.Gateway = netip.MustParseAddr(f.g2 + "0") }),
+			"another priority":  plainly(func(u *table.SourceRoutedUplink) { u.Priority = 500 }),
+			"another protocol":  plainly(func(u *table.SourceRoutedUplink) { u.Protocol = 99 }),
+			"another interface": n.uplink1(f),
+			"the full ladder":   plainly(func(u *table.SourceRoutedUplink) { u.MainFirst = true }),
+		}
+		update := make(chan []table.MaintainedUplink)
+		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, maintained(forms["as it was"])...)
+		was := "as it was"
+		for range times(10, 3) { // in many orders
+			for name, u := range forms {
+				from := len(k.log())
+				for range 3 {
+					update <- maintained(u)
+				}
+				for range 3 {
+					from = k.awaitKind(from, table.EventReady)
+				}
+				k.until("nothing is to be done", func() bool {
+					p, err := u.Plan(t.Context(), n.c)
+					return err == nil && p.Empty()
+				})
+				if sync, err := table.PlanSync(t.Context(), n.c, u); err != nil || !sync.Empty() {
+					t.Fatalf("from %s to %s: something is left over, error %v:\n%s\n%s", was, name, err, sync, k.text())
+				}
+				if others := n.kernel(); (u.Protocol == 0) == strings.Contains(others, "proto 99") {
+					t.Fatalf("from %s to %s: something of another protocol is left over:\n%s", was, name, others)
+				}
+				was = name
+			}
+		}
+		k.stop()
+		n.unchanged("the end", nothing)
+	})
 }
