@@ -129,6 +129,39 @@
 // IP_PKTINFO: its answers leave by main whatever the address they answer for.
 // Bind it to the address, or add a rule with SPort to Also.
 //
+// # Keeping uplinks
+//
+// [Install] is done once. Later the kernel takes routes away with a link or an
+// address and does not bring them back, leases change addresses, and other programs
+// delete rules that they do not know. [Maintain] keeps uplinks as they are declared,
+// as long as its context lasts. It promises:
+//
+//   - What an event of the kernel tells is repaired within milliseconds of it; what
+//     none tells, at the next full look.
+//   - Rules of a source stay while its link is down or its address is away, and
+//     when Maintain is killed. With Unreachable, its packets go nowhere meanwhile.
+//   - Each repair is a transaction like any other of this package. If it is killed in
+//     one, the next Maintain finishes it, and keeps the sources that it finds rules
+//     for until the interface has others.
+//   - An uplink that cannot be complete is pending, or has failed, and says why. It is
+//     no reason not to keep the others.
+//   - Against a program that undoes its work all the time it repairs so often a
+//     second, and no more, and says whom it fights.
+//   - When it returns, no socket and no goroutine of it is left.
+//
+// It does not promise:
+//
+//   - That nothing leaks while the rules are away. Between the moment in which someone
+//     deletes a rule and that of the repair, packets go on by main.
+//   - Protection for a new address before Maintain has seen it. Until then it has no
+//     rule.
+//   - That what it keeps is still there when it is not running: nothing is repaired
+//     then, though nothing is taken away either.
+//   - To know sources of which nothing is left. If all rules of an address are deleted
+//     while Maintain does not run and the address is away, it starts anew when the
+//     address is back.
+//   - That a gateway leads anywhere. It is installed as long as the link is up.
+//
 // # Looking at a host
 //
 // [TakeSnapshot] reads all rules and routes as they are at one moment, which a
