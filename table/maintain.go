@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -78,7 +79,8 @@ type MaintainConfig struct {
 // down, it has no address, duplicate address detection is not over, no gateway
 // was learned. What it has in rules stays, and is kept, so that with Unreachable
 // its packets go nowhere meanwhile. Sources that are not there at the moment keep
-// their rules until the interface has others of the family. An uplink that is
+// their rules until the interface is up and has others of the family, or another
+// interface has them. Routes that the kernel refuses keep no rules away. An uplink that is
 // refused, or in conflict with something of others, does not hold up the others,
 // and is tried again.
 //
@@ -90,7 +92,8 @@ type MaintainConfig struct {
 //
 // Maintain returns nil after ctx has ended, or why the uplinks could not be
 // removed then. Before, it returns only for uplinks that cannot be, a
-// [*FieldError], and if nothing could be opened at the start. No socket and no
+// [*FieldError], for a config with a negative number, and if nothing could be opened
+// at the start. No socket and no
 // goroutine of it is left then.
 func Maintain(
 	ctx context.Context, dial func() (route.Conn, error), config *MaintainConfig, uplinks ...MaintainedUplink,
@@ -100,6 +103,9 @@ func Maintain(
 		m.config = *config
 	}
 	m.defaults()
+	if err := m.config.check(); err != nil {
+		return err
+	}
 	if err := checkMaintained(uplinks); err != nil {
 		return err
 	}
@@ -126,6 +132,24 @@ func (m *maintainer) defaults() {
 		c.Counters = new(Counters)
 	}
 	m.budget = newBudget(c.Rate, time.Now())
+}
+
+// check refuses times and numbers that make no sense.
+func (c *MaintainConfig) check() error {
+	for _, f := range []struct {
+		name string
+		bad  bool
+	}{
+		{"Settle", c.Settle < 0},
+		{"Rate", !(c.Rate > 0)},
+		{"FullLook", c.FullLook < 0},
+		{"ReceiveBuffer", c.ReceiveBuffer < 0},
+	} {
+		if f.bad {
+			return fmt.Errorf("table: MaintainConfig: %s: is negative", f.name)
+		}
+	}
+	return nil
 }
 
 // checkMaintained refuses uplinks that cannot be, or not together, on any host.

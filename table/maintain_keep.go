@@ -30,16 +30,16 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 		if causes&(causeStart|causeUpdate) == 0 && !m.mayRepair(group, p.plan) {
 			return
 		}
-		err = locked(ctx, m.c, func() error {
-			return untilClaimed(ctx, m.c, func(claimed []rttables.ID) (Plan, error) {
-				p, err = m.plan(ctx, group, claimed)
-				return p.plan, err
-			})
-		})
-		// A name that could not be written is found missing each time.
-		if only := onlyNames(p.plan); err == nil && !only || err != nil && isNameError(err) && !only {
-			m.config.Counters.Repairs.Add(1)
-			m.config.Counters.Steps.Add(uint64(len(p.plan.Steps)))
+		p, err = m.apply(ctx, group)
+		if k := withhold(group, err); k != nil && ctx.Err() == nil {
+			// Its rules are needed all the more, and others have to do with it
+			// only by the name.
+			why := err
+			p, err = m.apply(ctx, group)
+			k.withheld = nil
+			if p.refused != nil {
+				p.refused[k] = why
+			}
 		}
 	}
 	for _, id := range p.tables {
@@ -61,6 +61,39 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 	for _, k := range group {
 		k.report(m, p, causes, name, err)
 	}
+}
+
+// apply plans what a group needs, and does it.
+func (m *maintainer) apply(ctx context.Context, group []*kept) (p prospect, err error) {
+	err = locked(ctx, m.c, func() error {
+		return untilClaimed(ctx, m.c, func(claimed []rttables.ID) (Plan, error) {
+			p, err = m.plan(ctx, group, claimed)
+			return p.plan, err
+		})
+	})
+	// A name that could not be written is found missing each time.
+	if (err == nil || isNameError(err)) && !onlyNames(p.plan) {
+		m.config.Counters.Repairs.Add(1)
+		m.config.Counters.Steps.Add(uint64(len(p.plan.Steps)))
+	}
+	return p, err
+}
+
+// withhold finds the uplink of which the kernel has refused a route, and keeps its
+// routes of that family out of the next plan.
+func withhold(group []*kept, err error) *kept {
+	var step *StepError
+	if !errors.As(err, &step) || len(step.Left) > 0 || step.Step.Op != AddRoute && step.Step.Op != ReplaceRoute {
+		return nil
+	}
+	f := step.Step.Route.Family
+	for _, k := range group {
+		if !isClaim(step.Step.Route) && slices.Contains(k.forFamilies(), f) {
+			k.withheld = append(k.withheld, f)
+			return k
+		}
+	}
+	return nil
 }
 
 func isNameError(err error) bool {

@@ -173,3 +173,23 @@ func TestMaintainLearnMetrics(t *testing.T) {
 		}
 	})
 }
+
+// A gateway that is on no link: the kernel refuses the route. The rules are there all
+// the same, the other family of that name has all it needs, and once the link has the
+// subnet, the uplink is complete.
+func TestMaintainRefusedRoute(t *testing.T) {
+	n := newNetwork(t)
+	u, other := n.uplink2(ip4), n.uplink2(ip6)
+	u.Gateway, u.Unreachable = netip.MustParseAddr("10.9.0.1"), true
+	k := n.maintain(table.MaintainConfig{}, maintained(u, other)...)
+	k.await(0, "failed", func(e table.Event) bool {
+		return e.Kind == table.EventFailed && e.Family == route.IPv4 && strings.Contains(e.String(), "Nexthop has invalid gateway")
+	})
+	n.wantNothingToDo(other)
+	if all := n.kernel(); !strings.Contains(all, "from "+ip4.a2+" unreachable") {
+		t.Errorf("the refused route keeps the rules away:\n%s", all)
+	}
+	n.server.Addr("u2", "10.9.0.2/24")
+	k.await(0, "installed", func(e table.Event) bool { return e.Kind == table.EventInstalled && e.Family == route.IPv4 })
+	n.wantNothingToDo(u, other)
+}

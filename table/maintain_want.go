@@ -29,6 +29,8 @@ type kept struct {
 	said       EventKind
 	saidReason string
 	failures   int // in a row
+	// withheld are families whose routes are left as they are, for one plan.
+	withheld []route.Family
 }
 
 // family is that of the uplink, zero for both.
@@ -185,6 +187,9 @@ func (k *kept) want(
 	whole, absent := 0, ""
 	for _, f := range k.forFamilies() {
 		why := k.lacks(links, u, f, sources[f], usable[f])
+		if why == "" && slices.Contains(k.withheld, f) {
+			why = "the kernel refuses its routes"
+		}
 		if why == "" {
 			w.addFamily(s, f, w.index, usable[f])
 			whole++
