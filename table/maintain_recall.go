@@ -64,7 +64,7 @@ func recallOrphans(s *state, links map[string]linkState, uplinks []*kept) {
 		}
 		var owners []*kept
 		for _, k := range uplinks {
-			_, usable := k.sourcesOf(s, r.Family, links[k.Interface])
+			_, usable := k.sourcesOf(s, r.Family, links)
 			if r.Protocol == k.protocol() && slices.Contains(k.forFamilies(), r.Family) && len(k.Sources) == 0 &&
 				(len(usable) == 0 || links[k.Interface].flags&uapi.IFF_UP == 0) {
 				owners = append(owners, k)

@@ -160,7 +160,7 @@ func (k *kept) want(
 	usable := make(map[route.Family][]address)
 	sources := make(map[route.Family][]netip.Addr)
 	for _, f := range k.forFamilies() {
-		sources[f], usable[f] = k.sourcesOf(s, f, links[u.Interface])
+		sources[f], usable[f] = k.sourcesOf(s, f, links)
 		w.sources = append(w.sources, sources[f]...)
 	}
 	var err error
@@ -239,7 +239,8 @@ func (k *kept) hold(ctx context.Context, c route.Conn, s *state, w *wanted, f ro
 // sourcesOf are the sources of a family, and those of them that can be used. The
 // last ones stay while the interface has no others, and also while it is down,
 // when the kernel is taking its addresses away one by one.
-func (k *kept) sourcesOf(s *state, f route.Family, link linkState) (all []netip.Addr, usable []address) {
+func (k *kept) sourcesOf(s *state, f route.Family, links map[string]linkState) (all []netip.Addr, usable []address) {
+	link := links[k.Interface]
 	for _, a := range s.addrs {
 		own := a.index == link.index && link.index != 0 && a.global
 		if len(k.Sources) > 0 {
@@ -256,7 +257,7 @@ func (k *kept) sourcesOf(s *state, f route.Family, link linkState) (all []netip.
 	held := k.Sources
 	if len(held) == 0 && (len(all) == 0 || link.flags&uapi.IFF_UP == 0) {
 		// What another interface has got meanwhile is no source of this one.
-		held = slices.DeleteFunc(slices.Clone(k.sources), s.local)
+		held = slices.DeleteFunc(slices.Clone(k.sources), func(a netip.Addr) bool { return k.elsewhere(s, links, a) })
 	}
 	for _, a := range held {
 		if route.FamilyOf(a) == f && !slices.Contains(all, a) {
@@ -264,6 +265,23 @@ func (k *kept) sourcesOf(s *state, f route.Family, link linkState) (all []netip.
 		}
 	}
 	return all, usable
+}
+
+// elsewhere reports whether another interface has an address. Addresses are read
+// before interfaces: one of an interface that is not there was that of one which has
+// been deleted meanwhile.
+func (k *kept) elsewhere(s *state, links map[string]linkState, addr netip.Addr) bool {
+	return slices.ContainsFunc(s.addrs, func(a address) bool {
+		if a.addr != addr {
+			return false
+		}
+		for name, link := range links {
+			if link.index == a.index {
+				return name != k.Interface
+			}
+		}
+		return false
+	})
 }
 
 // lacks is what keeps the routes of a family from being installed.
