@@ -209,22 +209,17 @@ func (m *maintainer) look(ctx context.Context) {
 		return
 	}
 	m.config.Counters.Looks.Add(1)
+	m.watch.own(m.protocols())
 	m.recall(ctx)
 	m.leave(ctx)
 	tables := make(map[rttables.ID]bool)
-	var protocols []route.Protocol
 	for _, group := range m.groups() {
 		m.keep(ctx, group, causes, tables)
-		for _, k := range group {
-			if p := k.protocol(); !slices.Contains(protocols, p) {
-				protocols = append(protocols, p)
-			}
-		}
 		if ctx.Err() != nil {
 			return
 		}
 	}
-	m.watch.use(tables, protocols)
+	m.watch.use(tables)
 	if m.unread >= tellAfter {
 		m.close()
 	}
@@ -241,6 +236,17 @@ func (m *maintainer) look(ctx context.Context) {
 		m.ready = true
 		m.event(Event{Kind: EventReady})
 	}
+}
+
+// protocols are those of the uplinks.
+func (m *maintainer) protocols() []route.Protocol {
+	var protocols []route.Protocol
+	for _, k := range m.all {
+		if p := k.protocol(); !slices.Contains(protocols, p) {
+			protocols = append(protocols, p)
+		}
+	}
+	return protocols
 }
 
 // again has the state looked at after some time, or sooner.

@@ -78,23 +78,30 @@ func testRandom(t *testing.T, seed uint64, count int) {
 			t.Fatalf("seed %d, operation %d: %s: by the wrong uplink:\n%s\n%s\n%s", seed, i, op.name,
 				strings.Join(wrong, "\n"), w.kernel(), p.log.last(20))
 		}
-		if slices.Max(took) > time.Second && *allOfIt || took[i] > patience {
-			t.Fatalf("seed %d, operation %d: %s: it took %v", seed, i, op.name, slices.Max(took))
-		}
 	}
 	slices.Sort(took)
 	t.Logf("%d operations, %d kills; from each to the state that is declared: %v at most, %v in the middle; %s",
 		count, kills, slices.Max(took).Round(time.Millisecond), took[len(took)/2].Round(time.Millisecond), f)
+	late := 0
+	for _, d := range took {
+		if d > time.Second {
+			late++
+		}
+	}
+	// Some may be late on a machine that has other things to do as well.
+	if late > 1+count/100 {
+		t.Errorf("%d of %d times it took more than a second", late, count)
+	}
 	if f.byG2 == 0 {
 		t.Error("no packet was sent by the uplink")
 	}
 	// The control: without Maintain and without rules, they go by the other one.
 	p.kill()
-	p = w.start(w.uplinks()[:2])
 	if w.look(); !w.there {
 		w.make()
 	}
 	w.bringUp(w.leases())
+	w.look()
 	w.deleteRules(1 << 20)
 	f.protect(slices.Concat(w.addrs[route.IPv4], w.addrs[route.IPv6]))
 	for end := time.Now().Add(patience); len(f.wrong()) == 0; time.Sleep(time.Millisecond) {

@@ -48,8 +48,8 @@ func (c cause) String() string {
 // A watch listens to the kernel and notes what has to be looked at.
 type watch struct {
 	sub *rtnl.Subscription
-	// own is the port of the socket that Maintain changes things with.
-	own  uint32
+	// self is the port of the socket that Maintain changes things with.
+	self uint32
 	wake chan struct{} // gets a value when there is something new
 
 	mu     sync.Mutex
@@ -58,7 +58,8 @@ type watch struct {
 	at     time.Time
 	lost   int   // times that events were lost
 	err    error // the socket's
-	// tables and protocols are those of the uplinks.
+	// tables and protocols are those of the uplinks. Nil tables: they are not known
+	// yet, and may be any.
 	tables    map[rttables.ID]bool
 	protocols []route.Protocol
 }
@@ -95,7 +96,7 @@ func (w *watch) tell(change func()) {
 // note looks at an event. Routes of others are most of what happens on a router,
 // and nothing to wake up for. Nor is what Maintain has done itself.
 func (w *watch) note(m netlink.Message) {
-	if m.Header.PID != 0 && m.Header.PID == w.own {
+	if m.Header.PID != 0 && m.Header.PID == w.self {
 		return
 	}
 	switch m.Header.Type {
@@ -142,7 +143,7 @@ func (w *watch) interesting(r *route.Route) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tables[r.Table]
+	return w.tables == nil || w.tables[r.Table]
 }
 
 // take returns what was noted since the last time.
@@ -157,11 +158,19 @@ func (w *watch) take() (causes cause, port uint32, lost int, err error) {
 	return causes, port, lost, err
 }
 
-// use says which objects belong to the uplinks.
-func (w *watch) use(tables map[rttables.ID]bool, protocols []route.Protocol) {
+// own says whose objects are the uplinks', before those are read: nothing that is
+// deleted after that is missed.
+func (w *watch) own(protocols []route.Protocol) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tables, w.protocols = tables, protocols
+	w.tables, w.protocols = nil, protocols
+}
+
+// use says which tables are the uplinks'.
+func (w *watch) use(tables map[rttables.ID]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tables = tables
 }
 
 // openWatch subscribes to what Maintain listens to, in the namespace of c.
@@ -177,5 +186,5 @@ func openWatch(c route.Conn, buffer int, wake chan struct{}) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &watch{sub: sub, own: rtnl.Port(c), wake: wake}, nil
+	return &watch{sub: sub, self: rtnl.Port(c), wake: wake}, nil
 }
