@@ -42,7 +42,8 @@ type MaintainConfig struct {
 	// Update takes other uplinks instead of those that there are: what differs is
 	// changed, and those that are not among them are removed. Maintain refuses
 	// what it would refuse at the start, with an EventFailed, and keeps what it
-	// has. Nil, or closed: they do not change.
+	// has. A new uplink that takes over the sources of one that goes, by the same
+	// interface, does so in one step. Nil, or closed: they do not change.
 	Update <-chan []MaintainedUplink
 
 	// Settle is how long Maintain waits after the kernel's first event for more
@@ -80,7 +81,8 @@ type MaintainConfig struct {
 // was learned. What it has in rules stays, and is kept, so that with Unreachable
 // its packets go nowhere meanwhile. Sources that are not there at the moment keep
 // their rules until the interface is up and has others of the family, or another
-// interface has them. Routes that the kernel refuses keep no rules away. An uplink that is
+// interface has them. Routes that the kernel refuses keep no rules away. Sources of one uplink are none of
+// another that follows their interface. An uplink that is
 // refused, or in conflict with something of others, does not hold up the others,
 // and is tried again.
 //

@@ -166,6 +166,7 @@ func (m *maintainer) open(ctx context.Context) error {
 		defer wg.Done()
 		w.run(ctx)
 	}()
+	w.own(m.protocols())
 	m.c, m.watch = c, w
 	m.stop = func() {
 		cancel()
@@ -209,9 +210,11 @@ func (m *maintainer) look(ctx context.Context) {
 		return
 	}
 	m.config.Counters.Looks.Add(1)
-	m.watch.own(m.protocols())
+	if !m.ready {
+		m.watch.own(m.protocols())
+	}
 	m.recall(ctx)
-	m.leave(ctx)
+	m.leave(ctx, true)
 	tables := make(map[rttables.ID]bool)
 	for _, group := range m.groups() {
 		m.keep(ctx, group, causes, tables)
@@ -219,6 +222,7 @@ func (m *maintainer) look(ctx context.Context) {
 			return
 		}
 	}
+	m.leave(ctx, false)
 	m.watch.use(tables)
 	if m.unread >= tellAfter {
 		m.close()

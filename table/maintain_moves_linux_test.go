@@ -49,6 +49,15 @@ func TestMaintainOneInterface(t *testing.T) {
 		k.until("both are pending", func() bool { return strings.Count(k.text(), "pending: the interface u2 is down") == 2 })
 		n.server.Up("u2")
 		k.until("both are back", func() bool { return n.ours(20)+n.ours(30) == whole })
+		// One that follows the interface leaves the other its source.
+		k.stop()
+		a.Sources = nil
+		k = n.maintain(table.MaintainConfig{}, maintained(a, b)...)
+		repairs := k.counters.Repairs.Load()
+		time.Sleep(100 * time.Millisecond)
+		if now := n.ours(20) + n.ours(30); now != whole || k.counters.Repairs.Load() != repairs {
+			t.Errorf("they have it in turns:\n%s\n%s", now, k.text())
+		}
 	})
 }
 

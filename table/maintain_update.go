@@ -3,7 +3,7 @@ package table
 import (
 	"cmp"
 	"context"
-	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -36,6 +36,11 @@ func (m *maintainer) adopt(uplinks []MaintainedUplink) {
 		if slices.ContainsFunc(m.all, func(o *kept) bool { return o.Table == k.former }) {
 			k.former = 0
 		}
+		for _, o := range m.all {
+			if o != k {
+				k.taken = append(k.taken, o.Sources...)
+			}
+		}
 	}
 	m.gone = append(m.gone, old...)
 	m.causes |= causeStart
@@ -67,11 +72,18 @@ func (k *kept) follow(o *kept) {
 // id is the table that an uplink has. Zero: it is not known.
 func (k *kept) id() rttables.ID { return cmp.Or(k.table, k.Table) }
 
-// leave removes uplinks that are no longer maintained.
-func (m *maintainer) leave(ctx context.Context) {
-	for len(m.gone) > 0 && ctx.Err() == nil {
-		k := m.gone[0]
-		err := m.remove(ctx, m.gone[:1])
+// leave removes uplinks that are no longer maintained: before the others are looked
+// at, those that are in their way; afterwards the rest, of which others may have
+// taken over sources or the table by then, in one step.
+func (m *maintainer) leave(ctx context.Context, early bool) {
+	for _, k := range slices.Clone(m.gone) {
+		if early {
+			m.unname(k)
+		}
+		if early && !m.inTheWay(k) || ctx.Err() != nil {
+			continue
+		}
+		err := m.remove(ctx, []*kept{k})
 		e := Event{Kind: EventFailed, Uplink: k.String(), Family: k.family(), Err: err}
 		switch {
 		case isNameError(err):
@@ -80,11 +92,23 @@ func (m *maintainer) leave(ctx context.Context) {
 			m.config.Counters.Failures.Add(1)
 			m.complain(e)
 			m.again(redialAfter)
-			return
+			continue
 		}
-		m.gone, m.said = m.gone[1:], ""
+		m.gone = slices.DeleteFunc(m.gone, func(o *kept) bool { return o == k })
+		m.said = ""
+		m.again(0) // someone may have waited for that
 		m.event(Event{Kind: EventRemoved, Uplink: k.String(), Family: k.family()})
 	}
+}
+
+// inTheWay reports whether an uplink that goes keeps another from being installed.
+func (m *maintainer) inTheWay(gone *kept) bool {
+	return slices.ContainsFunc(m.all, func(k *kept) bool {
+		return k.id() != 0 && k.id() == gone.id() && k.protocol() != gone.protocol() ||
+			k.Interface != gone.Interface && slices.ContainsFunc(k.Sources, func(a netip.Addr) bool {
+				return slices.Contains(gone.sources, a)
+			})
+	})
 }
 
 // remove removes what there is of uplinks: what carries their protocol in their
@@ -115,7 +139,7 @@ func (m *maintainer) remove(ctx context.Context, gone []*kept) error {
 		if err := p.remove(s, all); err != nil {
 			return err
 		}
-		return errors.Join(p.apply(ctx, m.c), m.unname(all))
+		return p.apply(ctx, m.c)
 	})
 }
 
@@ -136,20 +160,17 @@ func (m *maintainer) rest(s *state, k *kept) *wanted {
 	return w
 }
 
-// unname takes away the names of tables that are from now on those of uplinks with
+// unname takes away the name of a table that is from now on that of an uplink with
 // another name.
-func (m *maintainer) unname(gone []*wanted) error {
-	var err error
-	for _, w := range gone {
-		u := w.uplink
-		if slices.ContainsFunc(m.all, func(k *kept) bool { return k.id() == w.table && k.Name != u.Name }) &&
-			rttables.Registered(u.Etc, w.table, u.Name) {
-			if e := rttables.Unregister(u.Etc, w.table, u.Name); e != nil {
-				err = errors.Join(err, &NameError{Table: w.table, Name: u.Name, Err: e})
-			}
+func (m *maintainer) unname(gone *kept) {
+	if slices.ContainsFunc(m.all, func(k *kept) bool { return k.id() == gone.id() && k.Name != gone.Name }) &&
+		rttables.Registered(gone.Etc, gone.id(), gone.Name) {
+		if err := rttables.Unregister(gone.Etc, gone.id(), gone.Name); err != nil {
+			m.complain(Event{Kind: EventFailed, Uplink: gone.String(), Family: gone.family(), Err: &NameError{
+				Table: gone.id(), Name: gone.Name, Err: err,
+			}})
 		}
 	}
-	return err
 }
 
 // end removes the uplinks, if it is asked to.

@@ -80,7 +80,7 @@ func TestMaintainUpdateClosed(t *testing.T) {
 }
 
 // Whatever an update changes, there is what an Install of it would make, and
-// nothing else. Updates may come one after the other.
+// nothing else; and no packet of a source that stays leaves by the other uplink. Updates may come one after the other.
 func TestMaintainUpdates(t *testing.T) {
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		nothing := n.snapshot()
@@ -106,12 +106,15 @@ func TestMaintainUpdates(t *testing.T) {
 			"another interface": n.uplink1(f),
 			"the full ladder":   plainly(func(u *table.SourceRoutedUplink) { u.MainFirst = true }),
 		}
+		swallow(t, n, f)
 		update := make(chan []table.MaintainedUplink)
 		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, maintained(forms["as it was"])...)
 		was := "as it was"
 		for range times(10, 3) { // in many orders
 			for name, u := range forms {
 				from := len(k.log())
+				n.g1.Reset()
+				stop := n.send(f)
 				for range 3 {
 					update <- maintained(u)
 				}
@@ -122,6 +125,11 @@ func TestMaintainUpdates(t *testing.T) {
 					p, err := u.Plan(t.Context(), n.c)
 					return err == nil && p.Empty()
 				})
+				sent, _ := stop()
+				astray := strings.Contains(was+name, "protocol") || strings.Contains(was+name, "interface")
+				if g1, _ := n.fromUDP(f.a2); g1 > 0 && !astray || sent == 0 {
+					t.Fatalf("from %s to %s: %d of %d packets by the other uplink\n%s", was, name, g1, sent, k.text())
+				}
 				if sync, err := table.PlanSync(t.Context(), n.c, u); err != nil || !sync.Empty() {
 					t.Fatalf("from %s to %s: something is left over, error %v:\n%s\n%s", was, name, err, sync, k.text())
 				}

@@ -18,6 +18,7 @@ type kept struct {
 	MaintainedUplink
 	gateway netip.Addr   // the last one that was learned
 	sources []netip.Addr // those that it had when it was looked at last
+	taken   []netip.Addr // those that are Sources of other uplinks
 	table   rttables.ID  // the one that it was planned for last, zero: none
 	// former is the table that it is to be moved from. Zero: none.
 	former rttables.ID
@@ -133,13 +134,13 @@ func (k *kept) defaultBy(routes []route.Route, index uint32, own bool) netip.Add
 	return gateway
 }
 
-// gatewayBy is the gateway of a route by an interface.
+// gatewayBy is the gateway of a route by an interface, if it is of the route's family.
 func gatewayBy(r *route.Route, index uint32) netip.Addr {
-	if r.OIF == index {
+	if r.OIF == index && route.FamilyOf(r.Gateway) == r.Family {
 		return r.Gateway
 	}
 	for _, hop := range r.Multipath {
-		if hop.OIF == index && hop.Gateway.IsValid() {
+		if hop.OIF == index && route.FamilyOf(hop.Gateway) == r.Family {
 			return hop.Gateway
 		}
 	}
@@ -242,7 +243,7 @@ func (k *kept) hold(ctx context.Context, c route.Conn, s *state, w *wanted, f ro
 func (k *kept) sourcesOf(s *state, f route.Family, links map[string]linkState) (all []netip.Addr, usable []address) {
 	link := links[k.Interface]
 	for _, a := range s.addrs {
-		own := a.index == link.index && link.index != 0 && a.global
+		own := a.index == link.index && link.index != 0 && a.global && !slices.Contains(k.taken, a.addr)
 		if len(k.Sources) > 0 {
 			own = slices.Contains(k.Sources, a.addr)
 		}
@@ -257,7 +258,9 @@ func (k *kept) sourcesOf(s *state, f route.Family, links map[string]linkState) (
 	held := k.Sources
 	if len(held) == 0 && (len(all) == 0 || link.flags&uapi.IFF_UP == 0) {
 		// What another interface has got meanwhile is no source of this one.
-		held = slices.DeleteFunc(slices.Clone(k.sources), func(a netip.Addr) bool { return k.elsewhere(s, links, a) })
+		held = slices.DeleteFunc(slices.Clone(k.sources), func(a netip.Addr) bool {
+			return slices.Contains(k.taken, a) || k.elsewhere(s, links, a)
+		})
 	}
 	for _, a := range held {
 		if route.FamilyOf(a) == f && !slices.Contains(all, a) {
