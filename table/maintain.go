@@ -51,9 +51,9 @@ type MaintainConfig struct {
 	// in any case; a long one saves work where interfaces come and go.
 	Settle time.Duration
 
-	// Rate is how many repairs a second there may be, on average; ten seconds'
-	// worth of them may be done at once. Whoever undoes them more often is
-	// reported. Zero: 5.
+	// Rate is how many repairs a second there may be of each name, on average; ten
+	// seconds' worth of them may be done at once. Whoever undoes them more often
+	// is reported. Zero: 5.
 	Rate float64
 
 	// FullLook is the time between looks at everything, without an event. Zero: 5
@@ -133,7 +133,7 @@ func (m *maintainer) defaults() {
 	if c.Counters == nil {
 		c.Counters = new(Counters)
 	}
-	m.budget = newBudget(c.Rate, time.Now())
+	m.budgets = make(map[string]*budget)
 }
 
 // check refuses times and numbers that make no sense.

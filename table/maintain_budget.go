@@ -19,9 +19,9 @@ type budget struct {
 // budgetSeconds is for how many seconds repairs may be saved up.
 const budgetSeconds = 10
 
-func newBudget(rate float64, now time.Time) budget {
+func newBudget(rate float64, now time.Time) *budget {
 	most := max(1, rate*budgetSeconds)
-	return budget{rate: rate, most: most, left: most, last: now}
+	return &budget{rate: rate, most: most, left: most, last: now}
 }
 
 func (b *budget) refill(now time.Time) {

@@ -110,19 +110,39 @@ func onlyNames(p Plan) bool {
 // mayRepair reports whether there may be another repair now. Without, it is tried
 // again later.
 func (m *maintainer) mayRepair(group []*kept, p Plan) bool {
-	if onlyNames(p) || m.budget.take(time.Now()) {
+	name := group[0].String()
+	b := m.budgets[name]
+	if b == nil {
+		b = newBudget(m.config.Rate, time.Now())
+		m.budgets[name] = b
+	}
+	if onlyNames(p) || b.take(time.Now()) {
 		return true
 	}
 	m.config.Counters.Postponed.Add(1)
-	if !m.budget.fighting {
-		m.budget.fighting = true
+	if !b.fighting {
+		b.fighting = true
 		m.config.Counters.Fights.Add(1)
 		m.event(Event{
-			Kind: EventFighting, Uplink: group[0].String(), Reason: opponent(m.port), Steps: p.Net().Steps, Port: m.port,
+			Kind: EventFighting, Uplink: name, Reason: opponent(m.port), Steps: p.Net().Steps, Port: m.port,
 		})
 	}
-	m.again(m.budget.next())
+	m.again(b.next())
 	return false
+}
+
+// peace reports fights that are over.
+func (m *maintainer) peace(now time.Time) {
+	for name, b := range m.budgets {
+		if b.calm(now) {
+			m.event(Event{Kind: EventCalm, Uplink: name})
+		}
+		if b.fighting {
+			m.again(b.next())
+		} else if b.left >= b.most {
+			delete(m.budgets, name) // it is as good as a new one
+		}
+	}
 }
 
 // plan works out what a group needs, but for those of it that are refused.

@@ -39,12 +39,12 @@ type maintainer struct {
 	stop  func() // ends what listens, and closes the sockets
 	wake  chan struct{}
 
-	budget budget
-	causes cause
-	port   uint32
-	ready  bool      // EventReady was sent for what is maintained
-	retry  time.Time // when to look again. Zero: not before an event
-	took   time.Duration
+	budgets map[string]*budget // by the names of uplinks
+	causes  cause
+	port    uint32
+	ready   bool      // EventReady was sent for what is maintained
+	retry   time.Time // when to look again. Zero: not before an event
+	took    time.Duration
 	// unread is how many times in a row the kernel's state could not be read, and
 	// said what was last reported of what concerns no uplink that is kept.
 	unread int
@@ -229,12 +229,7 @@ func (m *maintainer) look(ctx context.Context) {
 	}
 	now := time.Now()
 	m.took = now.Sub(begin)
-	if m.budget.calm(now) {
-		m.event(Event{Kind: EventCalm})
-	}
-	if m.budget.fighting {
-		m.again(m.budget.next())
-	}
+	m.peace(now)
 	m.count()
 	if !m.ready {
 		m.ready = true
