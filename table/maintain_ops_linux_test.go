@@ -66,7 +66,8 @@ func (w *world) pick(f route.Family) (operation, bool) {
 
 // all are all sources of both uplinks.
 func (w *world) all() []string {
-	return slices.Concat([]string{ip4.a1, ip6.a1}, w.held[route.IPv4], w.held[route.IPv6])
+	maybe := slices.Concat(w.maybe[route.IPv4], w.maybe[route.IPv6])
+	return without(slices.Concat([]string{ip4.a1, ip6.a1}, w.held[route.IPv4], w.held[route.IPv6]), maybe)
 }
 
 // flap takes the link down, or up with what a DHCP client and router
@@ -218,7 +219,10 @@ func (w *world) loseAddresses(f route.Family) (operation, bool) {
 	if f == route.IPv6 {
 		exposes = append(exposes, in[:len(in)-1]...)
 	}
-	return operation{name: "no " + f.String() + " address is left", do: func() { w.dropAll(f) }, exposes: exposes}, true
+	return operation{name: "no " + f.String() + " address is left", do: func() {
+		w.maybe[f] = exposes
+		w.dropAll(f)
+	}, exposes: exposes}, true
 }
 
 // recreate deletes the interface, or makes it again: with another index.

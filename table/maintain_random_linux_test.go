@@ -135,7 +135,9 @@ func (w *world) forget() {
 func (w *world) converge(what string, p *process) {
 	w.t.Helper()
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
-		got, want := w.got(), w.want()
+		got := w.got()
+		w.settle(got)
+		want := w.want()
 		if got == want {
 			return
 		}

@@ -30,6 +30,7 @@ type world struct {
 	up, there bool
 	addrs     map[route.Family][]string // of u2, in the kernel's order
 	held      map[route.Family][]string // sources that have rules
+	maybe     map[route.Family][]string // those that went one by one: Maintain may have seen that
 	lease     string                    // the gateway of main's default route by u2
 	gateway   string                    // the one that is known. Empty: none
 	dead      bool                      // nobody maintains at the moment
@@ -48,6 +49,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		network: newNetwork(t), r: rand.New(rand.NewPCG(seed, 3)), learn: seed%2 == 1, keep: seed%3 == 1,
 		up: true, there: true, held: make(map[route.Family][]string),
+		maybe: make(map[route.Family][]string),
 	}
 	w.foreign = w.dial(w.server)
 	w.net.Addr("g2", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:22::1/64")
@@ -137,6 +139,18 @@ func (w *world) expect() {
 			}
 		}
 		w.held[f] = sources
+		if len(w.addrs[f]) > 0 {
+			w.maybe[f] = nil
+		}
+	}
+}
+
+// settle takes the sources for held that may be, and have rules.
+func (w *world) settle(got string) {
+	for f, maybe := range w.maybe {
+		w.held[f] = slices.DeleteFunc(w.held[f], func(a string) bool {
+			return slices.Contains(maybe, a) && !strings.Contains(got, "from "+a+" ")
+		})
 	}
 }
 
