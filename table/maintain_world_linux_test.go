@@ -145,12 +145,16 @@ func (w *world) expect() {
 	}
 }
 
-// settle takes the sources for held that may be, and have rules.
+// settle takes those for held that may be and have rules, and no others.
 func (w *world) settle(got string) {
 	for f, maybe := range w.maybe {
-		w.held[f] = slices.DeleteFunc(w.held[f], func(a string) bool {
-			return slices.Contains(maybe, a) && !strings.Contains(got, "from "+a+" ")
-		})
+		held := without(w.held[f], maybe)
+		for _, a := range maybe {
+			if strings.Contains(got, "from "+a+" ") {
+				held = append(held, a)
+			}
+		}
+		w.held[f] = held
 	}
 }
 
