@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 )
 
@@ -26,6 +27,11 @@ func maintainJob(c func() (route.Conn, error), uplinks []table.MaintainedUplink)
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
+	for _, u := range uplinks {
+		for i := range u.Also {
+			u.Also[i].Table = 0 // as text a rule has one
+		}
+	}
 	return table.Maintain(ctx, c, &table.MaintainConfig{
 		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Event: func(e table.Event) {
@@ -47,6 +53,11 @@ type process struct {
 // start starts a child that maintains uplinks, and waits until it is ready.
 func (n *network) start(uplinks []table.MaintainedUplink) *process {
 	n.t.Helper()
+	for _, u := range uplinks {
+		for i := range u.Also {
+			u.Also[i].Action, u.Also[i].Table = rule.ActionLookup, u.Table
+		}
+	}
 	p := &process{t: n.t, cmd: n.child(job{Maintain: uplinks}), log: new(tail)}
 	p.cmd.Stderr = p.log
 	stdin, err := p.cmd.StdinPipe()

@@ -72,8 +72,8 @@ func (w *world) uplinks() []table.MaintainedUplink {
 		all[i].Unreachable = true
 	}
 	all[2].MainFirst = true
-	for i, f := range []route.Family{route.IPv4, route.IPv6} { // all of it, as a child gets it as text
-		all[2+i].Also = []rule.Rule{{Family: f, FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 20}}
+	for i, f := range []route.Family{route.IPv4, route.IPv6} {
+		all[2+i].Also = []rule.Rule{{Family: f, FwMark: rule.FwMark(2)}}
 	}
 	if w.learn {
 		all[2].Learn, all[2].Gateway = route.IPv4, netip.Addr{}
@@ -194,7 +194,8 @@ func (w *world) want() string {
 			lines = append(lines, fmt.Sprintf("from %s lookup 20", src), fmt.Sprintf("from %s unreachable", src))
 		}
 		if len(w.held[f]) > 0 {
-			lines = append(lines, fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
+			lines = append(lines,
+				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength 0", f), fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
 		}
 		gateway := a.g2
 		if f == route.IPv4 {
