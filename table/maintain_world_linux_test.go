@@ -33,7 +33,6 @@ type world struct {
 	maybe     map[route.Family][]string // those that went one by one: Maintain may have seen that
 	lease     string                    // the gateway of main's default route by u2
 	gateway   string                    // the one that is known. Empty: none
-	dead      bool                      // nobody maintains at the moment
 }
 
 // poolOf are the addresses that u2 may have. The gateway is in the subnet of all but
