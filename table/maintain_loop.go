@@ -42,6 +42,7 @@ type maintainer struct {
 	budgets map[string]*budget // by the names of uplinks
 	causes  cause
 	port    uint32
+	tidied  bool      // what a killed one has left is gone
 	ready   bool      // EventReady was sent for what is maintained
 	retry   time.Time // when to look again. Zero: not before an event
 	took    time.Duration
@@ -214,6 +215,7 @@ func (m *maintainer) look(ctx context.Context) {
 		m.watch.own(m.protocols())
 	}
 	m.recall(ctx)
+	m.tidy(ctx)
 	m.leave(ctx, true)
 	tables := make(map[rttables.ID]bool)
 	for _, group := range m.groups() {

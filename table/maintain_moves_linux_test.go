@@ -202,3 +202,27 @@ func TestMaintainRefusedRoute(t *testing.T) {
 	k.await(0, "installed", func(e table.Event) bool { return e.Kind == table.EventInstalled && e.Family == route.IPv4 })
 	n.wantNothingToDo(u, other)
 }
+
+// What a killed process has left is cleaned up at the start, also where no gate tells
+// of it: the claim of a table, and routes that no rule leads to.
+func TestMaintainTidies(t *testing.T) {
+	n := newNetwork(t)
+	u := n.uplink2(ip4)
+	for _, r := range []route.Route{
+		{Type: route.TypeThrow, Table: 1, Priority: 1<<32 - 1, Protocol: table.Protocol, Family: route.IPv4},
+		{Dst: netip.MustParsePrefix("10.3.0.0/24"), OIF: n.server.Index("u2"), Table: 2, Protocol: table.Protocol},
+		{Dst: netip.MustParsePrefix("10.3.0.0/24"), OIF: n.server.Index("u2"), Table: 3}, // of others
+	} {
+		if err := route.Add(t.Context(), n.c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := n.maintain(table.MaintainConfig{}, maintained(u)...)
+	if n.ours(1)+n.ours(2) != "" || n.ours(3) == "" {
+		t.Errorf("in the tables 1 to 3 there is:\n%s\n%s\n%s", n.ours(1), n.ours(2), n.ours(3))
+	}
+	n.wantPlan("after that", "\n", u)
+	if !strings.Contains(k.text(), "left over") {
+		t.Errorf("nothing says so:\n%s", k.text())
+	}
+}

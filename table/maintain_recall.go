@@ -28,6 +28,7 @@ func (m *maintainer) recall(ctx context.Context) {
 		if !k.recalled {
 			k.recalled = true
 			k.recall(s)
+			_ = k.learn(ctx, m.c, s) // that will be found out, and said, again
 			young = append(young, k)
 		}
 	}
@@ -73,6 +74,37 @@ func recallOrphans(s *state, links map[string]linkState, uplinks []*kept) {
 		told := slices.ContainsFunc(uplinks, func(k *kept) bool { return slices.Contains(k.sources, a) })
 		if len(owners) == 1 && !told {
 			owners[0].remember(a)
+		}
+	}
+}
+
+// tidy cleans up, once, what a process that was killed has left, also where it has
+// left no gate: claims of tables, routes that no rule leads to.
+func (m *maintainer) tidy(ctx context.Context) {
+	if m.tidied || len(m.all) == 0 {
+		return
+	}
+	var p Plan
+	err := locked(ctx, m.c, func() error {
+		s, err := readState(ctx, m.c, m.all[0].Etc)
+		if err != nil {
+			return err
+		}
+		if err := p.recover(ctx, m.c, s, m.protocols(), true); err != nil {
+			return err
+		}
+		return p.apply(ctx, m.c)
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		m.config.Counters.Failures.Add(1)
+		m.complain(Event{Kind: EventFailed, Err: err})
+	default:
+		if m.tidied = true; !p.Empty() {
+			m.config.Counters.Repairs.Add(1)
+			m.config.Counters.Steps.Add(uint64(len(p.Steps)))
+			m.event(Event{Kind: EventRepaired, Reason: "left over from one that was killed", Steps: p.Steps})
 		}
 	}
 }

@@ -247,6 +247,9 @@ func TestMaintainReadsLittle(t *testing.T) {
 		if err := r.UnmarshalBinary(m.Data); err != nil {
 			t.Fatal(err)
 		}
+		if r.Protocol == table.Protocol {
+			continue // what is ours, once
+		}
 		tables[r.Table]++
 		if r.Table == rttables.Main && r.OIF != n.server.Index("u2") {
 			t.Errorf("all of main is read: %s", r)

@@ -238,20 +238,20 @@ func (r *recovery) step(step Step) Step {
 // and claims in any table. Those on the link come last.
 func (s *state) orphans(ctx context.Context, c route.Conn, protocols []route.Protocol) ([]route.Route, error) {
 	var all [2][]route.Route
-	for r, err := range route.All(ctx, c, route.Filter{}) {
-		if err != nil {
-			return nil, fmt.Errorf("table: %w", err)
-		}
-		if !slices.Contains(protocols, r.Protocol) || reserved(r.Table) ||
-			r.Family != route.IPv4 && r.Family != route.IPv6 || s.leadsTo(r.Family, r.Table) && !isClaim(r) {
-			continue
-		}
-		i := 0
-		if !r.Gateway.IsValid() {
-			i = 1
-		}
-		all[i] = append(all[i], r)
-		if _, ok := s.routes[r.Table]; !ok {
+	for _, proto := range protocols {
+		for r, err := range route.All(ctx, c, route.Filter{Protocol: proto}) {
+			if err != nil {
+				return nil, fmt.Errorf("table: %w", err)
+			}
+			if reserved(r.Table) || r.Family != route.IPv4 && r.Family != route.IPv6 ||
+				s.leadsTo(r.Family, r.Table) && !isClaim(r) {
+				continue
+			}
+			i := 0
+			if !r.Gateway.IsValid() {
+				i = 1
+			}
+			all[i] = append(all[i], r)
 			if err := s.readRoutes(ctx, c, r.Table); err != nil {
 				return nil, err
 			}
