@@ -49,7 +49,7 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 		return
 	}
 	var step *StepError
-	if err == nil || refusal(err) || isNameError(err) || errors.As(err, &step) {
+	if err == nil || refusal(err) || isNameError(err) || errors.As(err, &step) || errors.Is(err, ErrLocked) {
 		m.unread = 0
 	} else {
 		m.unread++
@@ -65,6 +65,8 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 
 // apply plans what a group needs, and does it.
 func (m *maintainer) apply(ctx context.Context, group []*kept) (p prospect, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWithin)
+	defer cancel()
 	err = locked(ctx, m.c, func() error {
 		return untilClaimed(ctx, m.c, func(claimed []rttables.ID) (Plan, error) {
 			p, err = m.plan(ctx, group, claimed)
@@ -244,7 +246,7 @@ func (k *kept) failed(m *maintainer, e Event, err error) {
 	m.config.Counters.Failures.Add(1)
 	k.failures++
 	m.again(min(retryMost, retryFirst<<min(k.failures-1, 20)))
-	now := refusal(err) && k.said != EventInstalled
+	now := refusal(err) && k.said != EventInstalled || errors.Is(err, ErrLocked)
 	if k.failures < tellAfter && !now || k.said == EventFailed && k.saidReason == err.Error() {
 		return
 	}

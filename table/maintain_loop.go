@@ -22,6 +22,8 @@ const (
 	// reported: whatever happens while the kernel's state is read and changed
 	// makes one fail that was planned before.
 	tellAfter = 3
+	// lockWithin is how long a repair may take, and wait for others who change uplinks.
+	lockWithin = 10 * time.Second
 	// endWithin is how long the removal of the uplinks may take at the end.
 	endWithin = 10 * time.Second
 )

@@ -84,8 +84,10 @@ func (m *maintainer) tidy(ctx context.Context) {
 	if m.tidied || len(m.all) == 0 {
 		return
 	}
+	lock, cancel := context.WithTimeout(ctx, lockWithin)
+	defer cancel()
 	var p Plan
-	err := locked(ctx, m.c, func() error {
+	err := locked(lock, m.c, func() error {
 		s, err := readState(ctx, m.c, m.all[0].Etc)
 		if err != nil {
 			return err

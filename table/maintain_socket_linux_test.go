@@ -15,6 +15,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -141,7 +142,24 @@ func TestMaintainLeavesNothing(t *testing.T) {
 			bad.Gateway = netip.MustParseAddr(ip4.a2)
 			n.maintain(table.MaintainConfig{Remove: true}, maintained(bad)...).stop()
 		},
-		"another namespace's own connection": func() {
+		"someone else has the lock": func() {
+			unlock, err := rtnl.Lock(t.Context(), n.c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := &dialer{n: n}
+			k := n.maintainBy(d.dial, table.MaintainConfig{}, maintained(u)...)
+			k.until("it has opened its connection", func() bool { return d.open.Load() == 1 })
+			time.Sleep(20 * time.Millisecond)
+			k.stop()
+			if err := unlock(); err != nil {
+				t.Error(err)
+			}
+			if all := n.kernel(); strings.Contains(all, "proto 210") {
+				t.Errorf("it did not wait:\n%s", all)
+			}
+		},
+		"the own namespace's own connection": func() {
 			ctx, cancel := context.WithCancel(t.Context())
 			if err := n.server.Do(func() error { // a nil dial is for the own namespace
 				return table.Maintain(ctx, nil, &table.MaintainConfig{Event: func(e table.Event) {

@@ -117,6 +117,8 @@ func (m *maintainer) remove(ctx context.Context, gone []*kept) error {
 	if len(gone) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lockWithin)
+	defer cancel()
 	return locked(ctx, m.c, func() error {
 		s, err := readState(ctx, m.c, gone[0].Etc)
 		if err != nil {
