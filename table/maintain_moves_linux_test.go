@@ -141,48 +141,6 @@ func TestMaintainInterfaceAgain(t *testing.T) {
 	})
 }
 
-// A learned gateway is that of the default route with the lowest metric, follows it
-// as routes come and go, and stays if none is left.
-func TestMaintainLearnMetrics(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		add := func(gateway string, metric uint32) route.Route {
-			t.Helper()
-			r := route.Route{Gateway: netip.MustParseAddr(gateway), Priority: metric, Protocol: route.ProtoDHCP}
-			if err := route.Add(t.Context(), n.c, r); err != nil {
-				t.Fatal(err)
-			}
-			return r
-		}
-		remove := func(r route.Route) {
-			t.Helper()
-			if err := route.Delete(t.Context(), n.c, r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		first := add(f.g2+"0", 3000)
-		u := table.MaintainedUplink{SourceRoutedUplink: n.uplink2(f), Learn: route.FamilyOf(first.Gateway)}
-		u.Gateway = netip.Addr{}
-		k := n.maintain(table.MaintainConfig{}, u)
-		has := func(gateway string) func() bool {
-			return func() bool { return strings.Contains(n.ours(20), "route default via "+gateway+" dev u2") }
-		}
-		k.until("the only one", has(f.g2+"0"))
-		better := add(f.g2+"1", 2000)
-		k.until("the one with the lower metric", has(f.g2+"1"))
-		best := add(f.g2, 1500)
-		remove(better)
-		k.until("the one with the lowest metric", has(f.g2))
-		// The same gateway with another metric is no change.
-		repairs := k.counters.Repairs.Load()
-		add(f.g2, 1400)
-		remove(best)
-		time.Sleep(100 * time.Millisecond)
-		if !has(f.g2)() || k.counters.Repairs.Load() != repairs {
-			t.Errorf("another metric is repaired:\n%s", k.text())
-		}
-	})
-}
-
 // A gateway that is on no link: the kernel refuses the route. The rules are there all
 // the same, the other family of that name has all it needs, and once the link has the
 // subnet, the uplink is complete.
