@@ -127,10 +127,12 @@ func (p *Plan) install(ctx context.Context, c route.Conn, t *transaction, all []
 	return len(detours) > 0, nil
 }
 
+var bothFamilies = [...]route.Family{route.IPv4, route.IPv6}
+
 // familiesOf are those that uplinks are about, IPv4 first.
 func familiesOf(all []*wanted) []route.Family {
 	var families []route.Family
-	for _, f := range [...]route.Family{route.IPv4, route.IPv6} {
+	for _, f := range bothFamilies {
 		if slices.ContainsFunc(all, func(w *wanted) bool { return slices.Contains(w.families, f) }) {
 			families = append(families, f)
 		}

@@ -172,4 +172,25 @@
 // [Check] says whether uplinks are as they should be, and what around them will
 // hurt: other programs, filters, servers, the order of rules. Each [Finding] has
 // a code that does not change, and says what cures it.
+//
+// # Health and a shared default
+//
+// A gateway that answers can still lead nowhere. A [Health] has [Maintain] probe
+// through an uplink, from its own address, and tell when that fails; or, with
+// Withdraw, take away what others could carry: the rules of Also, and the uplink's
+// share of a default route. The rules from its addresses stay, for answers and
+// probes alike.
+//
+// A [SharedDefault] is that route: one for each family in main, or a table of the
+// caller's, whose next hops are the uplinks that are complete and healthy, by their
+// Weight. It changes in one step.
+//
+//	config := table.MaintainConfig{Default: &table.SharedDefault{}}
+//	health := &table.Health{
+//		TCP:      []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("198.51.100.1:443")},
+//		Withdraw: true,
+//	}
+//	err := table.Maintain(ctx, nil, &config,
+//		table.MaintainedUplink{SourceRoutedUplink: fibre, Health: health, Weight: 3},
+//		table.MaintainedUplink{SourceRoutedUplink: cable, Health: health, Weight: 1})
 package table

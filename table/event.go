@@ -57,8 +57,8 @@ func (k EventKind) Level() slog.Level {
 // An Event is something that [Maintain] did or found.
 type Event struct {
 	Kind EventKind
-	// Uplink is whose it is: its name, or interface and gateway. Empty: it is
-	// about none in particular.
+	// Uplink is whose it is: its name, or interface and gateway; "(default)" of a
+	// [SharedDefault]. Empty: it is about none in particular.
 	Uplink string
 	// Family is that of the uplink. Zero: both.
 	Family route.Family

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,14 @@ type MaintainedUplink struct {
 	// last gateway is kept. A default route of Protocol is no source for it.
 	// Gateway has to be unset. Zero: the gateway is what Gateway says.
 	Learn route.Family
+
+	// Health says how it is found out whether the uplink leads anywhere. Nil: it
+	// is not, and the uplink is taken for healthy.
+	Health *Health
+
+	// Weight is the uplink's share in the default route that [MaintainConfig] asks
+	// for, beside the weights of the others: from 1 to 256. Zero: it has none.
+	Weight int
 }
 
 // A MaintainConfig is how [Maintain] does its work.
@@ -38,6 +47,10 @@ type MaintainConfig struct {
 	// Remove says that the uplinks are removed when ctx ends. False: they stay
 	// as they are, and nobody repairs them.
 	Remove bool
+
+	// Default asks for a default route that the uplinks share by their Weight. Nil:
+	// there is none.
+	Default *SharedDefault
 
 	// Update takes other uplinks instead of those that there are: what differs is
 	// changed, and those that are not among them are removed. Maintain refuses
@@ -86,6 +99,10 @@ type MaintainConfig struct {
 // refused, or in conflict with something of others, does not hold up the others,
 // and is tried again.
 //
+// Two more things are done for those who ask for them: to probe whether a gateway
+// leads anywhere, see [Health], and to share out what has no source yet, see
+// [SharedDefault].
+//
 // dial opens the socket, in the network namespace that is to be maintained. It is
 // called again if the socket fails. Nil stands for [route.Dial] of a nil config,
 // which is right for the own namespace. Its result has to give access to the
@@ -108,7 +125,7 @@ func Maintain(
 	if err := m.config.check(); err != nil {
 		return err
 	}
-	if err := checkMaintained(uplinks); err != nil {
+	if err := m.check(uplinks); err != nil {
 		return err
 	}
 	m.adopt(uplinks)
@@ -133,6 +150,11 @@ func (m *maintainer) defaults() {
 	if c.Counters == nil {
 		c.Counters = new(Counters)
 	}
+	if c.Default != nil {
+		d := c.Default.withDefaults()
+		c.Default = &d
+	}
+	m.sharings = make(map[route.Family]*sharing)
 	m.budgets = make(map[string]*budget)
 }
 
@@ -168,6 +190,9 @@ func checkMaintained(uplinks []MaintainedUplink) error {
 			return u.field("Learn", "%s has no gateways", u.Learn)
 		case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
 			return u.field("Learn", "%s is not the family of Sources", ipName(u.Learn))
+		}
+		if err := cmp.Or(u.checkHealth(), u.checkWeight()); err != nil {
+			return err
 		}
 		for _, o := range uplinks[:i] {
 			if err := u.beside(o); err != nil {

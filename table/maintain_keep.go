@@ -27,7 +27,7 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 		tables[k.id()] = true
 	}
 	if err == nil && !p.plan.Empty() {
-		if causes&(causeStart|causeUpdate) == 0 && !m.mayRepair(group, p.plan) {
+		if causes&causesOwn == 0 && !m.mayRepair(group, p.plan) {
 			return
 		}
 		p, err = m.apply(ctx, group)
@@ -159,7 +159,7 @@ func (m *maintainer) plan(ctx context.Context, group []*kept, claimed []rttables
 		return prospect{}, err
 	}
 	p := prospect{refused: refused, table: make(map[*kept]rttables.ID)}
-	s.claimed = claimed
+	s.claimed = m.claimed(claimed)
 	var uplinks []SourceRoutedUplink
 	var whole []*wanted
 	var planned []*kept

@@ -41,6 +41,10 @@ type maintainer struct {
 	stop  func() // ends what listens, and closes the sockets
 	wake  chan struct{}
 
+	ns       namespace      // that of c, for probes
+	probing  sync.WaitGroup // those who probe
+	sharings map[route.Family]*sharing
+
 	budgets map[string]*budget // by the names of uplinks
 	causes  cause
 	port    uint32
@@ -61,6 +65,7 @@ func (m *maintainer) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { m.stop() }()
+	defer m.probing.Wait()
 	full := time.NewTicker(m.config.FullLook)
 	defer full.Stop()
 	for {
@@ -99,7 +104,7 @@ func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
 			m.config.Update = nil // nobody updates any more
 			return
 		}
-		if err := checkMaintained(uplinks); err != nil {
+		if err := m.check(uplinks); err != nil {
 			m.event(Event{Kind: EventFailed, Err: err})
 			return
 		}
@@ -125,6 +130,7 @@ func (m *maintainer) collect(ctx context.Context) {
 	causes, port, lost, err := m.watch.take()
 	m.causes |= causes
 	m.port = port
+	m.collectHealth()
 	for range lost {
 		m.config.Counters.Lost.Add(1)
 	}
@@ -171,6 +177,7 @@ func (m *maintainer) open(ctx context.Context) error {
 	}()
 	w.own(m.protocols())
 	m.c, m.watch = c, w
+	m.ns.set(c)
 	m.stop = func() {
 		cancel()
 		wg.Wait()
@@ -227,6 +234,8 @@ func (m *maintainer) look(ctx context.Context) {
 		}
 	}
 	m.leave(ctx, false)
+	m.share(ctx, causes, tables)
+	m.probes(ctx)
 	m.watch.use(tables)
 	if m.unread >= tellAfter {
 		m.close()
@@ -276,14 +285,18 @@ func (m *maintainer) groups() [][]*kept {
 
 // count sets the counters that go up and down.
 func (m *maintainer) count() {
-	complete := 0
+	complete, unhealthy := 0, 0
 	for _, k := range m.all {
+		if k.unhealthy {
+			unhealthy++
+		}
 		if k.said == EventInstalled {
 			complete++
 		}
 	}
 	m.config.Counters.Uplinks.Store(int64(len(m.all)))
 	m.config.Counters.Complete.Store(int64(complete))
+	m.config.Counters.Unhealthy.Store(int64(unhealthy))
 }
 
 // event reports an event.

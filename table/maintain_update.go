@@ -3,6 +3,7 @@ package table
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 // adopt takes uplinks, and keeps what is known of those that it has already. The
 // others are to go.
 func (m *maintainer) adopt(uplinks []MaintainedUplink) {
+	m.stopProbes()
 	old := m.all
 	m.all, m.ready = nil, false
 	for _, u := range uplinks {
@@ -59,6 +61,7 @@ func (k *kept) canFollow(o *kept) bool {
 // follow takes over what is known of an uplink.
 func (k *kept) follow(o *kept) {
 	k.said, k.saidReason = o.said, o.saidReason
+	k.inherit(o)
 	if o.Interface != k.Interface {
 		return
 	}
@@ -187,13 +190,14 @@ func (m *maintainer) end() error {
 			return err
 		}
 	}
+	shared := m.endDefault(ctx)
 	all := append(m.all, m.gone...)
 	m.all = nil
 	if err := m.remove(ctx, all); err != nil {
-		return err
+		return errors.Join(shared, err)
 	}
 	for _, k := range all {
 		m.event(Event{Kind: EventRemoved, Uplink: k.String(), Family: k.family()})
 	}
-	return nil
+	return shared
 }

@@ -32,6 +32,12 @@ type kept struct {
 	failures   int // in a row
 	// withheld are families whose routes are left as they are, for one plan.
 	withheld []route.Family
+
+	live      []netip.Addr // sources that can be used now
+	prober    *prober
+	busy      chan struct{} // of the probers, of which there is another after an update
+	verdict   verdict       // of the probers so far
+	unhealthy bool          // what was reported
 }
 
 // family is that of the uplink, zero for both.
@@ -46,6 +52,9 @@ func (k *kept) family() route.Family {
 // unspecified address of its family.
 func (k *kept) uplink() SourceRoutedUplink {
 	u := k.SourceRoutedUplink
+	if k.withdrawn() {
+		u.Also = nil
+	}
 	if k.Learn == 0 {
 		return u
 	}
@@ -153,7 +162,7 @@ func gatewayBy(r *route.Route, index uint32) netip.Addr {
 func (k *kept) want(
 	ctx context.Context, c route.Conn, s *state, links map[string]linkState, u *SourceRoutedUplink,
 ) (*wanted, error) {
-	k.waits = ""
+	k.waits, k.live = "", nil
 	if u.Gateway.IsValid() && s.local(u.Gateway) {
 		return nil, u.field("Gateway", "%s is an address of this host", u.Gateway)
 	}
@@ -193,6 +202,9 @@ func (k *kept) want(
 		}
 		if why == "" {
 			w.addFamily(s, f, w.index, usable[f])
+			for _, a := range usable[f] {
+				k.live = append(k.live, a.addr)
+			}
 			whole++
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 // A cause is why Maintain looks at the kernel's state.
-type cause uint8
+type cause uint16
 
 const (
 	causeStart cause = 1 << iota
@@ -29,6 +29,10 @@ const (
 	causeRule
 	causeLost
 	causeTime
+	causeHealth
+
+	// causesOwn are those that nobody else is behind.
+	causesOwn = causeStart | causeUpdate | causeHealth
 )
 
 // String is what has happened, in plain words.
@@ -36,7 +40,7 @@ func (c cause) String() string {
 	var words []string
 	for i, word := range []string{
 		"start", "other uplinks", "an interface changed", "an address changed", "routes changed", "rules changed",
-		"events were lost", "a look without an event",
+		"events were lost", "a look without an event", "the health of an uplink changed",
 	} {
 		if c&(1<<i) != 0 {
 			words = append(words, word)

@@ -1,0 +1,191 @@
+package table
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A sharing is the shared default of a family, with what is known of it.
+type sharing struct {
+	kept
+	// has are the uplinks that have a share.
+	has []*kept
+}
+
+// newSharing is one of a family. It is called as an uplink would be.
+func newSharing(f route.Family) *sharing {
+	u := SourceRoutedUplink{Name: defaultName, Gateway: netip.IPv4Unspecified()}
+	if f == route.IPv6 {
+		u.Gateway = netip.IPv6Unspecified()
+	}
+	return &sharing{kept: kept{MaintainedUplink: MaintainedUplink{SourceRoutedUplink: u}}}
+}
+
+// check refuses uplinks that cannot be maintained, or not together.
+func (m *maintainer) check(uplinks []MaintainedUplink) error {
+	if err := checkMaintained(uplinks); err != nil || m.config.Default == nil {
+		return err
+	}
+	return m.config.Default.check(uplinks)
+}
+
+// claimed are the tables that are not free for an uplink, beside some.
+func (m *maintainer) claimed(some []rttables.ID) []rttables.ID {
+	if d := m.config.Default; d != nil {
+		some = append(slices.Clone(some), d.Table)
+	}
+	return some
+}
+
+// share keeps the shared default.
+func (m *maintainer) share(ctx context.Context, causes cause, tables map[rttables.ID]bool) {
+	d := m.config.Default
+	if d == nil || ctx.Err() != nil {
+		return
+	}
+	var err error
+	if tables[d.Table] {
+		err = &FieldError{Uplink: defaultName, Field: "Table", Reason: "it is also that of an uplink"}
+	}
+	tables[d.Table] = true
+	links, linkErr := listLinkStates(ctx, m.c)
+	if err == nil {
+		err = linkErr
+	}
+	for _, f := range bothFamilies {
+		if m.sharings[f] == nil {
+			m.sharings[f] = newSharing(f)
+		}
+		m.shareFamily(ctx, m.sharings[f], f, links, causes, err)
+	}
+}
+
+// shareFamily keeps the route of one family.
+func (m *maintainer) shareFamily(
+	ctx context.Context, s *sharing, f route.Family, links map[string]linkState, causes cause, err error,
+) {
+	all := slices.DeleteFunc(slices.Clone(m.all), func(k *kept) bool { return !k.shares(f) })
+	if len(all) == 0 {
+		if s.said != 0 || causes&(causeStart|causeUpdate) != 0 {
+			m.unshare(ctx, s, f)
+		}
+		return
+	}
+	s.has = choose(all, s.has, f)
+	s.waits = ""
+	if len(s.has) == 0 {
+		s.waits = "no uplink that has a share of it is complete"
+	}
+	var p prospect
+	var before error
+	if err == nil && s.waits == "" {
+		p.plan, before, err = m.config.Default.plan(ctx, m.c, m.config.Default.route(f, s.hops(links)))
+	}
+	if err == nil && !p.plan.Empty() {
+		if causes&causesOwn == 0 && s.said == EventInstalled && !m.mayRepair([]*kept{&s.kept}, p.plan) {
+			return
+		}
+		err = locked(ctx, m.c, func() error {
+			p.plan, before, err = m.config.Default.plan(ctx, m.c, m.config.Default.route(f, s.hops(links)))
+			if err != nil {
+				return err
+			}
+			return p.plan.apply(ctx, m.c)
+		})
+		if err == nil {
+			m.config.Counters.Repairs.Add(1)
+			m.config.Counters.Steps.Add(uint64(len(p.plan.Steps)))
+		}
+	}
+	if err == nil {
+		err = before
+	}
+	if ctx.Err() == nil {
+		s.report(m, p, causes, nil, err)
+	}
+}
+
+// unshare removes the route of a family in which no uplink has a share any more.
+func (m *maintainer) unshare(ctx context.Context, s *sharing, f route.Family) {
+	e := Event{Kind: EventRemoved, Uplink: s.String(), Family: f}
+	err := locked(ctx, m.c, func() error {
+		p, err := m.config.Default.planRemove(ctx, m.c, f)
+		if err != nil || p.Empty() {
+			return err
+		}
+		e.Steps = p.Steps
+		return p.apply(ctx, m.c)
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.failed(m, e, err)
+	case len(e.Steps) > 0:
+		m.event(e)
+		fallthrough
+	default:
+		*s = *newSharing(f)
+	}
+}
+
+// choose are those of the uplinks that get a share, after those that had one.
+func choose(all, had []*kept, f route.Family) []*kept {
+	var usable, healthy, stay []*kept
+	for _, k := range all {
+		if !k.ready() || !slices.ContainsFunc(k.live, func(a netip.Addr) bool { return route.FamilyOf(a) == f }) {
+			continue
+		}
+		usable = append(usable, k)
+		if !k.withdrawn() {
+			healthy = append(healthy, k)
+		}
+		if slices.ContainsFunc(had, func(o *kept) bool { return o.String() == k.String() && o.family() == k.family() }) {
+			stay = append(stay, k)
+		}
+	}
+	switch {
+	case len(healthy) > 0:
+		return healthy
+	case len(stay) > 0:
+		return stay
+	}
+	return usable
+}
+
+// hops are the next hops of the uplinks that have a share.
+func (s *sharing) hops(links map[string]linkState) []route.NextHop {
+	var hops []route.NextHop
+	for _, k := range s.has {
+		hop := route.NextHop{Gateway: k.uplink().Gateway, OIF: links[k.Interface].index, Weight: uint16(k.Weight)}
+		if k.OnLink {
+			hop.Flags = route.FlagOnLink
+		}
+		i := slices.IndexFunc(hops, func(o route.NextHop) bool { return o.OIF == hop.OIF && o.Gateway == hop.Gateway })
+		if i >= 0 { // IPv6 has no two of a kind
+			hops[i].Weight = min(hops[i].Weight+hop.Weight, maxWeight)
+			continue
+		}
+		hops = append(hops, hop)
+	}
+	return hops
+}
+
+// endDefault removes the shared default at the end.
+func (m *maintainer) endDefault(ctx context.Context) error {
+	if m.config.Default == nil {
+		return nil
+	}
+	if err := m.config.Default.Remove(ctx, m.c); err != nil {
+		return err
+	}
+	for _, f := range bothFamilies {
+		if s := m.sharings[f]; s != nil && len(s.has) > 0 {
+			m.event(Event{Kind: EventRemoved, Uplink: s.String(), Family: f})
+		}
+	}
+	return nil
+}
