@@ -1,0 +1,59 @@
+package table
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A verdict changes after so many results in a row, and not before.
+func TestVerdict(t *testing.T) {
+	h := Health{Failures: 3, Successes: 2}
+	for _, c := range []struct {
+		results string // + succeeds, - fails
+		news    string // H healthy, U unhealthy, . nothing
+	}{
+		{"+++", "H.."},
+		{"---", "..U"},
+		{"--+--+--+", "..H......"},
+		{"+--+---", "H.....U"},
+		{"---+-++", "..U...H"},
+		{"---+-+-+-++", "..U.......H"},
+		{"------++---", "..U....H..U"},
+	} {
+		var v verdict
+		var got strings.Builder
+		for _, r := range c.results {
+			switch {
+			case !v.add(r == '+', &h):
+				got.WriteByte('.')
+			case v.unhealthy:
+				got.WriteByte('U')
+			default:
+				got.WriteByte('H')
+			}
+		}
+		if got.String() != c.news {
+			t.Errorf("%s: %s, want %s", c.results, &got, c.news)
+		}
+	}
+	// One of each is enough if it is asked for.
+	h = Health{Failures: 1, Successes: 1}
+	var v verdict
+	for i, ok := range []bool{false, true, false, true} {
+		if !v.add(ok, &h) {
+			t.Errorf("result %d makes no difference", i)
+		}
+	}
+}
+
+// The zero values are those that the comments promise.
+func TestHealthDefaults(t *testing.T) {
+	got := Health{}.withDefaults()
+	if got.Interval != 5*time.Second || got.Timeout != 2*time.Second || got.Failures != 3 || got.Successes != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := (Health{Interval: time.Second}).withDefaults(); got.Timeout != time.Second {
+		t.Errorf("timeout %v, want that of the interval", got.Timeout)
+	}
+}

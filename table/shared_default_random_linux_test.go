@@ -1,0 +1,155 @@
+package table_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+)
+
+// A shareModel is what the shared default of two uplinks should be.
+type shareModel struct {
+	down, cut, unhealthy [2]bool
+	weight               [2]int
+	has                  [2]bool
+}
+
+// choose works out who has a share, after those that had one.
+func (m *shareModel) choose() {
+	var healthy, stay, usable [2]bool
+	none := [2]bool{}
+	for i := range 2 {
+		usable[i] = !m.down[i] && m.weight[i] > 0
+		healthy[i] = usable[i] && !m.unhealthy[i]
+		stay[i] = usable[i] && m.has[i]
+	}
+	switch {
+	case healthy != none:
+		m.has = healthy
+	case stay != none:
+		m.has = stay
+	default:
+		m.has = usable
+	}
+}
+
+// probe has the probes reach their verdicts.
+func (m *shareModel) probe() {
+	for i := range 2 {
+		if !m.down[i] {
+			m.unhealthy[i] = m.cut[i]
+		}
+	}
+	m.choose()
+}
+
+// do does something to the network, or the uplinks, and says what.
+func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update func()) string {
+	dev := fmt.Sprint("u", i+1)
+	router := fmt.Sprint("g", i+1)
+	switch {
+	case op == 0:
+		if m.down[i] = !m.down[i]; m.down[i] {
+			n.server.Down(dev)
+			m.choose()
+			return dev + " down"
+		}
+		n.server.Up(dev)
+		m.choose() // it is back with the health that it had
+		return dev + " up"
+	case op == 1:
+		if m.cut[i] = !m.cut[i]; m.cut[i] {
+			cut(router)
+			return router + " cut"
+		}
+		mend(router)
+		return router + " mended"
+	case op == 2:
+		if _, err := route.Flush(n.t.Context(), n.c, route.Filter{Table: rttables.Main, Protocol: table.Protocol}); err != nil {
+			n.t.Fatal(err)
+		}
+		return "deleted"
+	}
+	m.weight[i] = []int{0, 1, 2, 5}[op%4]
+	if m.weight[0]+m.weight[1] == 0 {
+		m.weight[i] = 3
+	}
+	update()
+	m.choose()
+	return fmt.Sprintf("weight of %s %d", dev, m.weight[i])
+}
+
+// Whatever happens in whatever order, the shared default is what it should be, and
+// so is what is withdrawn.
+func TestSharedDefaultRandom(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		seed := uint64(time.Now().UnixNano())
+		random := rand.New(rand.NewPCG(seed, 0))
+		n.hashPorts()
+		cut, mend := n.breakable(f)
+		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
+		n.withoutDefault(f)
+		h := withdrawing(tcpTo(f, 80))
+		m := &shareModel{weight: [2]int{1, 2}}
+		uplinks := func() []table.MaintainedUplink {
+			all := []table.MaintainedUplink{
+				weighted(probed(n.uplink1(f), h), m.weight[0]), weighted(probed(n.alsoMarked(f), h), m.weight[1]),
+			}
+			for _, u := range all {
+				u.Health.Timeout = 100 * time.Millisecond
+			}
+			return all
+		}
+		updates := make(chan []table.MaintainedUplink)
+		k := n.maintain(table.MaintainConfig{Rate: 1000, Default: new(table.SharedDefault), Update: updates}, uplinks()...)
+		m.choose()
+		var did []string
+		for range times(300, 30) {
+			did = append(did, m.do(random.IntN(7), random.IntN(2), n, cut, mend, func() { updates <- uplinks() }))
+			m.probe()
+			want := ""
+			var hops []string
+			for i, hop := range []string{"via " + f.g1 + " dev u1", "via " + f.g2 + " dev u2"} {
+				if m.has[i] {
+					hops = append(hops, fmt.Sprintf("%s weight %d", hop, m.weight[i]))
+				}
+			}
+			switch len(hops) {
+			case 1:
+				want = over(hops[0][:strings.Index(hops[0], " weight")])
+			case 2:
+				want = over(hops...)
+			}
+			unhealthy := int64(0)
+			for i := range 2 {
+				if m.unhealthy[i] {
+					unhealthy++
+				}
+			}
+			ok := func() bool {
+				// Without any uplink what there is stays, unless the kernel deletes it.
+				rules := n.ours(20)
+				return (len(hops) == 0 || n.sharedDefault(f, rttables.Main) == want) &&
+					strings.Contains(rules, "from "+f.a2) && strings.Contains(rules, "fwmark") != m.unhealthy[1] &&
+					k.counters.Unhealthy.Load() == unhealthy
+			}
+			end := time.Now().Add(patience)
+			for !ok() && time.Now().Before(end) {
+				time.Sleep(time.Millisecond)
+			}
+			if !ok() {
+				t.Fatalf("seed %d: after %s, it is\n%q, want\n%q\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
+					n.sharedDefault(f, rttables.Main), want, m, n.ours(20), k.text())
+			}
+			if random.IntN(2) == 0 {
+				time.Sleep(30 * time.Millisecond)
+			}
+		}
+	})
+}
