@@ -131,7 +131,7 @@ func TestHealthWithdraw(t *testing.T) {
 			t.Errorf("it does not say why: %s", e)
 		}
 		k.await(at, "repaired", func(e table.Event) bool {
-			return e.Kind == table.EventRepaired && strings.Contains(e.Reason, "health") && len(e.Steps) == 1
+			return e.Kind == table.EventRepaired && strings.Contains(e.Reason, "health") && len(e.Steps) == 2
 		})
 		n.wantMarked(f, "unhealthy", 1)
 		if got := k.counters.Unhealthy.Load(); got != 1 {
