@@ -95,6 +95,11 @@ func (m *maintainer) tidy(ctx context.Context) {
 		if err := p.recover(ctx, m.c, s, m.protocols(), true); err != nil {
 			return err
 		}
+		// A default route that is shared may be in a table of the caller's.
+		p.Steps = slices.DeleteFunc(p.Steps, func(step Step) bool {
+			d := m.config.Default
+			return d != nil && step.Op == DeleteRoute && step.Route.Table == d.Table
+		})
 		return p.apply(ctx, m.c)
 	})
 	switch {
