@@ -130,7 +130,12 @@ func (m *maintainer) remove(ctx context.Context, gone []*kept) error {
 		var all []*wanted
 		var protocols []route.Protocol
 		for _, k := range gone {
-			if w := m.rest(s, k); w.table != 0 {
+			w := m.rest(s, k)
+			w.families = slices.DeleteFunc(w.families, func(f route.Family) bool {
+				// One that is gone for long may have had the table before.
+				return slices.ContainsFunc(all, func(o *wanted) bool { return o.owns(f, w.table, k.protocol()) })
+			})
+			if w.table != 0 && len(w.families) > 0 {
 				if err := s.readRoutes(ctx, m.c, w.table); err != nil {
 					return err
 				}
