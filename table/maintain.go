@@ -176,22 +176,28 @@ func (c *MaintainConfig) check() error {
 	return nil
 }
 
+// Validate reports what is wrong with u on any host, as
+// [SourceRoutedUplink.Validate] does, and with Learn, Health and Weight.
+func (u MaintainedUplink) Validate() error {
+	if err := u.SourceRoutedUplink.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case u.Learn == 0:
+	case u.Gateway.IsValid():
+		return u.field("Learn", "is set, and so is Gateway")
+	case u.Learn != route.IPv4 && u.Learn != route.IPv6:
+		return u.field("Learn", "%s has no gateways", u.Learn)
+	case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
+		return u.field("Learn", "%s is not the family of Sources", ipName(u.Learn))
+	}
+	return cmp.Or(u.checkHealth(), u.checkWeight())
+}
+
 // checkMaintained refuses uplinks that cannot be, or not together, on any host.
 func checkMaintained(uplinks []MaintainedUplink) error {
 	for i, u := range uplinks {
 		if err := u.Validate(); err != nil {
-			return err
-		}
-		switch {
-		case u.Learn == 0:
-		case u.Gateway.IsValid():
-			return u.field("Learn", "is set, and so is Gateway")
-		case u.Learn != route.IPv4 && u.Learn != route.IPv6:
-			return u.field("Learn", "%s has no gateways", u.Learn)
-		case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
-			return u.field("Learn", "%s is not the family of Sources", ipName(u.Learn))
-		}
-		if err := cmp.Or(u.checkHealth(), u.checkWeight()); err != nil {
 			return err
 		}
 		for _, o := range uplinks[:i] {
