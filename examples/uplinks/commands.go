@@ -41,8 +41,17 @@ func (s *session) up() (int, error) {
 	return s.change(func() (table.Plan, error) { return plan(s.ctx, s.conn, s.values()...) })
 }
 
-// down removes the uplinks.
+// down removes the uplinks, and the default route that they share.
 func (s *session) down() (int, error) {
+	if k, err := ask(s.netns); err == nil && k != nil {
+		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("process %d maintains uplinks, "+
+			"and brings back those of its file: stop it first, or delete lines and send it SIGHUP", k.PID))
+	}
+	if s.shared != nil {
+		if err := s.shared.Remove(s.ctx, s.conn); err != nil {
+			return exitFailure, err
+		}
+	}
 	return s.change(func() (table.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.values()...) })
 }
 

@@ -25,7 +25,7 @@ lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  <STATE>
 func TestSession(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n"), exitPending, "status")
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notKept+"\n", exitPending, "status")
 	// Both IPv4 uplinks come into effect with the deletion of the rule nop.
 	plan := `echo '10 lan1' >>ETC/rt_tables
 echo '20 lan2' >>ETC/rt_tables
@@ -61,7 +61,7 @@ lan2 inet6: added 2 routes and 1 rule
 	}
 	h.want("", exitOK, "up")
 	h.want("", exitOK, "plan")
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n"), exitOK, "status")
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notKept+"\n", exitOK, "status")
 	h.unchanged(up)
 	h.want(`lan1 inet: deleted 2 routes and 3 rules, took the name from table 10
 lan2 inet: deleted 2 routes and 1 rule, took the name from table 20
@@ -78,7 +78,7 @@ func TestSelect(t *testing.T) {
 lan1  10     inet    eth0  192.168.1.1    192.168.1.2    absent
 lan2  20     inet    eth1  192.168.2.1    192.168.2.2    complete
 lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
-`, exitPending, "status")
+`+notKept+"\n", exitPending, "status")
 	h.run(exitOK, "status", "lan2")
 	h.run(exitPending, "status", "lan2", "lan1")
 	h.want("", exitOK, "down", "lan1")
@@ -129,7 +129,7 @@ func TestChange(t *testing.T) {
 lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
 		`changed route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2, `+
 		`wanted route default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2
-`, exitPending, "status")
+`+notKept+"\n", exitPending, "status")
 	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
 	h.want("", exitOK, "plan")
 
@@ -173,7 +173,7 @@ func TestNames(t *testing.T) {
 					t.Errorf("%s\nwant %s… %s", lines[i], want, c.word)
 				}
 			}
-			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n"), exitOK, "status")
+			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notKept+"\n", exitOK, "status")
 			h.run(exitOK, "down")
 			h.unchanged(before)
 		})
@@ -188,7 +188,7 @@ func TestNoTable(t *testing.T) {
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
 lan2  1      inet    eth1  192.168.2.1    192.168.2.2    complete
 lan2  1      inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
-`, exitOK, "status")
+`+notKept+"\n", exitOK, "status")
 	h.run(exitOK, "down")
 	h.unchanged(before)
 }

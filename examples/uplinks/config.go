@@ -19,9 +19,18 @@ type uplink struct {
 	line int
 }
 
+// A config is a file.
+type config struct {
+	name    string
+	uplinks []uplink
+	// shared is the default route that uplinks with a weight share. Nil: none has one.
+	shared     *table.SharedDefault
+	sharedLine int // that says so
+}
+
 // parseConfig reads the text of a file. The error joins those of all its lines.
-func parseConfig(file, text string) ([]uplink, error) {
-	var all []uplink
+func parseConfig(file, text string) (*config, error) {
+	c := &config{name: file}
 	var errs []error
 	n := 0
 	for s := range strings.Lines(text) {
@@ -31,19 +40,57 @@ func parseConfig(file, text string) ([]uplink, error) {
 		if len(words) == 0 {
 			continue
 		}
-		where := fmt.Sprintf("%s:%d", file, n)
-		u, err := parseUplink(where, words)
-		u.line = n
-		if err == nil {
-			err = u.join(where, all)
-		}
-		if err != nil {
+		if err := c.parseLine(n, words); err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		all = append(all, u)
 	}
-	return all, errors.Join(errs...)
+	if len(errs) == 0 {
+		errs = append(errs, c.share())
+	}
+	return c, errors.Join(errs...)
+}
+
+// parseLine reads the n-th line.
+func (c *config) parseLine(n int, words []string) error {
+	where := c.where(n)
+	if words[0] == sharedWord {
+		return c.parseShared(n, words)
+	}
+	u, err := parseUplink(where, words)
+	u.line = n
+	if err == nil {
+		err = u.join(where, c.uplinks)
+	}
+	if err == nil {
+		c.uplinks = append(c.uplinks, u)
+	}
+	return err
+}
+
+// where is a line as editors read it.
+func (c *config) where(line int) string { return fmt.Sprintf("%s:%d", c.name, line) }
+
+// place is an error about a field with the line that it is about.
+func (c *config) place(err error) error {
+	var e *table.FieldError
+	if !errors.As(err, &e) {
+		return err
+	}
+	line := c.sharedLine
+	for _, u := range c.uplinks {
+		if u.String() == e.Uplink || u.Name == e.Uplink {
+			line = u.line // the last of its name: it is that which does not fit the others
+		}
+	}
+	return fmt.Errorf("%s: %s: %s: %s", c.where(line), e.Uplink, wordOf(e.Field), e.Reason)
+}
+
+// keepOnly leaves the uplinks that have one of the names.
+func (c *config) keepOnly(names []string) {
+	c.uplinks = slices.DeleteFunc(c.uplinks, func(u uplink) bool { return !slices.Contains(names, u.Name) })
+	if !slices.ContainsFunc(c.uplinks, func(u uplink) bool { return u.Weight > 0 }) {
+		c.shared = nil
+	}
 }
 
 // parseUplink reads the words of a line. Its own words come first, since
@@ -172,6 +219,24 @@ func (u *uplink) join(where string, all []uplink) error {
 		case same:
 			o.Table = u.Table
 		}
+		if err := u.beside(where, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beside refuses sources that another line has.
+func (u *uplink) beside(where string, o *uplink) error {
+	f, g := u.family(), o.family()
+	if u.Interface == o.Interface && len(u.Sources) == 0 && len(o.Sources) == 0 && (f == g || f == 0 || g == 0) {
+		return fmt.Errorf("%s: src: is missing, and so it is on line %d: both would have all addresses of %s",
+			where, o.line, u.Interface)
+	}
+	for _, a := range u.Sources {
+		if slices.Contains(o.Sources, a) {
+			return fmt.Errorf("%s: src: %s is that of %s on line %d", where, a, o.Name, o.line)
+		}
 	}
 	return nil
 }
@@ -212,6 +277,9 @@ func (u *uplink) check(where string) error {
 	}
 	if u.Learn != 0 && u.Gateway.IsValid() {
 		return fmt.Errorf("%s: learn: the gateway is said already, %s", where, u.Gateway)
+	}
+	if h := u.Health; h != nil && len(h.Echo)+len(h.TCP) == 0 {
+		return fmt.Errorf("%s: there is nothing to probe: ping or connect says what", where)
 	}
 	var e *table.FieldError
 	if errors.As(u.Validate(), &e) {

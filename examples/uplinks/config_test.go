@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
@@ -13,6 +14,12 @@ import (
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// parseLines are the uplinks of a file.
+func parseLines(file, text string) ([]uplink, error) {
+	c, err := parseConfig(file, text)
+	return c.uplinks, err
+}
 
 var goodLines = []struct {
 	line string
@@ -91,7 +98,7 @@ var goodLines = []struct {
 
 func TestParseGood(t *testing.T) {
 	for _, c := range goodLines {
-		got, err := parseConfig("f", c.line)
+		got, err := parseLines("f", c.line)
 		if err != nil {
 			t.Errorf("%s: %v", c.line, err)
 			continue
@@ -113,13 +120,62 @@ func TestParseGood(t *testing.T) {
 // A gateway that is learned is no part of the uplink that is installed.
 func TestParseLearn(t *testing.T) {
 	const line = "a dev eth0 learn inet6 unreachable"
-	got, err := parseConfig("f", line)
+	got, err := parseLines("f", line)
 	if err != nil || len(got) != 1 || got[0].Learn != route.IPv6 || got[0].Gateway.IsValid() || got[0].family() != route.IPv6 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	got[0].Gateway = addr("fe80::1") // as it was found
 	if got[0].String() != line {
 		t.Errorf("printed %s", got[0])
+	}
+}
+
+// Health and shares are not part of the uplink either.
+func TestParseHealth(t *testing.T) {
+	const line = "a dev eth0 via 10.0.0.1 weight 3 ping 192.0.2.1 192.0.2.2 connect 192.0.2.3:443 every 10s timeout 1.5s " +
+		"failures 5 successes 4 withdraw also dport 25"
+	c, err := parseConfig("f", "default metric 9 table 99\n"+line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := table.Health{
+		Echo: []netip.Addr{addr("192.0.2.1"), addr("192.0.2.2")}, TCP: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.3:443")},
+		Interval: 10 * time.Second, Timeout: 1500 * time.Millisecond, Failures: 5, Successes: 4, Withdraw: true,
+	}
+	u := c.uplinks[0]
+	if !reflect.DeepEqual(*u.Health, want) || u.Weight != 3 || *c.shared != (table.SharedDefault{Table: 99, Metric: 9}) {
+		t.Errorf("%+v, weight %d, shared %+v", u.Health, u.Weight, c.shared)
+	}
+	if u.String() != line {
+		t.Errorf("printed %s", u)
+	}
+	// One that is not selected shares nothing.
+	if c.keepOnly([]string{"b"}); c.shared != nil || len(c.uplinks) != 0 {
+		t.Errorf("kept %+v", c)
+	}
+}
+
+// What is shared stays while it is kept.
+func TestMayBecome(t *testing.T) {
+	const without, with = "a dev eth0 via 10.0.0.1", "a dev eth0 via 10.0.0.1 weight 1"
+	for _, c := range []struct{ old, new, want string }{
+		{without, without + " unreachable", ""},
+		{with, with + "2", ""},
+		{with, without, "f: weight: the shared default goes only when run is started again"},
+		{without, with, "f:1: default: the shared default changes only when run is started again"},
+		{with, with + "\ndefault metric 7", "f:2: default: the shared default changes only when run is started again"},
+	} {
+		old, err := parseConfig("f", c.old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := parseConfig("f", c.new)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := old.mayBecome(next); (err != nil || c.want != "") && (err == nil || err.Error() != c.want) {
+			t.Errorf("%s\nthen %s:\n got %v\nwant %s", c.old, c.new, err, c.want)
+		}
 	}
 }
 
@@ -164,7 +220,31 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via 10.0.0.1 src 2001:db8::1", "f:1: src: 2001:db8::1 is of inet6, and the uplink of inet: they take two lines"},
 	{"a dev eth0 src 10.0.0.1 to 2001:db8::/32", "f:1: to: 2001:db8::/32 is of inet6, and the uplink of inet: they take two lines"},
 
+	// Probes and shares.
+	{"a dev eth0 ping x", `f:1: word 5 "x": not an address`},
+	{"a dev eth0 connect 192.0.2.1", `f:1: word 5 "192.0.2.1": not an address with a port, such as 192.0.2.1:443 or [2001:db8::1]:443`},
+	{"a dev eth0 connect 192.0.2.1:443 every 5", `f:1: word 7 "5": not a time, such as 5s or 500ms`},
+	{"a dev eth0 connect 192.0.2.1:443 timeout -1s", `f:1: word 7 "-1s": not a time, such as 5s or 500ms`},
+	{"a dev eth0 ping 192.0.2.1 failures 0", `f:1: word 7 "0": not a number that an uplink can have`},
+	{"a dev eth0 withdraw", "f:1: there is nothing to probe: ping or connect says what"},
+	{"a dev eth0 via 10.0.0.1 ping 2001:db8::1", "f:1: probe: 2001:db8::1 is not of the uplink's family"},
+	{"a dev eth0 connect 192.0.2.1:0", "f:1: probe: 192.0.2.1:0 has no port to connect to"},
+	{"a dev eth0 via 10.0.0.1 weight 257", "f:1: weight: 257 is not between 0 and 256"},
+	{"a dev eth0 via 10.0.0.1 weight 0", `f:1: word 7 "0": not a weight that an uplink can have`},
+	{"default metric 9\na dev eth0 via 10.0.0.1", "f:1: default: no uplink has a weight to share it by"},
+	{"default metric 0", `f:1: word 3 "0": not a metric that an uplink can have`},
+	{"default via 10.0.0.1", `f:1: word 2 "via": not a word of the line default`},
+	{"default\ndefault\na dev eth0 via 10.0.0.1 weight 1", "f:2: default: said on line 1 already"},
+	{
+		"a dev eth0 via 10.0.0.1 weight 1\nb dev eth1 via 10.1.0.1 proto 9",
+		"f:2: proto: the uplinks share a default route, and need the same",
+	},
+	{"default table 20\na table 20 dev eth0 via 10.0.0.1 weight 1", "f:2: table: 20 is also that of the shared default"},
+	{"default table 255\na dev eth0 via 10.0.0.1 weight 1", "f:1: default: 255 is a table of the system"},
+
 	// Between lines, and several faults.
+	{"a dev eth0\nb dev eth0 via 10.0.0.1", "f:2: src: is missing, and so it is on line 1: both would have all addresses of eth0"},
+	{"a dev eth0 src 10.0.0.2\nb dev eth1 src 10.0.0.2", "f:2: src: 10.0.0.2 is that of a on line 1"},
 	{
 		"a dev eth0 via 10.0.0.1\n\n# comment\na dev eth1 via 10.0.1.1",
 		"f:4: a is on line 1 already, with the same family",
@@ -216,7 +296,7 @@ func TestParseJoin(t *testing.T) {
 		"a dev eth0 via 10.0.0.1\na table 20 dev eth0 via 2001:db8::1",
 		"a table 20 dev eth0 via 10.0.0.1\na table 20 dev eth0 via 2001:db8::1",
 	} {
-		got, err := parseConfig("f", text)
+		got, err := parseLines("f", text)
 		if err != nil || len(got) != 2 || got[0].Table != 20 || got[1].Table != 20 {
 			t.Errorf("%s:\n got %v %v, want table 20 for both", text, got, err)
 		}
@@ -229,7 +309,7 @@ func TestParseExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := parseConfig("uplinks.conf", string(b)); err != nil || len(got) != 3 {
+	if got, err := parseLines("uplinks.conf", string(b)); err != nil || len(got) != 3 {
 		t.Errorf("uplinks.conf: %d uplinks, %v", len(got), err)
 	}
 	// In the help, the lines of a file are those with a gateway, said or learned.
@@ -243,8 +323,8 @@ func TestParseExamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != 8 {
-		t.Errorf("%d lines in the help, want 8", n)
+	if n != 10 {
+		t.Errorf("%d lines in the help, want 10", n)
 	}
 }
 
@@ -256,7 +336,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add(c.text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseConfig("f", text)
+		got, err := parseLines("f", text)
 		if err != nil {
 			return
 		}
@@ -264,7 +344,7 @@ func FuzzConfig(f *testing.F) {
 		for _, u := range got {
 			b.WriteString(u.String() + "\n")
 		}
-		again, err := parseConfig("f", b.String())
+		again, err := parseLines("f", b.String())
 		if err != nil {
 			t.Fatalf("%q\nprinted as %q: %v", text, b.String(), err)
 		}

@@ -53,7 +53,7 @@ func explain(err error) string {
 func wordOf(field string) string {
 	words := map[string]string{
 		"Name": "name", "Interface": "dev", "Gateway": "via", "Sources": "src", "Priority": "pref",
-		"Protocol": "proto", "Routes": "to", "Metric": "metric",
+		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe",
 	}
 	if word, ok := words[field]; ok {
 		return word

@@ -45,6 +45,7 @@ type options struct {
 	json    bool
 	prune   bool
 	once    bool
+	verbose bool
 	remove  bool
 	wait    time.Duration
 	command string
@@ -63,6 +64,7 @@ func parseArgs(args []string) (options, error) {
 	fs.StringVar(&o.etc, "etc", "", "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.prune, "prune", false, "")
+	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
 	fs.DurationVar(&o.wait, "wait", 30*time.Second, "")
@@ -86,8 +88,8 @@ func parseArgs(args []string) (options, error) {
 	case commands[o.command] == nil && o.command != "run":
 		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
 			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "status", "check", "recover", "help"}))
-	case (o.once || o.remove) && o.command != "run":
-		return o, errors.New("-once and -remove are options of run")
+	case (o.once || o.remove || o.verbose) && o.command != "run":
+		return o, errors.New("-once, -remove and -v are options of run")
 	case o.once && o.remove:
 		return o, errors.New("-once leaves the uplinks, and -remove does not")
 	case o.prune && o.command != "plan" && o.command != "up":
@@ -98,6 +100,14 @@ func parseArgs(args []string) (options, error) {
 	return o, nil
 }
 
+// topics are what help was asked about: of "run -h", run.
+func (o *options) topics() []string {
+	if o.command == "help" || o.command == "" {
+		return o.names
+	}
+	return []string{o.command}
+}
+
 const commandList = "plan, up, down, run, status, check or recover"
 
 // A session is one command at work. Its uplinks have the gateways that were
@@ -105,8 +115,10 @@ const commandList = "plan, up, down, run, status, check or recover"
 type session struct {
 	prune   bool
 	ctx     context.Context
+	netns   string // its path. Empty: the own one
 	conn    route.Conn
 	uplinks []uplink
+	shared  *table.SharedDefault
 	// unlearned says, of each uplink whose gateway is not known, why.
 	unlearned []string
 	report    report
@@ -123,23 +135,23 @@ var commands = map[string]func(*session) (int, error){
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
 	if err == errHelp {
-		fmt.Fprint(stdout, help)
-		return exitOK
+		return showHelp(o.topics(), stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
 		return exitUsage
 	}
-	s := &session{ctx: ctx, prune: o.prune}
-	if s.uplinks, err = o.load(); err != nil {
+	file, err := o.load()
+	if err != nil {
 		// One line a fault, each with its place at the beginning, as editors
 		// read it.
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
 	if o.command == "run" {
-		return maintain(ctx, o, s.uplinks, stdout, stderr)
+		return maintain(ctx, o, file, stdout, stderr)
 	}
+	s := &session{ctx: ctx, netns: netnsPath(o.netns), prune: o.prune, uplinks: file.uplinks, shared: file.shared}
 	status, err := s.do(o)
 	for _, w := range s.report.Warnings {
 		fmt.Fprintln(stderr, "uplinks: warning:", w)
@@ -220,40 +232,45 @@ func (s *session) learned() []table.SourceRoutedUplink {
 }
 
 // load reads the file, and selects the uplinks that were named.
-func (o *options) load() ([]uplink, error) {
+func (o *options) load() (*config, error) {
 	text, err := os.ReadFile(o.file)
 	if err != nil {
 		return nil, fmt.Errorf("uplinks: %w", err)
 	}
-	all, err := parseConfig(o.file, string(text))
+	file, err := parseConfig(o.file, string(text))
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for i := range all {
-		all[i].Etc = o.etc
-		names = append(names, all[i].Name)
+	for i := range file.uplinks {
+		file.uplinks[i].Etc = o.etc
+		names = append(names, file.uplinks[i].Name)
 	}
 	for _, name := range o.names {
 		if !slices.Contains(names, name) {
 			return nil, fmt.Errorf("uplinks: %s has no uplink %q%s", o.file, name, iptext.Suggest(name, names))
 		}
 	}
-	if len(o.names) == 0 {
-		return all, nil
+	if len(o.names) > 0 {
+		file.keepOnly(o.names)
 	}
-	return slices.DeleteFunc(all, func(u uplink) bool { return !slices.Contains(o.names, u.Name) }), nil
+	return file, nil
 }
 
-// dial opens the socket, in the network namespace with a name that "ip netns"
-// gave it, or at a path.
-func dial(netns string) (*route.Socket, error) {
-	if netns == "" {
-		return route.Dial(nil)
+// netnsPath is the path of a network namespace: of a name, that which "ip netns" gave
+// it. Empty stands for the own one.
+func netnsPath(netns string) string {
+	if netns == "" || strings.Contains(netns, "/") {
+		return netns
 	}
-	path := netns
-	if !strings.Contains(path, "/") {
-		path = filepath.Join("/run/netns", path)
+	return filepath.Join("/run/netns", netns)
+}
+
+// dial opens the socket in a network namespace.
+func dial(netns string) (*route.Socket, error) {
+	path := netnsPath(netns)
+	if path == "" {
+		return route.Dial(nil)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { lab.Main(m) }
 type host struct {
 	*testing.T
 	ns   *lab.NS
+	net  *lab.NS // what the providers lead to
 	conn *route.Socket
 	etc  string
 	file string
@@ -43,9 +44,9 @@ func newHost(t *testing.T, config string) *host {
 	h.file = filepath.Join(t.TempDir(), "uplinks.conf")
 	h.write(h.file, config)
 	h.write(filepath.Join(h.etc, "rt_tables"), rtTables)
-	net := l.NS("net")
-	h.ns.Link("eth0", net, "g1")
-	h.ns.Link("eth1", net, "g2")
+	h.net = l.NS("net")
+	h.ns.Link("eth0", h.net, "g1")
+	h.ns.Link("eth1", h.net, "g2")
 	h.ns.Addr("eth0", "192.168.1.2/24")
 	h.ns.Addr("eth1", "192.168.2.2/24", "2001:db8:2::2/64")
 	var err error

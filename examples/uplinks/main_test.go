@@ -21,7 +21,7 @@ func TestUsage(t *testing.T) {
 		{"-json", "a command is missing: plan, up, down, run, status, check or recover"},
 		{"stauts", `"stauts" is not a command: plan, up, down, run, status, check or recover; did you mean status?`},
 		{"-x up", "flag provided but not defined: -x"},
-		{"-once up", "-once and -remove are options of run"},
+		{"-once up", "-once, -remove and -v are options of run"},
 		{"-once -remove run", "-once leaves the uplinks, and -remove does not"},
 		{"-wait 3 -once run", `invalid value "3" for flag -wait: parse error`},
 		{"-prune down", "-prune is an option of plan and up"},
@@ -42,6 +42,28 @@ func TestHelp(t *testing.T) {
 		if status := run(t.Context(), []string{arg}, &stdout, &stderr); status != exitOK || stdout.String() != help || stderr.Len() > 0 {
 			t.Errorf("uplinks %s: exit %d, %s", arg, status, &stderr)
 		}
+	}
+	// What is about a topic is a part of it, and begins with a section's title.
+	for topic, titles := range helpTopics {
+		var stdout, stderr bytes.Buffer
+		status := run(t.Context(), []string{"help", topic}, &stdout, &stderr)
+		for _, title := range titles {
+			if !strings.Contains("\n"+stdout.String(), "\n"+title+"\n") {
+				t.Errorf("uplinks help %s: no section %s", topic, title)
+			}
+		}
+		if status != exitOK || stdout.Len() > len(help)*2/3 || stderr.Len() > 0 {
+			t.Errorf("uplinks help %s: exit %d, %d bytes, %s", topic, status, stdout.Len(), &stderr)
+		}
+	}
+	var about, stdout, stderr bytes.Buffer
+	run(t.Context(), []string{"help", "run"}, &about, &stderr)
+	if run(t.Context(), []string{"run", "-h"}, &stdout, &stderr); stdout.String() != about.String() || stderr.Len() > 0 {
+		t.Errorf("uplinks run -h:\n%s%s", &stdout, &stderr)
+	}
+	if status := run(t.Context(), []string{"help", "flie"}, &stdout, &stderr); status != exitUsage ||
+		!strings.Contains(stderr.String(), `no help about "flie"`) || !strings.Contains(stderr.String(), "did you mean file?") {
+		t.Errorf("uplinks help flie: exit %d, %s", status, &stderr)
 	}
 	n := 0
 	for line := range strings.Lines(help) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -22,6 +23,7 @@ type report struct {
 	Uplinks  []*entry  `json:"uplinks"`
 	Others   []*other  `json:"others,omitempty"`
 	Findings []finding `json:"findings,omitempty"`
+	Keeper   *keeper   `json:"keeper,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
 	Error    string    `json:"error,omitempty"`
 	Left     []string  `json:"left,omitempty"`
@@ -182,7 +184,16 @@ func (r *report) writeStatus(w io.Writer) {
 		fmt.Fprintln(tab, strings.Join(words, "\t"))
 	}
 	tab.Flush() // into memory
+	switch {
+	case r.Keeper != nil:
+		r.Keeper.write(w, r.Uplinks, time.Now())
+	case len(r.Warnings) == 0:
+		fmt.Fprintln(w, notKept)
+	}
 }
+
+// notKept is the last line of a status without a keeper.
+const notKept = "kept by nobody: no \"uplinks run\" is at work here"
 
 func orDash(s string) string {
 	if s == "" {

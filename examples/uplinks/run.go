@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -17,35 +18,86 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// A service is the command run.
+// A service is the command run at work.
 type service struct {
 	o        options
+	log      *logger
 	manager  manager // systemd, if it asks to be told
 	counters table.Counters
+	record   record
 	update   chan []table.MaintainedUplink
-	// stop ends it.
-	stop context.CancelFunc
+	hup      chan os.Signal
+	// looked is closed when all uplinks have been looked at once.
+	looked chan struct{}
 
-	mu     sync.Mutex
-	stderr io.Writer
+	mu  sync.Mutex
+	was *config // before file, if that may still be refused
+	// file is what is kept, or about to be.
+	file *config
+	// hopeless is why it ends by itself.
+	hopeless error
+	stop     context.CancelFunc
 }
 
 // maintain keeps uplinks until ctx ends.
-func maintain(ctx context.Context, o options, uplinks []uplink, stdout, stderr io.Writer) int {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func maintain(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
 	s := &service{
-		o: o, manager: newManager(os.Getenv), stderr: stderr, stop: cancel,
-		update: make(chan []table.MaintainedUplink),
+		o: o, manager: newManager(os.Getenv), file: file, update: make(chan []table.MaintainedUplink),
+		hup: make(chan os.Signal, 1), looked: make(chan struct{}),
 	}
+	// Before anyone can know of the process: an early SIGHUP would end it. And so
+	// would a log that nobody reads any more.
+	signal.Notify(s.hup, syscall.SIGHUP)
+	defer signal.Stop(s.hup)
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+	s.log = newLogger(o, s.manager.journal, stdout, stderr)
+	defer s.log.close()
+	s.record.begin(o.file, file.uplinks)
+	if !o.once {
+		control, err := s.listen()
+		if err != nil {
+			fmt.Fprintln(stderr, "uplinks:", explain(err))
+			return exitFailure
+		}
+		if control != nil {
+			defer control.close()
+		}
+	}
+	err := s.keep(ctx)
+	if s.hopeless != nil {
+		err = s.hopeless
+	}
+	var field *table.FieldError
+	switch {
+	case errors.As(err, &field):
+		fmt.Fprintln(stderr, file.place(err))
+		return exitUsage
+	case err != nil:
+		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		return exitFailure
+	case o.once:
+		return s.result()
+	}
+	s.log.say(slog.LevelInfo, "the end: "+map[bool]string{
+		true: "the uplinks were removed", false: "the uplinks stay, and nobody repairs them",
+	}[o.remove])
+	return exitOK
+}
+
+// keep is Maintain, with what goes on beside it.
+func (s *service) keep(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	s.stop = cancel
+	uplinks := values(s.file.uplinks)
 	config := table.MaintainConfig{
-		Event: s.event, Counters: &s.counters, Remove: o.remove, Update: s.update,
-		FullLook: s.manager.lookEvery(),
-	}
-	if o.json {
-		config.Logger = slog.New(slog.NewJSONHandler(stdout, nil))
+		Event: s.event, Logger: s.log.json, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
+		FullLook: s.manager.lookEvery(), Default: s.file.shared,
 	}
 	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
 	begin := func(do func(context.Context)) {
 		wg.Add(1)
 		go func() {
@@ -55,25 +107,49 @@ func maintain(ctx context.Context, o options, uplinks []uplink, stdout, stderr i
 	}
 	begin(s.reload)
 	begin(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
-	if o.once {
-		begin(s.once)
+	begin(func(ctx context.Context) {
+		<-ctx.Done()
+		s.manager.tell("STOPPING=1")
+	})
+	if s.o.once {
+		begin(func(ctx context.Context) {
+			s.await(ctx)
+			cancel()
+		})
 	}
-	err := table.Maintain(ctx, func() (route.Conn, error) { return dial(o.netns) }, &config, values(uplinks)...)
-	cancel()
-	wg.Wait()
-	s.manager.tell("STOPPING=1")
-	var field *table.FieldError
-	switch {
-	case errors.As(err, &field):
-		fmt.Fprintln(stderr, "uplinks:", explain(err))
-		return exitUsage
-	case err != nil:
-		fmt.Fprintln(stderr, "uplinks:", explain(err))
-		return exitFailure
-	case o.once && s.counters.Complete.Load() != s.counters.Uplinks.Load():
-		return exitPending
+	dial := func() (route.Conn, error) { return dial(s.o.netns) }
+	return table.Maintain(ctx, dial, &config, uplinks...)
+}
+
+// listen lets status ask. One process maintains a network namespace, and not two: each
+// would take the other for someone who undoes its work.
+func (s *service) listen() (*control, error) {
+	path := netnsPath(s.o.netns)
+	for range attempts {
+		c, err := listen(path, func() keeper { return s.record.now(&s.counters) })
+		switch {
+		case err == nil:
+			return c, nil
+		case errors.Is(err, syscall.EADDRINUSE):
+			k, err := ask(path)
+			var stranger *strangerError
+			switch {
+			case errors.As(err, &stranger):
+				s.log.say(slog.LevelWarn, err.Error()+": status cannot ask this process")
+				return nil, nil
+			case err != nil:
+				return nil, err
+			case k != nil:
+				return nil, fmt.Errorf("process %d maintains the uplinks of this network namespace already", k.PID)
+			}
+			continue // it has just gone
+		case errors.As(err, new(*enterError)), errors.As(err, new(*os.PathError)):
+			return nil, err
+		}
+		s.log.say(slog.LevelWarn, "status cannot ask this process: "+err.Error())
+		return nil, nil
 	}
-	return exitOK
+	return nil, fmt.Errorf("the socket %s comes and goes", controlName)
 }
 
 // values are the uplinks as package table maintains them.
@@ -85,91 +161,151 @@ func values(uplinks []uplink) []table.MaintainedUplink {
 	return all
 }
 
-// once ends the service when all uplinks are complete, or after a time.
-func (s *service) once(ctx context.Context) {
-	defer s.stop()
+// await waits until all uplinks are complete, or for the time that it may take.
+func (s *service) await(ctx context.Context) {
 	end := time.After(s.o.wait)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	looked := s.looked
 	for {
-		if n := s.counters.Uplinks.Load(); n > 0 && n == s.counters.Complete.Load() {
-			return
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-end:
-			s.say(slog.LevelWarn, fmt.Sprintf("not all uplinks are complete after %v", s.o.wait))
 			return
+		case <-looked: // from now on the states say something
+			looked = nil
 		case <-tick.C:
+		}
+		if looked == nil && len(s.record.missing()) == 0 {
+			return
 		}
 	}
 }
 
-// reload reads the file again at each SIGHUP. With a fault in it, what was read
-// last stays.
+// result is the exit status of run -once.
+func (s *service) result() int {
+	missing := s.record.missing()
+	for _, text := range missing {
+		s.log.say(slog.LevelWarn, "not complete: "+text)
+	}
+	if len(missing) > 0 {
+		return exitPending
+	}
+	return exitOK
+}
+
+// reload reads the file again at each SIGHUP. With a fault in it, what was read last
+// stays.
 func (s *service) reload(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-s.hup:
 		}
-		s.manager.tell("RELOADING=1") // READY=1 ends it
-		uplinks, err := s.o.load()
+		s.manager.reloading()
+		file, err := s.o.load()
+		if err == nil {
+			err = s.kept().mayBecome(file)
+		}
 		if err != nil {
-			for line := range strings.Lines(err.Error()) {
-				s.say(slog.LevelError, strings.TrimSuffix(line, "\n"))
-			}
-			s.say(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
-			s.manager.tell("READY=1")
+			s.refuse(err)
 			continue
 		}
-		s.say(slog.LevelInfo, s.o.file+" was read again")
+		s.log.say(slog.LevelInfo, s.o.file+" was read again: "+plural(len(file.uplinks), "uplink"))
+		s.mu.Lock()
+		s.was, s.file = s.file, file
+		s.mu.Unlock()
+		s.record.declare(file.uplinks)
 		select {
-		case s.update <- values(uplinks):
+		case s.update <- values(file.uplinks):
 		case <-ctx.Done():
 		}
 	}
 }
 
+// kept is the file as it is kept.
+func (s *service) kept() *config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.file
+}
+
+// refuse reports that the file as it is now is not taken over.
+func (s *service) refuse(err error) {
+	for line := range strings.Lines(err.Error()) {
+		s.log.say(slog.LevelError, strings.TrimSpace(line))
+	}
+	s.log.say(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
+	s.manager.tell("READY=1")
+}
+
 // event reports what Maintain says.
 func (s *service) event(e table.Event) {
-	text := describe(e)
-	if !s.o.json {
-		s.say(e.Kind.Level(), text)
+	var field *table.FieldError
+	switch {
+	case e.Kind != table.EventFailed:
+	case e.Uplink == "" && errors.As(e.Err, &field): // an update is not taken
+		s.goBack(e.Err)
+		return
+	case s.counters.Repairs.Load() == 0 && forbidden(e.Err):
+		s.hopeless = e.Err
+		s.stop()
+		return
 	}
-	// A file that is refused is a reload that has ended.
-	if e.Kind == table.EventReady || e.Kind == table.EventFailed && e.Uplink == "" {
+	s.record.note(e)
+	text := describe(e, s.o.verbose)
+	if s.log.json == nil {
+		s.log.say(e.Kind.Level(), text)
+	}
+	if e.Kind == table.EventReady {
+		if !s.ready() {
+			close(s.looked)
+		}
 		s.manager.tell("READY=1")
 	}
-	complete, all := s.counters.Complete.Load(), s.counters.Uplinks.Load()
-	s.manager.tell(fmt.Sprintf("STATUS=%d of %d uplinks complete, %d repairs. Last: %s", complete, all,
-		s.counters.Repairs.Load(), text))
+	complete, all := s.record.count()
+	s.manager.tell(fmt.Sprintf("STATUS=%d of %s complete, %s. Last: %s", complete, plural(all, "uplink"),
+		plural(int(s.counters.Repairs.Load()), "repair"), text))
+}
+
+// goBack takes the file before for that which is kept.
+func (s *service) goBack(err error) {
+	s.record.refused()
+	s.mu.Lock()
+	file := s.file
+	if s.was != nil {
+		s.file, s.was = s.was, nil
+	}
+	s.mu.Unlock()
+	s.refuse(file.place(err))
+}
+
+// ready reports whether all uplinks have been looked at once.
+func (s *service) ready() bool {
+	select {
+	case <-s.looked:
+		return true
+	default:
+		return false
+	}
+}
+
+// forbidden reports whether an error says that this process may not change anything, and
+// so never will.
+func forbidden(err error) bool {
+	var name *table.NameError
+	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name)
 }
 
 // describe is an event for an administrator, in a line.
-func describe(e table.Event) string {
+func describe(e table.Event, verbose bool) string {
 	if e.Err != nil {
 		e.Err = errors.New(explain(e.Err))
 	}
-	if e.Kind == table.EventInstalled && e.Reason == "" {
+	if e.Kind == table.EventInstalled && e.Reason == "" && !verbose {
 		e.Reason, e.Steps = summary(e.Steps), nil
 	}
-	return strings.ReplaceAll(e.String(), "\n", " ")
-}
-
-// say writes a line of the log. The journal has the time, and wants the level in
-// front.
-func (s *service) say(level slog.Level, text string) {
-	prefix := time.Now().Format(time.RFC3339) + " "
-	if s.manager.journal {
-		prefix = map[slog.Level]string{slog.LevelWarn: "<4>", slog.LevelError: "<3>"}[level]
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fmt.Fprintln(s.stderr, prefix+text)
+	return oneLine(e.String())
 }

@@ -4,16 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
+	"errors"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/policyroute/policyroute/rule"
 )
 
 // patience is how long a test waits for what takes milliseconds.
@@ -150,14 +151,15 @@ func TestRun(t *testing.T) {
 
 	// Rules are deleted by hand.
 	h.rule("del", "from 192.168.1.2 lookup 10 proto 210 pref 31000")
-	d.says("uplink lan1 IPv4 repaired: rules changed: ")
+	d.says("uplink lan1 IPv4 repaired: ")
+	d.says("rules changed: ")
 	d.says("ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000")
 	d.complete()
 
 	// The file changes.
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 7\n")
 	hangUp(t)
-	d.says("was read again\n")
+	d.says("was read again: 1 uplink\n")
 	d.says("uplink lan1 IPv4 removed\n")
 	d.says("ready\n")
 	d.complete()
@@ -168,9 +170,10 @@ func TestRun(t *testing.T) {
 	before := h.state()
 	h.write(h.file, "lan2 table x\n")
 	hangUp(t)
-	d.says("uplinks.conf:1:")
-	d.says("the uplinks stay as they were\n")
+	d.says("error: " + h.file + `:1: word 3 "x": not the number of a table`)
+	d.says("error: the file was not taken over: the uplinks stay as they were\n")
 	d.end(exitOK)
+	d.says("the end: the uplinks stay, and nobody repairs them\n")
 	h.unchanged(before)
 }
 
@@ -180,6 +183,30 @@ func hangUp(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Who deletes a rule again and again is in a fight, which status knows of.
+func TestRunFight(t *testing.T) {
+	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1\n")
+	d := h.daemon()
+	d.says("ready\n")
+	fighting := func() bool { return strings.Contains(d.stderr.String(), "warning: uplink lan2 fighting: ") }
+	for end := time.Now().Add(patience); !fighting(); {
+		for r, err := range rule.All(t.Context(), h.conn, rule.Filter{Table: 20}) {
+			if err == nil {
+				err = rule.Delete(t.Context(), h.conn, r)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no fight within %v\n%s", patience, &d.stderr)
+		}
+	}
+	d.statusSays("    lan2: repaired slowly, in a fight: ")
+	d.complete()
+	d.end(exitOK)
 }
 
 // At the end everything goes if it is asked to, and the log can be JSON.
@@ -196,12 +223,12 @@ func TestRunRemove(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if e.Msg != "ready" && (e.Uplink != "lan2" || e.Family != "inet") {
+		if strings.HasPrefix(e.Msg, "uplink") && (e.Uplink != "lan2" || e.Family != "inet") {
 			t.Errorf("an event of something else: %s", line)
 		}
 		kinds = append(kinds, e.Msg)
 	}
-	if want := []string{"uplink installed", "ready", "uplink removed"}; !slices.Equal(kinds, want) || d.stderr.String() != "" {
+	if want := []string{"uplink installed", "ready", "uplink removed", "the end: the uplinks were removed"}; !slices.Equal(kinds, want) || d.stderr.String() != "" {
 		t.Errorf("events %q, want %q\n%s", kinds, want, &d.stderr)
 	}
 }
@@ -210,10 +237,10 @@ func TestRunRemove(t *testing.T) {
 func TestRunOnce(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	h.ns.Down("eth1")
-	d := h.daemon("-once", "-wait", "50ms")
+	d := h.daemon("-once", "-wait", "1s")
 	d.ended(exitPending)
 	d.says("pending: the interface eth1 is down\n")
-	d.says("not all uplinks are complete after 50ms\n")
+	d.says("warning: not complete: lan2 inet: pending: the interface eth1 is down\n")
 	d = h.daemon("-once")
 	d.says("pending: the interface eth1 is down\n")
 	h.ns.Up("eth1")
@@ -226,81 +253,13 @@ func TestRunRefused(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan3 table 30 dev eth1 via 192.168.2.9\n")
 	before := h.state()
 	_, stderr := h.run(exitUsage, "run")
-	if want := "uplinks: uplink lan3: src: are also those of uplink lan2; nothing was changed\n"; stderr != want {
+	if want := "FILE:2: src: is missing, and so it is on line 1: both would have all addresses of eth1\n"; stderr != want {
 		t.Errorf("%q, want %q", stderr, want)
 	}
+	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	_, stderr = h.runIn(h.Context(), exitFailure, "-n", "/nowhere/at/all", "run", "lan2")
 	if !strings.Contains(stderr, "/nowhere/at/all") {
 		t.Errorf("%q", stderr)
 	}
 	h.unchanged(before)
-}
-
-// systemd hears of readiness, reloads, signs of life and the end.
-func TestRunNotify(t *testing.T) {
-	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
-	path := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	t.Setenv("WATCHDOG_USEC", "200000")
-	// hears waits for a message that begins so.
-	hears := func(text string) {
-		t.Helper()
-		l.SetReadDeadline(time.Now().Add(patience))
-		b := make([]byte, 4096)
-		for {
-			n, err := l.Read(b)
-			if err != nil {
-				t.Fatalf("%s: %v", text, err)
-			}
-			if strings.HasPrefix(string(b[:n]), text) {
-				return
-			}
-		}
-	}
-	d := h.daemon()
-	hears("READY=1")
-	hears("STATUS=1 of 1 uplinks complete, 1 repairs. Last: ready")
-	for range 3 {
-		hears("WATCHDOG=1")
-	}
-	hangUp(t)
-	hears("RELOADING=1")
-	hears("READY=1")
-	h.write(h.file, "nonsense\n")
-	hangUp(t)
-	hears("RELOADING=1")
-	hears("READY=1")
-	d.stop()
-	hears("STOPPING=1")
-	d.ended(exitOK)
-}
-
-// The variables of a service manager.
-func TestManager(t *testing.T) {
-	self := os.Getpid()
-	for _, c := range []struct {
-		usec, pid string
-		watch     time.Duration
-		look      time.Duration
-	}{
-		{"", "", 0, 0},
-		{"60000000", "", time.Minute, 15 * time.Second},
-		{"60000000", strconv.Itoa(self), time.Minute, 15 * time.Second},
-		{"60000000", strconv.Itoa(self + 1), 0, 0},
-		{"x", "", 0, 0},
-		{"3600000000", "", time.Hour, 0}, // looks are frequent enough
-		{"99999999999999999999", "", 0, 0},
-	} {
-		m := newManager(func(name string) string {
-			return map[string]string{"WATCHDOG_USEC": c.usec, "WATCHDOG_PID": c.pid}[name]
-		})
-		if m.watch != c.watch || m.lookEvery() != c.look {
-			t.Errorf("%+v: %v, a look every %v", c, m.watch, m.lookEvery())
-		}
-	}
 }

@@ -38,6 +38,9 @@ func (s *session) status() (int, error) {
 			status = exitPending
 		}
 	}
+	if s.report.Keeper, err = ask(s.netns); err != nil {
+		s.report.Warnings = append(s.report.Warnings, "who keeps the uplinks is not known: "+err.Error())
+	}
 	return status, nil
 }
 

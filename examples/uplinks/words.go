@@ -3,11 +3,13 @@ package main
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
 )
 
 // alsoWord ends the uplink's own words: selectors follow it.
@@ -92,12 +94,59 @@ var uplinkWords = iptext.Table[uplink]{
 				p.Put("unreachable")
 			}
 		}},
+	{Names: []string{"weight"},
+		Parse: func(w *iptext.Words, u *uplink) (err error) {
+			n, err := argPositive[uint16](w, "a weight", 16)
+			u.Weight = int(n)
+			return err
+		},
+		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "weight", uint32(u.Weight)) }},
+	healthWord("ping", func(w *iptext.Words, h *table.Health) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
+		func(p *iptext.Printer, h *table.Health) { putMany(p, "ping", h.Echo, netip.Addr.String) }),
+	healthWord("connect", func(w *iptext.Words, h *table.Health) error { return argMany(w, &h.TCP, argAddrPort) },
+		func(p *iptext.Printer, h *table.Health) { putMany(p, "connect", h.TCP, netip.AddrPort.String) }),
+	healthWord("every", func(w *iptext.Words, h *table.Health) error { return argTime(w, &h.Interval) },
+		func(p *iptext.Printer, h *table.Health) { putTime(p, "every", h.Interval) }),
+	healthWord("timeout", func(w *iptext.Words, h *table.Health) error { return argTime(w, &h.Timeout) },
+		func(p *iptext.Printer, h *table.Health) { putTime(p, "timeout", h.Timeout) }),
+	healthWord("failures", func(w *iptext.Words, h *table.Health) error { return argCount(w, &h.Failures) },
+		func(p *iptext.Printer, h *table.Health) { putNumber(p, "failures", uint32(h.Failures)) }),
+	healthWord("successes", func(w *iptext.Words, h *table.Health) error { return argCount(w, &h.Successes) },
+		func(p *iptext.Printer, h *table.Health) { putNumber(p, "successes", uint32(h.Successes)) }),
+	healthWord("withdraw", func(_ *iptext.Words, h *table.Health) error { h.Withdraw = true; return nil },
+		func(p *iptext.Printer, h *table.Health) {
+			if h.Withdraw {
+				p.Put("withdraw")
+			}
+		}),
 	// It is not among the words that are parsed by this table.
 	{Names: []string{alsoWord}, Print: printAlso},
 }
 
 // repeatable reports whether a word may be said more than once.
-func repeatable(word string) bool { return word == "src" || word == "to" }
+func repeatable(word string) bool {
+	return word == "src" || word == "to" || word == "ping" || word == "connect"
+}
+
+// healthWord is a word about probes.
+func healthWord(
+	name string, parse func(*iptext.Words, *table.Health) error, put func(*iptext.Printer, *table.Health),
+) iptext.Word[uplink] {
+	return iptext.Word[uplink]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, u *uplink) error {
+			if u.Health == nil {
+				u.Health = new(table.Health)
+			}
+			return parse(w, u.Health)
+		},
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Health != nil {
+				put(p, u.Health)
+			}
+		},
+	}
+}
 
 // String is the uplink as a line of the file.
 func (u uplink) String() string {
@@ -186,6 +235,36 @@ func argLearn(w *iptext.Words, f *route.Family) error {
 	return err
 }
 
+// argAddrPort takes an address and a port, as 192.0.2.1:443 or [2001:db8::1]:443.
+func argAddrPort(w *iptext.Words, a *netip.AddrPort) error {
+	s, err := w.Arg("an address with a port")
+	if err != nil {
+		return err
+	}
+	if *a, err = netip.ParseAddrPort(s); err != nil {
+		return w.Errorf("not an address with a port, such as 192.0.2.1:443 or [2001:db8::1]:443")
+	}
+	return nil
+}
+
+// argTime takes a time with its unit.
+func argTime(w *iptext.Words, d *time.Duration) error {
+	s, err := w.Arg("a time, such as 5s")
+	if err != nil {
+		return err
+	}
+	if *d, err = time.ParseDuration(s); err != nil || *d < time.Millisecond {
+		return w.Errorf("not a time, such as 5s or 500ms")
+	}
+	return nil
+}
+
+func argCount(w *iptext.Words, n *int) error {
+	v, err := argPositive[uint16](w, "a number", 16)
+	*n = int(v)
+	return err
+}
+
 func argProtocol(w *iptext.Words, p *route.Protocol) error {
 	err := iptext.ArgText(w, "a protocol", p)
 	if err == nil && *p == route.ProtoUnspec {
@@ -200,6 +279,12 @@ func putMany[T any](p *iptext.Printer, word string, all []T, text func(T) string
 			p.Put(word)
 		}
 		p.Put(text(v))
+	}
+}
+
+func putTime(p *iptext.Printer, word string, d time.Duration) {
+	if d != 0 {
+		p.Put(word, d.String())
 	}
 }
 

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// statusSays waits until a part of the status is this.
+func (d *daemon) statusSays(want string) {
+	d.Helper()
+	var stdout string
+	for end := time.Now().Add(patience); !strings.Contains(stdout, want); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			d.Fatalf("status does not say %s, but\n%s%s", want, stdout, &d.stderr)
+		}
+		var out, errs bytes.Buffer
+		run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs)
+		stdout = out.String()
+	}
+}
+
+// Status says of a run at work what it waits for, and where the two differ.
+func TestStatusKept(t *testing.T) {
+	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1\n")
+	h.ns.Down("eth1")
+	d := h.daemon()
+	d.says("ready\n")
+	kept := fmt.Sprintf("kept by process %d since ", os.Getpid())
+	d.statusSays(kept)
+	d.statusSays("\n    lan2 inet: waits: the interface eth1 is down (for ")
+	h.ns.Up("eth1")
+	d.complete()
+
+	// The file changes, and it has not been told yet.
+	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1 metric 7\nlan3 table 30 dev eth1 via 192.168.2.1\n")
+	d.statusSays("    lan1 inet: kept as another line, until the file is read again: lan1 table 10 dev eth0 via 192.168.1.1\n")
+	d.statusSays("    lan3 inet: not kept: run was not told of it, or has not read the file again\n")
+	d.statusSays("    lan2 inet: also kept, and not asked for here\n")
+	hangUp(t)
+	d.says("was read again: 2 uplinks\n")
+	d.says("ready\n")
+	d.complete()
+
+	// As JSON.
+	stdout, _ := h.run(exitOK, "-json", "status")
+	var r report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Keeper == nil {
+		t.Fatalf("%v\n%s", err, stdout)
+	}
+	k := r.Keeper
+	if k.PID != os.Getpid() || k.File != "FILE" || time.Since(k.Since) > time.Hour || len(k.Uplinks) != 2 || k.Repairs == 0 {
+		t.Errorf("keeper %+v", k)
+	}
+	if u := k.Uplinks[1]; u.Name != "lan3" || u.Family != "inet" || u.State != keptInstalled || u.Config != r.Uplinks[1].Config {
+		t.Errorf("lan3 is kept as %+v", u)
+	}
+
+	// down would be undone.
+	_, stderr := h.run(exitOK, "down")
+	if want := fmt.Sprintf("uplinks: warning: process %d maintains uplinks, ", os.Getpid()); !strings.HasPrefix(stderr, want) {
+		t.Errorf("down says %q", stderr)
+	}
+	d.complete()
+	d.end(exitOK)
+	stdout, _ = h.run(exitOK, "status")
+	if !strings.HasSuffix(stdout, notKept+"\n") {
+		t.Errorf("after the end status is\n%s", stdout)
+	}
+}
+
+// There is one for a network namespace.
+func TestRunTwice(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	d := h.daemon()
+	d.says("ready\n")
+	_, stderr := h.run(exitFailure, "run")
+	if want := fmt.Sprintf("uplinks: process %d maintains the uplinks of this network namespace already\n", os.Getpid()); stderr != want {
+		t.Errorf("%q, want %q", stderr, want)
+	}
+	h.run(exitOK, "run", "-once") // which does not stay
+	other := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n").daemon()
+	other.says("ready\n")
+	other.end(exitOK)
+	d.end(exitOK)
+	h.daemon().says("ready\n")
+}
+
+// Someone else may have taken the socket's name. He is not believed, and does not keep
+// the uplinks from being kept.
+func TestStranger(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	l, err := h.listenAs(65534)
+	if errors.Is(err, syscall.EINVAL) {
+		t.Skip("this user namespace has no user but one, and so no stranger")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	want := fmt.Sprintf("process %d of user 65534 has the socket @policyroute/uplinks, and is not believed", os.Getpid())
+	stdout, stderr := h.run(exitPending, "status")
+	if stderr != "uplinks: warning: who keeps the uplinks is not known: "+want+"\n" || strings.Contains(stdout, "kept by") {
+		t.Errorf("status says\n%s%s", stdout, stderr)
+	}
+	d := h.daemon()
+	d.says("warning: " + want + ": status cannot ask this process\n")
+	d.says("ready\n")
+	d.end(exitOK)
+}
+
+// listenAs takes the socket's name as another user.
+func (h *host) listenAs(uid int) (l net.Listener, err error) {
+	setuid := func(uid int) error { // of this thread alone
+		const keep = ^uintptr(0)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	err = h.ns.Do(func() error {
+		euid := os.Geteuid()
+		if err := setuid(uid); err != nil {
+			return err
+		}
+		var listenErr error
+		l, listenErr = net.Listen("unix", controlName)
+		return errors.Join(listenErr, setuid(euid))
+	})
+	return l, err
+}
+
+// One that does not answer is reported, and the rest of the status is there.
+func TestNoAnswer(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	l, err := h.listenAs(os.Geteuid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "{")
+			c.Close()
+		}
+	}()
+	stdout, stderr := h.run(exitPending, "status")
+	if want := fmt.Sprintf("process %d does not say how things stand: unexpected EOF\n", os.Getpid()); !strings.HasSuffix(stderr, want) {
+		t.Errorf("%q, want %q", stderr, want)
+	}
+	if !strings.Contains(stdout, "absent") || strings.Contains(stdout, "kept by") {
+		t.Errorf("status\n%s", stdout)
+	}
+	h.run(exitFailure, "run")
+}
+
+// Probes are told in the log and by status, and what is withdrawn comes back.
+func TestRunHealth(t *testing.T) {
+	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1 weight 1\n"+
+		"lan2 table 20 dev eth1 via 192.168.2.1 weight 1 connect 192.0.2.1:443 every 20ms failures 2 successes 1 withdraw also dport 25\n")
+	h.net.Addr("g2", "192.168.2.1/24")
+	h.net.Addr("lo", "192.0.2.1/32")
+	serve := func() net.Listener {
+		l, err := h.net.Listen("tcp", "192.0.2.1:443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := serve()
+	d := h.daemon()
+	d.says("uplink lan2 IPv4 healthy\n")
+	if got := h.wayOut(query("", 25)); got != "eth1 192.168.2.1" {
+		t.Errorf("mail leaves by %s", got)
+	}
+	l.Close()
+	d.says("warning: uplink lan2 IPv4 unhealthy: ")
+	d.says("uplink lan2 IPv4 repaired: the health of an uplink changed: ip rule del from all dport 25 lookup lan2 ")
+	d.statusSays("    lan2 inet: unhealthy\n")
+	if got := h.wayOut(query("", 25)); got != "eth0 192.168.1.1" {
+		t.Errorf("mail of an unhealthy uplink leaves by %s", got)
+	}
+	l = serve()
+	defer l.Close()
+	d.says("uplink lan2 IPv4 healthy\n")
+	d.complete()
+	d.statusSays("    lan2 inet: healthy\n")
+	d.end(exitOK)
+}

@@ -1,0 +1,253 @@
+package main
+
+// help is in the manner of a manual page. A line at the left begins a section.
+const help = `NAME
+    uplinks - several providers on one host
+
+SYNOPSIS
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
+            [-v] [-once [-wait TIME] | -remove] run [NAME...]
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
+    uplinks help [COMMAND | file | options | service | exit | json | examples]
+
+DESCRIPTION
+    An uplink is an interface, its gateway, a table of routes by them, and a rule
+    for each of its addresses, so that packets from that address leave by that
+    uplink. The table main, and with it what this host sends from an address
+    that is not yet chosen, stays as it is. With NAMEs, a command is about those
+    uplinks only.
+
+    plan    Prints the ip(8) commands that up amounts to, and changes nothing.
+    up      Makes the kernel's state what the file says: all uplinks or, on a
+            failure, none. What is there already is left alone; what differs is
+            changed; what is too much in the tables, and has the uplinks'
+            protocol, is deleted. The packets of an address change over in one
+            step, and none goes astray meanwhile: that is what the rules goto
+            and nop in a plan are for, which are gone at the end. Prints what it
+            did, if anything. A name that cannot be written to rt_tables is a
+            warning.
+    down    Removes the rules and routes of the uplinks, and nothing of others,
+            and the names from rt_tables that up wrote.
+    run     Does what up does, uplink by uplink, and stays to keep it so. See SERVICE.
+    status  Prints a line for each uplink: complete, absent, or incomplete with
+            what is missing, changed or extra. That is what the kernel has. Below it
+            stands whether a run keeps the uplinks and, as that process says itself,
+            what each of them waits for.
+    check   Prints what is wrong with the uplinks, and what on the host around
+            them will hurt, each with what cures it: an interface that is down, a
+            source that is gone, a gateway that does not answer, rules out of
+            order, a LAN that packets would reach by the gateway, strict reverse
+            path filters, UDP servers that answer by another uplink, programs
+            that delete rules of others. Nothing is sent, and nothing changed.
+    recover Cleans up after a command that was killed in the middle. What packets
+            do stays as it is. up and down begin with it if they have to.
+
+    Reading needs no privilege. up, down, run and recover need root or CAP_NET_ADMIN, and
+    wait for each other.
+
+    down finds an uplink by its line. Of a line that is deleted, "uplinks -prune up"
+    removes what is installed. A default route that uplinks share goes with down.
+
+OPTIONS
+    -n NETNS   Work in this network namespace: a name that "ip netns" gave, or a
+               path, such as /proc/PID/ns/net. Needs CAP_SYS_ADMIN.
+    -f FILE    Read this file instead of /etc/uplinks.conf.
+    -etc DIR   rt_tables is in this directory instead of /etc/iproute2.
+    -json      Print a JSON object instead of text; see JSON below.
+    -prune     plan, up: also remove uplinks that the file does not have: all that
+               is there of the file's protocols, which as a rule is 210. With the
+               rest it is all or nothing.
+
+    -once      run: end as soon as all uplinks are complete, for scripts at boot. What can
+               be installed is, whatever the others wait for.
+    -wait TIME run -once: or after this time, such as 90s. Without: 30s. The log then
+               says what is missing, and the exit status is 3.
+    -remove    run: remove the uplinks at the end.
+    -v         run: the log also has the commands by which an uplink was installed.
+
+FILE
+    A line is an uplink: a name, which is also that of the table, and then words
+    of ip(8) in any order. # begins a comment; blank lines do not count. Both
+    families of one uplink are two lines with the same name.
+
+    dev NAME         The interface. Required.
+    via ADDRESS      The gateway. Without one, all destinations are on the link.
+    learn FAMILY     The gateway is learned, for inet or inet6: it is that of the
+                     default route in table main by the interface, which a DHCP
+                     client or the routers' advertisements put there. run follows
+                     it; when that route goes, the last gateway is kept.
+    onlink           The gateway is on the link although no subnet has it.
+    table NUMBER     The table. May be left out where another line of the same
+                     name has it. Without any: the one that rt_tables has for
+                     the name, or a free one.
+    src ADDRESS...   The sources. Without src: all global addresses of the
+                     interface, of the gateway's family.
+    to PREFIX...     More destinations behind the gateway.
+    pref NUMBER      The priority of the rules. Without: a free one before main.
+    metric NUMBER    The metric of the routes.
+    proto PROTOCOL   The mark of what is ours. Without: 210.
+    main-first       What table main has a route for other than the default one
+                     goes by that: other networks of this host, and routes that
+                     the administrator has set.
+    unreachable      While the link is down, packets from the sources go nowhere,
+                     instead of by another way.
+    weight NUMBER    The uplink's share of a default route in table main, over all
+                     uplinks that have a weight. run only.
+    ping ADDRESS...  run finds out whether the uplink leads anywhere: these addresses
+                     are asked by ICMP echo, from an address of the uplink. One answer
+                     will do. net.ipv4.ping_group_range has to allow it.
+    connect ADDRESS:PORT...
+                     The same by TCP connections.
+    every TIME       The time from one probe to the next. Without: 5s.
+    timeout TIME     How long a probe may take. Without: every, but 2s at most.
+    failures NUMBER  After so many in a row the uplink is unhealthy. Without: 3.
+    successes NUMBER After so many it is healthy again. Without: 2.
+    withdraw         While it is unhealthy, its share of the default route, and what
+                     also says, are taken away. Without, the log says so, and no more.
+    also SELECTORS   Other traffic that takes the uplink, in the words of
+                     ip-rule(8), where main has no nearer way for it than its
+                     default route. It ends at the next also or at the end of the
+                     line, so it comes after all other words.
+
+    The line "default [table NUMBER] [metric NUMBER]" says where the shared default
+    route stands. Without: in table main, with metric 50, which is before the default
+    routes that a DHCP client puts there.
+
+SERVICE
+    run installs the uplinks, and keeps them as they are declared: it brings back what
+    the kernel deletes with a link that goes down or an address that goes, follows
+    addresses and gateways that change, and puts back what others delete. What cannot
+    be yet is pending, and does not hold up the others.
+
+    SIGHUP   It reads the file again, changes what differs, and removes the uplinks
+             whose lines are gone. With a faulty file all stays as it is, and the log
+             says the line and the word. The shared default, and the command line, are
+             taken over only by another start.
+    SIGTERM  It ends, and so by SIGINT. The uplinks stay as they are or, with -remove,
+             go. A second one does not wait.
+    SIGKILL  The uplinks stay as they are. The next run, up or down cleans up what was
+             in the middle of a change.
+
+    There is one run for a network namespace: a second one refuses to begin. It answers
+    status on the abstract socket ` + controlName + `.
+
+    Under systemd it is a service of Type=notify: it says when all uplinks have been
+    looked at, when it reads the file again and when it ends, and shows in "systemctl
+    status" how many are complete. With WatchdogSec it gives signs of life, but only
+    while it looks at the uplinks. uplinks-run.service is such a unit; uplinks.service
+    runs up once instead.
+
+    The log has a line for each event, on standard error. With -json it is one object a
+    line, on standard output. The events:
+
+    installed    All of the uplink is there.
+    pending      It waits for an interface, an address or a gateway. Its rules stay,
+                 and are kept: with unreachable, its packets go nowhere meanwhile.
+    repaired     Something was not as it should be; with the reason, and the commands
+                 that ip(8) would have needed.
+    failed       The kernel refused, or something of others is in the way. It is tried
+                 again, every ten seconds at least.
+    events lost  More happened than could be listened to; all was looked at again.
+    fighting     Someone keeps undoing the uplinks. Repairs are slow from now on: stop
+                 whoever it is, see NOTES.
+    calm         Nobody does any more.
+    healthy      The probes succeed.
+    unhealthy    They fail, or cannot be made; with why.
+    removed      The uplink was removed.
+    ready        All uplinks have been looked at once, after the start or SIGHUP.
+
+EXIT STATUS
+    0  Done; plan: nothing to do; status, run -once: all uplinks are complete;
+       check: nothing but notes; run: it was ended by a signal.
+    1  A failure, of which standard error says the uplink, the step, the kernel's
+       words, and what is left, which as a rule is nothing.
+       run: it could not begin, or not remove the uplinks at the end.
+    2  A fault of the command line or of the file. All faulty lines are reported.
+    3  plan: there is something to do; status, run -once: an uplink is not complete;
+       check: there is a warning or a fault.
+
+JSON
+    An object with these fields; one without a value is left out.
+
+    command    The command.
+    uplinks    For each line of the file, an object:
+        name, table, family (inet, inet6, any), dev, via
+        sources    those of the line; status: also those that the interface has
+        config     the line in its normal form
+        steps      plan: what up would do; up, down: what was done; each an ip
+                   command. Of several uplinks, plan without -json has the order.
+        state      status: complete, incomplete or absent
+        missing    status: routes and rules that are not there
+        changed    status: objects with the route that is, and is wanted
+        extra      status: what of ours there is too much
+        problem    status: why up would fail
+        unnamed    status: true if rt_tables has not the name
+    findings   check: for each, an object:
+        code       what kind of thing it is; codes do not change
+        severity   note, warning or fault
+        uplink     whose it is; left out: the host's
+        object     the route, rule, interface, address or program
+        text       what is wrong, in a sentence
+        cure       the command or the setting that cures it
+    others     What was done about uplinks that the file does not have: objects
+               with name and steps. What recover does has the name (left over).
+    keeper     status: the run that keeps the uplinks; left out: there is none:
+        pid, since, file
+        uplinks    for each of its lines: name, family, config, state (starting,
+                   installed, pending or failed), reason, health, and since
+        default    the same for the default route that is shared, by family
+        fighting   who undoes its work at the moment, by the names of the uplinks
+        repairs, failures, lost
+                   how often it repaired, failed, and lost events of the kernel
+    warnings   What is also on standard error.
+    error      Why the command failed, as on standard error.
+    left       Steps that were done, and could not be undone.
+
+EXAMPLES
+    A VPN server that clients reach by either of two providers. Each answer
+    leaves by the provider that the question came from. A server that listens on
+    all addresses at once, on UDP, has to be told to answer from the address
+    that was asked, or be one process for each address.
+
+        lan1 table 10 dev eth0 via 192.168.1.1
+        lan2 table 20 dev eth1 via 192.168.2.1
+        lan2          dev eth1 via 2001:db8:2::1
+
+    Mail leaves by the second provider, whose address has a good name, and web
+    traffic by the first. Neither is about sockets that are bound to an address.
+
+        lan1 table 10 dev eth0 via 192.168.1.1 also ipproto tcp dport 80 also ipproto tcp dport 443
+        lan2 table 20 dev eth1 via 192.168.2.1 also ipproto tcp dport 25
+
+    Addresses and gateways come by DHCP, and over IPv6 by advertisements. Packets
+    from an address never leave by the wrong provider, also while a cable is out.
+
+        lan1 table 10 dev eth0 learn inet  unreachable
+        lan2 table 20 dev eth1 learn inet  unreachable
+        lan2          dev eth1 learn inet6 unreachable
+
+    Everything else is shared out, three to one, over those that lead anywhere.
+
+        lan1 table 10 dev eth0 via 192.168.1.1 weight 3 ping 192.0.2.1 192.0.2.2 withdraw
+        lan2 table 20 dev eth1 via 192.168.2.1 weight 1 ping 192.0.2.1 192.0.2.2 withdraw
+
+    The folder conf, beside the source of this program, has these as files.
+
+    What would change, the change, and a check of it:
+
+        uplinks plan
+        uplinks up
+        uplinks status
+        uplinks check
+
+NOTES
+    systemd-networkd deletes rules of others when it starts, unless its
+    networkd.conf has ManageForeignRoutingPolicyRules=no. When a link goes down
+    the kernel deletes its IPv4 routes from every table: run brings them back by
+    itself, and without it, run up again when it is back.
+
+SEE ALSO
+    ip-rule(8), ip-route(8)
+`

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+)
+
+// sharedWord begins the line about the default route that uplinks share.
+const sharedWord = "default"
+
+// sharedName is what events call the shared default.
+const sharedName = "(default)"
+
+// sharedWords are the words of that line.
+var sharedWords = iptext.Table[table.SharedDefault]{
+	{Names: []string{"table"}, Parse: func(w *iptext.Words, d *table.SharedDefault) (err error) {
+		d.Table, err = argTable(w)
+		return err
+	}},
+	{Names: []string{"metric"}, Parse: func(w *iptext.Words, d *table.SharedDefault) (err error) {
+		d.Metric, err = argPositive[uint32](w, "a metric", 32)
+		return err
+	}},
+}
+
+// parseShared reads the line about the shared default, which is the n-th.
+func (c *config) parseShared(n int, words []string) error {
+	where := c.where(n)
+	if c.shared != nil {
+		return fmt.Errorf("%s: %s: said on line %d already", where, sharedWord, c.sharedLine)
+	}
+	c.shared, c.sharedLine = new(table.SharedDefault), n
+	w := iptext.Split(where, strings.Join(words, " "))
+	w.Take()
+	for w.More() {
+		if err := sharedWords.Parse(w, c.shared, "a word of the line "+sharedWord); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// share finds out whether uplinks share a default route, and checks it.
+func (c *config) share() error {
+	for i := range c.uplinks {
+		u := &c.uplinks[i]
+		switch {
+		case u.Weight == 0:
+		case c.shared == nil:
+			c.shared, c.sharedLine = &table.SharedDefault{Protocol: u.Protocol}, u.line
+		case c.shared.Protocol == 0:
+			c.shared.Protocol = u.Protocol
+		}
+	}
+	if c.shared == nil {
+		return nil
+	}
+	if id := c.shared.Table; id == rttables.Compat || id == rttables.Local {
+		return fmt.Errorf("%s: %s: %d is a table of the system", c.where(c.sharedLine), sharedWord, uint32(id))
+	}
+	weight := 0
+	for _, u := range c.uplinks {
+		if u.Table != 0 && u.Table == c.shared.Table {
+			return fmt.Errorf("%s: table: %d is also that of the shared default", c.where(u.line), uint32(u.Table))
+		}
+		if cmp.Or(u.Protocol, table.Protocol) != cmp.Or(c.shared.Protocol, table.Protocol) {
+			return fmt.Errorf("%s: proto: the uplinks share a default route, and need the same", c.where(u.line))
+		}
+		weight += u.Weight
+	}
+	if weight == 0 {
+		return fmt.Errorf("%s: %s: no uplink has a weight to share it by", c.where(c.sharedLine), sharedWord)
+	}
+	return nil
+}
+
+// mayBecome reports why a file cannot take the place of c while it is kept.
+func (c *config) mayBecome(next *config) error {
+	line := next.sharedLine
+	switch {
+	case c.shared == nil && next.shared == nil:
+		return nil
+	case next.shared == nil:
+		return fmt.Errorf("%s: weight: the shared default goes only when run is started again", next.name)
+	case c.shared == nil || *c.shared != *next.shared:
+		return fmt.Errorf("%s: %s: the shared default changes only when run is started again", next.where(line), sharedWord)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// monotonic is the time of CLOCK_MONOTONIC.
+func monotonic() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // it cannot fail
+	return time.Duration(t.Nano())
+}
+
+// isStream reports whether f is the stream of the journal that JOURNAL_STREAM names by
+// device and inode. The variable is inherited, by programs whose output goes elsewhere
+// as well.
+func isStream(f *os.File, name string) bool {
+	fi, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && name == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// inNetns calls do in the network namespace at a path. Sockets that it opens belong
+// there.
+func inNetns(path string, do func() error) error {
+	if path == "" {
+		return do()
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("network namespace: %w", err)
+	}
+	defer f.Close()
+	done := make(chan error)
+	go func() {
+		// The thread is not let go, so that it ends with the goroutine.
+		runtime.LockOSThread()
+		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- &enterError{path, err}
+			return
+		}
+		done <- do()
+	}()
+	return <-done
+}
+
+// peer is who has the other end of a connection, or listened for it.
+func peer(c *net.UnixConn) (pid, uid int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, 0, err
+	}
+	var cred *unix.Ucred
+	if e := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); e != nil {
+		return 0, 0, e
+	}
+	if err != nil {
+		return 0, 0, os.NewSyscallError("getsockopt SO_PEERCRED", err)
+	}
+	return int(cred.Pid), int(cred.Uid), nil
+}
