@@ -18,7 +18,7 @@ var unitOptions = map[string]map[string]string{
 		"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes",
 		"PrivateDevices": "yes", "ProtectClock": "yes", "ProtectControlGroups": "yes", "ProtectHostname": "yes",
 		"ProtectKernelLogs": "yes", "ProtectKernelModules": "yes", "ProtectKernelTunables": "yes",
-		"ProtectProc": "invisible", "LockPersonality": "yes", "MemoryDenyWriteExecute": "yes",
+		"LockPersonality": "yes", "MemoryDenyWriteExecute": "yes",
 		"RestrictNamespaces": "yes", "RestrictRealtime": "yes", "RestrictSUIDSGID": "yes",
 		"SystemCallArchitectures": "native", "SystemCallFilter": "@system-service", "UMask": "0022",
 	},
@@ -29,9 +29,11 @@ var unitOptions = map[string]map[string]string{
 var (
 	onceOptions = map[string]string{
 		"Wants": "network-online.target", "After": "network-online.target",
-		"Type": "oneshot", "RemainAfterExit": "yes", "ExecStop": "/",
+		"Type": "oneshot", "RemainAfterExit": "yes", "ExecStop": "/", "ProtectProc": "invisible",
 	}
-	runOptions = map[string]string{"Type": "notify", "WatchdogSec": "60"}
+	runOptions = map[string]string{
+		"Conflicts": "uplinks.service", "Type": "notify", "WatchdogSec": "60", "ProtectProc": "default",
+	}
 )
 
 func TestService(t *testing.T) {
@@ -44,8 +46,8 @@ func TestService(t *testing.T) {
 	if got := run["ExecReload"]; got != "/bin/kill -HUP $MAINPID" {
 		t.Errorf("ExecReload=%s", got)
 	}
-	if got := run["RestrictAddressFamilies"]; got != "AF_NETLINK AF_UNIX" {
-		t.Errorf("RestrictAddressFamilies=%s: it cannot tell systemd that it is ready", got)
+	if got := run["RestrictAddressFamilies"]; got != "AF_NETLINK AF_UNIX AF_INET AF_INET6" {
+		t.Errorf("RestrictAddressFamilies=%s: it has to tell systemd that it is ready, and to probe", got)
 	}
 }
 

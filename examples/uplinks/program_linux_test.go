@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A program is the built program at work in a host's namespace.
+type program struct {
+	*host
+	path string
+	cmd  *exec.Cmd
+	log  *log
+}
+
+// build builds the program.
+func (h *host) build() *program {
+	h.Helper()
+	p := &program{host: h, path: filepath.Join(h.TempDir(), "uplinks")}
+	if out, err := exec.Command("go", "build", "-o", p.path, ".").CombinedOutput(); err != nil {
+		h.Fatalf("go build: %v\n%s", err, out)
+	}
+	return p
+}
+
+func (p *program) command(args ...string) *exec.Cmd {
+	return exec.Command(p.path, append([]string{"-f", p.file, "-etc", p.etc}, args...)...)
+}
+
+// start starts it with run.
+func (p *program) start(args ...string) {
+	p.Helper()
+	p.log = new(log)
+	p.cmd = p.command(append([]string{"run"}, args...)...)
+	p.cmd.Stderr = p.log
+	if err := p.ns.Do(p.cmd.Start); err != nil {
+		p.Fatal(err)
+	}
+	cmd := p.cmd
+	p.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
+}
+
+// signal sends a signal to it.
+func (p *program) signal(s syscall.Signal) {
+	p.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// ends waits until it ends.
+func (p *program) ends(want string) {
+	p.Helper()
+	p.cmd.Wait()
+	if got := p.cmd.ProcessState.String(); got != want {
+		p.Errorf("it ended with %s, want %s\n%s", got, want, p.log)
+	}
+}
+
+// do runs another command of it, and checks the exit status.
+func (p *program) do(status int, args ...string) string {
+	p.Helper()
+	var out bytes.Buffer
+	cmd := p.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p.ns.Do(cmd.Run)
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		p.Errorf("uplinks %s: exit %d, want %d\n%s", strings.Join(args, " "), got, status, &out)
+	}
+	return strings.ReplaceAll(out.String(), p.file, "FILE")
+}
+
+// says waits for a line of the log that is text, behind its time, and forgets those up
+// to it. An ellipsis stands for anything: on a busy machine, what happened before may be
+// a reason as well.
+func (p *program) says(text string) {
+	p.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if p.log.forget(text, p.file) {
+			return
+		}
+		if time.Now().After(end) {
+			p.Fatalf("the log does not say, within %v:\n%s\nbut:\n%s", patience, text, p.log)
+		}
+	}
+}
+
+// forget forgets the lines up to one, if it is there.
+func (l *log) forget(text, file string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(text), "…", ".*") + "$")
+	for line := range strings.Lines(l.b.String()) {
+		n += len(line)
+		at, said, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if _, err := time.Parse(time.RFC3339, at); !ok || err != nil {
+			continue
+		}
+		if want.MatchString(strings.ReplaceAll(said, file, "FILE")) {
+			l.b.Next(n)
+			return true
+		}
+	}
+	return false
+}
+
+// until waits until status finds everything complete.
+func (p *program) complete() {
+	p.Helper()
+	var out string
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		cmd := p.command("status")
+		b := new(bytes.Buffer)
+		cmd.Stdout, cmd.Stderr = b, b
+		if p.ns.Do(cmd.Run) == nil {
+			return
+		}
+		out = b.String()
+	}
+	p.Fatalf("it does not heal:\n%s\n%s", out, p.log)
+}
+
+// ip is ip(8) in the host's namespace, where there is one; else the same by other means.
+func (p *program) ip(words string, otherwise func()) {
+	p.Helper()
+	if _, err := exec.LookPath("ip"); err != nil {
+		otherwise()
+		return
+	}
+	if _, err := p.ns.Run("", "ip", strings.Fields(words)...); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *program) ipAddr(verb, dev, prefix string) {
+	p.Helper()
+	p.ip("addr "+verb+" "+prefix+" dev "+dev, func() {
+		map[string]func(string, ...string){"add": p.ns.Addr, "del": p.ns.DelAddr}[verb](dev, prefix)
+	})
+}
+
+func (p *program) ipRoute(verb, words string) {
+	p.Helper()
+	p.ip("route "+verb+" "+words, func() { p.route(verb, words) })
+}
+
+func (p *program) ipRule(verb, words string) {
+	p.Helper()
+	p.ip("rule "+verb+" "+words, func() { p.rule(verb, words) })
+}
+
+func (p *program) ipLink(dev, state string) {
+	p.Helper()
+	p.ip("link set "+dev+" "+state, func() {
+		map[string]func(string){"up": p.ns.Up, "down": p.ns.Down}[state](dev)
+	})
+}
+
+// leave checks by which way packets from a source leave.
+func (p *program) leave(source, want string) {
+	p.Helper()
+	if got := p.wayOut(query(source, 0)); got != want {
+		p.Errorf("packets from %s leave by %s, want %s", source, got, want)
+	}
+}
