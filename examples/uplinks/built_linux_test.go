@@ -184,7 +184,7 @@ func (p *program) kill() {
 		p.Errorf("status without it:\n%s", status)
 	}
 	p.start()
-	p.says("uplink lan1 IPv4 installed: added 1 rule")
+	p.says("uplink lan1 IPv4 installed: added …1 rule")
 	p.says("ready")
 	p.complete()
 	p.leave("192.168.1.77", "eth0 192.168.1.9")
