@@ -30,7 +30,7 @@ type job struct {
 	Recover  bool
 	Lonely   bool // do not wait for others
 	Readline bool // wait for a line on standard input first
-	Maintain []table.MaintainedUplink
+	Maintain []declared
 }
 
 // jobVariable has the job of a child process.

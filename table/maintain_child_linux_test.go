@@ -19,18 +19,26 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
+// A declared is a MaintainedUplink as JSON, without functions.
+type declared struct {
+	Uplink table.SourceRoutedUplink
+	Learn  route.Family
+}
+
 // maintainJob is the child process that maintains uplinks. It logs to standard
 // error, says "ready" on standard output, and ends with its parent.
-func maintainJob(c func() (route.Conn, error), uplinks []table.MaintainedUplink) error {
+func maintainJob(c func() (route.Conn, error), all []declared) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	for _, u := range uplinks {
-		for i := range u.Also {
-			u.Also[i].Table = 0 // as text a rule has one
+	var uplinks []table.MaintainedUplink
+	for _, d := range all {
+		for i := range d.Uplink.Also {
+			d.Uplink.Also[i].Table = 0 // as text a rule has one
 		}
+		uplinks = append(uplinks, table.MaintainedUplink{SourceRoutedUplink: d.Uplink, Learn: d.Learn})
 	}
 	return table.Maintain(ctx, c, &table.MaintainConfig{
 		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
@@ -53,12 +61,14 @@ type process struct {
 // start starts a child that maintains uplinks, and waits until it is ready.
 func (n *network) start(uplinks []table.MaintainedUplink) *process {
 	n.t.Helper()
+	var all []declared
 	for _, u := range uplinks {
 		for i := range u.Also {
 			u.Also[i].Action, u.Also[i].Table = rule.ActionLookup, u.Table
 		}
+		all = append(all, declared{u.SourceRoutedUplink, u.Learn})
 	}
-	p := &process{t: n.t, cmd: n.child(job{Maintain: uplinks}), log: new(tail)}
+	p := &process{t: n.t, cmd: n.child(job{Maintain: all}), log: new(tail)}
 	p.cmd.Stderr = p.log
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
