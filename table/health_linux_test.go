@@ -105,6 +105,7 @@ func (n *network) alsoMarked(f family) table.SourceRoutedUplink {
 // The way behind the gateway fails: after some probes the traffic of Also moves to
 // the other uplink, what has the uplink's address stays, and all comes back.
 func TestHealthWithdraw(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		cut, mend := n.breakable(f)
 		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
@@ -175,6 +176,7 @@ func TestHealthWithdraw(t *testing.T) {
 
 // Probes that fail now and then, but not often enough in a row, change nothing.
 func TestHealthFlaps(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	var mu sync.Mutex
 	var pattern string
@@ -225,6 +227,7 @@ func TestHealthFlaps(t *testing.T) {
 
 // An uplink that is pending is not probed. Its health outlasts that, and an update.
 func TestHealthPendingAndUpdate(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	cut, _ := n.breakable(ip4)
 	serve(t, n.net, "tcp4", net.JoinHostPort(ip4.client, "80"))

@@ -25,6 +25,7 @@ import (
 // Echo requests take a group that the kernel allows, and a new namespace allows none.
 // They say nothing of the uplink then.
 func TestHealthEcho(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		cut, mend := n.breakable(f)
 		h := table.Health{Echo: []netip.Addr{netip.MustParseAddr(f.client)}, Withdraw: true}
@@ -63,6 +64,7 @@ func TestHealthEcho(t *testing.T) {
 // A probe ends with its timeout, whatever it does, and holds up nothing else. Nothing
 // is left when Maintain has returned but what does not return.
 func TestHealthProbeBlocks(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	goroutines := runtime.NumGoroutine()
 	patient := table.Health{Probe: func(ctx context.Context, _ netip.Addr, _ table.DialFunc) error {

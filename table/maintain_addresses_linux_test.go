@@ -13,6 +13,7 @@ import (
 // The kernel takes the IPv6 address away with the link. When it is back, so are
 // routes and rules, once duplicate address detection is over.
 func TestMaintainAddressIsBack(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	u := n.uplink2(ip6)
 	u.Unreachable = true

@@ -91,6 +91,7 @@ func (n *network) counts(id rttables.ID) int { return strings.Count(n.ours(id), 
 
 // Someone deletes a hundred times a second: repairs are bounded, and reported.
 func TestMaintainFight(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	k := n.maintain(table.MaintainConfig{Rate: 2}, maintained(n.uplink2(ip4))...)
 	foreign := n.dial(n.server)

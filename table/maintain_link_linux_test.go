@@ -12,6 +12,7 @@ import (
 // The link goes down and comes up: while it is down nothing leaves by the other
 // uplink, and then the table is whole again.
 func TestMaintainLink(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", "1")
 		u := n.uplink2(f)

@@ -93,6 +93,7 @@ func TestMaintainChosenTable(t *testing.T) {
 // An address of which duplicate address detection fails is not used, and the uplink
 // says so.
 func TestMaintainDuplicate(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	const taken = "2001:db8:2::7"
 	n.net.Addr("g2", taken+"/64")

@@ -182,6 +182,7 @@ func TestMaintainLeavesNothing(t *testing.T) {
 // what happened meanwhile is repaired. Until then updates are taken, and the end is
 // the end.
 func TestMaintainDialsAgain(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	nothing := n.snapshot()
 	d := &dialer{n: n}

@@ -82,6 +82,7 @@ func TestMaintainUpdateClosed(t *testing.T) {
 // Whatever an update changes, there is what an Install of it would make, and
 // nothing else; and no packet of a source that stays leaves by the other uplink. Updates may come one after the other.
 func TestMaintainUpdates(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		nothing := n.snapshot()
 		plainly := func(change func(u *table.SourceRoutedUplink)) table.SourceRoutedUplink {

@@ -117,6 +117,7 @@ func withdrawing(h table.Health) table.Health {
 
 // Flows are shared by weight over the uplinks that are healthy and complete.
 func TestSharedDefault(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.hashPorts()
 		cut, mend := n.breakable(f)
@@ -193,6 +194,7 @@ func TestSharedDefault(t *testing.T) {
 
 // When all are unhealthy, the last one stays, as long as it can be used.
 func TestSharedDefaultAllUnhealthy(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.hashPorts()
 		cut, mend := n.breakable(f)
@@ -269,6 +271,7 @@ func TestSharedDefaultSameGateway(t *testing.T) {
 // While the route is replaced, by one of one next hop or of several, no packet is
 // without a way. The control, delete and add, loses some.
 func TestSharedDefaultIsReplaced(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.withoutDefault(f)
 		update := make(chan []table.MaintainedUplink)

@@ -88,6 +88,7 @@ func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update fu
 // Whatever happens in whatever order, the shared default is what it should be, and
 // so is what is withdrawn.
 func TestSharedDefaultRandom(t *testing.T) {
+	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
