@@ -160,18 +160,7 @@
 //   - To know sources of which nothing is left. If all rules of an address are deleted
 //     while Maintain does not run and the address is away, it starts anew when the
 //     address is back.
-//   - That a gateway leads anywhere. It is installed as long as the link is up.
-//
-// # Looking at a host
-//
-// [TakeSnapshot] reads all rules and routes as they are at one moment, which a
-// listing does not. A [Snapshot] is compared with another one by Equal, and
-// printed as the commands of ip(8) that would make it; [Diff] of two is the
-// commands that lead from one to the other.
-//
-// [Check] says whether uplinks are as they should be, and what around them will
-// hurt: other programs, filters, servers, the order of rules. Each [Finding] has
-// a code that does not change, and says what cures it.
+//   - That a gateway leads anywhere, unless it is asked to find out: see below.
 //
 // # Health and a shared default
 //
@@ -193,4 +182,15 @@
 //	err := table.Maintain(ctx, nil, &config,
 //		table.MaintainedUplink{SourceRoutedUplink: fibre, Health: health, Weight: 3},
 //		table.MaintainedUplink{SourceRoutedUplink: cable, Health: health, Weight: 1})
+//
+// # Looking at a host
+//
+// [TakeSnapshot] reads all rules and routes as they are at one moment, which a
+// listing does not. A [Snapshot] is compared with another one by Equal, and
+// printed as the commands of ip(8) that would make it; [Diff] of two is the
+// commands that lead from one to the other.
+//
+// [Check] says whether uplinks are as they should be, and what around them will
+// hurt: other programs, filters, servers, the order of rules. Each [Finding] has
+// a code that does not change, and says what cures it.
 package table
