@@ -136,7 +136,7 @@ func (p *prioritizer) also(w *wanted, f route.Family) ([]rule.Rule, error) {
 				next++
 			}
 		default:
-			p.place(w, pair, next)
+			p.place(pair, next)
 		}
 		for _, r := range pair {
 			if err := p.claim(w, r); err != nil {
@@ -151,7 +151,7 @@ func (p *prioritizer) also(w *wanted, f route.Family) ([]rule.Rule, error) {
 
 // place finds priorities for a rule of Also and the one before it, if there is
 // one: from begin on, unless they are installed.
-func (p *prioritizer) place(w *wanted, pair []rule.Rule, begin uint32) {
+func (p *prioritizer) place(pair []rule.Rule, begin uint32) {
 	unused := func(from uint32) uint32 {
 		for p.taken[from] {
 			from++
@@ -160,7 +160,9 @@ func (p *prioritizer) place(w *wanted, pair []rule.Rule, begin uint32) {
 	}
 	r := &pair[len(pair)-1]
 	have, installed := p.find(*r)
-	if installed = installed && p.between(have); installed {
+	// One that stands among the rules from sources, where a given priority had put
+	// it, makes way.
+	if installed = installed && p.between(have) && have >= begin; installed {
 		r.Priority = rule.Pref(have)
 	}
 	if len(pair) == 1 {
@@ -170,14 +172,14 @@ func (p *prioritizer) place(w *wanted, pair []rule.Rule, begin uint32) {
 		return
 	}
 	nearer := &pair[0]
-	if at, ok := p.findNearer(w, *nearer, r.Priority); ok {
+	if at, ok := p.findNearer(*nearer, r.Priority); ok && at >= begin {
 		nearer.Priority = rule.Pref(at)
-		if !installed { // its table is another one than before
+		if !installed { // someone has deleted it
 			r.Priority = rule.Pref(unused(max(begin, at+1)))
 		}
 		return
 	}
-	if installed && p.free(have-1, 1) {
+	if installed && have > begin && p.free(have-1, 1) {
 		nearer.Priority = rule.Pref(have - 1)
 		return
 	}
@@ -185,16 +187,16 @@ func (p *prioritizer) place(w *wanted, pair []rule.Rule, begin uint32) {
 	nearer.Priority, r.Priority = rule.Pref(at), rule.Pref(unused(at+1))
 }
 
-// findNearer looks for an installed rule that comes before one of the uplink's: at
-// a given priority, the nearest; or before no other one.
-func (p *prioritizer) findNearer(w *wanted, nearer rule.Rule, before route.Opt[uint32]) (at uint32, found bool) {
+// findNearer looks for an installed rule that comes before the one at a given
+// priority, the nearest; without a priority, for one that comes before none.
+func (p *prioritizer) findNearer(nearer rule.Rule, before route.Opt[uint32]) (at uint32, found bool) {
 	for _, have := range p.rules {
 		nearer.Priority = have.Priority
 		if bare(have) != bare(nearer) || !p.between(have.Priority.Or(0)) {
 			continue
 		}
 		next, ok := behind(p.rules, have)
-		if before.IsSet() && ok && next.Priority == before || !before.IsSet() && (!ok || w.ownsRule(have.Family, next)) {
+		if before.IsSet() && ok && next.Priority == before || !before.IsSet() && !ok {
 			at, found = have.Priority.Or(0), true
 		}
 	}
