@@ -27,6 +27,7 @@ func explain(err error) string {
 	var field *table.FieldError
 	var conflict *table.ConflictError
 	var enter *enterError
+	var probe *table.ProbeError
 	left := ""
 	switch {
 	case errors.As(err, &step):
@@ -40,9 +41,11 @@ func explain(err error) string {
 		left = "; nothing was changed"
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		if errors.As(err, &enter) {
+		switch {
+		case errors.As(err, &probe): // it says what it needs
+		case errors.As(err, &enter):
 			text += ": needs root or CAP_SYS_ADMIN"
-		} else {
+		default:
 			text += ": needs root or CAP_NET_ADMIN"
 		}
 	}

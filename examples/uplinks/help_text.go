@@ -61,7 +61,7 @@ OPTIONS
                rest it is all or nothing.
 
     -once      run: end as soon as all uplinks are complete, for scripts at boot. What can
-               be installed is, whatever the others wait for.
+               be installed is, whatever the others wait for. Nothing is probed.
     -wait TIME run -once: or after this time, such as 90s. Without: 30s. The log then
                says what is missing, and the exit status is 3.
     -remove    run: remove the uplinks at the end.

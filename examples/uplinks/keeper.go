@@ -130,7 +130,11 @@ func (r *record) note(e table.Event) {
 		state, reason = keptPending, e.Reason
 	case table.EventFailed:
 		var name *table.NameError
-		if !errors.As(e.Err, &name) {
+		var probe *table.ProbeError
+		switch {
+		case errors.As(e.Err, &probe):
+			k.Health = explain(e.Err)
+		case !errors.As(e.Err, &name):
 			state, reason = keptFailed, explain(e.Err)
 		}
 	case table.EventHealthy, table.EventUnhealthy:

@@ -91,6 +91,11 @@ func (s *service) keep(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	s.stop = cancel
 	uplinks := values(s.file.uplinks)
+	if s.o.once { // nobody stays to give back what a probe has taken
+		for i := range uplinks {
+			uplinks[i].Health = nil
+		}
+	}
 	config := table.MaintainConfig{
 		Event: s.event, Logger: s.log.json, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
 		FullLook: s.manager.lookEvery(), Default: s.file.shared,
@@ -296,7 +301,8 @@ func (s *service) ready() bool {
 // so never will.
 func forbidden(err error) bool {
 	var name *table.NameError
-	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name)
+	var probe *table.ProbeError
+	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
 }
 
 // describe is an event for an administrator, in a line.
