@@ -123,6 +123,7 @@ func TestExplain(t *testing.T) {
 			&table.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}},
 			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
 		},
+		{&table.ProbeError{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
 		{&enterError{"/run/netns/a", fs.ErrPermission}, "network namespace /run/netns/a: permission denied: needs root or CAP_SYS_ADMIN"},
 	} {
 		// The text of an errno is the system's.
@@ -131,6 +132,24 @@ func TestExplain(t *testing.T) {
 		if got := explain(c.err); got != want {
 			t.Errorf("%#v:\n got %s\nwant %s", c.err, got, want)
 		}
+	}
+}
+
+// A probe that cannot be made is no reason to end, and no verdict on the uplink.
+func TestProbeError(t *testing.T) {
+	err := &table.ProbeError{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}
+	if forbidden(err) || !forbidden(fs.ErrPermission) {
+		t.Errorf("forbidden: %t for %v, %t for %v", forbidden(err), err, forbidden(fs.ErrPermission), fs.ErrPermission)
+	}
+	line := &keptLine{Name: "lan2", Family: "inet", State: keptInstalled}
+	r := record{is: keeper{Uplinks: []*keptLine{line}}}
+	r.note(table.Event{Kind: table.EventFailed, Uplink: "lan2", Err: err})
+	if missing := r.missing(); len(missing) > 0 || !strings.HasPrefix(line.Health, "cannot probe") {
+		t.Errorf("missing: %q, health %q", missing, line.Health)
+	}
+	r.note(table.Event{Kind: table.EventFailed, Uplink: "lan2", Err: fs.ErrPermission})
+	if missing := r.missing(); len(missing) != 1 {
+		t.Errorf("missing after a failure: %q", missing)
 	}
 }
 
