@@ -256,9 +256,13 @@ const atOnce = 512
 // gather adds what a part of a batch has failed in to total, and reports whether
 // the rest can be sent. order has the places of the part's requests.
 func gather(total *route.BatchError, err error, order []int) bool {
-	var be *route.BatchError
-	if !errors.As(err, &be) {
+	if err == nil {
 		return true
+	}
+	var be *route.BatchError
+	if !errors.As(err, &be) { // which Do does not return
+		total.Rest, total.Err = len(order), err
+		return false
 	}
 	for _, r := range be.Refused {
 		total.Refused = append(total.Refused, route.Refusal{N: order[r.N], Err: r.Err})

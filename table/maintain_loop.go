@@ -124,13 +124,13 @@ func (m *maintainer) sleep(ctx context.Context, d time.Duration) {
 
 // collect takes over what the watch has noted.
 func (m *maintainer) collect(ctx context.Context) {
+	m.collectHealth()
 	if m.watch == nil {
 		return
 	}
 	causes, port, lost, err := m.watch.take()
 	m.causes |= causes
 	m.port = port
-	m.collectHealth()
 	for range lost {
 		m.config.Counters.Lost.Add(1)
 	}

@@ -1,8 +1,10 @@
 package table_test
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -281,4 +283,49 @@ func askUDP(t *testing.T, ns *lab.NS, udp, from, to string) netip.Addr {
 		t.Fatalf("from %q to %s: no answer", from, to)
 	}
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
+// A rule of Also that says where packets go stands alone; and one that a given
+// priority had put among the rules from sources makes way when priorities are
+// chosen again.
+func TestAlsoPlaces(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		u := n.uplink2(f)
+		u.Priority = 31001
+		client := netip.MustParseAddr(f.client)
+		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {To: netip.PrefixFrom(client, client.BitLen())}}
+		n.install(u)
+		places := func() (all []string) {
+			t.Helper()
+			for r, err := range rule.All(t.Context(), n.c, rule.Filter{Protocol: table.Protocol}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !r.From.IsValid() {
+					all = append(all, r.String())
+				}
+			}
+			return all
+		}
+		option := ""
+		if client.Is6() {
+			option = "-6 "
+		}
+		want := func(first, second, third int) []string {
+			return []string{
+				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210", option, first),
+				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup 20 proto 210", option, second),
+				fmt.Sprintf("%d: from all to %s lookup 20 proto 210", third, f.client),
+			}
+		}
+		if got := places(); !slices.Equal(got, want(31002, 31003, 31004)) {
+			t.Errorf("with a priority:\n got %q\nwant %q", got, want(31002, 31003, 31004))
+		}
+		u.Priority = 0
+		n.install(u)
+		if got := places(); !slices.Equal(got, want(32000, 32001, 32002)) {
+			t.Errorf("without:\n got %q\nwant %q", got, want(32000, 32001, 32002))
+		}
+		n.wantNothingToDo(u)
+	})
 }

@@ -1,10 +1,6 @@
 package rtnl
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // SetReadBuffer sets the size of the receive buffer, in bytes, of which the kernel
 // takes the double for its own needs.
@@ -18,11 +14,7 @@ func (s *Subscription) SetReadBuffer(bytes int) error {
 // Port is the netlink port of c's socket, with which the kernel marks the events
 // of what it changes. Zero: c tells none.
 func Port(c Executor) uint32 {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return 0
-	}
-	raw, err := sc.SyscallConn()
+	raw, err := rawConn(c)
 	if err != nil {
 		return 0
 	}
