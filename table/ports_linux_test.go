@@ -329,3 +329,25 @@ func TestAlsoPlaces(t *testing.T) {
 		n.wantNothingToDo(u)
 	})
 }
+
+// What is left of a pair whose second rule is gone changes nothing, and Recover
+// takes it away.
+func TestAlsoRecover(t *testing.T) {
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		u := n.uplink2(f)
+		n.install(u)
+		without := n.snapshot()
+		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
+		n.install(u)
+		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: 20, Priority: rule.Pref(32001)}); err != nil {
+			t.Fatal(err)
+		}
+		if n.snapshot() == without {
+			t.Error("nothing is left: the test proves nothing")
+		}
+		if err := table.Recover(t.Context(), n.c); err != nil {
+			t.Fatal(err)
+		}
+		n.unchanged("Recover", without)
+	})
+}
