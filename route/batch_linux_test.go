@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -236,5 +237,50 @@ func TestKernelLookupAll(t *testing.T) {
 	}
 	for range LookupAll(t.Context(), c, slices.Concat(queries, queries)) {
 		break
+	}
+}
+
+// A batch of more than a block, used twice, with a request in the middle that is
+// not about a route.
+func TestKernelBatchLarge(t *testing.T) {
+	const n = 5000 // some four blocks
+	route := func(i int) Route {
+		return Route{
+			Dst:  netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32),
+			Type: TypeUnreachable, Table: 1000, Priority: uint32(1 + i%7),
+		}
+	}
+	c := dial(t, lab.Test(t).NS("a"))
+	var b Batch
+	for range 2 {
+		for i := range n {
+			if i == n/2 {
+				b.Queue(Request{Prepare: func(context.Context, Conn) (netlink.Message, error) { return netlink.Message{}, nil }})
+			}
+			b.Add(route(i))
+		}
+		if len(b.blocks) < 3 {
+			t.Fatalf("%d blocks: the test proves nothing", len(b.blocks))
+		}
+		if err := b.Do(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		got, err := List(t.Context(), c, Filter{Table: 1000})
+		if err != nil || len(got) != n {
+			t.Fatalf("%d routes, %v, want %d", len(got), err, n)
+		}
+		for _, r := range got {
+			a := r.Dst.Addr().As4()
+			if i := int(a[2])<<8 | int(a[3]); r.Priority != uint32(1+i%7) {
+				t.Fatalf("route %d is %s", i, r)
+			}
+			b.Delete(r)
+		}
+		if err := b.Do(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := List(t.Context(), c, Filter{Table: 1000}); err != nil || len(got) > 0 {
+			t.Fatalf("%d routes are left, %v", len(got), err)
+		}
 	}
 }

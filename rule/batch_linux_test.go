@@ -3,6 +3,7 @@
 package rule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -238,4 +239,40 @@ func TestKernelAddAll(t *testing.T) {
 			t.Errorf("%s: no rules: %v", name, err)
 		}
 	}
+}
+
+// A socket that fails after some of many rules: those that were not sent are
+// counted, and only those.
+func TestKernelAddAllStops(t *testing.T) {
+	_, c := kernel(t)
+	var rules []Rule
+	for i := range 3 * atOnce {
+		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Pref(uint32(1000 + i))})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := AddAll(ctx, &stopping{Socket: c, after: atOnce, stop: cancel}, rules)
+	there, listErr := List(t.Context(), c, Filter{Table: 77})
+	if listErr != nil {
+		t.Fatal(listErr)
+	}
+	var be *route.BatchError
+	if !errors.As(err, &be) || !errors.Is(err, context.Canceled) || be.Total != len(rules) ||
+		be.Rest != len(rules)-len(there) || len(there) < atOnce || len(there) == len(rules) {
+		t.Errorf("%d of %d rules are there, and the error is %v", len(there), len(rules), err)
+	}
+}
+
+// A stopping ends a context after some requests.
+type stopping struct {
+	*route.Socket
+	after int
+	stop  func()
+}
+
+func (s *stopping) Batch(reqs []netlink.Message) ([]error, error) {
+	if s.after -= len(reqs); s.after <= 0 {
+		defer s.stop()
+	}
+	return s.Socket.Batch(reqs)
 }
