@@ -129,6 +129,16 @@ func (k *keeper) until(what string, ok func() bool) time.Duration {
 	return time.Since(begin)
 }
 
+// settles waits until Maintain has done all that Install would do: what a test waits
+// for is there before the transaction that brings it has ended.
+func (k *keeper) settles(u ...table.SourceRoutedUplink) {
+	k.n.t.Helper()
+	k.until("nothing is to be done", func() bool {
+		p, err := table.PlanInstall(k.n.t.Context(), k.n.c, u...)
+		return err == nil && p.Empty()
+	})
+}
+
 // within tries something several times: the best of them has to be in time. One
 // in time shows what Maintain can do; the others show what else the machine does.
 func (k *keeper) within(limit time.Duration, what string, try func() time.Duration) {

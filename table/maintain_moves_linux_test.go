@@ -28,7 +28,7 @@ func TestMaintainAddressMoves(t *testing.T) {
 		k.until("it is back", func() bool {
 			return strings.Contains(n.ours(20), "from "+f.a2+" ") && !strings.Contains(n.ours(10), "from "+f.a2+" ")
 		})
-		n.wantNothingToDo(u1, u2)
+		k.settles(u1, u2)
 	})
 }
 

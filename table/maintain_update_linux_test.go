@@ -122,10 +122,7 @@ func TestMaintainUpdates(t *testing.T) {
 				for range 3 {
 					from = k.awaitKind(from, table.EventReady)
 				}
-				k.until("nothing is to be done", func() bool {
-					p, err := u.Plan(t.Context(), n.c)
-					return err == nil && p.Empty()
-				})
+				k.settles(u)
 				sent, _ := stop()
 				astray := strings.Contains(was+name, "protocol") || strings.Contains(was+name, "interface")
 				if g1, _ := n.fromUDP(f.a2); g1 > 0 && !astray || sent == 0 {
