@@ -31,6 +31,7 @@ type job struct {
 	Lonely   bool // do not wait for others
 	Readline bool // wait for a line on standard input first
 	Maintain []declared
+	Buffer   int // the ReceiveBuffer of Maintain
 }
 
 // jobVariable has the job of a child process.
@@ -59,7 +60,7 @@ func doJob(s string) error {
 	}
 	dial := func() (route.Conn, error) { return route.Dial(&netlink.Config{NetNS: int(f.Fd())}) }
 	if len(j.Maintain) > 0 {
-		return maintainJob(dial, j.Maintain)
+		return maintainJob(dial, j)
 	}
 	socket, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
 	if err != nil {

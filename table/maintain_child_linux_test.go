@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/policyroute/policyroute/route"
@@ -26,22 +27,25 @@ type declared struct {
 }
 
 // maintainJob is the child process that maintains uplinks. It logs to standard
-// error, says "ready" on standard output, and ends with its parent.
-func maintainJob(c func() (route.Conn, error), all []declared) error {
+// error, at the end its counters as well, says "ready" on standard output, and ends
+// with its parent.
+func maintainJob(c func() (route.Conn, error), j job) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
 	var uplinks []table.MaintainedUplink
-	for _, d := range all {
+	for _, d := range j.Maintain {
 		for i := range d.Uplink.Also {
 			d.Uplink.Also[i].Table = 0 // as text a rule has one
 		}
 		uplinks = append(uplinks, table.MaintainedUplink{SourceRoutedUplink: d.Uplink, Learn: d.Learn})
 	}
+	var counters table.Counters
+	defer func() { fmt.Fprintln(os.Stderr, "counters", &counters) }()
 	return table.Maintain(ctx, c, &table.MaintainConfig{
-		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), ReceiveBuffer: j.Buffer, Counters: &counters,
 		Event: func(e table.Event) {
 			if e.Kind == table.EventReady {
 				fmt.Println("ready")
@@ -58,8 +62,9 @@ type process struct {
 	log   *tail
 }
 
-// start starts a child that maintains uplinks, and waits until it is ready.
-func (n *network) start(uplinks []table.MaintainedUplink) *process {
+// start starts a child that maintains uplinks, and waits until it is ready. It may
+// have a receive buffer of another size than Maintain's own.
+func (n *network) start(uplinks []table.MaintainedUplink, buffer int) *process {
 	n.t.Helper()
 	var all []declared
 	for _, u := range uplinks {
@@ -68,7 +73,7 @@ func (n *network) start(uplinks []table.MaintainedUplink) *process {
 		}
 		all = append(all, declared{u.SourceRoutedUplink, u.Learn})
 	}
-	p := &process{t: n.t, cmd: n.child(job{Maintain: all}), log: new(tail)}
+	p := &process{t: n.t, cmd: n.child(job{Maintain: all, Buffer: buffer}), log: new(tail)}
 	p.cmd.Stderr = p.log
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -87,6 +92,31 @@ func (n *network) start(uplinks []table.MaintainedUplink) *process {
 		n.t.Fatalf("the child is not ready: %v\n%s", err, p.log.last(20))
 	}
 	return p
+}
+
+// frozen does something while the child stands still.
+func (p *process) frozen(do func()) {
+	p.t.Helper()
+	pid := p.cmd.Process.Pid
+	var status syscall.WaitStatus
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		p.t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		p.t.Fatalf("the child does not stand still: status %#x, error %v", status, err)
+	}
+	do()
+}
+
+// stop has the child end, and returns its log.
+func (p *process) stop() string {
+	p.t.Helper()
+	p.stdin.Close()
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("the child: %v", err)
+	}
+	return p.log.last(1000)
 }
 
 // kill kills the child.

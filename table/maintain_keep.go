@@ -45,8 +45,8 @@ func (m *maintainer) keep(ctx context.Context, group []*kept, causes cause, tabl
 	for _, id := range p.tables {
 		tables[id] = true
 	}
-	if ctx.Err() != nil {
-		return
+	if err != nil && ctx.Err() != nil {
+		return // that is why; what was done is told
 	}
 	var step *StepError
 	if err == nil || refusal(err) || isNameError(err) || errors.As(err, &step) || errors.Is(err, ErrLocked) {

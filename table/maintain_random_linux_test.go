@@ -35,7 +35,7 @@ func TestMaintainRandom(t *testing.T) {
 func testRandom(t *testing.T, seed uint64, count int) {
 	w := newWorld(t, seed)
 	w.expect()
-	p := w.start(w.uplinks())
+	p := w.start(w.uplinks(), 0)
 	defer func() { p.kill() }()
 	w.converge("the start", p)
 	f := w.sprinkle()
@@ -76,7 +76,7 @@ func testRandom(t *testing.T, seed uint64, count int) {
 		begin := time.Now()
 		if dies {
 			// What happens before it has looked, it does not know of.
-			p = w.start(w.uplinks())
+			p = w.start(w.uplinks(), 0)
 		}
 		w.expect()
 		w.converge(fmt.Sprintf("seed %d, operation %d: %s", seed, i, op.name), p)

@@ -103,7 +103,7 @@ func (m *maintainer) tidy(ctx context.Context) {
 		return p.apply(ctx, m.c)
 	})
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 	case err != nil:
 		m.config.Counters.Failures.Add(1)
 		m.complain(Event{Kind: EventFailed, Err: err})

@@ -91,6 +91,8 @@ func (m *maintainer) leave(ctx context.Context, early bool) {
 		switch {
 		case isNameError(err):
 			m.event(e)
+		case err != nil && ctx.Err() != nil:
+			continue
 		case err != nil:
 			m.config.Counters.Failures.Add(1)
 			m.complain(e)

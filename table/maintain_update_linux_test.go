@@ -1,11 +1,15 @@
 package table_test
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
@@ -63,6 +67,72 @@ func TestMaintainRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// An ender ends a context once so many requests were answered.
+type ender struct {
+	*route.Socket
+	left *int
+	end  context.CancelFunc
+}
+
+func (e ender) Execute(m netlink.Message) ([]netlink.Message, error) {
+	reply, err := e.Socket.Execute(m)
+	if *e.left--; *e.left == 0 {
+		e.end()
+	}
+	return reply, err
+}
+
+// Whenever the end comes, what was done is told, and nothing else.
+func TestMaintainEndIsTold(t *testing.T) {
+	t.Parallel()
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		all := maintained(n.uplink1(f), n.uplink2(f))
+		all[0].Weight, all[1].Weight = 1, 1
+		outcomes := make(map[string]bool)
+		for at := 1; ; at++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			left := at
+			var told string
+			err := table.Maintain(ctx, func() (route.Conn, error) {
+				s, err := route.Dial(n.server.Config())
+				return ender{s, &left, cancel}, err
+			}, &table.MaintainConfig{Default: &table.SharedDefault{Table: 30}, Event: func(e table.Event) {
+				if e.Kind == table.EventReady {
+					cancel()
+					return
+				}
+				told += fmt.Sprintf("%s %s\n", e.Uplink, e.Kind)
+			}}, all...)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := ""
+			for _, o := range []struct {
+				name  string
+				there bool
+			}{{"lan1", n.ours(10) != ""}, {"lan2", n.ours(20) != ""}, {"(default)", n.sharedDefault(f, 30) != ""}} {
+				if o.there {
+					want += o.name + " installed\n"
+				}
+			}
+			if told != want {
+				t.Errorf("the end comes after request %d: it tells\n%swant\n%s%s", at, told, want, n.kernel())
+			}
+			if outcomes[told] = true; left > 0 {
+				break
+			}
+			n.remove(n.uplink1(f), n.uplink2(f))
+			if err := (table.SharedDefault{Table: 30}).Remove(t.Context(), n.c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(outcomes) != 4 {
+			t.Errorf("it tells %v", outcomes)
+		}
+	})
 }
 
 // Nobody updates any more: that takes nothing away, and is no reason to look.

@@ -104,7 +104,7 @@ func (m *maintainer) shareFamily(
 	if err == nil {
 		err = before
 	}
-	if ctx.Err() == nil {
+	if err == nil || ctx.Err() == nil {
 		s.report(m, p, causes, nil, err)
 	}
 }
@@ -121,7 +121,7 @@ func (m *maintainer) unshare(ctx context.Context, s *sharing, f route.Family) {
 		return p.apply(ctx, m.c)
 	})
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 	case err != nil:
 		s.failed(m, e, err)
 	case len(e.Steps) > 0:
