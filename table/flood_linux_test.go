@@ -119,9 +119,17 @@ func (n *network) under(f family, count int, dst string, do func(i int)) tally {
 	}
 	for i := range count {
 		do(i)
-		time.Sleep(time.Millisecond) // some packets go by the way that is new
+		flow.goOn()
 	}
 	return flow.end()
+}
+
+// goOn waits for packets that go by the way that is new.
+func (f *flow) goOn() {
+	tried := func() int64 { return f.sent.Load() + f.failed.Load() }
+	for before, end := tried(), time.Now().Add(patience); tried() < before+2 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // untilLeak repeats what is known to leak until it does: on a busy machine the
@@ -193,18 +201,21 @@ func TestFloodInstallRemove(t *testing.T) {
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		newFloodNetwork(n, f)
 		u := n.full(f)
-		count := times(60, 10)
+		count := times(600, 10)
 		lan, internet := destinations[f][0], f.client
-		ours := func(int) {
-			n.install(u)
-			n.remove(u)
+		ours := func(i int) {
+			if i%2 == 0 {
+				n.install(u)
+			} else {
+				n.remove(u)
+			}
 		}
-		c := n.under(f, count, lan, ours)
+		c := n.under(f, 2*count, lan, ours)
 		report(t, "to the LAN: Install and Remove", count, c, c.g1+c.g2)
 		if c.g1+c.g2+c.failed > 0 || c.lan == 0 {
 			t.Errorf("to the LAN: %+v", c)
 		}
-		c = n.under(f, count, internet, ours)
+		c = n.under(f, 2*count, internet, ours)
 		report(t, "to the Internet: Install and Remove", count, c, c.lan)
 		if c.lan+c.failed > 0 || c.g1 == 0 || c.g2 == 0 {
 			t.Errorf("to the Internet: %+v", c)
@@ -228,7 +239,7 @@ func TestFloodGateway(t *testing.T) {
 		u := n.uplink2(f)
 		n.install(u)
 		gateways := []netip.Addr{netip.MustParseAddr(f.g2 + "0"), netip.MustParseAddr(f.g2)}
-		count := times(400, 60)
+		count := times(4000, 60)
 		c := n.under(f, count, f.client, func(i int) {
 			u.Gateway = gateways[i%2]
 			n.install(u)
@@ -258,7 +269,7 @@ func TestFloodTable(t *testing.T) {
 		u := n.uplink2(f)
 		u.Routes = []netip.Prefix{extra[f]}
 		n.install(u)
-		count := times(60, 10)
+		count := times(600, 10)
 		for _, form := range []string{"plain", "all rungs"} {
 			u.MainFirst = form != "plain"
 			u.Unreachable = u.MainFirst
