@@ -87,6 +87,6 @@ func ExampleSharedDefault() {
 	// uplink dev eth1 via 192.168.2.1 IPv4 installed: ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2; ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2; ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31000
 	// uplink (default) IPv4 installed: ip route add default via 192.168.2.1 dev eth1 proto 210 metric 70
 	// ready
-	// uplink (default) IPv4 removed
+	// uplink (default) IPv4 removed: ip route del default via 192.168.2.1 dev eth1 proto 210 metric 70
 	// uplink dev eth1 via 192.168.2.1 IPv4 removed
 }

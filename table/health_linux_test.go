@@ -233,7 +233,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	serve(t, n.net, "tcp4", net.JoinHostPort(ip4.client, "80"))
 	h := tcpTo(ip4, 80)
 	h.Withdraw = true
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	u := probed(n.alsoMarked(ip4), h)
 	k := n.maintain(table.MaintainConfig{Update: update}, u)
 	k.awaitKind(0, table.EventHealthy)
@@ -256,13 +256,13 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	k.awaitKind(from, table.EventUnhealthy)
 	k.until("Also is away", func() bool { return n.ours(20) != whole })
 	from = len(k.log())
-	update <- []table.MaintainedUplink{u}
+	update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{u}}
 	from = k.awaitKind(from, table.EventReady)
 	if n.ours(20) == whole {
 		t.Error("an update forgets that the uplink is unhealthy")
 	}
 	// Without Health it is taken for healthy.
-	update <- maintained(u.SourceRoutedUplink)
+	update <- table.MaintainUpdate{Uplinks: maintained(u.SourceRoutedUplink)}
 	k.awaitKind(from, table.EventReady)
 	if got := n.ours(20); got != whole {
 		t.Errorf("without Health Also is not back:\n%s", got)

@@ -87,11 +87,11 @@ func TestHealthProbeBlocks(t *testing.T) {
 		<-release
 		return nil
 	}}
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	k = n.maintain(table.MaintainConfig{Rate: 100, Update: update}, probed(n.uplink2(ip4), stubborn))
 	whole := n.ours(20)
 	from := k.awaitKind(0, table.EventUnhealthy)
-	update <- []table.MaintainedUplink{probed(n.uplink2(ip4), stubborn)}
+	update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{probed(n.uplink2(ip4), stubborn)}}
 	k.awaitKind(from, table.EventReady)
 	probes := k.counters.Probes.Load()
 	k.until("another probe", func() bool { return k.counters.Probes.Load() > probes })

@@ -32,6 +32,17 @@ type MaintainedUplink struct {
 	Weight int
 }
 
+// A MaintainUpdate is what [Maintain] is to keep from now on.
+type MaintainUpdate struct {
+	// Uplinks are all of them.
+	Uplinks []MaintainedUplink
+
+	// Default is the default route that they share. One that there was before, and
+	// that stands elsewhere, stays until this one is there. Nil: there is none, and
+	// one that there was is removed.
+	Default *SharedDefault
+}
+
 // A MaintainConfig is how [Maintain] does its work.
 type MaintainConfig struct {
 	// Event is called for each event, one after the other, and should return
@@ -49,15 +60,15 @@ type MaintainConfig struct {
 	Remove bool
 
 	// Default asks for a default route that the uplinks share by their Weight. Nil:
-	// there is none.
+	// there is none. Update may ask for another one.
 	Default *SharedDefault
 
-	// Update takes other uplinks instead of those that there are: what differs is
-	// changed, and those that are not among them are removed. Maintain refuses
-	// what it would refuse at the start, with an EventFailed, and keeps what it
-	// has. A new uplink that takes over the sources of one that goes, by the same
-	// interface, does so in one step. Nil, or closed: they do not change.
-	Update <-chan []MaintainedUplink
+	// Update takes what is to be kept instead of what is kept: what differs is
+	// changed, and what is not in it is removed. Maintain refuses what it would
+	// refuse at the start, with an EventFailed, and keeps what it has. A new uplink
+	// that takes over the sources of one that goes, by the same interface, does so
+	// in one step. Nil, or closed: nothing changes.
+	Update <-chan MaintainUpdate
 
 	// Settle is how long Maintain waits after the kernel's first event for more
 	// of them. Zero: 10 milliseconds. A short time is what a broken uplink costs
@@ -125,10 +136,11 @@ func Maintain(
 	if err := m.config.check(); err != nil {
 		return err
 	}
-	if err := m.check(uplinks); err != nil {
+	update := MaintainUpdate{uplinks, m.config.Default}
+	if err := update.check(); err != nil {
 		return err
 	}
-	m.adopt(uplinks)
+	m.adopt(update)
 	return m.run(ctx)
 }
 
@@ -149,10 +161,6 @@ func (m *maintainer) defaults() {
 	}
 	if c.Counters == nil {
 		c.Counters = new(Counters)
-	}
-	if c.Default != nil {
-		d := c.Default.withDefaults()
-		c.Default = &d
 	}
 	m.sharings = make(map[route.Family]*sharing)
 	m.budgets = make(map[string]*budget)

@@ -35,15 +35,18 @@ type maintainer struct {
 	all    []*kept
 	gone   []*kept // those to be removed
 
+	shared   *SharedDefault // nil: there is none
+	sharings map[route.Family]*sharing
+	formerly []formerDefault // those to be removed
+
 	// c and watch are nil while the sockets could not be opened again.
 	c     route.Conn
 	watch *watch
 	stop  func() // ends what listens, and closes the sockets
 	wake  chan struct{}
 
-	ns       namespace      // that of c, for probes
-	probing  sync.WaitGroup // those who probe
-	sharings map[route.Family]*sharing
+	ns      namespace      // that of c, for probes
+	probing sync.WaitGroup // those who probe
 
 	budgets map[string]*budget // by the names of uplinks
 	causes  cause
@@ -99,16 +102,16 @@ func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
 	case <-retry:
 		m.retry = time.Time{}
 		m.causes |= causeTime
-	case uplinks, ok := <-m.config.Update:
+	case update, ok := <-m.config.Update:
 		if !ok {
 			m.config.Update = nil // nobody updates any more
 			return
 		}
-		if err := m.check(uplinks); err != nil {
+		if err := update.check(); err != nil {
 			m.event(Event{Kind: EventFailed, Err: err})
 			return
 		}
-		m.adopt(uplinks)
+		m.adopt(update)
 	}
 }
 
@@ -235,6 +238,7 @@ func (m *maintainer) look(ctx context.Context) {
 	}
 	m.leave(ctx, false)
 	m.share(ctx, causes, tables)
+	m.leaveDefault(ctx)
 	m.probes(ctx)
 	m.watch.use(tables)
 	if m.unread >= tellAfter {

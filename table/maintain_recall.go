@@ -97,8 +97,7 @@ func (m *maintainer) tidy(ctx context.Context) {
 		}
 		// A default route that is shared may be in a table of the caller's.
 		p.Steps = slices.DeleteFunc(p.Steps, func(step Step) bool {
-			d := m.config.Default
-			return d != nil && step.Op == DeleteRoute && step.Route.Table == d.Table
+			return step.Op == DeleteRoute && slices.Contains(m.claimed(nil), step.Route.Table)
 		})
 		return p.apply(ctx, m.c)
 	})

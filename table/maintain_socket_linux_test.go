@@ -186,7 +186,7 @@ func TestMaintainDialsAgain(t *testing.T) {
 	n := newNetwork(t)
 	nothing := n.snapshot()
 	d := &dialer{n: n}
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	u, changed := n.uplink2(ip4), n.uplink2(ip4)
 	changed.MainFirst = true
 	n.leavesNothing("after all that", func() {
@@ -202,12 +202,12 @@ func TestMaintainDialsAgain(t *testing.T) {
 		k.await(0, "failed", func(e table.Event) bool { return e.Kind == table.EventFailed && errors.Is(e.Err, errBroken) })
 		k.until("the broken connection is closed", func() bool { return d.open.Load() == 0 })
 		k.until("it is tried again", func() bool { return d.dials.Load() > 2 })
-		update <- maintained(changed)
+		update <- table.MaintainUpdate{Uplinks: maintained(changed)}
 		d.broken.Store(false)
 		d.refuses.Store(false)
 		k.until("the update is done", func() bool { return strings.Contains(n.ours(20), "suppress_prefixlength") })
 		k.settles(changed)
-		update <- maintained(u)
+		update <- table.MaintainUpdate{Uplinks: maintained(u)}
 		k.until("it is as before", func() bool { return n.ours(20) == whole })
 		if said := strings.Count(k.text(), errBroken.Error()); said > 4 || k.counters.Redials.Load() < 2 {
 			t.Errorf("%d failures are reported, after %d dials:\n%s", said, d.dials.Load(), k.text())

@@ -11,13 +11,14 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// adopt takes uplinks, and keeps what is known of those that it has already. The
-// others are to go.
-func (m *maintainer) adopt(uplinks []MaintainedUplink) {
+// adopt takes what is to be kept, and keeps what is known of what it has already.
+// The rest is to go.
+func (m *maintainer) adopt(update MaintainUpdate) {
 	m.stopProbes()
+	m.adoptDefault(update.Default)
 	old := m.all
 	m.all, m.ready = nil, false
-	for _, u := range uplinks {
+	for _, u := range update.Uplinks {
 		m.all = append(m.all, &kept{MaintainedUplink: u})
 	}
 	took := make(map[*kept]bool)

@@ -21,13 +21,13 @@ func TestMaintainUpdateAndEnd(t *testing.T) {
 	n := newNetwork(t)
 	before := n.snapshot()
 	goroutines := runtime.NumGoroutine()
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	k := n.maintain(table.MaintainConfig{Remove: true, Update: update},
 		maintained(n.uplink1(ip4), n.uplink2(ip4), n.uplink2(ip6))...)
 	changed := n.uplink2(ip4)
 	changed.MainFirst = true
 	from := len(k.log())
-	update <- maintained(changed)
+	update <- table.MaintainUpdate{Uplinks: maintained(changed)}
 	k.awaitKind(from, table.EventReady)
 	n.wantPlan("update", "\n", changed)
 	if got := n.ours(10); got != "" {
@@ -38,7 +38,7 @@ func TestMaintainUpdateAndEnd(t *testing.T) {
 	}
 	// What cannot be is refused.
 	from = len(k.log())
-	update <- maintained(table.SourceRoutedUplink{Name: "x"})
+	update <- table.MaintainUpdate{Uplinks: maintained(table.SourceRoutedUplink{Name: "x"})}
 	k.awaitKind(from, table.EventFailed)
 	n.wantPlan("a refused update", "\n", changed)
 	k.stop()
@@ -138,7 +138,7 @@ func TestMaintainEndIsTold(t *testing.T) {
 // Nobody updates any more: that takes nothing away, and is no reason to look.
 func TestMaintainUpdateClosed(t *testing.T) {
 	n := newNetwork(t)
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	k := n.maintain(table.MaintainConfig{Update: update}, maintained(n.uplink2(ip4))...)
 	close(update)
 	looks := k.counters.Looks.Load()
@@ -178,7 +178,7 @@ func TestMaintainUpdates(t *testing.T) {
 			"the full ladder":   plainly(func(u *table.SourceRoutedUplink) { u.MainFirst = true }),
 		}
 		swallow(t, n, f)
-		update := make(chan []table.MaintainedUplink)
+		update := make(chan table.MaintainUpdate)
 		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, maintained(forms["as it was"])...)
 		was := "as it was"
 		for range times(10, 3) { // in many orders
@@ -187,7 +187,7 @@ func TestMaintainUpdates(t *testing.T) {
 				n.g1.Reset()
 				stop := n.send(f)
 				for range 3 {
-					update <- maintained(u)
+					update <- table.MaintainUpdate{Uplinks: maintained(u)}
 				}
 				for range 3 {
 					from = k.awaitKind(from, table.EventReady)

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -25,25 +26,115 @@ func newSharing(f route.Family) *sharing {
 	return &sharing{kept: kept{MaintainedUplink: MaintainedUplink{SourceRoutedUplink: u}}}
 }
 
-// check refuses uplinks that cannot be maintained, or not together.
-func (m *maintainer) check(uplinks []MaintainedUplink) error {
-	if err := checkMaintained(uplinks); err != nil || m.config.Default == nil {
+// A formerDefault is a shared default that is no longer asked for, in a family.
+type formerDefault struct {
+	SharedDefault
+	family route.Family
+}
+
+// check refuses what cannot be maintained, or not together.
+func (u *MaintainUpdate) check() error {
+	if err := checkMaintained(u.Uplinks); err != nil || u.Default == nil {
 		return err
 	}
-	return m.config.Default.check(uplinks)
+	d := u.Default.withDefaults()
+	return d.check(u.Uplinks)
+}
+
+// adoptDefault takes another shared default, or none.
+func (m *maintainer) adoptDefault(d *SharedDefault) {
+	old := m.shared
+	m.shared = nil
+	if d != nil {
+		whole := d.withDefaults()
+		m.shared = &whole
+		m.formerly = slices.DeleteFunc(m.formerly, func(o formerDefault) bool { return o.SharedDefault == whole })
+	}
+	if old == nil || m.shared != nil && *m.shared == *old {
+		return
+	}
+	for _, f := range bothFamilies {
+		m.formerly = append(m.formerly, formerDefault{*old, f})
+	}
+	for _, s := range m.sharings { // nothing was said of this one
+		s.said, s.saidReason = 0, ""
+	}
+}
+
+// leaveDefault removes shared defaults that are no longer asked for, once the new one
+// has replaced them. In a table that an uplink got, its transaction has done so.
+func (m *maintainer) leaveDefault(ctx context.Context) {
+	m.formerly = slices.DeleteFunc(m.formerly, func(d formerDefault) bool {
+		return slices.ContainsFunc(m.all, func(k *kept) bool { return k.id() == d.Table })
+	})
+	for _, d := range slices.Clone(m.formerly) {
+		if !m.replaced(d.family) || ctx.Err() != nil {
+			continue
+		}
+		switch err := m.removeDefault(ctx, d); {
+		case err != nil && ctx.Err() != nil:
+			return
+		case err != nil:
+			m.config.Counters.Failures.Add(1)
+			m.complain(Event{Kind: EventFailed, Uplink: defaultName, Family: d.family, Err: err})
+			m.again(redialAfter)
+		default:
+			m.said = ""
+		}
+	}
+}
+
+// removeDefault removes one, and reports it.
+func (m *maintainer) removeDefault(ctx context.Context, d formerDefault) error {
+	e := Event{Kind: EventRemoved, Uplink: defaultName, Family: d.family}
+	if m.shared != nil {
+		e.Kind, e.Reason = EventRepaired, causeUpdate.String()
+	}
+	if err := m.locked(ctx, func(ctx context.Context) error {
+		p, err := d.planRemove(ctx, m.c, d.family)
+		// The new one may stand beside it, with another metric.
+		p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.Route.Priority != d.Metric })
+		e.Steps = p.Steps
+		if err != nil || p.Empty() {
+			return err
+		}
+		return p.apply(ctx, m.c)
+	}); err != nil {
+		return err
+	}
+	m.formerly = slices.DeleteFunc(m.formerly, func(o formerDefault) bool { return o == d })
+	if len(e.Steps) > 0 {
+		m.config.Counters.Repairs.Add(1)
+		m.config.Counters.Steps.Add(uint64(len(e.Steps)))
+		m.event(e)
+	}
+	return nil
+}
+
+// replaced reports whether the shared default of a family is there, or not wanted.
+func (m *maintainer) replaced(f route.Family) bool {
+	return m.shared == nil || m.sharings[f] != nil && m.sharings[f].said == EventInstalled ||
+		!slices.ContainsFunc(m.all, func(k *kept) bool { return k.shares(f) })
 }
 
 // claimed are the tables that are not free for an uplink, beside some.
 func (m *maintainer) claimed(some []rttables.ID) []rttables.ID {
-	if d := m.config.Default; d != nil {
-		some = append(slices.Clone(some), d.Table)
+	if m.shared != nil {
+		some = append(slices.Clone(some), m.shared.Table)
 	}
 	return some
 }
 
+// locked does something under the lock, for which it does not wait for ever.
+func (m *maintainer) locked(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWithin)
+	defer cancel()
+	return locked(ctx, m.c, func() error { return do(ctx) })
+}
+
 // share keeps the shared default.
 func (m *maintainer) share(ctx context.Context, causes cause, tables map[rttables.ID]bool) {
-	d := m.config.Default
+	d := m.shared
 	if d == nil || ctx.Err() != nil {
 		return
 	}
@@ -83,14 +174,14 @@ func (m *maintainer) shareFamily(
 	var p prospect
 	var before error
 	if err == nil && s.waits == "" {
-		p.plan, before, err = m.config.Default.plan(ctx, m.c, m.config.Default.route(f, s.hops(links)))
+		p.plan, before, err = m.shared.plan(ctx, m.c, m.shared.route(f, s.hops(links)))
 	}
 	if err == nil && !p.plan.Empty() {
 		if causes&causesOwn == 0 && s.said == EventInstalled && !m.mayRepair([]*kept{&s.kept}, p.plan) {
 			return
 		}
-		err = locked(ctx, m.c, func() error {
-			p.plan, before, err = m.config.Default.plan(ctx, m.c, m.config.Default.route(f, s.hops(links)))
+		err = m.locked(ctx, func(ctx context.Context) error {
+			p.plan, before, err = m.shared.plan(ctx, m.c, m.shared.route(f, s.hops(links)))
 			if err != nil {
 				return err
 			}
@@ -112,8 +203,8 @@ func (m *maintainer) shareFamily(
 // unshare removes the route of a family in which no uplink has a share any more.
 func (m *maintainer) unshare(ctx context.Context, s *sharing, f route.Family) {
 	e := Event{Kind: EventRemoved, Uplink: s.String(), Family: f}
-	err := locked(ctx, m.c, func() error {
-		p, err := m.config.Default.planRemove(ctx, m.c, f)
+	err := m.locked(ctx, func(ctx context.Context) error {
+		p, err := m.shared.planRemove(ctx, m.c, f)
 		if err != nil || p.Empty() {
 			return err
 		}
@@ -176,16 +267,10 @@ func (s *sharing) hops(links map[string]linkState) []route.NextHop {
 
 // endDefault removes the shared default at the end.
 func (m *maintainer) endDefault(ctx context.Context) error {
-	if m.config.Default == nil {
-		return nil
+	m.adoptDefault(nil)
+	var errs []error
+	for _, d := range slices.Clone(m.formerly) {
+		errs = append(errs, m.removeDefault(ctx, d))
 	}
-	if err := m.config.Default.Remove(ctx, m.c); err != nil {
-		return err
-	}
-	for _, f := range bothFamilies {
-		if s := m.sharings[f]; s != nil && len(s.has) > 0 {
-			m.event(Event{Kind: EventRemoved, Uplink: s.String(), Family: f})
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -24,6 +24,11 @@ func (n *network) withoutDefault(f family) {
 	}
 }
 
+// sharing is an update of uplinks that go on to share a default route.
+func sharing(uplinks ...table.MaintainedUplink) table.MaintainUpdate {
+	return table.MaintainUpdate{Uplinks: uplinks, Default: new(table.SharedDefault)}
+}
+
 // sharedDefault is the routes that are ours in a table that is no uplink's.
 func (n *network) sharedDefault(f family, id rttables.ID) string {
 	n.t.Helper()
@@ -126,7 +131,7 @@ func TestSharedDefault(t *testing.T) {
 		before := n.snapshot()
 		h := withdrawing(tcpTo(f, 80))
 		one, two := weighted(probed(n.uplink1(f), h), 3), weighted(probed(n.uplink2(f), h), 1)
-		update := make(chan []table.MaintainedUplink)
+		update := make(chan table.MaintainUpdate)
 		config := table.MaintainConfig{Rate: 100, Default: new(table.SharedDefault), Update: update}
 		k := n.maintain(config, one, two)
 		via1, via2 := "via "+f.g1+" dev u1", "via "+f.g2+" dev u2"
@@ -163,14 +168,14 @@ func TestSharedDefault(t *testing.T) {
 		other := f.g2 + "0"
 		n.net.Addr("g2", other+map[family]string{ip4: "/24", ip6: "/64"}[f])
 		two.Gateway, two.Weight, one.Weight = netip.MustParseAddr(other), 3, 1
-		update <- []table.MaintainedUplink{one, two}
+		update <- sharing(one, two)
 		k.awaitDefault(f, "another gateway", over(via1+" weight 1", "via "+other+" dev u2 weight 3"))
 		if g1, g2 := n.flows(f, 400); g1 < 40 || g1 > 160 {
 			t.Errorf("shared 1 to 3: %d by g1, %d by g2", g1, g2)
 		}
 		// One of them gives up its share.
 		two.Weight = 0
-		update <- []table.MaintainedUplink{one, two}
+		update <- sharing(one, two)
 		k.awaitDefault(f, "no weight", over(via1))
 		k.stop()
 		if got := n.sharedDefault(f, rttables.Main); got != over(via1) {
@@ -239,13 +244,13 @@ func TestSharedDefaultWithoutGateway(t *testing.T) {
 		n.withoutDefault(f)
 	}
 	tun := table.MaintainedUplink{SourceRoutedUplink: table.SourceRoutedUplink{Interface: "t0", Table: 8, Etc: n.etc}, Weight: 2}
-	update := make(chan []table.MaintainedUplink)
+	update := make(chan table.MaintainUpdate)
 	k := n.maintain(table.MaintainConfig{Default: new(table.SharedDefault), Update: update, Remove: true}, tun,
 		weighted(maintained(n.uplink2(ip4))[0], 1), weighted(maintained(n.uplink2(ip6))[0], 1))
 	k.awaitDefault(ip4, "a tunnel and a router", over("dev t0 weight 2", "via 10.2.0.1 dev u2 weight 1"))
 	k.awaitDefault(ip6, "only the router", over("via 2001:db8:2::1 dev u2"))
 	// A family in which nobody has a share loses the route.
-	update <- []table.MaintainedUplink{tun}
+	update <- sharing(tun)
 	k.awaitDefault(ip4, "a tunnel", over("dev t0"))
 	k.awaitDefault(ip6, "nobody", "")
 	k.await(0, "removed", func(e table.Event) bool {
@@ -274,7 +279,7 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.withoutDefault(f)
-		update := make(chan []table.MaintainedUplink)
+		update := make(chan table.MaintainUpdate)
 		one, two := weighted(maintained(n.uplink1(f))[0], 1), weighted(maintained(n.uplink2(f))[0], 1)
 		k := n.maintain(table.MaintainConfig{Rate: 1000, Default: new(table.SharedDefault), Update: update}, one, two)
 		swallow(t, n, f)
@@ -321,7 +326,7 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 		sent, failed := flood(func(i int) {
 			from := len(k.log())
 			list := [][]table.MaintainedUplink{{one, two}, {weighted(one, 0), two}, {one, weighted(two, 0)}, {weighted(one, 9), two}}[i%4]
-			update <- list
+			update <- sharing(list...)
 			k.awaitKind(from, table.EventReady)
 		})
 		if failed > 0 || sent == 0 {

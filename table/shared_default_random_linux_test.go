@@ -18,6 +18,17 @@ type shareModel struct {
 	down, cut, unhealthy [2]bool
 	weight               [2]int
 	has                  [2]bool
+	place                int // of sharedPlaces
+}
+
+// sharedPlaces are where the shared default may stand, and how ip(8) prints that.
+var sharedPlaces = []struct {
+	table.SharedDefault
+	text string
+}{
+	{table.SharedDefault{Table: rttables.Main}, "proto 210 metric 50"},
+	{table.SharedDefault{Table: rttables.Main, Metric: 7}, "proto 210 metric 7"},
+	{table.SharedDefault{Table: 5}, "table 5 proto 210 metric 50"},
 }
 
 // choose works out who has a share, after those that had one.
@@ -71,10 +82,15 @@ func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update fu
 		mend(router)
 		return router + " mended"
 	case op == 2:
-		if _, err := route.Flush(n.t.Context(), n.c, route.Filter{Table: rttables.Main, Protocol: table.Protocol}); err != nil {
+		if _, err := route.Flush(n.t.Context(), n.c, route.Filter{Table: sharedPlaces[m.place].Table, Protocol: table.Protocol}); err != nil {
 			n.t.Fatal(err)
 		}
 		return "deleted"
+	case op == 3:
+		m.place = (m.place + 1 + i) % len(sharedPlaces)
+		update()
+		m.choose()
+		return "moved to " + sharedPlaces[m.place].text
 	}
 	m.weight[i] = []int{0, 1, 2, 5}[op%4]
 	if m.weight[0]+m.weight[1] == 0 {
@@ -107,12 +123,14 @@ func TestSharedDefaultRandom(t *testing.T) {
 			}
 			return all
 		}
-		updates := make(chan []table.MaintainedUplink)
+		updates := make(chan table.MaintainUpdate)
 		k := n.maintain(table.MaintainConfig{Rate: 1000, Default: new(table.SharedDefault), Update: updates}, uplinks()...)
 		m.choose()
 		var did []string
 		for range times(300, 30) {
-			did = append(did, m.do(random.IntN(7), random.IntN(2), n, cut, mend, func() { updates <- uplinks() }))
+			did = append(did, m.do(random.IntN(8), random.IntN(2), n, cut, mend, func() {
+				updates <- table.MaintainUpdate{Uplinks: uplinks(), Default: &sharedPlaces[m.place].SharedDefault}
+			}))
 			m.probe()
 			want := ""
 			var hops []string
@@ -133,10 +151,14 @@ func TestSharedDefaultRandom(t *testing.T) {
 					unhealthy++
 				}
 			}
+			want = strings.Replace(want, sharedPlaces[0].text, sharedPlaces[m.place].text, 1)
+			got := func() string {
+				return n.sharedDefault(f, rttables.Main) + n.sharedDefault(f, 5)
+			}
 			ok := func() bool {
 				// Without any uplink what there is stays, unless the kernel deletes it.
 				rules := n.ours(20)
-				return (len(hops) == 0 || n.sharedDefault(f, rttables.Main) == want) &&
+				return (len(hops) == 0 || got() == want) &&
 					strings.Contains(rules, "from "+f.a2) && strings.Contains(rules, "fwmark") != m.unhealthy[1] &&
 					k.counters.Unhealthy.Load() == unhealthy
 			}
@@ -146,7 +168,7 @@ func TestSharedDefaultRandom(t *testing.T) {
 			}
 			if !ok() {
 				t.Fatalf("seed %d: after %s, it is\n%q, want\n%q\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
-					n.sharedDefault(f, rttables.Main), want, m, n.ours(20), k.text())
+					got(), want, m, n.ours(20), k.text())
 			}
 			if random.IntN(2) == 0 {
 				time.Sleep(30 * time.Millisecond)

@@ -155,30 +155,6 @@ func TestParseHealth(t *testing.T) {
 	}
 }
 
-// What is shared stays while it is kept.
-func TestMayBecome(t *testing.T) {
-	const without, with = "a dev eth0 via 10.0.0.1", "a dev eth0 via 10.0.0.1 weight 1"
-	for _, c := range []struct{ old, new, want string }{
-		{without, without + " unreachable", ""},
-		{with, with + "2", ""},
-		{with, without, "f: weight: the shared default goes only when run is started again"},
-		{without, with, "f:1: default: the shared default changes only when run is started again"},
-		{with, with + "\ndefault metric 7", "f:2: default: the shared default changes only when run is started again"},
-	} {
-		old, err := parseConfig("f", c.old)
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, err := parseConfig("f", c.new)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := old.mayBecome(next); (err != nil || c.want != "") && (err == nil || err.Error() != c.want) {
-			t.Errorf("%s\nthen %s:\n got %v\nwant %s", c.old, c.new, err, c.want)
-		}
-	}
-}
-
 var badLines = []struct{ text, want string }{
 	{"dev eth0 via 10.0.0.1", `f:1: word 1 "dev": not a name: a line begins with the name of an uplink`},
 	{"also dport 25", `f:1: word 1: the name of an uplink is missing`},

@@ -37,6 +37,7 @@ func explain(err error) string {
 	case errors.As(err, &field):
 		text = fmt.Sprintf("uplink %s: %s: %s", field.Uplink, wordOf(field.Field), field.Reason)
 		left = "; nothing was changed"
+	case errors.As(err, &conflict) && conflict.Uplink == sharedName: // it may be there, behind another
 	case errors.As(err, &conflict):
 		left = "; nothing was changed"
 	}

@@ -123,8 +123,8 @@ SERVICE
 
     SIGHUP   It reads the file again, changes what differs, and removes the uplinks
              whose lines are gone. With a faulty file all stays as it is, and the log
-             says the line and the word. The shared default, and the command line, are
-             taken over only by another start.
+             says the line and the word. The command line is taken over only by
+             another start.
     SIGTERM  It ends, and so by SIGINT. The uplinks stay as they are or, with -remove,
              go. A second one does not wait.
     SIGKILL  The uplinks stay as they are. The next run, up or down cleans up what was

@@ -124,6 +124,8 @@ func (r *record) note(e table.Event) {
 	}
 	state, reason := k.State, k.Reason
 	switch e.Kind {
+	case table.EventRemoved:
+		r.is.Default = slices.DeleteFunc(r.is.Default, func(o *keptLine) bool { return o == k })
 	case table.EventInstalled:
 		state, reason = keptInstalled, ""
 	case table.EventPending:

@@ -68,6 +68,10 @@ func TestRecord(t *testing.T) {
 	if got := strings.Join(r.missing(), "\n"); got != "(default) inet: failed: no" {
 		t.Errorf("missing %s", got)
 	}
+	r.note(table.Event{Kind: table.EventRemoved, Uplink: sharedName, Family: route.IPv4})
+	if got := r.missing(); got != nil {
+		t.Errorf("missing %q, which was removed", got)
+	}
 }
 
 // Status says of each line what does not go without saying.

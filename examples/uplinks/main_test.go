@@ -116,6 +116,10 @@ func TestExplain(t *testing.T) {
 			"uplink lan2: someone else's: default; nothing was changed",
 		},
 		{
+			&table.ConflictError{Uplink: sharedName, Object: "default", Reason: "someone else's goes before it"},
+			"uplink (default): someone else's goes before it: default",
+		},
+		{
 			&table.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
 			"uplink lan2: " + words + ": invalid argument; nothing was left of what was done before",
 		},

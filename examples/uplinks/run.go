@@ -25,7 +25,7 @@ type service struct {
 	manager  manager // systemd, if it asks to be told
 	counters table.Counters
 	record   record
-	update   chan []table.MaintainedUplink
+	update   chan table.MaintainUpdate
 	hup      chan os.Signal
 	// looked is closed when all uplinks have been looked at once.
 	looked chan struct{}
@@ -42,7 +42,7 @@ type service struct {
 // maintain keeps uplinks until ctx ends.
 func maintain(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
 	s := &service{
-		o: o, manager: newManager(os.Getenv), file: file, update: make(chan []table.MaintainedUplink),
+		o: o, manager: newManager(os.Getenv), file: file, update: make(chan table.MaintainUpdate),
 		hup: make(chan os.Signal, 1), looked: make(chan struct{}),
 	}
 	// Before anyone can know of the process: an early SIGHUP would end it. And so
@@ -211,9 +211,6 @@ func (s *service) reload(ctx context.Context) {
 		}
 		s.manager.reloading()
 		file, err := s.o.load()
-		if err == nil {
-			err = s.kept().mayBecome(file)
-		}
 		if err != nil {
 			s.refuse(err)
 			continue
@@ -224,17 +221,10 @@ func (s *service) reload(ctx context.Context) {
 		s.mu.Unlock()
 		s.record.declare(file.uplinks)
 		select {
-		case s.update <- values(file.uplinks):
+		case s.update <- table.MaintainUpdate{Uplinks: values(file.uplinks), Default: file.shared}:
 		case <-ctx.Done():
 		}
 	}
-}
-
-// kept is the file as it is kept.
-func (s *service) kept() *config {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.file
 }
 
 // refuse reports that the file as it is now is not taken over.

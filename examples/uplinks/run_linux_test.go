@@ -177,6 +177,50 @@ func TestRun(t *testing.T) {
 	h.unchanged(before)
 }
 
+// A default route to share comes with the file, moves, and goes.
+func TestRunShared(t *testing.T) {
+	const line = "lan2 table 20 dev eth1 via 192.168.2.1"
+	h := newHost(t, line+"\n")
+	h.route("del", "default via 192.168.1.1 dev eth0")
+	d := h.daemon()
+	d.says("ready\n")
+	without := h.state()
+	becomes := func(text string) {
+		t.Helper()
+		h.write(h.file, text)
+		hangUp(t)
+	}
+	has := func(words string) {
+		t.Helper()
+		d.complete()
+		if state := h.state(); strings.Count(state, "proto 210") != strings.Count(without, "proto 210")+1 || !strings.Contains(state, words) {
+			t.Errorf("want one more, %s, in\n%s", words, state)
+		}
+	}
+	becomes(line + " weight 2\n")
+	d.says("uplink (default) IPv4 installed: added 1 route\n")
+	d.says("ready\n")
+	has("proto 210 metric 50\n")
+	becomes(line + " weight 2\ndefault metric 70\n")
+	d.says("uplink (default) IPv4 installed: ")
+	d.says("ready\n")
+	has("proto 210 metric 70\n")
+	becomes(line + " weight 2\ndefault table 9\n")
+	d.says("uplink (default) IPv4 installed: added 1 route\n")
+	d.says("uplink (default) IPv4 repaired: other uplinks: ip route del default via 192.168.2.1 dev eth1 proto 210 metric 70\n")
+	d.says("ready\n")
+	has("table 9 proto 210 metric 50\n")
+	becomes(line + " weight 2\ndefault table 20\n")
+	d.says("error: " + h.file + ":1: table: 20 is also that of the shared default\n")
+	d.says("error: the file was not taken over: the uplinks stay as they were\n")
+	becomes(line + "\n")
+	d.says("uplink (default) IPv4 removed: ip route del default via 192.168.2.1 dev eth1 table 9 proto 210 metric 50\n")
+	d.says("ready\n")
+	d.complete()
+	h.unchanged(without)
+	d.end(exitOK)
+}
+
 // hangUp tells the services of this process to read their files again.
 func hangUp(t *testing.T) {
 	t.Helper()

@@ -78,17 +78,3 @@ func (c *config) share() error {
 	}
 	return nil
 }
-
-// mayBecome reports why a file cannot take the place of c while it is kept.
-func (c *config) mayBecome(next *config) error {
-	line := next.sharedLine
-	switch {
-	case c.shared == nil && next.shared == nil:
-		return nil
-	case next.shared == nil:
-		return fmt.Errorf("%s: weight: the shared default goes only when run is started again", next.name)
-	case c.shared == nil || *c.shared != *next.shared:
-		return fmt.Errorf("%s: %s: the shared default changes only when run is started again", next.where(line), sharedWord)
-	}
-	return nil
-}

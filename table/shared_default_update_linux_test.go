@@ -1,0 +1,166 @@
+package table_test
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+)
+
+// sharedRoute is the shared default over the second uplink.
+func sharedRoute(f family, where string) string {
+	return strings.Join(strings.Fields("default via "+f.g2+" dev u2 "+where), " ")
+}
+
+// An update can ask for a shared default, for one that stands elsewhere, and for none.
+// There is one all the time in between, and in the end one, where it should be.
+func TestSharedDefaultUpdate(t *testing.T) {
+	t.Parallel()
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.withoutDefault(f)
+		id := route.FamilyOf(netip.MustParseAddr(f.a1))
+		events, err := route.Watch(t.Context(), n.server.Config(), route.Filter{Family: id, Protocol: table.Protocol})
+		if err != nil {
+			t.Fatal(err)
+		}
+		update := make(chan table.MaintainUpdate)
+		u := weighted(maintained(n.uplink2(f))[0], 1)
+		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, u)
+		ask := func(what string, d *table.SharedDefault, want map[rttables.ID]string) {
+			t.Helper()
+			from := len(k.log())
+			update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{u}, Default: d}
+			k.awaitKind(from, table.EventReady)
+			for _, id := range []rttables.ID{rttables.Main, 5} {
+				if got := n.sharedDefault(f, id); got != want[id] {
+					t.Fatalf("%s: in table %v there is\n%q, want\n%q\n%s", what, id, got, want[id], k.text())
+				}
+			}
+		}
+		type in = map[rttables.ID]string
+		ask("none", nil, nil)
+		ask("asked for", new(table.SharedDefault), in{rttables.Main: sharedRoute(f, "proto 210 metric 50")})
+		ask("another metric", &table.SharedDefault{Metric: 7}, in{rttables.Main: sharedRoute(f, "proto 210 metric 7")})
+		ask("another table", &table.SharedDefault{Table: 5}, in{5: sharedRoute(f, "table 5 proto 210 metric 50")})
+		ask("back", &table.SharedDefault{Metric: 7}, in{rttables.Main: sharedRoute(f, "proto 210 metric 7")})
+
+		// Its table becomes an uplink's.
+		ask("another table", &table.SharedDefault{Table: 5}, in{5: sharedRoute(f, "table 5 proto 210 metric 50")})
+		u.Table = 5
+		from := len(k.log())
+		update <- sharing(u)
+		k.awaitKind(from, table.EventReady)
+		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 50") {
+			t.Errorf("in main there is %q", got)
+		}
+		k.settles(u.SourceRoutedUplink)
+		u.Table = 20
+		ask("the uplink as before", &table.SharedDefault{Metric: 7}, in{rttables.Main: sharedRoute(f, "proto 210 metric 7")})
+
+		ask("none again", nil, nil)
+		k.settles(u.SourceRoutedUplink)
+		k.stop()
+		if strings.Contains(n.kernel(), "proto 210") {
+			t.Errorf("something is left:\n%s", n.kernel())
+		}
+
+		// Where it moves, the new one comes first.
+		var story []string
+		for e, err := range events {
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case e.Route.Priority == 7:
+				story = append(story, e.Kind.String()+" 7")
+			case e.Route.Priority == 50:
+				story = append(story, e.Kind.String()+" 50 in "+e.Route.Table.String())
+			}
+			if len(story) == 14 {
+				break
+			}
+		}
+		if want := []string{
+			"added 50 in main", "added 7", "deleted 50 in main", "added 50 in 5", "deleted 7", "added 7", "deleted 50 in 5",
+			"added 50 in 5", "deleted 7", "deleted 50 in 5", "added 50 in main", "added 7", "deleted 50 in main", "deleted 7",
+		}; !slices.Equal(story, want) {
+			t.Errorf("it went %q, want %q", story, want)
+		}
+	})
+}
+
+// While the new one cannot be, the old one stays. One that is refused changes nothing.
+func TestSharedDefaultUpdateRefused(t *testing.T) {
+	t.Parallel()
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		n.withoutDefault(f)
+		inTheWay := route.Route{Gateway: netip.MustParseAddr(f.g1), Priority: 9, Protocol: 99}
+		if err := route.Add(t.Context(), n.c, inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		update := make(chan table.MaintainUpdate)
+		all := []table.MaintainedUplink{weighted(maintained(n.uplink2(f))[0], 1)}
+		old := &table.SharedDefault{Table: 1}
+		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000, Default: old}, all...)
+		there := sharedRoute(f, "table 1 proto 210 metric 50")
+		from := len(k.log())
+		for _, d := range []table.SharedDefault{{Table: 20}, {Protocol: 99}, {Table: rttables.Local}} {
+			update <- table.MaintainUpdate{Uplinks: all, Default: &d}
+			from = k.await(from, "refused", func(e table.Event) bool {
+				var field *table.FieldError
+				return e.Kind == table.EventFailed && errors.As(e.Err, &field)
+			})
+		}
+		// An uplink without a table does not take that of the old one.
+		anywhere := n.uplink1(f)
+		anywhere.Name, anywhere.Table = "", 0
+		all = append(all, maintained(anywhere)...)
+		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 9}}
+		from = k.await(from, "a conflict", func(e table.Event) bool {
+			var conflict *table.ConflictError
+			return e.Kind == table.EventFailed && errors.As(e.Err, &conflict)
+		})
+		from = k.awaitKind(from, table.EventReady)
+		if got := n.sharedDefault(f, 1); got != there {
+			t.Errorf("in table 1 there is %q, want %q", got, there)
+		}
+		// It is asked for again.
+		update <- table.MaintainUpdate{Uplinks: all, Default: old}
+		k.awaitKind(from, table.EventReady)
+		if strings.Contains(k.text(), "route del default") || n.sharedDefault(f, 1) != there {
+			t.Errorf("in table 1 there is %q\n%s", n.sharedDefault(f, 1), k.text())
+		}
+		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 9}}
+		if got := n.ours(2); strings.Count(got, "route default") != 1 {
+			t.Errorf("in table 2 there is\n%s", got)
+		}
+		if err := route.Delete(t.Context(), n.c, inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		k.awaitDefault(f, "nothing is in the way", sharedRoute(f, "proto 210 metric 9"))
+		k.until("the old one is gone", func() bool { return n.sharedDefault(f, 1) == "" })
+		k.await(from, "it is told", func(e table.Event) bool {
+			return e.Kind == table.EventRepaired && strings.Contains(e.String(), "route del default via "+f.g2+" dev u2 table 1")
+		})
+		// The end takes away the old one as well.
+		inTheWay.Priority = 10
+		if err := route.Add(t.Context(), n.c, inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		from = len(k.log())
+		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 10}}
+		k.await(from, "another conflict", func(e table.Event) bool { return e.Kind == table.EventFailed })
+		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 9") {
+			t.Errorf("in main there is %q", got)
+		}
+		k.stop()
+		if strings.Contains(n.kernel(), "proto 210") {
+			t.Errorf("something is left:\n%s", n.kernel())
+		}
+	})
+}
