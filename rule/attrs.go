@@ -89,40 +89,34 @@ func prefix(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[me
 
 // value is a row for the value of a selector with a mask.
 func value(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
-	k := kind()
-	return attr.Func(num,
-		func(b []byte, m *message) ([]byte, bool, error) {
-			v := at(m)
-			if !v.set {
-				return b, false, nil
-			}
-			b, err := k.Append(b, v.value)
-			return b, true, err
-		},
-		func(p []byte, m *message) (err error) {
-			v := at(m)
-			v.set = true
-			v.value, err = k.Decode(p)
-			return err
-		})
+	return optional(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.set, &v.value })
 }
 
 // mask is a row for the mask of a selector.
 func mask(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
-	k := kind()
+	return optional(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.hasMask, &v.mask })
+}
+
+// portMask is a row for the mask of a port.
+func portMask(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
+	return optional(num, attr.U16[uint16](), func(m *message) (*bool, *uint16) { v := at(m); return &v.hasMask, &v.mask })
+}
+
+// optional is a row for a value that is there if a flag of the message says so.
+func optional[V any](num uapi.FRA, k attr.Kind[V], at func(*message) (there *bool, value *V)) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
-			v := at(m)
-			if !v.hasMask {
+			there, v := at(m)
+			if !*there {
 				return b, false, nil
 			}
-			b, err := k.Append(b, v.mask)
+			b, err := k.Append(b, *v)
 			return b, true, err
 		},
 		func(p []byte, m *message) (err error) {
-			v := at(m)
-			v.hasMask = true
-			v.mask, err = k.Decode(p)
+			there, v := at(m)
+			*there = true
+			*v, err = k.Decode(p)
 			return err
 		})
 }
@@ -158,26 +152,6 @@ func ports(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
 			v.set = true
 			v.first, v.last = binary.NativeEndian.Uint16(p), binary.NativeEndian.Uint16(p[2:])
 			return nil
-		})
-}
-
-// portMask is a row for the mask of a port.
-func portMask(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
-	k := attr.U16[uint16]()
-	return attr.Func(num,
-		func(b []byte, m *message) ([]byte, bool, error) {
-			v := at(m)
-			if !v.hasMask {
-				return b, false, nil
-			}
-			b, err := k.Append(b, v.mask)
-			return b, true, err
-		},
-		func(p []byte, m *message) (err error) {
-			v := at(m)
-			v.hasMask = true
-			v.mask, err = k.Decode(p)
-			return err
 		})
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,13 +73,13 @@ func TestMaintainRefuses(t *testing.T) {
 // An ender ends a context once so many requests were answered.
 type ender struct {
 	*route.Socket
-	left *int
+	left *atomic.Int64
 	end  context.CancelFunc
 }
 
 func (e ender) Execute(m netlink.Message) ([]netlink.Message, error) {
 	reply, err := e.Socket.Execute(m)
-	if *e.left--; *e.left == 0 {
+	if e.left.Add(-1) == 0 {
 		e.end()
 	}
 	return reply, err
@@ -93,7 +94,8 @@ func TestMaintainEndIsTold(t *testing.T) {
 		outcomes := make(map[string]bool)
 		for at := 1; ; at++ {
 			ctx, cancel := context.WithCancel(t.Context())
-			left := at
+			var left atomic.Int64
+			left.Store(int64(at))
 			var told string
 			err := table.Maintain(ctx, func() (route.Conn, error) {
 				s, err := route.Dial(n.server.Config())
@@ -121,7 +123,7 @@ func TestMaintainEndIsTold(t *testing.T) {
 			if told != want {
 				t.Errorf("the end comes after request %d: it tells\n%swant\n%s%s", at, told, want, n.kernel())
 			}
-			if outcomes[told] = true; left > 0 {
+			if outcomes[told] = true; left.Load() > 0 {
 				break
 			}
 			n.remove(n.uplink1(f), n.uplink2(f))
@@ -130,6 +132,49 @@ func TestMaintainEndIsTold(t *testing.T) {
 			}
 		}
 		if len(outcomes) != 4 {
+			t.Errorf("it tells %v", outcomes)
+		}
+	})
+}
+
+// So it is when the end comes while an uplink is removed.
+func TestMaintainEndOfUpdate(t *testing.T) {
+	t.Parallel()
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		all := maintained(n.uplink1(f), n.uplink2(f))
+		outcomes := make(map[string]bool)
+		for at, through := int64(1), false; !through; at++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			update := make(chan table.MaintainUpdate, 1)
+			var left atomic.Int64
+			var told string
+			err := table.Maintain(ctx, func() (route.Conn, error) {
+				s, err := route.Dial(n.server.Config())
+				return ender{s, &left, cancel}, err
+			}, &table.MaintainConfig{Update: update, Event: func(e table.Event) {
+				switch {
+				case e.Kind == table.EventReady && left.Load() <= 0 && ctx.Err() == nil: // the first time
+					told = ""
+					left.Store(at)
+					update <- table.MaintainUpdate{Uplinks: all[:1]}
+				case e.Kind == table.EventReady:
+					through = left.Load() > 0
+					cancel()
+				default:
+					told += fmt.Sprintf("%s %s\n", e.Uplink, e.Kind)
+				}
+			}}, all...)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]string{true: "lan2 removed\n"}[n.ours(20) == ""]
+			if told != want {
+				t.Errorf("the end comes after request %d: it tells\n%swant\n%s%s", at, told, want, n.kernel())
+			}
+			outcomes[told] = true
+		}
+		if len(outcomes) != 2 {
 			t.Errorf("it tells %v", outcomes)
 		}
 	})

@@ -50,14 +50,16 @@ func (m *maintainer) adoptDefault(d *SharedDefault) {
 		m.shared = &whole
 		m.formerly = slices.DeleteFunc(m.formerly, func(o formerDefault) bool { return o.SharedDefault == whole })
 	}
-	if old == nil || m.shared != nil && *m.shared == *old {
+	if old != nil && m.shared != nil && *m.shared == *old {
 		return
 	}
 	for _, f := range bothFamilies {
-		m.formerly = append(m.formerly, formerDefault{*old, f})
-	}
-	for _, s := range m.sharings { // nothing was said of this one
-		s.said, s.saidReason = 0, ""
+		if old != nil {
+			m.formerly = append(m.formerly, formerDefault{*old, f})
+		}
+		if s := m.sharings[f]; s != nil && m.shared != nil { // nothing was said of this one
+			s.said, s.saidReason = 0, ""
+		}
 	}
 }
 
@@ -103,9 +105,16 @@ func (m *maintainer) removeDefault(ctx context.Context, d formerDefault) error {
 		return err
 	}
 	m.formerly = slices.DeleteFunc(m.formerly, func(o formerDefault) bool { return o == d })
-	if len(e.Steps) > 0 {
+	tell := len(e.Steps) > 0
+	if tell {
 		m.config.Counters.Repairs.Add(1)
 		m.config.Counters.Steps.Add(uint64(len(e.Steps)))
+	}
+	if s := m.sharings[d.family]; s != nil && m.shared == nil {
+		tell = tell || s.said != 0 // that it could not be, perhaps
+		*s = *newSharing(d.family)
+	}
+	if tell {
 		m.event(e)
 	}
 	return nil
@@ -215,7 +224,7 @@ func (m *maintainer) unshare(ctx context.Context, s *sharing, f route.Family) {
 	case err != nil && ctx.Err() != nil:
 	case err != nil:
 		s.failed(m, e, err)
-	case len(e.Steps) > 0:
+	case len(e.Steps) > 0 || s.said != 0:
 		m.event(e)
 		fallthrough
 	default:

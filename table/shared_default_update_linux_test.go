@@ -1,6 +1,7 @@
 package table_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // sharedRoute is the shared default over the second uplink.
 func sharedRoute(f family, where string) string {
-	return strings.Join(strings.Fields("default via "+f.g2+" dev u2 "+where), " ")
+	return "default via " + f.g2 + " dev u2 " + where
 }
 
 // An update can ask for a shared default, for one that stands elsewhere, and for none.
@@ -24,7 +25,9 @@ func TestSharedDefaultUpdate(t *testing.T) {
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		n.withoutDefault(f)
 		id := route.FamilyOf(netip.MustParseAddr(f.a1))
-		events, err := route.Watch(t.Context(), n.server.Config(), route.Filter{Family: id, Protocol: table.Protocol})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+		defer cancel()
+		events, err := route.Watch(ctx, n.server.Config(), route.Filter{Family: id, Protocol: table.Protocol})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +76,7 @@ func TestSharedDefaultUpdate(t *testing.T) {
 		var story []string
 		for e, err := range events {
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("it went %q: %v", story, err)
 			}
 			switch {
 			case e.Route.Priority == 7:
@@ -90,6 +93,21 @@ func TestSharedDefaultUpdate(t *testing.T) {
 			"added 50 in 5", "deleted 7", "deleted 50 in 5", "added 50 in main", "added 7", "deleted 50 in main", "deleted 7",
 		}; !slices.Equal(story, want) {
 			t.Errorf("it went %q, want %q", story, want)
+		}
+	})
+}
+
+// Another process finds the shared default in a table that no rule leads to, and lets
+// it be.
+func TestSharedDefaultAgain(t *testing.T) {
+	t.Parallel()
+	forFamilies(t, func(t *testing.T, n *network, f family) {
+		config := table.MaintainConfig{Default: &table.SharedDefault{Table: 5}}
+		u := weighted(maintained(n.uplink2(f))[0], 1)
+		n.maintain(config, u).stop()
+		k := n.maintain(config, u)
+		if got := n.sharedDefault(f, 5); k.counters.Steps.Load() != 0 || got != sharedRoute(f, "table 5 proto 210 metric 50") {
+			t.Errorf("in table 5 there is %q\n%s", got, k.text())
 		}
 	})
 }
@@ -157,6 +175,14 @@ func TestSharedDefaultUpdateRefused(t *testing.T) {
 		k.await(from, "another conflict", func(e table.Event) bool { return e.Kind == table.EventFailed })
 		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 9") {
 			t.Errorf("in main there is %q", got)
+		}
+		// None at all, then: that is told once, though there were two.
+		from = len(k.log())
+		update <- table.MaintainUpdate{Uplinks: all}
+		k.awaitKind(from, table.EventReady)
+		told := slices.DeleteFunc(k.log()[from:], func(e table.Event) bool { return e.Uplink != "(default)" })
+		if len(told) != 1 || told[0].Kind != table.EventRemoved {
+			t.Errorf("it tells %v", told)
 		}
 		k.stop()
 		if strings.Contains(n.kernel(), "proto 210") {

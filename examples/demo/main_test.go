@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"regexp"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	if name == "refused" { // a user namespace that may have no network namespace
 		if err := os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0); err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 	}
 	os.Exit(start(os.Args[1:], programs[name]))

@@ -83,6 +83,13 @@ func (d *daemon) says(text string) {
 	})
 }
 
+// asked is what status prints.
+func (d *daemon) asked() string {
+	var out, errs bytes.Buffer
+	run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs)
+	return out.String() + errs.String()
+}
+
 // complete waits until status finds everything complete.
 func (d *daemon) complete() {
 	d.Helper()
@@ -218,6 +225,20 @@ func TestRunShared(t *testing.T) {
 	d.says("ready\n")
 	d.complete()
 	h.unchanged(without)
+	// One that cannot be, and then need not be.
+	h.route("add", "default via 192.168.1.1 dev eth0 metric 50")
+	becomes(line + " weight 2\n")
+	d.says("uplink (default) IPv4 failed: ")
+	d.says("ready\n")
+	if out := d.asked(); !strings.Contains(out, "shared default inet: failed") {
+		t.Errorf("status says\n%s", out)
+	}
+	becomes(line + "\n")
+	d.says("uplink (default) IPv4 removed\n")
+	d.says("ready\n")
+	if out := d.asked(); strings.Contains(out, "shared default") {
+		t.Errorf("status still says\n%s", out)
+	}
 	d.end(exitOK)
 }
 
