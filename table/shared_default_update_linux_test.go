@@ -172,7 +172,8 @@ func TestSharedDefaultUpdateRefused(t *testing.T) {
 		}
 		from = len(k.log())
 		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 10}}
-		k.await(from, "another conflict", func(e table.Event) bool { return e.Kind == table.EventFailed })
+		from = k.await(from, "another conflict", func(e table.Event) bool { return e.Kind == table.EventFailed })
+		k.awaitKind(from, table.EventReady)
 		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 9") {
 			t.Errorf("in main there is %q", got)
 		}
