@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -175,7 +176,7 @@ func (s *survey) detours(v *surveyed) []Finding {
 			f.Object = "rule " + words
 			f.Cure = "install the uplink again: the rule that looks in main first is not there"
 			if standsAlone(*d.also) {
-				f.Cure = command(d.route.Family, "rule", "add", fmt.Sprintf(
+				f.Cure = iptext.Command(d.route.Family, "rule", "add", fmt.Sprintf(
 					"%s lookup main suppress_prefixlength 0 pref %d", words, v.beforeAlso(d.route.Family)))
 			}
 		}
@@ -235,7 +236,7 @@ func (s *survey) reversePath(v *surveyed) []Finding {
 		!slices.Contains(uplinkFamilies(v.uplink), route.IPv4) {
 		return nil
 	}
-	loose := "sysctl -w net/ipv4/conf/" + quote(dev) + "/rp_filter=2"
+	loose := "sysctl -w net/ipv4/conf/" + iptext.Quote(dev) + "/rp_filter=2"
 	var found []Finding
 	for _, a := range s.incoming(v) {
 		if !s.leaves(outward(a), dev) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -24,7 +25,7 @@ func (s *survey) interfaces(v *surveyed) []Finding {
 		f.Code, f.Text = CodeInterfaceMissing, fmt.Sprintf("there is no interface %s", dev)
 	case link.flags&uapi.IFF_UP == 0:
 		f.Code, f.Text = CodeInterfaceDown, fmt.Sprintf("the interface %s is down", dev)
-		f.Cure = "ip link set " + quote(dev) + " up, and install the uplink again: its IPv4 routes went with the interface"
+		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and install the uplink again: its IPv4 routes went with the interface"
 	case link.flags&uapi.IFF_LOWER_UP == 0:
 		f.Code, f.Severity, f.Text = CodeNoCarrier, Warning, fmt.Sprintf("the interface %s has no carrier", dev)
 		f.Cure = "look at the cable and at the other end"
@@ -43,7 +44,7 @@ func (s *survey) sources(v *surveyed) []Finding {
 			found = append(found, Finding{
 				Code: CodeSourceGone, Severity: Fault, Object: a.String(),
 				Text: fmt.Sprintf("the source %s is no address of this host", a),
-				Cure: fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, quote(u.Interface)),
+				Cure: fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, iptext.Quote(u.Interface)),
 			})
 		}
 	}
@@ -56,7 +57,7 @@ func (s *survey) sources(v *surveyed) []Finding {
 			found = append(found, Finding{
 				Code: CodeSourceGone, Severity: Fault, Object: u.Interface,
 				Text: fmt.Sprintf("the interface %s has no global %s that packets could come from", u.Interface, what),
-				Cure: "ip addr add ADDRESS/LENGTH dev " + quote(u.Interface),
+				Cure: "ip addr add ADDRESS/LENGTH dev " + iptext.Quote(u.Interface),
 			})
 		}
 	}
@@ -111,7 +112,7 @@ func (s *survey) order(v *surveyed) []Finding {
 			found = append(found, Finding{
 				Code: CodeNoLocal, Severity: Fault, Object: "table local",
 				Text: "no " + ipVersion(f) + " rule looks up the table local, so that no packet arrives",
-				Cure: command(f, "rule", "add", "from all lookup local pref 0"),
+				Cure: iptext.Command(f, "rule", "add", "from all lookup local pref 0"),
 			})
 		}
 		for _, step := range v.installed {
@@ -120,7 +121,7 @@ func (s *survey) order(v *surveyed) []Finding {
 			if !ok || r.Family != f || r.Action != rule.ActionLookup {
 				continue
 			}
-			words := ruleCommand("del", r)
+			words := iptext.Command(r.Family, "rule", "del", r.Args(nil))
 			switch {
 			case hasLocal && prio < local:
 				found = append(found, Finding{
@@ -218,12 +219,12 @@ func (s *survey) gateway(v *surveyed) []Finding {
 	case state&uapi.NUD_FAILED != 0:
 		f.Code, f.Severity = CodeGatewaySilent, Fault
 		f.Text = fmt.Sprintf("the gateway %s does not answer on %s", u.Gateway, u.Interface)
-		f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", u.Gateway, quote(u.Interface))
+		f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", u.Gateway, iptext.Quote(u.Interface))
 	case state == uapi.NUD_NONE || state == uapi.NUD_INCOMPLETE:
 		f.Code, f.Severity = CodeGatewayUnknown, Note
 		f.Text = fmt.Sprintf("the gateway %s has not been talked to on %s, so that nobody knows whether it answers",
 			u.Gateway, u.Interface)
-		f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", quote(u.Interface), u.Gateway)
+		f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", iptext.Quote(u.Interface), u.Gateway)
 	default:
 		return nil
 	}

@@ -37,6 +37,12 @@ func (o Op) String() string {
 	return fmt.Sprintf("op %d", uint8(o))
 }
 
+// command returns the shell command of ip(8) that does o, one of a route or rule.
+func (o Op) command(f route.Family, args string) string {
+	object, verb, _ := strings.Cut(o.String(), " ")
+	return iptext.Command(f, object, verb, args)
+}
+
 // MarshalText returns what String does.
 func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
@@ -68,13 +74,13 @@ type Step struct {
 func (s Step) String() string {
 	switch s.Op {
 	case AddRoute, ReplaceRoute, DeleteRoute:
-		return ip(s.Route.Family, s.Op, s.Route.Text(s.names.get()))
+		return s.Op.command(s.Route.Family, s.Route.Text(s.names.get()))
 	case AddRule, DeleteRule:
-		return ip(s.Rule.Family, s.Op, s.Rule.Args(s.names.get().FileNames()))
+		return s.Op.command(s.Rule.Family, s.Rule.Args(s.names.get().FileNames()))
 	case AddName:
-		return fmt.Sprintf("echo '%d %s' >>%s", uint32(s.Table), s.Name, s.file())
+		return iptext.AppendLine(fmt.Sprintf("%d %s", uint32(s.Table), s.Name), s.file())
 	case DeleteName:
-		return fmt.Sprintf("sed -i '/^%d\\t%s\\t/d' %s", uint32(s.Table), s.Name, s.file())
+		return iptext.DeleteLines(s.file(), iptext.Decimal(s.Table), s.Name)
 	}
 	return s.Op.String()
 }
@@ -95,17 +101,6 @@ func (s *Step) file() string {
 		return "/etc/iproute2/rt_tables"
 	}
 	return strings.TrimSuffix(s.etc, "/") + "/rt_tables"
-}
-
-// ip is an ip(8) command.
-func ip(f route.Family, op Op, args string) string {
-	words := []string{"ip"}
-	if f != route.IPv4 {
-		words = append(words, iptext.FamilyOption(f)...)
-	}
-	// The arguments begin with the same option where no address tells.
-	args = strings.TrimPrefix(args, strings.Join(iptext.FamilyOption(f), " ")+" ")
-	return strings.Join(append(words, op.String(), args), " ")
 }
 
 // A Plan is the steps from the state that was found to the one that is wanted,

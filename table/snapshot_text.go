@@ -56,75 +56,15 @@ func comment(kernelMade bool) string {
 }
 
 func nextHopCommand(verb string, n route.NextHopObject, names *route.Names) string {
-	return command(n.Family, "nexthop", verb, n.Text(names))
+	return iptext.Command(n.Family, "nexthop", verb, n.Text(names))
 }
 
 func routeCommand(verb string, r route.Route, names *route.Names) string {
-	return command(r.Family, "route", verb, r.Text(names))
+	return iptext.Command(r.Family, "route", verb, r.Text(names))
 }
 
 func ruleCommand(verb string, r rule.Rule) string {
-	return command(r.Family, "rule", verb, r.Args(nil))
-}
-
-// command is one of ip(8). The arguments begin with the family where they do
-// not tell it otherwise, which ip(8) takes before the object.
-func command(f route.Family, object, verb, args string) string {
-	words := []string{"ip"}
-	option := iptext.FamilyOption(f)
-	if f == route.IPv6 {
-		words = append(words, option...)
-	}
-	fields := strings.Fields(args)
-	if len(fields) >= len(option) && slices.Equal(fields[:len(option)], option) {
-		fields = fields[len(option):]
-	}
-	words = append(words, object, verb)
-	for _, f := range fields {
-		words = append(words, quote(f))
-	}
-	return strings.Join(words, " ")
-}
-
-// plainBytes are those that a shell leaves as they are.
-const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,@%+="
-
-// quote is a word for a shell.
-func quote(word string) string {
-	if word != "" && strings.Trim(word, plainBytes) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// unquote splits a line into words, as a shell does those that quote made.
-func unquote(line string) (words []string, err error) {
-	word, open, quoted := "", false, false
-	for i := 0; i < len(line); i++ {
-		switch b := line[i]; {
-		case b == '\'':
-			open, quoted = true, !quoted
-		case quoted:
-			word += line[i : i+1]
-		case b == '\\' && i+1 < len(line):
-			i++
-			word, open = word+line[i:i+1], true
-		case b == ' ' || b == '\t' || b == '\r':
-			if open {
-				words = append(words, word)
-			}
-			word, open = "", false
-		default:
-			word, open = word+line[i:i+1], true
-		}
-	}
-	if quoted {
-		return nil, fmt.Errorf("a quote is not closed")
-	}
-	if open {
-		words = append(words, word)
-	}
-	return words, nil
+	return iptext.Command(r.Family, "rule", verb, r.Args(nil))
 }
 
 // ParseSnapshot reads the text of a snapshot: lines with the commands "ip
@@ -178,7 +118,7 @@ func (l *snapshotLine) split(line string) (bool, error) {
 	if line == "" || commented && line != "ip" && !strings.HasPrefix(line, "ip ") {
 		return false, nil
 	}
-	words, err := unquote(line)
+	words, err := iptext.SplitCommand(line)
 	if err != nil {
 		return false, err
 	}

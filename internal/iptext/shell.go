@@ -1,0 +1,95 @@
+package iptext
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Command returns the shell command "ip object verb args". Args are words of
+// ip(8) with blanks between them; each is quoted if a shell needs it, because an
+// interface may be called a;id>x. The option for a family other than IPv4 comes
+// before the object, where ip(8) takes it; Command leaves it out of args, which
+// begin with it where no address tells the family.
+func Command[F ~uint8](family F, object, verb, args string) string {
+	words := strings.Fields(args)
+	option := FamilyOption(family)
+	if len(words) >= len(option) && slices.Equal(words[:len(option)], option) {
+		words = words[len(option):]
+	}
+	command := []string{"ip"}
+	if family != uapi.AF_UNSPEC && family != uapi.AF_INET {
+		command = append(command, option...)
+	}
+	command = append(command, object, verb)
+	for _, w := range words {
+		command = append(command, Quote(w))
+	}
+	return strings.Join(command, " ")
+}
+
+// AppendLine returns the shell command that appends a line to a file.
+func AppendLine(line, file string) string {
+	if strings.Contains(line, `\`) { // which echo may interpret
+		return fmt.Sprintf(`printf '%%s\n' %s >>%s`, Quote(line), Quote(file))
+	}
+	return fmt.Sprintf("echo %s >>%s", Quote(line), Quote(file))
+}
+
+// DeleteLines returns the shell command that deletes the lines of a file that
+// begin with some fields. A tab ends each field.
+func DeleteLines(file string, fields ...string) string {
+	var b strings.Builder
+	for _, f := range fields {
+		b.WriteString(patterns.Replace(f) + `\t`)
+	}
+	return fmt.Sprintf("sed -i %s %s", Quote("/^"+b.String()+"/d"), Quote(file))
+}
+
+// patterns escapes what sed(1) does not take for itself. A dot stays: names have
+// dots, and what a dot matches besides is not in the file.
+var patterns = strings.NewReplacer(`\`, `\\`, `/`, `\/`, `[`, `\[`, `*`, `\*`, `^`, `\^`, `$`, `\$`)
+
+// plainBytes are those that a shell leaves as they are.
+const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,@%+="
+
+// Quote returns the word of a shell that stands for s: s itself if it can.
+func Quote(s string) string {
+	if s != "" && strings.Trim(s, plainBytes) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// SplitCommand splits a line into words as a shell does. It knows blanks, single
+// quotes and backslashes, which is all that [Quote] needs.
+func SplitCommand(line string) (words []string, err error) {
+	word, open, quoted := "", false, false
+	for i := 0; i < len(line); i++ {
+		switch b := line[i]; {
+		case b == '\'':
+			open, quoted = true, !quoted
+		case quoted:
+			word += line[i : i+1]
+		case b == '\\' && i+1 < len(line):
+			i++
+			word, open = word+line[i:i+1], true
+		case b == ' ' || b == '\t' || b == '\r':
+			if open {
+				words = append(words, word)
+			}
+			word, open = "", false
+		default:
+			word, open = word+line[i:i+1], true
+		}
+	}
+	if quoted {
+		return nil, fmt.Errorf("a quote is not closed")
+	}
+	if open {
+		words = append(words, word)
+	}
+	return words, nil
+}
