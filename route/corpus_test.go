@@ -31,10 +31,7 @@ func readCorpus(t testing.TB) []corpus.Case {
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // names are the interfaces of the namespace that the cases were recorded in.
-var names = &Names{Links: &Links{
-	byIndex: map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"},
-	byName:  map[string]uint32{"lo": 1, "eth0": eth0, "eth1": eth1},
-}}
+var names = &Names{Links: MakeLinks(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"})}
 
 // differ are the words that give another request than ip(8)'s.
 var differ = map[string]string{

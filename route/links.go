@@ -17,23 +17,36 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Links are the names of a network namespace's interfaces at one moment.
-// Messages of routes have their indexes; text has their names. A nil *Links
-// knows none, and calls the interface with the index 5 if5, as ip(8) calls one
-// that it does not know.
+// Links are the interfaces of a network namespace at one moment: their names and
+// flags. Routes refer to interfaces by index; text uses names. A nil *Links has
+// no interfaces; its name for the interface with the index 5 is if5, as in ip(8).
 type Links struct {
-	byIndex map[uint32]string
+	byIndex map[uint32]linkState
 	byName  map[string]uint32
 }
 
-// MakeLinks are interfaces by index. Of two with the same name, text means the
-// one with the lower index.
+// A linkState is the name and the flags of an interface.
+type linkState struct {
+	name  string
+	flags uint32
+}
+
+// MakeLinks returns interfaces that have the given names, by index, and no flags.
+// If two have the same name, the name stands for the one with the lower index.
 func MakeLinks(names map[uint32]string) *Links {
-	l := &Links{byIndex: maps.Clone(names), byName: make(map[string]uint32, len(names))}
+	l := newLinks(len(names))
 	for _, index := range slices.Backward(slices.Sorted(maps.Keys(names))) {
-		l.byName[names[index]] = index
+		l.add(index, linkState{name: names[index]})
 	}
 	return l
+}
+
+func newLinks(size int) *Links {
+	return &Links{byIndex: make(map[uint32]linkState, size), byName: make(map[string]uint32, size)}
+}
+
+func (l *Links) add(index uint32, x linkState) {
+	l.byIndex[index], l.byName[x.name] = x, index
 }
 
 // ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
@@ -41,7 +54,7 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
 	}
-	l := &Links{byIndex: make(map[uint32]string), byName: make(map[string]uint32)}
+	l := newLinks(0)
 	req := netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
 		Data: attr.Append(make([]byte, uapi.SizeofIfInfomsg), uapi.IFLA_EXT_MASK,
@@ -58,16 +71,18 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	return l, nil
 }
 
-// read reads index and name out of a message of type RTM_NEWLINK, which has some
-// fifty attributes more.
+// read reads index, flags and name from a message of type RTM_NEWLINK, which has
+// some fifty attributes more.
 func (l *Links) read(b []byte) error {
 	if len(b) < uapi.SizeofIfInfomsg {
 		return fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
 	}
 	for num, payload := range attr.All(b[uapi.SizeofIfInfomsg:]) {
 		if num == uapi.IFLA_IFNAME {
-			index, name := binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:]), strings.TrimRight(string(payload), "\x00")
-			l.byIndex[index], l.byName[name] = name, index
+			l.add(binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:]), linkState{
+				name:  strings.TrimRight(string(payload), "\x00"),
+				flags: binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:]),
+			})
 			break
 		}
 	}
@@ -81,11 +96,21 @@ const unnamed = "if"
 // the index.
 func (l *Links) Name(index uint32) string {
 	if l != nil {
-		if name, ok := l.byIndex[index]; ok {
-			return name
+		if x, ok := l.byIndex[index]; ok {
+			return x.name
 		}
 	}
 	return unnamed + iptext.Decimal(index)
+}
+
+// Flags returns the flags of the interface with an index (IFF_UP and the like, of
+// ifi_flags). The flags are zero if l does not have the interface, or was made by
+// [MakeLinks].
+func (l *Links) Flags(index uint32) uint32 {
+	if l == nil {
+		return 0
+	}
+	return l.byIndex[index].flags
 }
 
 // Index returns the index of the interface with a name, or of if and a number.
@@ -109,7 +134,7 @@ func (l *Links) All() iter.Seq2[uint32, string] {
 			return
 		}
 		for _, index := range slices.Sorted(maps.Keys(l.byIndex)) {
-			if !yield(index, l.byIndex[index]) {
+			if !yield(index, l.byIndex[index].name) {
 				return
 			}
 		}
