@@ -183,12 +183,7 @@
 //		table.MaintainedUplink{SourceRoutedUplink: fibre, Health: health, Weight: 3},
 //		table.MaintainedUplink{SourceRoutedUplink: cable, Health: health, Weight: 1})
 //
-// # Looking at a host
-//
-// [TakeSnapshot] reads all rules and routes as they are at one moment, which a
-// listing does not. A [Snapshot] is compared with another one by Equal, and
-// printed as the commands of ip(8) that would make it; [Diff] of two is the
-// commands that lead from one to the other.
+// # Checking a host
 //
 // [Check] says whether uplinks are as they should be, and what around them will
 // hurt: other programs, filters, servers, the order of rules. Each [Finding] has

@@ -164,7 +164,7 @@ func (s *survey) detours(v *surveyed) []Finding {
 		}
 		f := Finding{Code: CodeDetour, Severity: Warning}
 		whose := "from " + d.source.String()
-		f.Object = "route " + d.route.Text(s.snapshot.names())
+		f.Object = "route " + d.route.Text(&route.Names{Links: s.snapshot.Links})
 		f.Cure = "set MainFirst, with which the routes of main other than its default come first, and install the uplink again"
 		if v.uplink.MainFirst {
 			f.Cure = "install the uplink again: MainFirst is set, but the rule for it is not there"

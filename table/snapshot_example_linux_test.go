@@ -8,6 +8,7 @@ import (
 
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/snapshot"
 )
 
 // What an installation has changed, as the commands that do it, and as those
@@ -17,7 +18,7 @@ func ExampleDiff() {
 	c, done := server() // a namespace with eth1 192.168.2.2/24; else route.Dial(nil)
 	defer done()
 
-	before, err := table.TakeSnapshot(ctx, c)
+	before, err := snapshot.Take(ctx, c)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,13 +29,13 @@ func ExampleDiff() {
 	if err := lan2.Install(ctx, c); err != nil {
 		log.Fatal(err)
 	}
-	after, err := table.TakeSnapshot(ctx, c)
+	after, err := snapshot.Take(ctx, c)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Print(table.Diff(before, after))
+	fmt.Print(snapshot.Diff(before, after))
 	fmt.Println("and back:")
-	fmt.Print(table.Diff(after, before))
+	fmt.Print(snapshot.Diff(after, before))
 	// Output:
 	// ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2
 	// ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2

@@ -20,7 +20,7 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/snapshot"
 )
 
 // A meddler is a connection on which others change something while the kernel
@@ -47,9 +47,9 @@ func (m *meddler) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] 
 	}
 }
 
-func takeSnapshot(t *testing.T, c route.Conn) table.Snapshot {
+func takeSnapshot(t *testing.T, c route.Conn) snapshot.Snapshot {
 	t.Helper()
-	s, err := table.TakeSnapshot(t.Context(), c)
+	s, err := snapshot.Take(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +168,8 @@ func TestSnapshotUnderChanges(t *testing.T) {
 		if lost(rules) > 0 {
 			naive++
 		}
-		s, err := table.TakeSnapshot(t.Context(), c)
-		var unsettled *table.UnsettledError
+		s, err := snapshot.Take(t.Context(), c)
+		var unsettled *snapshot.UnsettledError
 		if errors.As(err, &unsettled) {
 			continue // which is no lie
 		}
@@ -243,14 +243,14 @@ func TestSnapshotUnsettled(t *testing.T) {
 		addRules(t, other, i, i+1)
 		i++
 	}}
-	_, err := table.TakeSnapshot(t.Context(), m)
-	var unsettled *table.UnsettledError
+	_, err := snapshot.Take(t.Context(), m)
+	var unsettled *snapshot.UnsettledError
 	if !errors.As(err, &unsettled) || unsettled.Tries != i || !slices.Equal(unsettled.Changed, []string{"rules"}) {
 		t.Errorf("after %d changes: %v", i, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := table.TakeSnapshot(ctx, c); !errors.Is(err, context.Canceled) {
+	if _, err := snapshot.Take(ctx, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -275,8 +275,8 @@ func TestSnapshotWithoutASocket(t *testing.T) {
 		}
 		return nil
 	}
-	var unsettled *table.UnsettledError
-	if _, err := table.TakeSnapshot(t.Context(), rec); !errors.As(err, &unsettled) {
+	var unsettled *snapshot.UnsettledError
+	if _, err := snapshot.Take(t.Context(), rec); !errors.As(err, &unsettled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/snapshot"
 )
 
 // recordedNS is a namespace like the one in which the cases of the corpus were
@@ -87,14 +87,14 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 	s := takeSnapshot(t, dialNS(t, ns))
 	text := s.String()
-	back, err := table.ParseSnapshot(text)
+	back, err := snapshot.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(text, back.String()); diff != "" || !back.Equal(s) {
 		t.Errorf("(-was +read):\n%s", diff)
 	}
-	if d := table.Diff(s, back); len(d) > 0 {
+	if d := snapshot.Diff(s, back); len(d) > 0 {
 		t.Errorf("the difference from itself is\n%s", d)
 	}
 	// Rules have names of interfaces, so that they can be compared as they are.
@@ -175,9 +175,9 @@ func TestSnapshotRebuild(t *testing.T) {
 	load(t, ns) // its rules lead some gateways astray: last
 	want, left := understood(t, takeSnapshot(t, c))
 	t.Logf("%d routes and %d rules, %d left out", len(want.Routes), len(want.Rules), left)
-	for name, commands := range map[string]func(empty table.Snapshot) string{
-		"text": func(table.Snapshot) string { return want.String() },
-		"diff": func(empty table.Snapshot) string { return table.Diff(empty, want).String() },
+	for name, commands := range map[string]func(empty snapshot.Snapshot) string{
+		"text": func(snapshot.Snapshot) string { return want.String() },
+		"diff": func(empty snapshot.Snapshot) string { return snapshot.Diff(empty, want).String() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := recordedNS(t, 13)
@@ -189,7 +189,7 @@ func TestSnapshotRebuild(t *testing.T) {
 			}
 			// And back again.
 			empty := takeSnapshot(t, dialNS(t, recordedNS(t, 3)))
-			shell(t, ns, table.Diff(got, empty).String())
+			shell(t, ns, snapshot.Diff(got, empty).String())
 			if diff := cmp.Diff(empty.String(), takeSnapshot(t, c).String()); diff != "" {
 				t.Errorf("emptied (-want +got):\n%s", diff)
 			}
@@ -198,7 +198,7 @@ func TestSnapshotRebuild(t *testing.T) {
 }
 
 // understood is s without what the installed ip(8) has no words for.
-func understood(t *testing.T, s table.Snapshot) (table.Snapshot, int) {
+func understood(t *testing.T, s snapshot.Snapshot) (snapshot.Snapshot, int) {
 	t.Helper()
 	var lines []string
 	left := 0
@@ -209,7 +209,7 @@ func understood(t *testing.T, s table.Snapshot) (table.Snapshot, int) {
 		}
 		lines = append(lines, line)
 	}
-	some, err := table.ParseSnapshot(strings.Join(lines, ""))
+	some, err := snapshot.Parse(strings.Join(lines, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

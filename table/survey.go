@@ -15,12 +15,13 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/snapshot"
 )
 
 // A survey is all that [Check] judges, as it was read.
 type survey struct {
 	uplinks  []surveyed
-	snapshot Snapshot
+	snapshot snapshot.Snapshot
 	links    map[string]linkState
 	addrs    []address
 	// neighbours are the states, NUD_*, of those that were asked for.
@@ -57,7 +58,7 @@ type neighbour struct {
 func readSurvey(ctx context.Context, c route.Conn, root fs.FS, uplinks []SourceRoutedUplink) (*survey, error) {
 	s := &survey{ways: make(map[route.Query]route.Route)}
 	var err error
-	if s.snapshot, err = TakeSnapshot(ctx, c); err != nil {
+	if s.snapshot, err = snapshot.Take(ctx, c); err != nil {
 		return nil, err
 	}
 	if s.links, err = listLinkStates(ctx, c); err != nil {

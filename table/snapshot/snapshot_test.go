@@ -1,4 +1,4 @@
-package table_test
+package snapshot_test
 
 import (
 	"encoding/json"
@@ -8,12 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/snapshot"
 )
 
-func parseSnapshot(t testing.TB, text string) table.Snapshot {
+func parseSnapshot(t testing.TB, text string) snapshot.Snapshot {
 	t.Helper()
-	s, err := table.ParseSnapshot(text)
+	s, err := snapshot.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +24,7 @@ func parseSnapshot(t testing.TB, text string) table.Snapshot {
 
 // Whatever the order of the lines, the order of the text is one; only that
 // among objects at one place is kept.
-func TestSnapshotOrder(t *testing.T) {
+func TestOrder(t *testing.T) {
 	s := parseSnapshot(t, `
 # This is a comment, and the next line is a rule.
 # ip rule add from all lookup local proto kernel pref 0
@@ -62,41 +64,41 @@ ip -6 rule add from all fwmark 0x2 lookup 20 pref 5
 	if back := parseSnapshot(t, s.String()); !back.Equal(s) {
 		t.Errorf("read back:\n%s", back)
 	}
-	b, err := json.Marshal(map[string]table.Snapshot{"host": s})
+	b, err := json.Marshal(map[string]snapshot.Snapshot{"host": s})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m map[string]table.Snapshot
+	var m map[string]snapshot.Snapshot
 	if err := json.Unmarshal(b, &m); err != nil || !m["host"].Equal(s) {
 		t.Errorf("through JSON: %v\n%s", err, m["host"])
 	}
-	if empty := parseSnapshot(t, ""); empty.String() != "" || !empty.Equal(table.Snapshot{}) || empty.Equal(s) {
+	if empty := parseSnapshot(t, ""); empty.String() != "" || !empty.Equal(snapshot.Snapshot{}) || empty.Equal(s) {
 		t.Errorf("empty: %q", empty)
 	}
 }
 
-func TestSnapshotParseErrors(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"ip route add 1.2.3.4\nfrom all": `table: snapshot: line 2: not a command of ip(8)`,
-		"\n#ip rule add":                 `table: snapshot: line 2: want ip, an object, a verb and its arguments`,
-		"ip":                             `table: snapshot: line 1: want ip, an object, a verb and its arguments`,
-		"ip route del default dev eth0":  `table: snapshot: line 1: "del" is not a verb of a snapshot`,
-		"ip rule append pref 1":          `table: snapshot: line 1: "append" is not a verb of a snapshot`,
-		"ip link add eth0":               `table: snapshot: line 1: "link" is not an object of a snapshot`,
-		"ip rule add from 192.0.2.1":     `table: snapshot: line 1: a rule without pref`,
-		"ip rule add pref 1 dprot 5": `table: snapshot: line 1: rule: word 3 "dprot": not a selector or an action; ` +
+		"ip route add 1.2.3.4\nfrom all": `snapshot: line 2: not a command of ip(8)`,
+		"\n#ip rule add":                 `snapshot: line 2: want ip, an object, a verb and its arguments`,
+		"ip":                             `snapshot: line 1: want ip, an object, a verb and its arguments`,
+		"ip route del default dev eth0":  `snapshot: line 1: "del" is not a verb of a snapshot`,
+		"ip rule append pref 1":          `snapshot: line 1: "append" is not a verb of a snapshot`,
+		"ip link add eth0":               `snapshot: line 1: "link" is not an object of a snapshot`,
+		"ip rule add from 192.0.2.1":     `snapshot: line 1: a rule without pref`,
+		"ip rule add pref 1 dprot 5": `snapshot: line 1: rule: word 3 "dprot": not a selector or an action; ` +
 			`did you mean dport?`,
-		"ip route add default via 1.2.3.4 table lan2": `table: snapshot: line 1: route: word 5 "lan2": not a table`,
-		"ip route add default dev 'eth0":              `table: snapshot: line 1: a quote is not closed`,
-		"ip route add default dev 'a b'":              `table: snapshot: line 1: "a b" is not a word`,
-		"ip route add default dev ''":                 `table: snapshot: line 1: "" is not a word`,
-		"ip route add -f mpls 100 dev lo":             `table: snapshot: line 1: a route of family mpls`,
+		"ip route add default via 1.2.3.4 table lan2": `snapshot: line 1: route: word 5 "lan2": not a table`,
+		"ip route add default dev 'eth0":              `snapshot: line 1: a quote is not closed`,
+		"ip route add default dev 'a b'":              `snapshot: line 1: "a b" is not a word`,
+		"ip route add default dev ''":                 `snapshot: line 1: "" is not a word`,
+		"ip route add -f mpls 100 dev lo":             `snapshot: line 1: a route of family mpls`,
 	} {
-		s, err := table.ParseSnapshot(text)
+		s, err := snapshot.Parse(text)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v\nwant %s", text, err, want)
 		}
-		if !s.Equal(table.Snapshot{}) {
+		if !s.Equal(snapshot.Snapshot{}) {
 			t.Errorf("%q: an error, and\n%s", text, s)
 		}
 	}
@@ -105,7 +107,7 @@ func TestSnapshotParseErrors(t *testing.T) {
 // The commands of a difference do what the kernel would do with them: a rule or
 // a route that is added goes to the end, and one that is deleted is the first
 // that has all words.
-func TestSnapshotDiff(t *testing.T) {
+func TestDiff(t *testing.T) {
 	const a, b, c = "ip rule add from 192.0.2.1 lookup 20 pref 9\n", "ip rule add from 192.0.2.2 lookup 20 pref 9\n",
 		"ip rule add from 192.0.2.1 to 192.0.2.3 lookup 20 pref 9\n"
 	const r, s = "ip route add default via 192.0.2.1 dev eth0\n", "ip route append default via 192.0.2.2 dev eth0\n"
@@ -133,49 +135,49 @@ func TestSnapshotDiff(t *testing.T) {
 			"ip nexthop replace id 1 dev eth1\nip nexthop add id 3 dev eth0\nip nexthop del id 2\n",
 		},
 	} {
-		got := table.Diff(parseSnapshot(t, x.from), parseSnapshot(t, x.to)).String()
+		got := snapshot.Diff(parseSnapshot(t, x.from), parseSnapshot(t, x.to)).String()
 		if got != x.want {
 			t.Errorf("%s:\n%swant\n%s", name, got, x.want)
 		}
 	}
 }
 
-// FuzzParseSnapshot: what is read prints as what is read again as the same, and
+// FuzzParse: what is read prints as what is read again as the same, and
 // the commands of a difference lead from one half to the other.
-func FuzzParseSnapshot(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("# ip rule add from all lookup local proto kernel pref 0\nip -6 rule add from all goto 5 pref 5\n")
 	f.Add("ip route append default via 192.0.2.8 table 20 dev 'e$1'\nip route add default nhid 4 table 20")
 	f.Add("ip route add default nexthop via 192.0.2.1 dev eth0 weight 2 nexthop dev it\\'s encap mpls 100/200")
 	f.Add("ip nexthop add id 3 group 4/5,2 type resilient buckets 8\nip -6 nexthop add id 4 blackhole")
 	f.Add("ip -6 route add local ::1 dev lo proto kernel\nip rule add iif 'a;b' pref 0\n\nip rule add iif 'a;b' pref 0")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := table.ParseSnapshot(text)
+		s, err := snapshot.Parse(text)
 		if err != nil {
-			if !s.Equal(table.Snapshot{}) {
+			if !s.Equal(snapshot.Snapshot{}) {
 				t.Fatalf("%v, and\n%s", err, s)
 			}
 			return
 		}
 		printed := s.String()
-		back, err := table.ParseSnapshot(printed)
+		back, err := snapshot.Parse(printed)
 		if err != nil || back.String() != printed {
 			t.Fatalf("%v: printed\n%sread\n%s", err, printed, back)
 		}
-		if d := table.Diff(s, back); len(d) > 0 {
+		if d := snapshot.Diff(s, back); len(d) > 0 {
 			t.Fatalf("the difference from itself:\n%s", d)
 		}
 		half := s
 		half.Routes, half.Rules = half.Routes[len(half.Routes)/2:], half.Rules[:len(half.Rules)/2]
-		for _, x := range [][2]table.Snapshot{{s, half}, {half, s}} {
-			if got := carryOut(t, x[0], table.Diff(x[0], x[1])); got.String() != x[1].String() {
-				t.Fatalf("from\n%sto\n%sthe difference is\n%sand leads to\n%s", x[0], x[1], table.Diff(x[0], x[1]), got)
+		for _, x := range [][2]snapshot.Snapshot{{s, half}, {half, s}} {
+			if got := carryOut(t, x[0], snapshot.Diff(x[0], x[1])); got.String() != x[1].String() {
+				t.Fatalf("from\n%sto\n%sthe difference is\n%sand leads to\n%s", x[0], x[1], snapshot.Diff(x[0], x[1]), got)
 			}
 		}
 	})
 }
 
 // carryOut does the changes of rules and routes as the kernel would.
-func carryOut(t *testing.T, s table.Snapshot, changes table.Changes) table.Snapshot {
+func carryOut(t *testing.T, s snapshot.Snapshot, changes snapshot.Changes) snapshot.Snapshot {
 	t.Helper()
 	lines := strings.SplitAfter(s.String(), "\n")
 	for _, c := range changes {
@@ -202,4 +204,29 @@ func carryOut(t *testing.T, s table.Snapshot, changes table.Changes) table.Snaps
 		}
 	}
 	return parseSnapshot(t, strings.Join(lines, ""))
+}
+
+// A name that text cannot hold is if and the index in text; the interfaces of the
+// snapshot have it.
+func TestNamesThatTextCannotHold(t *testing.T) {
+	odd := snapshot.Snapshot{
+		Routes: []route.Route{
+			{Family: route.IPv4, Type: route.TypeUnicast, Table: rttables.Main, Protocol: route.ProtoBoot, Scope: route.ScopeLink, OIF: 5},
+			{Family: route.IPv4, Type: route.TypeUnicast, Table: 20, Protocol: route.ProtoBoot, Scope: route.ScopeLink, OIF: 6},
+		},
+		Links: route.MakeLinks(map[uint32]string{5: "a\x01b", 6: "eth0"}),
+	}
+	const want = "ip route add default dev if5\nip route add default dev eth0 table 20\n"
+	if got := odd.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := snapshot.Diff(snapshot.Snapshot{}, odd).String(); got != want {
+		t.Errorf("the difference is\n%swant\n%s", got, want)
+	}
+	if back := parseSnapshot(t, want); !back.Equal(odd) {
+		t.Errorf("read back:\n%s", back)
+	}
+	if got := odd.Links.Name(5); got != "a\x01b" {
+		t.Errorf("the interface is called %q", got)
+	}
 }

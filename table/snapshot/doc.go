@@ -1,0 +1,17 @@
+// Package snapshot reads all rules and routes of a host as they are at one moment.
+//
+// [Take] returns a [Snapshot]. A listing of rules or routes is not one: while the
+// kernel lists, other programs change things, and a rule that is deleted during
+// the listing hides another rule that still exists.
+//
+// The text of a Snapshot is the commands of ip(8) that make the same rules and
+// routes on a host with the same interfaces and addresses. [Parse] reads the text,
+// also from a file. [Diff] of two Snapshots returns the commands that lead from
+// one to the other:
+//
+//	before, err := snapshot.Take(ctx, c)
+//	...
+//	after, err := snapshot.Take(ctx, c)
+//	...
+//	fmt.Print(snapshot.Diff(before, after))
+package snapshot

@@ -1,0 +1,95 @@
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A Snapshot holds all rules and routes of IPv4 and IPv6, of all tables, and the
+// nexthop objects that routes name, as they were at one moment. [Take] reads a
+// Snapshot from the kernel; [Parse] reads the text of one. A Snapshot does not
+// hold what changes by itself: the kernel's own flags, uses, and the time that is
+// left to a route. A route that expires is therefore the same as one that stays.
+//
+// The order of the objects is always the same. Nexthop objects are in the order of
+// their numbers, groups last. Routes are in the order of family, table and
+// destination; the tables local, main and default come first, and the routes of a
+// table that have no gateway come before those that have one and may need them.
+// Rules are in the order in which the kernel looks at them.
+type Snapshot struct {
+	NextHops []route.NextHopObject
+	Routes   []route.Route
+	Rules    []rule.Rule
+
+	// Links are the interfaces of the network namespace. Routes refer to them by
+	// index; text uses their names, or if and the index for a name that text
+	// cannot hold.
+	Links *route.Links
+}
+
+// Equal reports whether s and o hold the same objects. Two interfaces are the same
+// if they have the same name, even if their indexes differ.
+func (s Snapshot) Equal(o Snapshot) bool { return s.String() == o.String() }
+
+// textNames returns the names that text uses. Tables and protocols are numbers,
+// except for those that ip(8) knows without a file, so that the text means the
+// same on every host.
+func textNames(l *route.Links) *route.Names {
+	names := make(map[uint32]string)
+	complete := true
+	for index, name := range l.All() {
+		if isWord(name) {
+			names[index] = name
+		} else {
+			complete = false
+		}
+	}
+	if complete {
+		return &route.Names{Links: l}
+	}
+	return &route.Names{Links: route.MakeLinks(names)}
+}
+
+// isWord reports whether text can hold a name.
+func isWord(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	})
+}
+
+// normalize brings the objects into the form and the order of a Snapshot.
+func (s *Snapshot) normalize() {
+	for i, n := range s.NextHops {
+		s.NextHops[i] = n.Canonical()
+	}
+	for i, r := range s.Rules {
+		r = r.Canonical()
+		r.Flags = 0
+		s.Rules[i] = r
+	}
+	for i, r := range s.Routes {
+		s.Routes[i] = canonicalRoute(r)
+	}
+	slices.SortStableFunc(s.NextHops, compareNextHops)
+	s.sortRoutes()
+	slices.SortStableFunc(s.Rules, func(a, b rule.Rule) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Priority.Or(0), b.Priority.Or(0)))
+	})
+}
+
+// canonicalRoute returns r without what the kernel counts. The kernel's own IPv6
+// routes have the metric 0, which no other program can set; the metric stays.
+func canonicalRoute(r route.Route) route.Route {
+	metric := r.Priority
+	r = r.Canonical()
+	if r.Protocol == route.ProtoKernel {
+		r.Priority = metric
+	}
+	return r
+}
