@@ -164,24 +164,24 @@
 //
 // # Health and a shared default
 //
-// A gateway that answers can still lead nowhere. A [Health] has [Maintain] probe
-// through an uplink, from its own address, and tell when that fails; or, with
-// Withdraw, take away what others could carry: the rules of Also, and the uplink's
-// share of a default route. The rules from its addresses stay, for answers and
-// probes alike.
+// A gateway that answers can still lead nowhere. With Health set, [Maintain] sends
+// a [health.Probe] through the uplink, from the uplink's own address, and reports
+// when that fails. With Withdraw, an unhealthy uplink also loses the traffic that
+// other uplinks can carry: its rules of Also, and its share of a default route. The
+// rules from its addresses stay, for answers and for probes.
 //
-// A [SharedDefault] is that route: one for each family in main, or a table of the
-// caller's, whose next hops are the uplinks that are complete and healthy, by their
-// Weight. It changes in one step.
+// A [SharedDefault] is a default route that several uplinks share: one for each
+// family, in table main or another one. Its next hops are the uplinks that are
+// complete and healthy, by their Weight. It changes in one step.
 //
 //	config := table.MaintainConfig{Default: &table.SharedDefault{}}
-//	health := &table.Health{
+//	probe := &health.Probe{
 //		TCP:      []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("198.51.100.1:443")},
 //		Withdraw: true,
 //	}
 //	err := table.Maintain(ctx, nil, &config,
-//		table.MaintainedUplink{SourceRoutedUplink: fibre, Health: health, Weight: 3},
-//		table.MaintainedUplink{SourceRoutedUplink: cable, Health: health, Weight: 1})
+//		table.MaintainedUplink{SourceRoutedUplink: fibre, Health: probe, Weight: 3},
+//		table.MaintainedUplink{SourceRoutedUplink: cable, Health: probe, Weight: 1})
 //
 // # Checking a host
 //

@@ -11,10 +11,11 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // Mail leaves by this uplink, unless its probes fail.
-func ExampleHealth() {
+func ExampleMaintainedUplink_health() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c, done := server() // a namespace with eth1 192.168.2.2/24; else route.Dial(nil)
 	defer done()
@@ -22,7 +23,7 @@ func ExampleHealth() {
 	// Most will want TCP or Echo. This one knows better: after a while the provider
 	// sends all connections to its page for overdue bills.
 	calls := 0
-	paid := func(ctx context.Context, source netip.Addr, dial table.DialFunc) error {
+	paid := func(ctx context.Context, source netip.Addr, dial health.DialFunc) error {
 		if calls++; calls > 2 {
 			return errors.New("the provider wants money")
 		}
@@ -34,7 +35,7 @@ func ExampleHealth() {
 			Interface: "eth1", Gateway: netip.MustParseAddr("192.168.2.1"),
 			Also: []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}},
 		},
-		Health: &table.Health{Probe: paid, Interval: 10 * time.Millisecond, Withdraw: true},
+		Health: &health.Probe{Func: paid, Interval: 10 * time.Millisecond, Withdraw: true},
 	}
 	withdrawn := func(e table.Event) bool { return e.Kind == table.EventRepaired }
 	err := table.Maintain(ctx, func() (route.Conn, error) { return c, nil }, &table.MaintainConfig{

@@ -15,16 +15,17 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // quick is a health that a test need not wait for.
-func quick(h table.Health) *table.Health {
+func quick(h health.Probe) *health.Probe {
 	h.Interval, h.Timeout = 20*time.Millisecond, 300*time.Millisecond
 	return &h
 }
 
 // probed is an uplink with a health.
-func probed(u table.SourceRoutedUplink, h table.Health) table.MaintainedUplink {
+func probed(u table.SourceRoutedUplink, h health.Probe) table.MaintainedUplink {
 	return table.MaintainedUplink{SourceRoutedUplink: u, Health: quick(h)}
 }
 
@@ -61,8 +62,8 @@ func (n *network) breakable(f family) (cut, mend func(router string)) {
 }
 
 // tcpTo is a health that connects to a port of the client.
-func tcpTo(f family, port uint16) table.Health {
-	return table.Health{TCP: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(f.client), port)}}
+func tcpTo(f family, port uint16) health.Probe {
+	return health.Probe{TCP: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(f.client), port)}}
 }
 
 // marked sends a datagram with a mark to the client, and says at which router it
@@ -187,8 +188,8 @@ func TestHealthFlaps(t *testing.T) {
 		pattern, calls = s, 0
 	}
 	set("+")
-	h := table.Health{Withdraw: true, Failures: 3, Successes: 2}
-	h.Probe = func(context.Context, netip.Addr, table.DialFunc) error {
+	h := health.Probe{Withdraw: true, Failures: 3, Successes: 2}
+	h.Func = func(context.Context, netip.Addr, health.DialFunc) error {
 		mu.Lock()
 		defer mu.Unlock()
 		calls++
@@ -279,7 +280,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 func TestHealthRefuses(t *testing.T) {
 	n := newNetwork(t)
 	addr := netip.MustParseAddr
-	for want, h := range map[string]table.Health{
+	for want, h := range map[string]health.Probe{
 		"has nothing to probe":                   {},
 		"has a number below zero":                {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
 		"has no port":                            {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},

@@ -20,6 +20,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // Echo requests take a group that the kernel allows, and a new namespace allows none.
@@ -28,10 +29,10 @@ func TestHealthEcho(t *testing.T) {
 	t.Parallel()
 	forFamilies(t, func(t *testing.T, n *network, f family) {
 		cut, mend := n.breakable(f)
-		h := table.Health{Echo: []netip.Addr{netip.MustParseAddr(f.client)}, Withdraw: true}
+		h := health.Probe{Echo: []netip.Addr{netip.MustParseAddr(f.client)}, Withdraw: true}
 		k := n.maintain(table.MaintainConfig{}, probed(n.alsoMarked(f), h))
 		at := k.await(0, "it cannot probe", func(e table.Event) bool {
-			var cannot *table.ProbeError
+			var cannot *health.Error
 			return e.Kind == table.EventFailed && errors.As(e.Err, &cannot) && errors.Is(e.Err, fs.ErrPermission)
 		})
 		want := "uplink lan2 " + map[family]string{ip4: "IPv4", ip6: "IPv6"}[f] + " failed: cannot probe: echo " + f.client +
@@ -67,7 +68,7 @@ func TestHealthProbeBlocks(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	goroutines := runtime.NumGoroutine()
-	patient := table.Health{Probe: func(ctx context.Context, _ netip.Addr, _ table.DialFunc) error {
+	patient := health.Probe{Func: func(ctx context.Context, _ netip.Addr, _ health.DialFunc) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
@@ -82,7 +83,7 @@ func TestHealthProbeBlocks(t *testing.T) {
 	// One that ignores its context.
 	release := make(chan struct{})
 	var calls atomic.Int64
-	stubborn := table.Health{Probe: func(context.Context, netip.Addr, table.DialFunc) error {
+	stubborn := health.Probe{Func: func(context.Context, netip.Addr, health.DialFunc) error {
 		calls.Add(1)
 		<-release
 		return nil
@@ -111,7 +112,7 @@ func TestHealthProbeBlocks(t *testing.T) {
 	k.until("goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
 
 	// One that comes back late is called again.
-	late := table.Health{Probe: func(context.Context, netip.Addr, table.DialFunc) error {
+	late := health.Probe{Func: func(context.Context, netip.Addr, health.DialFunc) error {
 		if calls.Add(1) < 4 {
 			time.Sleep(2 * time.Second)
 		}
@@ -143,7 +144,7 @@ func TestHealthProbeNamespace(t *testing.T) {
 		}
 		const mark = 7
 		said := make(chan string, 1)
-		h := table.Health{Mark: mark, Probe: func(ctx context.Context, source netip.Addr, dial table.DialFunc) error {
+		h := health.Probe{Mark: mark, Func: func(ctx context.Context, source netip.Addr, dial health.DialFunc) error {
 			result := func() string {
 				if source.String() != f.a2 {
 					return "source " + source.String()

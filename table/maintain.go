@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // A MaintainedUplink is an uplink that [Maintain] keeps.
@@ -23,9 +24,15 @@ type MaintainedUplink struct {
 	// Gateway has to be unset. Zero: the gateway is what Gateway says.
 	Learn route.Family
 
-	// Health says how it is found out whether the uplink leads anywhere. Nil: it
-	// is not, and the uplink is taken for healthy.
-	Health *Health
+	// Health says how to find out whether the uplink leads anywhere, and what to do
+	// if it does not. Maintain probes the uplink while it is complete. A pending
+	// uplink is not probed, and stays healthy or unhealthy. Probes are sent from an
+	// address of the uplink, and so take its rule, its table and its gateway: the
+	// rules from its addresses stay in any case. With MainFirst, do not use a target
+	// that main has a more specific route for than the default. Before the first
+	// verdict, and so at the start, the uplink is taken for healthy. Several uplinks
+	// may have the same Health. Nil: the uplink is not probed, and taken for healthy.
+	Health *health.Probe
 
 	// Weight is the uplink's share in the default route that [MaintainConfig] asks
 	// for, beside the weights of the others: from 1 to 256. Zero: it has none.
@@ -111,7 +118,7 @@ type MaintainConfig struct {
 // and is tried again.
 //
 // Two more things are done for those who ask for them: to probe whether a gateway
-// leads anywhere, see [Health], and to share out what has no source yet, see
+// leads anywhere, see [health.Probe], and to share out what has no source yet, see
 // [SharedDefault].
 //
 // dial opens the socket, in the network namespace that is to be maintained. It is
@@ -199,7 +206,7 @@ func (u MaintainedUplink) Validate() error {
 	case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
 		return u.field("Learn", "%s is not the family of Sources", ipName(u.Learn))
 	}
-	return cmp.Or(u.checkHealth(), u.checkWeight())
+	return cmp.Or(u.validateHealth(), u.checkWeight())
 }
 
 // checkMaintained refuses uplinks that cannot be, or not together, on any host.

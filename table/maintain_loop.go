@@ -45,8 +45,8 @@ type maintainer struct {
 	stop  func() // ends what listens, and closes the sockets
 	wake  chan struct{}
 
-	ns      namespace      // that of c, for probes
-	probing sync.WaitGroup // those who probe
+	probeConn currentConn    // c, for probers
+	probing   sync.WaitGroup // the probers that run
 
 	budgets map[string]*budget // by the names of uplinks
 	causes  cause
@@ -180,7 +180,7 @@ func (m *maintainer) open(ctx context.Context) error {
 	}()
 	w.own(m.protocols())
 	m.c, m.watch = c, w
-	m.ns.set(c)
+	m.probeConn.set(c)
 	m.stop = func() {
 		cancel()
 		wg.Wait()

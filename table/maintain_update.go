@@ -14,7 +14,7 @@ import (
 // adopt takes what is to be kept, and keeps what is known of what it has already.
 // The rest is to go.
 func (m *maintainer) adopt(update MaintainUpdate) {
-	m.stopProbes()
+	m.stopProbers()
 	m.adoptDefault(update.Default)
 	old := m.all
 	m.all, m.ready = nil, false
@@ -62,7 +62,7 @@ func (k *kept) canFollow(o *kept) bool {
 // follow takes over what is known of an uplink.
 func (k *kept) follow(o *kept) {
 	k.said, k.saidReason = o.said, o.saidReason
-	k.inherit(o)
+	k.inheritHealth(o)
 	if o.Interface != k.Interface {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // A kept is an uplink with what is known of it.
@@ -33,11 +34,12 @@ type kept struct {
 	// withheld are families whose routes are left as they are, for one plan.
 	withheld []route.Family
 
-	live      []netip.Addr // sources that can be used now
-	prober    *prober
-	busy      chan struct{} // of the probers, of which there is another after an update
-	verdict   verdict       // of the probers so far
-	unhealthy bool          // what was reported
+	live []netip.Addr // sources that can be used now
+	// prober probes the uplink while stopProber, which stops it, is set. A prober
+	// that was stopped is continued by the next one.
+	prober     *health.Prober
+	stopProber context.CancelFunc
+	unhealthy  bool // what was reported
 }
 
 // family is that of the uplink, zero for both.

@@ -236,7 +236,7 @@ func (m *maintainer) unshare(ctx context.Context, s *sharing, f route.Family) {
 func choose(all, had []*kept, f route.Family) []*kept {
 	var usable, healthy, stay []*kept
 	for _, k := range all {
-		if !k.ready() || !slices.ContainsFunc(k.live, func(a netip.Addr) bool { return route.FamilyOf(a) == f }) {
+		if !k.complete() || !slices.ContainsFunc(k.live, func(a netip.Addr) bool { return route.FamilyOf(a) == f }) {
 			continue
 		}
 		usable = append(usable, k)

@@ -14,6 +14,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // withoutDefault deletes main's default route of a family.
@@ -115,7 +116,7 @@ func weighted(u table.MaintainedUplink, weight int) table.MaintainedUplink {
 	return u
 }
 
-func withdrawing(h table.Health) table.Health {
+func withdrawing(h health.Probe) health.Probe {
 	h.Withdraw = true
 	return h
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -138,7 +139,7 @@ func TestParseHealth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := table.Health{
+	want := health.Probe{
 		Echo: []netip.Addr{addr("192.0.2.1"), addr("192.0.2.2")}, TCP: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.3:443")},
 		Interval: 10 * time.Second, Timeout: 1500 * time.Millisecond, Failures: 5, Successes: 4, Withdraw: true,
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // An enterError is a network namespace that could not be entered. Unlike all
@@ -27,7 +28,7 @@ func explain(err error) string {
 	var field *table.FieldError
 	var conflict *table.ConflictError
 	var enter *enterError
-	var probe *table.ProbeError
+	var probe *health.Error
 	left := ""
 	switch {
 	case errors.As(err, &step):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // A keeper is a process that maintains uplinks, in a report. It tells status so itself,
@@ -132,7 +133,7 @@ func (r *record) note(e table.Event) {
 		state, reason = keptPending, e.Reason
 	case table.EventFailed:
 		var name *table.NameError
-		var probe *table.ProbeError
+		var probe *health.Error
 		switch {
 		case errors.As(e.Err, &probe):
 			k.Health = explain(e.Err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 func TestUsage(t *testing.T) {
@@ -127,7 +128,7 @@ func TestExplain(t *testing.T) {
 			&table.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}},
 			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
 		},
-		{&table.ProbeError{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
+		{&health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
 		{&enterError{"/run/netns/a", fs.ErrPermission}, "network namespace /run/netns/a: permission denied: needs root or CAP_SYS_ADMIN"},
 	} {
 		// The text of an errno is the system's.
@@ -141,7 +142,7 @@ func TestExplain(t *testing.T) {
 
 // A probe that cannot be made is no reason to end, and no verdict on the uplink.
 func TestProbeError(t *testing.T) {
-	err := &table.ProbeError{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}
+	err := &health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}
 	if forbidden(err) || !forbidden(fs.ErrPermission) {
 		t.Errorf("forbidden: %t for %v, %t for %v", forbidden(err), err, forbidden(fs.ErrPermission), fs.ErrPermission)
 	}

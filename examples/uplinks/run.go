@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // A service is the command run at work.
@@ -291,7 +292,7 @@ func (s *service) ready() bool {
 // so never will.
 func forbidden(err error) bool {
 	var name *table.NameError
-	var probe *table.ProbeError
+	var probe *health.Error
 	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/health"
 )
 
 // alsoWord ends the uplink's own words: selectors follow it.
@@ -101,20 +101,20 @@ var uplinkWords = iptext.Table[uplink]{
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "weight", uint32(u.Weight)) }},
-	healthWord("ping", func(w *iptext.Words, h *table.Health) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
-		func(p *iptext.Printer, h *table.Health) { putMany(p, "ping", h.Echo, netip.Addr.String) }),
-	healthWord("connect", func(w *iptext.Words, h *table.Health) error { return argMany(w, &h.TCP, argAddrPort) },
-		func(p *iptext.Printer, h *table.Health) { putMany(p, "connect", h.TCP, netip.AddrPort.String) }),
-	healthWord("every", func(w *iptext.Words, h *table.Health) error { return argTime(w, &h.Interval) },
-		func(p *iptext.Printer, h *table.Health) { putTime(p, "every", h.Interval) }),
-	healthWord("timeout", func(w *iptext.Words, h *table.Health) error { return argTime(w, &h.Timeout) },
-		func(p *iptext.Printer, h *table.Health) { putTime(p, "timeout", h.Timeout) }),
-	healthWord("failures", func(w *iptext.Words, h *table.Health) error { return argCount(w, &h.Failures) },
-		func(p *iptext.Printer, h *table.Health) { putNumber(p, "failures", uint32(h.Failures)) }),
-	healthWord("successes", func(w *iptext.Words, h *table.Health) error { return argCount(w, &h.Successes) },
-		func(p *iptext.Printer, h *table.Health) { putNumber(p, "successes", uint32(h.Successes)) }),
-	healthWord("withdraw", func(_ *iptext.Words, h *table.Health) error { h.Withdraw = true; return nil },
-		func(p *iptext.Printer, h *table.Health) {
+	healthWord("ping", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
+		func(p *iptext.Printer, h *health.Probe) { putMany(p, "ping", h.Echo, netip.Addr.String) }),
+	healthWord("connect", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.TCP, argAddrPort) },
+		func(p *iptext.Printer, h *health.Probe) { putMany(p, "connect", h.TCP, netip.AddrPort.String) }),
+	healthWord("every", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Interval) },
+		func(p *iptext.Printer, h *health.Probe) { putTime(p, "every", h.Interval) }),
+	healthWord("timeout", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Timeout) },
+		func(p *iptext.Printer, h *health.Probe) { putTime(p, "timeout", h.Timeout) }),
+	healthWord("failures", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Failures) },
+		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "failures", uint32(h.Failures)) }),
+	healthWord("successes", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Successes) },
+		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "successes", uint32(h.Successes)) }),
+	healthWord("withdraw", func(_ *iptext.Words, h *health.Probe) error { h.Withdraw = true; return nil },
+		func(p *iptext.Printer, h *health.Probe) {
 			if h.Withdraw {
 				p.Put("withdraw")
 			}
@@ -130,13 +130,13 @@ func repeatable(word string) bool {
 
 // healthWord is a word about probes.
 func healthWord(
-	name string, parse func(*iptext.Words, *table.Health) error, put func(*iptext.Printer, *table.Health),
+	name string, parse func(*iptext.Words, *health.Probe) error, put func(*iptext.Printer, *health.Probe),
 ) iptext.Word[uplink] {
 	return iptext.Word[uplink]{
 		Names: []string{name},
 		Parse: func(w *iptext.Words, u *uplink) error {
 			if u.Health == nil {
-				u.Health = new(table.Health)
+				u.Health = new(health.Probe)
 			}
 			return parse(w, u.Health)
 		},

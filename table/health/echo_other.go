@@ -1,6 +1,6 @@
 //go:build !linux
 
-package table
+package health
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"net/netip"
 )
 
-func (s *probeSocket) openEcho(netip.Addr) (net.Conn, error) {
-	return nil, s.unable(errors.ErrUnsupported)
+func (d *dialer) openEcho(netip.Addr) (net.Conn, error) {
+	return nil, d.cannot(errors.ErrUnsupported)
 }
 
 func setMark(int, uint32) error { return errors.ErrUnsupported }

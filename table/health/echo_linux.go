@@ -1,4 +1,4 @@
-package table
+package health
 
 import (
 	"fmt"
@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openEcho opens a socket for echo requests to an address, in the network
-// namespace of the uplink.
-func (s *probeSocket) openEcho(dst netip.Addr) (conn net.Conn, err error) {
-	err = s.inside(func() error {
+// openEcho opens a socket for echo requests to an address.
+func (d *dialer) openEcho(dst netip.Addr) (c net.Conn, err error) {
+	err = d.inNamespace(func() error {
 		family, proto := unix.AF_INET, unix.IPPROTO_ICMP
 		if dst.Is6() {
 			family, proto = unix.AF_INET6, unix.IPPROTO_ICMPV6
@@ -22,26 +21,26 @@ func (s *probeSocket) openEcho(dst netip.Addr) (conn net.Conn, err error) {
 			if err == unix.EACCES || err == unix.EPERM {
 				err = errPingGroups
 			}
-			return s.unable(err)
+			return d.cannot(err)
 		}
-		// A connection has a descriptor of its own.
+		// FileConn duplicates the descriptor.
 		f := os.NewFile(uintptr(fd), "echo")
 		defer f.Close()
-		if s.mark != 0 {
-			if err := setMark(fd, s.mark); err != nil {
-				return s.unable(fmt.Errorf("mark %#x: %w", s.mark, err))
+		if d.mark != 0 {
+			if err := setMark(fd, d.mark); err != nil {
+				return d.cannot(fmt.Errorf("mark %#x: %w", d.mark, err))
 			}
 		}
-		if err := unix.Bind(fd, sockaddr(s.source)); err != nil {
+		if err := unix.Bind(fd, sockaddr(d.source)); err != nil {
 			return os.NewSyscallError("bind", err)
 		}
 		if err := unix.Connect(fd, sockaddr(dst)); err != nil {
 			return os.NewSyscallError("connect", err)
 		}
-		conn, err = net.FileConn(f)
+		c, err = net.FileConn(f)
 		return err
 	})
-	return conn, err
+	return c, err
 }
 
 func sockaddr(a netip.Addr) unix.Sockaddr {

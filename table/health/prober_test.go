@@ -1,4 +1,4 @@
-package table
+package health
 
 import (
 	"strings"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A verdict changes after so many results in a row, and not before.
-func TestVerdict(t *testing.T) {
-	h := Health{Failures: 3, Successes: 2}
+// The verdict changes after so many results in a row, and not before.
+func TestTally(t *testing.T) {
+	h := Probe{Failures: 3, Successes: 2}
 	for _, c := range []struct {
 		results string // + succeeds, - fails
 		news    string // H healthy, U unhealthy, . nothing
@@ -21,7 +21,7 @@ func TestVerdict(t *testing.T) {
 		{"---+-+-+-++", "..U.......H"},
 		{"------++---", "..U....H..U"},
 	} {
-		var v verdict
+		var v tally
 		var got strings.Builder
 		for _, r := range c.results {
 			switch {
@@ -38,8 +38,8 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	// One of each is enough if it is asked for.
-	h = Health{Failures: 1, Successes: 1}
-	var v verdict
+	h = Probe{Failures: 1, Successes: 1}
+	var v tally
 	for i, ok := range []bool{false, true, false, true} {
 		if !v.add(ok, &h) {
 			t.Errorf("result %d makes no difference", i)
@@ -48,12 +48,12 @@ func TestVerdict(t *testing.T) {
 }
 
 // The zero values are those that the comments promise.
-func TestHealthDefaults(t *testing.T) {
-	got := Health{}.withDefaults()
+func TestDefaults(t *testing.T) {
+	got := Probe{}.withDefaults()
 	if got.Interval != 5*time.Second || got.Timeout != 2*time.Second || got.Failures != 3 || got.Successes != 2 {
 		t.Errorf("%+v", got)
 	}
-	if got := (Health{Interval: time.Second}).withDefaults(); got.Timeout != time.Second {
+	if got := (Probe{Interval: time.Second}).withDefaults(); got.Timeout != time.Second {
 		t.Errorf("timeout %v, want that of the interval", got.Timeout)
 	}
 }

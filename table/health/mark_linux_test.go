@@ -1,4 +1,4 @@
-package table
+package health
 
 import (
 	"context"
@@ -14,13 +14,12 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A mark that may not be set is no verdict on the uplink. The probe is not sent
-// without it.
-func TestHealthMarkRefused(t *testing.T) {
+// A probe whose mark may not be set cannot be made. It is not sent without it.
+func TestMarkRefused(t *testing.T) {
 	server := lab.Test(t).NS("server")
 	server.Sysctl("net.ipv4.ping_group_range", "0 0")
 	self := netip.MustParseAddr("127.0.0.1")
-	h := Health{
+	p := Probe{
 		TCP: []netip.AddrPort{netip.AddrPortFrom(self, 80)}, Echo: []netip.Addr{self}, Mark: 1,
 	}.withDefaults()
 	try := func(drop bool) (err error) {
@@ -35,8 +34,6 @@ func TestHealthMarkRefused(t *testing.T) {
 					return err
 				}
 				defer c.Close()
-				var ns namespace
-				ns.set(c)
 				if drop {
 					head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 					var none, all [2]unix.CapUserData
@@ -52,8 +49,8 @@ func TestHealthMarkRefused(t *testing.T) {
 					defer unix.Capset(&head, &all[0])
 				}
 				var errs error
-				for _, trial := range h.trials(&ns, []netip.Addr{self}) {
-					errs = errors.Join(errs, trial.run(context.Background()))
+				for _, a := range p.attempts(func() route.Conn { return c }, []netip.Addr{self}) {
+					errs = errors.Join(errs, a.do(context.Background()))
 				}
 				return errs
 			})
@@ -65,7 +62,7 @@ func TestHealthMarkRefused(t *testing.T) {
 	for _, want := range []string{"tcp 127.0.0.1:80", "echo 127.0.0.1"} {
 		found := false
 		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
-			var cannot *ProbeError
+			var cannot *Error
 			found = found || errors.As(e, &cannot) && cannot.Probe == want && errors.Is(e, fs.ErrPermission)
 		}
 		if !found {
@@ -73,7 +70,7 @@ func TestHealthMarkRefused(t *testing.T) {
 		}
 	}
 	// The control: with the privilege the one is refused, and the other answered.
-	if err := try(false); unable(err) || !errors.Is(err, unix.ECONNREFUSED) {
+	if err := try(false); cannotProbe(err) || !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("with the privilege: %v", err)
 	}
 }

@@ -1,0 +1,167 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+// A Probe says how to find out whether a way leads anywhere, and what to do about
+// one that does not. Several ways may have the same Probe.
+//
+// A Probe is TCP, Echo, Func, or several of them, which are tried at the same time:
+// the Probe succeeds if one of them does. More than one target is a good idea,
+// because a target that is down is not the fault of the way.
+type Probe struct {
+	// TCP lists addresses and ports to connect to. A connection is closed at once.
+	// A connection that is refused is a failure.
+	TCP []netip.AddrPort
+
+	// Echo lists addresses to send an ICMP or ICMPv6 echo request to, as ping(8)
+	// does. That takes no privilege, but the process must have a group that
+	// net.ipv4.ping_group_range includes. Otherwise the probe cannot be made; see
+	// [Error].
+	Echo []netip.Addr
+
+	// Func is a probe of the caller's own. Default: none. Source is the address to
+	// probe from. Dial opens connections from source, with Mark, in the network
+	// namespace of the way; it can be the DialContext of an [net/http.Transport].
+	//
+	// Several Probers may call Func at the same time, but one Prober never calls it
+	// twice at a time. The thread of the call is in the network namespace of the
+	// way. Sockets that Func opens itself are therefore in the namespace, but those
+	// that other goroutines open for it need not be.
+	//
+	// Func has to return when ctx ends, which is after Timeout. A Func that does
+	// not has failed, and is not called again until it has returned. When the
+	// Prober ends, it waits for Func once more for Timeout, and then leaves it
+	// behind.
+	//
+	// If Func returns an [*Error], the probe neither succeeds nor fails.
+	Func func(ctx context.Context, source netip.Addr, dial DialFunc) error
+
+	// Mark is the firewall mark of the probe's packets (SO_MARK), for rules and
+	// filters that need one. Default: no mark. To set a mark takes CAP_NET_ADMIN
+	// or, since Linux 5.17, CAP_NET_RAW.
+	Mark uint32
+
+	// Interval is the time from one probe to the next. Default: 5 seconds. A probe
+	// that takes longer delays the next one.
+	Interval time.Duration
+
+	// Timeout is how long a probe may take. Default: Interval, but at most 2
+	// seconds.
+	Timeout time.Duration
+
+	// Failures is how many probes in a row have to fail before the way is
+	// unhealthy. Default: 3.
+	Failures int
+
+	// Successes is how many probes in a row have to succeed before an unhealthy way
+	// is healthy again. Default: 2.
+	Successes int
+
+	// Withdraw says that an unhealthy uplink loses the traffic that other uplinks
+	// can carry: its rules of Also, and its share of a shared default route, are
+	// deleted until it is healthy again. Connections from the uplink's addresses
+	// stay with the uplink, because no other uplink can carry them. A check of the
+	// uplink reports the deleted rules as missing. If the program that keeps the
+	// uplink ends without removing it, they stay deleted until the uplink is
+	// installed again. A Prober ignores Withdraw. Default: nothing is deleted.
+	Withdraw bool
+}
+
+// A DialFunc opens a connection, as DialContext of [net.Dialer] does. Network is
+// one of TCP or UDP. The host in address may be a name: DialFunc looks it up in the
+// network namespace of the connection, with the name servers of /etc/resolv.conf.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// An Error reports a probe that this host cannot make. It says nothing about the
+// way, which stays healthy or unhealthy. An Error wraps its cause, such as
+// fs.ErrPermission.
+type Error struct {
+	Probe string // such as "echo 192.0.2.1"
+	Err   error  // why the probe cannot be made
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("cannot probe: %s: %v", e.Probe, e.Err) }
+
+// Unwrap returns why the probe cannot be made.
+func (e *Error) Unwrap() error { return e.Err }
+
+// cannotProbe reports whether an error says that a probe cannot be made.
+func cannotProbe(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// String returns the targets of p, such as "tcp 192.0.2.1:443, echo 192.0.2.1".
+func (p *Probe) String() string {
+	var words []string
+	for _, t := range p.TCP {
+		words = append(words, tcpTarget(t))
+	}
+	for _, a := range p.Echo {
+		words = append(words, echoTarget(a))
+	}
+	if p.Func != nil {
+		words = append(words, funcTarget)
+	}
+	return strings.Join(words, ", ")
+}
+
+// Validate reports why no way of the given families can use p, whatever the host.
+// The error's text is a reason without a subject, such as "192.0.2.1:0 has no port
+// to connect to".
+func (p *Probe) Validate(families ...route.Family) error {
+	switch {
+	case len(p.TCP)+len(p.Echo) == 0 && p.Func == nil:
+		return errors.New("has nothing to probe: TCP, Echo or Func")
+	case p.Interval < 0 || p.Timeout < 0 || p.Failures < 0 || p.Successes < 0:
+		return errors.New("has a number below zero")
+	}
+	targets := slices.Clone(p.Echo)
+	for _, t := range p.TCP {
+		if t.Port() == 0 {
+			return fmt.Errorf("%s has no port to connect to", t)
+		}
+		targets = append(targets, t.Addr())
+	}
+	for _, a := range targets {
+		switch {
+		case !a.IsValid():
+			return errors.New("an address is not set")
+		case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast():
+			return fmt.Errorf("%s is nothing that is reached by an uplink", a)
+		case a.Is4In6():
+			return fmt.Errorf("%s is an IPv4 address in IPv6: %s?", a, a.Unmap())
+		case !slices.Contains(families, route.FamilyOf(a)):
+			return fmt.Errorf("%s is not of the uplink's family", a)
+		}
+	}
+	return nil
+}
+
+// withDefaults returns p with the defaults of the fields that are zero.
+func (p Probe) withDefaults() Probe {
+	if p.Interval == 0 {
+		p.Interval = 5 * time.Second
+	}
+	if p.Timeout == 0 {
+		p.Timeout = min(p.Interval, 2*time.Second)
+	}
+	if p.Failures == 0 {
+		p.Failures = 3
+	}
+	if p.Successes == 0 {
+		p.Successes = 2
+	}
+	return p
+}

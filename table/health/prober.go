@@ -1,0 +1,236 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+// A Config is how a [Prober] does its work.
+type Config struct {
+	// Probe is what the Prober sends. It has to be valid: see [Probe.Validate].
+	Probe Probe
+
+	// Conn returns a connection in the network namespace that probes are sent from.
+	// The Prober calls it for each socket, so that the connection may be replaced.
+	// Another namespace than that of the process takes CAP_SYS_ADMIN. Nil: probes
+	// are sent from the namespace of the process.
+	Conn func() route.Conn
+
+	// Probed is called after each probe, on the goroutine of [Prober.Run]. Nil: it
+	// is not called.
+	Probed func()
+
+	// Changed is called when there are new verdicts, on the goroutine of
+	// [Prober.Run]. Nil: it is not called.
+	Changed func()
+
+	// Continue is an earlier Prober of the same way, whose Run has ended or whose
+	// context has. The new Prober begins with what the earlier one has found out,
+	// and does not call Func while a call of the earlier one has not returned. Nil:
+	// the way is taken for healthy until probes say otherwise.
+	Continue *Prober
+}
+
+// A Verdict says whether a way leads anywhere.
+type Verdict struct {
+	Healthy bool
+
+	// Err says why the way is not healthy. An [*Error] says why it could not be
+	// probed; Healthy is then what it was before.
+	Err error
+}
+
+// A Prober sends probes by one way, and judges the way by their results.
+type Prober struct {
+	probe   Probe // with defaults
+	conn    func() route.Conn
+	probed  func()
+	changed func()
+	resumed chan struct{} // holds a value when there are sources again
+	busy    chan struct{} // holds a value while a probe has not returned
+
+	mu       sync.Mutex
+	sources  []netip.Addr
+	tally    tally
+	verdicts []Verdict // since the last call of Verdicts
+	reported string    // the last reason why probes cannot be made
+}
+
+// lateReturn is how much longer than its timeout a probe may take to return.
+const lateReturn = 100 * time.Millisecond
+
+// NewProber returns a Prober. It sends no probes before [Prober.Run] is called and
+// [Prober.SetSources] has given it an address to send them from.
+func NewProber(config Config) *Prober {
+	p := &Prober{
+		probe: config.Probe.withDefaults(), conn: config.Conn,
+		probed: config.Probed, changed: config.Changed,
+		resumed: make(chan struct{}, 1), busy: make(chan struct{}, 1),
+	}
+	if o := config.Continue; o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		p.busy, p.tally = o.busy, o.tally
+	}
+	return p
+}
+
+// Run sends probes until ctx ends. It is called once.
+func (p *Prober) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		sources := p.currentSources()
+		if len(sources) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-p.resumed:
+			}
+			continue
+		}
+		next := time.NewTimer(p.probe.Interval)
+		err := p.send(ctx, sources)
+		if ctx.Err() == nil {
+			if p.probed != nil {
+				p.probed()
+			}
+			p.record(err)
+			select {
+			case <-ctx.Done():
+			case <-next.C:
+			}
+		}
+		next.Stop()
+	}
+	select {
+	case p.busy <- struct{}{}: // no probe is left
+		<-p.busy
+	case <-time.After(p.probe.Timeout):
+	}
+}
+
+// SetSources sets the addresses to send probes from: each probe uses the first of a
+// target's family. Without addresses, p sends no probes, and keeps its verdict.
+func (p *Prober) SetSources(sources ...netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sources = slices.DeleteFunc(slices.Clone(sources), func(a netip.Addr) bool { return !a.IsValid() })
+	if len(p.sources) == 0 {
+		p.tally.run = 0
+	} else {
+		select {
+		case p.resumed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *Prober) currentSources() []netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sources
+}
+
+// Verdicts returns the verdicts since the last call, the oldest first. There is a
+// Verdict when the first probe succeeds, when the way becomes healthy or unhealthy,
+// and when probes cannot be made for a new reason.
+func (p *Prober) Verdicts() []Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.verdicts
+	p.verdicts = nil
+	return all
+}
+
+// send sends a probe, and does not wait longer for it than it may take.
+func (p *Prober) send(ctx context.Context, sources []netip.Addr) error {
+	limited, cancel := context.WithTimeout(ctx, p.probe.Timeout)
+	defer cancel()
+	select {
+	case p.busy <- struct{}{}:
+	case <-limited.Done():
+		return fmt.Errorf("%s: it still does not return", &p.probe)
+	}
+	result := make(chan error, 1)
+	go func() {
+		err := p.probe.send(limited, p.conn, sources)
+		<-p.busy
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-limited.Done():
+	}
+	late := time.NewTimer(lateReturn)
+	defer late.Stop()
+	select {
+	case err := <-result:
+		return err
+	case <-late.C:
+		return fmt.Errorf("%s: it does not return after %v", &p.probe, p.probe.Timeout)
+	}
+}
+
+// record adds the result of a probe, and calls Changed if there is a new verdict.
+func (p *Prober) record(err error) {
+	if p.judge(err) && p.changed != nil {
+		p.changed()
+	}
+}
+
+// judge adds the result of a probe, and reports whether there is a new verdict.
+func (p *Prober) judge(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case len(p.sources) == 0 || errors.Is(err, os.ErrClosed) && cannotProbe(err):
+		// During the probe the sources have gone, or the connection of the
+		// namespace was closed, which is replaced.
+		return false
+	case cannotProbe(err):
+		if p.reported == err.Error() {
+			return false
+		}
+		p.reported = err.Error()
+	default:
+		p.reported = ""
+		if !p.tally.add(err == nil, &p.probe) {
+			return false
+		}
+	}
+	p.verdicts = append(p.verdicts, Verdict{Healthy: !p.tally.unhealthy, Err: err})
+	return true
+}
+
+// A tally counts the results of probes.
+type tally struct {
+	known     bool // there was a verdict
+	unhealthy bool
+	run       int // probes in a row that contradict the verdict
+}
+
+// add adds a result, and reports whether there is a new verdict.
+func (t *tally) add(ok bool, p *Probe) bool {
+	if ok != t.unhealthy { // the result agrees with the verdict
+		t.run = 0
+		first := ok && !t.known
+		t.known = t.known || ok
+		return first
+	}
+	need := p.Failures
+	if ok {
+		need = p.Successes
+	}
+	if t.run++; t.run < need {
+		return false
+	}
+	*t = tally{known: true, unhealthy: !ok}
+	return true
+}
