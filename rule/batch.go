@@ -34,17 +34,14 @@ type Batch struct {
 	// that of the whole batch.
 	Routes route.Batch
 
-	buf   []byte
-	there *present
-	// Where rules were queued to be added after those were listed.
-	added   map[place]bool
-	unknown bool // one whose priority the kernel chooses
-}
-
-// A place is where rules are that the kernel looks at one after the other.
-type place struct {
-	family   route.Family
-	priority route.Opt[uint32]
+	buf []byte
+	// index is that of the deletions; nil if there are none yet.
+	index *ruleIndex
+	// added are the groups that rules were queued to be added to after the first
+	// deletion. addedAnywhere is set if the kernel is to choose the priority of
+	// one of these rules.
+	added         map[group]bool
+	addedAnywhere bool
 }
 
 // Len is the number of requests in b, which is also what the next one is called
@@ -60,7 +57,7 @@ func (b *Batch) Do(ctx context.Context, c route.Conn) error {
 // begin forgets what was known of the batch before, which is done.
 func (b *Batch) begin() {
 	if b.Len() == 0 {
-		b.there, b.unknown = nil, false
+		b.index, b.addedAnywhere = nil, false
 		clear(b.added)
 	}
 }
@@ -74,12 +71,12 @@ func (b *Batch) Add(r Rule) {
 // add queues the rule r, whose defaults are filled in.
 func (b *Batch) add(r *Rule, flags netlink.HeaderFlags) {
 	b.begin()
-	if b.there != nil {
+	if b.index != nil {
 		if b.added == nil {
-			b.added = make(map[place]bool)
+			b.added = make(map[group]bool)
 		}
-		b.added[place{r.Family, r.Priority}] = true
-		b.unknown = b.unknown || !r.Priority.IsSet()
+		b.added[group{r.Family, r.Priority}] = true
+		b.addedAnywhere = b.addedAnywhere || !r.Priority.IsSet()
 	}
 	if r.newer() != "" {
 		own := *r
@@ -98,40 +95,48 @@ func (b *Batch) add(r *Rule, flags netlink.HeaderFlags) {
 	}
 	b.Routes.Queue(route.Request{
 		Message: netlink.Message{Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: flags}, Data: b.buf},
-		Fail:    failedAdd,
+		Fail:    refusedAdd,
 	})
 }
 
 // Delete queues what the function [Delete] does.
 func (b *Batch) Delete(r Rule) {
 	b.begin()
-	if r == (Rule{Family: r.Family}) {
+	if r.isEmpty() {
 		b.refuse(fail("delete", r, errEmpty))
 		return
 	}
-	want := r.Canonical()
-	at := place{want.Family, r.Priority}
-	if b.there == nil {
-		b.there = new(present)
+	if b.index == nil {
+		b.index = new(ruleIndex)
 	}
-	there := b.there
-	// What was added stands behind what was there at the same priority. So a
-	// rule that is found there is also the one that the kernel finds.
-	maybe := b.unknown || b.added[at]
-	fresh := !r.Priority.IsSet() && len(b.added) > 0
+	x := b.index
+	addedSince := b.addedAnywhere || b.added[group{r.Canonical().Family, r.Priority}]
+	// The first rule of any priority may be one that was added.
+	listAgain := !r.Priority.IsSet() && len(b.added) > 0
 	b.prepare(func(ctx context.Context, c route.Conn) (netlink.Message, error) {
-		there.loaded = there.loaded && !fresh
-		found, err := there.take(ctx, c, r)
-		if err == errMissing && maybe {
-			there.loaded = false
-			found, err = there.take(ctx, c, r)
+		if listAgain {
+			x.loaded = false
+		}
+		found, err := x.listAndTake(ctx, c, r)
+		if err == errMissing && addedSince {
+			x.loaded = false
+			found, err = x.listAndTake(ctx, c, r)
 		}
 		if err != nil {
-			r.setDefaults()
-			return netlink.Message{}, fail("delete", r, err)
+			return netlink.Message{}, failedDelete(r, err)
 		}
 		return found.request(uapi.RTM_DELRULE, 0)
-	}, failedDelete)
+	}, refusedDelete)
+}
+
+// listAndTake is take, after a listing if there was none yet.
+func (x *ruleIndex) listAndTake(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
+	if !x.loaded {
+		if err := x.loadAll(ctx, c); err != nil {
+			return Rule{}, err
+		}
+	}
+	return x.take(r)
 }
 
 func (b *Batch) prepare(fn func(context.Context, route.Conn) (netlink.Message, error), fail func(netlink.Message, error) error) {
@@ -143,52 +148,15 @@ func (b *Batch) refuse(err error) {
 	b.prepare(func(context.Context, route.Conn) (netlink.Message, error) { return netlink.Message{}, err }, nil)
 }
 
-func failedAdd(m netlink.Message, err error) error    { return failed("add", m, err) }
-func failedDelete(m netlink.Message, err error) error { return failed("delete", m, err) }
+func refusedAdd(m netlink.Message, err error) error    { return refusedRequest("add", m, err) }
+func refusedDelete(m netlink.Message, err error) error { return refusedRequest("delete", m, err) }
 
-// failed says what the request m was about, and which attribute the refusal
-// points at.
-func failed(verb string, m netlink.Message, err error) error {
+// refusedRequest says which rule the request m was about, and which attribute
+// the refusal points at.
+func refusedRequest(verb string, m netlink.Message, err error) error {
 	var r Rule
 	_ = r.UnmarshalBinary(m.Data) // for its words
 	return fail(verb, r, &refusal{attr: rtnl.AttrAt(err, m.Data, uapi.SizeofFibRuleHdr, codec.Name), err: err})
-}
-
-// present are rules that there are, by their place, in the form of a listing.
-// Of two families the places are distinct.
-type present struct {
-	loaded bool
-	rules  map[place][]listed
-}
-
-// A listed rule is as the kernel reports it, and in the form of [Rule.Canonical].
-type listed struct{ reported, canonical Rule }
-
-// load lists the rules of a family, or all, that keep selects.
-func (p *present) load(ctx context.Context, c route.Conn, f route.Family, keep func(*Rule) bool) error {
-	p.rules = make(map[place][]listed)
-	for reported, err := range dump(ctx, c, f) {
-		if err != nil {
-			return err
-		}
-		if r := reported.listed(); keep(&r) {
-			at := place{r.Family, r.Priority}
-			p.rules[at] = append(p.rules[at], listed{*reported, r})
-		}
-	}
-	p.loaded = true
-	return nil
-}
-
-// take finds the rule r, to be deleted, and takes it out of p, which is loaded
-// if it was not yet.
-func (p *present) take(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
-	if !p.loaded {
-		if err := p.load(ctx, c, 0, func(*Rule) bool { return true }); err != nil {
-			return Rule{}, err
-		}
-	}
-	return p.find(r)
 }
 
 // AddAll adds many rules, each as [Add] does, in the order that the kernel is
