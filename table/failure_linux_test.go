@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/route"
@@ -136,9 +135,7 @@ func TestUndoFails(t *testing.T) {
 		`; not undone: ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000: injected` +
 		`; not undone: ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2: injected` +
 		`; not undone: ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2: injected`
-	if diff := cmp.Diff(want, err.Error()); diff != "" {
-		t.Errorf("the error (-want +got):\n%s", diff)
-	}
+	tabletest.WantText(t, "the error", want, err.Error())
 	n.Install(u)
 	n.Remove(u)
 	n.WantSnapshot("Install and Remove", before)
@@ -192,9 +189,7 @@ func TestUndoFailsAtEveryRequest(t *testing.T) {
 				n.WantNothingToDo(u)
 			}
 			n.Remove(u)
-			if now := n.Kernel(); now != before {
-				t.Errorf("request %d: after Remove:\n%s", k, cmp.Diff(before, now))
-			}
+			n.WantKernel(fmt.Sprintf("request %d: Remove", k), before)
 		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/route"
@@ -43,9 +42,7 @@ func words(found []table.Finding) string {
 func wantFindings(n *tabletest.Network, want string, uplinks ...table.SourceRoutedUplink) {
 	n.T.Helper()
 	found := findings(n, uplinks...)
-	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), words(found)); diff != "" {
-		n.T.Errorf("findings (-want +got):\n%s", diff)
-	}
+	tabletest.WantText(n.T, "findings", strings.TrimLeft(want, "\n"), words(found))
 	for _, f := range found {
 		if f.Text == "" || f.Uplink != "lan2" || strings.ContainsAny(f.String(), "\n") {
 			n.T.Errorf("%+v", f)
@@ -347,7 +344,5 @@ func TestFindingsWithoutASocket(t *testing.T) {
 	}
 	found = slices.DeleteFunc(found, func(f table.Finding) bool { return strings.HasPrefix(string(f.Code), "foreign-") })
 	want := "fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31000\nnote not-read \n"
-	if diff := cmp.Diff(want, words(found)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	tabletest.WantText(t, "findings", want, words(found))
 }

@@ -54,9 +54,7 @@ func TestForeignObjectsStay(t *testing.T) {
 		theirs := strings.Join(foreign(), "\n")
 		stay := func(what string) {
 			t.Helper()
-			if got := strings.Join(foreign(), "\n"); got != theirs {
-				t.Errorf("%s: theirs are\n%s\nand were\n%s", what, got, theirs)
-			}
+			tabletest.WantText(t, what+": what is theirs", theirs, strings.Join(foreign(), "\n"))
 		}
 		u := n.FullUplink(f)
 		for _, change := range []func(*table.SourceRoutedUplink, tabletest.Family){

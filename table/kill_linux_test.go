@@ -68,13 +68,9 @@ func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, 
 		}
 		at := fmt.Sprintf("killed after request %2d", j.KillAt)
 		now := look()
-		if now != before && now != after {
-			t.Errorf("%s: neither\n%snor\n%sbut\n%s", at, before, after, now)
-		}
+		tabletest.WantEither(t, at+": where packets go", before, after, now)
 		did := recovered(n, at)
-		if got := look(); got != now {
-			t.Errorf("%s: Recover changes where packets go, from\n%sto\n%s", at, now, got)
-		}
+		tabletest.WantText(t, at+": Recover changes where packets go", now, look())
 		if p, err := table.PlanRecover(t.Context(), n.Conn); err != nil || !p.Empty() {
 			t.Errorf("%s: a second Recover would do, error %v:\n%s", at, err, p)
 		}
@@ -89,9 +85,7 @@ func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, 
 		if err := n.Apply(t.Context(), n.Conn, from, to); err != nil {
 			t.Fatalf("%s: %v", at, err)
 		}
-		if now := look(); now != after {
-			t.Errorf("%s: the next one makes it\n%sinstead of\n%s", at, now, after)
-		}
+		tabletest.WantText(t, at+": where packets go after the next one", after, look())
 		n.WantNothingToDo(to...)
 	}
 	if j.KillAt == 1 {

@@ -30,7 +30,7 @@ func TestMaintainAddressIsBack(t *testing.T) {
 		t.Errorf("the rule did not wait for the address:\n%s", rules)
 	}
 	n.Server.Addr("u2", tabletest.IPv6.A2+"/64")
-	k.until("the uplink is back", func() bool { return n.Table(20) == whole })
+	k.untilTable("the uplink is back", whole)
 
 	// A tentative address is waited for as well.
 	n.Server.DelAddr("u2", tabletest.IPv6.A2+"/64")
@@ -39,9 +39,7 @@ func TestMaintainAddressIsBack(t *testing.T) {
 	n.Server.Sysctl("net.ipv6.conf.u2.dad_transmits", "1")
 	n.AddTentative("u2", tabletest.IPv6.A2)
 	k.awaitKind(from, table.EventInstalled)
-	if got := n.Table(20); got != whole {
-		t.Errorf("after duplicate address detection:\n%s\nwant\n%s", got, whole)
-	}
+	n.WantTable("after duplicate address detection", 20, whole)
 	// The control: nobody brings them back.
 	k.stop()
 	n.Server.Down("u2")

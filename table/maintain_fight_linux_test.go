@@ -68,7 +68,7 @@ func TestMaintainDeleted(t *testing.T) {
 			},
 		} {
 			k.within(300*time.Millisecond, name+" is back", func() time.Duration {
-				k.until("quiet", func() bool { return n.Table(20) == whole })
+				k.untilTable("quiet", whole)
 				harm()
 				if count(n, 20) == strings.Count(whole, "\n") && len(rules()) == len(want) {
 					return 0 // so fast was it
@@ -124,7 +124,7 @@ func TestMaintainFight(t *testing.T) {
 		t.Errorf("%d reports of a fight\n%s", fights, k.text())
 	}
 	// The fight ends.
-	k.until("the uplink is whole", func() bool { return n.Table(20) == whole })
+	k.untilTable("the uplink is whole", whole)
 	k.awaitKind(0, table.EventCalm)
 }
 
@@ -149,9 +149,13 @@ func TestMaintainLostEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	for end := time.Now().Add(tabletest.Patience); n.Table(20) != whole; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(tabletest.Patience); ; time.Sleep(time.Millisecond) {
+		diff := tabletest.Diff(whole, n.Table(20))
+		if diff == "" {
+			break
+		}
 		if time.Now().After(end) {
-			t.Fatalf("the uplink is not whole:\n%s\n%s", n.Table(20), p.log.last(20))
+			t.Fatalf("the uplink is not whole (-want +got):\n%s\n%s", diff, p.log.last(20))
 		}
 	}
 	log := p.stop()

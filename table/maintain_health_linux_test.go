@@ -153,7 +153,7 @@ func TestHealthWithdraw(t *testing.T) {
 
 		mend("g2")
 		k.awaitKind(from, table.EventHealthy)
-		k.until("Also is back", func() bool { return n.Table(20) == whole })
+		k.untilTable("Also is back", whole)
 		wantMarked(n, f, "healthy again", 2)
 		sent, _ := stop()
 		if g1, g2 := fromUDP(n, f.A2); g1 > 0 || g2 < sent*9/10 || sent == 0 {
@@ -169,9 +169,7 @@ func TestHealthWithdraw(t *testing.T) {
 		k.awaitKind(0, table.EventUnhealthy)
 		time.Sleep(50 * time.Millisecond)
 		wantMarked(n, f, "unhealthy, without Withdraw", 2)
-		if got := n.Table(20); got != whole {
-			t.Errorf("without Withdraw:\n%s\nwant\n%s", got, whole)
-		}
+		n.WantTable("without Withdraw", 20, whole)
 	})
 }
 
@@ -207,7 +205,8 @@ func TestHealthFlaps(t *testing.T) {
 		set(p)
 		begin := k.counters.Probes.Load()
 		k.until("30 probes", func() bool { return k.counters.Probes.Load() >= begin+30 })
-		if len(k.log()) != events || k.counters.Steps.Load() != steps || n.Table(20) != want {
+		n.WantTable("flapping "+p, 20, want)
+		if len(k.log()) != events || k.counters.Steps.Load() != steps {
 			t.Errorf("flapping %s changes something:\n%s", p, k.text())
 		}
 		if got := k.counters.Unhealthy.Load(); got != unhealthy {
@@ -223,7 +222,7 @@ func TestHealthFlaps(t *testing.T) {
 	quiet("-+", n.Table(20), 1)
 	set("+")
 	k.awaitKind(from, table.EventHealthy)
-	k.until("Also is back", func() bool { return n.Table(20) == whole })
+	k.untilTable("Also is back", whole)
 }
 
 // An uplink that is pending is not probed. Its health outlasts that, and an update.
@@ -251,7 +250,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	}
 	n.Server.Up("u2")
 	k.until("probes go on", func() bool { return k.counters.Probes.Load() > probes })
-	k.until("the uplink is whole", func() bool { return n.Table(20) == whole })
+	k.untilTable("the uplink is whole", whole)
 
 	cut("g2")
 	k.awaitKind(from, table.EventUnhealthy)
@@ -265,9 +264,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	// Without Health it is taken for healthy.
 	update <- table.MaintainUpdate{Uplinks: maintained(u.SourceRoutedUplink)}
 	k.awaitKind(from, table.EventReady)
-	if got := n.Table(20); got != whole {
-		t.Errorf("without Health Also is not back:\n%s", got)
-	}
+	n.WantTable("without Health Also is back", 20, whole)
 	k.until("nothing is counted", func() bool { return k.counters.Unhealthy.Load() == 0 })
 	probes = k.counters.Probes.Load()
 	time.Sleep(100 * time.Millisecond)

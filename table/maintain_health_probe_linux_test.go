@@ -102,7 +102,7 @@ func TestHealthProbeBlocks(t *testing.T) {
 	if _, err := route.Flush(t.Context(), n.Dial(n.Server), route.Filter{Table: 20}); err != nil {
 		t.Fatal(err)
 	}
-	k.until("the uplink is repaired meanwhile", func() bool { return n.Table(20) == whole })
+	k.untilTable("the uplink is repaired meanwhile", whole)
 	begin := time.Now()
 	k.stop()
 	if d := time.Since(begin); d > 5*time.Second {

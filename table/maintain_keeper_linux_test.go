@@ -126,6 +126,28 @@ func (k *keeper) until(what string, ok func() bool) time.Duration {
 	return time.Since(begin)
 }
 
+// untilText waits until get returns want, and says how long it took.
+func (k *keeper) untilText(what, want string, get func() string) time.Duration {
+	k.n.T.Helper()
+	begin := time.Now()
+	for {
+		got := get()
+		if got == want {
+			return time.Since(begin)
+		}
+		if time.Since(begin) > tabletest.Patience {
+			k.n.T.Fatalf("%s: not within %v (-want +got):\n%s\n%s", what, tabletest.Patience, tabletest.Diff(want, got), k.text())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// untilTable waits until the rules and routes of table 20 are want.
+func (k *keeper) untilTable(what, want string) time.Duration {
+	k.n.T.Helper()
+	return k.untilText(what, want, func() string { return k.n.Table(20) })
+}
+
 // settles waits until Maintain has done all that Install would do: what a test waits
 // for is there before the transaction that brings it has ended.
 func (k *keeper) settles(u ...table.SourceRoutedUplink) {

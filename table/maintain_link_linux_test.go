@@ -32,7 +32,7 @@ func TestMaintainLink(t *testing.T) {
 			n.Server.Down("u2")
 			time.Sleep(300 * time.Millisecond)
 			n.Server.Up("u2")
-			d := k.until("the table is whole", func() bool { return n.Table(20) == whole })
+			d := k.untilTable("the table is whole", whole)
 			time.Sleep(20 * time.Millisecond)
 			sent, refused := stop()
 			g1, g2 := fromUDP(n, f.A2)

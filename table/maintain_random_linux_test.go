@@ -147,8 +147,7 @@ func (w *world) converge(what string, p *process) {
 			return
 		}
 		if time.Since(begin) > tabletest.Patience {
-			w.T.Fatalf("%s: after %v there is\n%s\nand there should be\n%s\n%s\n%s", what, tabletest.Patience, got, want, w.Kernel(),
-				p.log.last(20))
+			w.T.Fatalf("%s: after %v (-want +got):\n%s\n%s", what, tabletest.Patience, tabletest.Diff(want, got), p.log.last(20))
 		}
 	}
 }

@@ -209,7 +209,7 @@ func TestMaintainDialsAgain(t *testing.T) {
 		k.until("the update is done", func() bool { return strings.Contains(n.Table(20), "suppress_prefixlength") })
 		k.settles(changed)
 		update <- table.MaintainUpdate{Uplinks: maintained(u)}
-		k.until("it is as before", func() bool { return n.Table(20) == whole })
+		k.untilTable("it is as before", whole)
 		if said := strings.Count(k.text(), errBroken.Error()); said > 4 || k.counters.Redials.Load() < 2 {
 			t.Errorf("%d failures are reported, after %d dials:\n%s", said, d.dials.Load(), k.text())
 		}

@@ -121,9 +121,7 @@ func TestMaintainEndIsTold(t *testing.T) {
 					want += o.name + " installed\n"
 				}
 			}
-			if told != want {
-				t.Errorf("the end comes after request %d: it tells\n%swant\n%s%s", at, told, want, n.Kernel())
-			}
+			tabletest.WantText(t, fmt.Sprintf("the end comes after request %d: it tells", at), want, told)
 			if outcomes[told] = true; left.Load() > 0 {
 				break
 			}
@@ -170,9 +168,7 @@ func TestMaintainEndOfUpdate(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := map[bool]string{true: "lan2 removed\n"}[n.Table(20) == ""]
-			if told != want {
-				t.Errorf("the end comes after request %d: it tells\n%swant\n%s%s", at, told, want, n.Kernel())
-			}
+			tabletest.WantText(t, fmt.Sprintf("the end comes after request %d: it tells", at), want, told)
 			outcomes[told] = true
 		}
 		if len(outcomes) != 2 {

@@ -1,6 +1,7 @@
 package table_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -21,13 +22,12 @@ func TestEveryRequest(t *testing.T) {
 		}
 		after := look()
 		if (before == after) != x.Same {
-			t.Errorf("before\n%safter\n%s", before, after)
+			t.Errorf("packets go the same ways before and after: %t, want %t (-before +after):\n%s",
+				before == after, x.Same, tabletest.Diff(before, after))
 		}
 		steps, last := 0, before
 		for i, s := range w.States {
-			if s != before && s != after {
-				t.Errorf("after request %d, %s, neither\n%snor\n%sbut\n%s", i+1, w.Names[i], before, after, s)
-			}
+			tabletest.WantEither(t, fmt.Sprintf("where packets go after request %d, %s", i+1, w.Names[i]), before, after, s)
 			if s != last {
 				steps++
 			}

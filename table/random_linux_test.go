@@ -74,12 +74,12 @@ func TestRandomChanges(t *testing.T) {
 			}
 			if len(next) > 0 {
 				n.WantNothingToDo(next...)
-			} else if got := n.Kernel(); got != nothing {
-				t.Errorf("Remove leaves\n%s", got)
+			} else {
+				n.WantKernel("Remove", nothing)
 			}
 			if t.Failed() {
-				t.Fatalf("seed %d, change %d, from %s to %s\nbefore\n%safter\n%sthe state was\n%s\nand is\n%s",
-					seed, i, forms(now), forms(next), before, after, was, n.Kernel())
+				t.Fatalf("seed %d, change %d, from %s to %s\nwhere packets go (-before +after):\n%sthe state (-before +after):\n%s",
+					seed, i, forms(now), forms(next), tabletest.Diff(before, after), tabletest.Diff(was, n.Kernel()))
 			}
 			now = next
 		}
@@ -113,9 +113,7 @@ func wantOneStep(n *tabletest.Network, src, before, after string, w *tabletest.W
 	steps, last := 0, before
 	for k, s := range w.States {
 		s = part(s)
-		if s != before && s != after {
-			n.T.Errorf("request %d of %d, %s: neither before nor after but\n%s", k+1, len(w.States), w.Names[k], s)
-		}
+		tabletest.WantEither(n.T, fmt.Sprintf("request %d of %d, %s", k+1, len(w.States), w.Names[k]), before, after, s)
 		if s != last {
 			steps, last = steps+1, s
 		}

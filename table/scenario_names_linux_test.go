@@ -128,7 +128,7 @@ func TestNameFiles(t *testing.T) {
 				}
 				after := tree()
 				if refused != (after == before) {
-					t.Errorf("the files are\n%swere\n%s", after, before)
+					t.Errorf("the files are as before: %t, want %t (-before +after):\n%s", !refused, refused, tabletest.Diff(before, after))
 				}
 				for line := range strings.Lines(before) {
 					path, _, _ := strings.Cut(line, ":")

@@ -55,12 +55,7 @@ func sharedDefault(n *tabletest.Network, f tabletest.Family, id rttables.ID) str
 // awaitDefault waits until the shared default in main is what it should be.
 func (k *keeper) awaitDefault(f tabletest.Family, what, want string) {
 	k.n.T.Helper()
-	end := time.Now().Add(tabletest.Patience)
-	for ; sharedDefault(k.n, f, rttables.Main) != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			k.n.T.Fatalf("%s: the shared default is\n%q, want\n%q\n%s", what, sharedDefault(k.n, f, rttables.Main), want, k.text())
-		}
-	}
+	k.untilText(what+": the shared default", want, func() string { return sharedDefault(k.n, f, rttables.Main) })
 }
 
 // over is the shared default in main over one or two next hops.

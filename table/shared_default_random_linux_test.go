@@ -153,13 +153,13 @@ func TestSharedDefaultRandom(t *testing.T) {
 				}
 			}
 			want = strings.Replace(want, sharedPlaces[0].text, sharedPlaces[m.place].text, 1)
-			got := func() string {
-				return sharedDefault(n, f, rttables.Main) + sharedDefault(n, f, 5)
-			}
+			shared, rules := "", ""
 			ok := func() bool {
-				// Without any uplink what there is stays, unless the kernel deletes it.
-				rules := n.Table(20)
-				return (len(hops) == 0 || got() == want) &&
+				shared, rules = sharedDefault(n, f, rttables.Main)+sharedDefault(n, f, 5), n.Table(20)
+				if len(hops) == 0 {
+					want = shared // what there is stays, unless the kernel deletes it
+				}
+				return shared == want &&
 					strings.Contains(rules, "from "+f.A2) && strings.Contains(rules, "fwmark") != m.unhealthy[1] &&
 					k.counters.Unhealthy.Load() == unhealthy
 			}
@@ -168,8 +168,8 @@ func TestSharedDefaultRandom(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			if !ok() {
-				t.Fatalf("seed %d: after %s, it is\n%q, want\n%q\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
-					got(), want, m, n.Table(20), k.text())
+				t.Fatalf("seed %d: after %s (-want +got):\n%s\n%d unhealthy, want %d\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
+					tabletest.Diff(want, shared), k.counters.Unhealthy.Load(), unhealthy, m, rules, k.text())
 			}
 			if random.IntN(2) == 0 {
 				time.Sleep(30 * time.Millisecond)

@@ -41,8 +41,8 @@ func TestSharedDefaultUpdate(t *testing.T) {
 			update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{u}, Default: d}
 			k.awaitKind(from, table.EventReady)
 			for _, id := range []rttables.ID{rttables.Main, 5} {
-				if got := sharedDefault(n, f, id); got != want[id] {
-					t.Fatalf("%s: in table %v there is\n%q, want\n%q\n%s", what, id, got, want[id], k.text())
+				if diff := tabletest.Diff(want[id], sharedDefault(n, f, id)); diff != "" {
+					t.Fatalf("%s: in table %v (-want +got):\n%s\n%s", what, id, diff, k.text())
 				}
 			}
 		}

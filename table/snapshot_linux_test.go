@@ -3,7 +3,6 @@ package table_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -228,9 +226,7 @@ func TestSnapshotSilentChanges(t *testing.T) {
 			if !done || want.Equal(before) {
 				t.Fatal("nothing has changed: the test proves nothing")
 			}
-			if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-				t.Errorf("(-afterwards +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "what is there afterwards", want.String(), got.String())
 		})
 	}
 }
@@ -263,7 +259,7 @@ func TestSnapshotWithoutASocket(t *testing.T) {
 	want := takeSnapshot(t, n.Conn)
 	rec := &tabletest.Recorder{Conn: n.Conn}
 	if got := takeSnapshot(t, rec); !got.Equal(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+		t.Errorf("it is not the one of a socket (-want +got):\n%s", tabletest.Diff(want.String(), got.String()))
 	}
 	if len(rec.Writes) > 0 {
 		t.Errorf("a snapshot changes something: %v", rec.Writes)
@@ -290,9 +286,7 @@ func TestSnapshotOfAnotherNamespace(t *testing.T) {
 		t.Fatalf("the snapshot is of another namespace:\n%s", want)
 	}
 	err := n.Net.Do(func() error {
-		if got := takeSnapshot(t, n.Conn).String(); got != want {
-			return fmt.Errorf("from there (-want +got):\n%s", cmp.Diff(want, got))
-		}
+		tabletest.WantText(t, "from there", want, takeSnapshot(t, n.Conn).String())
 		return nil
 	})
 	if err != nil {
@@ -329,7 +323,5 @@ ip -6 route add default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8
 ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000
 ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31000
 `
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	tabletest.WantText(t, "the text", want, got)
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
@@ -50,9 +48,7 @@ func TestUnboundSocketsUseMain(t *testing.T) {
 			t.Errorf("the source is %s, want %s", from, f.A1)
 		}
 		n.WantRouter(f.A1, 1)
-		if diff := cmp.Diff(main, n.Table(254)); diff != "" {
-			t.Errorf("table main (-before +after):\n%s", diff)
-		}
+		n.WantTable("main is not touched", 254, main)
 	})
 }
 
@@ -207,9 +203,7 @@ route 2001:db8:2::/64 dev u2 table 20 proto 210 src 2001:db8:2::2 metric 1024
 route default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2
 route default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8:2::2 metric 1024
 `
-	if diff := cmp.Diff(want, n.Table(20)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	n.WantTable("installed", 20, want)
 	b, err := os.ReadFile(n.RTTablesFile())
 	if want := tabletest.RTTables + "20\tlan2 # policyroute\n"; err != nil || string(b) != want {
 		t.Errorf("rt_tables: %q, %v, want %q", b, err, want)

@@ -15,6 +15,16 @@ func WantText(t testing.TB, what, want, got string) {
 	}
 }
 
+// WantEither fails the test unless a text is one of two, with its difference from
+// both.
+func WantEither(t testing.TB, what, before, after, got string) {
+	t.Helper()
+	if got != before && got != after {
+		t.Errorf("%s: neither as before (-before +got):\n%sor as after (-after +got):\n%s",
+			what, Diff(before, got), Diff(after, got))
+	}
+}
+
 // Diff returns the first lines in which two texts differ, and how many more there
 // are. A line of want alone begins with "-", and one of got alone with "+". Of equal
 // texts Diff returns nothing.

@@ -12,6 +12,7 @@
 //
 //	func TestMain(m *testing.M) { tabletest.Main(m) }
 //
-// and its tests are external ones, package x_test, as this package imports table.
-// No package that users import may import it: it imports testing.
+// where Main is given every [Child] that the package has of its own. Its tests are
+// external ones, package x_test, as this package imports table. No package that users
+// import may import it: it imports testing.
 package tabletest
