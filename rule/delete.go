@@ -31,8 +31,12 @@ func Delete(ctx context.Context, c route.Conn, r Rule) error {
 	err := x.load(ctx, c, r.Canonical().Family, func(o *Rule) bool {
 		return !r.Priority.IsSet() || o.Priority == r.Priority
 	})
+	var found Rule
 	if err == nil {
-		err = x.delete(ctx, c, r)
+		found, err = x.take(r)
+	}
+	if err == nil {
+		err = write(ctx, c, uapi.RTM_DELRULE, 0, found)
 	}
 	return failedDelete(r, err)
 }
@@ -75,12 +79,10 @@ func (d *Deleter) Delete(ctx context.Context, c route.Conn, r Rule) error {
 
 // try deletes r, and forgets the listing if it cannot.
 func (d *Deleter) try(ctx context.Context, c route.Conn, r Rule) error {
-	if !d.index.loaded {
-		if err := d.index.loadAll(ctx, c); err != nil {
-			return err
-		}
+	found, err := d.index.listAndTake(ctx, c, r)
+	if err == nil {
+		err = write(ctx, c, uapi.RTM_DELRULE, 0, found)
 	}
-	err := d.index.delete(ctx, c, r)
 	if err != nil {
 		d.index = ruleIndex{}
 	}
@@ -91,15 +93,6 @@ func (d *Deleter) try(ctx context.Context, c route.Conn, r Rule) error {
 func isStale(err error) bool {
 	var hidden *hiddenError
 	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &hidden)
-}
-
-// delete deletes the rule r, which it finds in the index.
-func (x *ruleIndex) delete(ctx context.Context, c route.Conn, r Rule) error {
-	found, err := x.take(r)
-	if err != nil {
-		return err
-	}
-	return write(ctx, c, uapi.RTM_DELRULE, 0, found)
 }
 
 // failedDelete is fail for the deletion of r.

@@ -60,9 +60,14 @@ func (x *ruleIndex) load(ctx context.Context, c route.Conn, f route.Family, keep
 	return nil
 }
 
-// loadAll lists all rules.
-func (x *ruleIndex) loadAll(ctx context.Context, c route.Conn) error {
-	return x.load(ctx, c, 0, func(*Rule) bool { return true })
+// listAndTake is take, after a listing of all rules if there was none yet.
+func (x *ruleIndex) listAndTake(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
+	if !x.loaded {
+		if err := x.load(ctx, c, 0, func(*Rule) bool { return true }); err != nil {
+			return Rule{}, err
+		}
+	}
+	return x.take(r)
 }
 
 // take finds the rule r, takes it out of the index and returns it as the kernel
