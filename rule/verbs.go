@@ -169,6 +169,7 @@ type refusal struct {
 }
 
 func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
 
 // fail says which verb on which rule failed.
 func fail(verb string, r Rule, err error) error {

@@ -6,14 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
-func parseSnapshot(t testing.TB, text string) snapshot.Snapshot {
+func parse(t testing.TB, text string) snapshot.Snapshot {
 	t.Helper()
 	s, err := snapshot.Parse(text)
 	if err != nil {
@@ -25,7 +24,7 @@ func parseSnapshot(t testing.TB, text string) snapshot.Snapshot {
 // Whatever the order of the lines, the order of the text is one; only that
 // among objects at one place is kept.
 func TestOrder(t *testing.T) {
-	s := parseSnapshot(t, `
+	s := parse(t, `
 # This is a comment, and the next line is a rule.
 # ip rule add from all lookup local proto kernel pref 0
 ip -6 rule add from all fwmark 2 lookup 20 pref 5
@@ -58,10 +57,8 @@ ip rule add from 192.0.2.2 lookup 20 pref 100
 ip rule add from 192.0.2.1 lookup 20 pref 100
 ip -6 rule add from all fwmark 0x2 lookup 20 pref 5
 `
-	if diff := cmp.Diff(want, s.String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if back := parseSnapshot(t, s.String()); !back.Equal(s) {
+	tabletest.WantText(t, "the text", want, s.String())
+	if back := parse(t, s.String()); !back.Equal(s) {
 		t.Errorf("read back:\n%s", back)
 	}
 	b, err := json.Marshal(map[string]snapshot.Snapshot{"host": s})
@@ -72,7 +69,7 @@ ip -6 rule add from all fwmark 0x2 lookup 20 pref 5
 	if err := json.Unmarshal(b, &m); err != nil || !m["host"].Equal(s) {
 		t.Errorf("through JSON: %v\n%s", err, m["host"])
 	}
-	if empty := parseSnapshot(t, ""); empty.String() != "" || !empty.Equal(snapshot.Snapshot{}) || empty.Equal(s) {
+	if empty := parse(t, ""); empty.String() != "" || !empty.Equal(snapshot.Snapshot{}) || empty.Equal(s) {
 		t.Errorf("empty: %q", empty)
 	}
 }
@@ -135,10 +132,7 @@ func TestDiff(t *testing.T) {
 			"ip nexthop replace id 1 dev eth1\nip nexthop add id 3 dev eth0\nip nexthop del id 2\n",
 		},
 	} {
-		got := snapshot.Diff(parseSnapshot(t, x.from), parseSnapshot(t, x.to)).String()
-		if got != x.want {
-			t.Errorf("%s:\n%swant\n%s", name, got, x.want)
-		}
+		tabletest.WantText(t, name, x.want, snapshot.Diff(parse(t, x.from), parse(t, x.to)).String())
 	}
 }
 
@@ -203,7 +197,7 @@ func carryOut(t *testing.T, s snapshot.Snapshot, changes snapshot.Changes) snaps
 			lines = slices.Delete(lines, i, i+1)
 		}
 	}
-	return parseSnapshot(t, strings.Join(lines, ""))
+	return parse(t, strings.Join(lines, ""))
 }
 
 // A name that text cannot hold is if and the index in text; the interfaces of the
@@ -223,7 +217,7 @@ func TestNamesThatTextCannotHold(t *testing.T) {
 	if got := snapshot.Diff(snapshot.Snapshot{}, odd).String(); got != want {
 		t.Errorf("the difference is\n%swant\n%s", got, want)
 	}
-	if back := parseSnapshot(t, want); !back.Equal(odd) {
+	if back := parse(t, want); !back.Equal(odd) {
 		t.Errorf("read back:\n%s", back)
 	}
 	if got := odd.Links.Name(5); got != "a\x01b" {

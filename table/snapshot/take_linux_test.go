@@ -1,9 +1,8 @@
-package table_test
+package snapshot_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -13,13 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
@@ -47,7 +46,7 @@ func (m *meddler) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] 
 	}
 }
 
-func takeSnapshot(t *testing.T, c route.Conn) snapshot.Snapshot {
+func take(t *testing.T, c route.Conn) snapshot.Snapshot {
 	t.Helper()
 	s, err := snapshot.Take(t.Context(), c)
 	if err != nil {
@@ -76,7 +75,7 @@ func numbered(i int) rule.Rule {
 
 // Five rules that are deleted while the kernel lists hide five that are still
 // there. A listing does not tell; a snapshot has them.
-func TestSnapshotHidesNothing(t *testing.T) {
+func TestHidesNothing(t *testing.T) {
 	ns := lab.Test(t).NS("server")
 	c, other := dialNS(t, ns), dialNS(t, ns)
 	addRules(t, c, 0, many)
@@ -111,7 +110,7 @@ func TestSnapshotHidesNothing(t *testing.T) {
 	if n := hidden(naive); n != 5 {
 		t.Errorf("a listing hides %d rules, want 5: the test proves nothing", n)
 	}
-	s := takeSnapshot(t, m)
+	s := take(t, m)
 	if next != 10 {
 		t.Errorf("%d rules were deleted, want 5 during the snapshot: the test proves nothing", next)
 	}
@@ -125,7 +124,7 @@ func TestSnapshotHidesNothing(t *testing.T) {
 
 // While another process deletes and adds rules as it likes, those that nobody
 // touches are in every snapshot. Listings lose some of them.
-func TestSnapshotUnderChanges(t *testing.T) {
+func TestUnderChanges(t *testing.T) {
 	ns := lab.Test(t).NS("server")
 	c, other := dialNS(t, ns), dialNS(t, ns)
 	const busy = 10 // rules at the beginning, which come and go
@@ -189,53 +188,51 @@ func TestSnapshotUnderChanges(t *testing.T) {
 
 // Routes go without an event when their interface goes down, their address or
 // their nexthop object. The snapshot is as it is afterwards.
-func TestSnapshotSilentChanges(t *testing.T) {
-	for name, change := range map[string]func(n *network){
-		"link down": func(n *network) { n.server.Down("u2") },
-		"address":   func(n *network) { n.server.DelAddr("u2", "10.2.0.2/24") },
-		"nexthop object": func(n *network) {
-			if err := route.DeleteNextHop(n.t.Context(), n.c, 7); err != nil {
-				n.t.Error(err)
+func TestSilentChanges(t *testing.T) {
+	for name, change := range map[string]func(n *tabletest.Network){
+		"link down": func(n *tabletest.Network) { n.Server.Down("u2") },
+		"address":   func(n *tabletest.Network) { n.Server.DelAddr("u2", "10.2.0.2/24") },
+		"nexthop object": func(n *tabletest.Network) {
+			if err := route.DeleteNextHop(n.T.Context(), n.Conn, 7); err != nil {
+				n.T.Error(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNetwork(t)
-			u2 := n.server.Index("u2")
-			if _, err := route.AddNextHop(t.Context(), n.c, route.NextHopObject{
-				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(ip4.g2),
+			n := tabletest.NewNetwork(t)
+			u2 := n.Server.Index("u2")
+			if _, err := route.AddNextHop(t.Context(), n.Conn, route.NextHopObject{
+				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(tabletest.IPv4.G2),
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.addRoute("203.0.113.0/24 nhid 7 table 40"); err != nil {
+			if err := n.AddRoute("203.0.113.0/24 nhid 7 table 40"); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.addRoute("203.0.113.0/24 via 10.2.0.1 table 41 src 10.2.0.2"); err != nil {
+			if err := n.AddRoute("203.0.113.0/24 via 10.2.0.1 table 41 src 10.2.0.2"); err != nil {
 				t.Fatal(err)
 			}
-			before := takeSnapshot(t, n.c)
+			before := take(t, n.Conn)
 			done := false
-			m := &meddler{Socket: n.dial(n.server), dump: uapi.RTM_GETRULE, after: 1, meddle: func() {
+			m := &meddler{Socket: n.Dial(n.Server), dump: uapi.RTM_GETRULE, after: 1, meddle: func() {
 				if !done {
 					done = true
 					change(n)
 				}
 			}}
 			// Rules are listed last: the routes have been by then.
-			got := takeSnapshot(t, m)
-			want := takeSnapshot(t, n.c)
+			got := take(t, m)
+			want := take(t, n.Conn)
 			if !done || want.Equal(before) {
 				t.Fatal("nothing has changed: the test proves nothing")
 			}
-			if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-				t.Errorf("(-afterwards +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "what is there afterwards", want.String(), got.String())
 		})
 	}
 }
 
 // What always changes has no snapshot, and the error says what it is.
-func TestSnapshotUnsettled(t *testing.T) {
+func TestUnsettled(t *testing.T) {
 	ns := lab.Test(t).NS("server")
 	c, other := dialNS(t, ns), dialNS(t, ns)
 	i := 0
@@ -256,21 +253,21 @@ func TestSnapshotUnsettled(t *testing.T) {
 }
 
 // A connection without a socket cannot be watched: two listings have to agree.
-func TestSnapshotWithoutASocket(t *testing.T) {
-	n := newNetwork(t)
-	n.install(n.both()...)
-	want := takeSnapshot(t, n.c)
-	rec := &recorder{c: n.c}
-	if got := takeSnapshot(t, rec); !got.Equal(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+func TestWithoutASocket(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	n.Install(n.BothFamilies()...)
+	want := take(t, n.Conn)
+	rec := &tabletest.Recorder{Conn: n.Conn}
+	if got := take(t, rec); !got.Equal(want) {
+		t.Errorf("it is not the one of a socket (-want +got):\n%s", tabletest.Diff(want.String(), got.String()))
 	}
-	if len(rec.writes) > 0 {
-		t.Errorf("a snapshot changes something: %v", rec.writes)
+	if len(rec.Writes) > 0 {
+		t.Errorf("a snapshot changes something: %v", rec.Writes)
 	}
 	i := 0
-	rec.fail = func(_ int, m netlink.Message) error {
+	rec.Fail = func(_ int, m netlink.Message) error {
 		if m.Header.Type == uapi.RTM_GETRULE {
-			addRules(t, n.dial(n.server), i, i+1)
+			addRules(t, n.Dial(n.Server), i, i+1)
 			i++
 		}
 		return nil
@@ -282,16 +279,14 @@ func TestSnapshotWithoutASocket(t *testing.T) {
 }
 
 // A snapshot is of the namespace of its connection, from wherever it is taken.
-func TestSnapshotOfAnotherNamespace(t *testing.T) {
-	n := newNetwork(t)
-	want := takeSnapshot(t, n.c).String()
+func TestAnotherNamespace(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	want := take(t, n.Conn).String()
 	if !strings.Contains(want, "default via 10.1.0.1 dev u1") {
 		t.Fatalf("the snapshot is of another namespace:\n%s", want)
 	}
-	err := n.net.Do(func() error {
-		if got := takeSnapshot(t, n.c).String(); got != want {
-			return fmt.Errorf("from there (-want +got):\n%s", cmp.Diff(want, got))
-		}
+	err := n.Net.Do(func() error {
+		tabletest.WantText(t, "from there", want, take(t, n.Conn).String())
 		return nil
 	})
 	if err != nil {
@@ -310,11 +305,11 @@ func dialNS(t *testing.T, ns *lab.NS) *route.Socket {
 }
 
 // The text of a server with one uplink, as an administrator sees it.
-func TestSnapshotText(t *testing.T) {
-	n := newNetwork(t)
-	n.install(n.uplink2(ip4), n.uplink2(ip6))
+func TestText(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	n.Install(n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6))
 	got := ""
-	for line := range strings.Lines(takeSnapshot(t, n.c).String()) {
+	for line := range strings.Lines(take(t, n.Conn).String()) {
 		if !strings.HasPrefix(line, "# ") {
 			got += line
 		}
@@ -328,7 +323,18 @@ ip -6 route add default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8
 ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000
 ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31000
 `
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	tabletest.WantText(t, "the text", want, got)
+}
+
+// The interfaces of a snapshot have their flags.
+func TestLinkFlags(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	u2 := n.Server.Index("u2")
+	if got := take(t, n.Conn).Links.Flags(u2); got&uapi.IFF_UP == 0 || got&uapi.IFF_LOWER_UP == 0 {
+		t.Errorf("u2 is up, and has the flags %#x", got)
+	}
+	n.Server.Down("u2")
+	if got := take(t, n.Conn).Links.Flags(u2); got&uapi.IFF_UP != 0 || got == 0 {
+		t.Errorf("u2 is down, and has the flags %#x", got)
 	}
 }

@@ -1,4 +1,4 @@
-package table_test
+package snapshot_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
@@ -38,7 +39,7 @@ func recordedNS(t *testing.T, first uint32) *lab.NS {
 func load(t *testing.T, ns *lab.NS) (routes, rules int) {
 	t.Helper()
 	c := dialNS(t, ns)
-	for i, x := range readCorpus(t, "../route/testdata/corpus.jsonl") {
+	for i, x := range readCorpus(t, "../../route/testdata/corpus.jsonl") {
 		r, err := route.Parse(x.Words(), recordedNames(t, ns))
 		if err != nil || r.Family == route.MPLS {
 			continue
@@ -48,7 +49,7 @@ func load(t *testing.T, ns *lab.NS) (routes, rules int) {
 			routes++
 		}
 	}
-	for i, x := range readCorpus(t, "../rule/testdata/corpus.jsonl") {
+	for i, x := range readCorpus(t, "../../rule/testdata/corpus.jsonl") {
 		r, err := rule.Parse(x.Words(), nil)
 		if err != nil {
 			continue
@@ -79,20 +80,21 @@ func recordedNames(t *testing.T, ns *lab.NS) *route.Names {
 }
 
 // The text of everything that was recorded is read back as what it was.
-func TestSnapshotRoundTrip(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	ns := recordedNS(t, 3)
 	routes, rules := load(t, ns)
 	if routes < 150 || rules < 150 {
 		t.Errorf("only %d routes and %d rules were added", routes, rules)
 	}
-	s := takeSnapshot(t, dialNS(t, ns))
+	s := take(t, dialNS(t, ns))
 	text := s.String()
 	back, err := snapshot.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(text, back.String()); diff != "" || !back.Equal(s) {
-		t.Errorf("(-was +read):\n%s", diff)
+	tabletest.WantText(t, "the text of what was read", text, back.String())
+	if !back.Equal(s) {
+		t.Error("what was read is not equal to what was written")
 	}
 	if d := snapshot.Diff(s, back); len(d) > 0 {
 		t.Errorf("the difference from itself is\n%s", d)
@@ -130,7 +132,7 @@ var tooNew = regexp.MustCompile(` (dscp|flowlabel|attribute|realms \S*unknown\S*
 
 // The commands of a snapshot, done by ip(8) in an empty namespace, make the
 // same snapshot there; so do those of the difference.
-func TestSnapshotRebuild(t *testing.T) {
+func TestRebuild(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip(8) is not installed: ", err)
 	}
@@ -173,7 +175,7 @@ func TestSnapshotRebuild(t *testing.T) {
 		}
 	}
 	load(t, ns) // its rules lead some gateways astray: last
-	want, left := understood(t, takeSnapshot(t, c))
+	want, left := understood(t, take(t, c))
 	t.Logf("%d routes and %d rules, %d left out", len(want.Routes), len(want.Rules), left)
 	for name, commands := range map[string]func(empty snapshot.Snapshot) string{
 		"text": func(snapshot.Snapshot) string { return want.String() },
@@ -182,17 +184,13 @@ func TestSnapshotRebuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ns := recordedNS(t, 13)
 			c := dialNS(t, ns)
-			shell(t, ns, commands(takeSnapshot(t, c)))
-			got := takeSnapshot(t, c)
-			if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-				t.Errorf("rebuilt (-want +got):\n%s", diff)
-			}
+			shell(t, ns, commands(take(t, c)))
+			got := take(t, c)
+			tabletest.WantText(t, "rebuilt", want.String(), got.String())
 			// And back again.
-			empty := takeSnapshot(t, dialNS(t, recordedNS(t, 3)))
+			empty := take(t, dialNS(t, recordedNS(t, 3)))
 			shell(t, ns, snapshot.Diff(got, empty).String())
-			if diff := cmp.Diff(empty.String(), takeSnapshot(t, c).String()); diff != "" {
-				t.Errorf("emptied (-want +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "emptied", empty.String(), take(t, c).String())
 		})
 	}
 }
