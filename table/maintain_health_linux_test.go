@@ -12,7 +12,6 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
@@ -28,38 +27,6 @@ func quick(h health.Probe) *health.Probe {
 // probed is an uplink with a health.
 func probed(u table.SourceRoutedUplink, h health.Probe) table.MaintainedUplink {
 	return table.MaintainedUplink{SourceRoutedUplink: u, Health: quick(h)}
-}
-
-// breakable prepares the Internet for cuts: what has come in by a router is dropped
-// before it reaches the client. The router itself still answers.
-func breakable(n *tabletest.Network, f tabletest.Family) (cut, mend func(router string)) {
-	n.T.Helper()
-	c := n.Dial(n.Net)
-	ctx := context.Background()
-	dst := netip.MustParseAddr(f.Client)
-	do := func(err error) {
-		n.T.Helper()
-		if err != nil {
-			n.T.Fatal(err)
-		}
-	}
-	local := rule.Rule{Family: route.FamilyOf(dst), Action: rule.ActionLookup, Table: rttables.Local, Protocol: route.ProtoKernel}
-	for _, prio := range []uint32{100, 0} {
-		local.Priority = rule.Pref(prio)
-		if prio > 0 {
-			do(rule.Add(ctx, c, local))
-		} else {
-			do(rule.Delete(ctx, c, local))
-		}
-	}
-	hole := func(router string) rule.Rule {
-		return rule.Rule{
-			To: netip.PrefixFrom(dst, dst.BitLen()), IIF: router, Action: rule.ActionBlackhole, Priority: rule.Pref(10),
-		}
-	}
-	cut = func(router string) { n.T.Helper(); do(rule.Add(ctx, c, hole(router))) }
-	mend = func(router string) { n.T.Helper(); do(rule.Delete(ctx, c, hole(router))) }
-	return cut, mend
 }
 
 // tcpTo is a health that connects to a port of the client.
@@ -109,7 +76,7 @@ func alsoMarked(n *tabletest.Network, f tabletest.Family) table.SourceRoutedUpli
 func TestHealthWithdraw(t *testing.T) {
 	t.Parallel()
 	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
-		cut, mend := breakable(n, f)
+		cut, mend := n.Breakable(f)
 		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		swallow(t, n, f)
 		h := tcpTo(f, 80)
@@ -230,7 +197,7 @@ func TestHealthFlaps(t *testing.T) {
 func TestHealthPendingAndUpdate(t *testing.T) {
 	t.Parallel()
 	n := tabletest.NewNetwork(t)
-	cut, _ := breakable(n, tabletest.IPv4)
+	cut, _ := n.Breakable(tabletest.IPv4)
 	tabletest.Serve(t, n.Net, "tcp4", net.JoinHostPort(tabletest.IPv4.Client, "80"))
 	h := tcpTo(tabletest.IPv4, 80)
 	h.Withdraw = true

@@ -122,7 +122,7 @@ func TestSharedDefault(t *testing.T) {
 	t.Parallel()
 	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		hashPorts(n)
-		cut, mend := breakable(n, f)
+		cut, mend := n.Breakable(f)
 		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		deleteDefault(n, f)
 		before := n.Snapshot()
@@ -199,7 +199,7 @@ func TestSharedDefaultAllUnhealthy(t *testing.T) {
 	t.Parallel()
 	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		hashPorts(n)
-		cut, mend := breakable(n, f)
+		cut, mend := n.Breakable(f)
 		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		deleteDefault(n, f)
 		h := withdrawing(tcpTo(f, 80))

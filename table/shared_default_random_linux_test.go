@@ -110,7 +110,7 @@ func TestSharedDefaultRandom(t *testing.T) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
 		hashPorts(n)
-		cut, mend := breakable(n, f)
+		cut, mend := n.Breakable(f)
 		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		deleteDefault(n, f)
 		h := withdrawing(tcpTo(f, 80))
