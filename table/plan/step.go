@@ -69,6 +69,12 @@ func (o Op) IsName() bool { return o == AddName || o == DeleteName }
 // deletes reports whether a step with this operation takes something away.
 func (o Op) deletes() bool { return o == DeleteRoute || o == DeleteRule || o == DeleteName }
 
+// command returns the shell command of ip(8) for an operation on a route or rule.
+func (o Op) command(f route.Family, args string) string {
+	object, verb, _ := strings.Cut(o.String(), " ")
+	return iptext.Command(f, object, verb, args)
+}
+
 // A Step is one change: one request to the kernel, or one line in rt_tables.
 type Step struct {
 	Op Op
@@ -124,13 +130,13 @@ func (s *Step) isClaim() bool { return s.Op == AddRoute && form.IsClaim(&s.Route
 func (s *Step) command(names *route.Names, etc string) string {
 	switch s.Op {
 	case AddRoute, ReplaceRoute, DeleteRoute:
-		return ip(s.Route.Family, s.Op, s.Route.Text(names))
+		return s.Op.command(s.Route.Family, s.Route.Text(names))
 	case AddRule, DeleteRule:
-		return ip(s.Rule.Family, s.Op, s.Rule.Args(names.FileNames()))
+		return s.Op.command(s.Rule.Family, s.Rule.Args(names.FileNames()))
 	case AddName:
-		return fmt.Sprintf("echo '%d %s' >>%s", uint32(s.Table), s.Name, rtTables(etc))
+		return iptext.AppendLine(fmt.Sprintf("%d %s", uint32(s.Table), s.Name), rtTables(etc))
 	case DeleteName:
-		return fmt.Sprintf("sed -i '/^%d\\t%s\\t/d' %s", uint32(s.Table), s.Name, rtTables(etc))
+		return iptext.DeleteLines(rtTables(etc), iptext.Decimal(s.Table), s.Name)
 	}
 	return s.Op.String()
 }
@@ -141,17 +147,6 @@ func rtTables(etc string) string {
 		return "/etc/iproute2/rt_tables"
 	}
 	return strings.TrimSuffix(etc, "/") + "/rt_tables"
-}
-
-// ip is an ip(8) command.
-func ip(f route.Family, op Op, args string) string {
-	words := []string{"ip"}
-	if f != route.IPv4 {
-		words = append(words, iptext.FamilyOption(f)...)
-	}
-	// The arguments begin with the same option where no address tells.
-	args = strings.TrimPrefix(args, strings.Join(iptext.FamilyOption(f), " ")+" ")
-	return strings.Join(append(words, op.String(), args), " ")
 }
 
 // inverse returns the step that undoes s.

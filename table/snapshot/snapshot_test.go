@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 

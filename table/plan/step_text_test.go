@@ -1,0 +1,30 @@
+package plan_test
+
+import (
+	"testing"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// The text of a step is for a shell, whatever the names in it.
+func TestStepQuotes(t *testing.T) {
+	for _, x := range []struct {
+		step plan.Step
+		want string
+	}{
+		{
+			plan.Step{Op: plan.DeleteRule, Rule: rule.Rule{Family: route.IPv6, IIF: "a;id>x", Action: rule.ActionLookup, Table: 20}},
+			`ip -6 rule del from all iif 'a;id>x' lookup 20`,
+		},
+		{plan.Step{Op: plan.AddName, Table: 20, Name: "lan2"}, `echo '20 lan2' >>/etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.AddName, Table: 20, Name: "o'ne"}, `echo '20 o'\''ne' >>/etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "lan2"}, `sed -i '/^20\tlan2\t/d' /etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "a$(id)"}, `sed -i '/^20\ta\$(id)\t/d' /etc/iproute2/rt_tables`},
+	} {
+		if got := x.step.String(); got != x.want {
+			t.Errorf("got  %s\nwant %s", got, x.want)
+		}
+	}
+}
