@@ -57,10 +57,11 @@ func (c Changes) String() string {
 	return b.String()
 }
 
-// Diff returns the changes that lead from a to b. If a and b each have one route at
-// a place, the route is replaced. Otherwise Diff adds objects before it deletes
-// others, and rules after the routes that they lead to. It deletes first only where
-// the order of routes at one place, or of rules with one priority, requires it.
+// Diff returns the changes that lead from a to b. A route is replaced if a and b each
+// have one route with its destination, source, TOS and metric in its table. Otherwise
+// Diff adds objects before it deletes others, and rules after the routes that they
+// lead to. It deletes first only where the order of several such routes, or of rules
+// with one priority, requires it.
 func Diff(a, b Snapshot) Changes {
 	d := differ{a: &a, b: &b, aNames: textNames(a.Links), bNames: textNames(b.Links)}
 	objects := d.nextHops()

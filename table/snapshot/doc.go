@@ -1,13 +1,12 @@
 // Package snapshot reads all rules and routes of a host as they are at one moment.
 //
-// [Take] returns a [Snapshot]. A listing of rules or routes is not one: while the
-// kernel lists, other programs change things, and a rule that is deleted during
-// the listing hides another rule that still exists.
+// [Take] returns a [Snapshot]. A plain listing of rules or routes can be wrong: other
+// programs change rules while the kernel lists them, and a rule that is deleted
+// during the listing hides another rule that still exists.
 //
 // The text of a Snapshot is the commands of ip(8) that make the same rules and
-// routes on a host with the same interfaces and addresses. [Parse] reads the text,
-// also from a file. [Diff] of two Snapshots returns the commands that lead from
-// one to the other:
+// routes on a host with the same interfaces and addresses. [Parse] reads the text.
+// [Diff] of two Snapshots returns the commands that lead from one to the other:
 //
 //	before, err := snapshot.Take(ctx, c)
 //	...
