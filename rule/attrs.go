@@ -41,7 +41,7 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 		portMask(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
 		ports(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
 		portMask(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
-		attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDRange { return &m.UIDRange }),
+		attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDs { return &m.UIDRange }),
 		attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
 		attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
 	),
@@ -64,8 +64,8 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 // special reports whether m selects by what few rules do: the rows of the
 // section.
 func (m *message) special() bool {
-	return m.DSCP != DSCP{} || m.FlowLabel != FlowLabel{} || m.IPProto != 0 || m.SPort != Ports{} || m.DPort != Ports{} ||
-		m.UIDRange != UIDRange{} || m.TunID.IsSet() || m.L3MDev
+	return m.DSCP != CodePoint{} || m.FlowLabel != Label{} || m.IPProto != 0 || m.SPort != Ports{} || m.DPort != Ports{} ||
+		m.UIDRange != UIDs{} || m.TunID.IsSet() || m.L3MDev
 }
 
 // prefix is a row for an address whose number of leading bits is in the header.
@@ -156,17 +156,17 @@ func ports(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
 }
 
 // uidRange is struct fib_rule_uid_range: two uint32 in host byte order.
-func uidRange() attr.Kind[UIDRange] {
-	return attr.Kind[UIDRange]{
-		Append: func(b []byte, u UIDRange) ([]byte, error) {
+func uidRange() attr.Kind[UIDs] {
+	return attr.Kind[UIDs]{
+		Append: func(b []byte, u UIDs) ([]byte, error) {
 			b = binary.NativeEndian.AppendUint32(b, u.first)
 			return binary.NativeEndian.AppendUint32(b, u.last), nil
 		},
-		Decode: func(p []byte) (UIDRange, error) {
+		Decode: func(p []byte) (UIDs, error) {
 			if len(p) < 8 {
-				return UIDRange{}, fmt.Errorf("%d bytes of payload, want 8", len(p))
+				return UIDs{}, fmt.Errorf("%d bytes of payload, want 8", len(p))
 			}
-			return UIDs(binary.NativeEndian.Uint32(p), binary.NativeEndian.Uint32(p[4:])), nil
+			return UIDRange(binary.NativeEndian.Uint32(p), binary.NativeEndian.Uint32(p[4:])), nil
 		},
 	}
 }

@@ -15,7 +15,7 @@ import (
 //
 //	var b rule.Batch
 //	b.Routes.Replace(route.Route{Gateway: gateway, Table: 20})
-//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Pref(1000)})
+//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Priority(1000)})
 //	b.Delete(old)
 //	err := b.Do(ctx, c)
 //

@@ -39,7 +39,7 @@ func TestKernelBatch(t *testing.T) {
 		b.Delete(r("from 10.0.0.1 lookup 10 pref 100"))
 		refuse(`rule: delete "from 10.0.0.1 lookup 10 pref 100": no such rule: file does not exist`)
 		b.Add(r("from 10.0.0.3 lookup 10 pref 100"))
-		b.Add(Rule{Priority: Pref(7)})
+		b.Add(Rule{Priority: Priority(7)})
 		refuse(`rule: add "from all lookup 0 pref 7": lookup without a table`)
 		b.Add(r("from all goto 1 pref 5"))
 		refuse(Add(t.Context(), c, r("from all goto 1 pref 5")).Error())
@@ -313,7 +313,7 @@ func TestKernelAddAllStops(t *testing.T) {
 	_, c := kernel(t)
 	var rules []Rule
 	for i := range 3 * addAllChunk {
-		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Pref(uint32(1000 + i))})
+		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Priority(uint32(1000 + i))})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

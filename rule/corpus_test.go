@@ -37,7 +37,7 @@ func readCorpus(t testing.TB) []corpus.Case {
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // names are iproute2's for the values of the DS field, which it has in a file.
-func names(t testing.TB) *rttables.Names {
+func names(t testing.TB) *route.Names {
 	t.Helper()
 	var file strings.Builder
 	for class := range 8 {
@@ -53,7 +53,7 @@ func names(t testing.TB) *rttables.Names {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return &route.Names{Files: n}
 }
 
 // differ are the words that give another request than ip(8)'s, or none.
@@ -91,7 +91,7 @@ func TestCorpusRequest(t *testing.T) {
 
 // request returns how what is made of a case's words differs from what ip(8)
 // sent.
-func request(c corpus.Case, n *rttables.Names) (diff string, _ error) {
+func request(c corpus.Case, n *route.Names) (diff string, _ error) {
 	r, err := Parse(c.Words(), n)
 	if err != nil {
 		return "", err

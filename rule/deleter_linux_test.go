@@ -141,7 +141,7 @@ func TestKernelDeleterStale(t *testing.T) {
 			if n.dumps != tt.listings {
 				t.Errorf("%d listings, want %d", n.dumps, tt.listings)
 			}
-			wantList(t, c, Filter{Priority: Pref(100)}, tt.want...)
+			wantList(t, c, Filter{Priority: Priority(100)}, tt.want...)
 		})
 	}
 }
@@ -162,7 +162,7 @@ func TestKernelDeleterRandom(t *testing.T) {
 	variants := knownVariants(t)
 	pick := func() Rule {
 		r := variant(t, variants[random.IntN(len(variants))], "table 10")
-		r.Priority = Pref(uint32(100 + random.IntN(4)))
+		r.Priority = Priority(uint32(100 + random.IntN(4)))
 		if random.IntN(3) == 0 {
 			r.Action, r.Table = ActionUnreachable, 0
 		}

@@ -202,7 +202,7 @@ func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
 			t.Fatalf("ip shows %d rules of %d", len(lines), len(listed))
 		}
 		for i, line := range lines {
-			r, err := Parse(familyOption(family)+" "+asked.Replace(line), names)
+			r, err := Parse(familyOption(family)+" "+asked.Replace(line), &route.Names{Files: names})
 			if err != nil {
 				t.Fatal(err)
 			}

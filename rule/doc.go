@@ -14,7 +14,7 @@
 //	r := rule.Rule{
 //		From:     netip.MustParsePrefix("192.168.2.2/32"),
 //		Table:    20,
-//		Priority: rule.Pref(1000),
+//		Priority: rule.Priority(1000),
 //	}
 //	if err := rule.Add(ctx, c, r); err != nil && !errors.Is(err, fs.ErrExist) {
 //		return err

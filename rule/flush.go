@@ -62,7 +62,7 @@ func flushable(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 		if len(others) > 0 && (others[0].Priority != r.Priority || others[0].Family != r.Family) {
 			others = others[:0]
 		}
-		if !f.match(&r) || r.Priority == Pref(0) && !f.Priority.IsSet() || r.Flags&FlagPermanent != 0 {
+		if !f.match(&r) || r.Priority == Priority(0) && !f.Priority.IsSet() || r.Flags&FlagPermanent != 0 {
 			others = append(others, r)
 			continue
 		}

@@ -40,7 +40,7 @@ func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
 	msgs, err := f.Conn.Execute(m)
 	for i := range msgs {
 		var r Rule
-		if msgs[i].Header.Type == uapi.RTM_NEWRULE && r.UnmarshalBinary(msgs[i].Data) == nil && r.Priority == Pref(f.prio) {
+		if msgs[i].Header.Type == uapi.RTM_NEWRULE && r.UnmarshalBinary(msgs[i].Data) == nil && r.Priority == Priority(f.prio) {
 			msgs[i].Data = attr.Append(slices.Clone(msgs[i].Data), uint16(futureAttr), []byte(futurePayload))
 			break
 		}
@@ -62,7 +62,7 @@ func TestKernelFuture(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		rules, err := List(t.Context(), c, Filter{Priority: Pref(100)})
+		rules, err := List(t.Context(), c, Filter{Priority: Priority(100)})
 		if err != nil || len(rules) != 2 {
 			t.Fatalf("%s: %v, %v", name, rules, err)
 		}

@@ -72,7 +72,7 @@ func TestKernelRandom(t *testing.T) {
 
 // mapped reports whether the users exist in the user namespace of the tests,
 // which has only one when an ordinary user runs them. The kernel refuses others.
-func mapped(t *testing.T, u UIDRange) bool {
+func mapped(t *testing.T, u UIDs) bool {
 	t.Helper()
 	if !u.IsSet() {
 		return true

@@ -131,6 +131,6 @@ func (r Rule) listed() Rule {
 func (r *Rule) toListed() {
 	r.normalize()
 	if !r.Priority.IsSet() {
-		r.Priority = Pref(0)
+		r.Priority = Priority(0)
 	}
 }

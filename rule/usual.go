@@ -75,8 +75,8 @@ func readPrefix(p *netip.Prefix, f route.Family, b []byte, n uint8) bool {
 // isUsual reports whether appendUsual can write r.
 func (r *Rule) isUsual() bool {
 	return (!r.From.IsValid() || r.Family.Has(r.From.Addr())) && (!r.To.IsValid() || r.Family.Has(r.To.Addr())) &&
-		r.IIF == "" && r.OIF == "" && r.DSCP == DSCP{} && r.FlowLabel == FlowLabel{} && r.IPProto == 0 &&
-		r.SPort == Ports{} && r.DPort == Ports{} && r.UIDRange == UIDRange{} && !r.TunID.IsSet() && !r.L3MDev &&
+		r.IIF == "" && r.OIF == "" && r.DSCP == CodePoint{} && r.FlowLabel == Label{} && r.IPProto == 0 &&
+		r.SPort == Ports{} && r.DPort == Ports{} && r.UIDRange == UIDs{} && !r.TunID.IsSet() && !r.L3MDev &&
 		r.Goto == 0 && r.Action != ActionGoto && !r.SuppressIfGroup.IsSet() && r.Realms == route.Realms{} && r.Unknown == ""
 }
 

@@ -49,7 +49,7 @@ func Add(ctx context.Context, c route.Conn, r Rule) error {
 // newer names the attributes of r that are newer than strict checking, without
 // which no kernel is supported. So are those that this package does not know.
 func (r *Rule) newer() string {
-	if r.DSCP == (DSCP{}) && r.FlowLabel == (FlowLabel{}) && !r.SPort.hasMask && !r.DPort.hasMask &&
+	if r.DSCP == (CodePoint{}) && r.FlowLabel == (Label{}) && !r.SPort.hasMask && !r.DPort.hasMask &&
 		r.Unknown == "" {
 		return "" // as of most rules
 	}

@@ -57,7 +57,7 @@ var words = iptext.Table[line]{
 				p.Put("l3mdev")
 			}
 		}},
-	text("uidrange", "a range of user IDs", func(l *line) *UIDRange { return &l.UIDRange }),
+	text("uidrange", "a range of user IDs", func(l *line) *UIDs { return &l.UIDRange }),
 	{Names: []string{"ipproto"},
 		Parse: func(w *iptext.Words, l *line) error {
 			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
@@ -168,7 +168,7 @@ var words = iptext.Table[line]{
 				p.Put("dscp", l.DSCP.String())
 			}
 		}},
-	text("flowlabel", "a flow label", func(l *line) *FlowLabel { return &l.FlowLabel }),
+	text("flowlabel", "a flow label", func(l *line) *Label { return &l.FlowLabel }),
 	{Names: []string{iptext.AttributeWord},
 		Parse: argAttribute,
 		Print: func(p *iptext.Printer, l *line) {
@@ -320,6 +320,6 @@ func argDSCP(w *iptext.Words, l *line) error {
 	if !ok || field&3 != 0 {
 		return w.Errorf("not a DSCP")
 	}
-	l.DSCP = CodePoint(uint8(field >> 2))
+	l.DSCP = DSCP(uint8(field >> 2))
 	return nil
 }
