@@ -104,7 +104,7 @@ func listAt(ctx context.Context, c route.Conn, rules []Rule, order []int) (map[R
 		if err != nil {
 			return nil, err
 		}
-		r.toListed()
+		r.normalizeListed()
 		if _, ok := slices.BinarySearchFunc(order, r.Priority.Or(0), func(i int, priority uint32) int {
 			return cmp.Compare(priority, rules[i].Priority.Or(0))
 		}); ok {

@@ -38,7 +38,7 @@ type Batch struct {
 	// added are the groups that rules were queued to be added to after the first
 	// deletion. addedAnywhere is set if the kernel is to choose the priority of
 	// one of these rules.
-	added         map[group]bool
+	added         map[ruleGroup]bool
 	addedAnywhere bool
 }
 
@@ -84,9 +84,9 @@ func (b *Batch) Add(r Rule) {
 	r.setDefaults()
 	if b.index != nil {
 		if b.added == nil {
-			b.added = make(map[group]bool)
+			b.added = make(map[ruleGroup]bool)
 		}
-		b.added[group{r.Family, r.Priority}] = true
+		b.added[ruleGroup{r.Family, r.Priority}] = true
 		b.addedAnywhere = b.addedAnywhere || !r.Priority.IsSet()
 	}
 	pushAdd(&b.queue, &addRequest, &r)
@@ -94,7 +94,7 @@ func (b *Batch) Add(r Rule) {
 
 // pushAdd queues the addition of r, whose defaults are filled in, by a request.
 func pushAdd(q *rtnl.Queue, request *rtnl.Request, r *Rule) {
-	if r.newer() != "" {
+	if r.newAttributes() != "" {
 		own := *r
 		q.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
 			return netlink.Message{}, Add(ctx, c, own)
@@ -133,7 +133,7 @@ func (b *Batch) Delete(r Rule) {
 		b.index = new(ruleIndex)
 	}
 	x := b.index
-	addedSince := b.addedAnywhere || b.added[group{r.Canonical().Family, r.Priority}]
+	addedSince := b.addedAnywhere || b.added[ruleGroup{r.Canonical().Family, r.Priority}]
 	// The first rule of any priority may be one that was added.
 	listAgain := !r.Priority.IsSet() && len(b.added) > 0
 	b.queue.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {

@@ -185,13 +185,13 @@ func TestKernelBatchVerified(t *testing.T) {
 	}
 }
 
-// A counter counts requests.
-type counter struct {
+// A countingConn is a Conn that counts requests.
+type countingConn struct {
 	route.Conn
 	dumps, writes int
 }
 
-func (c *counter) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (c *countingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if m.Header.Type == uapi.RTM_GETRULE {
 		c.dumps++
 	} else {
@@ -216,7 +216,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 		b.Add(rule(i+1, 20))
 		b.Delete(rule(i+1, 10))
 	}
-	n := &counter{Conn: c}
+	n := &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 1 || n.writes != 200 {
 		t.Errorf("%d listings, %d writes, %v, want 1 and 200", n.dumps, n.writes, err)
 	}
@@ -226,7 +226,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 	for i := range 99 {
 		b.Delete(rule(i+2, 20))
 	}
-	n = &counter{Conn: c}
+	n = &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 2 || n.writes != 102 {
 		t.Errorf("%d listings, %d writes, %v, want 2 and 102", n.dumps, n.writes, err)
 	}
@@ -317,7 +317,7 @@ func TestKernelAddAllStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := AddAll(ctx, &stopping{Socket: c, after: addAllChunk, stop: cancel}, rules)
+	err := AddAll(ctx, &cancelingConn{Socket: c, after: addAllChunk, stop: cancel}, rules)
 	there, listErr := List(t.Context(), c, Filter{Table: 77})
 	if listErr != nil {
 		t.Fatal(listErr)
@@ -329,14 +329,14 @@ func TestKernelAddAllStops(t *testing.T) {
 	}
 }
 
-// A stopping ends a context after some requests.
-type stopping struct {
+// A cancelingConn is a Conn that ends a context after some requests.
+type cancelingConn struct {
 	*route.Socket
 	after int
 	stop  func()
 }
 
-func (s *stopping) Batch(reqs []netlink.Message) ([]error, error) {
+func (s *cancelingConn) Batch(reqs []netlink.Message) ([]error, error) {
 	if s.after -= len(reqs); s.after <= 0 {
 		defer s.stop()
 	}

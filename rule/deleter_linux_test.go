@@ -60,7 +60,7 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 		if err := AddAll(t.Context(), c, rules); err != nil {
 			t.Fatal(err)
 		}
-		n := &counter{Conn: c}
+		n := &countingConn{Conn: c}
 		var d Deleter
 		for _, r := range order {
 			if err := d.Delete(t.Context(), n, r); err != nil {
@@ -133,7 +133,7 @@ func TestKernelDeleterStale(t *testing.T) {
 				t.Fatal(err)
 			}
 			tt.do(t, c)
-			n := &counter{Conn: c}
+			n := &countingConn{Conn: c}
 			err := d.Delete(t.Context(), n, parse(t, tt.asked))
 			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
 				t.Errorf("got %v", err)
@@ -200,15 +200,15 @@ func TestKernelDeleterRandom(t *testing.T) {
 	}
 }
 
-// A failing is a Conn whose next write fails, before or after the kernel has
+// A failingConn is a Conn whose next write fails, before or after the kernel has
 // done it.
-type failing struct {
+type failingConn struct {
 	route.Conn
 	err  error
 	done bool
 }
 
-func (f *failing) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (f *failingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if f.err == nil || m.Header.Type == uapi.RTM_GETRULE {
 		return f.Conn.Execute(m)
 	}
@@ -229,7 +229,7 @@ func TestKernelDeleterAfterFailure(t *testing.T) {
 	const first, second = "lookup 10 pref 100", "lookup 10 pref 101"
 	for _, done := range []bool{false, true} {
 		add(t, c, first, second)
-		f := &failing{Conn: c, err: syscall.ENOBUFS, done: done}
+		f := &failingConn{Conn: c, err: syscall.ENOBUFS, done: done}
 		var d Deleter
 		if err := d.Delete(t.Context(), f, parse(t, first)); !errors.Is(err, syscall.ENOBUFS) {
 			t.Errorf("got %v", err)

@@ -267,7 +267,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		see(seen, b)
+		noteAttributes(seen, b)
 		var back Rule
 		if err := back.UnmarshalBinary(b); err != nil || back != r {
 			t.Fatalf("%x: %s is %s, %v", b, r, back, err)

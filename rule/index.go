@@ -19,16 +19,16 @@ type ruleIndex struct {
 	rules  []listedRule // in the kernel's order within each family
 	// groups are the indices, in order, of the rules of each family and
 	// priority. Those of rules that were taken out are not among them.
-	groups map[group][]int32
+	groups map[ruleGroup][]int32
 	// anyPriority are the indices, in order, of the rules that are the same but
 	// for the priority, by their form without it. Those of rules that were
 	// taken out are skipped. It is nil until it is needed.
 	anyPriority map[Rule][]int32
 }
 
-// A group names the rules of one family and priority. The kernel looks at them
+// A ruleGroup names the rules of one family and priority. The kernel looks at them
 // in the order in which they were added.
-type group struct {
+type ruleGroup struct {
 	family   route.Family
 	priority route.Opt[uint32]
 }
@@ -40,16 +40,17 @@ type listedRule struct {
 	taken     bool // it was taken out of the index
 }
 
-func (r *listedRule) group() group { return group{r.canonical.Family, r.canonical.Priority} }
+func (r *listedRule) group() ruleGroup { return ruleGroup{r.canonical.Family, r.canonical.Priority} }
 
 // load lists the rules of a family, or all, and keeps those that keep selects.
 func (x *ruleIndex) load(ctx context.Context, c route.Conn, f route.Family, keep func(*Rule) bool) error {
-	*x = ruleIndex{groups: make(map[group][]int32)}
+	*x = ruleIndex{groups: make(map[ruleGroup][]int32)}
 	for reported, err := range dump(ctx, c, f) {
 		if err != nil {
 			return err
 		}
-		l := listedRule{reported: *reported, canonical: reported.listed()}
+		l := listedRule{reported: *reported, canonical: *reported}
+		l.canonical.normalizeListed()
 		if keep(&l.canonical) {
 			at := l.group()
 			x.groups[at] = append(x.groups[at], int32(len(x.rules)))
@@ -85,7 +86,7 @@ func (x *ruleIndex) take(r Rule) (Rule, error) {
 	same := x.groups[at]
 	n := slices.Index(same, i)
 	for _, before := range same[:n] {
-		if o := &x.rules[before].canonical; l.canonical.matchesInKernel(o) {
+		if o := &x.rules[before].canonical; l.canonical.couldDelete(o) {
 			return Rule{}, &hiddenError{o.object()}
 		}
 	}
@@ -106,8 +107,8 @@ func (x *ruleIndex) find(r Rule) (i int32, ok bool) {
 	if !want.Priority.IsSet() {
 		return x.findAnyPriority(&r, want)
 	}
-	for _, i := range x.groups[group{want.Family, want.Priority}] {
-		if x.rules[i].canonical.isAsked(&r, want) {
+	for _, i := range x.groups[ruleGroup{want.Family, want.Priority}] {
+		if x.rules[i].canonical.matchesRequest(&r, want) {
 			return i, true
 		}
 	}
@@ -127,7 +128,7 @@ func (x *ruleIndex) findAnyPriority(asked *Rule, want Rule) (first int32, ok boo
 	}
 	keys := []Rule{want}
 	if asked.Action == 0 {
-		want.Action = 0 // see isAsked
+		want.Action = 0 // see matchesRequest
 		keys = append(keys, want)
 	}
 	for _, key := range keys {

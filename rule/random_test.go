@@ -142,8 +142,8 @@ func (g generator) unknown() route.Attributes {
 	return route.Attributes(b)
 }
 
-// see notes the attributes of a rule's message.
-func see(seen map[uapi.FRA]bool, b []byte) {
+// noteAttributes notes the attributes of a rule's message.
+func noteAttributes(seen map[uapi.FRA]bool, b []byte) {
 	for num := range attr.All(string(b[uapi.SizeofFibRuleHdr:])) {
 		seen[uapi.FRA(num)] = true
 	}

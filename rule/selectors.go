@@ -11,22 +11,22 @@ import (
 // of the field of Rule. The zero of each type is unset, which differs from a
 // selector for the value 0.
 
-// A masked is a value of which only the bits in mask count. It remembers whether
+// A valueMask is a value of which only the bits in mask count. It remembers whether
 // a mask was given: without one all bits count, and no mask is sent.
-type masked struct {
+type valueMask struct {
 	value, mask  uint32
 	set, hasMask bool
 }
 
 // canonical returns m without a mask of all bits. A mask alone stays.
-func (m masked) canonical(all uint32) masked {
+func (m valueMask) canonical(all uint32) valueMask {
 	if m.set && m.hasMask && m.mask == all {
 		m.mask, m.hasMask = 0, false
 	}
 	return m
 }
 
-func (m masked) text(value, mask func(uint32) string) string {
+func (m valueMask) text(value, mask func(uint32) string) string {
 	switch {
 	case !m.set && !m.hasMask:
 		return ""
@@ -40,7 +40,7 @@ func (m masked) text(value, mask func(uint32) string) string {
 
 // parseMasked reads VALUE[/MASK], each of at most the given number of bits, or
 // /MASK, since a kernel may report a mask alone.
-func parseMasked(s string, bits int) (m masked, ok bool) {
+func parseMasked(s string, bits int) (m valueMask, ok bool) {
 	value, mask, hasMask := strings.Cut(s, "/")
 	m.set, m.hasMask = value != "" || !hasMask, hasMask
 	if m.set {
@@ -60,11 +60,11 @@ func parseBits(s string, bits int) (uint32, bool) {
 
 // A Mark is a firewall mark with a mask: fwmark of ip-rule(8), such as
 // 0x10/0xf0. [FwMark] makes one. The zero Mark is unset. Marks compare with ==.
-type Mark struct{ m masked }
+type Mark struct{ m valueMask }
 
 // FwMark returns the mark n, of which all bits count. The kernel accepts
 // FwMark(0), which matches every packet.
-func FwMark(n uint32) Mark { return Mark{masked{value: n, set: true}} }
+func FwMark(n uint32) Mark { return Mark{valueMask{value: n, set: true}} }
 
 // Masked returns m with a mask: only those bits count.
 func (m Mark) Masked(mask uint32) Mark {
@@ -131,10 +131,10 @@ func (m *Mark) UnmarshalText(text []byte) error {
 // A CodePoint is a DSCP, the upper six bits of the DS field, with a mask: dscp of
 // ip-rule(8). [DSCP] makes one. The zero CodePoint is unset. CodePoints compare
 // with ==.
-type CodePoint struct{ m masked }
+type CodePoint struct{ m valueMask }
 
 // DSCP returns the code point n, from 0 to 63, of which all bits count.
-func DSCP(n uint8) CodePoint { return CodePoint{masked{value: uint32(n), set: true}} }
+func DSCP(n uint8) CodePoint { return CodePoint{valueMask{value: uint32(n), set: true}} }
 
 // Masked returns d with a mask: only those bits count. Linux 6.15.
 func (d CodePoint) Masked(mask uint8) CodePoint {
@@ -186,14 +186,14 @@ func (d *CodePoint) UnmarshalText(text []byte) error {
 
 // A Label is an IPv6 flow label of 20 bits with a mask: flowlabel of ip-rule(8).
 // [FlowLabel] makes one. The zero Label is unset. Labels compare with ==.
-type Label struct{ m masked }
+type Label struct{ m valueMask }
 
 // allLabel is the mask with which all bits of a flow label count. Unlike other
 // masks it is always sent.
 const allLabel = 1<<20 - 1
 
 // FlowLabel returns the flow label n, of which all bits count.
-func FlowLabel(n uint32) Label { return Label{masked{value: n, set: true}}.Masked(allLabel) }
+func FlowLabel(n uint32) Label { return Label{valueMask{value: n, set: true}}.Masked(allLabel) }
 
 // Masked returns f with a mask: only those bits count.
 func (f Label) Masked(mask uint32) Label {

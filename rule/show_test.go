@@ -56,7 +56,9 @@ func TestCorpusShow(t *testing.T) {
 			if err := reported.read(payload); err != nil {
 				t.Fatalf("%s: %v", c.Words(), err)
 			}
-			rules, listed = append(rules, reported), append(listed, reported.listed())
+			rules = append(rules, reported)
+			reported.normalizeListed()
+			listed = append(listed, reported)
 		}
 		if len(rules) == 0 {
 			continue
@@ -119,7 +121,7 @@ var unusual = []struct {
 		`[{"priority":208,"src":"all","goto":4000000000,"unresolved":null}]`},
 	{Rule{Family: route.IPv4, Action: ActionGoto}, "0:\tfrom all goto none", "", // (*)
 		`[{"priority":0,"src":"all","goto":"none"}]`},
-	{Rule{Family: route.IPv4, Priority: Priority(209), Table: 10, Action: ActionLookup, FwMark: Mark{masked{mask: 1<<32 - 1, hasMask: true}}},
+	{Rule{Family: route.IPv4, Priority: Priority(209), Table: 10, Action: ActionLookup, FwMark: Mark{valueMask{mask: 1<<32 - 1, hasMask: true}}},
 		"209:\tfrom all fwmark 0 lookup 10", "", `[{"priority":209,"src":"all","fwmark":"0","table":"10"}]`},
 	{Rule{Family: route.IPv4, Priority: Priority(209), Table: 10, Action: ActionLookup, UIDRange: UIDRange(0, 4294967294)},
 		"209:\tfrom all uidrange 0-4294967294 lookup 10", "",

@@ -63,7 +63,7 @@ func (r *Rule) putPriority(p *iptext.Printer) {
 }
 
 func (r *Rule) putWords(p *iptext.Printer, n *route.Names) {
-	words.Print(p, &line{Rule: *r, names: n.FileNames()})
+	ruleWords.Print(p, &line{Rule: *r, names: n.FileNames()})
 }
 
 // MarshalText returns what String does.
@@ -101,7 +101,7 @@ func Parse(s string, n *route.Names) (Rule, error) {
 	}
 	parsePriority(w, &l)
 	for w.More() {
-		if err := words.Parse(w, &l, "a selector or an action"); err != nil {
+		if err := ruleWords.Parse(w, &l, "a selector or an action"); err != nil {
 			return Rule{}, err
 		}
 	}
