@@ -12,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // BenchmarkInstallRemove installs an uplink and removes it again.
@@ -40,28 +41,28 @@ func BenchmarkInstallRemove(b *testing.B) {
 // What is asked and changed of the plain form: not more than is needed, and of a
 // table only what is in it.
 func TestRequests(t *testing.T) {
-	n := newNetwork(t)
-	u := n.uplink2(ip4)
+	n := tabletest.NewNetwork(t)
+	u := n.Uplink2(tabletest.IPv4)
 	u.Name = ""
 	look := []netlink.HeaderType{uapi.RTM_GETLINK, uapi.RTM_GETADDR, uapi.RTM_GETRULE, uapi.RTM_GETROUTE}
 	for _, tt := range []struct {
 		name string
-		do   func(rec *recorder) error
+		do   func(rec *tabletest.Recorder) error
 		want []netlink.HeaderType
 	}{
-		{"Install", func(rec *recorder) error { return u.Install(t.Context(), rec) }, []netlink.HeaderType{
+		{"Install", func(rec *tabletest.Recorder) error { return u.Install(t.Context(), rec) }, []netlink.HeaderType{
 			uapi.RTM_NEWROUTE, uapi.RTM_NEWROUTE,
 			uapi.RTM_GETROUTE, // are they still there?
 			uapi.RTM_NEWRULE,
 		}},
-		{"a second Install", func(rec *recorder) error { return u.Install(t.Context(), rec) }, nil},
-		{"Remove", func(rec *recorder) error { return u.Remove(t.Context(), rec) }, []netlink.HeaderType{
+		{"a second Install", func(rec *tabletest.Recorder) error { return u.Install(t.Context(), rec) }, nil},
+		{"Remove", func(rec *tabletest.Recorder) error { return u.Remove(t.Context(), rec) }, []netlink.HeaderType{
 			uapi.RTM_GETRULE, // which of them would the kernel delete?
 			uapi.RTM_DELRULE, uapi.RTM_DELROUTE, uapi.RTM_DELROUTE,
 		}},
 	} {
 		var got []netlink.HeaderType
-		rec := &recorder{c: n.c, fail: func(_ int, m netlink.Message) error {
+		rec := &tabletest.Recorder{Conn: n.Conn, Fail: func(_ int, m netlink.Message) error {
 			got = append(got, m.Header.Type)
 			if m.Header.Type == uapi.RTM_GETROUTE && len(m.Data) == uapi.SizeofRtMsg {
 				t.Errorf("%s asks for the routes of all tables", tt.name)

@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"log"
 	"net/netip"
-	"os"
 
-	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // The second way to the Internet of a server whose default route goes by
 // another one.
 func Example() {
 	ctx := context.Background()
-	c, done := server() // a namespace with eth1 192.168.2.2/24; else route.Dial(nil)
+	c, done := tabletest.Server() // a namespace with eth1 192.168.2.2/24; else route.Dial(nil)
 	defer done()
 
 	lan2 := table.SourceRoutedUplink{
@@ -40,7 +39,7 @@ func Example() {
 // address. The plan shows what Install would do, and changes nothing.
 func ExampleSourceRoutedUplink_Plan() {
 	ctx := context.Background()
-	c, done := server()
+	c, done := tabletest.Server()
 	defer done()
 
 	lan2 := table.SourceRoutedUplink{
@@ -65,7 +64,7 @@ func ExampleSourceRoutedUplink_Plan() {
 // Nothing is left of the steps before.
 func ExampleInstall_refused() {
 	ctx := context.Background()
-	c, done := server()
+	c, done := tabletest.Server()
 	defer done()
 
 	err := table.Install(ctx, c, table.SourceRoutedUplink{
@@ -75,26 +74,4 @@ func ExampleInstall_refused() {
 	fmt.Println(err)
 	// Output:
 	// table: uplink dev eth1 via 192.168.3.1: ip route add default via 192.168.3.1 dev eth1 table 20 proto 210 src 192.168.2.2: network is unreachable: Nexthop has invalid gateway
-}
-
-// server makes a network namespace with eth1 192.168.2.2/24 for an example.
-func server() (route.Conn, func()) {
-	l := lab.New()
-	ns, router := l.NS("server"), l.NS("router")
-	ns.Link("eth1", router, "eth0")
-	ns.Addr("eth1", "192.168.2.2/24")
-	router.Addr("eth0", "192.168.2.1/24")
-	if err := l.Err(); err != nil {
-		log.Fatal(err)
-	}
-	c, err := route.Dial(ns.Config())
-	if err != nil {
-		log.Fatal(err)
-	}
-	return c, func() {
-		c.Close()
-		if err := l.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}
 }

@@ -9,46 +9,13 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
-
-// A recorder notes the requests that change something, and can fail them.
-type recorder struct {
-	c      route.Conn
-	writes []netlink.HeaderType
-	seen   int // requests of any kind
-	fail   func(n int, m netlink.Message) error
-	done   bool                    // the kernel is asked even so
-	sent   func(m netlink.Message) // is called with those that change something
-}
-
-func (r *recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
-	r.seen++
-	if m.Header.Type&3 != 2 { // not RTM_GET…
-		r.writes = append(r.writes, m.Header.Type)
-		if r.sent != nil {
-			r.sent(m)
-		}
-	}
-	if r.fail != nil {
-		if err := r.fail(r.seen, m); err != nil {
-			if r.done {
-				r.c.Execute(m)
-			}
-			return nil, err
-		}
-	}
-	return r.c.Execute(m)
-}
-
-var _ route.Conn = (*recorder)(nil)
-
-var errInjected = errors.New("injected")
 
 // A fault is something that goes wrong with a request.
 type fault struct {
@@ -74,17 +41,17 @@ var faults = []fault{
 // error names the step and its object.
 func TestFailAtEveryRequest(t *testing.T) {
 	i := 0
-	forChanges(t, some(), func(t *testing.T, n *network, f family, x change) {
-		from, to := x.from(n, f), x.to(n, f)
-		n.narrow(f, from, to)
+	tabletest.ForChanges(t, tabletest.SomeChanges(), func(t *testing.T, n *tabletest.Network, f tabletest.Family, x tabletest.Change) {
+		from, to := x.From(n, f), x.To(n, f)
+		n.Narrow(f, from, to)
 		for _, list := range [][]table.SourceRoutedUplink{from, to} {
 			for j := range list {
 				list[j].Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}}
 			}
 		}
-		n.install(from...)
+		n.Install(from...)
 		for j, fault := range faults {
-			if *allOfIt || i%2 == j%2 {
+			if tabletest.Full() || i%2 == j%2 {
 				failAtEveryRequest(t, n, fault, from, to)
 			}
 		}
@@ -92,20 +59,13 @@ func TestFailAtEveryRequest(t *testing.T) {
 	})
 }
 
-func (n *network) both() []table.SourceRoutedUplink {
-	u4, u6 := n.uplink2(ip4), n.uplink2(ip6)
-	u4.Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}}
-	u6.Also = u4.Also
-	return []table.SourceRoutedUplink{u4, u6}
-}
-
-func failAtEveryRequest(t *testing.T, n *network, fault fault, from, to []table.SourceRoutedUplink) {
-	before := n.snapshot()
+func failAtEveryRequest(t *testing.T, n *tabletest.Network, fault fault, from, to []table.SourceRoutedUplink) {
+	before := n.Snapshot()
 	writes, all := 0, 0
 	for k := 1; ; k++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		rec := &recorder{c: n.c, done: fault.done}
-		rec.fail = func(seen int, _ netlink.Message) error {
+		rec := &tabletest.Recorder{Conn: n.Conn, Done: fault.done}
+		rec.Fail = func(seen int, _ netlink.Message) error {
 			if seen != k {
 				return nil
 			}
@@ -114,17 +74,17 @@ func failAtEveryRequest(t *testing.T, n *network, fault fault, from, to []table.
 			}
 			return fault.err
 		}
-		err := n.apply(ctx, rec, from, to)
+		err := n.Apply(ctx, rec, from, to)
 		cancel()
-		if err == nil && fault.name == "EEXIST" && rec.seen > k {
+		if err == nil && fault.name == "EEXIST" && rec.Seen > k {
 			// It was the claim of a table, of which there are more.
-			n.remove(to...)
-			n.install(from...)
+			n.Remove(to...)
+			n.Install(from...)
 			continue
 		}
 		if err == nil {
 			t.Logf("%s: %d requests, %d of them changes", fault.name, k-1, writes)
-			all = len(rec.writes)
+			all = len(rec.Writes)
 			break
 		}
 		want := fault.err
@@ -142,27 +102,27 @@ func failAtEveryRequest(t *testing.T, n *network, fault fault, from, to []table.
 				t.Errorf("%s of request %d: %v", fault.name, k, err)
 			}
 		}
-		n.unchanged(fmt.Sprintf("%s of request %d: %v", fault.name, k, err), before)
+		n.WantSnapshot(fmt.Sprintf("%s of request %d: %v", fault.name, k, err), before)
 	}
 	// Of a single change it is too late to be cancelled when it was sent.
-	if n.snapshot() == before || writes == 0 && (all != 1 || fault.err != nil) {
+	if n.Snapshot() == before || writes == 0 && (all != 1 || fault.err != nil) {
 		t.Errorf("%d requests that failed were changes: the test proves nothing", writes)
 	}
-	n.remove(append(to, from...)[:1]...)
-	n.install(from...)
+	n.Remove(append(to, from...)[:1]...)
+	n.Install(from...)
 }
 
 // When the undo fails as well, the error says what is left, and the next
 // Install or Remove deals with it.
 func TestUndoFails(t *testing.T) {
-	n := newNetwork(t)
-	before := n.snapshot()
-	u := n.both()[0]
+	n := tabletest.NewNetwork(t)
+	before := n.Snapshot()
+	u := n.BothFamilies()[0]
 	// Of two routes and five rules, the fourth fails, and all after it.
-	rec := &recorder{c: n.c}
-	rec.fail = func(int, netlink.Message) error {
-		if len(rec.writes) >= 4 {
-			return errInjected
+	rec := &tabletest.Recorder{Conn: n.Conn}
+	rec.Fail = func(int, netlink.Message) error {
+		if len(rec.Writes) >= 4 {
+			return tabletest.ErrInjected
 		}
 		return nil
 	}
@@ -175,27 +135,25 @@ func TestUndoFails(t *testing.T) {
 		`; not undone: ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000: injected` +
 		`; not undone: ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2: injected` +
 		`; not undone: ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2: injected`
-	if diff := cmp.Diff(want, err.Error()); diff != "" {
-		t.Errorf("the error (-want +got):\n%s", diff)
-	}
-	n.install(u)
-	n.remove(u)
-	n.unchanged("Install and Remove", before)
+	tabletest.WantText(t, "the error", want, err.Error())
+	n.Install(u)
+	n.Remove(u)
+	n.WantSnapshot("Install and Remove", before)
 }
 
 // Whatever fails from some request on, for good: the error lists all that is left
 // and nothing else, all of it is ours, and Recover or the next Install deals with
 // it.
 func TestUndoFailsAtEveryRequest(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
-		u := n.full(f)
-		before := n.kernel()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		u := n.FullUplink(f)
+		before := n.Kernel()
 		for k := 1; ; k++ {
-			rec := &recorder{c: n.c}
-			rec.fail = func(int, netlink.Message) error {
-				if len(rec.writes) >= k {
-					return errInjected
+			rec := &tabletest.Recorder{Conn: n.Conn}
+			rec.Fail = func(int, netlink.Message) error {
+				if len(rec.Writes) >= k {
+					return tabletest.ErrInjected
 				}
 				return nil
 			}
@@ -210,7 +168,7 @@ func TestUndoFailsAtEveryRequest(t *testing.T) {
 			if !errors.As(err, &step) {
 				t.Fatalf("request %d: got %v, want a *StepError", k, err)
 			}
-			left := difference(before, n.kernel())
+			left := difference(before, n.Kernel())
 			if len(left) != len(step.Left) {
 				t.Errorf("request %d: left is\n%s\nand reported\n%v", k, strings.Join(left, "\n"), err)
 			}
@@ -220,20 +178,18 @@ func TestUndoFailsAtEveryRequest(t *testing.T) {
 				}
 			}
 			if k%2 == 0 {
-				if err := table.Recover(t.Context(), n.c); err != nil {
+				if err := table.Recover(t.Context(), n.Conn); err != nil {
 					t.Fatal(err)
 				}
-				if left := difference(before, n.kernel()); len(left) > 0 && k < 11 {
+				if left := difference(before, n.Kernel()); len(left) > 0 && k < 11 {
 					t.Errorf("request %d: Recover leaves\n%s", k, strings.Join(left, "\n"))
 				}
 			} else {
-				n.install(u)
-				n.wantNothingToDo(u)
+				n.Install(u)
+				n.WantNothingToDo(u)
 			}
-			n.remove(u)
-			if now := n.kernel(); now != before {
-				t.Errorf("request %d: after Remove:\n%s", k, cmp.Diff(before, now))
-			}
+			n.Remove(u)
+			n.WantKernel(fmt.Sprintf("request %d: Remove", k), before)
 		}
 	})
 }

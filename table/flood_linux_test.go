@@ -13,12 +13,20 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
+
+// A floodNetwork is a network with a tap on the LAN, where packets can be flooded.
+type floodNetwork struct {
+	*tabletest.Network
+	lan      *lab.Tap
+	swallows map[string]bool // the addresses whose port swallows datagrams
+}
 
 // A flow is datagrams from one address to another, one after the other, each
 // with a route of its own.
 type flow struct {
-	n        *network
+	n        *floodNetwork
 	conn     *net.UDPConn
 	src, dst netip.AddrPort
 	sent     atomic.Int64
@@ -28,19 +36,19 @@ type flow struct {
 }
 
 // flood starts a flow from src to dst.
-func (n *network) flood(src, dst string) *flow {
-	n.t.Helper()
+func (n *floodNetwork) flood(src, dst string) *flow {
+	n.T.Helper()
 	const port = 9
 	if !n.swallows[dst] {
 		// Nobody reads it, but there is no answer "port unreachable".
-		if _, err := n.net.ListenPacket("udp", net.JoinHostPort(dst, fmt.Sprint(port))); err != nil {
-			n.t.Fatal(err)
+		if _, err := n.Net.ListenPacket("udp", net.JoinHostPort(dst, fmt.Sprint(port))); err != nil {
+			n.T.Fatal(err)
 		}
 		n.swallows[dst] = true
 	}
-	pc, err := n.server.ListenPacket("udp", net.JoinHostPort(src, "0"))
+	pc, err := n.Server.ListenPacket("udp", net.JoinHostPort(src, "0"))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	f := &flow{
 		n: n, conn: pc.(*net.UDPConn), dst: netip.AddrPortFrom(netip.MustParseAddr(dst), port),
@@ -76,7 +84,7 @@ func (f *flow) run() {
 }
 
 // taps are where packets are counted.
-func (n *network) taps() []*lab.Tap { return []*lab.Tap{n.g1, n.g2, n.lan} }
+func (n *floodNetwork) taps() []*lab.Tap { return []*lab.Tap{n.G1, n.G2, n.lan} }
 
 // A tally is where the packets of a flow went.
 type tally struct{ sent, g1, g2, lan, failed int }
@@ -84,36 +92,36 @@ type tally struct{ sent, g1, g2, lan, failed int }
 // end stops the flow and counts its packets where they were received. Every one
 // has to be somewhere.
 func (f *flow) end() tally {
-	f.n.t.Helper()
+	f.n.T.Helper()
 	close(f.stop)
 	<-f.done
 	match := func(p lab.Packet) bool { return !p.Out && p.Src == f.src && p.Dst == f.dst }
 	c := tally{
 		sent: int(f.sent.Load()), failed: int(f.failed.Load()),
-		g1: f.n.g1.Count(match), g2: f.n.g2.Count(match), lan: f.n.lan.Count(match),
+		g1: f.n.G1.Count(match), g2: f.n.G2.Count(match), lan: f.n.lan.Count(match),
 	}
 	if got := c.g1 + c.g2 + c.lan; got != c.sent {
-		f.n.t.Errorf("%d packets were sent, and %d arrived: %+v", c.sent, got, c)
+		f.n.T.Errorf("%d packets were sent, and %d arrived: %+v", c.sent, got, c)
 	}
 	return c
 }
 
 // meet makes the server know the next routers.
-func (n *network) meet(addrs ...string) {
-	n.t.Helper()
+func (n *floodNetwork) meet(addrs ...string) {
+	n.T.Helper()
 	for _, a := range addrs {
-		serve(n.t, n.net, "tcp", net.JoinHostPort(a, "7"))
-		connect(n.t, n.server, "tcp", "", net.JoinHostPort(a, "7"))
+		tabletest.Serve(n.T, n.Net, "tcp", net.JoinHostPort(a, "7"))
+		tabletest.Connect(n.T, n.Server, "tcp", "", net.JoinHostPort(a, "7"))
 	}
 }
 
 // under does something some times under a flood, and says where packets went.
-func (n *network) under(f family, count int, dst string, do func(i int)) tally {
-	n.t.Helper()
+func (n *floodNetwork) under(f tabletest.Family, count int, dst string, do func(i int)) tally {
+	n.T.Helper()
 	for _, tap := range n.taps() {
 		tap.Reset()
 	}
-	flow := n.flood(f.a2, dst)
+	flow := n.flood(f.A2, dst)
 	for flow.sent.Load() == 0 && flow.failed.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -127,31 +135,33 @@ func (n *network) under(f family, count int, dst string, do func(i int)) tally {
 // goOn waits for packets that go by the way that is new.
 func (f *flow) goOn() {
 	tried := func() int64 { return f.sent.Load() + f.failed.Load() }
-	for before, end := tried(), time.Now().Add(patience); tried() < before+2 && time.Now().Before(end); {
+	for before, end := tried(), time.Now().Add(tabletest.Patience); tried() < before+2 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 }
 
 // untilLeak repeats what is known to leak until it does: on a busy machine the
 // flow may sleep while it matters.
-func (n *network) untilLeak(f family, count int, dst string, leaked func(tally) int, do func(i int)) tally {
-	n.t.Helper()
+func (n *floodNetwork) untilLeak(f tabletest.Family, count int, dst string, leaked func(tally) int, do func(i int)) tally {
+	n.T.Helper()
 	for range 20 {
 		if c := n.under(f, count, dst, do); leaked(c) > 0 {
 			return c
 		}
 	}
-	n.t.Fatal("the control does not leak: the test proves nothing")
+	n.T.Fatal("the control does not leak: the test proves nothing")
 	return tally{}
 }
 
-func newFloodNetwork(n *network, f family) {
-	n.addLAN()
-	n.lan, n.swallows = n.net.Tap("glan"), make(map[string]bool)
-	second := netip.MustParseAddr(f.g2 + "0")
+// newFloodNetwork makes a network ready for floods.
+func newFloodNetwork(network *tabletest.Network, f tabletest.Family) *floodNetwork {
+	network.AddLAN()
+	n := &floodNetwork{Network: network, lan: network.Net.Tap("glan"), swallows: make(map[string]bool)}
+	second := netip.MustParseAddr(f.G2 + "0")
 	bits := map[bool]string{true: "/24", false: "/64"}[second.Is4()]
-	n.net.Addr("g2", second.String()+bits)
-	n.meet(f.g1, f.g2, second.String(), destinations[f][0])
+	n.Net.Addr("g2", second.String()+bits)
+	n.meet(f.G1, f.G2, second.String(), f.Destinations()[0])
+	return n
 }
 
 // report prints a line of the table of leaks.
@@ -161,8 +171,8 @@ func report(t *testing.T, what string, count int, c tally, leaked int) {
 }
 
 // naive adds what a plan comes to, as one might type it: rules first.
-func (n *network) naive(p table.Plan) {
-	n.t.Helper()
+func (n *floodNetwork) naive(p table.Plan) {
+	n.T.Helper()
 	var rules, routes []table.Step
 	for _, s := range p.Net().Steps {
 		switch s.Op {
@@ -174,23 +184,23 @@ func (n *network) naive(p table.Plan) {
 	}
 	slices.Reverse(rules)
 	for _, s := range rules {
-		if err := rule.Add(n.t.Context(), n.c, s.Rule); err != nil {
-			n.t.Fatal(err)
+		if err := rule.Add(n.T.Context(), n.Conn, s.Rule); err != nil {
+			n.T.Fatal(err)
 		}
 	}
 	for _, s := range routes {
-		if err := route.Add(n.t.Context(), n.c, s.Route); err != nil {
-			n.t.Fatal(err)
+		if err := route.Add(n.T.Context(), n.Conn, s.Route); err != nil {
+			n.T.Fatal(err)
 		}
 	}
 	for _, s := range slices.Backward(routes) {
-		if err := route.Delete(n.t.Context(), n.c, s.Route); err != nil {
-			n.t.Fatal(err)
+		if err := route.Delete(n.T.Context(), n.Conn, s.Route); err != nil {
+			n.T.Fatal(err)
 		}
 	}
 	for _, s := range rules {
-		if err := rule.Delete(n.t.Context(), n.c, s.Rule); err != nil {
-			n.t.Fatal(err)
+		if err := rule.Delete(n.T.Context(), n.Conn, s.Rule); err != nil {
+			n.T.Fatal(err)
 		}
 	}
 }
@@ -198,16 +208,16 @@ func (n *network) naive(p table.Plan) {
 // While an uplink is installed and removed, nothing of what goes to the LAN goes
 // elsewhere, and nothing at all is refused.
 func TestFloodInstallRemove(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		newFloodNetwork(n, f)
-		u := n.full(f)
-		count := times(600, 10)
-		lan, internet := destinations[f][0], f.client
+	tabletest.ForFamilies(t, func(t *testing.T, network *tabletest.Network, f tabletest.Family) {
+		n := newFloodNetwork(network, f)
+		u := n.FullUplink(f)
+		count := tabletest.Times(600, 10)
+		lan, internet := f.Destinations()[0], f.Client
 		ours := func(i int) {
 			if i%2 == 0 {
-				n.install(u)
+				n.Install(u)
 			} else {
-				n.remove(u)
+				n.Remove(u)
 			}
 		}
 		c := n.under(f, 2*count, lan, ours)
@@ -220,7 +230,7 @@ func TestFloodInstallRemove(t *testing.T) {
 		if c.lan+c.failed > 0 || c.g1 == 0 || c.g2 == 0 {
 			t.Errorf("to the Internet: %+v", c)
 		}
-		p, err := u.Plan(t.Context(), n.c)
+		p, err := u.Plan(t.Context(), n.Conn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,27 +244,27 @@ func TestFloodInstallRemove(t *testing.T) {
 
 // While the gateway changes, nothing leaves by the other uplink.
 func TestFloodGateway(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		newFloodNetwork(n, f)
-		u := n.uplink2(f)
-		n.install(u)
-		gateways := []netip.Addr{netip.MustParseAddr(f.g2 + "0"), netip.MustParseAddr(f.g2)}
-		count := times(4000, 60)
-		c := n.under(f, count, f.client, func(i int) {
+	tabletest.ForFamilies(t, func(t *testing.T, network *tabletest.Network, f tabletest.Family) {
+		n := newFloodNetwork(network, f)
+		u := n.Uplink2(f)
+		n.Install(u)
+		gateways := []netip.Addr{netip.MustParseAddr(f.G2 + "0"), netip.MustParseAddr(f.G2)}
+		count := tabletest.Times(4000, 60)
+		c := n.under(f, count, f.Client, func(i int) {
 			u.Gateway = gateways[i%2]
-			n.install(u)
+			n.Install(u)
 		})
 		report(t, "another gateway: Install", count, c, c.g1+c.lan)
 		if c.g1+c.lan+c.failed > 0 || c.g2 == 0 {
 			t.Errorf("%+v", c)
 		}
-		r := route.Route{Table: u.Table, OIF: n.server.Index("u2"), PrefSrc: netip.MustParseAddr(f.a2), Gateway: u.Gateway}
-		c = n.untilLeak(f, count, f.client, func(c tally) int { return c.g1 }, func(i int) {
-			if err := route.Delete(t.Context(), n.c, r); err != nil {
+		r := route.Route{Table: u.Table, OIF: n.Server.Index("u2"), PrefSrc: netip.MustParseAddr(f.A2), Gateway: u.Gateway}
+		c = n.untilLeak(f, count, f.Client, func(c tally) int { return c.g1 }, func(i int) {
+			if err := route.Delete(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
 			r.Gateway = gateways[i%2]
-			if err := route.Add(t.Context(), n.c, r); err != nil {
+			if err := route.Add(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -264,19 +274,19 @@ func TestFloodGateway(t *testing.T) {
 
 // While the table changes, nothing leaves by the other uplink.
 func TestFloodTable(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		newFloodNetwork(n, f)
-		u := n.uplink2(f)
-		u.Routes = []netip.Prefix{extra[f]}
-		n.install(u)
-		count := times(600, 10)
+	tabletest.ForFamilies(t, func(t *testing.T, network *tabletest.Network, f tabletest.Family) {
+		n := newFloodNetwork(network, f)
+		u := n.Uplink2(f)
+		u.Routes = []netip.Prefix{f.Extra()}
+		n.Install(u)
+		count := tabletest.Times(600, 10)
 		for _, form := range []string{"plain", "all rungs"} {
 			u.MainFirst = form != "plain"
 			u.Unreachable = u.MainFirst
-			n.install(u)
-			c := n.under(f, count, f.client, func(i int) {
+			n.Install(u)
+			c := n.under(f, count, f.Client, func(i int) {
 				u.Table = 50 - u.Table // 30 and 20
-				n.install(u)
+				n.Install(u)
 			})
 			report(t, "another table: Install, "+form, count, c, c.g1+c.lan)
 			if c.g1+c.lan+c.failed > 0 || c.g2 == 0 {
@@ -284,14 +294,14 @@ func TestFloodTable(t *testing.T) {
 			}
 		}
 		u.MainFirst, u.Unreachable = false, false
-		n.install(u)
-		routes, err := route.List(t.Context(), n.c, route.Filter{Table: u.Table})
+		n.Install(u)
+		routes, err := route.List(t.Context(), n.Conn, route.Filter{Table: u.Table})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := n.untilLeak(f, count, f.client, func(c tally) int { return c.g1 }, func(i int) {
+		c := n.untilLeak(f, count, f.Client, func(c tally) int { return c.g1 }, func(i int) {
 			for _, r := range slices.Backward(routes) {
-				if err := route.Delete(t.Context(), n.c, r); err != nil {
+				if err := route.Delete(t.Context(), n.Conn, r); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -299,7 +309,7 @@ func TestFloodTable(t *testing.T) {
 				return map[bool]int{true: 1}[a.Gateway.IsValid()] - map[bool]int{true: 1}[b.Gateway.IsValid()]
 			})
 			for _, r := range routes {
-				if err := route.Add(t.Context(), n.c, r); err != nil {
+				if err := route.Add(t.Context(), n.Conn, r); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,38 +12,39 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Rules and routes of others between and beside ours, and such as differ in
 // nothing but the protocol, stay as they are through Install, updates, Recover and
 // Remove.
 func TestForeignObjectsStay(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
-		option := map[family]string{ip4: "-4 ", ip6: "-6 "}[f]
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		option := map[tabletest.Family]string{tabletest.IPv4: "-4 ", tabletest.IPv6: "-6 "}[f]
 		for _, words := range []string{
-			"31000: from " + f.a2 + " lookup 20 proto static",
-			"31002: from " + f.a2 + " lookup main suppress_prefixlength 0 proto static",
+			"31000: from " + f.A2 + " lookup 20 proto static",
+			"31002: from " + f.A2 + " lookup main suppress_prefixlength 0 proto static",
 			option + "31003: from all fwmark 0x77 lookup main",
-			"31010: from " + f.a2 + " unreachable proto static",
+			"31010: from " + f.A2 + " unreachable proto static",
 			option + "5210: from all fwmark 0x80000/0xff0000 lookup main",
 			option + "31500: from all goto 32000",
 			option + "100: from all goto 31020",
 		} {
-			if err := n.addRule(words); err != nil {
+			if err := n.AddRule(words); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, words := range []string{
 			"203.0.113.77/32 via 10.1.0.1 table 21 proto static", "default via 10.1.0.1 table 21 proto static",
 		} {
-			if err := n.addRoute(words); err != nil {
+			if err := n.AddRoute(words); err != nil {
 				t.Fatal(err)
 			}
 		}
-		before := n.snapshot()
+		before := n.Snapshot()
 		foreign := func() (lines []string) {
-			for _, line := range strings.Split(n.kernel(), "\n") {
+			for _, line := range strings.Split(n.Kernel(), "\n") {
 				if !strings.Contains(line, "proto 210") {
 					lines = append(lines, line)
 				}
@@ -53,41 +54,39 @@ func TestForeignObjectsStay(t *testing.T) {
 		theirs := strings.Join(foreign(), "\n")
 		stay := func(what string) {
 			t.Helper()
-			if got := strings.Join(foreign(), "\n"); got != theirs {
-				t.Errorf("%s: theirs are\n%s\nand were\n%s", what, got, theirs)
-			}
+			tabletest.WantText(t, what+": what is theirs", theirs, strings.Join(foreign(), "\n"))
 		}
-		u := n.full(f)
-		for _, change := range []func(*table.SourceRoutedUplink, family){
-			func(*table.SourceRoutedUplink, family) {}, otherGateway, otherTable, notMainFirst, notUnreachable,
+		u := n.FullUplink(f)
+		for _, change := range []func(*table.SourceRoutedUplink, tabletest.Family){
+			func(*table.SourceRoutedUplink, tabletest.Family) {}, tabletest.OtherGateway, tabletest.OtherTable, tabletest.NotMainFirst, tabletest.NotUnreachable,
 		} {
 			change(&u, f)
-			n.install(u)
-			n.wantNothingToDo(u)
+			n.Install(u)
+			n.WantNothingToDo(u)
 			stay("Install")
 		}
-		if err := table.Recover(t.Context(), n.c); err != nil {
+		if err := table.Recover(t.Context(), n.Conn); err != nil {
 			t.Error(err)
 		}
 		stay("Recover")
-		n.remove(u)
-		n.unchanged("Remove", before)
+		n.Remove(u)
+		n.WantSnapshot("Remove", before)
 	})
 }
 
 // Someone has put a rule right behind ours, where END would stand. Remove does
 // without, and leaves that rule.
 func TestRemoveBesideForeign(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
-		u := n.full(f)
-		n.install(u)
-		option := map[family]string{ip4: "-4 ", ip6: "-6 "}[f]
-		if err := n.addRule(option + "31004: from all fwmark 0x77 lookup main"); err != nil {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		u := n.FullUplink(f)
+		n.Install(u)
+		option := map[tabletest.Family]string{tabletest.IPv4: "-4 ", tabletest.IPv6: "-6 "}[f]
+		if err := n.AddRule(option + "31004: from all fwmark 0x77 lookup main"); err != nil {
 			t.Fatal(err)
 		}
-		n.remove(u)
-		if got := n.kernel(); strings.Contains(got, "proto 210") || !strings.Contains(got, "31004: from all fwmark 0x77") {
+		n.Remove(u)
+		if got := n.Kernel(); strings.Contains(got, "proto 210") || !strings.Contains(got, "31004: from all fwmark 0x77") {
 			t.Errorf("after Remove:\n%s", got)
 		}
 	})
@@ -96,14 +95,14 @@ func TestRemoveBesideForeign(t *testing.T) {
 // A given priority beside a rule of others that leaves no room for gates is
 // refused, with whose it is.
 func TestNoRoomForGates(t *testing.T) {
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	for _, words := range []string{"499: from all fwmark 0x77 lookup 99 proto static", "504: from all fwmark 0x78 lookup 99"} {
-		if err := n.addRule(words); err != nil {
+		if err := n.AddRule(words); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := n.snapshot()
-	u := n.full(ip4)
+	before := n.Snapshot()
+	u := n.FullUplink(tabletest.IPv4)
 	for _, x := range []struct {
 		prio uint32
 		want string
@@ -113,7 +112,7 @@ func TestNoRoomForGates(t *testing.T) {
 		{1, "table: uplink lan2: Priority: no other is free just before or after those of the rules, 1 to 4"},
 	} {
 		u.Priority = x.prio
-		err := u.Install(t.Context(), n.c)
+		err := u.Install(t.Context(), n.Conn)
 		if err == nil || err.Error() != x.want {
 			t.Errorf("got  %v\nwant %s", err, x.want)
 		}
@@ -121,42 +120,42 @@ func TestNoRoomForGates(t *testing.T) {
 		if errors.As(err, &conflict) && conflict.Owner != route.ProtoStatic {
 			t.Errorf("the owner is %s", conflict.Owner)
 		}
-		n.unchanged("Install", before)
+		n.WantSnapshot("Install", before)
 	}
 	// One rule needs none.
-	u = n.uplink2(ip4)
+	u = n.Uplink2(tabletest.IPv4)
 	u.Priority = 500
-	n.install(u)
-	n.remove(u)
-	n.unchanged("Remove", before)
+	n.Install(u)
+	n.Remove(u)
+	n.WantSnapshot("Remove", before)
 }
 
 // What others change while Install is at work is noticed before it comes into
 // effect, and all is undone.
 func TestReadBack(t *testing.T) {
-	n := newNetwork(t)
-	u := n.full(ip4)
+	n := tabletest.NewNetwork(t)
+	u := n.FullUplink(tabletest.IPv4)
 	u.Routes = nil
-	before := n.snapshot()
+	before := n.Snapshot()
 	for _, words := range []string{
 		"rule 31002: from 10.2.0.2 lookup 20 proto 210", "route default via 10.2.0.1 dev u2 table 20",
 	} {
-		rec := &recorder{c: n.c}
+		rec := &tabletest.Recorder{Conn: n.Conn}
 		// Of END, the gate, two routes and four rungs all are there.
-		rec.fail = n.meanwhile(rec, 8, func() {
+		rec.Fail = meanwhile(n, rec, 8, func() {
 			kind, words, _ := strings.Cut(words, " ")
 			if kind == "rule" {
 				r, err := rule.Parse(words, nil)
 				if err == nil {
-					err = rule.Delete(t.Context(), n.c, r)
+					err = rule.Delete(t.Context(), n.Conn, r)
 				}
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			}
-			r := route.Route{Table: 20, Gateway: netip.MustParseAddr(ip4.g2)}
-			if err := route.Delete(t.Context(), n.c, r); err != nil {
+			r := route.Route{Table: 20, Gateway: netip.MustParseAddr(tabletest.IPv4.G2)}
+			if err := route.Delete(t.Context(), n.Conn, r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -165,50 +164,50 @@ func TestReadBack(t *testing.T) {
 		if !errors.As(err, &step) || !strings.Contains(err.Error(), "what was done before is gone: ip "+strings.Fields(words)[0]) {
 			t.Errorf("%s deleted meanwhile: %v", words, err)
 		}
-		n.unchanged("Install", before)
+		n.WantSnapshot("Install", before)
 	}
 }
 
 // While the link is down, packets from an uplink with Unreachable go nowhere. The
 // control goes by the other one.
 func TestUnreachable(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
 		for _, closed := range []bool{true, false} {
-			u := n.uplink2(f)
+			u := n.Uplink2(f)
 			u.MainFirst, u.Unreachable = true, closed
-			u.Sources = []netip.Addr{netip.MustParseAddr(f.a2)}
-			n.install(u)
-			n.wantNextHop(f.a2, f.client, "u2", f.g2)
-			n.server.Down("u2")
-			query := route.Query{Dst: netip.MustParseAddr(f.client), Src: netip.MustParseAddr(f.a2)}
-			if f == ip6 {
+			u.Sources = []netip.Addr{netip.MustParseAddr(f.A2)}
+			n.Install(u)
+			wantNextHop(n, f.A2, f.Client, "u2", f.G2)
+			n.Server.Down("u2")
+			query := route.Query{Dst: netip.MustParseAddr(f.Client), Src: netip.MustParseAddr(f.A2)}
+			if f == tabletest.IPv6 {
 				// The kernel has taken the address along, so the packet is one that
 				// is forwarded.
-				query.IIF = n.server.Index("lan")
-				n.server.Sysctl("net.ipv6.conf.all.forwarding", "1")
+				query.IIF = n.Server.Index("lan")
+				n.Server.Sysctl("net.ipv6.conf.all.forwarding", "1")
 			}
-			r, err := route.Lookup(t.Context(), n.c, query)
+			r, err := route.Lookup(t.Context(), n.Conn, query)
 			unreachable := errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
-			if closed != unreachable || !closed && r.OIF != n.server.Index("u1") {
+			if closed != unreachable || !closed && r.OIF != n.Server.Index("u1") {
 				t.Errorf("Unreachable %v, with the link down: route %v, error %v", closed, r, err)
 			}
-			n.server.Up("u2")
-			if f == ip6 {
-				n.server.Addr("u2", f.a2+"/64")
+			n.Server.Up("u2")
+			if f == tabletest.IPv6 {
+				n.Server.Addr("u2", f.A2+"/64")
 			}
-			n.install(u)
-			n.wantNextHop(f.a2, f.client, "u2", f.g2)
-			n.remove(u)
+			n.Install(u)
+			wantNextHop(n, f.A2, f.Client, "u2", f.G2)
+			n.Remove(u)
 		}
 	})
 }
 
 // meanwhile has something done after so many requests that change something.
-func (n *network) meanwhile(rec *recorder, writes int, do func()) func(int, netlink.Message) error {
+func meanwhile(n *tabletest.Network, rec *tabletest.Recorder, writes int, do func()) func(int, netlink.Message) error {
 	once := false
 	return func(int, netlink.Message) error {
-		if len(rec.writes) == writes && !once {
+		if len(rec.Writes) == writes && !once {
 			once = true
 			return nil
 		}

@@ -4,42 +4,43 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Several uplinks in one call, both families: one request a family changes over
 // all of them, at Install, at an update of all, and at Remove.
 func TestGroup(t *testing.T) {
-	n := newNetwork(t)
-	n.addLAN()
-	before := n.snapshot()
-	all := []table.SourceRoutedUplink{n.uplink1(ip4), n.uplink1(ip6), n.full(ip4), n.full(ip6)}
-	n.narrow(ip4, all[2:3])
-	n.narrow(ip6, all[3:])
-	look4 := func() string { return n.matrix(ip4, ip4.a1, ip4.a2) }
-	look6 := func() string { return n.matrix(ip6, ip6.a1, ip6.a2) }
+	n := tabletest.NewNetwork(t)
+	n.AddLAN()
+	before := n.Snapshot()
+	all := []table.SourceRoutedUplink{n.Uplink1(tabletest.IPv4), n.Uplink1(tabletest.IPv6), n.FullUplink(tabletest.IPv4), n.FullUplink(tabletest.IPv6)}
+	n.Narrow(tabletest.IPv4, all[2:3])
+	n.Narrow(tabletest.IPv6, all[3:])
+	look4 := func() string { return n.Matrix(tabletest.IPv4, tabletest.IPv4.A1, tabletest.IPv4.A2) }
+	look6 := func() string { return n.Matrix(tabletest.IPv6, tabletest.IPv6.A1, tabletest.IPv6.A2) }
 	for _, x := range []struct {
 		name string
-		do   func(c *watcher) error
+		do   func(c *tabletest.Watcher) error
 	}{
-		{"install", func(c *watcher) error { return table.Install(t.Context(), c, all...) }},
-		{"update", func(c *watcher) error {
+		{"install", func(c *tabletest.Watcher) error { return table.Install(t.Context(), c, all...) }},
+		{"update", func(c *tabletest.Watcher) error {
 			for i := range all {
 				all[i].MainFirst = !all[i].MainFirst
 			}
 			return table.Install(t.Context(), c, all...)
 		}},
-		{"update again", func(c *watcher) error {
+		{"update again", func(c *tabletest.Watcher) error {
 			for i := range all {
 				all[i].MainFirst = !all[i].MainFirst
 			}
 			return table.Install(t.Context(), c, all...)
 		}},
-		{"remove", func(c *watcher) error { return table.Remove(t.Context(), c, all...) }},
+		{"remove", func(c *tabletest.Watcher) error { return table.Remove(t.Context(), c, all...) }},
 	} {
 		was := []string{look4(), look6()}
 		var seen [2][]string
-		w := &watcher{Socket: n.c}
-		w.look = func() string {
+		w := &tabletest.Watcher{Socket: n.Conn}
+		w.Look = func() string {
 			seen[0], seen[1] = append(seen[0], look4()), append(seen[1], look6())
 			return ""
 		}
@@ -58,8 +59,8 @@ func TestGroup(t *testing.T) {
 			}
 		}
 		if x.name != "remove" {
-			n.wantNothingToDo(all...)
+			n.WantNothingToDo(all...)
 		}
 	}
-	n.unchanged("Remove", before)
+	n.WantSnapshot("Remove", before)
 }

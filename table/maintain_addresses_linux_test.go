@@ -8,46 +8,45 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // The kernel takes the IPv6 address away with the link. When it is back, so are
 // routes and rules, once duplicate address detection is over.
 func TestMaintainAddressIsBack(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	u := n.uplink2(ip6)
+	n := tabletest.NewNetwork(t)
+	u := n.Uplink2(tabletest.IPv6)
 	u.Unreachable = true
-	k := n.maintain(table.MaintainConfig{}, maintained(u)...)
-	whole := n.ours(20)
-	n.server.Down("u2")
+	k := newKeeper(n, table.MaintainConfig{}, maintained(u)...)
+	whole := n.Table(20)
+	n.Server.Down("u2")
 	k.await(0, "pending: down", func(e table.Event) bool { return strings.Contains(e.String(), "is down") })
-	n.server.Up("u2")
+	n.Server.Up("u2")
 	k.await(0, "pending: no address", func(e table.Event) bool {
 		return e.Kind == table.EventPending && strings.Contains(e.Reason, "no global IPv6 address")
 	})
-	if rules := n.ours(20); !strings.Contains(rules, "rule 31000: from "+ip6.a2) {
+	if rules := n.Table(20); !strings.Contains(rules, "rule 31000: from "+tabletest.IPv6.A2) {
 		t.Errorf("the rule did not wait for the address:\n%s", rules)
 	}
-	n.server.Addr("u2", ip6.a2+"/64")
-	k.until("the uplink is back", func() bool { return n.ours(20) == whole })
+	n.Server.Addr("u2", tabletest.IPv6.A2+"/64")
+	k.untilTable("the uplink is back", whole)
 
 	// A tentative address is waited for as well.
-	n.server.DelAddr("u2", ip6.a2+"/64")
+	n.Server.DelAddr("u2", tabletest.IPv6.A2+"/64")
 	from := k.awaitKind(len(k.log()), table.EventPending)
-	n.server.Sysctl("net.ipv6.conf.u2.accept_dad", "1")
-	n.server.Sysctl("net.ipv6.conf.u2.dad_transmits", "1")
-	n.addTentative("u2", ip6.a2)
+	n.Server.Sysctl("net.ipv6.conf.u2.accept_dad", "1")
+	n.Server.Sysctl("net.ipv6.conf.u2.dad_transmits", "1")
+	n.AddTentative("u2", tabletest.IPv6.A2)
 	k.awaitKind(from, table.EventInstalled)
-	if got := n.ours(20); got != whole {
-		t.Errorf("after duplicate address detection:\n%s\nwant\n%s", got, whole)
-	}
+	n.WantTable("after duplicate address detection", 20, whole)
 	// The control: nobody brings them back.
 	k.stop()
-	n.server.Down("u2")
-	n.server.Up("u2")
-	n.server.Addr("u2", ip6.a2+"/64")
+	n.Server.Down("u2")
+	n.Server.Up("u2")
+	n.Server.Addr("u2", tabletest.IPv6.A2+"/64")
 	time.Sleep(300 * time.Millisecond)
-	if got := n.ours(20); strings.Contains(got, "route default") {
+	if got := n.Table(20); strings.Contains(got, "route default") {
 		t.Errorf("the control: who brought it back?\n%s", got)
 	}
 }
@@ -55,74 +54,74 @@ func TestMaintainAddressIsBack(t *testing.T) {
 // The address changes. The new one goes by the uplink at once, and nothing
 // mentions the old one any more.
 func TestMaintainRenumber(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		bits := map[family]string{ip4: "/24", ip6: "/64"}[f]
-		next := strings.TrimSuffix(f.a2, "2") + "7"
-		k := n.maintain(table.MaintainConfig{}, maintained(n.uplink2(f))...)
-		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
-		addrs := []string{f.a2, next}
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		bits := map[tabletest.Family]string{tabletest.IPv4: "/24", tabletest.IPv6: "/64"}[f]
+		next := strings.TrimSuffix(f.A2, "2") + "7"
+		k := newKeeper(n, table.MaintainConfig{}, maintained(n.Uplink2(f))...)
+		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
+		addrs := []string{f.A2, next}
 		k.within(100*time.Millisecond, "renumbered", func() time.Duration {
 			slices.Reverse(addrs)
-			n.server.DelAddr("u2", addrs[1]+bits)
-			n.server.Addr("u2", addrs[0]+bits)
+			n.Server.DelAddr("u2", addrs[1]+bits)
+			n.Server.Addr("u2", addrs[0]+bits)
 			d := k.until("the new address has the uplink", func() bool {
-				ours := n.ours(20)
+				ours := n.Table(20)
 				return !strings.Contains(ours, addrs[1]+" ") && strings.Contains(ours, "from "+addrs[0]+" ") &&
-					strings.Contains(ours, "route default via "+f.g2+" dev u2 table 20 proto 210 src "+addrs[0])
+					strings.Contains(ours, "route default via "+f.G2+" dev u2 table 20 proto 210 src "+addrs[0])
 			})
 			k.until("nothing mentions the old one", func() bool {
-				all := n.kernel()
+				all := n.Kernel()
 				return !strings.Contains(all, addrs[1]+" ") && !strings.Contains(all, addrs[1]+"\n")
 			})
-			n.g1.Reset()
-			n.g2.Reset()
-			connect(t, n.server, f.tcp, addrs[0], net.JoinHostPort(f.client, "80"))
-			n.wantBy(addrs[0], 2)
+			n.G1.Reset()
+			n.G2.Reset()
+			tabletest.Connect(t, n.Server, f.TCP, addrs[0], net.JoinHostPort(f.Client, "80"))
+			n.WantRouter(addrs[0], 2)
 			return d
 		})
 		// The control: the new address leaves by g1.
 		k.stop()
 		slices.Reverse(addrs)
-		n.server.DelAddr("u2", addrs[1]+bits)
-		n.server.Addr("u2", addrs[0]+bits)
-		n.g1.Reset()
-		n.g2.Reset()
-		connect(t, n.server, f.tcp, addrs[0], net.JoinHostPort(f.client, "80"))
-		n.wantBy(addrs[0], 1)
+		n.Server.DelAddr("u2", addrs[1]+bits)
+		n.Server.Addr("u2", addrs[0]+bits)
+		n.G1.Reset()
+		n.G2.Reset()
+		tabletest.Connect(t, n.Server, f.TCP, addrs[0], net.JoinHostPort(f.Client, "80"))
+		n.WantRouter(addrs[0], 1)
 	})
 }
 
 // The primary address goes, and takes the secondary one along.
 func TestMaintainPrimaryGoes(t *testing.T) {
-	n := newNetwork(t)
-	n.server.Sysctl("net.ipv4.conf.u2.promote_secondaries", "0")
-	n.server.Sysctl("net.ipv4.conf.all.promote_secondaries", "0")
-	n.server.Addr("u2", "10.2.0.3/24")
-	u := n.uplink2(ip4)
+	n := tabletest.NewNetwork(t)
+	n.Server.Sysctl("net.ipv4.conf.u2.promote_secondaries", "0")
+	n.Server.Sysctl("net.ipv4.conf.all.promote_secondaries", "0")
+	n.Server.Addr("u2", "10.2.0.3/24")
+	u := n.Uplink2(tabletest.IPv4)
 	u.Unreachable = true
-	k := n.maintain(table.MaintainConfig{}, maintained(u)...)
-	before := n.ours(20)
-	swallow(t, n, ip4)
-	n.g1.Reset()
-	stop := n.send(ip4)
-	n.server.DelAddr("u2", "10.2.0.2/24")
+	k := newKeeper(n, table.MaintainConfig{}, maintained(u)...)
+	before := n.Table(20)
+	swallow(t, n, tabletest.IPv4)
+	n.G1.Reset()
+	stop := send(n, tabletest.IPv4)
+	n.Server.DelAddr("u2", "10.2.0.2/24")
 	k.awaitKind(0, table.EventPending)
-	if got := n.ours(20); strings.Contains(got, "route default") || !strings.Contains(got, "from 10.2.0.3") {
+	if got := n.Table(20); strings.Contains(got, "route default") || !strings.Contains(got, "from 10.2.0.3") {
 		t.Errorf("the secondary address did not go along, or its rule is gone:\n%s", got)
 	}
-	n.server.Addr("u2", "10.2.0.2/24", "10.2.0.3/24")
-	k.until("both addresses have the uplink", func() bool { return n.ours(20) == before })
+	n.Server.Addr("u2", "10.2.0.2/24", "10.2.0.3/24")
+	k.until("both addresses have the uplink", func() bool { return n.Table(20) == before })
 	time.Sleep(10 * time.Millisecond)
 	sent, refused := stop()
-	if g1, g2 := n.fromUDP(ip4.a2); g1 > 0 || g2 == 0 || refused == 0 {
+	if g1, g2 := fromUDP(n, tabletest.IPv4.A2); g1 > 0 || g2 == 0 || refused == 0 {
 		t.Errorf("%d sent, %d refused: %d at g1, %d at g2", sent, refused, g1, g2)
 	}
 	// The control: without Maintain the routes do not come back.
 	k.stop()
-	n.server.DelAddr("u2", "10.2.0.2/24")
-	n.server.Addr("u2", "10.2.0.2/24", "10.2.0.3/24")
+	n.Server.DelAddr("u2", "10.2.0.2/24")
+	n.Server.Addr("u2", "10.2.0.2/24", "10.2.0.3/24")
 	time.Sleep(300 * time.Millisecond)
-	if got := n.ours(20); strings.Contains(got, "route") {
+	if got := n.Table(20); strings.Contains(got, "route") {
 		t.Errorf("the control: who brought it back?\n%s", got)
 	}
 }

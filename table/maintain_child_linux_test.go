@@ -15,9 +15,12 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mdlayher/netlink"
+
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A declared is a MaintainedUplink as JSON, without functions.
@@ -26,17 +29,25 @@ type declared struct {
 	Learn  route.Family
 }
 
-// maintainJob is the child process that maintains uplinks. It logs to standard
+// A maintainJob is what a child process maintains.
+type maintainJob struct {
+	Uplinks []declared
+	Buffer  int // the ReceiveBuffer of Maintain
+}
+
+var maintainChild = tabletest.NewChild("maintain", doMaintainJob)
+
+// doMaintainJob is the child process that maintains uplinks. It logs to standard
 // error, at the end its counters as well, says "ready" on standard output, and ends
 // with its parent.
-func maintainJob(c func() (route.Conn, error), j job) error {
+func doMaintainJob(ns *netlink.Config, j maintainJob) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
 	var uplinks []table.MaintainedUplink
-	for _, d := range j.Maintain {
+	for _, d := range j.Uplinks {
 		for i := range d.Uplink.Also {
 			d.Uplink.Also[i].Table = 0 // as text a rule has one
 		}
@@ -44,7 +55,8 @@ func maintainJob(c func() (route.Conn, error), j job) error {
 	}
 	var counters table.Counters
 	defer func() { fmt.Fprintln(os.Stderr, "counters", &counters) }()
-	return table.Maintain(ctx, c, &table.MaintainConfig{
+	dial := func() (route.Conn, error) { return route.Dial(ns) }
+	return table.Maintain(ctx, dial, &table.MaintainConfig{
 		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), ReceiveBuffer: j.Buffer, Counters: &counters,
 		Event: func(e table.Event) {
 			if e.Kind == table.EventReady {
@@ -64,8 +76,8 @@ type process struct {
 
 // start starts a child that maintains uplinks, and waits until it is ready. It may
 // have a receive buffer of another size than Maintain's own.
-func (n *network) start(uplinks []table.MaintainedUplink, buffer int) *process {
-	n.t.Helper()
+func start(n *tabletest.Network, uplinks []table.MaintainedUplink, buffer int) *process {
+	n.T.Helper()
 	var all []declared
 	for _, u := range uplinks {
 		for i := range u.Also {
@@ -73,23 +85,23 @@ func (n *network) start(uplinks []table.MaintainedUplink, buffer int) *process {
 		}
 		all = append(all, declared{u.SourceRoutedUplink, u.Learn})
 	}
-	p := &process{t: n.t, cmd: n.child(job{Maintain: all, Buffer: buffer}), log: new(tail)}
+	p := &process{t: n.T, cmd: n.Child(maintainChild, maintainJob{all, buffer}), log: new(tail)}
 	p.cmd.Stderr = p.log
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	p.stdin = stdin
 	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
 		p.kill()
-		n.t.Fatalf("the child is not ready: %v\n%s", err, p.log.last(20))
+		n.T.Fatalf("the child is not ready: %v\n%s", err, p.log.last(20))
 	}
 	return p
 }

@@ -11,17 +11,18 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Someone deletes a rule, a route, the table, everything: it is back.
 func TestMaintainDeleted(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		u := n.uplink2(f)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		u := n.Uplink2(f)
 		u.MainFirst, u.Unreachable = true, true
 		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
-		k := n.maintain(table.MaintainConfig{Rate: 100}, maintained(u)...)
-		whole := n.ours(20)
-		foreign := n.dial(n.server)
+		k := newKeeper(n, table.MaintainConfig{Rate: 100}, maintained(u)...)
+		whole := n.Table(20)
+		foreign := n.Dial(n.Server)
 		rules := func() (all []rule.Rule) {
 			for r, err := range rule.All(t.Context(), foreign, rule.Filter{Protocol: table.Protocol}) {
 				if err != nil {
@@ -67,34 +68,34 @@ func TestMaintainDeleted(t *testing.T) {
 			},
 		} {
 			k.within(300*time.Millisecond, name+" is back", func() time.Duration {
-				k.until("quiet", func() bool { return n.ours(20) == whole })
+				k.untilTable("quiet", whole)
 				harm()
-				if n.counts(20) == strings.Count(whole, "\n") && len(rules()) == len(want) {
+				if count(n, 20) == strings.Count(whole, "\n") && len(rules()) == len(want) {
 					return 0 // so fast was it
 				}
-				return k.until(name+" is back", func() bool { return n.ours(20) == whole && slices.Equal(rules(), want) })
+				return k.until(name+" is back", func() bool { return n.Table(20) == whole && slices.Equal(rules(), want) })
 			})
 		}
 		// The control: without Maintain nothing comes back.
 		k.stop()
 		flushRoutes()
 		time.Sleep(400 * time.Millisecond)
-		if got := n.ours(20); strings.Contains(got, "route") {
+		if got := n.Table(20); strings.Contains(got, "route") {
 			t.Errorf("the control: who brought it back?\n%s", got)
 		}
 	})
 }
 
-// counts is how many rules and routes a table has.
-func (n *network) counts(id rttables.ID) int { return strings.Count(n.ours(id), "\n") }
+// count is how many rules and routes a table has.
+func count(n *tabletest.Network, id rttables.ID) int { return strings.Count(n.Table(id), "\n") }
 
 // Someone deletes a hundred times a second: repairs are bounded, and reported.
 func TestMaintainFight(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	k := n.maintain(table.MaintainConfig{Rate: 2}, maintained(n.uplink2(ip4))...)
-	foreign := n.dial(n.server)
-	whole := n.ours(20)
+	n := tabletest.NewNetwork(t)
+	k := newKeeper(n, table.MaintainConfig{Rate: 2}, maintained(n.Uplink2(tabletest.IPv4))...)
+	foreign := n.Dial(n.Server)
+	whole := n.Table(20)
 	begin := time.Now()
 	deleted := 0
 	for time.Since(begin) < 5*time.Second {
@@ -123,7 +124,7 @@ func TestMaintainFight(t *testing.T) {
 		t.Errorf("%d reports of a fight\n%s", fights, k.text())
 	}
 	// The fight ends.
-	k.until("the uplink is whole", func() bool { return n.ours(20) == whole })
+	k.untilTable("the uplink is whole", whole)
 	k.awaitKind(0, table.EventCalm)
 }
 
@@ -131,26 +132,30 @@ func TestMaintainFight(t *testing.T) {
 // drops events: those that matter are among them.
 func TestMaintainLostEvents(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	p := n.start(maintained(n.uplink2(ip4)), 4096)
+	n := tabletest.NewNetwork(t)
+	p := start(n, maintained(n.Uplink2(tabletest.IPv4)), 4096)
 	defer p.kill()
-	whole := n.ours(20)
+	whole := n.Table(20)
 	p.frozen(func() {
 		var noise rule.Batch
 		for i := range 100 {
 			a := netip.AddrFrom4([4]byte{100, 64, 0, byte(i)})
 			noise.Add(rule.Rule{From: netip.PrefixFrom(a, 32), Table: 77, Priority: rule.Priority(20000)})
 		}
-		if err := noise.Do(t.Context(), n.c); err != nil {
+		if err := noise.Do(t.Context(), n.Conn); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := route.Flush(t.Context(), n.c, route.Filter{Table: 20}); err != nil {
+		if _, err := route.Flush(t.Context(), n.Conn, route.Filter{Table: 20}); err != nil {
 			t.Fatal(err)
 		}
 	})
-	for end := time.Now().Add(patience); n.ours(20) != whole; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(tabletest.Patience); ; time.Sleep(time.Millisecond) {
+		diff := tabletest.Diff(whole, n.Table(20))
+		if diff == "" {
+			break
+		}
 		if time.Now().After(end) {
-			t.Fatalf("the uplink is not whole:\n%s\n%s", n.ours(20), p.log.last(20))
+			t.Fatalf("the uplink is not whole (-want +got):\n%s\n%s", diff, p.log.last(20))
 		}
 	}
 	log := p.stop()

@@ -14,11 +14,12 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A keeper is Maintain at work in a test.
 type keeper struct {
-	n        *network
+	n        *tabletest.Network
 	counters table.Counters
 	cancel   context.CancelFunc
 	done     chan error
@@ -27,25 +28,21 @@ type keeper struct {
 	events []table.Event
 }
 
-// patience is how long a test waits for what should take milliseconds. The times
-// that are promised are measured, and are those of the best of several tries.
-const patience = 20 * time.Second
-
-// maintain keeps uplinks until the test ends, or stop is called.
-func (n *network) maintain(config table.MaintainConfig, uplinks ...table.MaintainedUplink) *keeper {
-	n.t.Helper()
-	dial := func() (route.Conn, error) { return route.Dial(n.server.Config()) }
-	k := n.maintainBy(dial, config, uplinks...)
+// newKeeper keeps uplinks until the test ends, or stop is called.
+func newKeeper(n *tabletest.Network, config table.MaintainConfig, uplinks ...table.MaintainedUplink) *keeper {
+	n.T.Helper()
+	dial := func() (route.Conn, error) { return route.Dial(n.Server.Config()) }
+	k := startKeeper(n, dial, config, uplinks...)
 	k.await(0, "ready", func(e table.Event) bool { return e.Kind == table.EventReady })
 	return k
 }
 
-// maintainBy is maintain with sockets that dial opens, and does not wait until the
+// startKeeper is maintain with sockets that dial opens, and does not wait until the
 // uplinks were looked at.
-func (n *network) maintainBy(
+func startKeeper(n *tabletest.Network,
 	dial func() (route.Conn, error), config table.MaintainConfig, uplinks ...table.MaintainedUplink,
 ) *keeper {
-	n.t.Helper()
+	n.T.Helper()
 	k := &keeper{n: n, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	k.cancel = cancel
@@ -56,13 +53,13 @@ func (n *network) maintainBy(
 		k.events = append(k.events, e)
 	}
 	go func() { k.done <- table.Maintain(ctx, dial, &config, uplinks...) }()
-	n.t.Cleanup(func() { k.stop() })
+	n.T.Cleanup(func() { k.stop() })
 	return k
 }
 
 // stop ends Maintain.
 func (k *keeper) stop() {
-	k.n.t.Helper()
+	k.n.T.Helper()
 	if k.cancel == nil {
 		return
 	}
@@ -71,10 +68,10 @@ func (k *keeper) stop() {
 	select {
 	case err := <-k.done:
 		if err != nil {
-			k.n.t.Errorf("Maintain: %v", err)
+			k.n.T.Errorf("Maintain: %v", err)
 		}
-	case <-time.After(patience):
-		k.n.t.Error("Maintain does not return")
+	case <-time.After(tabletest.Patience):
+		k.n.T.Error("Maintain does not return")
 	}
 }
 
@@ -88,8 +85,8 @@ func (k *keeper) log() []table.Event {
 // await waits for an event, the from-th or a later one, and returns how many there
 // are up to it.
 func (k *keeper) await(from int, what string, match func(table.Event) bool) int {
-	k.n.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	k.n.T.Helper()
+	for end := time.Now().Add(tabletest.Patience); ; time.Sleep(time.Millisecond) {
 		events := k.log()
 		for i := from; i < len(events); i++ {
 			if match(events[i]) {
@@ -97,13 +94,13 @@ func (k *keeper) await(from int, what string, match func(table.Event) bool) int 
 			}
 		}
 		if time.Now().After(end) {
-			k.n.t.Fatalf("there is no event %s:\n%s", what, k.text())
+			k.n.T.Fatalf("there is no event %s:\n%s", what, k.text())
 		}
 	}
 }
 
 func (k *keeper) awaitKind(from int, kind table.EventKind) int {
-	k.n.t.Helper()
+	k.n.T.Helper()
 	return k.await(from, kind.String(), func(e table.Event) bool { return e.Kind == kind })
 }
 
@@ -118,23 +115,45 @@ func (k *keeper) text() string {
 
 // until waits until ok, and says how long it took.
 func (k *keeper) until(what string, ok func() bool) time.Duration {
-	k.n.t.Helper()
+	k.n.T.Helper()
 	begin := time.Now()
 	for !ok() {
-		if time.Since(begin) > patience {
-			k.n.t.Fatalf("%s: not within %v\n%s\n%s", what, patience, k.text(), k.n.kernel())
+		if time.Since(begin) > tabletest.Patience {
+			k.n.T.Fatalf("%s: not within %v\n%s\n%s", what, tabletest.Patience, k.text(), k.n.Kernel())
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return time.Since(begin)
 }
 
+// untilText waits until get returns want, and says how long it took.
+func (k *keeper) untilText(what, want string, get func() string) time.Duration {
+	k.n.T.Helper()
+	begin := time.Now()
+	for {
+		got := get()
+		if got == want {
+			return time.Since(begin)
+		}
+		if time.Since(begin) > tabletest.Patience {
+			k.n.T.Fatalf("%s: not within %v (-want +got):\n%s\n%s", what, tabletest.Patience, tabletest.Diff(want, got), k.text())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// untilTable waits until the rules and routes of table 20 are want.
+func (k *keeper) untilTable(what, want string) time.Duration {
+	k.n.T.Helper()
+	return k.untilText(what, want, func() string { return k.n.Table(20) })
+}
+
 // settles waits until Maintain has done all that Install would do: what a test waits
 // for is there before the transaction that brings it has ended.
 func (k *keeper) settles(u ...table.SourceRoutedUplink) {
-	k.n.t.Helper()
+	k.n.T.Helper()
 	k.until("nothing is to be done", func() bool {
-		p, err := table.PlanInstall(k.n.t.Context(), k.n.c, u...)
+		p, err := table.PlanInstall(k.n.T.Context(), k.n.Conn, u...)
 		return err == nil && p.Empty()
 	})
 }
@@ -142,17 +161,17 @@ func (k *keeper) settles(u ...table.SourceRoutedUplink) {
 // within tries something several times: the best of them has to be in time. One
 // in time shows what Maintain can do; the others show what else the machine does.
 func (k *keeper) within(limit time.Duration, what string, try func() time.Duration) {
-	k.n.t.Helper()
+	k.n.T.Helper()
 	var all []time.Duration
 	for range 10 {
 		d := try()
 		all = append(all, d.Round(time.Millisecond))
 		if len(all) >= 3 && slices.Min(all) <= limit {
-			k.n.t.Logf("%s: %v", what, all)
+			k.n.T.Logf("%s: %v", what, all)
 			return
 		}
 	}
-	k.n.t.Errorf("%s: %v, want one within %v\n%s", what, all, limit, k.text())
+	k.n.T.Errorf("%s: %v, want one within %v\n%s", what, all, limit, k.text())
 }
 
 // of is an uplink as Maintain takes it.
@@ -165,24 +184,24 @@ func maintained(uplinks ...table.SourceRoutedUplink) []table.MaintainedUplink {
 }
 
 // swallow takes what is sent to the client's port 9.
-func swallow(t *testing.T, n *network, f family) {
+func swallow(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 	t.Helper()
-	if _, err := n.net.ListenPacket("udp", net.JoinHostPort(f.client, "9")); err != nil {
+	if _, err := n.Net.ListenPacket("udp", net.JoinHostPort(f.Client, "9")); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // send sends datagrams from the second uplink's address to the client, one each
 // millisecond, until it is stopped. It says how many were sent and refused.
-func (n *network) send(f family) (stop func() (sent, refused int)) {
-	n.t.Helper()
-	pc, err := n.server.ListenPacket("udp", net.JoinHostPort(f.a2, "0"))
+func send(n *tabletest.Network, f tabletest.Family) (stop func() (sent, refused int)) {
+	n.T.Helper()
+	pc, err := n.Server.ListenPacket("udp", net.JoinHostPort(f.A2, "0"))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	end, done := make(chan struct{}), make(chan struct{})
 	sent, refused := 0, 0
-	dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(f.client), 9))
+	dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(f.Client), 9))
 	go func() {
 		defer close(done)
 		for tick := time.NewTicker(time.Millisecond); ; {
@@ -208,8 +227,8 @@ func (n *network) send(f family) (stop func() (sent, refused int)) {
 }
 
 // fromUDP counts the datagrams from a source at each router.
-func (n *network) fromUDP(src string) (byG1, byG2 int) {
+func fromUDP(n *tabletest.Network, src string) (byG1, byG2 int) {
 	a := netip.MustParseAddr(src)
 	match := func(p lab.Packet) bool { return !p.Out && p.Src.Addr() == a && p.Proto == 17 }
-	return n.g1.Count(match), n.g2.Count(match)
+	return n.G1.Count(match), n.G2.Count(match)
 }

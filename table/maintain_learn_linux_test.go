@@ -8,43 +8,44 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A gateway is learned from table main, and followed.
 func TestMaintainLearn(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		u := table.MaintainedUplink{SourceRoutedUplink: n.uplink2(f), Learn: route.FamilyOf(netip.MustParseAddr(f.a2))}
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		u := table.MaintainedUplink{SourceRoutedUplink: n.Uplink2(f), Learn: route.FamilyOf(netip.MustParseAddr(f.A2))}
 		u.Gateway = netip.Addr{}
-		k := n.maintain(table.MaintainConfig{}, u)
+		k := newKeeper(n, table.MaintainConfig{}, u)
 		k.await(0, "pending", func(e table.Event) bool { return strings.Contains(e.Reason, "to learn the gateway from") })
-		lease := route.Route{Gateway: netip.MustParseAddr(f.g2), Priority: 2000, Protocol: route.ProtoDHCP}
-		if err := route.Add(t.Context(), n.c, lease); err != nil {
+		lease := route.Route{Gateway: netip.MustParseAddr(f.G2), Priority: 2000, Protocol: route.ProtoDHCP}
+		if err := route.Add(t.Context(), n.Conn, lease); err != nil {
 			t.Fatal(err)
 		}
 		has := func(gateway string) func() bool {
-			return func() bool { return strings.Contains(n.ours(20), "route default via "+gateway+" dev u2") }
+			return func() bool { return strings.Contains(n.Table(20), "route default via "+gateway+" dev u2") }
 		}
-		k.until("the gateway is learned", has(f.g2))
+		k.until("the gateway is learned", has(f.G2))
 		other := lease
-		other.Gateway = netip.MustParseAddr(f.g2 + "0")
-		if err := route.Replace(t.Context(), n.c, other); err != nil {
+		other.Gateway = netip.MustParseAddr(f.G2 + "0")
+		if err := route.Replace(t.Context(), n.Conn, other); err != nil {
 			t.Fatal(err)
 		}
-		k.until("the gateway is followed", has(f.g2+"0"))
-		if err := route.Delete(t.Context(), n.c, other); err != nil {
+		k.until("the gateway is followed", has(f.G2+"0"))
+		if err := route.Delete(t.Context(), n.Conn, other); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)
-		if !has(f.g2 + "0")() {
-			t.Errorf("the gateway went with the lease:\n%s", n.ours(20))
+		if !has(f.G2 + "0")() {
+			t.Errorf("the gateway went with the lease:\n%s", n.Table(20))
 		}
 		// A new process finds it where it is installed.
 		k.stop()
-		if got, err := u.Resolve(t.Context(), n.c); err != nil || got.Gateway != other.Gateway {
+		if got, err := u.Resolve(t.Context(), n.Conn); err != nil || got.Gateway != other.Gateway {
 			t.Errorf("the gateway that is installed: %v, %v", got.Gateway, err)
 		}
-		n.remove(n.uplink2(f))
-		if _, err := u.Resolve(t.Context(), n.c); err == nil {
+		n.Remove(n.Uplink2(f))
+		if _, err := u.Resolve(t.Context(), n.Conn); err == nil {
 			t.Error("a gateway was learned from nothing")
 		}
 	})
@@ -53,41 +54,41 @@ func TestMaintainLearn(t *testing.T) {
 // A learned gateway is that of the default route with the lowest metric, follows it
 // as routes come and go, and stays if none is left.
 func TestMaintainLearnMetrics(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		add := func(gateway string, metric uint32) route.Route {
 			t.Helper()
 			r := route.Route{Gateway: netip.MustParseAddr(gateway), Priority: metric, Protocol: route.ProtoDHCP}
-			if err := route.Add(t.Context(), n.c, r); err != nil {
+			if err := route.Add(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
 			return r
 		}
 		remove := func(r route.Route) {
 			t.Helper()
-			if err := route.Delete(t.Context(), n.c, r); err != nil {
+			if err := route.Delete(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
 		}
-		first := add(f.g2+"0", 3000)
-		u := table.MaintainedUplink{SourceRoutedUplink: n.uplink2(f), Learn: route.FamilyOf(first.Gateway)}
+		first := add(f.G2+"0", 3000)
+		u := table.MaintainedUplink{SourceRoutedUplink: n.Uplink2(f), Learn: route.FamilyOf(first.Gateway)}
 		u.Gateway = netip.Addr{}
-		k := n.maintain(table.MaintainConfig{}, u)
+		k := newKeeper(n, table.MaintainConfig{}, u)
 		has := func(gateway string) func() bool {
-			return func() bool { return strings.Contains(n.ours(20), "route default via "+gateway+" dev u2") }
+			return func() bool { return strings.Contains(n.Table(20), "route default via "+gateway+" dev u2") }
 		}
-		k.until("the only one", has(f.g2+"0"))
-		better := add(f.g2+"1", 2000)
-		k.until("the one with the lower metric", has(f.g2+"1"))
-		best := add(f.g2, 1500)
+		k.until("the only one", has(f.G2+"0"))
+		better := add(f.G2+"1", 2000)
+		k.until("the one with the lower metric", has(f.G2+"1"))
+		best := add(f.G2, 1500)
 		remove(better)
-		k.until("the one with the lowest metric", has(f.g2))
+		k.until("the one with the lowest metric", has(f.G2))
 		k.until("it is reported", func() bool { return strings.Count(k.text(), "repaired: routes changed") == 2 })
 		// The same gateway with another metric is no change.
 		repairs := k.counters.Repairs.Load()
-		add(f.g2, 1400)
+		add(f.G2, 1400)
 		remove(best)
 		time.Sleep(100 * time.Millisecond)
-		if !has(f.g2)() || k.counters.Repairs.Load() != repairs {
+		if !has(f.G2)() || k.counters.Repairs.Load() != repairs {
 			t.Errorf("another metric is repaired:\n%s", k.text())
 		}
 	})

@@ -7,34 +7,35 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // The link goes down and comes up: while it is down nothing leaves by the other
 // uplink, and then the table is whole again.
 func TestMaintainLink(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", "1")
-		u := n.uplink2(f)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", "1")
+		u := n.Uplink2(f)
 		u.Unreachable = true
-		k := n.maintain(table.MaintainConfig{}, maintained(u)...)
-		whole := n.ours(20)
+		k := newKeeper(n, table.MaintainConfig{}, maintained(u)...)
+		whole := n.Table(20)
 		if !strings.Contains(whole, "route default") {
 			t.Fatalf("not installed:\n%s", whole)
 		}
 		swallow(t, n, f)
 		k.within(100*time.Millisecond, "link up", func() time.Duration {
-			n.g1.Reset()
-			n.g2.Reset()
-			stop := n.send(f)
+			n.G1.Reset()
+			n.G2.Reset()
+			stop := send(n, f)
 			time.Sleep(20 * time.Millisecond)
-			n.server.Down("u2")
+			n.Server.Down("u2")
 			time.Sleep(300 * time.Millisecond)
-			n.server.Up("u2")
-			d := k.until("the table is whole", func() bool { return n.ours(20) == whole })
+			n.Server.Up("u2")
+			d := k.untilTable("the table is whole", whole)
 			time.Sleep(20 * time.Millisecond)
 			sent, refused := stop()
-			g1, g2 := n.fromUDP(f.a2)
+			g1, g2 := fromUDP(n, f.A2)
 			if g1 > 0 || g2 == 0 || refused == 0 {
 				t.Errorf("%d sent, %d refused: %d at g1, %d at g2", sent, refused, g1, g2)
 			}
@@ -49,19 +50,19 @@ func TestMaintainLink(t *testing.T) {
 		// Without Maintain, and without a last rung, packets leave by g1.
 		k.stop()
 		u.Unreachable = false
-		n.install(u)
-		n.g1.Reset()
-		stop := n.send(f)
-		n.server.Down("u2")
+		n.Install(u)
+		n.G1.Reset()
+		stop := send(n, f)
+		n.Server.Down("u2")
 		time.Sleep(50 * time.Millisecond)
-		n.server.Up("u2")
+		n.Server.Up("u2")
 		time.Sleep(200 * time.Millisecond)
 		stop()
-		if g1, _ := n.fromUDP(f.a2); g1 == 0 {
+		if g1, _ := fromUDP(n, f.A2); g1 == 0 {
 			t.Error("the control does not leak: the test proves nothing")
 		}
-		if f == ip4 && strings.Contains(n.ours(20), "route") {
-			t.Errorf("the control still has routes:\n%s", n.ours(20))
+		if f == tabletest.IPv4 && strings.Contains(n.Table(20), "route") {
+			t.Errorf("the control still has routes:\n%s", n.Table(20))
 		}
 	})
 }
@@ -69,28 +70,28 @@ func TestMaintainLink(t *testing.T) {
 // A link that is down at the start: the uplink is pending, and complete once the
 // link comes up.
 func TestMaintainPending(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.server.Down("u2")
-		u := n.uplink2(f)
-		if err := u.Install(t.Context(), n.c); err == nil {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Server.Down("u2")
+		u := n.Uplink2(f)
+		if err := u.Install(t.Context(), n.Conn); err == nil {
 			t.Error("the control: Install succeeds")
 		}
-		k := n.maintain(table.MaintainConfig{}, maintained(u)...)
+		k := newKeeper(n, table.MaintainConfig{}, maintained(u)...)
 		k.await(0, "pending", func(e table.Event) bool { return e.Kind == table.EventPending && e.Uplink == "lan2" })
-		n.server.Up("u2")
-		if f == ip6 {
-			n.server.Addr("u2", f.a2+"/64")
+		n.Server.Up("u2")
+		if f == tabletest.IPv6 {
+			n.Server.Addr("u2", f.A2+"/64")
 		}
 		k.awaitKind(0, table.EventInstalled)
-		n.wantPlan("after it came up", "\n", u)
+		n.WantPlan("after it came up", "\n", u)
 		// One whose interface does not exist yet.
-		missing := n.uplink1(f)
+		missing := n.Uplink1(f)
 		missing.Name, missing.Table, missing.Interface, missing.Gateway = "late", 30, "u9", netip.MustParseAddr("10.9.0.1")
 		k.stop()
-		k = n.maintain(table.MaintainConfig{}, maintained(u, missing)...)
+		k = newKeeper(n, table.MaintainConfig{}, maintained(u, missing)...)
 		from := k.await(0, "pending", func(e table.Event) bool { return strings.Contains(e.String(), "no interface u9") })
-		n.server.Link("u9", n.net, "g9")
-		n.server.Addr("u9", "10.9.0.2/24")
+		n.Server.Link("u9", n.Net, "g9")
+		n.Server.Addr("u9", "10.9.0.2/24")
 		k.await(from, "installed", func(e table.Event) bool { return e.Kind == table.EventInstalled && e.Uplink == "late" })
 	})
 }

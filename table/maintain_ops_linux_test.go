@@ -10,6 +10,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // An operation is something that happens to a world.
@@ -67,7 +68,7 @@ func (w *world) pick(f route.Family) (operation, bool) {
 // all are all sources of both uplinks.
 func (w *world) all() []string {
 	maybe := slices.Concat(w.maybe[route.IPv4], w.maybe[route.IPv6])
-	return without(slices.Concat([]string{ip4.a1, ip6.a1}, w.held[route.IPv4], w.held[route.IPv6]), maybe)
+	return without(slices.Concat([]string{tabletest.IPv4.A1, tabletest.IPv6.A1}, w.held[route.IPv4], w.held[route.IPv6]), maybe)
 }
 
 // flap takes the link down, or up with what a DHCP client and router
@@ -77,7 +78,7 @@ func (w *world) flap() (operation, bool) {
 		return operation{}, false
 	}
 	if w.up {
-		return operation{name: "link down", do: func() { w.server.Down("u2") }}, true
+		return operation{name: "link down", do: func() { w.Server.Down("u2") }}, true
 	}
 	leases := w.leases()
 	var exposes []string
@@ -107,11 +108,11 @@ func (w *world) leases() map[route.Family]string {
 }
 
 func (w *world) bringUp(leases map[route.Family]string) {
-	w.server.Up("u2")
+	w.Server.Up("u2")
 	w.look()
 	for f, a := range leases {
 		if len(w.addrs[f]) == 0 {
-			w.server.Addr("u2", a+bitsOf[f])
+			w.Server.Addr("u2", a+bitsOf[f])
 		}
 	}
 	w.setLease(w.lease)
@@ -124,7 +125,7 @@ func (w *world) addAddress(f route.Family) (operation, bool) {
 		return operation{}, false
 	}
 	return operation{name: "new address " + a, do: func() {
-		w.server.Addr("u2", a+bitsOf[f])
+		w.Server.Addr("u2", a+bitsOf[f])
 		if f == route.IPv4 && w.mainGateway() == "" {
 			w.setLease(w.lease)
 		}
@@ -169,7 +170,7 @@ func (w *world) removeAddress(f route.Family) (operation, bool) {
 	if f == route.IPv4 {
 		exposes = append(exposes, out...)
 	}
-	return operation{name: "address " + a + " goes", do: func() { w.server.DelAddr("u2", a+bitsOf[f]) }, exposes: exposes}, true
+	return operation{name: "address " + a + " goes", do: func() { w.Server.DelAddr("u2", a+bitsOf[f]) }, exposes: exposes}, true
 }
 
 // renumber replaces all addresses by another: the new one first, or afterwards.
@@ -178,7 +179,7 @@ func (w *world) renumber(f route.Family) (operation, bool) {
 	if !w.up || len(w.addrs[f]) == 0 || slices.Contains(w.addrs[f], a) {
 		return operation{}, false
 	}
-	add := func() { w.server.Addr("u2", a+bitsOf[f]) }
+	add := func() { w.Server.Addr("u2", a+bitsOf[f]) }
 	first := w.r.IntN(2) == 0
 	if f == route.IPv4 {
 		first = false // it would be a secondary address, and go with the primary
@@ -204,7 +205,7 @@ func (w *world) dropAll(f route.Family) {
 	for _, a := range append(out, in...) {
 		w.look()
 		if slices.Contains(w.addrs[f], a) {
-			w.server.DelAddr("u2", a+bitsOf[f])
+			w.Server.DelAddr("u2", a+bitsOf[f])
 		}
 	}
 }
@@ -228,30 +229,30 @@ func (w *world) loseAddresses(f route.Family) (operation, bool) {
 // recreate deletes the interface, or makes it again: with another index.
 func (w *world) recreate() (operation, bool) {
 	if w.there {
-		return operation{name: "interface deleted", do: func() { w.server.DeleteLink("u2") }}, true
+		return operation{name: "interface deleted", do: func() { w.Server.DeleteLink("u2") }}, true
 	}
 	return operation{name: "interface made again", do: w.make, exposes: w.all()}, true
 }
 
 func (w *world) make() {
-	tapped := w.g2 != nil
+	tapped := w.G2 != nil
 	if tapped {
-		w.g2.Close()
+		w.G2.Close()
 	}
-	w.server.Link("u2", w.net, "g2")
+	w.Server.Link("u2", w.Net, "g2")
 	if tapped {
-		w.g2 = w.net.Tap("g2")
+		w.G2 = w.Net.Tap("g2")
 	}
-	w.net.Addr("g2", "10.2.0.1/24", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:2::1/64", "2001:db8:22::1/64")
+	w.Net.Addr("g2", "10.2.0.1/24", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:2::1/64", "2001:db8:22::1/64")
 	w.setUp()
 	w.bringUp(w.leases())
 }
 
 // untap stops to count packets.
 func (w *world) untap() {
-	w.g1.Close()
-	w.g2.Close()
-	w.g1, w.g2 = nil, nil
+	w.G1.Close()
+	w.G2.Close()
+	w.G1, w.G2 = nil, nil
 }
 
 func (w *world) changeLease() (operation, bool) {
@@ -272,7 +273,7 @@ func (w *world) noise() {
 			rule.Add(ctx, w.foreign, r), route.Add(ctx, w.foreign, far),
 			rule.Delete(ctx, w.foreign, r), route.Delete(ctx, w.foreign, far))
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
 }
@@ -282,14 +283,14 @@ func (w *world) deleteRules(count int) {
 	var all []rule.Rule
 	for r, err := range rule.All(context.Background(), w.foreign, rule.Filter{Protocol: table.Protocol}) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		all = append(all, r)
 	}
 	w.r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for _, r := range all[:min(count, len(all))] {
 		if err := rule.Delete(context.Background(), w.foreign, r); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
 }
@@ -300,7 +301,7 @@ func (w *world) deleteRoutes(id int, count int) {
 	filter := route.Filter{Protocol: table.Protocol}
 	for r, err := range route.All(context.Background(), w.foreign, filter) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if id == 0 || int(r.Table) == id {
 			all = append(all, r)
@@ -309,7 +310,7 @@ func (w *world) deleteRoutes(id int, count int) {
 	w.r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for _, r := range all[:min(count, len(all))] {
 		if err := route.Delete(context.Background(), w.foreign, r); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
 }

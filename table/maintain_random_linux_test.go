@@ -17,34 +17,35 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Whatever happens to interfaces, addresses, rules and routes, and to the
 // maintainer itself, there soon is what there should be; and no packet of a source
 // whose rules nobody has deleted leaves by the other uplink.
 func TestMaintainRandom(t *testing.T) {
-	for i := range times(20, 2) {
+	for i := range tabletest.Times(20, 2) {
 		seed := uint64(i + 1)
-		if !*allOfIt {
+		if !tabletest.Full() {
 			seed = rand.Uint64N(1e9)
 		}
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testRandom(t, seed, times(1000, 30)) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testRandom(t, seed, tabletest.Times(1000, 30)) })
 	}
 }
 
 func testRandom(t *testing.T, seed uint64, count int) {
 	w := newWorld(t, seed)
 	w.expect()
-	p := w.start(w.uplinks(), 0)
+	p := start(w.Network, w.uplinks(), 0)
 	defer func() { p.kill() }()
 	w.converge("the start", p)
 	f := w.sprinkle()
 	defer f.stop()
 	// The uplink carries packets at all.
 	f.protect(w.all())
-	for end := time.Now().Add(patience); f.byG2 == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(tabletest.Patience); f.byG2 == 0; time.Sleep(time.Millisecond) {
 		if wrong := f.wrong(); len(wrong) > 0 || time.Now().After(end) {
-			t.Fatalf("seed %d: no packet leaves by the uplink, and by the other:\n%s\n%s", seed, strings.Join(wrong, "\n"), w.kernel())
+			t.Fatalf("seed %d: no packet leaves by the uplink, and by the other:\n%s\n%s", seed, strings.Join(wrong, "\n"), w.Kernel())
 		}
 	}
 	var took []time.Duration
@@ -76,14 +77,14 @@ func testRandom(t *testing.T, seed uint64, count int) {
 		begin := time.Now()
 		if dies {
 			// What happens before it has looked, it does not know of.
-			p = w.start(w.uplinks(), 0)
+			p = start(w.Network, w.uplinks(), 0)
 		}
 		w.expect()
 		w.converge(fmt.Sprintf("seed %d, operation %d: %s", seed, i, op.name), p)
 		took = append(took, time.Since(begin))
 		if wrong := f.wrong(); len(wrong) > 0 {
 			t.Fatalf("seed %d, operation %d: %s: by the wrong uplink:\n%s\n%s\n%s", seed, i, op.name,
-				strings.Join(wrong, "\n"), w.kernel(), p.log.last(20))
+				strings.Join(wrong, "\n"), w.Kernel(), p.log.last(20))
 		}
 	}
 	slices.Sort(took)
@@ -108,7 +109,7 @@ func testRandom(t *testing.T, seed uint64, count int) {
 	w.look()
 	w.deleteRules(1 << 20)
 	f.protect(slices.Concat(w.addrs[route.IPv4], w.addrs[route.IPv6]))
-	for end := time.Now().Add(patience); len(f.wrong()) == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(tabletest.Patience); len(f.wrong()) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the control does not leak: the test proves nothing")
 		}
@@ -121,7 +122,7 @@ func (w *world) forget() {
 	w.gateway = w.mainGateway()
 	for r, err := range route.All(context.Background(), w.foreign, route.Filter{Family: route.IPv4, Table: 20}) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if r.Gateway.IsValid() && w.gateway == "" {
 			w.gateway = r.Gateway.String()
@@ -137,7 +138,7 @@ func (w *world) forget() {
 
 // converge waits until there is what there should be.
 func (w *world) converge(what string, p *process) {
-	w.t.Helper()
+	w.T.Helper()
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
 		got := w.got()
 		w.settle(got)
@@ -145,9 +146,8 @@ func (w *world) converge(what string, p *process) {
 		if got == want {
 			return
 		}
-		if time.Since(begin) > patience {
-			w.t.Fatalf("%s: after %v there is\n%s\nand there should be\n%s\n%s\n%s", what, patience, got, want, w.kernel(),
-				p.log.last(20))
+		if time.Since(begin) > tabletest.Patience {
+			w.T.Fatalf("%s: after %v (-want +got):\n%s\n%s", what, tabletest.Patience, tabletest.Diff(want, got), p.log.last(20))
 		}
 	}
 }
@@ -173,7 +173,7 @@ type sprinkler struct {
 // sprinkle opens a socket for each source that there may be: also for those that
 // there are not at the moment.
 func (w *world) sprinkle() *sprinkler {
-	w.t.Helper()
+	w.T.Helper()
 	f := &sprinkler{w: w, sockets: make(map[string]net.PacketConn), end: make(chan struct{}), done: make(chan struct{})}
 	lc := net.ListenConfig{Control: func(network, _ string, c syscall.RawConn) error {
 		var err error
@@ -188,18 +188,18 @@ func (w *world) sprinkle() *sprinkler {
 		}
 		return err
 	}}
-	for _, a := range slices.Concat(poolOf[route.IPv4], poolOf[route.IPv6], []string{ip4.a1, ip6.a1}) {
-		if err := w.server.Do(func() (err error) {
+	for _, a := range slices.Concat(poolOf[route.IPv4], poolOf[route.IPv6], []string{tabletest.IPv4.A1, tabletest.IPv6.A1}) {
+		if err := w.Server.Do(func() (err error) {
 			network := map[bool]string{true: "udp4", false: "udp6"}[netip.MustParseAddr(a).Is4()]
 			f.sockets[a], err = lc.ListenPacket(context.Background(), network, net.JoinHostPort(a, "0"))
 			return err
 		}); err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 	}
-	for _, c := range []string{ip4.client, ip6.client} {
-		if _, err := w.net.ListenPacket("udp", net.JoinHostPort(c, "9")); err != nil {
-			w.t.Fatal(err)
+	for _, c := range []string{tabletest.IPv4.Client, tabletest.IPv6.Client} {
+		if _, err := w.Net.ListenPacket("udp", net.JoinHostPort(c, "9")); err != nil {
+			w.T.Fatal(err)
 		}
 	}
 	go f.run()
@@ -209,8 +209,8 @@ func (w *world) sprinkle() *sprinkler {
 func (f *sprinkler) run() {
 	defer close(f.done)
 	to := map[bool]net.Addr{
-		true:  net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip4.client), 9)),
-		false: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip6.client), 9)),
+		true:  net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(tabletest.IPv4.Client), 9)),
+		false: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(tabletest.IPv6.Client), 9)),
 	}
 	for {
 		select {
@@ -252,15 +252,15 @@ func (f *sprinkler) wrong() []string {
 			}
 			if others(a) {
 				wrong = append(wrong, p.String())
-			} else if tap == f.w.g2 {
+			} else if tap == f.w.G2 {
 				f.byG2++
 			}
 		}
 		tap.Reset()
 	}
-	first := func(a string) bool { return a == ip4.a1 || a == ip6.a1 }
-	look(f.w.g1, func(a string) bool { return !first(a) })
-	look(f.w.g2, first)
+	first := func(a string) bool { return a == tabletest.IPv4.A1 || a == tabletest.IPv6.A1 }
+	look(f.w.G1, func(a string) bool { return !first(a) })
+	look(f.w.G2, first)
 	return wrong
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // soakFor is how long TestMaintainSoak takes with -full.
@@ -68,8 +69,8 @@ func burdenNow(t *testing.T) burden {
 func TestMaintainSoak(t *testing.T) {
 	w := newWorld(t, 1)
 	w.untap()
-	k := w.maintain(table.MaintainConfig{Rate: 1000}, w.uplinks()...)
-	length := map[bool]time.Duration{true: *soakFor, false: 3 * time.Second}[*allOfIt]
+	k := newKeeper(w.Network, table.MaintainConfig{Rate: 1000}, w.uplinks()...)
+	length := map[bool]time.Duration{true: *soakFor, false: 3 * time.Second}[tabletest.Full()]
 	var first, last burden
 	operations, begin := 0, time.Now()
 	const parts = 15

@@ -20,6 +20,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // descriptors is how many files and sockets this process has d.open.
@@ -33,16 +34,16 @@ func descriptors(t *testing.T) int {
 }
 
 // leavesNothing fails if do leaves a goroutine or a socket.
-func (n *network) leavesNothing(what string, do func()) {
-	n.t.Helper()
-	goroutines, files := runtime.NumGoroutine(), descriptors(n.t)
+func leavesNothing(n *tabletest.Network, what string, do func()) {
+	n.T.Helper()
+	goroutines, files := runtime.NumGoroutine(), descriptors(n.T)
 	do()
-	for end := time.Now().Add(patience); runtime.NumGoroutine() > goroutines || descriptors(n.t) > files; {
+	for end := time.Now().Add(tabletest.Patience); runtime.NumGoroutine() > goroutines || descriptors(n.T) > files; {
 		if time.Sleep(time.Millisecond); time.Now().After(end) {
 			stacks := make([]byte, 1<<16)
 			stacks = stacks[:runtime.Stack(stacks, true)]
-			n.t.Fatalf("%s: %d goroutines were %d, %d descriptors were %d\n%s", what,
-				runtime.NumGoroutine(), goroutines, descriptors(n.t), files, stacks)
+			n.T.Fatalf("%s: %d goroutines were %d, %d descriptors were %d\n%s", what,
+				runtime.NumGoroutine(), goroutines, descriptors(n.T), files, stacks)
 		}
 	}
 }
@@ -50,7 +51,7 @@ func (n *network) leavesNothing(what string, do func()) {
 // A dialer opens connections that can break, counts those that are open, and notes
 // what they are asked for.
 type dialer struct {
-	n               *network
+	n               *tabletest.Network
 	broken, refuses atomic.Bool
 	open, dials     atomic.Int64
 
@@ -64,7 +65,7 @@ func (d *dialer) dial() (route.Conn, error) {
 	if d.dials.Add(1); d.refuses.Load() {
 		return nil, errBroken
 	}
-	c, err := route.Dial(d.n.server.Config())
+	c, err := route.Dial(d.n.Server.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +105,11 @@ func (h hidden) Close() error                                         { return h
 // Whatever it is doing when the context ends, nothing is left that Maintain has
 // opened or begun.
 func TestMaintainLeavesNothing(t *testing.T) {
-	n := newNetwork(t)
-	u := n.uplink2(ip4)
+	n := tabletest.NewNetwork(t)
+	u := n.Uplink2(tabletest.IPv4)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	dial := func() (route.Conn, error) { return route.Dial(n.server.Config()) }
+	dial := func() (route.Conn, error) { return route.Dial(n.Server.Config()) }
 	for what, do := range map[string]func(){
 		"the context has ended before": func() {
 			if err := table.Maintain(ended, dial, nil, maintained(u)...); err != nil {
@@ -123,45 +124,45 @@ func TestMaintainLeavesNothing(t *testing.T) {
 		},
 		"the connection shows no socket": func() {
 			err := table.Maintain(t.Context(), func() (route.Conn, error) {
-				c, err := route.Dial(n.server.Config())
+				c, err := route.Dial(n.Server.Config())
 				return hidden{c}, err
 			}, nil, maintained(u)...)
 			if !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("it returns %v", err)
 			}
 		},
-		"installed":             func() { n.maintain(table.MaintainConfig{}, maintained(u)...).stop() },
-		"installed and removed": func() { n.maintain(table.MaintainConfig{Remove: true}, maintained(u)...).stop() },
+		"installed":             func() { newKeeper(n, table.MaintainConfig{}, maintained(u)...).stop() },
+		"installed and removed": func() { newKeeper(n, table.MaintainConfig{Remove: true}, maintained(u)...).stop() },
 		"pending": func() {
 			late := u
 			late.Interface = "u9"
-			n.maintain(table.MaintainConfig{Remove: true}, maintained(late)...).stop()
+			newKeeper(n, table.MaintainConfig{Remove: true}, maintained(late)...).stop()
 		},
 		"refused": func() {
 			bad := u
-			bad.Gateway = netip.MustParseAddr(ip4.a2)
-			n.maintain(table.MaintainConfig{Remove: true}, maintained(bad)...).stop()
+			bad.Gateway = netip.MustParseAddr(tabletest.IPv4.A2)
+			newKeeper(n, table.MaintainConfig{Remove: true}, maintained(bad)...).stop()
 		},
 		"someone else has the lock": func() {
-			unlock, err := rtnl.Lock(t.Context(), n.c)
+			unlock, err := rtnl.Lock(t.Context(), n.Conn)
 			if err != nil {
 				t.Fatal(err)
 			}
 			d := &dialer{n: n}
-			k := n.maintainBy(d.dial, table.MaintainConfig{}, maintained(u)...)
+			k := startKeeper(n, d.dial, table.MaintainConfig{}, maintained(u)...)
 			k.until("it has opened its connection", func() bool { return d.open.Load() == 1 })
 			time.Sleep(20 * time.Millisecond)
 			k.stop()
 			if err := unlock(); err != nil {
 				t.Error(err)
 			}
-			if all := n.kernel(); strings.Contains(all, "proto 210") {
+			if all := n.Kernel(); strings.Contains(all, "proto 210") {
 				t.Errorf("it did not wait:\n%s", all)
 			}
 		},
 		"the own namespace's own connection": func() {
 			ctx, cancel := context.WithCancel(t.Context())
-			if err := n.server.Do(func() error { // a nil dial is for the own namespace
+			if err := n.Server.Do(func() error { // a nil dial is for the own namespace
 				return table.Maintain(ctx, nil, &table.MaintainConfig{Event: func(e table.Event) {
 					if e.Kind == table.EventInstalled {
 						cancel()
@@ -170,11 +171,11 @@ func TestMaintainLeavesNothing(t *testing.T) {
 			}); err != nil {
 				t.Error(err)
 			}
-			n.wantPlan("in the own namespace", "\n", u)
+			n.WantPlan("in the own namespace", "\n", u)
 		},
 	} {
-		n.leavesNothing(what, do)
-		n.remove(u)
+		leavesNothing(n, what, do)
+		n.Remove(u)
 	}
 }
 
@@ -183,19 +184,19 @@ func TestMaintainLeavesNothing(t *testing.T) {
 // the end.
 func TestMaintainDialsAgain(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	nothing := n.snapshot()
+	n := tabletest.NewNetwork(t)
+	nothing := n.Snapshot()
 	d := &dialer{n: n}
 	update := make(chan table.MaintainUpdate)
-	u, changed := n.uplink2(ip4), n.uplink2(ip4)
+	u, changed := n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv4)
 	changed.MainFirst = true
-	n.leavesNothing("after all that", func() {
-		k := n.maintainBy(d.dial, table.MaintainConfig{Update: update, Remove: true}, maintained(u)...)
+	leavesNothing(n, "after all that", func() {
+		k := startKeeper(n, d.dial, table.MaintainConfig{Update: update, Remove: true}, maintained(u)...)
 		k.awaitKind(0, table.EventReady)
-		whole := n.ours(20)
+		whole := n.Table(20)
 		d.broken.Store(true)
 		d.refuses.Store(true)
-		foreign := n.dial(n.server)
+		foreign := n.Dial(n.Server)
 		if _, err := route.Flush(t.Context(), foreign, route.Filter{Table: 20}); err != nil {
 			t.Fatal(err)
 		}
@@ -205,10 +206,10 @@ func TestMaintainDialsAgain(t *testing.T) {
 		update <- table.MaintainUpdate{Uplinks: maintained(changed)}
 		d.broken.Store(false)
 		d.refuses.Store(false)
-		k.until("the update is done", func() bool { return strings.Contains(n.ours(20), "suppress_prefixlength") })
+		k.until("the update is done", func() bool { return strings.Contains(n.Table(20), "suppress_prefixlength") })
 		k.settles(changed)
 		update <- table.MaintainUpdate{Uplinks: maintained(u)}
-		k.until("it is as before", func() bool { return n.ours(20) == whole })
+		k.untilTable("it is as before", whole)
 		if said := strings.Count(k.text(), errBroken.Error()); said > 4 || k.counters.Redials.Load() < 2 {
 			t.Errorf("%d failures are reported, after %d dials:\n%s", said, d.dials.Load(), k.text())
 		}
@@ -229,10 +230,10 @@ func TestMaintainDialsAgain(t *testing.T) {
 	})
 	d.broken.Store(false)
 	d.refuses.Store(false)
-	k := n.maintainBy(d.dial, table.MaintainConfig{Remove: true}, maintained(u)...)
+	k := startKeeper(n, d.dial, table.MaintainConfig{Remove: true}, maintained(u)...)
 	k.awaitKind(0, table.EventReady)
 	k.stop()
-	n.unchanged("the end", nothing)
+	n.WantSnapshot("the end", nothing)
 	if d.open.Load() != 0 {
 		t.Errorf("%d connections are open", d.open.Load())
 	}
@@ -241,19 +242,19 @@ func TestMaintainDialsAgain(t *testing.T) {
 // To look at an uplink, only its own table is read; and of main, which may have a
 // million routes, what leaves by its interface.
 func TestMaintainReadsLittle(t *testing.T) {
-	n := newNetwork(t)
-	lease := route.Route{Gateway: netip.MustParseAddr(ip4.g2), Priority: 2000, Protocol: route.ProtoDHCP}
-	if err := route.Add(t.Context(), n.c, lease); err != nil {
+	n := tabletest.NewNetwork(t)
+	lease := route.Route{Gateway: netip.MustParseAddr(tabletest.IPv4.G2), Priority: 2000, Protocol: route.ProtoDHCP}
+	if err := route.Add(t.Context(), n.Conn, lease); err != nil {
 		t.Fatal(err)
 	}
-	u := table.MaintainedUplink{SourceRoutedUplink: n.uplink2(ip4), Learn: route.IPv4}
+	u := table.MaintainedUplink{SourceRoutedUplink: n.Uplink2(tabletest.IPv4), Learn: route.IPv4}
 	u.Gateway = netip.Addr{}
 	d := &dialer{n: n}
-	k := n.maintainBy(d.dial, table.MaintainConfig{}, u)
+	k := startKeeper(n, d.dial, table.MaintainConfig{}, u)
 	k.awaitKind(0, table.EventReady)
-	n.server.Down("u2")
+	n.Server.Down("u2")
 	from := k.awaitKind(0, table.EventPending)
-	n.server.Up("u2")
+	n.Server.Up("u2")
 	k.awaitKind(from, table.EventInstalled)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -270,7 +271,7 @@ func TestMaintainReadsLittle(t *testing.T) {
 			continue // what is ours, once
 		}
 		tables[r.Table]++
-		if r.Table == rttables.Main && r.OIF != n.server.Index("u2") {
+		if r.Table == rttables.Main && r.OIF != n.Server.Index("u2") {
 			t.Errorf("all of main is read: %s", r)
 		}
 	}

@@ -14,13 +14,14 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A world is a network in which things happen to two maintained uplinks, and the
 // model of what there should be of them. The first one, by u1, is left alone but
 // for what is deleted of it.
 type world struct {
-	*network
+	*tabletest.Network
 	r       *rand.Rand
 	foreign *route.Socket
 	learn   bool // lan2's IPv4 gateway is learned
@@ -46,12 +47,12 @@ var bitsOf = map[route.Family]string{route.IPv4: "/24", route.IPv6: "/64"}
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
-		network: newNetwork(t), r: rand.New(rand.NewPCG(seed, 3)), learn: seed%2 == 1, keep: seed%3 == 1,
+		Network: tabletest.NewNetwork(t), r: rand.New(rand.NewPCG(seed, 3)), learn: seed%2 == 1, keep: seed%3 == 1,
 		up: true, there: true, held: make(map[route.Family][]string),
 		maybe: make(map[route.Family][]string),
 	}
-	w.foreign = w.dial(w.server)
-	w.net.Addr("g2", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:22::1/64")
+	w.foreign = w.Dial(w.Server)
+	w.Net.Addr("g2", "10.2.0.20/24", "10.2.0.21/24", "10.22.0.1/24", "2001:db8:22::1/64")
 	w.setUp()
 	w.setLease("10.2.0.1")
 	w.gateway = "10.2.0.1"
@@ -60,13 +61,13 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 // setUp sets what a new interface has to be told.
 func (w *world) setUp() {
-	w.server.Sysctl("net.ipv4.conf.u2.promote_secondaries", "0")
-	w.server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", map[bool]string{true: "1", false: "0"}[w.keep])
+	w.Server.Sysctl("net.ipv4.conf.u2.promote_secondaries", "0")
+	w.Server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", map[bool]string{true: "1", false: "0"}[w.keep])
 }
 
 // uplinks are those that are maintained.
 func (w *world) uplinks() []table.MaintainedUplink {
-	all := maintained(w.uplink1(ip4), w.uplink1(ip6), w.uplink2(ip4), w.uplink2(ip6))
+	all := maintained(w.Uplink1(tabletest.IPv4), w.Uplink1(tabletest.IPv6), w.Uplink2(tabletest.IPv4), w.Uplink2(tabletest.IPv6))
 	for i := range all {
 		all[i].Unreachable = true
 	}
@@ -85,18 +86,18 @@ func (w *world) uplinks() []table.MaintainedUplink {
 func (w *world) setLease(gateway string) {
 	w.lease = gateway
 	r := route.Route{
-		Gateway: netip.MustParseAddr(gateway), OIF: w.server.Index("u2"), Priority: 2000, Protocol: route.ProtoDHCP,
+		Gateway: netip.MustParseAddr(gateway), OIF: w.Server.Index("u2"), Priority: 2000, Protocol: route.ProtoDHCP,
 	}
 	if err := route.Replace(context.Background(), w.foreign, r); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 }
 
 // look takes over what the kernel says of u2.
 func (w *world) look() {
-	w.t.Helper()
+	w.T.Helper()
 	w.addrs = make(map[route.Family][]string)
-	if err := w.server.Do(func() error {
+	if err := w.Server.Do(func() error {
 		dev, err := net.InterfaceByName("u2")
 		if w.there = err == nil; !w.there {
 			w.up = false
@@ -116,7 +117,7 @@ func (w *world) look() {
 		}
 		return err
 	}); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 }
 
@@ -163,10 +164,10 @@ func (w *world) mainGateway() string {
 		return ""
 	}
 	for r, err := range route.All(context.Background(), w.foreign, route.Filter{
-		Family: route.IPv4, Table: rttables.Main, OIF: w.server.Index("u2"),
+		Family: route.IPv4, Table: rttables.Main, OIF: w.Server.Index("u2"),
 	}) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if r.Gateway.IsValid() {
 			return r.Gateway.String()
@@ -180,10 +181,10 @@ func (w *world) mainGateway() string {
 func (w *world) want() string {
 	var lines []string
 	for _, f := range []route.Family{route.IPv4, route.IPv6} {
-		a := map[route.Family]family{route.IPv4: ip4, route.IPv6: ip6}[f]
+		a := map[route.Family]tabletest.Family{route.IPv4: tabletest.IPv4, route.IPv6: tabletest.IPv6}[f]
 		lines = append(lines,
-			fmt.Sprintf("from %s lookup 10", a.a1), fmt.Sprintf("from %s unreachable", a.a1))
-		lines = append(lines, w.wantRoutes(f, "u1", 10, a.g1, []string{a.a1})...)
+			fmt.Sprintf("from %s lookup 10", a.A1), fmt.Sprintf("from %s unreachable", a.A1))
+		lines = append(lines, w.wantRoutes(f, "u1", 10, a.G1, []string{a.A1})...)
 		for _, src := range w.held[f] {
 			if f == route.IPv4 {
 				lines = append(lines,
@@ -196,7 +197,7 @@ func (w *world) want() string {
 			lines = append(lines,
 				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength 0", f), fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
 		}
-		gateway := a.g2
+		gateway := a.G2
 		if f == route.IPv4 {
 			gateway = w.gateway
 		}
@@ -217,7 +218,7 @@ func (w *world) wantRoutes(f route.Family, dev string, id int, gateway string, s
 	for _, src := range sources {
 		subnet, err := netip.MustParseAddr(src).Prefix(map[route.Family]int{route.IPv4: 24, route.IPv6: 64}[f])
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if !slices.ContainsFunc(lines, func(s string) bool { return strings.HasPrefix(s, "route "+subnet.String()) }) {
 			lines = append(lines, fmt.Sprintf("route %s dev %s table %d src %s", subnet, dev, id, src))
@@ -239,14 +240,14 @@ func sorted(lines []string) string {
 // do not count: the kernel leaves some of them.
 func (w *world) got() string {
 	ctx := context.Background()
-	names := map[uint32]string{w.server.Index("u1"): "u1"}
+	names := map[uint32]string{w.Server.Index("u1"): "u1"}
 	if w.there {
-		names[w.server.Index("u2")] = "u2"
+		names[w.Server.Index("u2")] = "u2"
 	}
 	var lines []string
 	for r, err := range rule.All(ctx, w.foreign, rule.Filter{Protocol: table.Protocol}) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		// The listing is in the order of their priorities.
 		r.Protocol, r.Priority = 0, route.Opt[uint32]{}
@@ -258,7 +259,7 @@ func (w *world) got() string {
 	}
 	for r, err := range route.All(ctx, w.foreign, route.Filter{Protocol: table.Protocol}) {
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		if r.Table == 20 && r.Family == route.IPv6 && !w.complete(r.Family) {
 			continue

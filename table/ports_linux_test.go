@@ -13,13 +13,14 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // mailAndWeb sends what goes to port 25, and UDP to a range of ports, by the
 // second uplink, and the web by the first.
-func mailAndWeb(n *network, f family) []table.SourceRoutedUplink {
+func mailAndWeb(n *tabletest.Network, f tabletest.Family) []table.SourceRoutedUplink {
 	to := func(p route.IPProto, ports rule.Ports) rule.Rule { return rule.Rule{IPProto: p, DPort: ports} }
-	u1, u2 := n.uplink1(f), n.uplink2(f)
+	u1, u2 := n.Uplink1(f), n.Uplink2(f)
 	u1.Also = []rule.Rule{to(route.TCP, rule.Port(80)), to(route.TCP, rule.Port(443)), to(route.UDP, rule.Port(443))}
 	u2.Also = []rule.Rule{to(route.TCP, rule.Port(25)), to(route.UDP, rule.PortRange(5000, 5003))}
 	return []table.SourceRoutedUplink{u1, u2}
@@ -34,61 +35,61 @@ type try struct {
 }
 
 // tries are all that mailAndWeb decides, and what it does not.
-func tries(f family) []try {
-	v := f.tcp[3:]
+func tries(f tabletest.Family) []try {
+	v := f.TCP[3:]
 	return []try{
-		{"tcp" + v, "", 25, f.a2, 2},
-		{"tcp" + v, "", 80, f.a1, 1},
-		{"tcp" + v, "", 443, f.a1, 1},
-		{"tcp" + v, "", 26, f.a1, 1},
-		{"tcp" + v, f.a1, 25, f.a1, 1}, // bound: its address decides
-		{"tcp" + v, f.a2, 80, f.a2, 2},
-		{"udp" + v, "", 4999, f.a1, 1},
-		{"udp" + v, "", 5000, f.a2, 2},
-		{"udp" + v, "", 5003, f.a2, 2},
-		{"udp" + v, "", 5004, f.a1, 1},
-		{"udp" + v, "", 25, f.a1, 1}, // another protocol
-		{"udp" + v, "", 443, f.a1, 1},
-		{"udp" + v, f.a1, 5001, f.a1, 1},
-		{"udp" + v, f.a2, 443, f.a2, 2},
+		{"tcp" + v, "", 25, f.A2, 2},
+		{"tcp" + v, "", 80, f.A1, 1},
+		{"tcp" + v, "", 443, f.A1, 1},
+		{"tcp" + v, "", 26, f.A1, 1},
+		{"tcp" + v, f.A1, 25, f.A1, 1}, // bound: its address decides
+		{"tcp" + v, f.A2, 80, f.A2, 2},
+		{"udp" + v, "", 4999, f.A1, 1},
+		{"udp" + v, "", 5000, f.A2, 2},
+		{"udp" + v, "", 5003, f.A2, 2},
+		{"udp" + v, "", 5004, f.A1, 1},
+		{"udp" + v, "", 25, f.A1, 1}, // another protocol
+		{"udp" + v, "", 443, f.A1, 1},
+		{"udp" + v, f.A1, 5001, f.A1, 1},
+		{"udp" + v, f.A2, 443, f.A2, 2},
 	}
 }
 
 // serveTries answers on every port that the tries need.
-func (n *network) serveTries(f family, all []try) {
-	n.t.Helper()
+func serveTries(n *tabletest.Network, f tabletest.Family, all []try) {
+	n.T.Helper()
 	served := make(map[string]bool)
 	for _, x := range all {
-		addr := net.JoinHostPort(f.client, strconv.Itoa(int(x.port)))
+		addr := net.JoinHostPort(f.Client, strconv.Itoa(int(x.port)))
 		if served[x.network+addr] {
 			continue
 		}
 		served[x.network+addr] = true
 		if x.network[:3] == "tcp" {
-			serve(n.t, n.net, x.network, addr)
+			tabletest.Serve(n.T, n.Net, x.network, addr)
 		} else {
-			answer(n.t, n.net, x.network, addr)
+			tabletest.ServeUDP(n.T, n.Net, x.network, addr)
 		}
 	}
 }
 
-// wrong counts the tries whose packets do not go where they are to go.
-func (n *network) wrong(f family, all []try, complain bool) (wrong int) {
-	n.t.Helper()
+// countWrong counts the tries whose packets do not go where they are to go.
+func countWrong(n *tabletest.Network, f tabletest.Family, all []try, complain bool) (wrong int) {
+	n.T.Helper()
 	for _, x := range all {
-		n.g1.Reset()
-		n.g2.Reset()
-		addr := net.JoinHostPort(f.client, strconv.Itoa(int(x.port)))
+		n.G1.Reset()
+		n.G2.Reset()
+		addr := net.JoinHostPort(f.Client, strconv.Itoa(int(x.port)))
 		var src netip.Addr
 		if x.network[:3] == "tcp" {
-			src = connect(n.t, n.server, x.network, x.bind, addr)
+			src = tabletest.Connect(n.T, n.Server, x.network, x.bind, addr)
 		} else {
-			src = askUDP(n.t, n.server, x.network, x.bind, addr)
+			src = tabletest.ConnectUDP(n.T, n.Server, x.network, x.bind, addr)
 		}
 		match := func(p lab.Packet) bool {
-			return !p.Out && p.Dst.Addr().String() == f.client && p.Dst.Port() == x.port
+			return !p.Out && p.Dst.Addr().String() == f.Client && p.Dst.Port() == x.port
 		}
-		g1, g2 := n.g1.Count(match), n.g2.Count(match)
+		g1, g2 := n.G1.Count(match), n.G2.Count(match)
 		right := g1 > 0 && g2 == 0
 		if x.router == 2 {
 			right = g1 == 0 && g2 > 0
@@ -96,7 +97,7 @@ func (n *network) wrong(f family, all []try, complain bool) (wrong int) {
 		if !right || src.String() != x.src {
 			wrong++
 			if complain {
-				n.t.Errorf("%s bound to %q, port %d: from %s, %d packets at g1 and %d at g2, want from %s at g%d",
+				n.T.Errorf("%s bound to %q, port %d: from %s, %d packets at g1 and %d at g2, want from %s at g%d",
 					x.network, x.bind, x.port, src, g1, g2, x.src, x.router)
 			}
 		}
@@ -107,42 +108,42 @@ func (n *network) wrong(f family, all []try, complain bool) (wrong int) {
 // Ports, ranges of them and UDP choose the uplink of sockets that are not
 // bound, and the source with it; without the rules all go by the first.
 func TestAlsoPorts(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		all := tries(f)
-		n.serveTries(f, all)
-		if wrong := n.wrong(f, all, false); wrong < 5 {
+		serveTries(n, f, all)
+		if wrong := countWrong(n, f, all, false); wrong < 5 {
 			t.Errorf("without the uplinks only %d go otherwise: the test proves nothing", wrong)
 		}
-		before := n.snapshot()
-		n.install(mailAndWeb(n, f)...)
-		n.wrong(f, all, true)
+		before := n.Snapshot()
+		n.Install(mailAndWeb(n, f)...)
+		countWrong(n, f, all, true)
 
-		n.nearbyPorts(f)
-		n.remove(mailAndWeb(n, f)...)
-		n.unchanged("Remove", before)
+		nearbyPorts(n, f)
+		n.Remove(mailAndWeb(n, f)...)
+		n.WantSnapshot("Remove", before)
 	})
 }
 
 // nearbyPorts tries what a router itself serves, which is reached on its own link
 // whatever the port, from sockets that are bound and from others. The control is
 // the same rules as they would be typed.
-func (n *network) nearbyPorts(f family) {
-	t := n.t
+func nearbyPorts(n *tabletest.Network, f tabletest.Family) {
+	t := n.T
 	t.Helper()
-	mail, range25 := net.JoinHostPort(f.g1, "25"), net.JoinHostPort(f.g1, "5001")
-	web := net.JoinHostPort(f.g2, "80")
-	serve(t, n.net, f.tcp, mail)
-	serve(t, n.net, f.tcp, web)
-	answer(t, n.net, "udp"+f.tcp[3:], range25)
+	mail, range25 := net.JoinHostPort(f.G1, "25"), net.JoinHostPort(f.G1, "5001")
+	web := net.JoinHostPort(f.G2, "80")
+	tabletest.Serve(t, n.Net, f.TCP, mail)
+	tabletest.Serve(t, n.Net, f.TCP, web)
+	tabletest.ServeUDP(t, n.Net, "udp"+f.TCP[3:], range25)
 	try := func(bind, addr string, own, other *lab.Tap) {
 		t.Helper()
-		n.g1.Reset()
-		n.g2.Reset()
+		n.G1.Reset()
+		n.G2.Reset()
 		dial := "tcp"
 		if addr == range25 {
 			dial = "udp"
 		}
-		c, err := n.server.Dial(shortly(t), dial+f.tcp[3:], bind, addr)
+		c, err := n.Server.Dial(tabletest.ShortContext(t), dial+f.TCP[3:], bind, addr)
 		if err == nil {
 			c.Write([]byte("hello"))
 			c.Close()
@@ -153,10 +154,10 @@ func (n *network) nearbyPorts(f family) {
 				bind, addr, own.Count(to), other.Count(to), err)
 		}
 	}
-	try(f.a1, mail, n.g1, n.g2)
-	try("", mail, n.g1, n.g2)
-	try("", range25, n.g1, n.g2)
-	try("", web, n.g2, n.g1)
+	try(f.A1, mail, n.G1, n.G2)
+	try("", mail, n.G1, n.G2)
+	try("", range25, n.G1, n.G2)
+	try("", web, n.G2, n.G1)
 
 	alone := mailAndWeb(n, f)
 	for _, u := range alone {
@@ -164,30 +165,30 @@ func (n *network) nearbyPorts(f family) {
 			u.Also[i].Table = u.Table
 		}
 	}
-	n.install(alone...)
-	n.g1.Reset()
-	n.g2.Reset()
-	if c, err := n.server.Dial(shortly(t), f.tcp, "", mail); err == nil {
+	n.Install(alone...)
+	n.G1.Reset()
+	n.G2.Reset()
+	if c, err := n.Server.Dial(tabletest.ShortContext(t), f.TCP, "", mail); err == nil {
 		c.Close()
 	}
 	to := func(p lab.Packet) bool { return !p.Out && p.Dst.String() == mail }
-	if n.g1.Count(to) != 0 || n.g2.Count(to) == 0 {
-		t.Errorf("rules that stand alone: %d packets at g1 and %d at g2: the test proves nothing", n.g1.Count(to), n.g2.Count(to))
+	if n.G1.Count(to) != 0 || n.G2.Count(to) == 0 {
+		t.Errorf("rules that stand alone: %d packets at g1 and %d at g2: the test proves nothing", n.G1.Count(to), n.G2.Count(to))
 	}
-	n.install(mailAndWeb(n, f)...)
-	try("", mail, n.g1, n.g2)
+	n.Install(mailAndWeb(n, f)...)
+	try("", mail, n.G1, n.G2)
 }
 
 // A rule of Also that was left without the one before it gets it back, in its
 // place; one that is left without its rule goes.
 func TestAlsoHalf(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		before := n.snapshot()
-		u := n.uplink2(f)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		before := n.Snapshot()
+		u := n.Uplink2(f)
 		u.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(2)}}
-		n.install(u)
-		whole := n.snapshot()
-		rules, err := rule.List(t.Context(), n.c, rule.Filter{})
+		n.Install(u)
+		whole := n.Snapshot()
+		rules, err := rule.List(t.Context(), n.Conn, rule.Filter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,109 +196,71 @@ func TestAlsoHalf(t *testing.T) {
 			if r.Protocol != table.Protocol || r.From.IsValid() {
 				continue
 			}
-			if err := rule.Delete(t.Context(), n.c, r); err != nil {
+			if err := rule.Delete(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
-			n.install(u)
-			n.wantPlan("install again", "\n", u)
-			n.unchanged("Install of half of "+r.String(), whole)
+			n.Install(u)
+			n.WantPlan("install again", "\n", u)
+			n.WantSnapshot("Install of half of "+r.String(), whole)
 			// And without the rule that it goes with, Remove leaves nothing.
-			if err := rule.Delete(t.Context(), n.c, r); err != nil {
+			if err := rule.Delete(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}
-			n.remove(u)
-			n.unchanged("Remove of half of "+r.String(), before)
-			n.install(u)
+			n.Remove(u)
+			n.WantSnapshot("Remove of half of "+r.String(), before)
+			n.Install(u)
 		}
-		n.remove(u)
-		n.unchanged("Remove", before)
+		n.Remove(u)
+		n.WantSnapshot("Remove", before)
 	})
 }
 
 // Strict reverse path filtering on both interfaces passes all of it. Without
 // the rules by source it drops what comes in by the second.
 func TestAlsoPortsStrict(t *testing.T) {
-	n := newNetwork(t)
-	f := ip4
-	serve(t, n.server, f.tcp, "0.0.0.0:1194")
+	n := tabletest.NewNetwork(t)
+	f := tabletest.IPv4
+	tabletest.Serve(t, n.Server, f.TCP, "0.0.0.0:1194")
 	// ARP on behalf of the client would be filtered as well.
-	connect(t, n.net, f.tcp, f.g2, net.JoinHostPort(f.a2, "1194"))
-	n.strict("all", "u1", "u2")
-	drops := n.reversePathDrops()
-	c, err := n.net.Dial(shortly(t), f.tcp, f.client, net.JoinHostPort(f.a2, "1194"))
+	tabletest.Connect(t, n.Net, f.TCP, f.G2, net.JoinHostPort(f.A2, "1194"))
+	n.StrictReversePath("all", "u1", "u2")
+	drops := n.ReversePathDrops()
+	c, err := n.Net.Dial(tabletest.ShortContext(t), f.TCP, f.Client, net.JoinHostPort(f.A2, "1194"))
 	if err == nil {
 		c.Close()
 		t.Error("without the uplinks, what comes in by u2 arrives: the test proves nothing")
 	}
-	if n.reversePathDrops() == drops {
+	if n.ReversePathDrops() == drops {
 		t.Error("without the uplinks nothing is dropped: the test proves nothing")
 	}
 
 	all := tries(f)
-	n.serveTries(f, all)
-	n.install(mailAndWeb(n, f)...)
+	serveTries(n, f, all)
+	n.Install(mailAndWeb(n, f)...)
 	time.Sleep(10 * time.Millisecond) // for what was sent again meanwhile
-	drops = n.reversePathDrops()
-	n.wrong(f, all, true)
-	for _, a := range []string{f.a1, f.a2} {
-		connect(t, n.net, f.tcp, f.client, net.JoinHostPort(a, "1194"))
+	drops = n.ReversePathDrops()
+	countWrong(n, f, all, true)
+	for _, a := range []string{f.A1, f.A2} {
+		tabletest.Connect(t, n.Net, f.TCP, f.Client, net.JoinHostPort(a, "1194"))
 	}
-	if now := n.reversePathDrops(); now != drops {
+	if now := n.ReversePathDrops(); now != drops {
 		t.Errorf("%d packets were dropped by the reverse path filter", now-drops)
 	}
-}
-
-// answer answers datagrams in a namespace.
-func answer(t *testing.T, ns *lab.NS, udp, addr string) {
-	t.Helper()
-	c, err := ns.ListenPacket(udp, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		b := make([]byte, 100)
-		for {
-			k, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			c.WriteTo(b[:k], from)
-		}
-	}()
-}
-
-// askUDP sends a datagram, waits for the answer, and returns the address that
-// it was sent from.
-func askUDP(t *testing.T, ns *lab.NS, udp, from, to string) netip.Addr {
-	t.Helper()
-	c, err := ns.Dial(t.Context(), udp, from, to)
-	if err != nil {
-		t.Fatalf("from %q to %s: %v", from, to, err)
-	}
-	defer c.Close()
-	if _, err := c.Write([]byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	if b := make([]byte, 5); mustRead(c, b) != nil || string(b) != "hello" {
-		t.Fatalf("from %q to %s: no answer", from, to)
-	}
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }
 
 // A rule of Also that says where packets go stands alone; and one that a given
 // priority had put among the rules from sources makes way when priorities are
 // chosen again.
 func TestAlsoPlaces(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		u := n.uplink2(f)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		u := n.Uplink2(f)
 		u.Priority = 31001
-		client := netip.MustParseAddr(f.client)
+		client := netip.MustParseAddr(f.Client)
 		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}, {To: netip.PrefixFrom(client, client.BitLen())}}
-		n.install(u)
+		n.Install(u)
 		places := func() (all []string) {
 			t.Helper()
-			for r, err := range rule.All(t.Context(), n.c, rule.Filter{Protocol: table.Protocol}) {
+			for r, err := range rule.All(t.Context(), n.Conn, rule.Filter{Protocol: table.Protocol}) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -315,39 +278,39 @@ func TestAlsoPlaces(t *testing.T) {
 			return []string{
 				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210", option, first),
 				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup 20 proto 210", option, second),
-				fmt.Sprintf("%d: from all to %s lookup 20 proto 210", third, f.client),
+				fmt.Sprintf("%d: from all to %s lookup 20 proto 210", third, f.Client),
 			}
 		}
 		if got := places(); !slices.Equal(got, want(31002, 31003, 31004)) {
 			t.Errorf("with a priority:\n got %q\nwant %q", got, want(31002, 31003, 31004))
 		}
 		u.Priority = 0
-		n.install(u)
+		n.Install(u)
 		if got := places(); !slices.Equal(got, want(32000, 32001, 32002)) {
 			t.Errorf("without:\n got %q\nwant %q", got, want(32000, 32001, 32002))
 		}
-		n.wantNothingToDo(u)
+		n.WantNothingToDo(u)
 	})
 }
 
 // What is left of a pair whose second rule is gone changes nothing, and Recover
 // takes it away.
 func TestAlsoRecover(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		u := n.uplink2(f)
-		n.install(u)
-		without := n.snapshot()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		u := n.Uplink2(f)
+		n.Install(u)
+		without := n.Snapshot()
 		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
-		n.install(u)
-		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: 20, Priority: rule.Priority(32001)}); err != nil {
+		n.Install(u)
+		if _, err := rule.Flush(t.Context(), n.Conn, rule.Filter{Table: 20, Priority: rule.Priority(32001)}); err != nil {
 			t.Fatal(err)
 		}
-		if n.snapshot() == without {
+		if n.Snapshot() == without {
 			t.Error("nothing is left: the test proves nothing")
 		}
-		if err := table.Recover(t.Context(), n.c); err != nil {
+		if err := table.Recover(t.Context(), n.Conn); err != nil {
 			t.Fatal(err)
 		}
-		n.unchanged("Recover", without)
+		n.WantSnapshot("Recover", without)
 	})
 }

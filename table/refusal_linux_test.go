@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,12 +15,13 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // What cannot be is refused with the uplink, the field and the reason, and
 // nothing is changed.
 func TestRefused(t *testing.T) {
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
 	for _, x := range []struct {
 		name   string
@@ -78,10 +78,10 @@ func TestRefused(t *testing.T) {
 			`uplink lan2: OnLink: needs a Gateway`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			before := n.snapshot()
-			u := n.uplink2(ip4)
+			before := n.Snapshot()
+			u := n.Uplink2(tabletest.IPv4)
 			x.change(&u)
-			err := u.Install(t.Context(), n.c)
+			err := u.Install(t.Context(), n.Conn)
 			var field *table.FieldError
 			if !errors.As(err, &field) {
 				t.Fatalf("got %v, want a *FieldError", err)
@@ -89,7 +89,7 @@ func TestRefused(t *testing.T) {
 			if got := err.Error(); got != "table: "+x.want {
 				t.Errorf("got  %s\nwant table: %s", got, x.want)
 			}
-			n.unchanged("Install", before)
+			n.WantSnapshot("Install", before)
 		})
 	}
 }
@@ -97,8 +97,8 @@ func TestRefused(t *testing.T) {
 // What the kernel refuses has the uplink, the command and the kernel's words,
 // and nothing is left.
 func TestKernelRefuses(t *testing.T) {
-	n := newNetwork(t)
-	before := n.snapshot()
+	n := tabletest.NewNetwork(t)
+	before := n.Snapshot()
 	for _, f := range []struct {
 		gateway, want string
 		errno         syscall.Errno
@@ -109,34 +109,34 @@ func TestKernelRefuses(t *testing.T) {
 			"src 2001:db8:2::2: no route to host", syscall.EHOSTUNREACH},
 	} {
 		// The first of the two is fine, and goes with the second.
-		good, bad := n.uplink1(ip4), n.uplink2(ip4)
+		good, bad := n.Uplink1(tabletest.IPv4), n.Uplink2(tabletest.IPv4)
 		bad.Gateway = netip.MustParseAddr(f.gateway)
-		err := table.Install(t.Context(), n.c, good, bad)
+		err := table.Install(t.Context(), n.Conn, good, bad)
 		if err == nil || err.Error() != f.want || !errors.Is(err, f.errno) {
 			t.Errorf("got  %v\nwant %s", err, f.want)
 		}
-		n.unchanged("Install", before)
+		n.WantSnapshot("Install", before)
 	}
-	n.server.Down("u2")
-	down := n.snapshot()
-	err := n.uplink2(ip4).Install(t.Context(), n.c)
+	n.Server.Down("u2")
+	down := n.Snapshot()
+	err := n.Uplink2(tabletest.IPv4).Install(t.Context(), n.Conn)
 	if !errors.Is(err, syscall.ENETDOWN) {
 		t.Errorf("with the interface down: %v, want ENETDOWN", err)
 	}
-	n.unchanged("Install", down)
+	n.WantSnapshot("Install", down)
 }
 
 // Whoever may not write is told so.
 func TestPermission(t *testing.T) {
-	n := newNetwork(t)
-	rec := &recorder{c: n.c}
-	rec.fail = func(int, netlink.Message) error {
-		if len(rec.writes) > 0 {
+	n := tabletest.NewNetwork(t)
+	rec := &tabletest.Recorder{Conn: n.Conn}
+	rec.Fail = func(int, netlink.Message) error {
+		if len(rec.Writes) > 0 {
 			return syscall.EPERM
 		}
 		return nil
 	}
-	if err := n.uplink2(ip4).Install(t.Context(), rec); !errors.Is(err, fs.ErrPermission) {
+	if err := n.Uplink2(tabletest.IPv4).Install(t.Context(), rec); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v, want fs.ErrPermission", err)
 	}
 }
@@ -145,102 +145,86 @@ func TestPermission(t *testing.T) {
 func TestConflicts(t *testing.T) {
 	for _, x := range []struct {
 		name  string
-		other func(n *network, u *table.SourceRoutedUplink) error
+		other func(n *tabletest.Network, u *table.SourceRoutedUplink) error
 		want  string
 	}{
-		{"route in the table", func(n *network, _ *table.SourceRoutedUplink) error {
-			return n.addRoute("203.0.113.0/24 via 10.1.0.1 table 20 proto static")
+		{"route in the table", func(n *tabletest.Network, _ *table.SourceRoutedUplink) error {
+			return n.AddRoute("203.0.113.0/24 via 10.1.0.1 table 20 proto static")
 		}, "table: uplink lan2: table 20 has someone else's route: 203.0.113.0/24 via 10.1.0.1 dev u1 table 20 proto static"},
-		{"rule at the priority", func(n *network, u *table.SourceRoutedUplink) error {
+		{"rule at the priority", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			u.Priority = 500
-			return n.addRule("500: from 192.0.2.1 lookup 99")
+			return n.AddRule("500: from 192.0.2.1 lookup 99")
 		}, "table: uplink lan2: someone else's rule is at the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
-		{"the same source by another interface", func(n *network, u *table.SourceRoutedUplink) error {
-			other := n.uplink1(ip4)
+		{"the same source by another interface", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
+			other := n.Uplink1(tabletest.IPv4)
 			other.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}
-			return other.Install(n.t.Context(), n.c)
+			return other.Install(n.T.Context(), n.Conn)
 		}, "table: uplink lan2: the source is that of an uplink by another interface, which has to be removed first: " +
 			"31000: from 10.2.0.2 lookup 10 proto 210"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			n := newNetwork(t)
-			u := n.uplink2(ip4)
+			n := tabletest.NewNetwork(t)
+			u := n.Uplink2(tabletest.IPv4)
 			if err := x.other(n, &u); err != nil {
 				t.Fatal(err)
 			}
-			before := n.snapshot()
-			err := u.Install(t.Context(), n.c)
+			before := n.Snapshot()
+			err := u.Install(t.Context(), n.Conn)
 			var conflict *table.ConflictError
 			if !errors.As(err, &conflict) || err.Error() != x.want {
 				t.Errorf("got  %v\nwant %s", err, x.want)
 			}
-			n.unchanged("Install", before)
-			n.remove(u)
-			n.unchanged("Remove", before)
+			n.WantSnapshot("Install", before)
+			n.Remove(u)
+			n.WantSnapshot("Remove", before)
 		})
 	}
 }
 
-func (n *network) addRoute(words string) error {
-	r, err := route.Parse(words, nil)
-	if err != nil {
-		return err
-	}
-	return route.Add(n.t.Context(), n.c, r)
-}
-
-func (n *network) addRule(words string) error {
-	r, err := rule.Parse(words, nil)
-	if err != nil {
-		return err
-	}
-	return rule.Add(n.t.Context(), n.c, r)
-}
-
 // Rules next to ours stay, also one that differs in nothing but its protocol.
 func TestForeignRulesStay(t *testing.T) {
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	for _, words := range []string{
 		"31000: from 10.2.0.2 lookup 20 proto static",
 		"31000: from 192.0.2.1 lookup 20",
 		"5210: from all fwmark 0x80000/0xff0000 lookup main",
 	} {
-		if err := n.addRule(words); err != nil {
+		if err := n.AddRule(words); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := n.snapshot()
-	n.install(n.uplink2(ip4))
-	if !strings.Contains(n.ours(20), "rule 31001: from 10.2.0.2 lookup 20 proto 210\n") {
-		t.Errorf("our rule is not at the next free priority:\n%s", n.ours(20))
+	before := n.Snapshot()
+	n.Install(n.Uplink2(tabletest.IPv4))
+	if !strings.Contains(n.Table(20), "rule 31001: from 10.2.0.2 lookup 20 proto 210\n") {
+		t.Errorf("our rule is not at the next free priority:\n%s", n.Table(20))
 	}
-	n.remove(n.uplink2(ip4))
-	n.unchanged("Remove", before)
+	n.Remove(n.Uplink2(tabletest.IPv4))
+	n.WantSnapshot("Remove", before)
 }
 
 // Someone moved local to 100: ours come after it.
 func TestLocalMoved(t *testing.T) {
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	for _, words := range []string{"100: from all lookup local", "101: from all lookup main"} {
-		if err := n.addRule(words); err != nil {
+		if err := n.AddRule(words); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := rule.Delete(t.Context(), n.c, rule.Rule{
+	if err := rule.Delete(t.Context(), n.Conn, rule.Rule{
 		Priority: rule.Priority(0), Table: rttables.Local, Protocol: route.ProtoKernel,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	err := n.uplink2(ip4).Install(t.Context(), n.c)
+	err := n.Uplink2(tabletest.IPv4).Install(t.Context(), n.Conn)
 	if want := "between"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("with no room between local and main: %v", err)
 	}
-	if err := rule.Delete(t.Context(), n.c, rule.Rule{Priority: rule.Priority(101), Table: rttables.Main}); err != nil {
+	if err := rule.Delete(t.Context(), n.Conn, rule.Rule{Priority: rule.Priority(101), Table: rttables.Main}); err != nil {
 		t.Fatal(err)
 	}
-	n.install(n.uplink2(ip4))
-	if !strings.Contains(n.ours(20), "rule 31000: ") {
-		t.Errorf("got:\n%s", n.ours(20))
+	n.Install(n.Uplink2(tabletest.IPv4))
+	if !strings.Contains(n.Table(20), "rule 31000: ") {
+		t.Errorf("got:\n%s", n.Table(20))
 	}
 }
 
@@ -248,81 +232,74 @@ func TestLocalMoved(t *testing.T) {
 func TestNameCannotBeRegistered(t *testing.T) {
 	for _, x := range []struct {
 		name    string
-		prepare func(n *network)
+		prepare func(n *tabletest.Network)
 		is      error
 	}{
-		{"no directory", func(n *network) { n.etc = filepath.Join(n.etc, "missing") }, fs.ErrNotExist},
-		{"a file instead of the directory", func(n *network) { n.etc = n.rtTables() }, syscall.ENOTDIR},
-		{"a damaged file", func(n *network) { n.write("20 lan1 x\n!!\n") }, nil},
-		{"the number has another name", func(n *network) { n.write("20 other\n") }, fs.ErrExist},
+		{"no directory", func(n *tabletest.Network) { n.Etc = filepath.Join(n.Etc, "missing") }, fs.ErrNotExist},
+		{"a file instead of the directory", func(n *tabletest.Network) { n.Etc = n.RTTablesFile() }, syscall.ENOTDIR},
+		{"a damaged file", func(n *tabletest.Network) { n.WriteRTTables("20 lan1 x\n!!\n") }, nil},
+		{"the number has another name", func(n *tabletest.Network) { n.WriteRTTables("20 other\n") }, fs.ErrExist},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			n := newNetwork(t)
+			n := tabletest.NewNetwork(t)
 			x.prepare(n)
-			before := n.snapshot()
-			err := n.uplink2(ip4).Install(t.Context(), n.c)
+			before := n.Snapshot()
+			err := n.Uplink2(tabletest.IPv4).Install(t.Context(), n.Conn)
 			var name *table.NameError
 			if !errors.As(err, &name) || name.Table != 20 || name.Name != "lan2" || x.is != nil && !errors.Is(err, x.is) {
 				t.Errorf("got %v, want a *NameError that is %v", err, x.is)
 			}
-			if !strings.Contains(n.ours(20), "rule 31000: from 10.2.0.2 lookup 20 proto 210\n") {
-				t.Errorf("it is not installed:\n%s", n.ours(20))
+			if !strings.Contains(n.Table(20), "rule 31000: from 10.2.0.2 lookup 20 proto 210\n") {
+				t.Errorf("it is not installed:\n%s", n.Table(20))
 			}
-			n.remove(n.uplink2(ip4))
-			n.unchanged("Remove", before)
+			n.Remove(n.Uplink2(tabletest.IPv4))
+			n.WantSnapshot("Remove", before)
 		})
-	}
-}
-
-func (n *network) write(rtTables string) {
-	n.t.Helper()
-	if err := os.WriteFile(n.rtTables(), []byte(rtTables), 0o644); err != nil {
-		n.t.Fatal(err)
 	}
 }
 
 // Without a number the table is that of the name, or the one in which the
 // uplink is, or the lowest that is free.
 func TestTableIsFound(t *testing.T) {
-	n := newNetwork(t)
-	n.write(rtTables + "1 admins\n30 lan2\n")
-	before := n.snapshot()
-	u := n.uplink2(ip4)
+	n := tabletest.NewNetwork(t)
+	n.WriteRTTables(tabletest.RTTables + "1 admins\n30 lan2\n")
+	before := n.Snapshot()
+	u := n.Uplink2(tabletest.IPv4)
 	u.Table = 0
-	n.install(u)
-	if n.ours(30) == "" {
+	n.Install(u)
+	if n.Table(30) == "" {
 		t.Error("it is not in the table that the name has")
 	}
-	n.remove(u)
-	n.unchanged("Remove by name", before)
+	n.Remove(u)
+	n.WantSnapshot("Remove by name", before)
 
 	u.Name = ""
-	if err := n.addRule("100: from 192.0.2.1 lookup 2"); err != nil {
+	if err := n.AddRule("100: from 192.0.2.1 lookup 2"); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.addRoute("192.0.2.0/24 via 10.1.0.1 table 3"); err != nil {
+	if err := n.AddRoute("192.0.2.0/24 via 10.1.0.1 table 3"); err != nil {
 		t.Fatal(err)
 	}
-	before = n.snapshot()
+	before = n.Snapshot()
 	for range 2 {
-		n.install(u)
-		if n.ours(4) == "" {
+		n.Install(u)
+		if n.Table(4) == "" {
 			t.Error("it is not in the lowest free table, 4")
 		}
 	}
-	n.remove(u)
-	n.unchanged("Remove", before)
-	n.remove(u)
+	n.Remove(u)
+	n.WantSnapshot("Remove", before)
+	n.Remove(u)
 }
 
 // The interface and its addresses may be gone when an uplink is removed.
 func TestRemoveAfterInterface(t *testing.T) {
-	n := newNetwork(t)
-	rules := strings.Count(n.snapshot(), " rule ")
-	n.install(n.uplink2(ip4), n.uplink2(ip6))
-	n.server.DeleteLink("u2")
-	n.remove(n.uplink2(ip4), n.uplink2(ip6))
-	if got := n.snapshot(); strings.Count(got, " rule ") != rules || strings.Contains(got, "table 20") {
+	n := tabletest.NewNetwork(t)
+	rules := strings.Count(n.Snapshot(), " rule ")
+	n.Install(n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6))
+	n.Server.DeleteLink("u2")
+	n.Remove(n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6))
+	if got := n.Snapshot(); strings.Count(got, " rule ") != rules || strings.Contains(got, "table 20") {
 		t.Errorf("something is left:\n%s", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // withFiles runs fn where /etc and /usr/share hold nothing but some files, which
@@ -100,34 +101,34 @@ func TestNameFiles(t *testing.T) {
 		where   string // the file that it is registered in
 	}{
 		"no directory": {nil, fs.ErrNotExist, false, ""},
-		"read-only":    {map[string]string{"/etc/iproute2!/rt_tables": rtTables}, syscall.EROFS, false, ""},
-		"plain":        {map[string]string{"/etc/iproute2/rt_tables": rtTables}, nil, false, "/etc/iproute2/rt_tables"},
+		"read-only":    {map[string]string{"/etc/iproute2!/rt_tables": tabletest.RTTables}, syscall.EROFS, false, ""},
+		"plain":        {map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}, nil, false, "/etc/iproute2/rt_tables"},
 		"only under usr": {
-			map[string]string{"/usr/share/iproute2/rt_tables": rtTables, "/etc/iproute2/rt_protos": ""},
+			map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables, "/etc/iproute2/rt_protos": ""},
 			nil, false, "/etc/iproute2/rt_tables.d/policyroute.conf",
 		},
-		"usr, and no directory": {map[string]string{"/usr/share/iproute2/rt_tables": rtTables}, fs.ErrNotExist, false, ""},
+		"usr, and no directory": {map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables}, fs.ErrNotExist, false, ""},
 		"garbage":               {map[string]string{"/etc/iproute2/rt_tables": garbage}, nil, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNetwork(t)
-			kernel := takeSnapshot(t, n.c)
+			n := tabletest.NewNetwork(t)
+			kernel := n.Kernel()
 			withFiles(t, x.files, func() error {
 				before := tree()
-				u := n.uplink2(ip4)
+				u := n.Uplink2(tabletest.IPv4)
 				u.Etc = ""
-				err := u.Install(t.Context(), n.c)
+				err := u.Install(t.Context(), n.Conn)
 				var ne *table.NameError
 				refused := x.is != nil || x.damaged
 				if refused != errors.As(err, &ne) || !refused && err != nil || x.is != nil && !errors.Is(err, x.is) {
 					t.Errorf("Install: %v, want a *NameError: %t, that is %v", err, refused, x.is)
 				}
-				if got := takeSnapshot(t, n.c).String(); !strings.Contains(got, "ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000\n") {
+				if got := n.Kernel(); !strings.Contains(got, "rule 31000: from 10.2.0.2 lookup 20 proto 210\n") {
 					t.Errorf("it is not installed:\n%s", got)
 				}
 				after := tree()
 				if refused != (after == before) {
-					t.Errorf("the files are\n%swere\n%s", after, before)
+					t.Errorf("the files are as before: %t, want %t (-before +after):\n%s", !refused, refused, tabletest.Diff(before, after))
 				}
 				for line := range strings.Lines(before) {
 					path, _, _ := strings.Cut(line, ":")
@@ -138,17 +139,13 @@ func TestNameFiles(t *testing.T) {
 				if x.where != "" && !strings.Contains(after, x.where) {
 					t.Errorf("the name is not in %s:\n%s", x.where, after)
 				}
-				if err := u.Remove(t.Context(), n.c); err != nil {
+				if err := u.Remove(t.Context(), n.Conn); err != nil {
 					t.Errorf("Remove: %v", err)
 				}
-				if tree() != before {
-					t.Errorf("after Remove the files are\n%swere\n%s", tree(), before)
-				}
+				tabletest.WantText(t, "the files after Remove", before, tree())
 				return nil
 			})
-			if !takeSnapshot(t, n.c).Equal(kernel) {
-				t.Error("Remove left something")
-			}
+			n.WantKernel("Remove", kernel)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A shareModel is what the shared default of two uplinks should be.
@@ -61,17 +62,17 @@ func (m *shareModel) probe() {
 }
 
 // do does something to the network, or the uplinks, and says what.
-func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update func()) string {
+func (m *shareModel) do(op, i int, n *tabletest.Network, cut, mend func(string), update func()) string {
 	dev := fmt.Sprint("u", i+1)
 	router := fmt.Sprint("g", i+1)
 	switch {
 	case op == 0:
 		if m.down[i] = !m.down[i]; m.down[i] {
-			n.server.Down(dev)
+			n.Server.Down(dev)
 			m.choose()
 			return dev + " down"
 		}
-		n.server.Up(dev)
+		n.Server.Up(dev)
 		m.choose() // it is back with the health that it had
 		return dev + " up"
 	case op == 1:
@@ -82,8 +83,8 @@ func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update fu
 		mend(router)
 		return router + " mended"
 	case op == 2:
-		if _, err := route.Flush(n.t.Context(), n.c, route.Filter{Table: sharedPlaces[m.place].Table, Protocol: table.Protocol}); err != nil {
-			n.t.Fatal(err)
+		if _, err := route.Flush(n.T.Context(), n.Conn, route.Filter{Table: sharedPlaces[m.place].Table, Protocol: table.Protocol}); err != nil {
+			n.T.Fatal(err)
 		}
 		return "deleted"
 	case op == 3:
@@ -105,18 +106,18 @@ func (m *shareModel) do(op, i int, n *network, cut, mend func(string), update fu
 // so is what is withdrawn.
 func TestSharedDefaultRandom(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 0))
-		n.hashPorts()
-		cut, mend := n.breakable(f)
-		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
-		n.withoutDefault(f)
+		hashPorts(n)
+		cut, mend := breakable(n, f)
+		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
+		deleteDefault(n, f)
 		h := withdrawing(tcpTo(f, 80))
 		m := &shareModel{weight: [2]int{1, 2}}
 		uplinks := func() []table.MaintainedUplink {
 			all := []table.MaintainedUplink{
-				weighted(probed(n.uplink1(f), h), m.weight[0]), weighted(probed(n.alsoMarked(f), h), m.weight[1]),
+				weighted(probed(n.Uplink1(f), h), m.weight[0]), weighted(probed(alsoMarked(n, f), h), m.weight[1]),
 			}
 			for _, u := range all {
 				u.Health.Timeout = 100 * time.Millisecond
@@ -124,17 +125,17 @@ func TestSharedDefaultRandom(t *testing.T) {
 			return all
 		}
 		updates := make(chan table.MaintainUpdate)
-		k := n.maintain(table.MaintainConfig{Rate: 1000, Default: new(table.SharedDefault), Update: updates}, uplinks()...)
+		k := newKeeper(n, table.MaintainConfig{Rate: 1000, Default: new(table.SharedDefault), Update: updates}, uplinks()...)
 		m.choose()
 		var did []string
-		for range times(300, 30) {
+		for range tabletest.Times(300, 30) {
 			did = append(did, m.do(random.IntN(8), random.IntN(2), n, cut, mend, func() {
 				updates <- table.MaintainUpdate{Uplinks: uplinks(), Default: &sharedPlaces[m.place].SharedDefault}
 			}))
 			m.probe()
 			want := ""
 			var hops []string
-			for i, hop := range []string{"via " + f.g1 + " dev u1", "via " + f.g2 + " dev u2"} {
+			for i, hop := range []string{"via " + f.G1 + " dev u1", "via " + f.G2 + " dev u2"} {
 				if m.has[i] {
 					hops = append(hops, fmt.Sprintf("%s weight %d", hop, m.weight[i]))
 				}
@@ -152,23 +153,23 @@ func TestSharedDefaultRandom(t *testing.T) {
 				}
 			}
 			want = strings.Replace(want, sharedPlaces[0].text, sharedPlaces[m.place].text, 1)
-			got := func() string {
-				return n.sharedDefault(f, rttables.Main) + n.sharedDefault(f, 5)
-			}
+			shared, rules := "", ""
 			ok := func() bool {
-				// Without any uplink what there is stays, unless the kernel deletes it.
-				rules := n.ours(20)
-				return (len(hops) == 0 || got() == want) &&
-					strings.Contains(rules, "from "+f.a2) && strings.Contains(rules, "fwmark") != m.unhealthy[1] &&
+				shared, rules = sharedDefault(n, f, rttables.Main)+sharedDefault(n, f, 5), n.Table(20)
+				if len(hops) == 0 {
+					want = shared // what there is stays, unless the kernel deletes it
+				}
+				return shared == want &&
+					strings.Contains(rules, "from "+f.A2) && strings.Contains(rules, "fwmark") != m.unhealthy[1] &&
 					k.counters.Unhealthy.Load() == unhealthy
 			}
-			end := time.Now().Add(patience)
+			end := time.Now().Add(tabletest.Patience)
 			for !ok() && time.Now().Before(end) {
 				time.Sleep(time.Millisecond)
 			}
 			if !ok() {
-				t.Fatalf("seed %d: after %s, it is\n%q, want\n%q\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
-					got(), want, m, n.ours(20), k.text())
+				t.Fatalf("seed %d: after %s (-want +got):\n%s\n%d unhealthy, want %d\n%+v\n%s\n%s", seed, strings.Join(did, ", "),
+					tabletest.Diff(want, shared), k.counters.Unhealthy.Load(), unhealthy, m, rules, k.text())
 			}
 			if random.IntN(2) == 0 {
 				time.Sleep(30 * time.Millisecond)

@@ -11,37 +11,38 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // sharedRoute is the shared default over the second uplink.
-func sharedRoute(f family, where string) string {
-	return "default via " + f.g2 + " dev u2 " + where
+func sharedRoute(f tabletest.Family, where string) string {
+	return "default via " + f.G2 + " dev u2 " + where
 }
 
 // An update can ask for a shared default, for one that stands elsewhere, and for none.
 // There is one all the time in between, and in the end one, where it should be.
 func TestSharedDefaultUpdate(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.withoutDefault(f)
-		id := route.FamilyOf(netip.MustParseAddr(f.a1))
-		ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		deleteDefault(n, f)
+		id := route.FamilyOf(netip.MustParseAddr(f.A1))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*tabletest.Patience)
 		defer cancel()
-		events, err := route.Watch(ctx, n.server.Config(), route.Filter{Family: id, Protocol: table.Protocol})
+		events, err := route.Watch(ctx, n.Server.Config(), route.Filter{Family: id, Protocol: table.Protocol})
 		if err != nil {
 			t.Fatal(err)
 		}
 		update := make(chan table.MaintainUpdate)
-		u := weighted(maintained(n.uplink2(f))[0], 1)
-		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, u)
+		u := weighted(maintained(n.Uplink2(f))[0], 1)
+		k := newKeeper(n, table.MaintainConfig{Update: update, Remove: true, Rate: 1000}, u)
 		ask := func(what string, d *table.SharedDefault, want map[rttables.ID]string) {
 			t.Helper()
 			from := len(k.log())
 			update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{u}, Default: d}
 			k.awaitKind(from, table.EventReady)
 			for _, id := range []rttables.ID{rttables.Main, 5} {
-				if got := n.sharedDefault(f, id); got != want[id] {
-					t.Fatalf("%s: in table %v there is\n%q, want\n%q\n%s", what, id, got, want[id], k.text())
+				if diff := tabletest.Diff(want[id], sharedDefault(n, f, id)); diff != "" {
+					t.Fatalf("%s: in table %v (-want +got):\n%s\n%s", what, id, diff, k.text())
 				}
 			}
 		}
@@ -58,7 +59,7 @@ func TestSharedDefaultUpdate(t *testing.T) {
 		from := len(k.log())
 		update <- sharing(u)
 		k.awaitKind(from, table.EventReady)
-		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 50") {
+		if got := sharedDefault(n, f, rttables.Main); got != sharedRoute(f, "proto 210 metric 50") {
 			t.Errorf("in main there is %q", got)
 		}
 		k.settles(u.SourceRoutedUplink)
@@ -68,8 +69,8 @@ func TestSharedDefaultUpdate(t *testing.T) {
 		ask("none again", nil, nil)
 		k.settles(u.SourceRoutedUplink)
 		k.stop()
-		if strings.Contains(n.kernel(), "proto 210") {
-			t.Errorf("something is left:\n%s", n.kernel())
+		if strings.Contains(n.Kernel(), "proto 210") {
+			t.Errorf("something is left:\n%s", n.Kernel())
 		}
 
 		// Where it moves, the new one comes first.
@@ -101,12 +102,12 @@ func TestSharedDefaultUpdate(t *testing.T) {
 // it be.
 func TestSharedDefaultAgain(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		config := table.MaintainConfig{Default: &table.SharedDefault{Table: 5}}
-		u := weighted(maintained(n.uplink2(f))[0], 1)
-		n.maintain(config, u).stop()
-		k := n.maintain(config, u)
-		if got := n.sharedDefault(f, 5); k.counters.Steps.Load() != 0 || got != sharedRoute(f, "table 5 proto 210 metric 50") {
+		u := weighted(maintained(n.Uplink2(f))[0], 1)
+		newKeeper(n, config, u).stop()
+		k := newKeeper(n, config, u)
+		if got := sharedDefault(n, f, 5); k.counters.Steps.Load() != 0 || got != sharedRoute(f, "table 5 proto 210 metric 50") {
 			t.Errorf("in table 5 there is %q\n%s", got, k.text())
 		}
 	})
@@ -115,16 +116,16 @@ func TestSharedDefaultAgain(t *testing.T) {
 // While the new one cannot be, the old one stays. One that is refused changes nothing.
 func TestSharedDefaultUpdateRefused(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.withoutDefault(f)
-		inTheWay := route.Route{Gateway: netip.MustParseAddr(f.g1), Priority: 9, Protocol: 99}
-		if err := route.Add(t.Context(), n.c, inTheWay); err != nil {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		deleteDefault(n, f)
+		inTheWay := route.Route{Gateway: netip.MustParseAddr(f.G1), Priority: 9, Protocol: 99}
+		if err := route.Add(t.Context(), n.Conn, inTheWay); err != nil {
 			t.Fatal(err)
 		}
 		update := make(chan table.MaintainUpdate)
-		all := []table.MaintainedUplink{weighted(maintained(n.uplink2(f))[0], 1)}
+		all := []table.MaintainedUplink{weighted(maintained(n.Uplink2(f))[0], 1)}
 		old := &table.SharedDefault{Table: 1}
-		k := n.maintain(table.MaintainConfig{Update: update, Remove: true, Rate: 1000, Default: old}, all...)
+		k := newKeeper(n, table.MaintainConfig{Update: update, Remove: true, Rate: 1000, Default: old}, all...)
 		there := sharedRoute(f, "table 1 proto 210 metric 50")
 		from := len(k.log())
 		for _, d := range []table.SharedDefault{{Table: 20}, {Protocol: 99}, {Table: rttables.Local}} {
@@ -135,7 +136,7 @@ func TestSharedDefaultUpdateRefused(t *testing.T) {
 			})
 		}
 		// An uplink without a table does not take that of the old one.
-		anywhere := n.uplink1(f)
+		anywhere := n.Uplink1(f)
 		anywhere.Name, anywhere.Table = "", 0
 		all = append(all, maintained(anywhere)...)
 		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 9}}
@@ -144,37 +145,37 @@ func TestSharedDefaultUpdateRefused(t *testing.T) {
 			return e.Kind == table.EventFailed && errors.As(e.Err, &conflict)
 		})
 		from = k.awaitKind(from, table.EventReady)
-		if got := n.sharedDefault(f, 1); got != there {
+		if got := sharedDefault(n, f, 1); got != there {
 			t.Errorf("in table 1 there is %q, want %q", got, there)
 		}
 		// It is asked for again.
 		update <- table.MaintainUpdate{Uplinks: all, Default: old}
 		k.awaitKind(from, table.EventReady)
-		if strings.Contains(k.text(), "route del default") || n.sharedDefault(f, 1) != there {
-			t.Errorf("in table 1 there is %q\n%s", n.sharedDefault(f, 1), k.text())
+		if strings.Contains(k.text(), "route del default") || sharedDefault(n, f, 1) != there {
+			t.Errorf("in table 1 there is %q\n%s", sharedDefault(n, f, 1), k.text())
 		}
 		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 9}}
-		if got := n.ours(2); strings.Count(got, "route default") != 1 {
+		if got := n.Table(2); strings.Count(got, "route default") != 1 {
 			t.Errorf("in table 2 there is\n%s", got)
 		}
-		if err := route.Delete(t.Context(), n.c, inTheWay); err != nil {
+		if err := route.Delete(t.Context(), n.Conn, inTheWay); err != nil {
 			t.Fatal(err)
 		}
 		k.awaitDefault(f, "nothing is in the way", sharedRoute(f, "proto 210 metric 9"))
-		k.until("the old one is gone", func() bool { return n.sharedDefault(f, 1) == "" })
+		k.until("the old one is gone", func() bool { return sharedDefault(n, f, 1) == "" })
 		k.await(from, "it is told", func(e table.Event) bool {
-			return e.Kind == table.EventRepaired && strings.Contains(e.String(), "route del default via "+f.g2+" dev u2 table 1")
+			return e.Kind == table.EventRepaired && strings.Contains(e.String(), "route del default via "+f.G2+" dev u2 table 1")
 		})
 		// The end takes away the old one as well.
 		inTheWay.Priority = 10
-		if err := route.Add(t.Context(), n.c, inTheWay); err != nil {
+		if err := route.Add(t.Context(), n.Conn, inTheWay); err != nil {
 			t.Fatal(err)
 		}
 		from = len(k.log())
 		update <- table.MaintainUpdate{Uplinks: all, Default: &table.SharedDefault{Metric: 10}}
 		from = k.await(from, "another conflict", func(e table.Event) bool { return e.Kind == table.EventFailed })
 		k.awaitKind(from, table.EventReady)
-		if got := n.sharedDefault(f, rttables.Main); got != sharedRoute(f, "proto 210 metric 9") {
+		if got := sharedDefault(n, f, rttables.Main); got != sharedRoute(f, "proto 210 metric 9") {
 			t.Errorf("in main there is %q", got)
 		}
 		// None at all, then: that is told once, though there were two.
@@ -186,8 +187,8 @@ func TestSharedDefaultUpdateRefused(t *testing.T) {
 			t.Errorf("it tells %v", told)
 		}
 		k.stop()
-		if strings.Contains(n.kernel(), "proto 210") {
-			t.Errorf("something is left:\n%s", n.kernel())
+		if strings.Contains(n.Kernel(), "proto 210") {
+			t.Errorf("something is left:\n%s", n.Kernel())
 		}
 	})
 }

@@ -3,7 +3,6 @@ package table_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -21,6 +19,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A meddler is a connection on which others change something while the kernel
@@ -190,32 +189,32 @@ func TestSnapshotUnderChanges(t *testing.T) {
 // Routes go without an event when their interface goes down, their address or
 // their nexthop object. The snapshot is as it is afterwards.
 func TestSnapshotSilentChanges(t *testing.T) {
-	for name, change := range map[string]func(n *network){
-		"link down": func(n *network) { n.server.Down("u2") },
-		"address":   func(n *network) { n.server.DelAddr("u2", "10.2.0.2/24") },
-		"nexthop object": func(n *network) {
-			if err := route.DeleteNextHop(n.t.Context(), n.c, 7); err != nil {
-				n.t.Error(err)
+	for name, change := range map[string]func(n *tabletest.Network){
+		"link down": func(n *tabletest.Network) { n.Server.Down("u2") },
+		"address":   func(n *tabletest.Network) { n.Server.DelAddr("u2", "10.2.0.2/24") },
+		"nexthop object": func(n *tabletest.Network) {
+			if err := route.DeleteNextHop(n.T.Context(), n.Conn, 7); err != nil {
+				n.T.Error(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNetwork(t)
-			u2 := n.server.Index("u2")
-			if _, err := route.AddNextHop(t.Context(), n.c, route.NextHopObject{
-				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(ip4.g2),
+			n := tabletest.NewNetwork(t)
+			u2 := n.Server.Index("u2")
+			if _, err := route.AddNextHop(t.Context(), n.Conn, route.NextHopObject{
+				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(tabletest.IPv4.G2),
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.addRoute("203.0.113.0/24 nhid 7 table 40"); err != nil {
+			if err := n.AddRoute("203.0.113.0/24 nhid 7 table 40"); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.addRoute("203.0.113.0/24 via 10.2.0.1 table 41 src 10.2.0.2"); err != nil {
+			if err := n.AddRoute("203.0.113.0/24 via 10.2.0.1 table 41 src 10.2.0.2"); err != nil {
 				t.Fatal(err)
 			}
-			before := takeSnapshot(t, n.c)
+			before := takeSnapshot(t, n.Conn)
 			done := false
-			m := &meddler{Socket: n.dial(n.server), dump: uapi.RTM_GETRULE, after: 1, meddle: func() {
+			m := &meddler{Socket: n.Dial(n.Server), dump: uapi.RTM_GETRULE, after: 1, meddle: func() {
 				if !done {
 					done = true
 					change(n)
@@ -223,13 +222,11 @@ func TestSnapshotSilentChanges(t *testing.T) {
 			}}
 			// Rules are listed last: the routes have been by then.
 			got := takeSnapshot(t, m)
-			want := takeSnapshot(t, n.c)
+			want := takeSnapshot(t, n.Conn)
 			if !done || want.Equal(before) {
 				t.Fatal("nothing has changed: the test proves nothing")
 			}
-			if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-				t.Errorf("(-afterwards +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "what is there afterwards", want.String(), got.String())
 		})
 	}
 }
@@ -257,20 +254,20 @@ func TestSnapshotUnsettled(t *testing.T) {
 
 // A connection without a socket cannot be watched: two listings have to agree.
 func TestSnapshotWithoutASocket(t *testing.T) {
-	n := newNetwork(t)
-	n.install(n.both()...)
-	want := takeSnapshot(t, n.c)
-	rec := &recorder{c: n.c}
+	n := tabletest.NewNetwork(t)
+	n.Install(n.BothFamilies()...)
+	want := takeSnapshot(t, n.Conn)
+	rec := &tabletest.Recorder{Conn: n.Conn}
 	if got := takeSnapshot(t, rec); !got.Equal(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+		t.Errorf("it is not the one of a socket (-want +got):\n%s", tabletest.Diff(want.String(), got.String()))
 	}
-	if len(rec.writes) > 0 {
-		t.Errorf("a snapshot changes something: %v", rec.writes)
+	if len(rec.Writes) > 0 {
+		t.Errorf("a snapshot changes something: %v", rec.Writes)
 	}
 	i := 0
-	rec.fail = func(_ int, m netlink.Message) error {
+	rec.Fail = func(_ int, m netlink.Message) error {
 		if m.Header.Type == uapi.RTM_GETRULE {
-			addRules(t, n.dial(n.server), i, i+1)
+			addRules(t, n.Dial(n.Server), i, i+1)
 			i++
 		}
 		return nil
@@ -283,15 +280,13 @@ func TestSnapshotWithoutASocket(t *testing.T) {
 
 // A snapshot is of the namespace of its connection, from wherever it is taken.
 func TestSnapshotOfAnotherNamespace(t *testing.T) {
-	n := newNetwork(t)
-	want := takeSnapshot(t, n.c).String()
+	n := tabletest.NewNetwork(t)
+	want := takeSnapshot(t, n.Conn).String()
 	if !strings.Contains(want, "default via 10.1.0.1 dev u1") {
 		t.Fatalf("the snapshot is of another namespace:\n%s", want)
 	}
-	err := n.net.Do(func() error {
-		if got := takeSnapshot(t, n.c).String(); got != want {
-			return fmt.Errorf("from there (-want +got):\n%s", cmp.Diff(want, got))
-		}
+	err := n.Net.Do(func() error {
+		tabletest.WantText(t, "from there", want, takeSnapshot(t, n.Conn).String())
 		return nil
 	})
 	if err != nil {
@@ -311,10 +306,10 @@ func dialNS(t *testing.T, ns *lab.NS) *route.Socket {
 
 // The text of a server with one uplink, as an administrator sees it.
 func TestSnapshotText(t *testing.T) {
-	n := newNetwork(t)
-	n.install(n.uplink2(ip4), n.uplink2(ip6))
+	n := tabletest.NewNetwork(t)
+	n.Install(n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6))
 	got := ""
-	for line := range strings.Lines(takeSnapshot(t, n.c).String()) {
+	for line := range strings.Lines(takeSnapshot(t, n.Conn).String()) {
 		if !strings.HasPrefix(line, "# ") {
 			got += line
 		}
@@ -328,7 +323,5 @@ ip -6 route add default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8
 ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000
 ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31000
 `
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	tabletest.WantText(t, "the text", want, got)
 }

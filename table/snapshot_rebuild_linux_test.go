@@ -15,6 +15,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // recordedNS is a namespace like the one in which the cases of the corpus were
@@ -91,8 +92,9 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(text, back.String()); diff != "" || !back.Equal(s) {
-		t.Errorf("(-was +read):\n%s", diff)
+	tabletest.WantText(t, "the text of what was read", text, back.String())
+	if !back.Equal(s) {
+		t.Error("what was read is not equal to what was written")
 	}
 	if d := table.Diff(s, back); len(d) > 0 {
 		t.Errorf("the difference from itself is\n%s", d)
@@ -184,15 +186,11 @@ func TestSnapshotRebuild(t *testing.T) {
 			c := dialNS(t, ns)
 			shell(t, ns, commands(takeSnapshot(t, c)))
 			got := takeSnapshot(t, c)
-			if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-				t.Errorf("rebuilt (-want +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "rebuilt", want.String(), got.String())
 			// And back again.
 			empty := takeSnapshot(t, dialNS(t, recordedNS(t, 3)))
 			shell(t, ns, table.Diff(got, empty).String())
-			if diff := cmp.Diff(empty.String(), takeSnapshot(t, c).String()); diff != "" {
-				t.Errorf("emptied (-want +got):\n%s", diff)
-			}
+			tabletest.WantText(t, "emptied", empty.String(), takeSnapshot(t, c).String())
 		})
 	}
 }

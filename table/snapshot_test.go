@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 func parseSnapshot(t testing.TB, text string) table.Snapshot {
@@ -56,9 +55,7 @@ ip rule add from 192.0.2.2 lookup 20 pref 100
 ip rule add from 192.0.2.1 lookup 20 pref 100
 ip -6 rule add from all fwmark 0x2 lookup 20 pref 5
 `
-	if diff := cmp.Diff(want, s.String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	tabletest.WantText(t, "the text", want, s.String())
 	if back := parseSnapshot(t, s.String()); !back.Equal(s) {
 		t.Errorf("read back:\n%s", back)
 	}
@@ -133,10 +130,7 @@ func TestSnapshotDiff(t *testing.T) {
 			"ip nexthop replace id 1 dev eth1\nip nexthop add id 3 dev eth0\nip nexthop del id 2\n",
 		},
 	} {
-		got := table.Diff(parseSnapshot(t, x.from), parseSnapshot(t, x.to)).String()
-		if got != x.want {
-			t.Errorf("%s:\n%swant\n%s", name, got, x.want)
-		}
+		tabletest.WantText(t, name, x.want, table.Diff(parseSnapshot(t, x.from), parseSnapshot(t, x.to)).String())
 	}
 }
 

@@ -8,25 +8,26 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Sync leaves the uplinks that it is given, takes others away, and does not touch
 // what has another protocol; after a failure at any request, all is as before.
 func TestSync(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
-		foreign := n.uplink2(f)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		foreign := n.Uplink2(f)
 		foreign.Name, foreign.Table, foreign.Protocol = "", 77, 211
-		foreign.Sources = []netip.Addr{netip.MustParseAddr(f.a1)}
-		n.install(foreign)
-		before := n.snapshot()
-		u1, u2 := n.uplink1(f), n.full(f)
-		n.install(u1, u2)
-		both := n.snapshot()
+		foreign.Sources = []netip.Addr{netip.MustParseAddr(f.A1)}
+		n.Install(foreign)
+		before := n.Snapshot()
+		u1, u2 := n.Uplink1(f), n.FullUplink(f)
+		n.Install(u1, u2)
+		both := n.Snapshot()
 		for k := 1; ; k++ {
-			rec := &recorder{c: n.c, fail: func(seen int, _ netlink.Message) error {
+			rec := &tabletest.Recorder{Conn: n.Conn, Fail: func(seen int, _ netlink.Message) error {
 				if seen == k {
-					return errInjected
+					return tabletest.ErrInjected
 				}
 				return nil
 			}}
@@ -34,26 +35,26 @@ func TestSync(t *testing.T) {
 			if err == nil {
 				break
 			}
-			if !errors.Is(err, errInjected) {
+			if !errors.Is(err, tabletest.ErrInjected) {
 				t.Fatal(err)
 			}
-			n.unchanged(err.Error(), both)
+			n.WantSnapshot(err.Error(), both)
 		}
-		n.wantNothingToDo(u1)
-		if n.ours(20) != "" {
-			t.Errorf("the other uplink is still there:\n%s", n.kernel())
+		n.WantNothingToDo(u1)
+		if n.Table(20) != "" {
+			t.Errorf("the other uplink is still there:\n%s", n.Kernel())
 		}
 		// The interface of an address is another now, and the old uplink is gone
 		// in the same call.
-		u1.Sources = []netip.Addr{netip.MustParseAddr(f.a2)}
-		n.install(u2) // u1 is still installed
-		before2 := n.matrix(f, f.a2)
-		w := &watcher{Socket: n.c, look: func() string { return n.matrix(f, f.a2) }}
+		u1.Sources = []netip.Addr{netip.MustParseAddr(f.A2)}
+		n.Install(u2) // u1 is still installed
+		before2 := n.Matrix(f, f.A2)
+		w := &tabletest.Watcher{Socket: n.Conn, Look: func() string { return n.Matrix(f, f.A2) }}
 		if err := table.Sync(t.Context(), w, u1); err != nil {
 			t.Fatal(err)
 		}
 		steps, last := 0, before2
-		for _, s := range w.states {
+		for _, s := range w.States {
 			if s != last {
 				steps, last = steps+1, s
 			}
@@ -61,7 +62,7 @@ func TestSync(t *testing.T) {
 		if steps != 1 {
 			t.Errorf("%d requests change where packets go, want 1", steps)
 		}
-		n.remove(u1)
-		n.unchanged("Remove", before)
+		n.Remove(u1)
+		n.WantSnapshot("Remove", before)
 	})
 }

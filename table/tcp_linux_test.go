@@ -11,18 +11,19 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // A talk is a TCP connection from the client to the server, which sends back all
 // that it gets. Data flow all the time.
 type talk struct{ conn net.Conn }
 
-// talk connects to the server.
-func (n *network) talk(f family) *talk {
-	n.t.Helper()
-	l, err := n.server.Listen(f.tcp, net.JoinHostPort(f.a2, "1194"))
+// newTalk connects to the server.
+func newTalk(n *tabletest.Network, f tabletest.Family) *talk {
+	n.T.Helper()
+	l, err := n.Server.Listen(f.TCP, net.JoinHostPort(f.A2, "1194"))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	go func() {
 		c, err := l.Accept()
@@ -30,9 +31,9 @@ func (n *network) talk(f family) *talk {
 			io.Copy(c, c)
 		}
 	}()
-	conn, err := n.net.Dial(n.t.Context(), f.tcp, f.client, net.JoinHostPort(f.a2, "1194"))
+	conn, err := n.Net.Dial(n.T.Context(), f.TCP, f.Client, net.JoinHostPort(f.A2, "1194"))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	return &talk{conn: conn}
 }
@@ -74,43 +75,43 @@ func (k *talk) round(t *testing.T, b byte) {
 // another table, and its answers never leave by the other router from then on.
 // The control, routes that go and come back, sends some there.
 func TestConnectionSurvives(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		n.addLAN()
-		a2 := netip.MustParseAddr(f.a2)
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		a2 := netip.MustParseAddr(f.A2)
 		data := func(p lab.Packet) bool { return !p.Out && p.Src.Addr() == a2 && p.Proto == 6 && p.Len > 1000 }
-		u := n.full(f)
-		k := n.talk(f)
+		u := n.FullUplink(f)
+		k := newTalk(n, f)
 		rounds := k.say(t, func() {})
-		if g1, g2 := n.g1.Count(data), n.g2.Count(data); g1 == 0 || g2 > 0 {
+		if g1, g2 := n.G1.Count(data), n.G2.Count(data); g1 == 0 || g2 > 0 {
 			t.Errorf("before Install, %d packets by g1 and %d by g2", g1, g2)
 		}
-		rounds += k.say(t, func() { n.install(u) })
-		n.g1.Reset()
-		n.g2.Reset()
-		rounds += k.say(t, func() { n.install(u) })
+		rounds += k.say(t, func() { n.Install(u) })
+		n.G1.Reset()
+		n.G2.Reset()
+		rounds += k.say(t, func() { n.Install(u) })
 		for range 10 {
 			rounds += k.say(t, func() {
 				u.Table = 50 - u.Table
-				n.install(u)
+				n.Install(u)
 			})
 		}
-		if g1, g2 := n.g1.Count(data), n.g2.Count(data); g1 > 0 || g2 == 0 {
+		if g1, g2 := n.G1.Count(data), n.G2.Count(data); g1 > 0 || g2 == 0 {
 			t.Errorf("after Install, %d packets by g1 and %d by g2", g1, g2)
 		}
 		u.MainFirst, u.Unreachable = false, false
-		n.install(u)
-		routes, err := route.List(t.Context(), n.c, route.Filter{Table: u.Table})
+		n.Install(u)
+		routes, err := route.List(t.Context(), n.Conn, route.Filter{Table: u.Table})
 		if err != nil {
 			t.Fatal(err)
 		}
 		rounds += k.say(t, func() {
 			for _, r := range slices.Backward(routes) {
-				route.Delete(t.Context(), n.c, r)
+				route.Delete(t.Context(), n.Conn, r)
 			}
 			time.Sleep(20 * time.Millisecond)
-			n.install(u)
+			n.Install(u)
 		})
-		if n.g1.Count(data) == 0 {
+		if n.G1.Count(data) == 0 {
 			t.Error("the control does not leak: the test proves nothing")
 		}
 		t.Logf("%d pieces of data came back", rounds)

@@ -15,6 +15,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // quick is a health that a test need not wait for.
@@ -30,15 +31,15 @@ func probed(u table.SourceRoutedUplink, h table.Health) table.MaintainedUplink {
 
 // breakable prepares the Internet for cuts: what has come in by a router is dropped
 // before it reaches the client. The router itself still answers.
-func (n *network) breakable(f family) (cut, mend func(router string)) {
-	n.t.Helper()
-	c := n.dial(n.net)
+func breakable(n *tabletest.Network, f tabletest.Family) (cut, mend func(router string)) {
+	n.T.Helper()
+	c := n.Dial(n.Net)
 	ctx := context.Background()
-	dst := netip.MustParseAddr(f.client)
+	dst := netip.MustParseAddr(f.Client)
 	do := func(err error) {
-		n.t.Helper()
+		n.T.Helper()
 		if err != nil {
-			n.t.Fatal(err)
+			n.T.Fatal(err)
 		}
 	}
 	local := rule.Rule{Family: route.FamilyOf(dst), Action: rule.ActionLookup, Table: rttables.Local, Protocol: route.ProtoKernel}
@@ -55,48 +56,48 @@ func (n *network) breakable(f family) (cut, mend func(router string)) {
 			To: netip.PrefixFrom(dst, dst.BitLen()), IIF: router, Action: rule.ActionBlackhole, Priority: rule.Priority(10),
 		}
 	}
-	cut = func(router string) { n.t.Helper(); do(rule.Add(ctx, c, hole(router))) }
-	mend = func(router string) { n.t.Helper(); do(rule.Delete(ctx, c, hole(router))) }
+	cut = func(router string) { n.T.Helper(); do(rule.Add(ctx, c, hole(router))) }
+	mend = func(router string) { n.T.Helper(); do(rule.Delete(ctx, c, hole(router))) }
 	return cut, mend
 }
 
 // tcpTo is a health that connects to a port of the client.
-func tcpTo(f family, port uint16) table.Health {
-	return table.Health{TCP: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(f.client), port)}}
+func tcpTo(f tabletest.Family, port uint16) table.Health {
+	return table.Health{TCP: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(f.Client), port)}}
 }
 
 // marked sends a datagram with a mark to the client, and says at which router it
 // arrived.
-func (n *network) marked(f family, mark uint32) (byG1, byG2 int) {
-	n.t.Helper()
-	conn, err := n.server.DialWith(n.t.Context(), net.Dialer{Control: lab.Mark(mark)}, "udp", net.JoinHostPort(f.client, "53"))
+func marked(n *tabletest.Network, f tabletest.Family, mark uint32) (byG1, byG2 int) {
+	n.T.Helper()
+	conn, err := n.Server.DialWith(n.T.Context(), net.Dialer{Control: lab.Mark(mark)}, "udp", net.JoinHostPort(f.Client, "53"))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	defer conn.Close()
 	if _, err := conn.Write([]byte("x")); err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	src := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	match := func(p lab.Packet) bool { return !p.Out && p.Src.Port() == src && p.Dst.Port() == 53 }
-	for end := time.Now().Add(patience); byG1+byG2 == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		byG1, byG2 = n.g1.Count(match), n.g2.Count(match)
+	for end := time.Now().Add(tabletest.Patience); byG1+byG2 == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		byG1, byG2 = n.G1.Count(match), n.G2.Count(match)
 	}
 	return byG1, byG2
 }
 
 // wantMarked fails unless what is marked leaves by a router.
-func (n *network) wantMarked(f family, what string, router int) {
-	n.t.Helper()
-	g1, g2 := n.marked(f, 2)
+func wantMarked(n *tabletest.Network, f tabletest.Family, what string, router int) {
+	n.T.Helper()
+	g1, g2 := marked(n, f, 2)
 	if (g1 > 0) != (router == 1) || (g2 > 0) != (router == 2) {
-		n.t.Errorf("%s: %d at g1 and %d at g2, want it at g%d", what, g1, g2, router)
+		n.T.Errorf("%s: %d at g1 and %d at g2, want it at g%d", what, g1, g2, router)
 	}
 }
 
 // alsoMarked is the second uplink with a rule for a mark.
-func (n *network) alsoMarked(f family) table.SourceRoutedUplink {
-	u := n.uplink2(f)
+func alsoMarked(n *tabletest.Network, f tabletest.Family) table.SourceRoutedUplink {
+	u := n.Uplink2(f)
 	u.Unreachable = true
 	u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
 	return u
@@ -106,21 +107,21 @@ func (n *network) alsoMarked(f family) table.SourceRoutedUplink {
 // the other uplink, what has the uplink's address stays, and all comes back.
 func TestHealthWithdraw(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		cut, mend := n.breakable(f)
-		serve(t, n.net, f.tcp, net.JoinHostPort(f.client, "80"))
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		cut, mend := breakable(n, f)
+		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		swallow(t, n, f)
 		h := tcpTo(f, 80)
 		h.Withdraw = true
-		k := n.maintain(table.MaintainConfig{}, probed(n.alsoMarked(f), h))
-		whole := n.ours(20)
+		k := newKeeper(n, table.MaintainConfig{}, probed(alsoMarked(n, f), h))
+		whole := n.Table(20)
 		k.awaitKind(0, table.EventHealthy)
-		n.wantMarked(f, "healthy", 2)
+		wantMarked(n, f, "healthy", 2)
 
 		from := len(k.log())
-		n.g1.Reset()
-		n.g2.Reset()
-		stop := n.send(f)
+		n.G1.Reset()
+		n.G2.Reset()
+		stop := send(n, f)
 		cut("g2")
 		probes := k.counters.Probes.Load()
 		at := k.awaitKind(from, table.EventUnhealthy)
@@ -128,56 +129,54 @@ func TestHealthWithdraw(t *testing.T) {
 		if got := k.counters.Probes.Load() - probes; got < 2 {
 			t.Errorf("unhealthy after %d probes", got)
 		}
-		if e := k.log()[at-1]; e.Err == nil || !strings.Contains(e.String(), "tcp "+net.JoinHostPort(f.client, "80")+": no answer within 300ms") {
+		if e := k.log()[at-1]; e.Err == nil || !strings.Contains(e.String(), "tcp "+net.JoinHostPort(f.Client, "80")+": no answer within 300ms") {
 			t.Errorf("it does not say why: %s", e)
 		}
 		k.await(at, "repaired", func(e table.Event) bool {
 			return e.Kind == table.EventRepaired && strings.Contains(e.Reason, "health") && len(e.Steps) == 2
 		})
-		n.wantMarked(f, "unhealthy", 1)
+		wantMarked(n, f, "unhealthy", 1)
 		if got := k.counters.Unhealthy.Load(); got != 1 {
 			t.Errorf("%d are counted as unhealthy", got)
 		}
-		if got := n.ours(20); !strings.Contains(got, "from "+f.a2) || strings.Contains(got, "fwmark") {
+		if got := n.Table(20); !strings.Contains(got, "from "+f.A2) || strings.Contains(got, "fwmark") {
 			t.Errorf("the rules of an unhealthy uplink:\n%s", got)
 		}
 		// It is kept as it is: without Also.
-		if _, err := route.Flush(t.Context(), n.dial(n.server), route.Filter{Table: 20}); err != nil {
+		if _, err := route.Flush(t.Context(), n.Dial(n.Server), route.Filter{Table: 20}); err != nil {
 			t.Fatal(err)
 		}
-		k.until("the routes are back", func() bool { return strings.Contains(n.ours(20), "route default") })
-		if got := n.ours(20); strings.Contains(got, "fwmark") {
+		k.until("the routes are back", func() bool { return strings.Contains(n.Table(20), "route default") })
+		if got := n.Table(20); strings.Contains(got, "fwmark") {
 			t.Errorf("a repair brings Also back:\n%s", got)
 		}
 
 		mend("g2")
 		k.awaitKind(from, table.EventHealthy)
-		k.until("Also is back", func() bool { return n.ours(20) == whole })
-		n.wantMarked(f, "healthy again", 2)
+		k.untilTable("Also is back", whole)
+		wantMarked(n, f, "healthy again", 2)
 		sent, _ := stop()
-		if g1, g2 := n.fromUDP(f.a2); g1 > 0 || g2 < sent*9/10 || sent == 0 {
+		if g1, g2 := fromUDP(n, f.A2); g1 > 0 || g2 < sent*9/10 || sent == 0 {
 			t.Errorf("%d packets of the source: %d at g1, %d at g2", sent, g1, g2)
 		}
 		k.stop()
 
 		// The control: without Withdraw there is an event and no more.
 		h.Withdraw = false
-		k = n.maintain(table.MaintainConfig{}, probed(n.alsoMarked(f), h))
+		k = newKeeper(n, table.MaintainConfig{}, probed(alsoMarked(n, f), h))
 		k.awaitKind(0, table.EventHealthy)
 		cut("g2")
 		k.awaitKind(0, table.EventUnhealthy)
 		time.Sleep(50 * time.Millisecond)
-		n.wantMarked(f, "unhealthy, without Withdraw", 2)
-		if got := n.ours(20); got != whole {
-			t.Errorf("without Withdraw:\n%s\nwant\n%s", got, whole)
-		}
+		wantMarked(n, f, "unhealthy, without Withdraw", 2)
+		n.WantTable("without Withdraw", 20, whole)
 	})
 }
 
 // Probes that fail now and then, but not often enough in a row, change nothing.
 func TestHealthFlaps(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	var mu sync.Mutex
 	var pattern string
 	calls := 0
@@ -197,16 +196,17 @@ func TestHealthFlaps(t *testing.T) {
 		}
 		return errors.New("as the test says")
 	}
-	k := n.maintain(table.MaintainConfig{}, probed(n.alsoMarked(ip4), h))
+	k := newKeeper(n, table.MaintainConfig{}, probed(alsoMarked(n, tabletest.IPv4), h))
 	k.awaitKind(0, table.EventHealthy)
-	whole := n.ours(20)
+	whole := n.Table(20)
 	quiet := func(p, want string, unhealthy int64) {
 		t.Helper()
 		events, steps := len(k.log()), k.counters.Steps.Load()
 		set(p)
 		begin := k.counters.Probes.Load()
 		k.until("30 probes", func() bool { return k.counters.Probes.Load() >= begin+30 })
-		if len(k.log()) != events || k.counters.Steps.Load() != steps || n.ours(20) != want {
+		n.WantTable("flapping "+p, 20, want)
+		if len(k.log()) != events || k.counters.Steps.Load() != steps {
 			t.Errorf("flapping %s changes something:\n%s", p, k.text())
 		}
 		if got := k.counters.Unhealthy.Load(); got != unhealthy {
@@ -218,29 +218,29 @@ func TestHealthFlaps(t *testing.T) {
 	set("-")
 	from := k.awaitKind(0, table.EventUnhealthy)
 	from = k.awaitKind(from, table.EventRepaired)
-	quiet("-+--", n.ours(20), 1)
-	quiet("-+", n.ours(20), 1)
+	quiet("-+--", n.Table(20), 1)
+	quiet("-+", n.Table(20), 1)
 	set("+")
 	k.awaitKind(from, table.EventHealthy)
-	k.until("Also is back", func() bool { return n.ours(20) == whole })
+	k.untilTable("Also is back", whole)
 }
 
 // An uplink that is pending is not probed. Its health outlasts that, and an update.
 func TestHealthPendingAndUpdate(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
-	cut, _ := n.breakable(ip4)
-	serve(t, n.net, "tcp4", net.JoinHostPort(ip4.client, "80"))
-	h := tcpTo(ip4, 80)
+	n := tabletest.NewNetwork(t)
+	cut, _ := breakable(n, tabletest.IPv4)
+	tabletest.Serve(t, n.Net, "tcp4", net.JoinHostPort(tabletest.IPv4.Client, "80"))
+	h := tcpTo(tabletest.IPv4, 80)
 	h.Withdraw = true
 	update := make(chan table.MaintainUpdate)
-	u := probed(n.alsoMarked(ip4), h)
-	k := n.maintain(table.MaintainConfig{Update: update}, u)
+	u := probed(alsoMarked(n, tabletest.IPv4), h)
+	k := newKeeper(n, table.MaintainConfig{Update: update}, u)
 	k.awaitKind(0, table.EventHealthy)
-	whole := n.ours(20)
+	whole := n.Table(20)
 
 	from := len(k.log())
-	n.server.Down("u2")
+	n.Server.Down("u2")
 	k.awaitKind(from, table.EventPending)
 	time.Sleep(350 * time.Millisecond) // the probe that was under way
 	probes := k.counters.Probes.Load()
@@ -248,25 +248,23 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	if got := k.counters.Probes.Load(); got != probes {
 		t.Errorf("%d probes of an uplink that is pending", got-probes)
 	}
-	n.server.Up("u2")
+	n.Server.Up("u2")
 	k.until("probes go on", func() bool { return k.counters.Probes.Load() > probes })
-	k.until("the uplink is whole", func() bool { return n.ours(20) == whole })
+	k.untilTable("the uplink is whole", whole)
 
 	cut("g2")
 	k.awaitKind(from, table.EventUnhealthy)
-	k.until("Also is away", func() bool { return n.ours(20) != whole })
+	k.until("Also is away", func() bool { return n.Table(20) != whole })
 	from = len(k.log())
 	update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{u}}
 	from = k.awaitKind(from, table.EventReady)
-	if n.ours(20) == whole {
+	if n.Table(20) == whole {
 		t.Error("an update forgets that the uplink is unhealthy")
 	}
 	// Without Health it is taken for healthy.
 	update <- table.MaintainUpdate{Uplinks: maintained(u.SourceRoutedUplink)}
 	k.awaitKind(from, table.EventReady)
-	if got := n.ours(20); got != whole {
-		t.Errorf("without Health Also is not back:\n%s", got)
-	}
+	n.WantTable("without Health Also is back", 20, whole)
 	k.until("nothing is counted", func() bool { return k.counters.Unhealthy.Load() == 0 })
 	probes = k.counters.Probes.Load()
 	time.Sleep(100 * time.Millisecond)
@@ -277,7 +275,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 
 // What cannot be is refused at once.
 func TestHealthRefuses(t *testing.T) {
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	addr := netip.MustParseAddr
 	for want, h := range map[string]table.Health{
 		"has nothing to probe":                   {},
@@ -289,7 +287,7 @@ func TestHealthRefuses(t *testing.T) {
 		"127.0.0.1 is nothing":                   {Echo: []netip.Addr{addr("127.0.0.1")}},
 		"fe80::1%eth0 is nothing":                {Echo: []netip.Addr{addr("fe80::1%eth0")}},
 	} {
-		err := table.Maintain(t.Context(), nil, nil, table.MaintainedUplink{SourceRoutedUplink: n.uplink2(ip4), Health: &h})
+		err := table.Maintain(t.Context(), nil, nil, table.MaintainedUplink{SourceRoutedUplink: n.Uplink2(tabletest.IPv4), Health: &h})
 		var e *table.FieldError
 		if !errors.As(err, &e) || e.Field != "Health" || !strings.Contains(e.Reason, want) {
 			t.Errorf("%s: %v", want, err)

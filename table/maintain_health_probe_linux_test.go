@@ -20,21 +20,22 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
 // Echo requests take a group that the kernel allows, and a new namespace allows none.
 // They say nothing of the uplink then.
 func TestHealthEcho(t *testing.T) {
 	t.Parallel()
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		cut, mend := n.breakable(f)
-		h := table.Health{Echo: []netip.Addr{netip.MustParseAddr(f.client)}, Withdraw: true}
-		k := n.maintain(table.MaintainConfig{}, probed(n.alsoMarked(f), h))
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		cut, mend := breakable(n, f)
+		h := table.Health{Echo: []netip.Addr{netip.MustParseAddr(f.Client)}, Withdraw: true}
+		k := newKeeper(n, table.MaintainConfig{}, probed(alsoMarked(n, f), h))
 		at := k.await(0, "it cannot probe", func(e table.Event) bool {
 			var cannot *table.ProbeError
 			return e.Kind == table.EventFailed && errors.As(e.Err, &cannot) && errors.Is(e.Err, fs.ErrPermission)
 		})
-		want := "uplink lan2 " + map[family]string{ip4: "IPv4", ip6: "IPv6"}[f] + " failed: cannot probe: echo " + f.client +
+		want := "uplink lan2 " + map[tabletest.Family]string{tabletest.IPv4: "IPv4", tabletest.IPv6: "IPv6"}[f] + " failed: cannot probe: echo " + f.Client +
 			": permission denied: net.ipv4.ping_group_range has no group of this process"
 		if got := k.log()[at-1].String(); got != want {
 			t.Errorf("it says %q, want %q", got, want)
@@ -45,19 +46,19 @@ func TestHealthEcho(t *testing.T) {
 			t.Errorf("it is told more than once, or taken for a verdict:\n%s", k.text())
 		}
 		// Now it may.
-		n.server.Sysctl("net.ipv4.ping_group_range", "0 0")
+		n.Server.Sysctl("net.ipv4.ping_group_range", "0 0")
 		from := k.awaitKind(at, table.EventHealthy)
 		from2 := func(p lab.Packet) bool {
-			return !p.Out && p.Src.Addr().String() == f.a2 && (p.Proto == 1 || p.Proto == 58)
+			return !p.Out && p.Src.Addr().String() == f.A2 && (p.Proto == 1 || p.Proto == 58)
 		}
-		if n.g2.Wait(1, from2, patience) == 0 || n.g1.Count(from2) > 0 {
+		if n.G2.Wait(1, from2, tabletest.Patience) == 0 || n.G1.Count(from2) > 0 {
 			t.Error("echo requests do not leave by the uplink")
 		}
 		cut("g2")
 		from = k.awaitKind(from, table.EventUnhealthy)
 		mend("g2")
 		k.awaitKind(from, table.EventHealthy)
-		k.until("Also is back", func() bool { return strings.Contains(n.ours(20), "fwmark 0x2") })
+		k.until("Also is back", func() bool { return strings.Contains(n.Table(20), "fwmark 0x2") })
 	})
 }
 
@@ -65,13 +66,13 @@ func TestHealthEcho(t *testing.T) {
 // is left when Maintain has returned but what does not return.
 func TestHealthProbeBlocks(t *testing.T) {
 	t.Parallel()
-	n := newNetwork(t)
+	n := tabletest.NewNetwork(t)
 	goroutines := runtime.NumGoroutine()
 	patient := table.Health{Probe: func(ctx context.Context, _ netip.Addr, _ table.DialFunc) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	k := n.maintain(table.MaintainConfig{Rate: 100}, probed(n.uplink2(ip4), patient))
+	k := newKeeper(n, table.MaintainConfig{Rate: 100}, probed(n.Uplink2(tabletest.IPv4), patient))
 	at := k.awaitKind(0, table.EventUnhealthy)
 	if got := k.log()[at-1].String(); got != "uplink lan2 IPv4 unhealthy: probe: no answer within 300ms" {
 		t.Errorf("it says %q", got)
@@ -88,20 +89,20 @@ func TestHealthProbeBlocks(t *testing.T) {
 		return nil
 	}}
 	update := make(chan table.MaintainUpdate)
-	k = n.maintain(table.MaintainConfig{Rate: 100, Update: update}, probed(n.uplink2(ip4), stubborn))
-	whole := n.ours(20)
+	k = newKeeper(n, table.MaintainConfig{Rate: 100, Update: update}, probed(n.Uplink2(tabletest.IPv4), stubborn))
+	whole := n.Table(20)
 	from := k.awaitKind(0, table.EventUnhealthy)
-	update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{probed(n.uplink2(ip4), stubborn)}}
+	update <- table.MaintainUpdate{Uplinks: []table.MaintainedUplink{probed(n.Uplink2(tabletest.IPv4), stubborn)}}
 	k.awaitKind(from, table.EventReady)
 	probes := k.counters.Probes.Load()
 	k.until("another probe", func() bool { return k.counters.Probes.Load() > probes })
 	if got := calls.Load(); got != 1 {
 		t.Errorf("it was called %d times, and has not returned once", got)
 	}
-	if _, err := route.Flush(t.Context(), n.dial(n.server), route.Filter{Table: 20}); err != nil {
+	if _, err := route.Flush(t.Context(), n.Dial(n.Server), route.Filter{Table: 20}); err != nil {
 		t.Fatal(err)
 	}
-	k.until("the uplink is repaired meanwhile", func() bool { return n.ours(20) == whole })
+	k.untilTable("the uplink is repaired meanwhile", whole)
 	begin := time.Now()
 	k.stop()
 	if d := time.Since(begin); d > 5*time.Second {
@@ -117,7 +118,7 @@ func TestHealthProbeBlocks(t *testing.T) {
 		}
 		return nil
 	}}
-	k = n.maintain(table.MaintainConfig{}, probed(n.uplink2(ip4), late))
+	k = newKeeper(n, table.MaintainConfig{}, probed(n.Uplink2(tabletest.IPv4), late))
 	k.awaitKind(k.awaitKind(0, table.EventUnhealthy), table.EventHealthy)
 	k.stop()
 	k.until("goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
@@ -126,8 +127,8 @@ func TestHealthProbeBlocks(t *testing.T) {
 // A probe of the caller's own is in the uplink's namespace, with its address and its
 // mark, also by a client of which goroutines of its own open the connections.
 func TestHealthProbeNamespace(t *testing.T) {
-	forFamilies(t, func(t *testing.T, n *network, f family) {
-		l, err := n.net.Listen(f.tcp, net.JoinHostPort(f.client, "80"))
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		l, err := n.Net.Listen(f.TCP, net.JoinHostPort(f.Client, "80"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,19 +138,19 @@ func TestHealthProbeNamespace(t *testing.T) {
 		go server.Serve(l)
 		defer server.Close()
 		// A name that the hosts file has for IPv4, wherever the test runs.
-		name := map[family]string{ip4: "localhost", ip6: "::1"}[f]
-		if _, err := n.server.Listen(f.tcp, net.JoinHostPort(map[family]string{ip4: "127.0.0.1", ip6: "::1"}[f], "81")); err != nil {
+		name := map[tabletest.Family]string{tabletest.IPv4: "localhost", tabletest.IPv6: "::1"}[f]
+		if _, err := n.Server.Listen(f.TCP, net.JoinHostPort(map[tabletest.Family]string{tabletest.IPv4: "127.0.0.1", tabletest.IPv6: "::1"}[f], "81")); err != nil {
 			t.Fatal(err)
 		}
 		const mark = 7
 		said := make(chan string, 1)
 		h := table.Health{Mark: mark, Probe: func(ctx context.Context, source netip.Addr, dial table.DialFunc) error {
 			result := func() string {
-				if source.String() != f.a2 {
+				if source.String() != f.A2 {
 					return "source " + source.String()
 				}
 				// Its own socket.
-				if l, err := net.Listen(f.tcp, net.JoinHostPort(f.a2, "0")); err != nil {
+				if l, err := net.Listen(f.TCP, net.JoinHostPort(f.A2, "0")); err != nil {
 					return "own socket: " + err.Error()
 				} else {
 					l.Close()
@@ -163,7 +164,7 @@ func TestHealthProbeNamespace(t *testing.T) {
 					return "a network that is none"
 				}
 				tr := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-				req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+net.JoinHostPort(f.client, "80"), nil)
+				req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+net.JoinHostPort(f.Client, "80"), nil)
 				resp, err := (&http.Client{Transport: tr}).Do(req)
 				if err != nil {
 					return "http: " + err.Error()
@@ -181,41 +182,41 @@ func TestHealthProbeNamespace(t *testing.T) {
 			}
 			return errors.New(result)
 		}}
-		u := probed(n.uplink2(f), h)
+		u := probed(n.Uplink2(f), h)
 		u.Health.Timeout = 5 * time.Second
-		k := n.maintain(table.MaintainConfig{}, u)
+		k := newKeeper(n, table.MaintainConfig{}, u)
 		k.awaitKind(0, table.EventHealthy)
-		if got := <-said; !strings.HasPrefix(got, "you are "+net.JoinHostPort(f.a2, "")) {
+		if got := <-said; !strings.HasPrefix(got, "you are "+net.JoinHostPort(f.A2, "")) {
 			t.Errorf("the server says %q", got)
 		}
 		// A rule that refuses the mark is met by the probe.
-		refuse := rule.Rule{Family: route.FamilyOf(netip.MustParseAddr(f.a2)), FwMark: rule.FwMark(mark), Action: rule.ActionProhibit, Priority: rule.Priority(5)}
-		if err := rule.Add(t.Context(), n.c, refuse); err != nil {
+		refuse := rule.Rule{Family: route.FamilyOf(netip.MustParseAddr(f.A2)), FwMark: rule.FwMark(mark), Action: rule.ActionProhibit, Priority: rule.Priority(5)}
+		if err := rule.Add(t.Context(), n.Conn, refuse); err != nil {
 			t.Fatal(err)
 		}
 		k.awaitKind(0, table.EventUnhealthy)
 		k.stop()
 		// The control: without the mark it is not.
 		u.Health.Mark = 0
-		k = n.maintain(table.MaintainConfig{}, u)
+		k = newKeeper(n, table.MaintainConfig{}, u)
 		k.awaitKind(0, table.EventHealthy)
 	})
 }
 
 // Of several targets one is enough.
 func TestHealthTargets(t *testing.T) {
-	n := newNetwork(t)
-	serve(t, n.net, "tcp4", net.JoinHostPort(ip4.client, "80"))
-	h := tcpTo(ip4, 81) // refused
-	k := n.maintain(table.MaintainConfig{}, probed(n.uplink2(ip4), h))
+	n := tabletest.NewNetwork(t)
+	tabletest.Serve(t, n.Net, "tcp4", net.JoinHostPort(tabletest.IPv4.Client, "80"))
+	h := tcpTo(tabletest.IPv4, 81) // refused
+	k := newKeeper(n, table.MaintainConfig{}, probed(n.Uplink2(tabletest.IPv4), h))
 	at := k.awaitKind(0, table.EventUnhealthy)
 	if got := k.log()[at-1].String(); !strings.Contains(got, "tcp 198.51.100.10:81: connect: connection refused") {
 		t.Errorf("it says %q", got)
 	}
 	k.stop()
-	h.TCP = append(h.TCP, tcpTo(ip4, 80).TCP...)
-	h.Echo = []netip.Addr{netip.MustParseAddr(ip4.client)} // cannot be made: no group may
-	k = n.maintain(table.MaintainConfig{}, probed(n.uplink2(ip4), h))
+	h.TCP = append(h.TCP, tcpTo(tabletest.IPv4, 80).TCP...)
+	h.Echo = []netip.Addr{netip.MustParseAddr(tabletest.IPv4.Client)} // cannot be made: no group may
+	k = newKeeper(n, table.MaintainConfig{}, probed(n.Uplink2(tabletest.IPv4), h))
 	k.awaitKind(0, table.EventHealthy)
 	probes := k.counters.Probes.Load()
 	k.until("more probes", func() bool { return k.counters.Probes.Load() > probes+10 })
@@ -225,19 +226,19 @@ func TestHealthTargets(t *testing.T) {
 	}
 	// What could not be made does not hide what failed.
 	h.TCP = h.TCP[:1]
-	k = n.maintain(table.MaintainConfig{}, probed(n.uplink2(ip4), h))
+	k = newKeeper(n, table.MaintainConfig{}, probed(n.Uplink2(tabletest.IPv4), h))
 	k.awaitKind(0, table.EventUnhealthy)
 }
 
 // Descriptors of probes are closed.
 func TestHealthLeaks(t *testing.T) {
-	n := newNetwork(t)
-	n.server.Sysctl("net.ipv4.ping_group_range", "0 0")
-	serve(t, n.net, "tcp4", net.JoinHostPort(ip4.client, "80"))
-	h := tcpTo(ip4, 80)
-	h.TCP = append(h.TCP, tcpTo(ip4, 81).TCP...)
-	h.Echo = []netip.Addr{netip.MustParseAddr(ip4.client), netip.MustParseAddr("203.0.113.1")}
-	u := probed(n.uplink2(ip4), h)
+	n := tabletest.NewNetwork(t)
+	n.Server.Sysctl("net.ipv4.ping_group_range", "0 0")
+	tabletest.Serve(t, n.Net, "tcp4", net.JoinHostPort(tabletest.IPv4.Client, "80"))
+	h := tcpTo(tabletest.IPv4, 80)
+	h.TCP = append(h.TCP, tcpTo(tabletest.IPv4, 81).TCP...)
+	h.Echo = []netip.Addr{netip.MustParseAddr(tabletest.IPv4.Client), netip.MustParseAddr("203.0.113.1")}
+	u := probed(n.Uplink2(tabletest.IPv4), h)
 	u.Health.Interval = time.Millisecond
 	open := func() int {
 		links, err := filepath.Glob("/proc/self/fd/*")
@@ -253,7 +254,7 @@ func TestHealthLeaks(t *testing.T) {
 		return sockets
 	}
 	before, goroutines := open(), runtime.NumGoroutine()
-	k := n.maintain(table.MaintainConfig{}, u)
+	k := newKeeper(n, table.MaintainConfig{}, u)
 	k.until("200 probes", func() bool { return k.counters.Probes.Load() > 200 })
 	k.stop()
 	k.until("descriptors are closed", func() bool { return open() <= before })

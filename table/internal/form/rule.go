@@ -1,0 +1,92 @@
+package form
+
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// Bare returns r in the form in which rules are compared: canonical, without what
+// only the kernel says.
+func Bare(r rule.Rule) rule.Rule {
+	r = r.Canonical()
+	r.Flags = 0
+	return r
+}
+
+// Like returns what r has in common with the rules that differ from it in nothing
+// but their priority.
+func Like(r rule.Rule) rule.Rule {
+	r = Bare(r)
+	r.Priority = route.Opt[uint32]{}
+	return r
+}
+
+// NoDefault suppresses the default route of a table: suppress_prefixlength 0.
+var NoDefault = route.Some(uint32(0))
+
+// IsRung reports whether a rule has the form of a rung.
+func IsRung(r *rule.Rule) bool {
+	if !r.From.IsSingleIP() || *r != (rule.Rule{
+		Family: r.Family, Priority: r.Priority, From: r.From, Action: r.Action, Table: r.Table,
+		SuppressPrefixLength: r.SuppressPrefixLength, Protocol: r.Protocol, Flags: r.Flags,
+	}) {
+		return false
+	}
+	switch {
+	case r.Action == rule.ActionUnreachable:
+		return r.Table == rttables.Unspec && !r.SuppressPrefixLength.IsSet()
+	case r.Action != rule.ActionLookup:
+		return false
+	case r.Table == rttables.Main:
+		return r.SuppressPrefixLength == NoDefault
+	}
+	return !IsSystemTable(r.Table) && (r.SuppressPrefixLength == NoDefault || !r.SuppressPrefixLength.IsSet())
+}
+
+// Gate returns the rule that leads packets from a past all rules before END.
+func Gate(a netip.Addr, priority, end uint32, protocol route.Protocol) rule.Rule {
+	return rule.Rule{
+		Family: route.FamilyOf(a), Priority: rule.Priority(priority), From: HostPrefix(a),
+		Action: rule.ActionGoto, Goto: end, Protocol: protocol,
+	}
+}
+
+// IsGate reports whether a rule has the form of a gate.
+func IsGate(r *rule.Rule) bool {
+	return r.Action == rule.ActionGoto && r.From.IsSingleIP() && *r == rule.Rule{
+		Family: r.Family, Priority: r.Priority, From: r.From, Action: rule.ActionGoto, Goto: r.Goto,
+		Protocol: r.Protocol, Flags: r.Flags,
+	}
+}
+
+// End returns the rule that gates lead to.
+func End(f route.Family, priority uint32, protocol route.Protocol) rule.Rule {
+	return rule.Rule{Family: f, Priority: rule.Priority(priority), Action: rule.ActionNop, Protocol: protocol}
+}
+
+// IsEnd reports whether a rule has the form of END.
+func IsEnd(r *rule.Rule) bool {
+	return r.Action == rule.ActionNop && *r == rule.Rule{
+		Family: r.Family, Priority: r.Priority, Action: rule.ActionNop, Protocol: r.Protocol, Flags: r.Flags,
+	}
+}
+
+// LooksUpForAll reports whether a rule looks up a table for every packet, whoever
+// made it.
+func LooksUpForAll(r *rule.Rule, table rttables.ID) bool {
+	return r.Table == table && *r == rule.Rule{
+		Family: r.Family, Priority: r.Priority, Action: rule.ActionLookup, Table: table,
+		Protocol: r.Protocol, Flags: r.Flags,
+	}
+}
+
+// MayMatchSource reports whether a rule can decide about packets from a.
+func MayMatchSource(r *rule.Rule, a netip.Addr) bool {
+	if r.Action == rule.ActionNop {
+		return false
+	}
+	return r.Not || !r.From.IsValid() || r.From.Masked().Contains(a)
+}

@@ -1,0 +1,92 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// An Address is one of this host's.
+type Address struct {
+	Index  uint32 // of the interface
+	Addr   netip.Addr
+	Subnet netip.Prefix // what the address makes reachable on the link; a peer's, on a point-to-point link
+	Global bool         // as opposed to link and host scope
+	// Tentative says that duplicate address detection has not ended, or has failed.
+	Tentative bool
+}
+
+// ListAddresses reads the addresses of the network namespace that c is in, in the
+// kernel's order (RTM_GETADDR).
+func ListAddresses(ctx context.Context, c route.Conn) ([]Address, error) {
+	addrs, err := listAddresses(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("table: list addresses: %w", err)
+	}
+	return addrs, nil
+}
+
+func listAddresses(ctx context.Context, c route.Conn) ([]Address, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	req := netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETADDR, Flags: netlink.Request | netlink.Dump},
+		Data:   make([]byte, uapi.SizeofIfAddrmsg),
+	}
+	var addrs []Address
+	for m, err := range rtnl.Dump(c, req) {
+		if err != nil {
+			return nil, err
+		}
+		a, err := decodeAddress(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if a.Addr.IsValid() {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs, nil
+}
+
+// decodeAddress reads a message of type RTM_NEWADDR. IPv4 always has IFA_LOCAL, and
+// IFA_ADDRESS is the same or the peer's; IPv6 has IFA_LOCAL only beside a peer's
+// address.
+func decodeAddress(b []byte) (Address, error) {
+	if len(b) < uapi.SizeofIfAddrmsg {
+		return Address{}, fmt.Errorf("%d bytes are no address message: its header has %d", len(b), uapi.SizeofIfAddrmsg)
+	}
+	var peer, own netip.Addr
+	flags := uint32(b[uapi.IfAddrmsgFlags])
+	for num, p := range attr.All(b[uapi.SizeofIfAddrmsg:]) {
+		switch {
+		case num == uapi.IFA_ADDRESS:
+			peer, _ = netip.AddrFromSlice(p)
+		case num == uapi.IFA_LOCAL:
+			own, _ = netip.AddrFromSlice(p)
+		case num == uapi.IFA_FLAGS && len(p) == 4:
+			flags |= binary.NativeEndian.Uint32(p)
+		}
+	}
+	own, peer = cmp.Or(own, peer), cmp.Or(peer, own)
+	a := Address{
+		Index:     binary.NativeEndian.Uint32(b[uapi.IfAddrmsgIndex:]),
+		Addr:      own,
+		Global:    b[uapi.IfAddrmsgScope] == uapi.RT_SCOPE_UNIVERSE,
+		Tentative: own.Is6() && flags&(uapi.IFA_F_TENTATIVE|uapi.IFA_F_DADFAILED) != 0 && flags&uapi.IFA_F_OPTIMISTIC == 0,
+	}
+	if p, err := peer.Prefix(int(b[uapi.IfAddrmsgPrefixlen])); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {
+		a.Subnet = p
+	}
+	return a, nil
+}

@@ -1,0 +1,89 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// Names are the names that errors and plans use. Those of interfaces are known
+// from the start. Files are read when they are first needed, which may be never:
+// an uplink's table can be a number. A nil *Names knows none.
+type Names struct {
+	etc   string
+	once  sync.Once
+	known route.Names
+	// registered reports whether the name of a table is ours. Nil: ask the files.
+	registered func(rttables.ID, string) bool
+}
+
+// NewNames returns the names of interfaces, and of the files in the directory etc.
+// An empty etc stands for /etc/iproute2 and its fallbacks.
+func NewNames(etc string, links *route.Links) *Names {
+	return &Names{etc: etc, known: route.Names{Links: links}}
+}
+
+// MakeNames returns names that are not read from files. Those of tables that
+// registered returns true for are ours.
+func MakeNames(links *route.Links, files *rttables.Names, registered func(rttables.ID, string) bool) *Names {
+	return &Names{known: route.Names{Links: links, Files: files}, registered: registered}
+}
+
+// All returns all names.
+func (n *Names) All() *route.Names {
+	if n == nil {
+		return nil
+	}
+	n.once.Do(func() {
+		if n.known.Files == nil {
+			n.known.Files = loadFiles(n.etc)
+		}
+	})
+	return &n.known
+}
+
+// Files returns the names of tables and protocols.
+func (n *Names) Files() *rttables.Names { return n.All().FileNames() }
+
+// Table returns the name of a table, or its number.
+func (n *Names) Table(id rttables.ID) string { return n.Files().Name(id) }
+
+// With returns n with other names of tables and protocols.
+func (n *Names) With(files *rttables.Names) *Names {
+	return &Names{etc: n.etc, known: route.Names{Links: n.known.Links, Files: files}, registered: n.registered}
+}
+
+// Registered reports whether a line of ours gives a table its name.
+func (n *Names) Registered(id rttables.ID, name string) bool {
+	if n.registered != nil {
+		return n.registered(id, name)
+	}
+	return rttables.Registered(n.etc, id, name)
+}
+
+// loadFiles reads the names of tables and protocols. A damaged or unreadable file
+// costs names, and no more.
+func loadFiles(etc string) *rttables.Names {
+	root := os.DirFS("/")
+	if etc == "" {
+		names, _ := rttables.Load(root)
+		return names
+	}
+	abs, err := filepath.Abs(etc)
+	if err != nil {
+		return nil
+	}
+	names, _ := rttables.Load(root, filepath.ToSlash(abs)[1:])
+	return names
+}
+
+// Etc returns the directory of the files, empty for the default.
+func (n *Names) Etc() string {
+	if n == nil {
+		return ""
+	}
+	return n.etc
+}

@@ -1,0 +1,255 @@
+package host
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// Rules are the rules of one family in the order in which the kernel looks at
+// them, with indexes to find some of them. To find rules takes no more time where
+// there are many others.
+type Rules struct {
+	All []rule.Rule
+	// Local and Main are the priorities of the first rules that look up these
+	// tables for every packet. Without such rules they are 0 and 32766, where the
+	// kernel has them at first.
+	Local, Main uint32
+
+	tables map[rttables.ID]bool
+	taken  map[uint32]bool
+	owners map[route.Protocol]*OwnerRules
+}
+
+// initialMain is the priority that the kernel gives to the rule for table main.
+const initialMain = 32766
+
+func newRules(all []rule.Rule) *Rules {
+	rs := &Rules{
+		All: all, Main: initialMain,
+		tables: make(map[rttables.ID]bool), taken: make(map[uint32]bool, len(all)),
+		owners: make(map[route.Protocol]*OwnerRules),
+	}
+	foundLocal, foundMain := false, false
+	for i := range all {
+		r := &all[i]
+		prio := r.Priority.Or(0)
+		rs.tables[r.Table] = true
+		rs.taken[prio] = true
+		if r.Goto != 0 {
+			rs.taken[r.Goto] = true
+		}
+		switch {
+		case !foundLocal && form.LooksUpForAll(r, rttables.Local):
+			rs.Local, foundLocal = prio, true
+		case !foundMain && form.LooksUpForAll(r, rttables.Main):
+			rs.Main, foundMain = prio, true
+		}
+	}
+	return rs
+}
+
+// LeadTo reports whether a rule, whoever made it, leads to a table.
+func (rs *Rules) LeadTo(table rttables.ID) bool { return rs.tables[table] }
+
+// Taken reports whether a rule has a priority, or a goto leads to it: a rule there
+// would make that goto work.
+func (rs *Rules) Taken(priority uint32) bool { return rs.taken[priority] }
+
+// At returns the rules with a priority.
+func (rs *Rules) At(priority uint32) []rule.Rule { return rs.Between(priority, priority) }
+
+// Between returns the rules whose priorities are from first to last.
+func (rs *Rules) Between(first, last uint32) []rule.Rule {
+	from := rs.search(first)
+	to := len(rs.All)
+	if last < 1<<32-1 {
+		to = rs.search(last + 1)
+	}
+	return rs.All[from:max(from, to)]
+}
+
+// search returns the index of the first rule with that priority, or a higher one.
+func (rs *Rules) search(priority uint32) int {
+	i, _ := slices.BinarySearchFunc(rs.All, priority, func(r rule.Rule, prio uint32) int {
+		if r.Priority.Or(0) < prio {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// Of returns the rules with a protocol.
+func (rs *Rules) Of(protocol route.Protocol) *OwnerRules {
+	o := rs.owners[protocol]
+	if o == nil {
+		o = newOwnerRules(rs.All, protocol)
+		rs.owners[protocol] = o
+	}
+	return o
+}
+
+// OwnerRules are the rules of one family with one protocol. Results are in the
+// order of the rules.
+type OwnerRules struct {
+	all      []rule.Rule // of the family
+	own      []int       // indexes into all, in ascending order, as everywhere below
+	byTable  map[rttables.ID][]int
+	bySource map[netip.Addr][]int
+	alike    map[rule.Rule][]int // by [form.Like]
+	// pairs are rules that can belong to a main-first rule, by that one's [form.Like].
+	pairs map[rule.Rule][]int
+}
+
+func newOwnerRules(all []rule.Rule, protocol route.Protocol) *OwnerRules {
+	o := &OwnerRules{
+		all: all, byTable: make(map[rttables.ID][]int), bySource: make(map[netip.Addr][]int),
+	}
+	for i := range all {
+		r := &all[i]
+		if r.Protocol != protocol {
+			continue
+		}
+		o.own = append(o.own, i)
+		o.byTable[r.Table] = append(o.byTable[r.Table], i)
+		if r.From.IsSingleIP() {
+			o.bySource[r.From.Addr()] = append(o.bySource[r.From.Addr()], i)
+		}
+	}
+	return o
+}
+
+func (o *OwnerRules) pick(indexes []int) []rule.Rule {
+	if len(indexes) == 0 {
+		return nil
+	}
+	rules := make([]rule.Rule, len(indexes))
+	for k, i := range indexes {
+		rules[k] = o.all[i]
+	}
+	return rules
+}
+
+// All returns all of them.
+func (o *OwnerRules) All() []rule.Rule { return o.pick(o.own) }
+
+// Len returns how many they are.
+func (o *OwnerRules) Len() int { return len(o.own) }
+
+// ToOrFrom returns the rules that look up one of some tables, or have one of some
+// addresses, and nothing wider, as their source.
+func (o *OwnerRules) ToOrFrom(tables []rttables.ID, sources []netip.Addr) []rule.Rule {
+	var found []int
+	for _, id := range tables {
+		found = append(found, o.byTable[id]...)
+	}
+	for _, a := range sources {
+		found = append(found, o.bySource[a]...)
+	}
+	return o.pick(inOrder(found))
+}
+
+// To returns the rules that look up one of some tables.
+func (o *OwnerRules) To(tables ...rttables.ID) []rule.Rule { return o.ToOrFrom(tables, nil) }
+
+// From returns the rules whose source is one of some addresses, and nothing wider.
+func (o *OwnerRules) From(sources ...netip.Addr) []rule.Rule { return o.ToOrFrom(nil, sources) }
+
+// Also returns the rules that look up one of some tables, except for rungs, and the
+// main-first rules that belong to them. A main-first rule that belongs to none is
+// among them if it is like one of mainFirst.
+func (o *OwnerRules) Also(tables []rttables.ID, rungs form.Set, mainFirst []rule.Rule) []rule.Rule {
+	var found []int
+	before := func(first rule.Rule, wanted func(pair int) bool) {
+		for _, i := range o.alikeAt(first) {
+			if !rungs.Has(o.all[i]) && wanted(o.pairOf(i)) {
+				found = append(found, i)
+			}
+		}
+	}
+	for _, id := range tables {
+		for _, i := range o.byTable[id] {
+			r := o.all[i]
+			if rungs.Has(r) {
+				continue
+			}
+			found = append(found, i)
+			if first := form.MainFirst(r); form.ArePair(&first, &r) {
+				before(first, func(pair int) bool { return pair == i })
+			}
+		}
+	}
+	for _, first := range mainFirst {
+		before(first, func(pair int) bool { return pair < 0 })
+	}
+	return o.pick(inOrder(found))
+}
+
+// PairOf returns the rule of Also that a main-first rule belongs to: of those with
+// its selector, the next.
+func (o *OwnerRules) PairOf(mainFirst rule.Rule) (rule.Rule, bool) {
+	for _, i := range o.alikeAt(mainFirst) {
+		if o.all[i].Priority == mainFirst.Priority {
+			if k := o.pairOf(i); k >= 0 {
+				return o.all[k], true
+			}
+			break
+		}
+	}
+	return rule.Rule{}, false
+}
+
+// pairOf is the index of the rule that the main-first rule at i belongs to, or −1.
+func (o *OwnerRules) pairOf(i int) int {
+	if o.pairs == nil {
+		o.pairs = make(map[rule.Rule][]int)
+		for _, k := range o.own {
+			r := o.all[k]
+			if first := form.MainFirst(r); form.ArePair(&first, &r) {
+				first = form.Like(first)
+				o.pairs[first] = append(o.pairs[first], k)
+			}
+		}
+	}
+	for _, k := range o.pairs[form.Like(o.all[i])] {
+		if o.all[k].Priority.Or(0) > o.all[i].Priority.Or(0) {
+			return k
+		}
+	}
+	return -1
+}
+
+// inOrder sorts indexes, and leaves each out that is there twice.
+func inOrder(indexes []int) []int {
+	slices.Sort(indexes)
+	return slices.Compact(indexes)
+}
+
+// Alike returns the rules that differ from r in nothing but their priority.
+func (o *OwnerRules) Alike(r rule.Rule) []rule.Rule { return o.pick(o.alikeAt(r)) }
+
+func (o *OwnerRules) alikeAt(r rule.Rule) []int {
+	if o.alike == nil {
+		o.alike = make(map[rule.Rule][]int, len(o.own))
+		for _, i := range o.own {
+			like := form.Like(o.all[i])
+			o.alike[like] = append(o.alike[like], i)
+		}
+	}
+	return o.alike[form.Like(r)]
+}
+
+// Has reports whether r is there, at its priority.
+func (o *OwnerRules) Has(r rule.Rule) bool {
+	for _, i := range o.alikeAt(r) {
+		if o.all[i].Priority == r.Priority {
+			return true
+		}
+	}
+	return false
+}

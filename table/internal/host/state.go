@@ -1,0 +1,258 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A State is what an uplink depends on, as it was found. It may be used by one
+// goroutine at a time.
+type State struct {
+	Names *Names
+	Links *route.Links
+	Addrs []Address // in the kernel's order
+
+	rules  [len(form.Families)]*Rules
+	routes map[rttables.ID][]route.Route
+	// whole says that routes has all tables there are.
+	whole bool
+	// used are the tables that have a route. Nil: not read.
+	used map[rttables.ID]bool
+
+	// Indexes of Addrs and Links, nil until they are needed.
+	byAddr  map[netip.Addr]int
+	byIndex map[uint32][]Address
+	byName  map[string]uint32
+}
+
+// usualRules is how many rules there are on most hosts, or fewer.
+const usualRules = 16
+
+// Read reads links, addresses and rules of the network namespace that c is in, each
+// once. Names of tables are those of files in the directory etc; an empty etc
+// stands for /etc/iproute2.
+func Read(ctx context.Context, c route.Conn, etc string) (*State, error) {
+	links, err := route.ListLinks(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("table: %w", err)
+	}
+	addrs, err := ListAddresses(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]rule.Rule, 0, usualRules)
+	for r, err := range rule.All(ctx, c, rule.Filter{}) {
+		if err != nil {
+			return nil, fmt.Errorf("table: %w", err)
+		}
+		rules = append(rules, r)
+	}
+	s := &State{Names: NewNames(etc, links), Links: links, Addrs: addrs, routes: make(map[rttables.ID][]route.Route)}
+	s.setRules(rules)
+	return s, nil
+}
+
+// Make returns the state of a host of which everything is known: rules in their
+// order, and the routes of all tables.
+func Make(names *Names, links *route.Links, addrs []Address, rules []rule.Rule, routes []route.Route) *State {
+	s := &State{Names: names, Links: links, Addrs: addrs, routes: make(map[rttables.ID][]route.Route), whole: true}
+	s.setRules(rules)
+	for _, r := range routes {
+		if isFamily(r.Family) {
+			s.routes[r.Table] = append(s.routes[r.Table], r)
+		}
+	}
+	return s
+}
+
+func isFamily(f route.Family) bool { return slices.Contains(form.Families[:], f) }
+
+// setRules sorts rules by family.
+func (s *State) setRules(all []rule.Rule) {
+	var by [len(form.Families)][]rule.Rule
+	for _, r := range all {
+		if i := slices.Index(form.Families[:], r.Family); i >= 0 {
+			if by[i] == nil {
+				by[i] = make([]rule.Rule, 0, len(all))
+			}
+			by[i] = append(by[i], r)
+		}
+	}
+	for i := range by {
+		s.rules[i] = newRules(by[i])
+	}
+}
+
+// Rules returns the rules of a family.
+func (s *State) Rules(f route.Family) *Rules {
+	if i := slices.Index(form.Families[:], f); i >= 0 {
+		return s.rules[i]
+	}
+	return newRules(nil)
+}
+
+// Link returns the index of an interface. Unlike [route.Links.Index], Link does not
+// take if9 for the interface 9.
+func (s *State) Link(name string) (index uint32, ok bool) {
+	if s.byName == nil {
+		s.byName = make(map[string]uint32)
+		for index, have := range s.Links.All() {
+			if _, twice := s.byName[have]; !twice {
+				s.byName[have] = index
+			}
+		}
+	}
+	index, ok = s.byName[name]
+	return index, ok
+}
+
+// Address returns the address of this host that is a.
+func (s *State) Address(a netip.Addr) (Address, bool) {
+	if s.byAddr == nil {
+		s.byAddr = make(map[netip.Addr]int, len(s.Addrs))
+		for i, have := range slices.Backward(s.Addrs) {
+			s.byAddr[have.Addr] = i
+		}
+	}
+	i, ok := s.byAddr[a]
+	if !ok {
+		return Address{}, false
+	}
+	return s.Addrs[i], true
+}
+
+// AddressesOf returns the addresses of the interface with an index.
+func (s *State) AddressesOf(index uint32) []Address {
+	if s.byIndex == nil {
+		s.byIndex = make(map[uint32][]Address)
+		for _, a := range s.Addrs {
+			s.byIndex[a.Index] = append(s.byIndex[a.Index], a)
+		}
+	}
+	return s.byIndex[index]
+}
+
+// IsLocal reports whether a is one of this host's addresses.
+func (s *State) IsLocal(a netip.Addr) bool {
+	_, ok := s.Address(a)
+	return ok
+}
+
+// ReadRoutes reads the routes of a table, both families, unless they are known.
+func (s *State) ReadRoutes(ctx context.Context, c route.Conn, id rttables.ID) error {
+	if _, ok := s.routes[id]; ok || s.whole {
+		return nil
+	}
+	routes, err := route.List(ctx, c, route.Filter{Table: id})
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	s.routes[id] = routes
+	return nil
+}
+
+// Routes returns the routes of a table that was read.
+func (s *State) Routes(id rttables.ID) []route.Route { return s.routes[id] }
+
+// Tables returns the tables that were read, in ascending order.
+func (s *State) Tables() []rttables.ID { return slices.Sorted(maps.Keys(s.routes)) }
+
+// Knows reports whether the routes of a table were read.
+func (s *State) Knows(id rttables.ID) bool {
+	_, ok := s.routes[id]
+	return ok || s.whole
+}
+
+// OwnRoutes returns the routes with one of some protocols, of all tables but the
+// system's, and reads the rest of their tables.
+func (s *State) OwnRoutes(ctx context.Context, c route.Conn, protocols ...route.Protocol) ([]route.Route, error) {
+	var own []route.Route
+	if s.whole {
+		for _, id := range s.Tables() {
+			for _, r := range s.routes[id] {
+				if slices.Contains(protocols, r.Protocol) && !form.IsSystemTable(r.Table) {
+					own = append(own, r)
+				}
+			}
+		}
+		return own, nil
+	}
+	for _, proto := range protocols {
+		for r, err := range route.All(ctx, c, route.Filter{Protocol: proto}) {
+			if err != nil {
+				return nil, fmt.Errorf("table: %w", err)
+			}
+			if isFamily(r.Family) && !form.IsSystemTable(r.Table) {
+				own = append(own, r)
+			}
+		}
+	}
+	for _, r := range own {
+		if err := s.ReadRoutes(ctx, c, r.Table); err != nil {
+			return nil, err
+		}
+	}
+	return own, nil
+}
+
+// FreeTable returns the lowest table that nothing uses: no route, no rule, no name,
+// and none of those that are taken. It reads which tables have routes, unless that
+// is known.
+func (s *State) FreeTable(ctx context.Context, c route.Conn, taken map[rttables.ID]bool) (rttables.ID, error) {
+	if s.used == nil {
+		used := make(map[rttables.ID]bool)
+		if !s.whole {
+			for r, err := range route.All(ctx, c, route.Filter{}) {
+				if err != nil {
+					return 0, fmt.Errorf("table: %w", err)
+				}
+				used[r.Table] = true
+			}
+		}
+		for id := range s.Names.Files().All() {
+			used[id] = true
+		}
+		s.used = used
+	}
+	id := rttables.ID(1)
+	for s.used[id] || taken[id] || form.IsSystemTable(id) || len(s.routes[id]) > 0 ||
+		slices.ContainsFunc(s.rules[:], func(rs *Rules) bool { return rs.LeadTo(id) }) {
+		id++
+	}
+	return id, nil
+}
+
+// With returns the state with other rules of some families, and other routes in
+// some tables.
+func (s *State) With(rules map[route.Family][]rule.Rule, routes map[rttables.ID][]route.Route) *State {
+	next := *s
+	for i, f := range form.Families {
+		if all, ok := rules[f]; ok {
+			next.rules[i] = newRules(all)
+		}
+	}
+	if len(routes) > 0 {
+		next.routes = maps.Clone(s.routes)
+		maps.Copy(next.routes, routes)
+	}
+	return &next
+}
+
+// WithNames returns the state with other names.
+func (s *State) WithNames(names *Names) *State {
+	next := *s
+	next.Names = names
+	return &next
+}
+
+// ComparePriority orders rules of one family by their priorities.
+func ComparePriority(a, b rule.Rule) int { return cmp.Compare(a.Priority.Or(0), b.Priority.Or(0)) }

@@ -1,0 +1,108 @@
+package tabletest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// WantText fails the test unless two texts are equal, with their difference.
+func WantText(t testing.TB, what, want, got string) {
+	t.Helper()
+	if diff := Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// WantEither fails the test unless a text is one of two, with its difference from
+// both.
+func WantEither(t testing.TB, what, before, after, got string) {
+	t.Helper()
+	if got != before && got != after {
+		t.Errorf("%s: neither as before (-before +got):\n%sor as after (-after +got):\n%s",
+			what, Diff(before, got), Diff(after, got))
+	}
+}
+
+// Diff returns the first lines in which two texts differ, and how many more there
+// are. A line of want alone begins with "-", and one of got alone with "+". Of equal
+// texts Diff returns nothing.
+func Diff(want, got string) string {
+	const most = 10
+	lines := diffLines(strings.Split(want, "\n"), strings.Split(got, "\n"))
+	more := len(lines) - most
+	if more > 0 {
+		lines = append(lines[:most], fmt.Sprintf("and %d more", more))
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// diffLines returns the lines that are not in both, in their order.
+func diffLines(a, b []string) []string {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(a)*len(b) > 1<<22 { // too long to look for what they have in common
+		return append(prefixed("-", a), prefixed("+", b)...)
+	}
+	common := commonLines(a, b)
+	var lines []string
+	for len(a) > 0 || len(b) > 0 {
+		i, j := len(a), len(b)
+		if len(common) > 0 {
+			i, j = slices.Index(a, common[0]), slices.Index(b, common[0])
+		}
+		lines = append(append(lines, prefixed("-", a[:i])...), prefixed("+", b[:j])...)
+		if len(common) > 0 {
+			common, i, j = common[1:], i+1, j+1
+		}
+		a, b = a[i:], b[j:]
+	}
+	return lines
+}
+
+func prefixed(sign string, lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, sign+line)
+	}
+	return all
+}
+
+// commonLines returns the longest list of lines that both have in the same order.
+func commonLines(a, b []string) []string {
+	// long[i][j] is how long that of a[i:] and b[j:] is.
+	long := make([][]int, len(a)+1)
+	for i := range long {
+		long[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				long[i][j] = long[i+1][j+1] + 1
+			} else {
+				long[i][j] = max(long[i+1][j], long[i][j+1])
+			}
+		}
+	}
+	var common []string
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] == b[j]:
+			common = append(common, a[i])
+			i, j = i+1, j+1
+		case long[i+1][j] >= long[i][j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return common
+}

@@ -1,0 +1,91 @@
+package tabletest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table"
+)
+
+// A Job is what a process does to uplinks, and after which of its requests it dies.
+type Job struct {
+	Install  []table.SourceRoutedUplink
+	Remove   []table.SourceRoutedUplink
+	KillAt   int // the number of the request that changes something; 0: never
+	Repeat   int // times to install and remove; 0: once, and only one of them
+	Recover  bool
+	Lonely   bool // do not wait for others
+	Readline bool // wait for a line on standard input first
+}
+
+var uplinkChild = NewChild("uplinks", doJob)
+
+// Process returns a process with a job, in the server's namespace, that is to be
+// started.
+func (n *Network) Process(j Job) *exec.Cmd {
+	n.T.Helper()
+	return n.Child(uplinkChild, j)
+}
+
+// doJob is the process.
+func doJob(ns *netlink.Config, j Job) error {
+	socket, err := route.Dial(ns)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	var c route.Conn = socket
+	if j.KillAt > 0 {
+		c = &killer{Socket: socket, left: j.KillAt}
+	}
+	if j.Lonely {
+		c = &Recorder{Conn: socket} // its namespace is not to be found
+	}
+	if j.Readline {
+		var line string
+		fmt.Println("ready")
+		fmt.Scanln(&line)
+	}
+	ctx := context.Background()
+	if j.Recover {
+		return table.Recover(ctx, c)
+	}
+	for range max(j.Repeat, 1) {
+		if len(j.Install) > 0 {
+			if err := table.Install(ctx, c, j.Install...); err != nil {
+				return err
+			}
+		}
+		if len(j.Remove) > 0 {
+			if err := table.Remove(ctx, c, j.Remove...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A killer kills its own process once so many requests that change something were
+// answered.
+type killer struct {
+	*route.Socket
+	left int
+}
+
+// Execute carries out a request.
+func (k *killer) Execute(m netlink.Message) ([]netlink.Message, error) {
+	reply, err := k.Socket.Execute(m)
+	if IsChange(m) {
+		if k.left--; k.left == 0 {
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	return reply, err
+}

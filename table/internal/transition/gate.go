@@ -1,0 +1,204 @@
+package transition
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A gateGroup is rungs that are hidden from the packets of their sources, or uncovered,
+// in one step. Before the rungs each source has a gate, the rule
+//
+//	from A goto END
+//
+// and after them stands END, a rule that does nothing. While END is there the gates
+// lead past the rungs. Without END they lead nowhere, and the kernel goes on with the
+// next rule. So END is the one switch of all gates: to delete it uncovers the rungs of
+// all sources, to add it hides them.
+type gateGroup struct {
+	family  route.Family
+	sources []netip.Addr
+	owners  map[netip.Addr]*move // by source
+	// uncovers says that the rungs inside are new, and are uncovered at the end.
+	// Otherwise they are old, and are hidden.
+	uncovers bool
+	inside   []rule.Rule
+	// beyond are rungs of the same sources that have to come after END.
+	beyond []rule.Rule
+}
+
+// gatePlaces are the priorities of the gates and of END.
+type gatePlaces struct {
+	gate, end uint32
+	// foreignEnd says that END is a rule which is there anyway. It cannot be added or
+	// deleted, so that each gate is a switch of its own.
+	foreignEnd bool
+}
+
+func newGateGroup(f route.Family, uncovers bool) gateGroup {
+	return gateGroup{family: f, uncovers: uncovers}
+}
+
+// add adds a source with its rungs.
+func (g *gateGroup) add(a netip.Addr, owner *move, inside, beyond []rule.Rule) {
+	if g.owners == nil {
+		g.owners = make(map[netip.Addr]*move)
+	}
+	g.sources = append(g.sources, a)
+	g.owners[a] = owner
+	g.inside = append(g.inside, inside...)
+	g.beyond = append(g.beyond, beyond...)
+}
+
+// first returns the move of the first source, whose protocol END has.
+func (g *gateGroup) first() *move { return g.owners[g.sources[0]] }
+
+// owner returns the move that a rung or a gate belongs to. END belongs to the first.
+func (g *gateGroup) owner(r rule.Rule) *move {
+	if m := g.owners[r.From.Addr()]; m != nil {
+		return m
+	}
+	return g.first()
+}
+
+// overlaps reports whether rungs inside and beyond have priorities in common.
+func (g *gateGroup) overlaps() bool { return form.Overlap(g.inside, g.beyond) }
+
+// needsGates reports whether it takes gates to uncover or hide the rungs in one step.
+// One rung needs none, and rungs that only go can go in any case.
+func (g *gateGroup) needsGates() bool {
+	return len(g.inside) > 1 && (g.uncovers || len(g.beyond) > 0)
+}
+
+// placeGates finds priorities for the gates and END. Between them there may be no rule
+// but those inside that can decide about a packet of the sources. If there is one,
+// placeGates returns it; the zero Rule says that there is no room.
+func (p *priorities) placeGates(g *gateGroup) (at gatePlaces, inTheWay rule.Rule, ok bool) {
+	lowest, highest := form.Span(g.inside)
+	limit := p.endLimit(g)
+	for at.end = highest + 1; at.end < limit && p.isTaken(at.end); at.end++ {
+	}
+	at.gate = p.gateBefore(lowest)
+	inTheWay, found := p.inTheWay(g, at)
+	return at, inTheWay, !found && at.gate > p.rules.Local && at.end < limit
+}
+
+// placeGatesToForeignEnd is placeGates with the next rule that there is as END.
+func (p *priorities) placeGatesToForeignEnd(g *gateGroup) (at gatePlaces, ok bool) {
+	lowest, highest := form.Span(g.inside)
+	at.end, at.foreignEnd = p.endLimit(g), true
+	if next := p.rules.Between(highest+1, at.end-1); at.end > highest+1 && len(next) > 0 {
+		at.end = next[0].Priority.Or(0)
+	}
+	at.gate = p.gateBefore(lowest)
+	_, found := p.inTheWay(g, at)
+	return at, !found && at.gate > p.rules.Local && at.end > highest
+}
+
+// endLimit returns the priority that END has to be before.
+func (p *priorities) endLimit(g *gateGroup) uint32 {
+	if len(g.beyond) > 0 {
+		lowest, _ := form.Span(g.beyond)
+		return lowest
+	}
+	return p.rules.Main
+}
+
+// gateBefore returns the next priority before lowest that is not taken.
+func (p *priorities) gateBefore(lowest uint32) uint32 {
+	prio := lowest - 1
+	for prio > p.rules.Local && p.isTaken(prio) {
+		prio--
+	}
+	return prio
+}
+
+// inTheWay returns a rule between the gates and END, other than those inside, that can
+// decide about a packet of the sources.
+func (p *priorities) inTheWay(g *gateGroup, at gatePlaces) (rule.Rule, bool) {
+	if at.end <= at.gate+1 {
+		return rule.Rule{}, false
+	}
+	between := p.rules.Between(at.gate+1, at.end-1)
+	if len(between) == 0 {
+		return rule.Rule{}, false
+	}
+	inside := form.MakeSet(g.inside...)
+	for i := range between {
+		r := &between[i]
+		if g.mayMatch(r) && !inside.Has(*r) {
+			return *r, true
+		}
+	}
+	return rule.Rule{}, false
+}
+
+// mayMatch reports whether a rule can decide about a packet of one of the sources.
+func (g *gateGroup) mayMatch(r *rule.Rule) bool {
+	if r.From.IsSingleIP() && !r.Not {
+		return g.owners[r.From.Addr()] != nil && form.MayMatchSource(r, r.From.Addr())
+	}
+	return slices.ContainsFunc(g.sources, func(a netip.Addr) bool { return form.MayMatchSource(r, a) })
+}
+
+// refuseGates says why gates have no room. If another rule is in the way, refuseGates
+// returns it as well.
+func (p *priorities) refuseGates(g *gateGroup) (rule.Rule, error) {
+	_, r, ok := p.placeGates(g)
+	if ok {
+		return r, nil
+	}
+	// With END of others each source changes over by itself, which is good enough where
+	// there is one, or no choice.
+	if len(g.sources) == 1 || g.first().Spec.Priority != 0 {
+		if _, ok := p.placeGatesToForeignEnd(g); ok {
+			return r, nil
+		}
+	}
+	spec := g.first().Spec
+	if r != (rule.Rule{}) {
+		return r, spec.Conflict(r, "a rule that may match the same packets leaves no room for the one that hides ours until all are there")
+	}
+	lowest, highest := form.Span(g.inside)
+	return r, spec.FieldError("Priority", "no other is free just before or after those of the rules, %d to %d", lowest, highest)
+}
+
+// end returns the rule END.
+func (g *gateGroup) end(at gatePlaces) rule.Rule {
+	return form.End(g.family, at.end, g.first().Spec.Proto())
+}
+
+// gates returns the gate of each source.
+func (g *gateGroup) gates(at gatePlaces) []rule.Rule {
+	gates := make([]rule.Rule, 0, len(g.sources))
+	for _, a := range g.sources {
+		gates = append(gates, form.Gate(a, at.gate, at.end, g.first().Spec.Proto()))
+	}
+	return gates
+}
+
+// merge makes one group of several, where one END can serve them.
+func (p *priorities) merge(groups []gateGroup) []gateGroup {
+	if len(groups) < 2 {
+		return groups
+	}
+	one := newGateGroup(groups[0].family, groups[0].uncovers)
+	for i := range groups {
+		g := &groups[i]
+		if g.first().Spec.Proto() != groups[0].first().Spec.Proto() {
+			return groups
+		}
+		inside, _ := form.BySource(g.inside)
+		beyond, _ := form.BySource(g.beyond)
+		for _, a := range g.sources {
+			one.add(a, g.owners[a], inside[a], beyond[a])
+		}
+	}
+	if _, _, ok := p.placeGates(&one); !ok {
+		return groups
+	}
+	return []gateGroup{one}
+}

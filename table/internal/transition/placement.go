@@ -1,0 +1,236 @@
+package transition
+
+import (
+	"iter"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A placement is where the rungs of an uplink are to be in one family, and how they
+// get there from those that there are.
+type placement struct {
+	move   *move
+	family route.Family
+	have   []rule.Rule
+	want   []rule.Rule
+	// added are the rungs of want that are not among have, deleted those of have that
+	// are not among want.
+	added, deleted []rule.Rule
+	// uncover has new rungs, and hide has old ones. A group without rungs inside has
+	// nothing to do.
+	uncover, hide gateGroup
+	// oneRule says that what differs is one rule, which is added or deleted where it is.
+	oneRule bool
+	// blocked says that the wanted priorities are those of other rungs of the uplink,
+	// which have to be gone first.
+	blocked bool
+}
+
+// changes reports whether any rung is added or deleted.
+func (l *placement) changes() bool { return len(l.added)+len(l.deleted) > 0 }
+
+// placeLadder finds priorities for the rungs of an uplink, which has some already:
+// those that they have, if all that differs are sources that come or go, and else
+// others, beside which the uplink can change over in one step.
+func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
+	l := placement{move: m, family: p.family, have: have}
+	ladder := m.Ladder(p.family, 0)
+	if len(ladder) == 0 {
+		l.setWant(nil)
+		return l, nil
+	}
+	if prio := m.Spec.Priority; prio != 0 {
+		l.setWant(m.Ladder(p.family, prio))
+		return l, p.judge(&l)
+	}
+	if prio, ok := findLadder(ladder, have); ok {
+		kept := l
+		kept.setWant(m.Ladder(p.family, prio))
+		if p.judge(&kept) == nil && !kept.blocked {
+			return kept, nil
+		}
+	}
+	if m.target != 0 {
+		p.takeRange(m.target-1, m.target+m.Spec.Height())
+	}
+	for prio := range p.places(m, have) {
+		l.setWant(m.Ladder(p.family, prio))
+		if p.fits(&l) {
+			return l, nil
+		}
+	}
+	return l, m.Spec.FieldError("Priority", "there is no room for the rules between those for local, %d, and for main, %d",
+		p.rules.Local, p.rules.Main)
+}
+
+// findLadder finds the priority at which the rungs begin that there are.
+func findLadder(ladder, have []rule.Rule) (uint32, bool) {
+	if len(have) == 0 {
+		return 0, false
+	}
+	at := make(map[rule.Rule][]uint32, len(have))
+	for _, r := range have {
+		like := form.Like(r)
+		at[like] = append(at[like], r.Priority.Or(0))
+	}
+	for _, want := range ladder {
+		k := want.Priority.Or(0)
+		for _, prio := range at[form.Like(want)] {
+			if prio > k {
+				return prio - k, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// setWant sets the rungs that are wanted, and sorts sources by what becomes of their
+// rungs. New sources are uncovered, and sources that go are hidden. For the others
+// both generations of rungs are there for a while: the one with the lower priorities
+// decides. So the new one is uncovered if it is before the old, and else the old one
+// is hidden.
+func (l *placement) setWant(want []rule.Rule) {
+	l.want = want
+	l.added, l.deleted = form.Without(want, l.have), form.Without(l.have, want)
+	l.uncover = newGateGroup(l.family, true)
+	l.hide = newGateGroup(l.family, false)
+	if !l.changes() {
+		return
+	}
+	wantLow, _ := form.Span(want)
+	haveLow, _ := form.Span(l.have)
+	wanted, sources := form.BySource(want)
+	present, others := form.BySource(l.have)
+	for _, a := range others {
+		if wanted[a] == nil {
+			sources = append(sources, a)
+		}
+	}
+	added, _ := form.BySource(l.added)
+	deleted, _ := form.BySource(l.deleted)
+	for _, a := range sources {
+		switch {
+		case len(added[a])+len(deleted[a]) == 0:
+		case len(wanted[a]) > 0 && (len(present[a]) == 0 || wantLow < haveLow):
+			l.uncover.add(a, l.move, wanted[a], present[a])
+		default:
+			l.hide.add(a, l.move, present[a], wanted[a])
+		}
+	}
+}
+
+// judge decides if the rungs can get to where they are wanted: by one rule, by gates,
+// or not before others have made room. The error says who is in the way.
+func (p *priorities) judge(l *placement) error {
+	for _, r := range l.want {
+		if err := p.check(l.move, r); err != nil {
+			return err
+		}
+	}
+	if len(l.added)+len(l.deleted) == 1 {
+		l.oneRule = true
+		return nil
+	}
+	l.blocked = l.uncover.overlaps() || l.hide.overlaps()
+	if l.blocked {
+		return nil
+	}
+	for _, g := range []*gateGroup{&l.uncover, &l.hide} {
+		if !g.needsGates() {
+			continue
+		}
+		r, err := p.refuseGates(g)
+		switch {
+		case err == nil:
+		case l.move.isTemporary || !l.move.OwnsAlso(p.now, p.family, r):
+			return err
+		default:
+			l.blocked = true // by an old rule of Also, which is about to go elsewhere
+			return nil
+		}
+	}
+	return nil
+}
+
+// fits reports whether gates have room, where they are needed.
+func (p *priorities) fits(l *placement) bool {
+	for _, g := range []*gateGroup{&l.uncover, &l.hide} {
+		if g.overlaps() {
+			return false
+		}
+		if !g.needsGates() {
+			continue
+		}
+		if _, _, ok := p.placeGates(g); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// places yields the priorities where rungs could begin: from the usual place on, and
+// then before those that there are, as a rule of Also may stand right behind them. For
+// a temporary of rungs with a given priority it is the other way round. Between two
+// generations of rungs is room for END, which those of other uplinks may need.
+func (p *priorities) places(m *move, have []rule.Rule) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		up, down := p.placesUp(m, have), p.placesDown(m, have)
+		if m.target != 0 {
+			up, down = down, up
+		}
+		for _, seq := range []iter.Seq[uint32]{up, down} {
+			for prio := range seq {
+				if !yield(prio) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// usualPlace returns the priority where the search for places begins.
+func (p *priorities) usualPlace(m *move) uint32 {
+	if m.isTemporary {
+		return p.start(temporaryBelowMain)
+	}
+	return p.start(rungsBelowMain)
+}
+
+func (p *priorities) placesUp(m *move, have []rule.Rule) iter.Seq[uint32] {
+	lowest, _ := form.Span(have)
+	height := m.Spec.Height()
+	return func(yield func(uint32) bool) {
+		for prio := p.firstFree(p.usualPlace(m)); p.isBetween(prio); prio++ {
+			at, ok := prio, p.isFree(prio, height)
+			if len(have) > 0 {
+				ok = p.isFree(prio, height+1)
+				if prio > lowest {
+					at++
+				}
+			}
+			if ok && !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+func (p *priorities) placesDown(m *move, have []rule.Rule) iter.Seq[uint32] {
+	from := p.usualPlace(m)
+	if len(have) > 0 {
+		from, _ = form.Span(have)
+	}
+	if m.target != 0 {
+		from = min(from, m.target-1)
+	}
+	height := m.Spec.Height()
+	return func(yield func(uint32) bool) {
+		for prio := from; prio > p.rules.Local+height+1; prio-- {
+			if at := prio - height - 1; p.isFree(at, height+1) && !yield(at) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package transition
+
+import (
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A Planner collects the steps that lead from a state of the host to another.
+type Planner struct {
+	now   *host.State // after the steps
+	steps []plan.Step
+	free  func(taken map[rttables.ID]bool) (rttables.ID, error)
+}
+
+// New returns a planner that begins with a state of the host. The function free returns
+// a table that nothing uses, and which is not among those that are taken.
+func New(now *host.State, free func(taken map[rttables.ID]bool) (rttables.ID, error)) *Planner {
+	return &Planner{now: now, free: free}
+}
+
+// State returns what the host will be like after the steps so far.
+func (p *Planner) State() *host.State { return p.now }
+
+// Plan returns the steps so far.
+func (p *Planner) Plan() plan.Plan { return plan.Make(p.steps, p.now.Names.All, p.now.Names.Etc()) }
+
+// do adds steps to the plan, and the state follows.
+func (p *Planner) do(steps ...plan.Step) {
+	if len(steps) == 0 {
+		return
+	}
+	p.now = after(p.now, steps)
+	if p.steps == nil {
+		p.steps = steps
+		return
+	}
+	p.steps = append(p.steps, steps...)
+}
+
+// A move is what a transaction does with one uplink.
+type move struct {
+	*uplink.Policy
+	// claims says that the table is claimed: it is a new one.
+	claims bool
+	// temporary is the uplink in a table that it has for the time of a transaction,
+	// where one step cannot lead to what is wanted. A second transaction moves it to
+	// its own table. Nil: there is none.
+	temporary *move
+	// isTemporary says that this is such a temporary of another move.
+	isTemporary bool
+	// target is the priority, of a temporary, that its owner asks for and that it makes
+	// room at. Zero: the priority is chosen.
+	target uint32
+}
+
+// Install adds the steps that install uplinks, whose policies were joined.
+func (p *Planner) Install(all []*uplink.Policy) error {
+	for _, w := range all {
+		p.addName(w)
+	}
+	moves := make([]*move, len(all))
+	for i, w := range all {
+		moves[i] = &move{Policy: w, claims: w.New}
+	}
+	if err := p.transact(moves, false); err != nil {
+		return err
+	}
+	again := false
+	for _, m := range moves {
+		m.claims = false
+		if m.temporary != nil {
+			m.OldTables = append(m.OldTables, m.temporary.Table)
+			again = true
+		}
+	}
+	if again {
+		if err := p.transact(moves, true); err != nil {
+			return err
+		}
+	}
+	p.deleteOldNames(all)
+	return nil
+}
+
+// transact adds the steps of one transaction that installs uplinks. In the second
+// transaction, after that with temporary tables, nothing changes that a packet notices.
+func (p *Planner) transact(moves []*move, second bool) error {
+	t := &transaction{now: p.now, second: second}
+	for _, f := range familiesOf(moves) {
+		prios := newPriorities(p.now, f)
+		placements, err := p.placeAll(prios, moves, f, second)
+		if err != nil {
+			return err
+		}
+		// The rules of Also get their priorities before END gets one: while there are
+		// gates, a rule at the priority of END would be END.
+		for i := range placements {
+			l := &placements[i]
+			also, err := prios.also(l.move)
+			if err != nil {
+				return err
+			}
+			t.alsoRules(l, also)
+			t.routes(l.move, f)
+		}
+		t.rungs(prios, placements)
+	}
+	for _, m := range moves {
+		t.claims(m)
+		if m.temporary != nil && !second {
+			t.claims(m.temporary)
+		}
+	}
+	p.do(t.steps()...)
+	return nil
+}
+
+// placeAll finds the places of the rungs of all uplinks in one family. An uplink that
+// cannot change over in one step gets a temporary table.
+func (p *Planner) placeAll(prios *priorities, moves []*move, f route.Family, second bool) ([]placement, error) {
+	var all []placement
+	for _, m := range moves {
+		if !m.InFamily(f) {
+			continue
+		}
+		have := m.InstalledRungs(p.now, f)
+		l, err := prios.placeLadder(m, have)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case second && l.blocked:
+			return nil, m.Spec.FieldError("Priority", "there is no way from those of the rules that there are to %d",
+				m.Spec.Priority)
+		case !second && (l.blocked || p.needsTemporary(&l)):
+			if err := p.addTemporary(moves, m); err != nil {
+				return nil, err
+			}
+			if l, err = prios.placeLadder(m.temporary, have); err != nil {
+				return nil, err
+			}
+		}
+		prios.take(l.want)
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// needsTemporary reports whether what is to be changed of an installed uplink takes
+// more than one step that packets notice: several routes, or routes and rules.
+func (p *Planner) needsTemporary(l *placement) bool {
+	m, f := l.move, l.family
+	if !p.now.Rules(f).LeadTo(m.Table) || !hasWayOut(p.now, m, f) {
+		return false
+	}
+	adds, deletes := routeSteps(p.now, m, f)
+	n := len(adds) + len(deletes)
+	return n > 1 || n == 1 && l.changes()
+}
+
+// addTemporary gives an uplink a table for the time of the transaction.
+func (p *Planner) addTemporary(moves []*move, m *move) error {
+	if m.temporary != nil {
+		return nil // for the other family
+	}
+	taken := make(map[rttables.ID]bool)
+	for _, o := range moves {
+		taken[o.Table] = true
+		if o.temporary != nil {
+			taken[o.temporary.Table] = true
+		}
+	}
+	id, err := p.free(taken)
+	if err != nil {
+		return err
+	}
+	spec := *m.Spec
+	spec.Priority = 0
+	m.temporary = &move{Policy: m.Moved(id, &spec), claims: true, isTemporary: true, target: m.Spec.Priority}
+	return nil
+}
+
+// familiesOf returns the families that uplinks have, IPv4 first.
+func familiesOf(moves []*move) []route.Family {
+	var families []route.Family
+	for _, f := range form.Families {
+		for _, m := range moves {
+			if m.InFamily(f) {
+				families = append(families, f)
+				break
+			}
+		}
+	}
+	return families
+}

@@ -1,0 +1,274 @@
+package transition
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// LeftOver is what the steps of a recovery have instead of an uplink's name.
+const LeftOver = "(left over)"
+
+// Interrupted reports whether there are gates of some protocols: a transaction did not
+// come to its end.
+func Interrupted(now *host.State, protocols []route.Protocol) bool {
+	for _, f := range form.Families {
+		for _, proto := range protocols {
+			for _, r := range now.Rules(f).Of(proto).All() {
+				if form.IsGate(&r) || form.IsEnd(&r) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// Recover adds the steps that clean up what transactions have left: rungs that gates
+// hide or that come behind others of the same source, main-first rules that belong to
+// no rule, routes in tables that no rule leads to, claims, and gates. Own are the
+// routes with one of the protocols, of all tables.
+func (p *Planner) Recover(protocols []route.Protocol, own []route.Route) {
+	r := p.newRecovery(protocols)
+	r.findMainFirst(protocols)
+	p.recover(r, own)
+}
+
+// Finish is Recover of transactions that have left gates. It leaves main-first rules:
+// what is planned next may use them.
+func (p *Planner) Finish(protocols []route.Protocol, own []route.Route) {
+	p.recover(p.newRecovery(protocols), own)
+}
+
+func (p *Planner) recover(r *recovery, own []route.Route) {
+	p.do(addRules(leftOver, r.follow...)...)
+	p.do(deleteInOrder(r.garbage)...)
+	var orphans []plan.Step
+	for _, o := range r.orphans(p.now, own) {
+		orphans = append(orphans, leftOver(rule.Rule{}).step(plan.Step{Op: plan.DeleteRoute, Route: o}))
+	}
+	p.do(orphans...)
+	p.do(deleteInOrder(r.gates)...)
+	p.do(deleteInOrder(r.ends)...)
+}
+
+func deleteInOrder(rules []rule.Rule) []plan.Step {
+	rules = slices.Clone(rules)
+	slices.Reverse(rules)
+	return deleteRules(leftOver, rules...)
+}
+
+// A recovery is what transactions have left.
+type recovery struct {
+	now         *host.State
+	gates, ends []rule.Rule
+	gatesFrom   map[netip.Prefix][]rule.Rule
+	follow      []rule.Rule // rules of Also that are added for the table in use
+	garbage     []rule.Rule // rules that no packet meets, or that another has replaced
+	isGarbage   form.Set
+	moved       map[tableOfOwner]bool // whose rules of Also follow
+}
+
+// A tableOfOwner is a table, as one family and protocol use it.
+type tableOfOwner struct {
+	family   route.Family
+	protocol route.Protocol
+	table    rttables.ID
+}
+
+func (p *Planner) newRecovery(protocols []route.Protocol) *recovery {
+	r := &recovery{
+		now: p.now, gatesFrom: make(map[netip.Prefix][]rule.Rule),
+		isGarbage: form.MakeSet(), moved: make(map[tableOfOwner]bool),
+	}
+	for _, proto := range protocols {
+		for _, f := range form.Families {
+			r.find(f, proto)
+		}
+	}
+	return r
+}
+
+// own returns the rules of a family with a protocol.
+func (r *recovery) own(f route.Family, proto route.Protocol) []rule.Rule {
+	return r.now.Rules(f).Of(proto).All()
+}
+
+// discard notes rules that are to be deleted.
+func (r *recovery) discard(to *[]rule.Rule, rules ...rule.Rule) {
+	for _, o := range rules {
+		*to = append(*to, o)
+		r.isGarbage[form.Bare(o)] = struct{}{}
+	}
+}
+
+// find works out what is left of one owner's transactions in a family.
+func (r *recovery) find(f route.Family, proto route.Protocol) {
+	rungs := make(map[netip.Prefix][]rule.Rule)
+	var sources []netip.Prefix
+	for _, o := range r.own(f, proto) {
+		switch {
+		case form.IsEnd(&o):
+			r.ends = append(r.ends, o)
+		case form.IsGate(&o):
+			r.gates = append(r.gates, o)
+			r.gatesFrom[o.From] = append(r.gatesFrom[o.From], o)
+		case form.IsRung(&o):
+			if rungs[o.From] == nil {
+				sources = append(sources, o.From)
+			}
+			rungs[o.From] = append(rungs[o.From], o)
+		}
+	}
+	var found []rule.Rule
+	for _, from := range sources {
+		r.sortGenerations(&found, rungs[from])
+	}
+	r.findTwins(&found, f, proto)
+	slices.Reverse(found)
+	r.garbage = append(r.garbage, found...)
+}
+
+// sortGenerations sorts out the rungs of a source. What gates hide is garbage. Of two
+// generations that are not hidden, the later one is.
+func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
+	var used, hidden, later []rule.Rule
+	for _, o := range rungs {
+		switch last := o.Action == rule.ActionUnreachable; {
+		case r.isHidden(&o):
+			hidden = append(hidden, o)
+		case isComplete(used) && (!last || len(later) > 0):
+			later = append(later, o)
+		default:
+			used = append(used, o)
+		}
+	}
+	discarded := slices.Concat(hidden, later)
+	r.discard(found, discarded...)
+	for _, o := range discarded {
+		for _, u := range used {
+			if !form.IsSystemTable(o.Table) && !form.IsSystemTable(u.Table) && o.Table != u.Table {
+				r.moveAlso(found, &o, u.Table)
+			}
+		}
+	}
+}
+
+// isComplete reports whether rungs have the one that takes the uplink in any case. Only
+// unreachable can come after that.
+func isComplete(rungs []rule.Rule) bool {
+	return slices.ContainsFunc(rungs, func(r rule.Rule) bool {
+		return r.Action == rule.ActionLookup && !r.SuppressPrefixLength.IsSet()
+	})
+}
+
+// isHidden reports whether no packet meets a rung because of a gate: one whose END is
+// there leads past it, or one whose END is not there tells that the generation after
+// the place of END is not, or no more, the one in use.
+func (r *recovery) isHidden(o *rule.Rule) bool {
+	prio := o.Priority.Or(0)
+	return slices.ContainsFunc(r.gatesFrom[o.From], func(g rule.Rule) bool {
+		if g.Protocol != o.Protocol || prio < g.Priority.Or(0) {
+			return false
+		}
+		leads := len(r.now.Rules(g.Family).At(g.Goto)) > 0
+		return leads == (prio < g.Goto)
+	})
+}
+
+// moveAlso has the rules of Also follow the rungs from the table of one of them to
+// another.
+func (r *recovery) moveAlso(found *[]rule.Rule, rung *rule.Rule, to rttables.ID) {
+	from := tableOfOwner{rung.Family, rung.Protocol, rung.Table}
+	if r.moved[from] {
+		return
+	}
+	r.moved[from] = true
+	own := r.now.Rules(rung.Family).Of(rung.Protocol)
+	for _, o := range own.To(rung.Table) {
+		if form.IsRung(&o) || r.isGarbage.Has(o) {
+			continue
+		}
+		r.discard(found, o)
+		o.Table = to
+		if !own.Has(o) && !form.MakeSet(r.follow...).Has(o) {
+			r.follow = append(r.follow, o)
+		}
+	}
+}
+
+// findTwins finds rules of Also that there are for another table as well, and that
+// alone still lead to their own.
+func (r *recovery) findTwins(found *[]rule.Rule, f route.Family, proto route.Protocol) {
+	own := r.own(f, proto)
+	used := make(map[rttables.ID]bool) // by rungs
+	for _, o := range own {
+		if form.IsRung(&o) && !r.isGarbage.Has(o) {
+			used[o.Table] = true
+		}
+	}
+	inUse := make(map[rule.Rule]bool) // rules of Also to tables that rungs use, without the table
+	var candidates []rule.Rule
+	for _, o := range own {
+		if form.IsSystemTable(o.Table) || form.IsRung(&o) {
+			continue
+		}
+		if used[o.Table] {
+			inUse[likeInAnyTable(o)] = true
+		} else if !r.isGarbage.Has(o) {
+			candidates = append(candidates, o)
+		}
+	}
+	for _, o := range candidates {
+		if inUse[likeInAnyTable(o)] {
+			r.discard(found, o)
+		}
+	}
+}
+
+func likeInAnyTable(r rule.Rule) rule.Rule {
+	r = form.Like(r)
+	r.Table = 0
+	return r
+}
+
+// findMainFirst finds main-first rules that belong to no rule.
+func (r *recovery) findMainFirst(protocols []route.Protocol) {
+	for _, proto := range protocols {
+		for _, f := range form.Families {
+			own := r.now.Rules(f).Of(proto)
+			for _, o := range own.All() {
+				if form.IsMainFirst(&o) && !form.IsRung(&o) {
+					if _, ok := own.PairOf(o); !ok {
+						r.discard(&r.garbage, o)
+					}
+				}
+			}
+		}
+	}
+}
+
+// orphans returns routes that nothing leads to: those of own in tables that no rule
+// looks up, and claims in any table. Those on the link come last.
+func (r *recovery) orphans(now *host.State, own []route.Route) []route.Route {
+	var withGateway, onLink []route.Route
+	for _, o := range own {
+		switch {
+		case now.Rules(o.Family).LeadTo(o.Table) && !form.IsClaim(&o):
+		case o.Gateway.IsValid():
+			withGateway = append(withGateway, o)
+		default:
+			onLink = append(onLink, o)
+		}
+	}
+	return slices.Concat(withGateway, onLink)
+}
+
+// leftOver returns the owner of steps that belong to no uplink.
+func leftOver(rule.Rule) *move { return nil }

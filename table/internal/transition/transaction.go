@@ -1,0 +1,199 @@
+package transition
+
+import (
+	"slices"
+
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A transaction is the steps from one state to another, by phase. The overview of the
+// package has a picture of the phases.
+type transaction struct {
+	now *host.State
+	// second says that the state differs from the wanted one in nothing that a packet
+	// notices: the steps of commit are no commits.
+	second bool
+
+	// Phase 1: the routes that reserve new tables. They change nothing.
+	claim []plan.Step
+	// Phase 2: gates in front of new rungs, with END first; and gates in front of old
+	// rungs, whose END is still missing. Either way no packet meets another rung.
+	gate []plan.Step
+	// Phase 3: routes in tables that no rule leads to, and routes that a table has lost.
+	route []plan.Step
+	// Phase 4: new rungs that a gate hides, or old rungs in front of them.
+	rung []plan.Step
+	// Phase 5: what changes over. Before each of these steps the results so far are
+	// read back.
+	commit []plan.Step
+	// Phase 6: new rules of Also, each of which takes effect by itself. No packet of a
+	// source gets to them.
+	also []plan.Step
+	// Phase 7: old rungs, which no packet meets any more.
+	clean []plan.Step
+	// Phase 8: old rules of Also. A gate may have led to one of them, so they go after
+	// the rungs that it hid.
+	leave []plan.Step
+	// Phase 9: routes in tables that no rule leads to any more, and claims.
+	drop []plan.Step
+	// Phase 10: gates. They are the mark of a transaction, which Recover looks for.
+	shut []plan.Step
+}
+
+// steps returns the steps of the transaction in their order.
+func (t *transaction) steps() []plan.Step {
+	return slices.Concat(t.claim, t.gate, t.route, t.rung, t.commit, t.also, t.clean, t.leave, t.drop, t.shut)
+}
+
+// step fills in what a step says of its uplink. Without one it is left over.
+func (m *move) step(s plan.Step) plan.Step {
+	if m == nil {
+		s.Uplink, s.Owner = LeftOver, plan.NoOwner
+		return s
+	}
+	s.Uplink, s.Owner = m.Spec.String(), m.Owner
+	return s
+}
+
+func addRules(m func(rule.Rule) *move, rules ...rule.Rule) []plan.Step {
+	steps := make([]plan.Step, 0, len(rules))
+	for _, r := range rules {
+		steps = append(steps, m(r).step(plan.Step{Op: plan.AddRule, Rule: r}))
+	}
+	return steps
+}
+
+// deleteRules deletes the last rule first: an undo then adds them in their order.
+func deleteRules(m func(rule.Rule) *move, rules ...rule.Rule) []plan.Step {
+	steps := make([]plan.Step, 0, len(rules))
+	for _, r := range slices.Backward(rules) {
+		steps = append(steps, m(r).step(plan.Step{Op: plan.DeleteRule, Rule: r}))
+	}
+	return steps
+}
+
+// owner returns a function that returns m for every rule.
+func (m *move) owner(rule.Rule) *move { return m }
+
+// change adds steps that packets notice.
+func (t *transaction) change(steps ...plan.Step) {
+	for _, s := range steps {
+		s.Commit, s.ReadBack = !t.second, true
+		t.commit = append(t.commit, s)
+	}
+}
+
+// rungs adds the steps that change over the rungs of several uplinks of a family: in
+// one, if a single END can serve all of them.
+func (t *transaction) rungs(p *priorities, all []placement) {
+	var uncover, hide []gateGroup
+	for i := range all {
+		l := &all[i]
+		if l.oneRule {
+			t.change(addRules(l.move.owner, l.added...)...)
+			t.change(deleteRules(l.move.owner, l.deleted...)...)
+			continue
+		}
+		if len(l.uncover.inside) > 0 {
+			uncover = append(uncover, l.uncover)
+		}
+		if len(l.hide.inside) > 0 {
+			hide = append(hide, l.hide)
+		}
+	}
+	for _, g := range slices.Concat(p.merge(uncover), p.merge(hide)) {
+		t.group(p, &g)
+	}
+}
+
+// group adds the steps of one group of gates.
+func (t *transaction) group(p *priorities, g *gateGroup) {
+	removed, added := g.beyond, g.inside
+	if !g.uncovers {
+		removed, added = added, removed
+	}
+	if len(g.inside) == 1 {
+		t.singleRung(g, added, removed)
+		return
+	}
+	at, _, ok := p.placeGates(g)
+	if !ok {
+		at, ok = p.placeGatesToForeignEnd(g)
+	}
+	switch {
+	case !ok:
+		// Someone else's rule is among ours, which are to go: they go one by one, the
+		// last one first.
+		t.rung = append(t.rung, addRules(g.owner, added...)...)
+		t.change(deleteRules(g.owner, removed...)...)
+	case at.foreignEnd:
+		p.taken[at.gate] = true
+		t.gatesToForeignEnd(g, at, added, removed)
+	default:
+		// A gate of another group to this END would be open.
+		p.taken[at.gate], p.taken[at.end] = true, true
+		t.gatesToEnd(g, at, added, removed)
+	}
+}
+
+// gatesToEnd adds the steps of a group that END switches.
+func (t *transaction) gatesToEnd(g *gateGroup, at gatePlaces, added, removed []rule.Rule) {
+	addEnd, deleteEnd := addRules(g.owner, g.end(at)), deleteRules(g.owner, g.end(at))
+	gates := g.gates(at)
+	if g.uncovers {
+		t.gate = append(t.gate, addEnd...)
+	}
+	t.gate = append(t.gate, addRules(g.owner, gates...)...)
+	t.rung = append(t.rung, addRules(g.owner, added...)...)
+	if g.uncovers {
+		t.change(deleteEnd...)
+	} else {
+		t.change(addEnd...)
+	}
+	t.clean = append(t.clean, deleteRules(g.owner, removed...)...)
+	t.shut = append(t.shut, deleteRules(g.owner, gates...)...)
+	if !g.uncovers {
+		t.shut = append(t.shut, deleteEnd...)
+	}
+}
+
+// gatesToForeignEnd adds the steps of a group in which each gate is a switch.
+func (t *transaction) gatesToForeignEnd(g *gateGroup, at gatePlaces, added, removed []rule.Rule) {
+	gates := g.gates(at)
+	addGates, deleteGates := addRules(g.owner, gates...), deleteRules(g.owner, gates...)
+	t.rung = append(t.rung, addRules(g.owner, added...)...)
+	t.clean = append(t.clean, deleteRules(g.owner, removed...)...)
+	if g.uncovers {
+		t.gate = append(t.gate, addGates...)
+		t.change(deleteGates...)
+		return
+	}
+	t.change(addGates...)
+	t.shut = append(t.shut, deleteGates...)
+}
+
+// singleRung adds the steps of a change that one rung makes: a new one before the old
+// ones, or the only old one, which goes from before the new ones.
+func (t *transaction) singleRung(g *gateGroup, added, removed []rule.Rule) {
+	if g.uncovers {
+		t.change(addRules(g.owner, added...)...)
+		t.clean = append(t.clean, deleteRules(g.owner, removed...)...)
+		return
+	}
+	t.rung = append(t.rung, addRules(g.owner, added...)...)
+	t.change(deleteRules(g.owner, removed...)...)
+}
+
+// alsoRules adds the steps for the rules of Also: new ones first, so that what matches
+// both takes the uplink all the time.
+func (t *transaction) alsoRules(l *placement, want []rule.Rule) {
+	m := l.move
+	own := t.now.Rules(l.family).Of(m.Spec.Proto())
+	added := slices.DeleteFunc(slices.Clone(want), own.Has)
+	t.also = append(t.also, addRules(m.owner, added...)...)
+	removed := form.Without(m.InstalledAlso(t.now, l.family, l.have), want)
+	t.leave = append(t.leave, deleteRules(m.owner, removed...)...)
+}

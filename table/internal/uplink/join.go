@@ -1,0 +1,148 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// Options say how [Join] treats what the policies are not about.
+type Options struct {
+	// Taken are tables that no uplink can get, although nothing seems to use them.
+	Taken map[rttables.ID]bool
+	// Prune says that uplinks which are not among the policies are to be removed, so
+	// that one of the policies may take over their sources.
+	Prune bool
+}
+
+// Join completes the policies of one call: it chooses tables for those that have
+// none, finds the tables that uplinks are moved from, and refuses policies that
+// contradict one another, and tables that other programs use.
+func Join(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o Options) error {
+	if err := chooseTables(ctx, c, now, all, o); err != nil {
+		return err
+	}
+	if err := checkDistinct(all); err != nil {
+		return err
+	}
+	owner := make(map[rttables.ID]*Policy, len(all))
+	for _, p := range all {
+		if err := now.ReadRoutes(ctx, c, p.Table); err != nil {
+			return err
+		}
+		if err := p.checkForeign(now); err != nil {
+			return err
+		}
+		owner[p.Table] = p
+	}
+	for _, p := range all {
+		if err := p.findOldTables(ctx, c, now, p.Sources, func(r rule.Rule) error {
+			if o.Prune && owner[r.Table] == nil {
+				p.OldTables = append(p.OldTables, r.Table)
+				return nil
+			}
+			return p.Spec.Conflict(r, "the source is that of an uplink by another interface, which has to be removed first")
+		}); err != nil {
+			return err
+		}
+		for _, id := range p.OldTables {
+			if other := owner[id]; other != nil {
+				return p.Spec.FieldError("Table", "%d is where it is installed, and is to be that of uplink %s",
+					uint32(id), other.Spec)
+			}
+		}
+	}
+	return nil
+}
+
+// chooseTables gives a table to each uplink that has none. Uplinks with the same name
+// share one.
+func chooseTables(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o Options) error {
+	taken := make(map[rttables.ID]bool, len(o.Taken)+len(all))
+	for id := range o.Taken {
+		taken[id] = true
+	}
+	named := make(map[string]rttables.ID)
+	for _, p := range all {
+		if taken[p.Table] = true; p.Spec.Name != "" && p.Table != 0 && named[p.Spec.Name] == 0 {
+			named[p.Spec.Name] = p.Table
+		}
+	}
+	for _, p := range all {
+		id := p.Table
+		if id == 0 {
+			id = named[p.Spec.Name]
+		}
+		if id == 0 {
+			var err error
+			if id, err = now.FreeTable(ctx, c, taken); err != nil {
+				return err
+			}
+			p.New, taken[id] = true, true
+		}
+		if p.Spec.Name != "" {
+			named[p.Spec.Name] = id
+		}
+		p.SetTable(id)
+	}
+	return nil
+}
+
+// checkDistinct refuses an uplink that another one of the same call is in the way of.
+func checkDistinct(all []*Policy) error {
+	named := make(map[string]*Policy)
+	tables := make(map[rttables.ID][]*Policy)
+	sources := make(map[netip.Addr]*Policy)
+	for _, p := range all {
+		if first := all[0]; p.Spec.Etc != first.Spec.Etc {
+			return p.Spec.FieldError("Etc", "is not that of uplink %s", first.Spec)
+		}
+		if name := p.Spec.Name; name != "" {
+			if o := named[name]; o != nil && o.Table != p.Table {
+				return p.Spec.FieldError("Name", "stands for the tables %d and %d", uint32(o.Table), uint32(p.Table))
+			}
+			named[name] = p
+		}
+		for _, o := range tables[p.Table] {
+			if o.Spec.Name != p.Spec.Name {
+				return p.Spec.FieldError("Table", "%d is also the table of uplink %s", uint32(p.Table), o.Spec)
+			}
+			for _, f := range p.Families {
+				if o.InFamily(f) {
+					return p.Spec.FieldError("Table", "%d has another uplink of %s", uint32(p.Table), form.FamilyName(f))
+				}
+			}
+		}
+		tables[p.Table] = append(tables[p.Table], p)
+		for _, a := range p.Sources {
+			if o := sources[a]; o != nil && o.Table != p.Table {
+				return p.Spec.FieldError("Sources", "%s is also a source of uplink %s", a, o.Spec)
+			}
+			sources[a] = p
+		}
+	}
+	return nil
+}
+
+// checkForeign refuses a table that other programs use.
+func (p *Policy) checkForeign(now *host.State) error {
+	i := slices.IndexFunc(now.Routes(p.Table), func(have route.Route) bool {
+		return p.InFamily(have.Family) && !p.Owns(have.Family, have.Table, have.Protocol)
+	})
+	if i < 0 {
+		return nil
+	}
+	have := now.Routes(p.Table)[i]
+	return &plan.ConflictError{
+		Uplink: p.Spec.String(), Object: have.Text(now.Names.All()), Owner: have.Protocol,
+		Reason: fmt.Sprintf("table %s has someone else's route", now.Names.Table(p.Table)),
+	}
+}

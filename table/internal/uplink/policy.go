@@ -1,0 +1,274 @@
+package uplink
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+)
+
+// A Policy is what there should be of an uplink, except for the priorities of its
+// rules.
+type Policy struct {
+	Spec  *Spec
+	Owner int    // the index of the uplink among those of the call
+	Index uint32 // of the interface
+	Table rttables.ID
+	// New says that nobody uses Table so far: it has to be claimed.
+	New bool
+	// OldTables are those that the uplink is moved from.
+	OldTables []rttables.ID
+	// Families are those in which the uplink has something.
+	Families []route.Family
+	Sources  []netip.Addr
+	Routes   []route.Route // in the order in which they are added
+	Also     []rule.Rule   // each main-first rule before the rule that it belongs to
+
+	keys map[form.RouteKey]bool // of Routes
+}
+
+// InFamily reports whether the uplink has something in a family.
+func (p *Policy) InFamily(f route.Family) bool { return slices.Contains(p.Families, f) }
+
+// Uses reports whether a table is the uplink's, or one that it is moved from.
+func (p *Policy) Uses(t rttables.ID) bool {
+	return t != 0 && (t == p.Table || slices.Contains(p.OldTables, t))
+}
+
+// Tables returns the uplink's table and those that it is moved from.
+func (p *Policy) Tables() []rttables.ID {
+	if p.Table == 0 {
+		return p.OldTables
+	}
+	return append([]rttables.ID{p.Table}, p.OldTables...)
+}
+
+// Owns reports whether an object of a family with a protocol, in a table, is the
+// uplink's.
+func (p *Policy) Owns(f route.Family, t rttables.ID, proto route.Protocol) bool {
+	return p.Uses(t) && proto == p.Spec.Proto() && p.InFamily(f)
+}
+
+// AddRoute adds a route, unless there is one with the same key.
+func (p *Policy) AddRoute(r route.Route) {
+	if p.keys == nil {
+		p.keys = make(map[form.RouteKey]bool)
+	}
+	if key := form.KeyOf(&r); !p.keys[key] {
+		p.keys[key] = true
+		p.Routes = append(p.Routes, r)
+	}
+}
+
+// SetTable puts a table into the policy, its routes and its rules.
+func (p *Policy) SetTable(id rttables.ID) {
+	p.Table = id
+	for i := range p.Routes {
+		p.Routes[i].Table = id
+	}
+	for i := range p.Also {
+		if !form.IsMainFirst(&p.Also[i]) {
+			p.Also[i].Table = id
+		}
+	}
+}
+
+// AddFamily adds the routes and the rules of Also of one family, for the sources that
+// packets can come from.
+func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
+	u := p.Spec
+	base := route.Route{
+		Family: f, Type: route.TypeUnicast, Table: p.Table, Protocol: u.Proto(), OIF: p.Index, Priority: u.Metric,
+	}
+	for _, a := range sources {
+		if route.FamilyOf(a.Addr) != f {
+			continue
+		}
+		if !base.PrefSrc.IsValid() {
+			base.PrefSrc = a.Addr
+		}
+		if a.Index == p.Index && a.Subnet.IsValid() {
+			r := base
+			r.Dst, r.PrefSrc = a.Subnet, a.Addr
+			p.AddRoute(form.OnLink(r))
+		}
+	}
+	out := form.OnLink(base)
+	if u.Gateway.IsValid() {
+		out = base
+		out.Gateway = u.Gateway
+		if u.OnLink {
+			out.Flags |= route.FlagOnLink
+		}
+	}
+	for _, dst := range u.Routes {
+		if route.FamilyOf(dst.Addr()) == f {
+			r := out
+			r.Dst = dst
+			p.AddRoute(r)
+		}
+	}
+	p.AddRoute(out)
+	for _, r := range u.Also {
+		own := form.AddressFamily(&r)
+		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
+			r.Family = f
+			p.Also = append(p.Also, p.alsoRules(r)...)
+		}
+	}
+}
+
+// alsoRules returns a rule of Also with what it leaves unset filled in, behind its
+// main-first rule, unless it stands alone.
+func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
+	alone := form.StandsAlone(&r)
+	r.Action = rule.ActionLookup
+	if r.Table == 0 {
+		r.Table = p.Table
+	}
+	r.Protocol = p.Spec.Proto()
+	if alone {
+		return []rule.Rule{r}
+	}
+	return []rule.Rule{form.MainFirst(r), r}
+}
+
+// rungs returns the rules of one source in their order, without priorities:
+//
+//	from A lookup T    suppress_prefixlength 0    MainFirst: the uplink's own subnet and Routes
+//	from A lookup main suppress_prefixlength 0    MainFirst: all that main has but the default route
+//	from A lookup T
+//	from A unreachable                            Unreachable
+//
+// The last rung is a rule and not a route of T. A route would also stop what the
+// first rung lets pass while the link is down.
+func (p *Policy) rungs(a netip.Addr) []rule.Rule {
+	lookup := rule.Rule{
+		Family: route.FamilyOf(a), From: form.HostPrefix(a), Action: rule.ActionLookup, Table: p.Table,
+		Protocol: p.Spec.Proto(),
+	}
+	rungs := make([]rule.Rule, 0, 4)
+	if p.Spec.MainFirst {
+		own := lookup
+		own.SuppressPrefixLength = form.NoDefault
+		main := own
+		main.Table = rttables.Main
+		rungs = append(rungs, own, main)
+	}
+	rungs = append(rungs, lookup)
+	if p.Spec.Unreachable {
+		last := lookup
+		last.Action, last.Table = rule.ActionUnreachable, rttables.Unspec
+		rungs = append(rungs, last)
+	}
+	return rungs
+}
+
+// Ladder returns the rungs of the sources of a family: the first of each source at
+// the priority prio, the second at prio+1, and so on.
+func (p *Policy) Ladder(f route.Family, prio uint32) []rule.Rule {
+	levels := make([][]rule.Rule, p.Spec.Height())
+	for _, a := range p.Sources {
+		if route.FamilyOf(a) != f {
+			continue
+		}
+		for k, r := range p.rungs(a) {
+			r.Priority = rule.Priority(prio + uint32(k))
+			levels[k] = append(levels[k], r)
+		}
+	}
+	return slices.Concat(levels...)
+}
+
+// InstalledRungs returns the rungs of the uplink that there are in a family. Rules
+// that look up one of its tables say themselves that they are its rungs. Other rungs
+// are the uplink's if they have the source of one of those, or one of Sources.
+func (p *Policy) InstalledRungs(now *host.State, f route.Family) []rule.Rule {
+	own := now.Rules(f).Of(p.Spec.Proto())
+	if own.Len() == 0 || !p.InFamily(f) {
+		return nil
+	}
+	also := p.alsoLike()
+	tables, sources := p.Tables(), slices.Clone(p.Sources)
+	for _, r := range own.To(tables...) {
+		if form.IsRung(&r) && !also[likeAlso(r)] {
+			sources = append(sources, r.From.Addr())
+		}
+	}
+	return slices.DeleteFunc(own.ToOrFrom(tables, sources), func(r rule.Rule) bool {
+		shared := r.Table == rttables.Main || r.Table == rttables.Unspec
+		return !form.IsRung(&r) || !shared && !p.Uses(r.Table) || also[likeAlso(r)]
+	})
+}
+
+// alsoLike returns what tells rules of Also from rungs, whose form they can have.
+func (p *Policy) alsoLike() map[rule.Rule]bool {
+	like := make(map[rule.Rule]bool, len(p.Also))
+	for _, r := range p.Also {
+		like[likeAlso(r)] = true
+	}
+	return like
+}
+
+func likeAlso(r rule.Rule) rule.Rule {
+	r = form.Like(r)
+	r.Table = 0
+	return r
+}
+
+// InstalledAlso returns the rules of Also that there are in a family: what looks up
+// one of the uplink's tables and is not a rung, and the main-first rules that belong
+// to them. A main-first rule that belongs to no rule is the uplink's if Also of the
+// Spec asks for it.
+func (p *Policy) InstalledAlso(now *host.State, f route.Family, rungs []rule.Rule) []rule.Rule {
+	own := now.Rules(f).Of(p.Spec.Proto())
+	if own.Len() == len(rungs) || !p.InFamily(f) {
+		return nil
+	}
+	return own.Also(p.Tables(), form.MakeSet(rungs...), p.mainFirst(f))
+}
+
+// mainFirst returns the main-first rules that Also of the Spec asks for in a family.
+func (p *Policy) mainFirst(f route.Family) []rule.Rule {
+	var all []rule.Rule
+	for _, r := range p.Spec.Also {
+		if form.StandsAlone(&r) {
+			continue
+		}
+		if r.Family == 0 {
+			r.Family = f
+		}
+		all = append(all, p.alsoRules(r)[0])
+	}
+	return all
+}
+
+// OwnsAlso reports whether a rule that is not a rung is one of the uplink's rules of
+// Also, as [Policy.InstalledAlso] finds them.
+func (p *Policy) OwnsAlso(now *host.State, f route.Family, r rule.Rule) bool {
+	if r.Family != f || r.Protocol != p.Spec.Proto() || !p.InFamily(f) {
+		return false
+	}
+	if !form.IsMainFirst(&r) {
+		return p.Uses(r.Table)
+	}
+	next, ok := now.Rules(f).Of(r.Protocol).PairOf(r)
+	if ok {
+		return p.Uses(next.Table)
+	}
+	return slices.ContainsFunc(p.mainFirst(f), func(first rule.Rule) bool { return form.Like(first) == form.Like(r) })
+}
+
+// Moved returns the policy of the same uplink in another table, which its present ones
+// are moved to.
+func (p *Policy) Moved(id rttables.ID, spec *Spec) *Policy {
+	m := *p
+	m.Spec, m.OldTables = spec, append([]rttables.ID{p.Table}, p.OldTables...)
+	m.Routes, m.Also, m.keys = slices.Clone(p.Routes), slices.Clone(p.Also), nil
+	m.SetTable(id)
+	return &m
+}

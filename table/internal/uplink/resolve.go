@@ -1,0 +1,271 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// Resolve works out what there should be of u on a host. The policy has no table if
+// u names none and is not installed; [Join] chooses one.
+func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
+	if err := u.Validate(); err != nil {
+		return nil, err
+	}
+	index, ok := now.Link(u.Interface)
+	if !ok {
+		return nil, u.FieldError("Interface", "there is no interface %q", u.Interface)
+	}
+	if u.Gateway.IsValid() && now.IsLocal(u.Gateway) {
+		return nil, u.FieldError("Gateway", "%s is an address of this host", u.Gateway)
+	}
+	sources, err := findSources(now, u, index)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{Spec: u, Owner: owner, Index: index, Sources: make([]netip.Addr, 0, len(sources))}
+	for _, a := range sources {
+		p.Sources = append(p.Sources, a.Addr)
+		if f := route.FamilyOf(a.Addr); !slices.Contains(p.Families, f) {
+			p.Families = append(p.Families, f)
+		}
+	}
+	if p.Table, err = FindTable(now, u, p.Sources); err != nil {
+		return nil, err
+	}
+	for _, f := range p.Families {
+		p.AddFamily(f, sources)
+	}
+	for _, r := range p.Also {
+		if form.IsRung(&r) && slices.Contains(p.Sources, r.From.Addr()) {
+			return nil, u.FieldError("Also", "from %s is a source already", r.From.Addr())
+		}
+	}
+	return p, nil
+}
+
+// findSources returns the addresses whose packets take the uplink.
+func findSources(now *host.State, u *Spec, index uint32) ([]host.Address, error) {
+	var found []host.Address
+	seen := make(map[netip.Addr]bool, len(u.Sources))
+	for _, a := range u.Sources {
+		if seen[a] {
+			continue
+		}
+		seen[a] = true
+		have, ok := now.Address(a)
+		if !ok {
+			return nil, u.FieldError("Sources", "%s is not an address of this host", a)
+		}
+		found = append(found, have)
+	}
+	if len(u.Sources) == 0 {
+		for _, a := range now.AddressesOf(index) {
+			if a.Global && slices.Contains(u.Families(), route.FamilyOf(a.Addr)) {
+				found = append(found, a)
+			}
+		}
+		if len(found) == 0 {
+			what := "global address"
+			if u.Gateway.IsValid() {
+				what = "global " + form.FamilyName(route.FamilyOf(u.Gateway)) + " address"
+			}
+			return nil, u.FieldError("Interface", "%s has no %s", u.Interface, what)
+		}
+	}
+	for _, a := range found {
+		if a.Tentative {
+			return nil, u.FieldError("Sources", "%s is tentative: its duplicate address detection has not succeeded", a.Addr)
+		}
+	}
+	return found, nil
+}
+
+// FindTable returns the table of u: the one that it sets, the one that Name is
+// registered for, or the one in which rungs of ours look up its sources. Zero: it has
+// none yet.
+func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, error) {
+	if u.Table != 0 {
+		return u.Table, checkName(now, u)
+	}
+	if u.Name != "" {
+		if id, ok := now.Names.Files().Lookup(u.Name); ok {
+			if form.IsSystemTable(id) {
+				return 0, u.FieldError("Name", "%s is a table of the system", u.Name)
+			}
+			return id, nil
+		}
+	}
+	for _, f := range form.Families {
+		for _, r := range now.Rules(f).Of(u.Proto()).From(sources...) {
+			if form.IsRung(&r) && !form.IsSystemTable(r.Table) {
+				return r.Table, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// checkName refuses a name that means another table than the one that u sets.
+func checkName(now *host.State, u *Spec) error {
+	if u.Name == "" {
+		return nil
+	}
+	have, ok := now.Names.Files().Lookup(u.Name)
+	if ok && have != u.Table && !now.Names.Registered(have, u.Name) { // a name of ours may move
+		return u.FieldError("Name", "%s is the name of table %d in rt_tables", u.Name, uint32(have))
+	}
+	return nil
+}
+
+// Owned works out what [Policy] to remove for u: neither the interface nor its
+// addresses need to be there. A policy without a table is not installed.
+func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner int) (*Policy, error) {
+	if err := u.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Policy{Spec: u, Owner: owner, Families: u.Families()}
+	sources := slices.Clone(u.Sources)
+	index, ok := now.Link(u.Interface)
+	if p.Index = index; ok && len(sources) == 0 {
+		for _, a := range now.AddressesOf(index) {
+			if p.InFamily(route.FamilyOf(a.Addr)) {
+				sources = append(sources, a.Addr)
+			}
+		}
+	}
+	var err error
+	if p.Table, err = FindTable(now, u, sources); err != nil {
+		return p, err
+	}
+	if p.Table == 0 && len(sources) == 0 {
+		return p, p.requireIdentity(now)
+	}
+	if p.Table == 0 {
+		return p, nil
+	}
+	if err := now.ReadRoutes(ctx, c, p.Table); err != nil {
+		return nil, err
+	}
+	return p, p.findOldTables(ctx, c, now, sources, func(rule.Rule) error { return nil })
+}
+
+// requireIdentity returns an error if there is something that may be an uplink
+// without a name, number or address to know it by.
+func (p *Policy) requireIdentity(now *host.State) error {
+	for _, f := range p.Families {
+		for _, r := range now.Rules(f).Of(p.Spec.Proto()).All() {
+			if !form.IsSystemTable(r.Table) {
+				return p.Spec.FieldError("Table", "is not set, and no address is left to find it by; is it %s?",
+					now.Names.Table(r.Table))
+			}
+		}
+	}
+	return nil
+}
+
+// findOldTables finds other tables in which rungs of ours look up the sources, and
+// which have routes by the same interface: there the uplink is installed so far. Where
+// the interface is another, the rung belongs to another uplink, and other is called
+// with it.
+func (p *Policy) findOldTables(
+	ctx context.Context, c route.Conn, now *host.State, sources []netip.Addr, other func(rule.Rule) error,
+) error {
+	foreign := make(map[rttables.ID]bool) // by another interface
+	for _, f := range form.Families {
+		if !p.InFamily(f) {
+			continue
+		}
+		for _, r := range now.Rules(f).Of(p.Spec.Proto()).From(sources...) {
+			if !form.IsRung(&r) || form.IsSystemTable(r.Table) || p.Uses(r.Table) {
+				continue
+			}
+			if _, known := foreign[r.Table]; !known {
+				if err := now.ReadRoutes(ctx, c, r.Table); err != nil {
+					return err
+				}
+				foreign[r.Table] = slices.ContainsFunc(now.Routes(r.Table), func(have route.Route) bool {
+					return have.Protocol == r.Protocol && have.Type == route.TypeUnicast && have.OIF != p.Index
+				})
+			}
+			if !foreign[r.Table] {
+				p.OldTables = append(p.OldTables, r.Table)
+			} else if err := other(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Others returns the uplinks with a protocol that are not among some. Their routes
+// and rules alone tell of them.
+func Others(
+	ctx context.Context, c route.Conn, now *host.State, proto route.Protocol, some []*Policy,
+) ([]*Policy, error) {
+	byTable := make(map[rttables.ID][]*Policy)
+	for _, p := range some {
+		byTable[p.Table] = append(byTable[p.Table], p)
+	}
+	var others []*Policy
+	known := make(map[rttables.ID]*Policy)
+	add := func(f route.Family, id rttables.ID) {
+		if form.IsSystemTable(id) || slices.ContainsFunc(byTable[id], func(p *Policy) bool { return p.Owns(f, id, proto) }) {
+			return
+		}
+		p := known[id]
+		if p == nil {
+			u := &Spec{Protocol: proto, Etc: now.Names.Etc(), Table: id}
+			if name := now.Names.Table(id); now.Names.Registered(id, name) {
+				u.Name = name
+			}
+			p = &Policy{Spec: u, Owner: plan.NoOwner, Table: id}
+			known[id], others = p, append(others, p)
+		}
+		if !p.InFamily(f) {
+			p.Families = append(p.Families, f)
+		}
+	}
+	for _, f := range form.Families {
+		for _, r := range now.Rules(f).Of(proto).All() {
+			add(f, r.Table)
+		}
+	}
+	own, err := now.OwnRoutes(ctx, c, proto)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range own {
+		if len(now.Routes(r.Table)) > 0 { // else they are planned to be gone
+			add(r.Family, r.Table)
+		}
+	}
+	for _, p := range others {
+		if err := now.ReadRoutes(ctx, c, p.Table); err != nil {
+			return nil, fmt.Errorf("table: %w", err)
+		}
+		p.describe(now)
+	}
+	return others, nil
+}
+
+// describe gives an uplink that its routes alone tell of an interface and a gateway
+// to be called by.
+func (p *Policy) describe(now *host.State) {
+	for _, r := range now.Routes(p.Table) {
+		if r.Protocol == p.Spec.Proto() && r.OIF != 0 {
+			p.Spec.Interface = now.Links.Name(r.OIF)
+			if r.Gateway.IsValid() {
+				p.Spec.Gateway = r.Gateway
+			}
+		}
+	}
+}

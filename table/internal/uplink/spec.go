@@ -1,0 +1,108 @@
+package uplink
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A Spec is an uplink as an administrator writes it. It is table.SourceRoutedUplink,
+// whose fields have the documentation.
+type Spec struct {
+	Name        string
+	Table       rttables.ID
+	Interface   string
+	Gateway     netip.Addr
+	Sources     []netip.Addr
+	Priority    uint32
+	Protocol    route.Protocol
+	Routes      []netip.Prefix
+	Also        []rule.Rule
+	MainFirst   bool
+	Unreachable bool
+	OnLink      bool
+	Metric      uint32
+	Etc         string
+}
+
+// DefaultProtocol is the protocol of uplinks that do not set one. It is a number
+// that linux/rtnetlink.h has given to nobody.
+const DefaultProtocol route.Protocol = 0xd2
+
+// String returns the name that messages use: the uplink's name, or its interface and
+// gateway.
+func (u *Spec) String() string {
+	if u.Name != "" {
+		return u.Name
+	}
+	words := []string{"dev", u.Interface}
+	if u.Gateway.IsValid() {
+		words = append(words, "via", u.Gateway.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// Proto returns the protocol of the uplink's rules and routes.
+func (u *Spec) Proto() route.Protocol {
+	if u.Protocol == 0 {
+		return DefaultProtocol
+	}
+	return u.Protocol
+}
+
+// Protocols returns the protocols of some uplinks, each once.
+func Protocols(specs []Spec) []route.Protocol {
+	var protocols []route.Protocol
+	for i := range specs {
+		if p := specs[i].Proto(); !slices.Contains(protocols, p) {
+			protocols = append(protocols, p)
+		}
+	}
+	return protocols
+}
+
+// Families returns the families that the uplink can have: the gateway's, else those
+// of Sources, else both.
+func (u *Spec) Families() []route.Family {
+	if f := route.FamilyOf(u.Gateway); f != 0 {
+		return []route.Family{f}
+	}
+	var families []route.Family
+	for _, a := range u.Sources {
+		if f := route.FamilyOf(a); !slices.Contains(families, f) {
+			families = append(families, f)
+		}
+	}
+	if len(families) == 0 {
+		families = []route.Family{route.IPv4, route.IPv6}
+	}
+	return families
+}
+
+// Height returns how many priorities the rungs take.
+func (u *Spec) Height() uint32 {
+	n := uint32(1)
+	if u.MainFirst {
+		n += 2
+	}
+	if u.Unreachable {
+		n++
+	}
+	return n
+}
+
+// FieldError returns a [*plan.FieldError] about a field of the uplink.
+func (u *Spec) FieldError(field, format string, args ...any) error {
+	return &plan.FieldError{Uplink: u.String(), Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Conflict returns a [*plan.ConflictError] about a rule of another program.
+func (u *Spec) Conflict(r rule.Rule, reason string) error {
+	return &plan.ConflictError{Uplink: u.String(), Object: r.String(), Owner: r.Protocol, Reason: reason}
+}

@@ -1,0 +1,114 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A FieldError reports an uplink that cannot be installed as it is. Nothing was
+// changed.
+type FieldError struct {
+	Uplink string // its name, or interface and gateway
+	Field  string // of the uplink's struct
+	Reason string
+}
+
+// Error names the uplink and the field, and says what is wrong.
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Field, e.Reason)
+}
+
+// A ConflictError reports a route or rule of another program that is in the way of
+// an uplink. Nothing was changed.
+type ConflictError struct {
+	Uplink string
+	Object string         // the route or rule in the words of ip(8)
+	Owner  route.Protocol // of that route or rule
+	Reason string
+}
+
+// Error names the uplink and the object, and says what is wrong.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Reason, e.Object)
+}
+
+// A StepError reports a step that failed. The steps before it have been undone,
+// except for those that Left lists.
+type StepError struct {
+	Uplink string
+	Step   Step  // what was tried
+	Err    error // why it failed
+	Left   []LeftError
+
+	command string
+}
+
+// A LeftError is a step that could not be undone.
+type LeftError struct {
+	Step Step  // what was done, and is still there
+	Err  error // why it was not undone
+
+	command string
+}
+
+// Command returns the shell command of the step, with the names that the plan has.
+func (e *LeftError) Command() string { return e.command }
+
+// Command returns the shell command of the step, with the names that the plan has.
+func (e *StepError) Command() string { return e.command }
+
+// Error has the commands of the step that failed and of those that are left.
+func (e *StepError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.command, reason(e.Err))
+	for _, l := range e.Left {
+		fmt.Fprintf(&b, "; not undone: %s: %s", l.command, reason(l.Err))
+	}
+	return b.String()
+}
+
+// Reason returns why the step failed, in the kernel's words where the kernel
+// refused it.
+func (e *StepError) Reason() string { return reason(e.Err) }
+
+// Unwrap returns why the step failed, and why others were not undone.
+func (e *StepError) Unwrap() []error {
+	errs := []error{e.Err}
+	for _, l := range e.Left {
+		errs = append(errs, l.Err)
+	}
+	return errs
+}
+
+// reason is err without the verb and the object, which the step has already, with
+// names.
+func reason(err error) string {
+	if e, ok := err.(*rtnl.Error); ok {
+		s := rtnl.Reason(e.Err)
+		if e.Attr != "" {
+			s += " (" + e.Attr + ")"
+		}
+		return s
+	}
+	return err.Error()
+}
+
+// A NameError reports that everything was done except for the names of tables: the
+// uplinks work, and ip(8) shows numbers.
+type NameError struct {
+	Table rttables.ID
+	Name  string
+	Err   error // why rt_tables was not written
+}
+
+// Error names the table and its name, and says why rt_tables was not written.
+func (e *NameError) Error() string {
+	return fmt.Sprintf("table: the name %s of table %d: %v", e.Name, uint32(e.Table), e.Err)
+}
+
+// Unwrap returns why rt_tables was not written.
+func (e *NameError) Unwrap() error { return e.Err }

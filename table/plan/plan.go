@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A Plan is the steps from the state that was found to the one that is wanted, in
+// the order in which they are done. An empty Plan has nothing to do.
+type Plan struct {
+	Steps []Step
+
+	names func() *route.Names // of tables and interfaces, for its text; nil: there are none
+	etc   string
+}
+
+// Make returns a plan. Its text has the names that the function names returns; a
+// nil function stands for none. Names of tables are written to rt_tables in the
+// directory etc. Empty: /etc/iproute2.
+func Make(steps []Step, names func() *route.Names, etc string) Plan { return Plan{steps, names, etc} }
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// Command returns the shell command for a step of the plan, with the names of
+// tables and interfaces.
+func (p Plan) Command(s *Step) string { return s.command(p.allNames(), p.etc) }
+
+func (p Plan) allNames() *route.Names {
+	if p.names == nil {
+		return nil
+	}
+	return p.names()
+}
+
+// Commands returns the shell commands of all steps.
+func (p Plan) Commands() []string {
+	var all []string
+	for i := range p.Steps {
+		all = append(all, p.Command(&p.Steps[i]))
+	}
+	return all
+}
+
+// String returns the shell commands of the steps, one a line.
+func (p Plan) String() string {
+	var b strings.Builder
+	for i := range p.Steps {
+		b.WriteString(p.Command(&p.Steps[i]) + "\n")
+	}
+	return b.String()
+}
+
+// Select returns the steps that keep returns true for, as a plan with the same
+// names. Like the result of [Plan.Net], it is for reading.
+func (p Plan) Select(keep func(*Step) bool) Plan {
+	some := Plan{names: p.names, etc: p.etc}
+	for i := range p.Steps {
+		if keep(&p.Steps[i]) {
+			some.Steps = append(some.Steps, p.Steps[i])
+		}
+	}
+	return some
+}
+
+// Net returns the steps without those that others of the plan undo: the difference
+// between the state before and the state after. A route that is deleted, and added
+// with other properties, is replaced. The result is for reading, not for
+// [Plan.Apply]: it lacks what makes the change atomic.
+func (p Plan) Net() Plan {
+	net := make([]Step, 0, len(p.Steps))
+	var dropped []bool
+	open := make(map[object][]int, len(p.Steps)) // steps of net that may still be undone
+	for i := range p.Steps {
+		s := p.Steps[i]
+		about := s.object()
+		k := firstUndone(net, open[about], &s)
+		switch {
+		case k < 0:
+			open[about] = append(open[about], len(net))
+			net, dropped = append(net, s), append(dropped, false)
+			continue
+		case s.Op == AddRoute && !form.SameRoute(&net[k].Route, &s.Route):
+			replaced := net[k].Route
+			s.Op, s.Replaced = ReplaceRoute, &replaced
+			net[k] = s
+		default:
+			dropped[k] = true
+		}
+		open[about] = without(open[about], k)
+	}
+	left := Plan{names: p.names, etc: p.etc}
+	for i := range net {
+		if !dropped[i] {
+			left.Steps = append(left.Steps, net[i])
+		}
+	}
+	return left
+}
+
+// firstUndone returns the first of some steps that s undoes, or −1.
+func firstUndone(steps []Step, candidates []int, s *Step) int {
+	for _, k := range candidates {
+		if steps[k].undoes(s) {
+			return k
+		}
+	}
+	return -1
+}
+
+func without(all []int, k int) []int {
+	for i, have := range all {
+		if have == k {
+			return append(all[:i:i], all[i+1:]...)
+		}
+	}
+	return all
+}

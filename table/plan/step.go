@@ -1,0 +1,208 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// An Op is what a [Step] does. The zero Op does nothing.
+type Op uint8
+
+// The operations.
+const (
+	AddRoute     Op = iota + 1 // ip route add
+	ReplaceRoute               // ip route replace
+	DeleteRoute                // ip route del
+	AddRule                    // ip rule add
+	DeleteRule                 // ip rule del
+	AddName                    // a line in rt_tables
+	DeleteName                 // the line away again
+)
+
+var opNames = iptext.Enum{
+	{N: 0, Name: "none"},
+	{N: uint8(AddRoute), Name: "route add"},
+	{N: uint8(ReplaceRoute), Name: "route replace"},
+	{N: uint8(DeleteRoute), Name: "route del"},
+	{N: uint8(AddRule), Name: "rule add"},
+	{N: uint8(DeleteRule), Name: "rule del"},
+	{N: uint8(AddName), Name: "name add"},
+	{N: uint8(DeleteName), Name: "name del"},
+}
+
+// String returns the object and the verb, such as "route add".
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames.Name(uint8(o))
+	}
+	return fmt.Sprintf("op %d", uint8(o))
+}
+
+// MarshalText returns what String returns.
+func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText takes what MarshalText returns, for operations that exist.
+func (o *Op) UnmarshalText(text []byte) error {
+	n, ok := opNames.Number(string(text))
+	if !ok {
+		return fmt.Errorf("table: %q is not an operation%s", text, iptext.Suggest(string(text), opNames.Names()))
+	}
+	*o = Op(n)
+	return nil
+}
+
+// IsRoute reports whether a step with this operation is about a route.
+func (o Op) IsRoute() bool { return o == AddRoute || o == ReplaceRoute || o == DeleteRoute }
+
+// IsRule reports whether a step with this operation is about a rule.
+func (o Op) IsRule() bool { return o == AddRule || o == DeleteRule }
+
+// IsName reports whether a step with this operation is about the name of a table.
+func (o Op) IsName() bool { return o == AddName || o == DeleteName }
+
+// deletes reports whether a step with this operation takes something away.
+func (o Op) deletes() bool { return o == DeleteRoute || o == DeleteRule || o == DeleteName }
+
+// A Step is one change: one request to the kernel, or one line in rt_tables.
+type Step struct {
+	Op Op
+
+	// Uplink says to a reader whose step it is: the name of the uplink, or its
+	// interface and gateway. Two uplinks without a name can have the same. In a
+	// plan that cleans up it is "(left over)".
+	Uplink string
+	// Owner is the index of the uplink among those that the plan was made for.
+	// [NoOwner] of a step that belongs to none of them.
+	Owner int
+
+	Route route.Route // of AddRoute, ReplaceRoute, DeleteRoute
+	// Replaced is the route that ReplaceRoute replaces. Nil: none.
+	Replaced *route.Route
+	Rule     rule.Rule   // of AddRule, DeleteRule
+	Table    rttables.ID // of AddName, DeleteName
+	Name     string      // of AddName, DeleteName
+
+	// Commit says that with this step the packets of a family's sources change
+	// over from the old policy to the new. A transaction has one such step; the
+	// overview of package table says when there are more.
+	Commit bool
+	// ReadBack says that what the steps before it did is read from the kernel, and
+	// compared, before this one is done.
+	ReadBack bool
+}
+
+// NoOwner is the Owner of a step that belongs to no uplink of the plan.
+const NoOwner = -1
+
+// String returns the shell command for the step, with the numbers of tables and
+// interfaces. [Plan.Command] returns it with their names.
+func (s *Step) String() string { return s.command(nil, "") }
+
+// Family returns the family of the step's route or rule, and zero for a name.
+func (s *Step) Family() route.Family {
+	switch {
+	case s.Op.IsRoute():
+		return s.Route.Family
+	case s.Op.IsRule():
+		return s.Rule.Family
+	}
+	return 0
+}
+
+// isClaim reports whether the step reserves a table, which may have nothing else
+// in it.
+func (s *Step) isClaim() bool { return s.Op == AddRoute && form.IsClaim(&s.Route) }
+
+// command is the shell command for the step. For a name it is the simplest one with
+// the same result; the step itself writes as [rttables.Register] says.
+func (s *Step) command(names *route.Names, etc string) string {
+	switch s.Op {
+	case AddRoute, ReplaceRoute, DeleteRoute:
+		return ip(s.Route.Family, s.Op, s.Route.Text(names))
+	case AddRule, DeleteRule:
+		return ip(s.Rule.Family, s.Op, s.Rule.Args(names))
+	case AddName:
+		return fmt.Sprintf("echo '%d %s' >>%s", uint32(s.Table), s.Name, rtTables(etc))
+	case DeleteName:
+		return fmt.Sprintf("sed -i '/^%d\\t%s\\t/d' %s", uint32(s.Table), s.Name, rtTables(etc))
+	}
+	return s.Op.String()
+}
+
+// rtTables is the file that names of tables are written to.
+func rtTables(etc string) string {
+	if etc == "" {
+		return "/etc/iproute2/rt_tables"
+	}
+	return strings.TrimSuffix(etc, "/") + "/rt_tables"
+}
+
+// ip is an ip(8) command.
+func ip(f route.Family, op Op, args string) string {
+	words := []string{"ip"}
+	if f != route.IPv4 {
+		words = append(words, iptext.FamilyOption(f)...)
+	}
+	// The arguments begin with the same option where no address tells.
+	args = strings.TrimPrefix(args, strings.Join(iptext.FamilyOption(f), " ")+" ")
+	return strings.Join(append(words, op.String(), args), " ")
+}
+
+// inverse returns the step that undoes s.
+func (s Step) inverse() Step {
+	switch s.Op {
+	case AddRoute:
+		s.Op = DeleteRoute
+	case ReplaceRoute:
+		replaced := s.Route
+		s.Route, s.Replaced = *s.Replaced, &replaced
+	case DeleteRoute:
+		s.Op = AddRoute
+	case AddRule:
+		s.Op = DeleteRule
+	case DeleteRule:
+		s.Op = AddRule
+	case AddName:
+		s.Op = DeleteName
+	case DeleteName:
+		s.Op = AddName
+	}
+	return s
+}
+
+// An object is what two steps that undo each other have in common.
+type object struct {
+	rule  rule.Rule
+	route form.RouteKey
+	table rttables.ID
+	name  string
+}
+
+// object returns what the step is about.
+func (s *Step) object() object {
+	switch {
+	case s.Op.IsRule():
+		return object{rule: form.Bare(s.Rule)}
+	case s.Op.IsRoute():
+		return object{route: form.KeyOf(&s.Route)}
+	}
+	return object{table: s.Table, name: s.Name}
+}
+
+// undoes reports whether the step o, on the same object, undoes s or, of a route
+// that s deletes, brings it back in another form.
+func (s *Step) undoes(o *Step) bool {
+	switch {
+	case s.Op == AddRule && o.Op == DeleteRule, s.Op == DeleteRule && o.Op == AddRule, s.Op == DeleteRoute && o.Op == AddRoute:
+		return true
+	case s.Op == AddRoute && o.Op == DeleteRoute:
+		return form.SameRoute(&s.Route, &o.Route)
+	}
+	return false
+}
