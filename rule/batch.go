@@ -160,5 +160,8 @@ func refusedDelete(m netlink.Message, err error) error { return refusedRequest("
 func refusedRequest(verb string, m netlink.Message, err error) error {
 	var r Rule
 	_ = r.UnmarshalBinary(m.Data) // for its words
+	if m.Header.Type == uapi.RTM_DELRULE {
+		r.normalize() // the request has the rule as the kernel reported it
+	}
 	return fail(verb, r, &refusal{attr: rtnl.AttrAt(err, m.Data, uapi.SizeofFibRuleHdr, codec.Name), err: err})
 }

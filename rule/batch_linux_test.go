@@ -235,6 +235,42 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 	}
 }
 
+// Another process deletes a rule after the batch has listed it: the kernel
+// refuses, in words of the rule that was given.
+func TestKernelBatchDeleteRefused(t *testing.T) {
+	_, c := kernel(t)
+	r := parse(t, "from 10.0.0.1 lookup 300 pref 100")
+	if err := Add(t.Context(), c, r); err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	b.Delete(r)
+	err := b.Do(t.Context(), &deletingConn{Conn: c, after: func() {
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Error(err)
+		}
+	}})
+	const want = `batch: 1 of 1 requests refused, first request 0: rule: delete "from 10.0.0.1 lookup 300 pref 100": ` +
+		`no such file or directory`
+	if err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+// A deletingConn is a Conn that calls a function after a listing of rules.
+type deletingConn struct {
+	route.Conn
+	after func()
+}
+
+func (d *deletingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
+	msgs, err := d.Conn.Execute(m)
+	if m.Header.Type == uapi.RTM_GETRULE {
+		d.after()
+	}
+	return msgs, err
+}
+
 // AddAll makes what Add makes one by one.
 func TestKernelAddAll(t *testing.T) {
 	ns, _ := kernel(t)

@@ -53,6 +53,7 @@
 //
 // The kernel's delete request treats a missing field as a wildcard, and deletes the
 // first rule that matches. [Delete] deletes the rule that it is given, or nothing.
+// It lists the rules to find it: use a [Batch] or a [Deleter] to delete many.
 //
 // A kernel ignores attributes that it does not know: on a kernel without DSCP
 // support, "dscp 10" becomes a rule that matches every packet. [Add] then deletes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/netip"
@@ -139,6 +140,37 @@ func ExampleAll() {
 	// 0: from all lookup local
 	// 1000: from all unreachable
 	// 32766: from all lookup main
+}
+
+// Each deletion has its own result, and all of them need only one listing.
+func ExampleDeleter() {
+	lan2 := rule.Rule{Family: route.IPv4, Priority: rule.Priority(1000), Table: 20, Action: rule.ActionLookup}
+	lan3 := rule.Rule{Family: route.IPv4, Priority: rule.Priority(1001), Table: 30, Action: rule.ActionLookup}
+	k := kernel{lan2, lan3}
+	var d rule.Deleter
+	for _, r := range []rule.Rule{lan2, lan3, {Table: 40, Priority: rule.Priority(1002)}} {
+		fmt.Println(r.Table, d.Delete(context.Background(), k, r))
+	}
+	// Output:
+	// 20 <nil>
+	// 30 <nil>
+	// 40 rule: delete "from all lookup 40 pref 1002": no such rule: file does not exist
+}
+
+// A batch sends many requests at once and reports each one that was refused.
+func ExampleBatch() {
+	var b rule.Batch
+	b.Routes.Add(route.Route{Gateway: netip.MustParseAddr("192.168.2.1"), Table: 20})
+	b.Add(rule.Rule{From: netip.MustParsePrefix("192.168.2.2/32"), Table: 20, Priority: rule.Priority(1000)})
+	b.Add(rule.Rule{From: netip.MustParsePrefix("192.168.2.3/32"), Priority: rule.Priority(1001)})
+	err := b.Do(context.Background(), kernel{})
+	var be *route.BatchError
+	if errors.As(err, &be) {
+		for _, refused := range be.Refused {
+			fmt.Println(refused.N, refused.Err)
+		}
+	}
+	// Output: 2 rule: add "from 192.168.2.3 lookup 0 pref 1001": lookup without a table
 }
 
 // Attributes that this package has no field for are kept.

@@ -1,6 +1,9 @@
 package rule
 
-import "testing"
+import (
+	"encoding"
+	"testing"
+)
 
 // The mask of a selector is that which was given, else all bits, and none of a
 // selector that is unset.
@@ -52,5 +55,35 @@ func TestSelectorParts(t *testing.T) {
 	}
 	if u := UIDRange(5, 7); u.First() != 5 || u.Last() != 7 || UID(5) != UIDRange(5, 5) {
 		t.Errorf("%s is from %d to %d", u, u.First(), u.Last())
+	}
+}
+
+// A textSelector is a selector that is written as text and read from it.
+type textSelector interface {
+	encoding.TextMarshaler
+	encoding.TextUnmarshaler
+}
+
+// What MarshalText returns, UnmarshalText reads.
+func TestSelectorText(t *testing.T) {
+	for text, got := range map[string]textSelector{
+		"0x10": new(Mark), "0x10/0xf0": new(Mark), "0/0xff": new(Mark),
+		"10": new(CodePoint), "0xa/0x3e": new(CodePoint),
+		"0x5": new(Label), "0x300/0xff00": new(Label),
+		"25": new(Ports), "80-443": new(Ports), "0x10/0xfff0": new(Ports),
+		"0-999": new(UIDs), "5-5": new(UIDs),
+	} {
+		if err := got.UnmarshalText([]byte(text)); err != nil {
+			t.Error(err)
+		}
+		if back, err := got.MarshalText(); err != nil || string(back) != text {
+			t.Errorf("%T: %q is written as %q, %v", got, text, back, err)
+		}
+		if err := got.UnmarshalText([]byte("x")); err == nil {
+			t.Errorf("%T: x was read as %v", got, got)
+		}
+		if back, err := got.MarshalText(); err != nil || string(back) != text {
+			t.Errorf("%T: an error has changed %q to %q, %v", got, text, back, err)
+		}
 	}
 }
