@@ -59,7 +59,7 @@ func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 			continue
 		}
 		sent := order[n+1-q.Len() : n+1]
-		o := q.Run(ctx, c, false)
+		o := q.Run(ctx, c)
 		for _, refused := range o.Refused {
 			total.Refused = append(total.Refused, route.Refusal{N: sent[refused.N], Err: refused.Err})
 		}

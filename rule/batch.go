@@ -50,7 +50,8 @@ func (b *Batch) Len() int { return b.queue.Len() + b.Routes.Len() }
 // the error is nil, else it is a [*route.BatchError].
 func (b *Batch) Do(ctx context.Context, c route.Conn) error {
 	b.collectRoutes()
-	o := b.queue.Run(ctx, c, b.Routes.StopAtFirst)
+	b.queue.StopAtFirst = b.Routes.StopAtFirst
+	o := b.queue.Run(ctx, c)
 	if len(o.Refused) == 0 && o.Rest == 0 {
 		return nil
 	}
