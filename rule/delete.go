@@ -109,25 +109,6 @@ var (
 	errMissing = fmt.Errorf("no such rule: %w", fs.ErrNotExist)
 )
 
-// matchesRequest reports whether r, from a listing, is the rule requested, whose
-// canonical form is want. The kernel can have rules without an action.
-func (r *Rule) matchesRequest(requested *Rule, want Rule) bool {
-	if requested.Action == 0 && r.Action == 0 {
-		want.Action = 0
-	}
-	return r.equals(want)
-}
-
-// equals reports whether r, from a listing, is want, whose priority can be unset
-// for any.
-func (r Rule) equals(want Rule) bool {
-	r.Flags = 0
-	if !want.Priority.IsSet() {
-		r.Priority = want.Priority
-	}
-	return r == want
-}
-
 // couldDelete reports whether a request to delete r would delete o, if o is the
 // first rule of the same priority: rule_find in net/core/fib_rules.c, and
 // fib4_rule_compare and fib6_rule_compare. The kernel does not compare the fields

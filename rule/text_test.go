@@ -60,16 +60,6 @@ func TestUnset(t *testing.T) {
 	}
 }
 
-// A selector for the value 0 is not an unset one.
-func TestZeroIsSet(t *testing.T) {
-	if !FwMark(0).IsSet() || !DSCP(0).IsSet() || !FlowLabel(0).IsSet() || !Port(0).IsSet() || !UID(0).IsSet() {
-		t.Error("a selector for 0 is unset")
-	}
-	if got := FwMark(0).Mask(); got != 1<<32-1 {
-		t.Errorf("mask %#x", got)
-	}
-}
-
 func TestParseError(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"", "rule: word 1: a rule is missing"},

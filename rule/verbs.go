@@ -104,6 +104,16 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, names string) error 
 	return nil
 }
 
+// equals reports whether r, from a listing, is want, whose priority can be unset
+// for any.
+func (r Rule) equals(want Rule) bool {
+	r.Flags = 0
+	if !want.Priority.IsSet() {
+		r.Priority = want.Priority
+	}
+	return r == want
+}
+
 // sameAttributes reports whether a and b are attributes of the same numbers.
 func sameAttributes(a, b route.Attributes) bool {
 	var numbers [2][]uint16
