@@ -129,7 +129,8 @@ func (b *Batch) Len() int { return b.queue.Len() }
 // Do works with any Conn. If the Conn cannot send many requests at once, as a
 // [Socket] can, it executes each request by itself.
 func (b *Batch) Do(ctx context.Context, c Conn) error {
-	o := b.queue.Run(ctx, c, b.StopAtFirst)
+	b.queue.StopAtFirst = b.StopAtFirst
+	o := b.queue.Run(ctx, c)
 	if len(o.Refused) == 0 && o.Rest == 0 {
 		return nil
 	}

@@ -48,7 +48,7 @@ func flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 		if b.Len() == 0 {
 			return n, nil
 		}
-		o := b.queue.Run(ctx, c, false)
+		o := b.queue.Run(ctx, c)
 		n += o.Done()
 		if o.Err != nil {
 			return n, o.Err

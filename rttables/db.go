@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// kind counts the databases that a [Names] holds.
+// A kind is one of the databases that a [Names] holds.
 type kind int
 
 const (
@@ -21,15 +21,15 @@ const (
 	kinds
 )
 
-// A spec is what distinguishes one database from the others.
+// A spec describes a database.
 type spec struct {
 	what    string // for errors
 	file    string
 	confDir bool   // file.d/*.conf is read as well
-	array   bool   // iproute2 keeps an array of 256: a later name takes the place of the earlier one
-	base    uint64 // of a number, for strtoul(3)
-	max     uint64 // highest number
-	format  string // of a number without a name
+	array   bool   // iproute2 has an array of 256 names: a later name replaces an earlier one
+	base    uint64 // for strtoul(3), of a number
+	max     uint64 // the highest number
+	format  string // for fmt, of a number without a name
 	builtin []builtin
 }
 
@@ -72,11 +72,11 @@ var specs = [kinds]spec{
 	},
 }
 
-// A DB is one database of names: the route protocols, say. It comes from a
+// A DB is one database of names, such as the route protocols. It comes from a
 // [Names] and is safe for concurrent use. The zero DB has no names.
 type DB struct {
-	spec   *spec             // nil: no names at all
-	byID   map[uint32]string // nil: the built-in names and no others
+	spec   *spec             // nil if there are no names at all
+	byID   map[uint32]string // nil if there are only the built-in names
 	byName map[string]uint32
 }
 
@@ -92,7 +92,7 @@ func (s *spec) db(entries []Entry) DB {
 			d.add(uint32(e.ID), e.Name)
 		}
 	}
-	if s.array { // what was overwritten no longer resolves; the lowest number comes first
+	if s.array { // replaced names no longer resolve; of several numbers the lowest counts
 		clear(d.byName)
 		for _, id := range slices.Backward(slices.Sorted(maps.Keys(d.byID))) {
 			d.byName[d.byID[id]] = id
@@ -113,9 +113,9 @@ func (d DB) add(id uint32, name string) {
 // them from its newest entry.
 func hides(later, earlier uint32) bool { return later&255 <= earlier&255 }
 
-// Name returns the name of id as ip(8) shows it, or else the number, in
-// hexadecimal for a DS field. Where several lines name the same id, the last one
-// is shown.
+// Name returns the name of id as ip(8) shows it, or the number if there is no
+// name, in hexadecimal for a DS field. If several lines name the same id, the last
+// one counts.
 func (d DB) Name(id uint32) string {
 	if name, ok := d.name(id); ok {
 		return name
@@ -141,7 +141,7 @@ func (d DB) name(id uint32) (string, bool) {
 	return "", false
 }
 
-// Lookup returns the number that bears the name, and false if none does.
+// Lookup returns the number that has the name, and false if there is none.
 func (d DB) Lookup(name string) (uint32, bool) {
 	if d.byName != nil {
 		id, ok := d.byName[name]
@@ -188,23 +188,23 @@ func (d DB) All() iter.Seq2[uint32, string] {
 	}
 }
 
-// near returns the name that differs least from the word, if it differs by no
-// more than a slip of the finger: one edit in three letters.
+// near returns the name that differs least from word, if the difference can be a
+// typing error: at most one edit in three letters.
 func (d DB) near(word string) string {
 	if len(word) > 64 {
-		return "" // no slip, and the search is quadratic
+		return "" // not a typing error, and the search is quadratic
 	}
 	best, limit := "", max(1, len(word)/3)
 	for _, name := range d.All() {
 		if n := distance(word, name, limit); n >= 0 {
-			best, limit = name, n-1 // from here on only what is nearer still
+			best, limit = name, n-1 // the next one must be nearer
 		}
 	}
 	return best
 }
 
-// distance counts the letters to insert, remove, change, or swap with the next
-// one, to make b of a. It returns -1 when these are more than limit.
+// distance returns how many letters have to be inserted, removed, changed, or
+// swapped with the next one to turn a into b, or -1 if there are more than limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return -1

@@ -1,34 +1,34 @@
-// Package rttables knows routing tables by number and by name, and reads and
-// writes the files that give them names.
+// Package rttables translates between the numbers and the names of routing tables,
+// and reads and writes the files that define the names.
 //
-// The kernel knows a routing table by a number, an [ID]. The names that ip(8)
-// shows and accepts come from text files, rt_tables above all:
+// The kernel identifies a routing table by a number, an [ID]. The names that ip(8)
+// shows and accepts come from text files, mainly rt_tables:
 //
 //	# id	name
 //	255	local
 //	20	lan2	# second uplink
 //
-// [Load] reads those files in the order in which iproute2 does, and gives a
-// [Names], from which a program prints and parses tables as ip does. The same
-// files exist for route protocols, scopes, realms, DS fields and device groups;
-// Names has them as well, each as a [DB].
+// [Load] reads these files in the order in which iproute2 does, and returns a
+// [Names], with which a program prints and parses tables as ip does. Route
+// protocols, scopes, realms, DS fields and device groups have files of the same
+// form. Names has their names too, each kind as a [DB].
 //
-// A [File] is one such file in memory, every byte of it, so that a change adds
-// or removes one line and leaves the rest alone. [Edit] changes a file on disk,
-// under a lock and in one step: readers see the file as before or as after,
-// and two programs that edit at once both succeed. [Register] and [Unregister]
-// give a table its name and take it away, and never touch what they did not
-// write.
+// A [File] is one such file in memory. It keeps every byte: a change adds or
+// removes one line and leaves the others alone. [Edit] changes a file on disk,
+// under a lock and atomically: readers see the old or the new file, and two
+// programs that edit at the same time both succeed. [Register] gives a table a
+// name and [Unregister] removes it. They change only lines that Register wrote.
 //
-// # What iproute2 makes of a file
+// # How iproute2 reads a file
 //
-// iproute2 reads lines with sscanf(3), and stops reading a file at the first
-// line that it cannot read. It then complains in every later command that needs
-// a name. So this package reads exactly what iproute2 reads, reports such a line
-// as a [SyntaxError], and never writes one, nor into a file that has one.
+// iproute2 reads lines with sscanf(3), and stops reading a file at the first line
+// that it cannot read. It then reports an error in every later command that needs
+// a name. This package reads exactly the lines that iproute2 reads, and reports a
+// line that iproute2 cannot read as a [SyntaxError]. It never writes such a line,
+// and does not write to a file that has one.
 //
 // # Other systems
 //
-// The package builds and parses everywhere. Edit, Register and Unregister need a
-// file lock, and fail with [errors.ErrUnsupported] where there is none.
+// The package builds and parses on every system. Edit, Register and Unregister
+// need a file lock, and fail with [errors.ErrUnsupported] where there is none.
 package rttables

@@ -9,28 +9,29 @@ import (
 	"path/filepath"
 )
 
-// Edit reads the file at path, calls fn, and if fn returns nil and changed the
-// file, writes it back. It holds a lock from before the read until after the
+// Edit reads the file at path and calls fn. If fn returns nil and has changed the
+// file, Edit writes it back. It holds a lock from before the read until after the
 // write, so that no other Edit, in this process or in another, is lost. fn must
 // not call Edit.
 //
-// The new file takes the place of the old one in one step (rename(2)), after its
-// bytes are on the disk: a reader, or the system after a crash, has either the
-// whole old file or the whole new one. It keeps mode and owner; where it cannot
-// keep the owner, Edit fails. Extended attributes and further hard links are not
-// kept. A symbolic link stays, and its target is replaced. If fn changes nothing,
-// nothing is written. A failure leaves no temporary file behind; that of a process
-// that was killed has a dot at the head of its name, for iproute2 to pass over, and
-// the next Edit that writes removes it.
+// The new file replaces the old one atomically (rename(2)), after its bytes are on
+// the disk: a reader, or the system after a crash, has either the whole old file
+// or the whole new one. The new file has the mode and the owner of the old one;
+// Edit fails if it cannot keep the owner. It does not keep extended attributes and
+// other hard links. If path is a symbolic link, the target of the link is
+// replaced. If fn changes nothing, nothing is written. A failed Edit removes its
+// temporary file. If the process is killed, a temporary file can stay; its name
+// begins with a dot, so that iproute2 ignores it, and the next Edit that writes
+// removes it.
 //
-// A path without a file gives fn an empty one, which is created with mode 0644
-// unless it stays empty. A damaged file is given to fn as well, and refuses
-// changes; see [File.Err].
+// If there is no file at path, fn gets an empty one, which is created with mode
+// 0644 unless it stays empty. fn also gets a damaged file, which refuses changes;
+// see [File.Err].
 //
-// Errors name the path. They are [fs.ErrNotExist] if the directory is missing,
-// [os.ErrDeadlineExceeded] if another process holds the lock for half a minute,
-// [errors.ErrUnsupported] on a system without file locks, and otherwise those of
-// the file system, and of fn.
+// Errors contain the path. The error is [fs.ErrNotExist] if the directory is
+// missing, [os.ErrDeadlineExceeded] if another process holds the lock for half a
+// minute, [errors.ErrUnsupported] on a system without file locks, or an error of
+// the file system or of fn.
 func Edit(path string, fn func(*File) error) error {
 	if err := edit(path, nil, fn); err != nil {
 		return fmt.Errorf("rttables: edit %s: %w", path, err)
@@ -38,7 +39,7 @@ func Edit(path string, fn func(*File) error) error {
 	return nil
 }
 
-// edit is Edit for a caller that may hold the lock of the directory already.
+// edit is Edit for a caller that can already hold the lock of the directory.
 func edit(path string, held *dirLock, fn func(*File) error) error {
 	target, unlock, err := acquire(path, held)
 	if err != nil {
@@ -69,7 +70,7 @@ func edit(path string, held *dirLock, fn func(*File) error) error {
 	return nil
 }
 
-// readTarget reads a file whole. Without one, info is nil.
+// readTarget reads a whole file. If there is no file, info is nil.
 func readTarget(target string) (b []byte, info fs.FileInfo, err error) {
 	info, err = os.Stat(target)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,9 +85,9 @@ func readTarget(target string) (b []byte, info fs.FileInfo, err error) {
 	return b, info, nil
 }
 
-// resolve follows symbolic links at path to the file that they lead to, which
-// need not be there. It refuses what is no regular file: to open a pipe would
-// block.
+// resolve follows symbolic links at path and returns the path of their target,
+// which need not exist. It refuses a target that is not a regular file, since
+// opening a pipe would block.
 func resolve(path string) (string, error) {
 	for range 40 { // the kernel's own limit, MAXSYMLINKS
 		info, err := os.Lstat(path)
@@ -107,8 +108,8 @@ func resolve(path string) (string, error) {
 			return "", err
 		}
 		if !filepath.IsAbs(link) {
-			// Links in the directory's own path go first: a .. in the link
-			// counts from where they lead.
+			// Links in the path of the directory are resolved first: a .. in
+			// link is relative to their target.
 			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 			if err != nil {
 				return "", err
@@ -120,8 +121,8 @@ func resolve(path string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many symbolic links")}
 }
 
-// replace writes a file beside target and renames it to target. A nil info means
-// that there was none.
+// replace writes a file beside target and renames it to target. info is that of
+// the old file, nil if there is none.
 func replace(target string, info fs.FileInfo, b []byte) (err error) {
 	dir, base := filepath.Split(target)
 	if dir == "" {
@@ -136,7 +137,7 @@ func replace(target string, info fs.FileInfo, b []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			tmp.Close() // a second time at most, which does nothing
+			tmp.Close() // if it is already closed, this does nothing
 			os.Remove(tmp.Name())
 		}
 	}()
@@ -152,7 +153,7 @@ func replace(target string, info fs.FileInfo, b []byte) (err error) {
 			return fmt.Errorf("the owner would change: %w", err)
 		}
 		if !sameGroup {
-			mode &^= 0o020 // meant for another group
+			mode &^= 0o020 // it was for another group
 		}
 	}
 	if err = tmp.Chmod(mode); err != nil {

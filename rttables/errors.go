@@ -6,30 +6,30 @@ import (
 	"io/fs"
 )
 
-// What is wrong with an entry, for errors.Is on an [*EntryError].
+// The causes of an [*EntryError], for errors.Is.
 var (
-	// ErrName is a name that cannot stand in the file: empty, with a blank, a
-	// control character or a #, too long, or one that ip(8) takes for a number.
+	// ErrName: the name cannot be in a file. It is empty, has a blank, a control
+	// character or a #, is too long, or is a number for ip(8).
 	ErrName = errors.New("bad name")
-	// ErrComment is a comment with a control character, or too long.
+	// ErrComment: the comment has a control character, or is too long.
 	ErrComment = errors.New("bad comment")
-	// ErrRange is an ID from 2^31 up: valid in the kernel and on ip's command
-	// line, but skipped by iproute2 when it stands in a file.
-	ErrRange = errors.New("ID out of range: iproute2 reads none from 2^31 up from a file")
-	// ErrReserved is an ID or a name that already has a meaning for the kernel
-	// or for ip(8).
+	// ErrRange: the ID is 2^31 or more. Such an ID is valid in the kernel and on
+	// the command line of ip, but iproute2 ignores it in a file.
+	ErrRange = errors.New("ID out of range: iproute2 ignores IDs of 2^31 and more in files")
+	// ErrReserved: the ID or the name already has a meaning for the kernel or for
+	// ip(8).
 	ErrReserved = errors.New("reserved")
 )
 
-// An EntryError says why an entry cannot stand in a file. Err is, or wraps, one
-// of [ErrName], [ErrComment], [ErrRange] and [ErrReserved].
+// An EntryError says why an entry cannot be in a file. Err is, or wraps, one of
+// [ErrName], [ErrComment], [ErrRange] and [ErrReserved].
 type EntryError struct {
 	ID   ID
 	Name string
 	Err  error
 }
 
-// Error names the entry and says what is wrong with it.
+// Error returns the entry and the reason.
 func (e *EntryError) Error() string {
 	return fmt.Sprintf("rt_tables entry %d %q: %v", uint32(e.ID), e.Name, e.Err)
 }
@@ -44,15 +44,15 @@ type ConflictError struct {
 	Name     string //
 	HaveID   ID     // the entry in its way: the same ID or the same name
 	HaveName string //
-	File     string // where that stands; empty: a file that was not read from disk
-	Line     int    // counted from 1
+	File     string // the file of the entry in its way; empty if it was not read from disk
+	Line     int    // the line of that entry, from 1
 }
 
-// Error says which entry is in the way, and in which file and line.
+// Error returns which entry is in the way, and its file and line.
 func (e *ConflictError) Error() string {
-	what := fmt.Sprintf("the ID bears the name %q", e.HaveName)
+	what := fmt.Sprintf("ID %d is already named %q", uint32(e.HaveID), e.HaveName)
 	if e.HaveName == e.Name {
-		what = fmt.Sprintf("the name means table %d", uint32(e.HaveID))
+		what = fmt.Sprintf("%q already names table %d", e.HaveName, uint32(e.HaveID))
 	}
 	return fmt.Sprintf("rt_tables entry %d %q: %s%s", uint32(e.ID), e.Name, position(e.File, e.Line), what)
 }
@@ -60,16 +60,16 @@ func (e *ConflictError) Error() string {
 // Is reports whether target is [fs.ErrExist].
 func (e *ConflictError) Is(target error) bool { return target == fs.ErrExist }
 
-// A SyntaxError is the first line of a file that iproute2 cannot read. It reads
-// nothing of the file from there on.
+// A SyntaxError is the first line of a file that iproute2 cannot read. iproute2
+// ignores the file from that line on.
 type SyntaxError struct {
-	File   string // empty: not read from disk
-	Line   int    // counted from 1
+	File   string // empty if it was not read from disk
+	Line   int    // from 1
 	Text   string // the line, without its end
 	Reason string
 }
 
-// Error says file, line, reason and, as far as it is short, the line itself.
+// Error returns file, line and reason, and the line itself or its first 60 bytes.
 func (e *SyntaxError) Error() string {
 	text := e.Text
 	if len(text) > 60 {
@@ -78,7 +78,7 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s%s: %q", position(e.File, e.Line), e.Reason, text)
 }
 
-// position is how errors begin that have a place.
+// position returns the beginning of an error with a file and a line.
 func position(file string, line int) string {
 	if file == "" {
 		return fmt.Sprintf("line %d: ", line)
@@ -90,10 +90,10 @@ func position(file string, line int) string {
 type UnknownError struct {
 	What string // what the word should have named: "table", "protocol", ...
 	Word string
-	Near string // a known name that resembles it; empty: none does
+	Near string // a known name that resembles the word; empty if none does
 }
 
-// Error names the word, and the name that may have been meant.
+// Error returns the word, and the name that may have been meant.
 func (e *UnknownError) Error() string {
 	if e.Near != "" {
 		return fmt.Sprintf("unknown %s %q (did you mean %q?)", e.What, e.Word, e.Near)

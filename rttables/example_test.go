@@ -74,7 +74,7 @@ func ExampleFile() {
 	fmt.Println(f.Set(id, "lan3", ""))
 	fmt.Printf("%s", f.Bytes())
 	// Output:
-	// rt_tables entry 11 "lan3": line 5: the ID bears the name "lan2"
+	// rt_tables entry 11 "lan3": line 5: ID 11 is already named "lan2"
 	// 255	local
 	// 254	main
 	// # uplinks

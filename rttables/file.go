@@ -6,31 +6,31 @@ import (
 	"strings"
 )
 
-// A File is an rt_tables file, or one of rt_tables.d, in memory. It keeps every
-// byte that it is not told to change: comments, blanks, either kind of line end,
-// a missing one at the end. The zero File is an empty one. A File is not safe for
+// A File is an rt_tables file, or a file of rt_tables.d, in memory. It keeps every
+// byte that is not changed: comments, blanks, both kinds of line ends, and a
+// missing line end at the end. The zero File is empty. A File is not safe for
 // concurrent use.
 type File struct {
 	lines  []line
-	err    *SyntaxError // nil: sound
-	bad    int          // index of the first bad line, if err is set
+	err    *SyntaxError // nil if the file is sound
+	bad    int          // the index of the first bad line, if err is set
 	forced bool
 
-	path   string // for errors; empty: not from disk
+	path   string // for errors; empty if it was not read from disk
 	absent bool   // Edit: there was no file
 	remove bool   // Edit: remove the file
 }
 
 type line struct {
-	raw   string // its end included
+	raw   string // with its line end
 	entry Entry  // without Line, which changes
 	ok    bool   // there is an entry
 }
 
-// ParseFile reads a file. If iproute2 cannot read one of its lines the error is a
-// [*SyntaxError] for the first of these; the File still has all bytes, and the
-// entries up to that line, which are those that iproute2 has. Such a File refuses
-// changes: see [File.Force].
+// ParseFile reads a file. If iproute2 cannot read one of its lines, the error is a
+// [*SyntaxError] for the first such line. The File still has all bytes, and the
+// entries before that line, as iproute2 does. Such a File refuses changes: see
+// [File.Force].
 func ParseFile(b []byte) (*File, error) {
 	f := new(File)
 	for raw := range strings.Lines(string(b)) {
@@ -58,7 +58,7 @@ func (f *File) Err() error {
 	return f.err
 }
 
-// Bytes returns the file as it stands.
+// Bytes returns the contents of the file.
 func (f *File) Bytes() []byte {
 	var b []byte
 	for _, l := range f.lines {
@@ -67,8 +67,9 @@ func (f *File) Bytes() []byte {
 	return b
 }
 
-// Entries returns the entries in the order of the file. It leaves out what
-// iproute2 does not read: IDs from 2^31 up, and all that follows a bad line.
+// Entries returns the entries in the order of the file. It leaves out entries that
+// iproute2 does not read: those with an ID of 2^31 or more, and those after a bad
+// line.
 func (f *File) Entries() []Entry { return slices.Collect(f.entries()) }
 
 func (f *File) entries() iter.Seq[Entry] {
@@ -82,8 +83,8 @@ func (f *File) entries() iter.Seq[Entry] {
 	}
 }
 
-// Name returns the name that the file gives to id, and false if it gives none. Of
-// several it is the last, which is the one that ip(8) shows.
+// Name returns the name that the file gives to id, and false if there is none. If
+// there are several, it returns the last one, as ip(8) does.
 func (f *File) Name(id ID) (name string, ok bool) {
 	for e := range f.entries() {
 		if e.ID == id {
@@ -93,8 +94,8 @@ func (f *File) Name(id ID) (name string, ok bool) {
 	return name, ok
 }
 
-// Lookup returns the ID that the file gives to the name, and false if it gives
-// none. Of several it is the one that ip(8) takes.
+// Lookup returns the ID that has the name in the file, and false if there is none.
+// If there are several, it returns the one that ip(8) uses.
 func (f *File) Lookup(name string) (id ID, ok bool) {
 	for e := range f.entries() {
 		if e.Name == name && (!ok || hides(uint32(e.ID), uint32(id))) {
@@ -105,10 +106,10 @@ func (f *File) Lookup(name string) (id ID, ok bool) {
 }
 
 // NextFree returns the lowest ID, not below from, that has no name in the file, is
-// not reserved, and can stand in a file. It returns false if there is none. From
-// zero counts from 1.
+// not reserved, and can be in a file. It returns false if there is none. The ID 0
+// is reserved, so that a from of 0 is the same as 1.
 //
-// The file says nothing about tables in use without a name: ask the kernel.
+// A table without a name can be in use, too. Only the kernel knows that.
 func (f *File) NextFree(from ID) (ID, bool) {
 	used := make(map[ID]bool)
 	for e := range f.entries() {

@@ -139,11 +139,11 @@ func TestFileSetRefused(t *testing.T) {
 		}
 	}
 	err := mustParse(t, in).Set(30, "lan2", "")
-	if want := `rt_tables entry 30 "lan2": line 1: the name means table 20`; err.Error() != want {
+	if want := `rt_tables entry 30 "lan2": line 1: "lan2" already names table 20`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 	err = mustParse(t, in).Set(20, "lan3", "")
-	if want := `rt_tables entry 20 "lan3": line 1: the ID bears the name "lan2"`; err.Error() != want {
+	if want := `rt_tables entry 20 "lan3": line 1: ID 20 is already named "lan2"`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 	if err := mustParse(t, stock).Set(Main, "main", ""); err != nil {

@@ -10,17 +10,17 @@ import (
 // word after "table" in ip-route(8). The zero ID is [Unspec].
 type ID uint32
 
-// The IDs that have a meaning of their own (enum rt_class_t of rtnetlink.h).
+// The IDs with a predefined meaning (enum rt_class_t of rtnetlink.h).
 const (
 	Unspec  ID = 0   // RT_TABLE_UNSPEC: not set; in a dump filter, every table
-	Compat  ID = 252 // RT_TABLE_COMPAT: stands in for IDs above 255 in the 8-bit header field
+	Compat  ID = 252 // RT_TABLE_COMPAT: in the 8-bit field of a header, an ID above 255
 	Default ID = 253 // RT_TABLE_DEFAULT: looked up last, normally empty
-	Main    ID = 254 // RT_TABLE_MAIN: where routes go that name no table
+	Main    ID = 254 // RT_TABLE_MAIN: the table of routes for which no table is given
 	Local   ID = 255 // RT_TABLE_LOCAL: addresses of this host, kept by the kernel
 )
 
-// maxFileID is the highest ID that iproute2 reads from a file: it scans an int
-// and skips what is negative. The kernel and the command line go up to 2^32-1.
+// maxFileID is the highest ID that iproute2 reads from a file: it reads an int and
+// skips negative values. The kernel and the command line accept IDs up to 2^32-1.
 const maxFileID ID = 1<<31 - 1
 
 // String returns main, local or default for these three, which ip(8) knows
@@ -47,7 +47,7 @@ func (id ID) MarshalText() ([]byte, error) {
 	return []byte(id.String()), nil
 }
 
-// UnmarshalText sets id as [ParseID] does. On an error id stays as it was.
+// UnmarshalText sets id as [ParseID] does. On an error it does not change id.
 func (id *ID) UnmarshalText(text []byte) error {
 	v, err := ParseID(string(text))
 	if err != nil {
@@ -57,9 +57,9 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseID reads a number, decimal or hexadecimal after 0x, up to 2^32-1, or one
-// of the words main, local and default. It is what String prints, and reads no
-// file; [Names.Parse] knows the other names.
+// ParseID reads a number, decimal or hexadecimal after 0x, up to 2^32-1, or one of
+// the words main, local and default. It reads what String returns. [Names.Parse]
+// reads the other names.
 //
 // A decimal number with a leading zero is refused, because ip(8) would read it
 // as octal. The error is [strconv.ErrSyntax] or [strconv.ErrRange] for
@@ -89,7 +89,7 @@ func ParseID(s string) (ID, error) {
 	return ID(v), nil
 }
 
-// cutHex removes the 0x or 0X at the head of s.
+// cutHex removes a 0x or 0X at the beginning of s.
 func cutHex(s string) (rest string, ok bool) {
 	if rest, ok = strings.CutPrefix(s, "0x"); ok {
 		return rest, true
@@ -97,8 +97,8 @@ func cutHex(s string) (rest string, ok bool) {
 	return strings.CutPrefix(s, "0X")
 }
 
-// reserved reports whether the kernel gives id a meaning, so that no file of
-// ours may give it another name.
+// reserved reports whether id has a predefined meaning, so that this package gives
+// it no other name.
 func (id ID) reserved() bool {
 	return id == Unspec || Compat <= id && id <= Local
 }

@@ -27,6 +27,9 @@ func TestIDString(t *testing.T) {
 		if err != nil || back != id {
 			t.Errorf("ParseID(%q) = %d, %v, want %d", want, uint32(back), err, uint32(id))
 		}
+		if b, err := id.AppendText([]byte("table ")); err != nil || string(b) != "table "+want {
+			t.Errorf("ID(%d).AppendText: %q, %v", uint32(id), b, err)
+		}
 	}
 }
 

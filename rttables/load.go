@@ -8,28 +8,31 @@ import (
 	"strings"
 )
 
-// defaultDirs is where iproute2 looks: what the administrator wrote, then what the
-// distribution ships, in either of two places.
+// defaultDirs are the directories that iproute2 reads: first that of the
+// administrator, then the two possible ones of the distribution.
 var defaultDirs = [...]string{"etc/iproute2", "usr/share/iproute2", "usr/lib/iproute2"}
 
 // Load reads the names from a file system rooted at /, such as os.DirFS("/"), in
-// the order in which iproute2 does. Without dirs these are etc/iproute2,
-// usr/share/iproute2 and usr/lib/iproute2: the first is the administrator's, the
-// others are the distribution's. Each database is read from
+// the order in which iproute2 does. The default for dirs is etc/iproute2,
+// usr/share/iproute2 and usr/lib/iproute2. The first directory is that of the
+// administrator, the others are those of the distribution. Each database is read
+// from
 //
-//   - its main file, in the first directory that has it: so a file of the
-//     administrator's replaces the distribution's as a whole;
-//   - for rt_tables and rt_protos, then every NAME.d/*.conf of the distribution's
-//     directories, unless the administrator's NAME.d has a file of the same name;
-//   - then every NAME.d/*.conf of the administrator's.
+//   - its main file, in the first directory that has one: a file of the
+//     administrator replaces the whole file of the distribution;
+//   - then, for rt_tables and rt_protos, every NAME.d/*.conf in the directories of
+//     the distribution, unless the administrator's NAME.d has a file of the same
+//     name;
+//   - then every NAME.d/*.conf in the directory of the administrator.
 //
-// Of a NAME.d, the files are read in the order of their names. iproute2 takes
-// them as the directory lists them, which matters only if two contradict.
+// Load reads the files of a NAME.d in the order of their names. iproute2 reads them
+// in the order of the directory, which matters only if two files contradict each
+// other.
 //
-// A missing file or directory is no error. On any other, the *Names is usable,
-// and has all that iproute2 has: a damaged file counts up to its first bad line.
-// The error then joins one [*SyntaxError] for each damaged file, and the error of
-// each file that could not be read.
+// It is no error if a file or a directory is missing. On any other error the
+// *Names is usable, and has all names that iproute2 has: the entries of a damaged
+// file up to its first bad line are used. The error then joins one [*SyntaxError]
+// for each damaged file, and the error of each file that could not be read.
 func Load(fsys fs.FS, dirs ...string) (*Names, error) {
 	if len(dirs) == 0 {
 		dirs = defaultDirs[:]
@@ -40,7 +43,7 @@ func Load(fsys fs.FS, dirs ...string) (*Names, error) {
 	}
 	var errs []error
 	for _, dir := range dirs {
-		if !fs.ValidPath(dir) { // an fs.FS may call it missing, which would hide the mistake
+		if !fs.ValidPath(dir) { // an fs.FS may report it as missing, which would hide the mistake
 			errs = append(errs, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrInvalid})
 		}
 	}
@@ -58,15 +61,15 @@ func Load(fsys fs.FS, dirs ...string) (*Names, error) {
 type source struct {
 	fsys  fs.FS
 	dir   string // in fsys
-	label string // of dir, for errors
+	label string // the name of dir, for errors
 }
 
-// path returns the name of a file as the caller knows it.
+// path returns the name of a file for errors.
 func (s source) path(name string) string {
 	return filepath.ToSlash(filepath.Join(s.label, name))
 }
 
-// atPath gives an error of a file system the path that the caller knows.
+// atPath returns an error of a file system with another path.
 func atPath(err error, path string) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -75,11 +78,11 @@ func atPath(err error, path string) error {
 	return &fs.PathError{Op: "read", Path: path, Err: err}
 }
 
-// A scanner collects the entries of one database from all the files it is in.
+// A scanner collects the entries of one database from all its files.
 type scanner struct {
 	sources []source
 	entries []Entry
-	files   []string // parallel to entries: where each stands
+	files   []string // parallel to entries: the file of each
 	errs    []error
 }
 
@@ -104,8 +107,8 @@ func (s *scanner) scan(spec *spec) {
 	}
 }
 
-// list returns the files of a NAME.d that iproute2 reads and that are not yet
-// seen, and marks them as seen.
+// list returns the files of a NAME.d that iproute2 reads, except those in seen, and
+// adds them to seen.
 func (s *scanner) list(src source, dir string, seen map[string]bool) []string {
 	found, err := fs.ReadDir(src.fsys, path.Join(src.dir, dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -123,8 +126,8 @@ func (s *scanner) list(src source, dir string, seen map[string]bool) []string {
 	return names
 }
 
-// read adds the entries of a file, and reports whether the file is there, be it
-// unreadable: iproute2 falls back only on one that is missing.
+// read adds the entries of a file. It returns whether the file exists, even if it
+// cannot be read: iproute2 reads the next one only if this one is missing.
 func (s *scanner) read(src source, name string) bool {
 	b, err := fs.ReadFile(src.fsys, path.Join(src.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {

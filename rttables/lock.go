@@ -2,16 +2,16 @@ package rttables
 
 import "time"
 
-// lockWait is how long a lock is waited for. It is bounded because anyone who may
-// read a file may hold its lock, for ever.
+// lockWait is how long to wait for a lock. It is limited because any process that
+// may read a file can hold its lock for ever.
 const lockWait = 30 * time.Second
 
-// acquire takes the lock of the file at path, and returns the file that path
-// leads to and a function that gives the lock back.
+// acquire takes the lock of the file at path. It returns the target of path, which
+// can be a symbolic link, and a function that releases the lock.
 //
-// The lock is on the file itself, so that nothing is left beside it, or on its
-// directory while there is no file. Since writing replaces the file, what was
-// locked may be a file that is no longer there: then it starts again.
+// The lock is on the file itself, or on its directory if there is no file: there
+// is no separate lock file. Since a write replaces the file, the locked file can
+// have been replaced in the meantime; acquire then starts again.
 func acquire(path string, held *dirLock) (target string, unlock func(), err error) {
 	deadline := time.Now().Add(lockWait)
 	for {

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// A fileLock is a flock(2) of a file, or of the directory of one that is missing.
+// A fileLock is a flock(2) of a file, or of its directory if the file is missing.
 type fileLock struct {
-	file  *os.File // nil: the caller holds the directory
+	file  *os.File // nil if the caller holds the lock of the directory
 	isDir bool
 }
 
-// A dirLock is a flock(2) of a directory, which outlasts several edits in it.
+// A dirLock is a flock(2) of a directory, which can be held for several edits.
 type dirLock struct {
 	fileLock
 	info fs.FileInfo
@@ -61,8 +61,8 @@ func lockTarget(target string, held *dirLock, deadline time.Time) (fileLock, err
 	return fileLock{file: f, isDir: true}, err
 }
 
-// openLocked opens for reading, which is all that a lock needs, and locks. It asks
-// again and again, because flock(2) itself cannot be told when to give up.
+// openLocked opens a file for reading, which is enough for a lock, and locks it. It
+// polls, because flock(2) has no timeout.
 func openLocked(path string, deadline time.Time) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func openLocked(path string, deadline time.Time) (*os.File, error) {
 			f.Close()
 			return nil, &fs.PathError{Op: "flock", Path: path, Err: fmt.Errorf("held by another process: %w", os.ErrDeadlineExceeded)}
 		}
-		// At random, so that of many who wait none keeps coming too late.
+		// The pause is random, so that no waiter is always too late.
 		time.Sleep(pause/2 + rand.N(pause))
 	}
 }
@@ -95,7 +95,7 @@ func tryLock(f *os.File) error {
 	}
 }
 
-// current reports whether target is still what was locked.
+// current reports whether target is still the file that was locked.
 func (l fileLock) current(target string) bool {
 	now, err := os.Stat(target)
 	if l.isDir {
@@ -108,19 +108,19 @@ func (l fileLock) current(target string) bool {
 	return err == nil && os.SameFile(locked, now)
 }
 
-// unlock gives the lock back: closing the only descriptor does.
+// unlock releases the lock by closing the only descriptor.
 func (l fileLock) unlock() {
 	if l.file != nil {
 		l.file.Close()
 	}
 }
 
-// markLive locks a temporary file for as long as it is open, so that sweep leaves
-// it alone. Without the lock, nothing but that is lost.
+// markLive locks a temporary file while it is open, so that sweep does not remove
+// it. If it fails, sweep can remove the file.
 func markLive(tmp *os.File) { _ = tryLock(tmp) }
 
-// sweep removes the temporary files of processes that were killed: those that
-// nobody has locked.
+// sweep removes the temporary files of processes that were killed: those that are
+// not locked.
 func sweep(pattern string) {
 	left, _ := filepath.Glob(pattern) // the only error is a bad pattern
 	for _, name := range left {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// A fileLock is a named mutex. A lock on the file itself would keep Windows from
-// replacing the file. The system releases the mutex when its process ends.
+// A fileLock is a named mutex. A lock on the file itself would prevent Windows from
+// replacing the file. The system releases the mutex when the process ends.
 type fileLock struct {
 	mutex windows.Handle
 }
@@ -72,7 +72,7 @@ func lockName(path string, deadline time.Time) (fileLock, error) {
 	return fileLock{}, &os.PathError{Op: "lock", Path: path, Err: err}
 }
 
-// current always holds: the mutex goes by the path, and outlasts the file.
+// current returns true: the mutex belongs to the path, not to the file.
 func (l fileLock) current(string) bool { return true }
 
 func (l fileLock) unlock() {
@@ -83,5 +83,5 @@ func (l fileLock) unlock() {
 
 func markLive(*os.File) {}
 
-// sweep does nothing: here it cannot tell whose temporary files are in use.
+// sweep does nothing, since it cannot find out which temporary files are in use.
 func sweep(string) {}

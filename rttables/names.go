@@ -8,8 +8,8 @@ import (
 // Names are the names that iproute2's files give to numbers. [Load] reads them.
 // They do not change afterwards, and are safe for concurrent use.
 //
-// A nil *Names and the zero Names are usable: they know the names that ip(8) has
-// built in, for tables main, local and default.
+// A nil *Names and the zero Names are usable. They have the names that are built
+// into ip(8): for tables these are main, local and default.
 type Names struct {
 	dbs [kinds]DB
 }
@@ -21,21 +21,22 @@ func (n *Names) db(k kind) DB {
 	return n.dbs[k]
 }
 
-// Name returns the table's name as ip(8) shows it, or else what [ID.String]
-// returns. Where several lines name the same ID, the last one is shown.
+// Name returns the name of a table as ip(8) shows it, or what [ID.String] returns
+// if the table has no name. If several lines name the same ID, the last one
+// counts.
 func (n *Names) Name(id ID) string { return n.db(tables).Name(uint32(id)) }
 
-// Lookup returns the table that bears the name, and false if none does. Where
-// several lines name the same ID, all of them resolve.
+// Lookup returns the table that has the name, and false if there is none. If
+// several lines name the same ID, Lookup finds the ID by each of the names.
 func (n *Names) Lookup(name string) (ID, bool) {
 	id, ok := n.db(tables).Lookup(name)
 	return ID(id), ok
 }
 
-// Parse reads the word after "table" or "lookup" as ip(8) does: a name first, so
-// that a name made of digits hides the number, then a number up to 2^32-1,
-// decimal, octal after 0, hexadecimal after 0x. The error is an [*UnknownError],
-// with the name that may have been meant.
+// Parse reads the word after "table" or "lookup" as ip(8) does: as a name or, if
+// there is no such name, as a number up to 2^32-1, decimal, octal after 0,
+// hexadecimal after 0x. A name of digits therefore hides the number. The error is
+// an [*UnknownError], with the name that may have been meant.
 func (n *Names) Parse(word string) (ID, error) {
 	id, err := n.db(tables).Parse(word)
 	return ID(id), err
@@ -53,8 +54,8 @@ func (n *Names) All() iter.Seq2[ID, string] {
 	}
 }
 
-// With returns the names of n and, for the table id, name, as if it stood at the
-// end of the last file. n does not change.
+// With returns the names of n with one more name, for the table id, as if it were
+// at the end of the last file. n does not change.
 func (n *Names) With(id ID, name string) *Names {
 	var with Names
 	if n != nil {
@@ -82,7 +83,7 @@ func (n *Names) Scopes() DB { return n.db(scopes) }
 func (n *Names) Realms() DB { return n.db(realms) }
 
 // DSFields returns the names of values of the DS field, formerly TOS
-// (rt_dsfield): all eight bits, the two of ECN included.
+// (rt_dsfield): all eight bits, including the two of ECN.
 func (n *Names) DSFields() DB { return n.db(dsfields) }
 
 // Groups returns the names of device groups (group).

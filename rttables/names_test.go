@@ -66,6 +66,36 @@ func TestNamesWithoutFiles(t *testing.T) {
 	}
 }
 
+// With adds a name and changes nothing else, also not the Names that it is called
+// on.
+func TestNamesWith(t *testing.T) {
+	loaded, err := Load(tree("etc/iproute2/rt_tables", "20 lan2\n", "etc/iproute2/group", "9 g\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string]*Names{"nil": nil, "zero": new(Names), "loaded": loaded} {
+		before := listing(n)
+		with := n.With(30, "lan3").With(20, "other")
+		if got, want := listing(with), "20 other\n30 lan3\n"+reservedListing; got != want {
+			t.Errorf("%s: All:\n%s", what, got)
+		}
+		for _, name := range []string{"lan3", "other", "main"} {
+			if _, ok := with.Lookup(name); !ok {
+				t.Errorf("%s: %s is not found", what, name)
+			}
+		}
+		if id, ok := with.Lookup("lan2"); ok != (n == loaded) || ok && id != 20 {
+			t.Errorf("%s: Lookup(lan2) = %v, %v", what, id, ok)
+		}
+		if got, want := with.Groups().Name(9), n.Groups().Name(9); got != want {
+			t.Errorf("%s: group 9 is %s, want %s", what, got, want)
+		}
+		if after := listing(n); after != before {
+			t.Errorf("%s: With changed its receiver:\n%s", what, after)
+		}
+	}
+}
+
 func TestZeroDB(t *testing.T) {
 	var d DB
 	if got := d.Name(7); got != "7" {
@@ -281,13 +311,13 @@ func TestLoadDamaged(t *testing.T) {
 	}
 }
 
-// unreadable fails for one file as a disk or a missing right does.
-type unreadable struct {
+// An unreadableFS fails for one file as a disk or a missing right does.
+type unreadableFS struct {
 	fs.FS
 	name string
 }
 
-func (u unreadable) Open(name string) (fs.File, error) {
+func (u unreadableFS) Open(name string) (fs.File, error) {
 	if name == u.name {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
@@ -296,7 +326,7 @@ func (u unreadable) Open(name string) (fs.File, error) {
 
 func TestLoadUnreadable(t *testing.T) {
 	files := tree("etc/iproute2/rt_tables", "20 a\n", "usr/share/iproute2/rt_tables", "21 b\n", "etc/iproute2/group", "9 g\n")
-	n, err := Load(unreadable{files, "etc/iproute2/rt_tables"})
+	n, err := Load(unreadableFS{files, "etc/iproute2/rt_tables"})
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "etc/iproute2/rt_tables") {
 		t.Errorf("error %v", err)
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // keepOwner gives tmp the owner and the group of the file that info describes, and
-// reports whether it has that group now. Only root can give a file away, so an
-// error means that another user's file would become ours.
+// returns whether tmp then has that group. Only root can change the owner, so an
+// error means that the file of another user would get a new owner.
 func keepOwner(tmp *os.File, info fs.FileInfo) (sameGroup bool, err error) {
 	now, err := tmp.Stat()
 	if err != nil {
@@ -32,8 +32,8 @@ func keepOwner(tmp *os.File, info fs.FileInfo) (sameGroup bool, err error) {
 	return err == nil, err
 }
 
-// syncDir makes a rename in dir outlast a crash. Some file systems know no such
-// thing, and need none.
+// syncDir makes a rename in dir survive a crash. Some file systems do not support
+// that, and do not need it.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

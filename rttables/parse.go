@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// maxLine is how many bytes of a line iproute2 reads at once, its end included:
-// fgets(3) into 512 bytes. It takes the rest for a line of its own.
+// maxLine is how many bytes of a line iproute2 reads at once, including the line
+// end: fgets(3) into 512 bytes. It reads the rest as another line.
 const maxLine = 511
 
 // An Entry is one line of a file that gives a name to a number.
 type Entry struct {
 	ID      ID
 	Name    string
-	Comment string // the text after a # that follows the name, trimmed; empty: none
-	Line    int    // counted from 1
+	Comment string // the text after a # that follows the name, trimmed; empty if there is none
+	Line    int    // from 1
 }
 
-// parseLine reads one line, its end included, as iproute2 does. It returns no
-// entry for a line that iproute2 skips, and the reason if iproute2 stops there.
-// Both an entry and a reason come back for a good line that is too long.
+// parseLine reads one line, with its line end, as iproute2 does. It returns no
+// entry for a line that iproute2 skips, and the reason if iproute2 stops at the
+// line. For a good line that is too long it returns both.
 func parseLine(raw string) (e Entry, ok bool, reason string) {
 	head := raw[:min(len(raw), maxLine)]
 	e, ok, reason = parseChunk(head)
 	for rest := raw[len(head):]; rest != "" && reason == ""; {
 		n := min(len(rest), maxLine)
-		// Were the rest to read as an entry, ip would go on, with a name that
-		// nobody gave. Nothing good comes of calling that sound.
+		// If the rest is an entry, iproute2 goes on, with a name that nobody
+		// meant to give. That is an error here, too.
 		if _, more, bad := parseChunk(rest[:n]); more || bad != "" {
 			reason = "line too long: iproute2 takes what follows byte 511 for another line"
 		}
@@ -35,7 +35,7 @@ func parseLine(raw string) (e Entry, ok bool, reason string) {
 	return e, ok, reason
 }
 
-// parseChunk reads what one call of fgets(3) gives iproute2.
+// parseChunk reads the bytes that one call of fgets(3) returns to iproute2.
 func parseChunk(s string) (e Entry, ok bool, reason string) {
 	s, _, _ = strings.Cut(s, "\x00") // a C string ends there
 	s = strings.TrimLeft(s, " \t")
@@ -51,7 +51,7 @@ func parseChunk(s string) (e Entry, ok bool, reason string) {
 	case !ok:
 		return Entry{}, false, "no name after the number"
 	case id < 0:
-		return Entry{}, false, "" // from 2^31 up: iproute2 passes over it
+		return Entry{}, false, "" // 2^31 or more: iproute2 skips it
 	}
 	rest = strings.TrimSpace(rest)
 	comment, found := strings.CutPrefix(rest, "#")
@@ -61,8 +61,8 @@ func parseChunk(s string) (e Entry, ok bool, reason string) {
 	return Entry{ID: ID(id), Name: name, Comment: strings.TrimSpace(comment)}, true, ""
 }
 
-// scanEntry is sscanf(3) with "0x%x %s", and if that does not match, "%d %s". It
-// leans on no blank where these lean on none: "20lan" is an ID and a name.
+// scanEntry is sscanf(3) with "0x%x %s" and, if that does not match, "%d %s". Like
+// these it needs no blank after the number: "20lan" is an ID and a name.
 func scanEntry(s string) (id int32, name, rest string, ok bool) {
 	if hex, found := strings.CutPrefix(s, "0x"); found {
 		if v, after, ok := scanInt(hex, 16); ok {
@@ -79,8 +79,8 @@ func scanEntry(s string) (id int32, name, rest string, ok bool) {
 	return v, name, rest, name != ""
 }
 
-// scanInt is the %d or %x of glibc on a 64-bit machine: strtol(3), which stops
-// at the largest long, then cut down to an int.
+// scanInt is the %d or %x of glibc on a 64-bit machine: strtol(3), which saturates
+// at the largest long, converted to an int.
 func scanInt(s string, base uint64) (v int32, rest string, ok bool) {
 	s = strings.TrimLeft(s, cBlanks)
 	neg := strings.HasPrefix(s, "-")
@@ -109,7 +109,7 @@ func scanInt(s string, base uint64) (v int32, rest string, ok bool) {
 	return int32(uint32(n)), s[digits:], true
 }
 
-// scanDigits reads the digits at the head of s, and stops counting at limit.
+// scanDigits reads the digits at the beginning of s. The value saturates at limit.
 func scanDigits(s string, base, limit uint64) (n uint64, digits int, over bool) {
 	for ; digits < len(s); digits++ {
 		d := digitValue(s[digits])
@@ -137,7 +137,7 @@ func scanWord(s string) (word, rest string) {
 // cBlanks is isspace(3) in the C locale, which is the one that ip runs in.
 const cBlanks = " \t\n\v\f\r"
 
-// digitValue returns 255 for what is no digit in any base.
+// digitValue returns 255 for a byte that is not a digit in any base.
 func digitValue(c byte) uint64 {
 	switch {
 	case '0' <= c && c <= '9':
@@ -153,8 +153,8 @@ func digitValue(c byte) uint64 {
 // isDigit reports whether s begins with a decimal digit.
 func isDigit(s string) bool { return s != "" && digitValue(s[0]) < 10 }
 
-// parseNumber is strtoul(3) on the whole word, base 0 or 16, with a + but without
-// a -, which ip would turn into a number out of range.
+// parseNumber is strtoul(3) on the whole word, base 0 or 16, with a +. It refuses
+// a -, with which ip would get a number out of range.
 func parseNumber(word string, base uint64) (v uint64, ok bool) {
 	word = strings.TrimPrefix(word, "+")
 	if rest, found := cutHex(word); found && rest != "" {
@@ -169,8 +169,8 @@ func parseNumber(word string, base uint64) (v uint64, ok bool) {
 	return n, digits > 0 && digits == len(word)
 }
 
-// looksNumeric reports whether strtoul(3) with base 0 takes the whole word, so
-// that as a name it would hide a number. The C library of C23 also knows 0b.
+// looksNumeric reports whether strtoul(3) with base 0 reads the whole word, which
+// as a name would hide a number. The C library of C23 also reads 0b.
 func looksNumeric(word string) bool {
 	if strings.HasPrefix(word, "-") {
 		word = "+" + word[1:]

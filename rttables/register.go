@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// mark is the comment of a line that Register wrote. Unregister removes no other.
+// mark is the comment of a line that Register wrote. Unregister removes no other
+// line.
 const mark = "policyroute"
 
-// The first line of a file that Register created, or with its directory.
+// The first line of a file that Register created, alone or with its directory.
 const (
 	headerFile = "# Made by policyroute, which removes this file with the last name in it."
 	headerDir  = "# Made by policyroute, which removes this file and its directory with the last name in it."
@@ -22,28 +23,29 @@ const (
 // defaultEtc is the administrator's directory; see defaultDirs.
 const defaultEtc = "/etc/iproute2"
 
-// Register makes name the name of table id in the directory etc; empty means
-// /etc/iproute2. If ip(8) already finds the table by that name, nothing is
-// written. Otherwise a line is added, with a comment that marks it as ours:
+// Register gives table id the name, in a file of the directory etc; the default is
+// /etc/iproute2. If ip(8) already finds the table by that name, Register writes
+// nothing. Otherwise it adds a line with the comment policyroute, which marks the
+// line as its own:
 //
-//   - to etc/rt_tables, if there is one;
-//   - for /etc/iproute2, if the distribution has an rt_tables elsewhere, to
-//     rt_tables.d/policyroute.conf, because a file in etc would hide that one;
+//   - to etc/rt_tables, if that file exists;
+//   - for /etc/iproute2, if the distribution has an rt_tables in another directory,
+//     to rt_tables.d/policyroute.conf, because a file in etc would hide that one;
 //   - else to a new etc/rt_tables.
 //
 // The error is a [*ConflictError] if the name or the ID is already in use, an
-// [*EntryError] if they cannot stand in a file, a [*SyntaxError] if the file is
-// damaged, and otherwise as for [Edit]: [fs.ErrNotExist] if there is no such
-// directory. Nothing is written then.
+// [*EntryError] if they cannot be in a file, a [*SyntaxError] if the file is
+// damaged, and otherwise as for [Edit]: [fs.ErrNotExist] if the directory is
+// missing. On an error nothing is written.
 func Register(etc string, id ID, name string) error {
 	return newRegistry(etc).register(id, name)
 }
 
-// Unregister undoes [Register]: it removes the line with this ID and this name
-// that bears our mark, and then a file that Register created and in which nothing
-// else stands. It touches no other line, and without such a line it writes
-// nothing and returns nil. The error is a [*SyntaxError] if the line stands in a
-// damaged file, and otherwise as for [Edit].
+// Unregister undoes [Register]: it removes the line with this ID and this name that
+// Register wrote. It then removes the file, if Register created it and it has no
+// other line. It changes no other line. If there is no such line, Unregister
+// writes nothing and returns nil. The error is a [*SyntaxError] if the line is in
+// a damaged file, and otherwise as for [Edit].
 func Unregister(etc string, id ID, name string) error {
 	return newRegistry(etc).unregister(id, name)
 }
@@ -59,10 +61,11 @@ func Registered(etc string, id ID, name string) bool {
 	return false
 }
 
-// ourEntry is the line that Register writes.
+// ourEntry returns the entry that Register writes.
 func ourEntry(id ID, name string) Entry { return Entry{ID: id, Name: name, Comment: mark} }
 
-// A registry is a directory to register names in, and those in its background.
+// A registry is a directory to register names in, and the directories of the
+// distribution that iproute2 reads with it.
 type registry struct {
 	etc     string
 	vendors []string
@@ -81,14 +84,14 @@ func newRegistry(etc string) registry {
 	return r
 }
 
-// files returns the files that Register may write.
+// files returns the files that Register can write.
 func (r registry) files() (main, conf string) {
 	file := specs[tables].file
 	return filepath.Join(r.etc, file), filepath.Join(r.etc, file+".d", mark+".conf")
 }
 
 func (r registry) register(id ID, name string) error {
-	// Once without the lock: what is there needs no right to write, nor a wait.
+	// The first check is without the lock, which takes time and a permission.
 	if known, err := r.known(id, name); known || err != nil {
 		return err
 	}
@@ -103,7 +106,7 @@ func (r registry) register(id ID, name string) error {
 	if known, err := r.known(id, name); known || err != nil {
 		return err
 	}
-	path, madeDir, err := r.place()
+	path, madeDir, err := r.makePlace()
 	if err == nil {
 		err = edit(path, lock, func(f *File) error {
 			return f.setOurs(id, name, madeDir)
@@ -111,7 +114,7 @@ func (r registry) register(id ID, name string) error {
 	}
 	if err != nil {
 		if madeDir {
-			os.Remove(filepath.Dir(path)) // fails if someone else uses it by now
+			os.Remove(filepath.Dir(path)) // fails if another process already uses it
 		}
 		return fmt.Errorf("rttables: register %d %q in %s: %w", uint32(id), name, path, err)
 	}
@@ -130,9 +133,9 @@ func (f *File) setOurs(id ID, name string, madeDir bool) error {
 	return f.Set(id, name, mark)
 }
 
-// known reports whether ip finds table id by name. The error is a *ConflictError
-// if one of them is in use otherwise, or that of a file that cannot be read; a
-// damaged one counts as far as iproute2 reads it.
+// known returns whether ip finds table id by name. The error is a *ConflictError if
+// the ID or the name is in use otherwise, or the error of a file that cannot be
+// read. The entries of a damaged file count if iproute2 reads them.
 func (r registry) known(id ID, name string) (bool, error) {
 	var s scanner
 	for _, dir := range append([]string{r.etc}, r.vendors...) {
@@ -158,17 +161,18 @@ func (r registry) known(id ID, name string) (bool, error) {
 	return exact, nil
 }
 
-// place returns the file to write to, and whether its directory had to be made.
-func (r registry) place() (path string, madeDir bool, err error) {
+// makePlace returns the file to write to. If the file needs a directory, makePlace
+// makes it.
+func (r registry) makePlace() (path string, madeDir bool, err error) {
 	path, conf := r.files()
-	there := func(p string) bool {
+	exists := func(p string) bool {
 		_, err := os.Stat(p)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	vendor := slices.ContainsFunc(r.vendors, func(dir string) bool {
-		return there(filepath.Join(dir, specs[tables].file))
+		return exists(filepath.Join(dir, specs[tables].file))
 	})
-	if there(path) || !vendor {
+	if exists(path) || !vendor {
 		return path, false, nil
 	}
 	err = os.Mkdir(filepath.Dir(conf), 0o755)
@@ -192,8 +196,8 @@ func (r registry) unregister(id ID, name string) error {
 	return errors.Join(errs...)
 }
 
-// removeFrom removes our line from one file, and the file and its directory if
-// they are ours.
+// removeFrom removes the line that Register wrote from one file, and the file and
+// its directory if Register created them and they are not in use.
 func (r registry) removeFrom(path string, id ID, name string) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -220,15 +224,15 @@ func (r registry) removeFrom(path string, id ID, name string) error {
 		return nil
 	})
 	if err == nil && madeDir {
-		if os.Remove(filepath.Dir(path)) == nil { // else someone else uses it by now
+		if os.Remove(filepath.Dir(path)) == nil { // else another process uses it
 			err = syncDir(r.etc)
 		}
 	}
 	return err
 }
 
-// hasLine reports whether a file has the entry, be it after a bad line, where a
-// File does not see it.
+// hasLine reports whether a file has the entry. It also finds an entry after a bad
+// line, which a File does not have.
 func hasLine(b []byte, want Entry) bool {
 	for raw := range strings.Lines(string(b)) {
 		if e, ok, _ := parseLine(raw); ok && e == want {

@@ -101,6 +101,30 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// Registered finds exactly the lines that Unregister would remove.
+func TestRegistered(t *testing.T) {
+	etc := t.TempDir()
+	if Registered(etc, 20, "lan2") {
+		t.Error("registered in an empty directory")
+	}
+	write(t, filepath.Join(etc, "rt_tables"), "21 lan3\n")
+	if err := Register(etc, 20, "lan2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		id   ID
+		name string
+		want bool
+	}{{20, "lan2", true}, {20, "lan3", false}, {21, "lan2", false}, {21, "lan3", false}} {
+		if got := Registered(etc, tt.id, tt.name); got != tt.want {
+			t.Errorf("Registered(%d, %s) = %v", uint32(tt.id), tt.name, got)
+		}
+	}
+	if err := Unregister(etc, 20, "lan2"); err != nil || Registered(etc, 20, "lan2") {
+		t.Errorf("still registered, %v", err)
+	}
+}
+
 func TestRegisterSeveral(t *testing.T) {
 	r, root := newTestRegistry(t, "usr/rt_tables", stock)
 	before := dump(t, root)
@@ -137,13 +161,13 @@ func TestRegisterRefused(t *testing.T) {
 	}{
 		{
 			"the name in use", []string{"etc/rt_tables", stock + "30 lan2\n"}, 20, "lan2",
-			`rt_tables entry 20 "lan2": R/etc/rt_tables:12: the name means table 30`,
+			`rt_tables entry 20 "lan2": R/etc/rt_tables:12: "lan2" already names table 30`,
 		}, {
 			"the ID in use", []string{"etc/rt_tables", "", "usr/rt_tables.d/x.conf", "20 office\n"}, 20, "lan2",
-			`rt_tables entry 20 "lan2": R/usr/rt_tables.d/x.conf:1: the ID bears the name "office"`,
+			`rt_tables entry 20 "lan2": R/usr/rt_tables.d/x.conf:1: ID 20 is already named "office"`,
 		}, {
 			"the name of two", []string{"etc/rt_tables", "20 lan2\n19 lan2\n"}, 20, "lan2",
-			`rt_tables entry 20 "lan2": R/etc/rt_tables:2: the name means table 19`,
+			`rt_tables entry 20 "lan2": R/etc/rt_tables:2: "lan2" already names table 19`,
 		}, {
 			"damaged", []string{"etc/rt_tables", "1 a\ngarbage\n"}, 20, "lan2",
 			`rttables: register 20 "lan2" in R/etc/rt_tables: damaged file left alone: ` +
@@ -159,7 +183,7 @@ func TestRegisterRefused(t *testing.T) {
 			`rt_tables entry 20 "21": bad name: ip(8) takes it for a number, and would no longer reach the table of that number`,
 		}, {
 			"out of range", []string{"etc/rt_tables", ""}, 1 << 31, "lan2",
-			`rt_tables entry 2147483648 "lan2": ID out of range: iproute2 reads none from 2^31 up from a file`,
+			`rt_tables entry 2147483648 "lan2": ID out of range: iproute2 ignores IDs of 2^31 and more in files`,
 		},
 	}
 	for _, tt := range tests {

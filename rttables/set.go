@@ -10,13 +10,13 @@ import (
 )
 
 // Set adds the line that gives the name to id, with the comment after a # unless
-// that is empty. If the file has a line with this ID and this name, whatever its
-// comment, nothing changes.
+// the comment is empty. If the file already has a line with this ID and this name,
+// with any comment, nothing changes.
 //
-// The error is an [*EntryError] for what cannot stand in a file, a
-// [*ConflictError] if another line has the ID or the name, and a [*SyntaxError]
-// if the file is damaged and [File.Force] was not called. The file is then as it
-// was.
+// The error is an [*EntryError] if the entry cannot be in a file, a
+// [*ConflictError] if another line has the ID or the name, and a [*SyntaxError] if
+// the file is damaged and [File.Force] was not called. The file then does not
+// change.
 func (f *File) Set(id ID, name, comment string) error {
 	for e := range f.entries() {
 		if e.ID == id && e.Name == name {
@@ -46,14 +46,13 @@ func (f *File) Delete(name string) bool {
 	return f.writable() == nil && f.deleteIf(func(e Entry) bool { return e.Name == name })
 }
 
-// Force allows changes to a damaged file. A new line then stands before the first
-// bad one, where iproute2 still reads it. What follows the bad line remains
-// unknown: a new entry may contradict one that comes to light when someone mends
-// the file, which is why this has to be asked for. On a sound file it does
-// nothing.
+// Force allows changes to a damaged file. A new line is then added before the first
+// bad line, where iproute2 still reads it. The entries after the bad line are not
+// known: once the file is repaired, they can contradict the new entry. Force has
+// no effect on a sound file.
 func (f *File) Force() { f.forced = true }
 
-// writable returns why the file may not be changed.
+// writable returns why the file must not be changed, or nil.
 func (f *File) writable() error {
 	if f.err == nil || f.forced {
 		return nil
@@ -61,8 +60,9 @@ func (f *File) writable() error {
 	return fmt.Errorf("damaged file left alone: %w", f.err)
 }
 
-// insert puts a line at the end of what iproute2 reads. A file without a line end
-// at its end stays so, for deleteIf to give back the same bytes.
+// insert adds a line at the end of the lines that iproute2 reads. If the file has
+// no line end at its end, it has none afterwards, so that deleteIf restores the
+// same bytes.
 func (f *File) insert(text string, e Entry) error {
 	at := len(f.lines)
 	if f.err != nil {
@@ -73,7 +73,7 @@ func (f *File) insert(text string, e Entry) error {
 	if at > 0 && !strings.HasSuffix(f.lines[at-1].raw, "\n") {
 		last := &f.lines[at-1]
 		if !soundWith(last.raw, end) {
-			end = "\n" // a blank line bears no carriage return
+			end = "\n" // a blank line must not have a carriage return
 		}
 		if !soundWith(last.raw, end) {
 			return &SyntaxError{File: f.path, Line: at, Text: last.raw, Reason: "no line can follow this one"}
@@ -88,8 +88,8 @@ func (f *File) insert(text string, e Entry) error {
 	return nil
 }
 
-// soundWith reports whether a last line without an end stays sound with one, and
-// gives back its bytes when a later deleteIf takes the end away.
+// soundWith reports whether a last line without a line end stays sound with one,
+// and is the same after deleteIf has removed the line end.
 func soundWith(raw, end string) bool {
 	_, _, reason := parseLine(raw + end)
 	return reason == "" && cutLineEnd(raw+end) == raw
@@ -104,8 +104,8 @@ func cutLineEnd(raw string) string {
 func (f *File) lineEnd(at int) string {
 	for i := min(at, len(f.lines)-1); i >= 0; i-- {
 		raw := f.lines[i].raw
-		// A carriage return that ends the file would become part of the line
-		// end if a mere line feed were added.
+		// A carriage return at the end of the file would become a part of the
+		// line end if only a line feed were added.
 		if strings.HasSuffix(raw, "\r\n") || strings.HasSuffix(raw, "\r") {
 			return "\r\n"
 		}
@@ -137,8 +137,8 @@ func (f *File) deleteIf(match func(Entry) bool) bool {
 		f.lines = kept
 		return true
 	}
-	// The bad line may have gone, and what follows it has to be read for the
-	// first time.
+	// The bad line may have been deleted. The lines after it are then read for
+	// the first time.
 	f.lines = kept
 	again, _ := ParseFile(f.Bytes())
 	f.lines, f.err, f.bad = again.lines, again.err, again.bad
@@ -148,7 +148,7 @@ func (f *File) deleteIf(match func(Entry) bool) bool {
 	return true
 }
 
-// formatEntry returns the line for an entry, without its end.
+// formatEntry returns the line for an entry, without a line end.
 func formatEntry(id ID, name, comment string) string {
 	s := strconv.FormatUint(uint64(id), 10) + "\t" + name
 	if comment = strings.TrimSpace(comment); comment != "" {
@@ -157,8 +157,8 @@ func formatEntry(id ID, name, comment string) string {
 	return s
 }
 
-// checkEntry returns an *EntryError if iproute2 would not read the entry back, or
-// if it would change the meaning of a word that already has one.
+// checkEntry returns an *EntryError if iproute2 would not read the entry as it is,
+// or if the entry would change the meaning of another word.
 func checkEntry(id ID, name, comment string) error {
 	err := checkName(name)
 	switch {

@@ -59,7 +59,7 @@ func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 			continue
 		}
 		sent := order[n+1-q.Len() : n+1]
-		o := q.Run(ctx, c, false)
+		o := q.Run(ctx, c)
 		for _, refused := range o.Refused {
 			total.Refused = append(total.Refused, route.Refusal{N: sent[refused.N], Err: refused.Err})
 		}
@@ -104,7 +104,7 @@ func listAt(ctx context.Context, c route.Conn, rules []Rule, order []int) (map[R
 		if err != nil {
 			return nil, err
 		}
-		r.toListed()
+		r.normalizeListed()
 		if _, ok := slices.BinarySearchFunc(order, r.Priority.Or(0), func(i int, priority uint32) int {
 			return cmp.Compare(priority, rules[i].Priority.Or(0))
 		}); ok {

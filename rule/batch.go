@@ -15,7 +15,7 @@ import (
 //
 //	var b rule.Batch
 //	b.Routes.Replace(route.Route{Gateway: gateway, Table: 20})
-//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Pref(1000)})
+//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Priority(1000)})
 //	b.Delete(old)
 //	err := b.Do(ctx, c)
 //
@@ -38,7 +38,7 @@ type Batch struct {
 	// added are the groups that rules were queued to be added to after the first
 	// deletion. addedAnywhere is set if the kernel is to choose the priority of
 	// one of these rules.
-	added         map[group]bool
+	added         map[ruleGroup]bool
 	addedAnywhere bool
 }
 
@@ -50,7 +50,8 @@ func (b *Batch) Len() int { return b.queue.Len() + b.Routes.Len() }
 // the error is nil, else it is a [*route.BatchError].
 func (b *Batch) Do(ctx context.Context, c route.Conn) error {
 	b.collectRoutes()
-	o := b.queue.Run(ctx, c, b.Routes.StopAtFirst)
+	b.queue.StopAtFirst = b.Routes.StopAtFirst
+	o := b.queue.Run(ctx, c)
 	if len(o.Refused) == 0 && o.Rest == 0 {
 		return nil
 	}
@@ -84,9 +85,9 @@ func (b *Batch) Add(r Rule) {
 	r.setDefaults()
 	if b.index != nil {
 		if b.added == nil {
-			b.added = make(map[group]bool)
+			b.added = make(map[ruleGroup]bool)
 		}
-		b.added[group{r.Family, r.Priority}] = true
+		b.added[ruleGroup{r.Family, r.Priority}] = true
 		b.addedAnywhere = b.addedAnywhere || !r.Priority.IsSet()
 	}
 	pushAdd(&b.queue, &addRequest, &r)
@@ -94,7 +95,7 @@ func (b *Batch) Add(r Rule) {
 
 // pushAdd queues the addition of r, whose defaults are filled in, by a request.
 func pushAdd(q *rtnl.Queue, request *rtnl.Request, r *Rule) {
-	if r.newer() != "" {
+	if r.newAttributes() != "" {
 		own := *r
 		q.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
 			return netlink.Message{}, Add(ctx, c, own)
@@ -133,7 +134,7 @@ func (b *Batch) Delete(r Rule) {
 		b.index = new(ruleIndex)
 	}
 	x := b.index
-	addedSince := b.addedAnywhere || b.added[group{r.Canonical().Family, r.Priority}]
+	addedSince := b.addedAnywhere || b.added[ruleGroup{r.Canonical().Family, r.Priority}]
 	// The first rule of any priority may be one that was added.
 	listAgain := !r.Priority.IsSet() && len(b.added) > 0
 	b.queue.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
@@ -160,5 +161,8 @@ func refusedDelete(m netlink.Message, err error) error { return refusedRequest("
 func refusedRequest(verb string, m netlink.Message, err error) error {
 	var r Rule
 	_ = r.UnmarshalBinary(m.Data) // for its words
+	if m.Header.Type == uapi.RTM_DELRULE {
+		r.normalize() // the request has the rule as the kernel reported it
+	}
 	return fail(verb, r, &refusal{attr: rtnl.AttrAt(err, m.Data, uapi.SizeofFibRuleHdr, codec.Name), err: err})
 }

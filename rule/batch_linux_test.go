@@ -39,7 +39,7 @@ func TestKernelBatch(t *testing.T) {
 		b.Delete(r("from 10.0.0.1 lookup 10 pref 100"))
 		refuse(`rule: delete "from 10.0.0.1 lookup 10 pref 100": no such rule: file does not exist`)
 		b.Add(r("from 10.0.0.3 lookup 10 pref 100"))
-		b.Add(Rule{Priority: Pref(7)})
+		b.Add(Rule{Priority: Priority(7)})
 		refuse(`rule: add "from all lookup 0 pref 7": lookup without a table`)
 		b.Add(r("from all goto 1 pref 5"))
 		refuse(Add(t.Context(), c, r("from all goto 1 pref 5")).Error())
@@ -185,13 +185,13 @@ func TestKernelBatchVerified(t *testing.T) {
 	}
 }
 
-// A counter counts requests.
-type counter struct {
+// A countingConn is a Conn that counts requests.
+type countingConn struct {
 	route.Conn
 	dumps, writes int
 }
 
-func (c *counter) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (c *countingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if m.Header.Type == uapi.RTM_GETRULE {
 		c.dumps++
 	} else {
@@ -216,7 +216,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 		b.Add(rule(i+1, 20))
 		b.Delete(rule(i+1, 10))
 	}
-	n := &counter{Conn: c}
+	n := &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 1 || n.writes != 200 {
 		t.Errorf("%d listings, %d writes, %v, want 1 and 200", n.dumps, n.writes, err)
 	}
@@ -226,13 +226,49 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 	for i := range 99 {
 		b.Delete(rule(i+2, 20))
 	}
-	n = &counter{Conn: c}
+	n = &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 2 || n.writes != 102 {
 		t.Errorf("%d listings, %d writes, %v, want 2 and 102", n.dumps, n.writes, err)
 	}
 	if got := list(t, c, Filter{Family: route.IPv4}); len(got) != 3 {
 		t.Errorf("left are %q", got)
 	}
+}
+
+// Another process deletes a rule after the batch has listed it: the kernel
+// refuses, in words of the rule that was given.
+func TestKernelBatchDeleteRefused(t *testing.T) {
+	_, c := kernel(t)
+	r := parse(t, "from 10.0.0.1 lookup 300 pref 100")
+	if err := Add(t.Context(), c, r); err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	b.Delete(r)
+	err := b.Do(t.Context(), &deletingConn{Conn: c, after: func() {
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Error(err)
+		}
+	}})
+	const want = `batch: 1 of 1 requests refused, first request 0: rule: delete "from 10.0.0.1 lookup 300 pref 100": ` +
+		`no such file or directory`
+	if err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+// A deletingConn is a Conn that calls a function after a listing of rules.
+type deletingConn struct {
+	route.Conn
+	after func()
+}
+
+func (d *deletingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
+	msgs, err := d.Conn.Execute(m)
+	if m.Header.Type == uapi.RTM_GETRULE {
+		d.after()
+	}
+	return msgs, err
 }
 
 // AddAll makes what Add makes one by one.
@@ -313,11 +349,11 @@ func TestKernelAddAllStops(t *testing.T) {
 	_, c := kernel(t)
 	var rules []Rule
 	for i := range 3 * addAllChunk {
-		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Pref(uint32(1000 + i))})
+		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Priority(uint32(1000 + i))})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := AddAll(ctx, &stopping{Socket: c, after: addAllChunk, stop: cancel}, rules)
+	err := AddAll(ctx, &cancelingConn{Socket: c, after: addAllChunk, stop: cancel}, rules)
 	there, listErr := List(t.Context(), c, Filter{Table: 77})
 	if listErr != nil {
 		t.Fatal(listErr)
@@ -329,14 +365,14 @@ func TestKernelAddAllStops(t *testing.T) {
 	}
 }
 
-// A stopping ends a context after some requests.
-type stopping struct {
+// A cancelingConn is a Conn that ends a context after some requests.
+type cancelingConn struct {
 	*route.Socket
 	after int
 	stop  func()
 }
 
-func (s *stopping) Batch(reqs []netlink.Message) ([]error, error) {
+func (s *cancelingConn) Batch(reqs []netlink.Message) ([]error, error) {
 	if s.after -= len(reqs); s.after <= 0 {
 		defer s.stop()
 	}

@@ -26,7 +26,7 @@ func benchmarked(b *testing.B) (*route.Socket, []Rule) {
 	for i := range rules {
 		rules[i] = Rule{
 			From:  netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32),
-			Table: 20, Priority: Pref(uint32(1000 + i)),
+			Table: 20, Priority: Priority(uint32(1000 + i)),
 		}
 	}
 	return c, rules

@@ -109,44 +109,26 @@ var (
 	errMissing = fmt.Errorf("no such rule: %w", fs.ErrNotExist)
 )
 
-// isAsked reports whether r, from a listing, is the rule asked, whose canonical
-// form is want. The kernel has rules without an action.
-func (r *Rule) isAsked(asked *Rule, want Rule) bool {
-	if asked.Action == 0 && r.Action == 0 {
-		want.Action = 0
-	}
-	return r.is(want)
+// couldDelete reports whether a request to delete r would delete o, if o is the
+// first rule of the same priority: rule_find in net/core/fib_rules.c, and
+// fib4_rule_compare and fib6_rule_compare. The kernel does not compare the fields
+// that are unset in r, and never Not and Goto. Both rules are from a listing.
+func (r *Rule) couldDelete(o *Rule) bool {
+	return absentOrEqual(r.Action, o.Action) && absentOrEqual(r.Table, o.Table) &&
+		absentOrEqual(r.From, o.From) && absentOrEqual(r.To, o.To) &&
+		absentOrEqual(r.IIF, o.IIF) && absentOrEqual(r.OIF, o.OIF) &&
+		absentOrEqual(r.FwMark.Value(), o.FwMark.Value()) && absentOrEqual(r.FwMark.Mask(), o.FwMark.Mask()) &&
+		absentOrEqual(r.TOS, o.TOS) && absentOrEqual(r.DSCP, o.DSCP) && absentOrEqual(r.FlowLabel, o.FlowLabel) &&
+		absentOrEqual(r.IPProto, o.IPProto) && absentOrEqual(r.SPort, o.SPort) && absentOrEqual(r.DPort, o.DPort) &&
+		absentOrEqual(r.UIDRange, o.UIDRange) && absentOrEqual(r.TunID, o.TunID) && absentOrEqual(r.L3MDev, o.L3MDev) &&
+		absentOrEqual(r.SuppressPrefixLength, o.SuppressPrefixLength) &&
+		absentOrEqual(r.SuppressIfGroup, o.SuppressIfGroup) &&
+		absentOrEqual(r.Realms, o.Realms) && absentOrEqual(r.Protocol, o.Protocol) && absentOrEqual(r.Unknown, o.Unknown)
 }
 
-// is reports whether r, from a listing, is want. An unset priority is any.
-func (r Rule) is(want Rule) bool {
-	r.Flags = 0
-	if !want.Priority.IsSet() {
-		r.Priority = want.Priority
-	}
-	return r == want
-}
-
-// matchesInKernel reports whether the kernel, asked to delete r, takes o, of
-// the same priority, for it: rule_find in net/core/fib_rules.c and the
-// functions fib4_rule_compare and fib6_rule_compare. What r has not is not
-// compared; Not and Goto never are. Both rules are from a listing.
-func (r *Rule) matchesInKernel(o *Rule) bool {
-	return absentOr(r.Action, o.Action) && absentOr(r.Table, o.Table) &&
-		absentOr(r.From, o.From) && absentOr(r.To, o.To) &&
-		absentOr(r.IIF, o.IIF) && absentOr(r.OIF, o.OIF) &&
-		absentOr(r.FwMark.Value(), o.FwMark.Value()) && absentOr(r.FwMark.Mask(), o.FwMark.Mask()) &&
-		absentOr(r.TOS, o.TOS) && absentOr(r.DSCP, o.DSCP) && absentOr(r.FlowLabel, o.FlowLabel) &&
-		absentOr(r.IPProto, o.IPProto) && absentOr(r.SPort, o.SPort) && absentOr(r.DPort, o.DPort) &&
-		absentOr(r.UIDRange, o.UIDRange) && absentOr(r.TunID, o.TunID) && absentOr(r.L3MDev, o.L3MDev) &&
-		absentOr(r.SuppressPrefixLength, o.SuppressPrefixLength) &&
-		absentOr(r.SuppressIfGroup, o.SuppressIfGroup) &&
-		absentOr(r.Realms, o.Realms) && absentOr(r.Protocol, o.Protocol) && absentOr(r.Unknown, o.Unknown)
-}
-
-// absentOr reports whether a field of a request to delete is absent, or has the
-// value that the rule has.
-func absentOr[T comparable](asked, value T) bool {
+// absentOrEqual reports whether a field of a request to delete is absent or equals
+// the field of a rule.
+func absentOrEqual[T comparable](requested, value T) bool {
 	var absent T
-	return asked == absent || asked == value
+	return requested == absent || requested == value
 }

@@ -105,25 +105,25 @@ func deletePair(t *testing.T, c route.Conn, del deletion, first, second Rule) in
 			t.Fatal(err)
 		}
 	}
-	both := list(t, c, Filter{Priority: Pref(100)})
+	both := list(t, c, Filter{Priority: Priority(100)})
 	err := del(t.Context(), c, second)
 	refused := 0
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the kernel would delete") {
 			t.Errorf("%s: %v", second, err)
 		}
-		if diff := cmp.Diff(both, list(t, c, Filter{Priority: Pref(100)})); diff != "" {
+		if diff := cmp.Diff(both, list(t, c, Filter{Priority: Priority(100)})); diff != "" {
 			t.Errorf("a refusal changed the rules (-before +after):\n%s", diff)
 		}
 		wantKernelDeletes(t, c, del, second, first)
 		refused = 1
 	} else {
-		wantList(t, c, Filter{Priority: Pref(100)}, first.Canonical().String())
+		wantList(t, c, Filter{Priority: Priority(100)}, first.Canonical().String())
 		if err := del(t.Context(), c, first); err != nil {
 			t.Errorf("alone: %v", err)
 		}
 	}
-	wantList(t, c, Filter{Priority: Pref(100)})
+	wantList(t, c, Filter{Priority: Priority(100)})
 	return refused
 }
 
@@ -134,7 +134,7 @@ func wantKernelDeletes(t *testing.T, c route.Conn, del deletion, r, victim Rule)
 	if err := write(t.Context(), c, uapi.RTM_DELRULE, 0, r); err != nil {
 		t.Fatal(err)
 	}
-	wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
+	wantList(t, c, Filter{Priority: Priority(100)}, r.Canonical().String())
 	if err := del(t.Context(), c, r); err != nil {
 		t.Errorf("alone: %v", err)
 	}
@@ -167,7 +167,7 @@ func TestKernelDeleteMissing(t *testing.T) {
 			}
 		}
 		other := r
-		other.Priority = Pref(101)
+		other.Priority = Priority(101)
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("another priority: %v", err)
 		}
@@ -176,7 +176,7 @@ func TestKernelDeleteMissing(t *testing.T) {
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("other host bits: %v", err)
 		}
-		wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
+		wantList(t, c, Filter{Priority: Priority(100)}, r.Canonical().String())
 		if err := Delete(t.Context(), c, r); err != nil {
 			t.Error(err)
 		}
@@ -232,13 +232,13 @@ func TestKernelDeleteAnyPriority(t *testing.T) {
 func TestKernelDeleteForeign(t *testing.T) {
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
-	none := Rule{Family: route.IPv4, Priority: Pref(50), Table: 10}
+	none := Rule{Family: route.IPv4, Priority: Priority(50), Table: 10}
 	for _, r := range []Rule{none, none, parse(t, "pref 50 table 10")} {
 		if err := write(t.Context(), c, uapi.RTM_NEWRULE, 0, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rules, err := List(t.Context(), c, Filter{Priority: Pref(50)})
+	rules, err := List(t.Context(), c, Filter{Priority: Priority(50)})
 	if err != nil || len(rules) != 3 || rules[0] != none || rules[1] != none {
 		t.Fatalf("%v, %v", rules, err)
 	}

@@ -60,7 +60,7 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 		if err := AddAll(t.Context(), c, rules); err != nil {
 			t.Fatal(err)
 		}
-		n := &counter{Conn: c}
+		n := &countingConn{Conn: c}
 		var d Deleter
 		for _, r := range order {
 			if err := d.Delete(t.Context(), n, r); err != nil {
@@ -76,49 +76,58 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 	}
 }
 
+const plainRule, markedRule = "from 10.0.0.1 lookup 10 pref 100", "from 10.0.0.1 fwmark 0x1 lookup 10 pref 100"
+
+// staleCases are what happens to the rules after a Deleter has listed them, and
+// before it is asked to delete plainRule.
+var staleCases = []struct {
+	name     string
+	listed   []string
+	do       func(t *testing.T, c route.Conn)
+	missing  bool     // there is no plainRule then
+	want     []string // the rules that are left
+	listings int      // that it takes
+}{{
+	name:     "added since",
+	listed:   []string{"lookup 11 pref 100"},
+	do:       func(t *testing.T, c route.Conn) { add(t, c, plainRule) },
+	want:     []string{"100: from all lookup 11"},
+	listings: 1,
+}, {
+	name:     "deleted since",
+	listed:   []string{plainRule, "lookup 11 pref 100"},
+	do:       func(t *testing.T, c route.Conn) { remove(t, c, plainRule) },
+	want:     []string{"100: from all lookup 11"},
+	missing:  true,
+	listings: 1,
+}, {
+	name:     "behind one with more selectors, which was deleted since",
+	listed:   []string{markedRule, plainRule},
+	do:       func(t *testing.T, c route.Conn) { remove(t, c, markedRule) },
+	listings: 1,
+}, {
+	name:   "before one with more selectors, which was added since",
+	listed: []string{plainRule},
+	do:     func(t *testing.T, c route.Conn) { add(t, c, markedRule) },
+	want:   []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"},
+}, {
+	name:   "deleted since, and added again behind others",
+	listed: []string{plainRule, "lookup 12 pref 100"},
+	do:     func(t *testing.T, c route.Conn) { remove(t, c, plainRule); add(t, c, "lookup 11 pref 100", plainRule) },
+	want:   []string{"100: from all lookup 12", "100: from all lookup 11"},
+}, {
+	name:     "never there",
+	listed:   []string{markedRule},
+	do:       func(*testing.T, route.Conn) {},
+	want:     []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"},
+	missing:  true,
+	listings: 1,
+}}
+
 // The listing of a Deleter is not current: others have added, deleted and moved
 // rules since.
 func TestKernelDeleterStale(t *testing.T) {
-	const plain, marked = "from 10.0.0.1 lookup 10 pref 100", "from 10.0.0.1 fwmark 0x1 lookup 10 pref 100"
-	for _, tt := range []struct {
-		name     string
-		listed   []string
-		do       func(t *testing.T, c route.Conn)
-		asked    string
-		missing  bool
-		want     []string
-		listings int
-	}{{
-		name:   "added since",
-		do:     func(t *testing.T, c route.Conn) { add(t, c, plain) },
-		asked:  plain,
-		listed: []string{"lookup 11 pref 100"}, want: []string{"100: from all lookup 11"}, listings: 1,
-	}, {
-		name:   "deleted since",
-		do:     func(t *testing.T, c route.Conn) { remove(t, c, plain) },
-		asked:  plain,
-		listed: []string{plain, "lookup 11 pref 100"}, want: []string{"100: from all lookup 11"}, missing: true, listings: 1,
-	}, {
-		name:   "behind one with more selectors, which was deleted since",
-		do:     func(t *testing.T, c route.Conn) { remove(t, c, marked) },
-		asked:  plain,
-		listed: []string{marked, plain}, listings: 1,
-	}, {
-		name:   "before one with more selectors, which was added since",
-		do:     func(t *testing.T, c route.Conn) { add(t, c, marked) },
-		asked:  plain,
-		listed: []string{plain}, want: []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"},
-	}, {
-		name:   "deleted since, and added again behind others",
-		do:     func(t *testing.T, c route.Conn) { remove(t, c, plain); add(t, c, "lookup 11 pref 100", plain) },
-		asked:  plain,
-		listed: []string{plain, "lookup 12 pref 100"}, want: []string{"100: from all lookup 12", "100: from all lookup 11"},
-	}, {
-		name:   "never there",
-		do:     func(*testing.T, route.Conn) {},
-		asked:  plain,
-		listed: []string{marked}, want: []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"}, missing: true, listings: 1,
-	}} {
+	for _, tt := range staleCases {
 		t.Run(tt.name, func(t *testing.T) {
 			_, c := kernel(t)
 			add(t, c, "lookup 9 pref 99")
@@ -133,15 +142,15 @@ func TestKernelDeleterStale(t *testing.T) {
 				t.Fatal(err)
 			}
 			tt.do(t, c)
-			n := &counter{Conn: c}
-			err := d.Delete(t.Context(), n, parse(t, tt.asked))
+			n := &countingConn{Conn: c}
+			err := d.Delete(t.Context(), n, parse(t, plainRule))
 			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
 				t.Errorf("got %v", err)
 			}
 			if n.dumps != tt.listings {
 				t.Errorf("%d listings, want %d", n.dumps, tt.listings)
 			}
-			wantList(t, c, Filter{Priority: Pref(100)}, tt.want...)
+			wantList(t, c, Filter{Priority: Priority(100)}, tt.want...)
 		})
 	}
 }
@@ -162,7 +171,7 @@ func TestKernelDeleterRandom(t *testing.T) {
 	variants := knownVariants(t)
 	pick := func() Rule {
 		r := variant(t, variants[random.IntN(len(variants))], "table 10")
-		r.Priority = Pref(uint32(100 + random.IntN(4)))
+		r.Priority = Priority(uint32(100 + random.IntN(4)))
 		if random.IntN(3) == 0 {
 			r.Action, r.Table = ActionUnreachable, 0
 		}
@@ -200,15 +209,15 @@ func TestKernelDeleterRandom(t *testing.T) {
 	}
 }
 
-// A failing is a Conn whose next write fails, before or after the kernel has
-// done it.
-type failing struct {
+// A failingConn is a Conn whose next write fails with err, before or, if done is
+// set, after the kernel has done it.
+type failingConn struct {
 	route.Conn
 	err  error
 	done bool
 }
 
-func (f *failing) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (f *failingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if f.err == nil || m.Header.Type == uapi.RTM_GETRULE {
 		return f.Conn.Execute(m)
 	}
@@ -229,7 +238,7 @@ func TestKernelDeleterAfterFailure(t *testing.T) {
 	const first, second = "lookup 10 pref 100", "lookup 10 pref 101"
 	for _, done := range []bool{false, true} {
 		add(t, c, first, second)
-		f := &failing{Conn: c, err: syscall.ENOBUFS, done: done}
+		f := &failingConn{Conn: c, err: syscall.ENOBUFS, done: done}
 		var d Deleter
 		if err := d.Delete(t.Context(), f, parse(t, first)); !errors.Is(err, syscall.ENOBUFS) {
 			t.Errorf("got %v", err)

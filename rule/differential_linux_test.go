@@ -47,8 +47,8 @@ func (s ipSide) ip(t *testing.T, input string, args ...string) string {
 	return out
 }
 
-// numbers are for names. In a batch, iproute2 6.1 takes a name that it has seen
-// before for the number that it has seen last.
+// numbers replaces names by numbers. In a batch, iproute2 6.1 confuses a name that
+// it has seen before with the number that it has seen last.
 var numbers = strings.NewReplacer(" proto static", " proto 4", " lookup local", " lookup 255", "unknown", "0")
 
 // batch runs commands, by the family that they are for.
@@ -81,8 +81,8 @@ func (s ipSide) dump(t *testing.T) (payloads []string) {
 }
 
 // TestKernelDifferential compares this package with the installed ip(8) on 2,000
-// random rules, in both directions: both make the same of the same words, show
-// the kernel's state in the same words, and delete what the other has added.
+// random rules, in both directions: both make the same rules of the same words,
+// show them in the same words, and delete rules that the other has added.
 // Words that iproute2 6.1 lacks (dscp, flowlabel, masks of ports) are left out.
 func TestKernelDifferential(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -101,7 +101,7 @@ func TestKernelDifferential(t *testing.T) {
 		add, del := map[route.Family]string{}, map[route.Family]string{}
 		for len(rules) < each {
 			r := g.rule()
-			if !knownToIP(r) || !mapped(t, r.UIDRange) {
+			if !knownToIP(r) || !uidsExist(t, r.UIDRange) {
 				continue
 			}
 			rules = append(rules, r)
@@ -116,8 +116,8 @@ func TestKernelDifferential(t *testing.T) {
 			}
 		}
 		compare(t, "added by the same words", theirs.dump(t), ours.dump(t))
-		compareShown(t, theirs, names)
-		addShown(t, theirs, back, names)
+		compareShow(t, theirs, names)
+		addFromShow(t, theirs, back, names)
 		compare(t, "added by what ip showed", theirs.dump(t), back.dump(t))
 
 		ours.batch(t, del)
@@ -156,8 +156,8 @@ func compare(t *testing.T, what string, want, got []string) {
 	}
 }
 
-// compareShown compares what ip prints with what this package does.
-func compareShown(t *testing.T, s ipSide, names *rttables.Names) {
+// compareShow compares what ip prints with what this package prints.
+func compareShow(t *testing.T, s ipSide, names *rttables.Names) {
 	t.Helper()
 	n := &route.Names{Files: names}
 	for _, family := range []route.Family{route.IPv4, route.IPv6} {
@@ -175,22 +175,22 @@ func compareShown(t *testing.T, s ipSide, names *rttables.Names) {
 			want := s.ip(t, "", familyOption(family), form.option, "rule", "show")
 			form.style.Names = n
 			got := ShowList(rules, form.style)
-			got = newer.ReplaceAllString(got, "")
+			got = newMembers.ReplaceAllString(got, "")
 			compare(t, form.option, strings.Split(want, "\n"), strings.Split(got, "\n"))
 		}
 	}
 }
 
-// newer are the members that iproute2 6.1 does not write: masks of ports, which
-// kernels since 6.15 report of every port.
-var newer = regexp.MustCompile(`,"[sd]port_mask":"0xffff"`)
+// newMembers are members that iproute2 6.1 does not write: masks of ports, which
+// kernels since 6.15 report for every port.
+var newMembers = regexp.MustCompile(`,"[sd]port_mask":"0xffff"`)
 
-// asked makes of what ip shows what it takes.
-var asked = strings.NewReplacer(" lookup [l3mdev-table]", " l3mdev", " ipproto ipproto-", " ipproto ",
+// shownToWords replaces words that ip shows by words that it reads.
+var shownToWords = strings.NewReplacer(" lookup [l3mdev-table]", " l3mdev", " ipproto ipproto-", " ipproto ",
 	" [detached]", "", " [unresolved]", "")
 
-// addShown adds to the one side what ip shows on the other.
-func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
+// addFromShow adds to one side the rules that ip shows on the other.
+func addFromShow(t *testing.T, from, to ipSide, names *rttables.Names) {
 	t.Helper()
 	for _, family := range []route.Family{route.IPv4, route.IPv6} {
 		listed, err := List(t.Context(), from.c, Filter{Family: family})
@@ -202,11 +202,11 @@ func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
 			t.Fatalf("ip shows %d rules of %d", len(lines), len(listed))
 		}
 		for i, line := range lines {
-			r, err := Parse(familyOption(family)+" "+asked.Replace(line), names)
+			r, err := Parse(familyOption(family)+" "+shownToWords.Replace(line), &route.Names{Files: names})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !told(listed[i]) {
+			if !ipShowsAll(listed[i]) {
 				r = listed[i]
 			}
 			if prio, _ := r.Priority.Get(); prio == 0 || prio > 32765 {
@@ -219,9 +219,9 @@ func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
 	}
 }
 
-// told reports whether ip shows all of r. It leaves out the suppressors of a
+// ipShowsAll reports whether ip shows all of r. It leaves out the suppressors of a
 // rule without a table, and a mask of all bits.
-func told(r Rule) bool {
+func ipShowsAll(r Rule) bool {
 	suppresses := r.SuppressPrefixLength.IsSet() || r.SuppressIfGroup.IsSet()
 	return (r.Table != 0 || !suppresses) && r.FwMark != FwMark(0).Masked(1<<32-1)
 }

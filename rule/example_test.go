@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/netip"
@@ -32,11 +33,11 @@ func ExampleParse() {
 
 func ExampleRule_String() {
 	r := rule.Rule{
-		Priority:             rule.Pref(1000),
+		Priority:             rule.Priority(1000),
 		From:                 netip.MustParsePrefix("2001:db8::2/128"),
 		DPort:                rule.PortRange(80, 443),
 		Table:                254,
-		SuppressPrefixLength: route.Some[uint32](0),
+		SuppressPrefixLength: rule.SuppressPrefixLength(0),
 	}
 	fmt.Println(r)
 	// Output: 1000: from 2001:db8::2 dport 80-443 lookup main suppress_prefixlength 0
@@ -99,7 +100,7 @@ func (recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 
 func ExampleAdd() {
 	err := rule.Add(context.Background(), recorder{}, rule.Rule{
-		Priority: rule.Pref(1000),
+		Priority: rule.Priority(1000),
 		From:     netip.MustParsePrefix("192.168.2.2/32"),
 		Table:    20,
 	})
@@ -125,9 +126,9 @@ func (k kernel) Execute(netlink.Message) (msgs []netlink.Message, err error) {
 
 func ExampleAll() {
 	k := kernel{
-		{Family: route.IPv4, Priority: rule.Pref(0), Action: rule.ActionLookup, Table: 255},
-		{Family: route.IPv4, Priority: rule.Pref(1000), Action: rule.ActionUnreachable},
-		{Family: route.IPv4, Priority: rule.Pref(32766), Action: rule.ActionLookup, Table: 254},
+		{Family: route.IPv4, Priority: rule.Priority(0), Action: rule.ActionLookup, Table: 255},
+		{Family: route.IPv4, Priority: rule.Priority(1000), Action: rule.ActionUnreachable},
+		{Family: route.IPv4, Priority: rule.Priority(32766), Action: rule.ActionLookup, Table: 254},
 	}
 	for r, err := range rule.All(context.Background(), k, rule.Filter{Family: route.IPv4}) {
 		if err != nil {
@@ -139,6 +140,37 @@ func ExampleAll() {
 	// 0: from all lookup local
 	// 1000: from all unreachable
 	// 32766: from all lookup main
+}
+
+// Each deletion has its own result, and all of them need only one listing.
+func ExampleDeleter() {
+	lan2 := rule.Rule{Family: route.IPv4, Priority: rule.Priority(1000), Table: 20, Action: rule.ActionLookup}
+	lan3 := rule.Rule{Family: route.IPv4, Priority: rule.Priority(1001), Table: 30, Action: rule.ActionLookup}
+	k := kernel{lan2, lan3}
+	var d rule.Deleter
+	for _, r := range []rule.Rule{lan2, lan3, {Table: 40, Priority: rule.Priority(1002)}} {
+		fmt.Println(r.Table, d.Delete(context.Background(), k, r))
+	}
+	// Output:
+	// 20 <nil>
+	// 30 <nil>
+	// 40 rule: delete "from all lookup 40 pref 1002": no such rule: file does not exist
+}
+
+// A batch sends many requests at once and reports each one that was refused.
+func ExampleBatch() {
+	var b rule.Batch
+	b.Routes.Add(route.Route{Gateway: netip.MustParseAddr("192.168.2.1"), Table: 20})
+	b.Add(rule.Rule{From: netip.MustParsePrefix("192.168.2.2/32"), Table: 20, Priority: rule.Priority(1000)})
+	b.Add(rule.Rule{From: netip.MustParsePrefix("192.168.2.3/32"), Priority: rule.Priority(1001)})
+	err := b.Do(context.Background(), kernel{})
+	var be *route.BatchError
+	if errors.As(err, &be) {
+		for _, refused := range be.Refused {
+			fmt.Println(refused.N, refused.Err)
+		}
+	}
+	// Output: 2 rule: add "from 192.168.2.3 lookup 0 pref 1001": lookup without a table
 }
 
 // Attributes that this package has no field for are kept.

@@ -18,17 +18,18 @@ type ruleIndex struct {
 	loaded bool
 	rules  []listedRule // in the kernel's order within each family
 	// groups are the indices, in order, of the rules of each family and
-	// priority. Those of rules that were taken out are not among them.
-	groups map[group][]int32
-	// anyPriority are the indices, in order, of the rules that are the same but
-	// for the priority, by their form without it. Those of rules that were
-	// taken out are skipped. It is nil until it is needed.
-	anyPriority map[Rule][]int32
+	// priority, without those of rules that were taken out.
+	groups map[ruleGroup][]int32
+	// same are the indices, in order, of the rules with the same canonical form,
+	// anyPriority those of the rules that differ only in the priority, by their
+	// form without it. Both can have indices of rules that were taken out.
+	// anyPriority is nil until it is needed.
+	same, anyPriority map[Rule][]int32
 }
 
-// A group names the rules of one family and priority. The kernel looks at them
+// A ruleGroup names the rules of one family and priority. The kernel looks at them
 // in the order in which they were added.
-type group struct {
+type ruleGroup struct {
 	family   route.Family
 	priority route.Opt[uint32]
 }
@@ -36,23 +37,26 @@ type group struct {
 // A listedRule is a rule of a listing.
 type listedRule struct {
 	reported  Rule // as the kernel reports it
-	canonical Rule // in the form of [Rule.Canonical], and with the priority
+	canonical Rule // in the form of [Rule.Canonical], with the priority and without flags
 	taken     bool // it was taken out of the index
 }
 
-func (r *listedRule) group() group { return group{r.canonical.Family, r.canonical.Priority} }
+func (r *listedRule) group() ruleGroup { return ruleGroup{r.canonical.Family, r.canonical.Priority} }
 
 // load lists the rules of a family, or all, and keeps those that keep selects.
 func (x *ruleIndex) load(ctx context.Context, c route.Conn, f route.Family, keep func(*Rule) bool) error {
-	*x = ruleIndex{groups: make(map[group][]int32)}
+	*x = ruleIndex{groups: make(map[ruleGroup][]int32), same: make(map[Rule][]int32)}
 	for reported, err := range dump(ctx, c, f) {
 		if err != nil {
 			return err
 		}
-		l := listedRule{reported: *reported, canonical: reported.listed()}
+		l := listedRule{reported: *reported, canonical: *reported}
+		l.canonical.normalizeListed()
+		l.canonical.Flags = 0
 		if keep(&l.canonical) {
-			at := l.group()
-			x.groups[at] = append(x.groups[at], int32(len(x.rules)))
+			at, i := l.group(), int32(len(x.rules))
+			x.groups[at] = append(x.groups[at], i)
+			x.same[l.canonical] = append(x.same[l.canonical], i)
 			x.rules = append(x.rules, l)
 		}
 	}
@@ -85,7 +89,7 @@ func (x *ruleIndex) take(r Rule) (Rule, error) {
 	same := x.groups[at]
 	n := slices.Index(same, i)
 	for _, before := range same[:n] {
-		if o := &x.rules[before].canonical; l.canonical.matchesInKernel(o) {
+		if o := &x.rules[before].canonical; l.canonical.couldDelete(o) {
 			return Rule{}, &hiddenError{o.object()}
 		}
 	}
@@ -99,52 +103,64 @@ func (x *ruleIndex) take(r Rule) (Rule, error) {
 	return found, nil
 }
 
-// find returns the index of the first rule that is r.
-func (x *ruleIndex) find(r Rule) (i int32, ok bool) {
-	want := r.Canonical()
-	want.Flags = 0
-	if !want.Priority.IsSet() {
-		return x.findAnyPriority(&r, want)
+// find returns the index of the first rule that is r. Without a priority, r stands
+// for the rule at any priority.
+func (x *ruleIndex) find(r Rule) (first int32, ok bool) {
+	same := x.same
+	if !r.Priority.IsSet() {
+		same = x.withoutPriority()
 	}
-	for _, i := range x.groups[group{want.Family, want.Priority}] {
-		if x.rules[i].canonical.isAsked(&r, want) {
-			return i, true
+	for _, form := range r.listedForms() {
+		i, found := x.first(same, form)
+		if found && (!ok || i < first) {
+			first, ok = i, true
 		}
 	}
-	return 0, false
+	return first, ok
 }
 
-// findAnyPriority is find for a rule without a priority, which stands for any.
-// The canonical form of asked is want.
-func (x *ruleIndex) findAnyPriority(asked *Rule, want Rule) (first int32, ok bool) {
+// withoutPriority returns anyPriority.
+func (x *ruleIndex) withoutPriority() map[Rule][]int32 {
 	if x.anyPriority == nil {
 		x.anyPriority = make(map[Rule][]int32)
 		for i := range x.rules {
 			key := x.rules[i].canonical
-			key.Flags, key.Priority = 0, route.Opt[uint32]{}
+			key.Priority = route.Opt[uint32]{}
 			x.anyPriority[key] = append(x.anyPriority[key], int32(i))
 		}
 	}
-	keys := []Rule{want}
-	if asked.Action == 0 {
-		want.Action = 0 // see isAsked
-		keys = append(keys, want)
+	return x.anyPriority
+}
+
+// first returns the first index of a form in same, and drops those of rules that
+// were taken out.
+func (x *ruleIndex) first(same map[Rule][]int32, form Rule) (i int32, ok bool) {
+	indices := same[form]
+	n := len(indices)
+	for len(indices) > 0 && x.rules[indices[0]].taken {
+		indices = indices[1:]
 	}
-	for _, key := range keys {
-		same := x.anyPriority[key]
-		for len(same) > 0 && x.rules[same[0]].taken {
-			same = same[1:]
-		}
-		if len(same) == 0 {
-			delete(x.anyPriority, key)
-			continue
-		}
-		x.anyPriority[key] = same
-		if !ok || same[0] < first {
-			first, ok = same[0], true
-		}
+	if len(indices) < n {
+		same[form] = indices
 	}
-	return first, ok
+	if len(indices) == 0 {
+		return 0, false
+	}
+	return indices[0], true
+}
+
+// listedForms returns the forms that r can have in a listing, without flags. The
+// kernel can have a rule without an action. If r has none, it can be that rule, or
+// one with the default action.
+func (r Rule) listedForms() []Rule {
+	canonical := r.Canonical()
+	canonical.Flags = 0
+	if r.Action != 0 {
+		return []Rule{canonical}
+	}
+	noAction := canonical
+	noAction.Action = 0
+	return []Rule{canonical, noAction}
 }
 
 // A hiddenError says that a rule cannot be deleted because the kernel would

@@ -56,7 +56,9 @@ func TestCorpusShow(t *testing.T) {
 			if err := reported.read(payload); err != nil {
 				t.Fatalf("%s: %v", c.Words(), err)
 			}
-			rules, listed = append(rules, reported), append(listed, reported.listed())
+			rules = append(rules, reported)
+			reported.normalizeListed()
+			listed = append(listed, reported)
 		}
 		if len(rules) == 0 {
 			continue
@@ -96,45 +98,45 @@ var unusual = []struct {
 	rule                 Rule
 	plain, numeric, json string // numeric is empty if it is as plain
 }{
-	{Rule{Family: route.IPv4, Priority: Pref(100), Table: 10}, "100:\tfrom all lookup 10 none", "100:\tfrom all lookup 10 0",
+	{Rule{Family: route.IPv4, Priority: Priority(100), Table: 10}, "100:\tfrom all lookup 10 none", "100:\tfrom all lookup 10 0",
 		`[{"priority":100,"src":"all","table":"10","action":"none"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(101), Table: 10, Action: 4}, "101:\tfrom all lookup 10 anycast", "101:\tfrom all lookup 10 4",
+	{Rule{Family: route.IPv4, Priority: Priority(101), Table: 10, Action: 4}, "101:\tfrom all lookup 10 anycast", "101:\tfrom all lookup 10 4",
 		`[{"priority":101,"src":"all","table":"10","action":"anycast"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(107), Table: 10, Action: 200}, "107:\tfrom all lookup 10 200", "",
+	{Rule{Family: route.IPv4, Priority: Priority(107), Table: 10, Action: 200}, "107:\tfrom all lookup 10 200", "",
 		`[{"priority":107,"src":"all","table":"10","action":"200"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(150), Table: 10, Action: actionNAT}, "150:\tfrom all lookup 10 masquerade", "",
+	{Rule{Family: route.IPv4, Priority: Priority(150), Table: 10, Action: actionNAT}, "150:\tfrom all lookup 10 masquerade", "",
 		`[{"priority":150,"src":"all","table":"10","masquerade":null}]`},
 	{Rule{Family: route.IPv4, Action: actionNAT, // (*)
 		Unknown: route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), []byte{1, 2, 3, 4}))},
 		"0:\tfrom all map-to 1.2.3.4", "", `[{"priority":0,"src":"all","nat_gateway":"1.2.3.4"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(200), Table: 10, Action: ActionLookup,
+	{Rule{Family: route.IPv4, Priority: Priority(200), Table: 10, Action: ActionLookup,
 		SuppressPrefixLength: route.Some[uint32](1<<31 + 5), SuppressIfGroup: route.Some[uint32](1<<31 + 5)},
 		"200:\tfrom all lookup 10 suppress_prefixlength -2147483643 suppress_ifgroup -2147483643", "",
 		`[{"priority":200,"src":"all","table":"10","suppress_prefixlen":-2147483643,"suppress_ifgroup":"-2147483643"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(203), Table: 10, Action: ActionLookup, Realms: route.Realms{Src: 255}},
+	{Rule{Family: route.IPv4, Priority: Priority(203), Table: 10, Action: ActionLookup, Realms: route.Realms{Src: 255}},
 		"203:\tfrom all lookup 10 realms 255/cosmos", "203:\tfrom all lookup 10 realms 255/0",
 		`[{"priority":203,"src":"all","table":"10","flow_from":"255","flow_to":"cosmos"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(208), Action: ActionGoto, Goto: 4000000000, Flags: FlagUnresolved},
+	{Rule{Family: route.IPv4, Priority: Priority(208), Action: ActionGoto, Goto: 4000000000, Flags: FlagUnresolved},
 		"208:\tfrom all goto 4000000000 [unresolved]", "",
 		`[{"priority":208,"src":"all","goto":4000000000,"unresolved":null}]`},
 	{Rule{Family: route.IPv4, Action: ActionGoto}, "0:\tfrom all goto none", "", // (*)
 		`[{"priority":0,"src":"all","goto":"none"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(209), Table: 10, Action: ActionLookup, FwMark: Mark{masked{mask: 1<<32 - 1, hasMask: true}}},
+	{Rule{Family: route.IPv4, Priority: Priority(209), Table: 10, Action: ActionLookup, FwMark: Mark{valueMask{mask: 1<<32 - 1, hasMask: true}}},
 		"209:\tfrom all fwmark 0 lookup 10", "", `[{"priority":209,"src":"all","fwmark":"0","table":"10"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(209), Table: 10, Action: ActionLookup, UIDRange: UIDs(0, 4294967294)},
+	{Rule{Family: route.IPv4, Priority: Priority(209), Table: 10, Action: ActionLookup, UIDRange: UIDRange(0, 4294967294)},
 		"209:\tfrom all uidrange 0-4294967294 lookup 10", "",
 		`[{"priority":209,"src":"all","uid_start":0,"uid_end":4294967294,"table":"10"}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(10), Not: true, From: netip.MustParsePrefix("10.0.0.0/8"), TOS: 0xb8, FwMark: FwMark(16).Masked(255),
+	{Rule{Family: route.IPv4, Priority: Priority(10), Not: true, From: netip.MustParsePrefix("10.0.0.0/8"), TOS: 0xb8, FwMark: FwMark(16).Masked(255),
 		IIF: "nosuch", Flags: FlagIIFDetached, IPProto: route.TCP, Table: 300, Action: ActionLookup, Protocol: 99},
 		"10:\tnot from 10.0.0.0/8 tos EF fwmark 0x10/0xff iif nosuch [detached] ipproto tcp lookup 300 proto openr",
 		"10:\tnot from 10.0.0.0/8 tos 0xb8 fwmark 0x10/0xff iif nosuch [detached] ipproto ipproto-6 lookup 300 proto 99",
 		`[{"priority":10,"not":null,"src":"10.0.0.0","srclen":8,"tos":"EF","fwmark":"0x10","fwmask":"0xff",` +
 			`"iif":"nosuch","iif_detached":null,"ipproto":"tcp","table":"300","protocol":"openr"}]`},
-	{Rule{Family: route.IPv6, Priority: Pref(20), From: netip.MustParsePrefix("::1.2.3.4/128"), Action: ActionNop},
+	{Rule{Family: route.IPv6, Priority: Priority(20), From: netip.MustParsePrefix("::1.2.3.4/128"), Action: ActionNop},
 		"20:\tfrom ::1.2.3.4 nop", "", `[{"priority":20,"src":"::1.2.3.4","nop":null}]`},
-	{Rule{Family: route.IPv6, Priority: Pref(21), To: netip.MustParsePrefix("::ffff:1.2.3.4/128"), Action: ActionNop}, // (*)
+	{Rule{Family: route.IPv6, Priority: Priority(21), To: netip.MustParsePrefix("::ffff:1.2.3.4/128"), Action: ActionNop}, // (*)
 		"21:\tfrom all to ::ffff:1.2.3.4 nop", "", `[{"priority":21,"src":"all","dst":"::ffff:1.2.3.4","nop":null}]`},
-	{Rule{Family: route.IPv4, Priority: Pref(1<<32 - 2), IIF: "a\"\\\t'b\n\x01\xff", Flags: FlagIIFDetached, Table: 10, Action: ActionLookup},
+	{Rule{Family: route.IPv4, Priority: Priority(1<<32 - 2), IIF: "a\"\\\t'b\n\x01\xff", Flags: FlagIIFDetached, Table: 10, Action: ActionLookup},
 		"4294967294:\tfrom all iif a\"\\\t'b\n\x01\xff [detached] lookup 10", "",
 		// Here ip writes the last two bytes as they are, which JSON does not allow.
 		`[{"priority":4294967294,"src":"all","iif":"a\"\\\t'b\n\u0001` + "\ufffd" + `","iif_detached":null,"table":"10"}]`},
@@ -165,8 +167,8 @@ func TestShow(t *testing.T) {
 // What "ip -j -p rule show" of iproute2 6.1 prints.
 func TestShowPretty(t *testing.T) {
 	rules := []Rule{
-		{Priority: Pref(10), Not: true, IIF: "nosuch", Flags: FlagIIFDetached, Action: ActionBlackhole},
-		{Priority: Pref(32766), Table: rttables.Main, Action: ActionLookup},
+		{Priority: Priority(10), Not: true, IIF: "nosuch", Flags: FlagIIFDetached, Action: ActionBlackhole},
+		{Priority: Priority(32766), Table: rttables.Main, Action: ActionLookup},
 	}
 	want := `[ {
         "priority": 10,

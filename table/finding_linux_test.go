@@ -283,7 +283,7 @@ func TestFindings6(t *testing.T) {
 	u.Gateway = netip.MustParseAddr("2001:db8:2::9")
 	n.Install(u)
 	wantFindings(n, "note gateway-unknown 2001:db8:2::9\n", u)
-	if err := rule.Delete(t.Context(), n.Conn, rule.Rule{Family: route.IPv6, Priority: rule.Pref(0),
+	if err := rule.Delete(t.Context(), n.Conn, rule.Rule{Family: route.IPv6, Priority: rule.Priority(0),
 		Table: rttables.Local, Protocol: route.ProtoKernel}); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (s Step) String() string {
 	case AddRoute, ReplaceRoute, DeleteRoute:
 		return s.Op.command(s.Route.Family, s.Route.Text(s.names.get()))
 	case AddRule, DeleteRule:
-		return s.Op.command(s.Rule.Family, s.Rule.Args(s.names.get().FileNames()))
+		return s.Op.command(s.Rule.Family, s.Rule.Args(s.names.get()))
 	case AddName:
 		return iptext.AppendLine(fmt.Sprintf("%d %s", uint32(s.Table), s.Name), s.file())
 	case DeleteName:

@@ -302,7 +302,7 @@ func TestAlsoRecover(t *testing.T) {
 		without := n.Snapshot()
 		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
 		n.Install(u)
-		if _, err := rule.Flush(t.Context(), n.Conn, rule.Filter{Table: 20, Priority: rule.Pref(32001)}); err != nil {
+		if _, err := rule.Flush(t.Context(), n.Conn, rule.Filter{Table: 20, Priority: rule.Priority(32001)}); err != nil {
 			t.Fatal(err)
 		}
 		if n.Snapshot() == without {

@@ -34,7 +34,7 @@ func randomUplink(n *tabletest.Network, r *rand.Rand, f tabletest.Family, both b
 		tabletest.TwoSources(&u, f)
 	}
 	for _, also := range []rule.Rule{
-		{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(3), Priority: rule.Pref(32100)},
+		{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(3), Priority: rule.Priority(32100)},
 	} {
 		if r.IntN(2) == 0 {
 			u.Also = append(u.Also, also)

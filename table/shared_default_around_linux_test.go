@@ -72,7 +72,7 @@ func TestSharedDefaultOfOthers(t *testing.T) {
 func TestSharedDefaultTable(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	hashPorts(n)
-	if err := rule.Add(t.Context(), n.Conn, rule.Rule{FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 1, Priority: rule.Pref(31500)}); err != nil {
+	if err := rule.Add(t.Context(), n.Conn, rule.Rule{FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 1, Priority: rule.Priority(31500)}); err != nil {
 		t.Fatal(err)
 	}
 	stale := route.Route{Gateway: netip.MustParseAddr(tabletest.IPv4.G1), Table: 1, Priority: 60, Protocol: table.Protocol}

@@ -283,7 +283,7 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 		// IPv6 gives an address also to a packet without a way, and looks again: the
 		// rule of that address would hide what is missing.
 		for _, a := range []string{f.A1, f.A2} {
-			r := rule.Rule{From: netip.MustParsePrefix(tabletest.HostPrefix(a)), To: netip.MustParsePrefix(tabletest.HostPrefix(f.Client)), Action: rule.ActionUnreachable, Priority: rule.Pref(5)}
+			r := rule.Rule{From: netip.MustParsePrefix(tabletest.HostPrefix(a)), To: netip.MustParsePrefix(tabletest.HostPrefix(f.Client)), Action: rule.ActionUnreachable, Priority: rule.Priority(5)}
 			if err := rule.Add(t.Context(), n.Conn, r); err != nil {
 				t.Fatal(err)
 			}

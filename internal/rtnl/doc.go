@@ -3,5 +3,6 @@
 // github.com/mdlayher/netlink has opened.
 //
 // The verbs need no more than an [Executor]. What a [Conn] can do beyond that
-// is found by type assertion, in [Dump] and [Send].
+// is found by type assertion, in [Dump] and [Send]. A [Queue] holds the requests
+// of a batch.
 package rtnl

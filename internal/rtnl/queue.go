@@ -12,6 +12,10 @@ import (
 // system calls. The zero Queue is empty and ready to use. It is not safe for
 // concurrent use.
 type Queue struct {
+	// StopAtFirst stops at the first request that is refused. Each request is
+	// then sent by itself, since the kernel does all requests that it is sent.
+	StopAtFirst bool
+
 	blocks   [][]byte // payloads, one after the other
 	block    int      // the index of the block that is being filled
 	requests []queuedRequest
@@ -94,7 +98,7 @@ func (q *Queue) payload(i int) []byte {
 	return block[r.start:end:end]
 }
 
-// Reset empties q, and keeps its memory.
+// Reset empties q. It keeps the memory and StopAtFirst.
 func (q *Queue) Reset() {
 	clear(q.requests)
 	for i := range q.blocks {

@@ -31,20 +31,18 @@ type Refusal struct {
 // Done returns the number of requests that were done.
 func (o *Outcome) Done() int { return o.Total - o.Rest - len(o.Refused) }
 
-// Run sends the requests in their order, and leaves q empty. If stopAtFirst is
-// set, no request is sent after one that was refused; each is then sent by
-// itself, since the kernel does all that it is sent.
-func (q *Queue) Run(ctx context.Context, c Executor, stopAtFirst bool) Outcome {
+// Run sends the requests in their order, and leaves q empty.
+func (q *Queue) Run(ctx context.Context, c Executor) Outcome {
 	defer q.Reset()
 	if to, ok := c.(*Collector); ok {
 		to.collect(q)
 		return Outcome{}
 	}
 	run := batchRun{queue: q, c: c, most: maxWaiting}
-	if stopAtFirst {
+	if q.StopAtFirst {
 		run.most = 1
 	}
-	rest := run.all(ctx, stopAtFirst)
+	rest := run.all(ctx)
 	slices.SortFunc(run.refused, func(x, y Refusal) int { return cmp.Compare(x.N, y.N) })
 	return Outcome{Refused: run.refused, Total: len(q.requests), Rest: rest, Err: run.err}
 }
@@ -67,7 +65,7 @@ const maxWaiting = 512
 
 // all does the requests up to the first that cannot be sent, and returns how
 // many are left.
-func (r *batchRun) all(ctx context.Context, stopAtFirst bool) (rest int) {
+func (r *batchRun) all(ctx context.Context) (rest int) {
 	requests := r.queue.requests
 	for i := range requests {
 		if len(r.waiting) == 0 && r.err == nil {
@@ -86,7 +84,7 @@ func (r *batchRun) all(ctx context.Context, stopAtFirst bool) (rest int) {
 		if len(r.waiting) >= r.most {
 			r.flush()
 		}
-		if stopAtFirst && len(r.refused) > 0 && r.err == nil {
+		if r.queue.StopAtFirst && len(r.refused) > 0 && r.err == nil {
 			return len(requests) - i - 1
 		}
 	}

@@ -79,7 +79,7 @@ func TestQueue(t *testing.T) {
 			t.Errorf("%d requests, want 7", q.Len())
 		}
 		const want = "4 done, rest 0 of 7, <nil>; 1: b: refused; 2: refused; 3: cannot be encoded"
-		if got := outcome(q.Run(t.Context(), k, false)); got != want {
+		if got := outcome(q.Run(t.Context(), k)); got != want {
 			t.Errorf("%s: got %s\nwant %s", again, got, want)
 		}
 		wantGot(t, k.got, "a", "b", "question", "prepared", "", "c")
@@ -92,14 +92,14 @@ func TestQueue(t *testing.T) {
 // Nothing is sent after a refusal, of the kernel or of this package.
 func TestQueueStopAtFirst(t *testing.T) {
 	k := &recordingKernel{refuse: map[string]bool{"b": true}}
-	var q Queue
+	q := Queue{StopAtFirst: true}
 	push(&q, "a", "b", "c", "d")
-	if got, want := outcome(q.Run(t.Context(), k, true)), "1 done, rest 2 of 4, <nil>; 1: b: refused"; got != want {
+	if got, want := outcome(q.Run(t.Context(), k)), "1 done, rest 2 of 4, <nil>; 1: b: refused"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	q.PushError(errors.New("no"))
 	push(&q, "e")
-	if got, want := outcome(q.Run(t.Context(), k, true)), "0 done, rest 1 of 2, <nil>; 0: no"; got != want {
+	if got, want := outcome(q.Run(t.Context(), k)), "0 done, rest 1 of 2, <nil>; 0: no"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	wantGot(t, k.got, "a", "b")
@@ -119,7 +119,7 @@ func TestQueueContext(t *testing.T) {
 		return netlink.Message{}, nil
 	}, nil)
 	push(&q, "b", "c")
-	if got, want := outcome(q.Run(ctx, k, false)), "2 done, rest 2 of 4, context canceled"; got != want {
+	if got, want := outcome(q.Run(ctx, k)), "2 done, rest 2 of 4, context canceled"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	wantGot(t, k.got, "a", "dump")
@@ -143,13 +143,13 @@ func TestQueueBlocks(t *testing.T) {
 		from := &q
 		if collected {
 			push(&other, "first")
-			if got := outcome(q.Run(t.Context(), &Collector{&other}, false)); got != "0 done, rest 0 of 0, <nil>" {
+			if got := outcome(q.Run(t.Context(), &Collector{&other})); got != "0 done, rest 0 of 0, <nil>" {
 				t.Errorf("collected: %s", got)
 			}
 			from = &other
 		}
 		k := new(recordingKernel)
-		if o := from.Run(t.Context(), k, false); o.Done() != o.Total || q.Len()+other.Len() != 0 {
+		if o := from.Run(t.Context(), k); o.Done() != o.Total || q.Len()+other.Len() != 0 {
 			t.Errorf("%s; %d and %d requests are left", outcome(o), q.Len(), other.Len())
 		}
 		if collected && k.got[0] == "first" {

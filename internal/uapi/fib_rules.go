@@ -1,7 +1,7 @@
 package uapi
 
 // Size and offsets of struct fib_rule_hdr, the header of rule messages. It is
-// struct rtmsg with two reserved bytes where that has protocol and scope.
+// struct rtmsg with two reserved bytes instead of protocol and scope.
 const (
 	FibRuleHdrFamily = 0  // 2.6.19 u8
 	FibRuleHdrDstLen = 1  // 2.6.19 u8, bits
@@ -15,20 +15,20 @@ const (
 	SizeofFibRuleHdr = 12 // 2.6.19
 )
 
-// Flags of struct fib_rule_hdr. Only FIB_RULE_INVERT and FIB_RULE_FIND_SADDR
-// are user space's to set; the kernel reports the others, and keeps them as
-// they are sent when they are sent.
+// Flags of struct fib_rule_hdr. Only FIB_RULE_INVERT and FIB_RULE_FIND_SADDR are
+// set by user space. The kernel sets the others, but if user space sends them, it
+// stores them as they are.
 const (
 	FIB_RULE_PERMANENT    = 0x1                   // 2.6.19 cannot be deleted
 	FIB_RULE_INVERT       = 0x2                   // 2.6.20 not
-	FIB_RULE_UNRESOLVED   = 0x4                   // 2.6.22 goto without its target
+	FIB_RULE_UNRESOLVED   = 0x4                   // 2.6.22 the target of the goto does not exist
 	FIB_RULE_IIF_DETACHED = 0x8                   // 2.6.22 no such input interface
 	FIB_RULE_DEV_DETACHED = FIB_RULE_IIF_DETACHED // 2.6.22 the older name
 	FIB_RULE_OIF_DETACHED = 0x10                  // 2.6.33 no such output interface
 	FIB_RULE_FIND_SADDR   = 0x10000               // 2.6.22 IPv6: choose a source in the prefix
 )
 
-// FR_ACT_*: what a rule does.
+// FR_ACT_*: the actions of a rule.
 const (
 	FR_ACT_UNSPEC      = 0 // 2.6.19
 	FR_ACT_TO_TBL      = 1 // 2.6.19 lookup
@@ -36,18 +36,19 @@ const (
 	FR_ACT_NOP         = 3 // 2.6.22
 	FR_ACT_RES3        = 4 // 2.6.19 reserved
 	FR_ACT_RES4        = 5 // 2.6.19 reserved
-	FR_ACT_BLACKHOLE   = 6 // 2.6.19 drop in silence
+	FR_ACT_BLACKHOLE   = 6 // 2.6.19 drop silently
 	FR_ACT_UNREACHABLE = 7 // 2.6.19 ENETUNREACH
 	FR_ACT_PROHIBIT    = 8 // 2.6.19 EACCES
 )
 
 // FRA is the number of a rule attribute, FRA_*.
 //
-// A kernel that does not know one accepts and ignores it: 6.1 makes of "dscp 10"
-// a rule that matches every packet, and 6.12 makes of "dscp 0xa/0x3e" the rule
-// "dscp 10". From 6.15 on, kernels report FRA_SPORT_MASK and FRA_DPORT_MASK of
-// 0xffff with every single port, and FRA_DSCP_MASK of 0x3f with every plain
-// FRA_DSCP, also of rules that were added without; before, there are none.
+// A kernel accepts and ignores attributes that it does not know: on 6.1, "dscp 10"
+// becomes a rule that matches every packet, and on 6.12, "dscp 0xa/0x3e" becomes
+// the rule "dscp 10". Since 6.15, kernels report FRA_SPORT_MASK and FRA_DPORT_MASK
+// of 0xffff with every single port, and FRA_DSCP_MASK of 0x3f with every plain
+// FRA_DSCP, also for rules that were added without a mask. Older kernels do not
+// have these attributes.
 type FRA uint16
 
 const (
@@ -122,6 +123,6 @@ var fraTable = attributes{
 // unknown one.
 func (a FRA) String() string { return fraTable.name("FRA_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for one as
-// old as Linux 2.6 and for an unknown one.
+// Since returns the first kernel that has the attribute. It returns zero for an
+// attribute of Linux 2.6 and for an unknown one.
 func (a FRA) Since() Version { return fraTable.since(uint16(a)) }

@@ -45,7 +45,7 @@ var lwtunnelIPTable = attributes{
 // String returns the kernel's name of the attribute; "LWTUNNEL_IP_77" for an unknown one.
 func (a LWTunnelIP) String() string { return lwtunnelIPTable.name("LWTUNNEL_IP_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a LWTunnelIP) Since() Version { return lwtunnelIPTable.since(uint16(a)) }
 
@@ -79,7 +79,7 @@ var lwtunnelIP6Table = attributes{
 // String returns the kernel's name of the attribute; "LWTUNNEL_IP6_77" for an unknown one.
 func (a LWTunnelIP6) String() string { return lwtunnelIP6Table.name("LWTUNNEL_IP6_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a LWTunnelIP6) Since() Version { return lwtunnelIP6Table.since(uint16(a)) }
 
@@ -125,7 +125,7 @@ var lwtBPFTable = attributes{
 // String returns the kernel's name of the attribute; "LWT_BPF_77" for an unknown one.
 func (a LWTBPF) String() string { return lwtBPFTable.name("LWT_BPF_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a LWTBPF) Since() Version { return lwtBPFTable.since(uint16(a)) }
 
@@ -154,6 +154,6 @@ var lwtXFRMTable = attributes{
 // String returns the kernel's name of the attribute; "LWT_XFRM_77" for an unknown one.
 func (a LWTXFRM) String() string { return lwtXFRMTable.name("LWT_XFRM_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a LWTXFRM) Since() Version { return lwtXFRMTable.since(uint16(a)) }

@@ -10,8 +10,8 @@ const (
 	SizeofNhmsg   = 8 // 5.3
 )
 
-// Size and offsets of struct nexthop_grp, an entry of NHA_GROUP. The weight is
-// kept less one.
+// Size and offsets of struct nexthop_grp, an entry of NHA_GROUP. The field of the
+// weight has the weight minus one.
 const (
 	NexthopGrpID         = 0 // 5.3 u32
 	NexthopGrpWeight     = 4 // 5.3 u8, weight - 1
@@ -74,7 +74,7 @@ var nhaTable = attributes{
 // String returns the kernel's name of the attribute; "NHA_77" for an unknown one.
 func (a NHA) String() string { return nhaTable.name("NHA_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a NHA) Since() Version { return nhaTable.since(uint16(a)) }
 

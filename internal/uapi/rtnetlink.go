@@ -48,7 +48,7 @@ const (
 	RTN_BROADCAST   = 3  // 2.6 accept and send as broadcast
 	RTN_ANYCAST     = 4  // 2.6 accept as broadcast, send as unicast
 	RTN_MULTICAST   = 5  // 2.6
-	RTN_BLACKHOLE   = 6  // 2.6 drop in silence
+	RTN_BLACKHOLE   = 6  // 2.6 drop silently
 	RTN_UNREACHABLE = 7  // 2.6 EHOSTUNREACH
 	RTN_PROHIBIT    = 8  // 2.6 EACCES
 	RTN_THROW       = 9  // 2.6 not in this table
@@ -56,14 +56,13 @@ const (
 	RTN_XRESOLVE    = 11 // 2.6 not implemented
 )
 
-// RTPROT_*: who made a route or a rule. From RTPROT_STATIC on they are labels
-// that the kernel only stores, so that the kernel which first names one is of
-// no consequence.
+// RTPROT_*: who made a route or a rule. From RTPROT_STATIC on the kernel only
+// stores them, so it does not matter which kernel first names one.
 const (
 	RTPROT_UNSPEC     = 0   // 2.6
 	RTPROT_REDIRECT   = 1   // 2.6 ICMP redirects
 	RTPROT_KERNEL     = 2   // 2.6
-	RTPROT_BOOT       = 3   // 2.6 what ip(8) sends unless told otherwise
+	RTPROT_BOOT       = 3   // 2.6 the default of ip(8)
 	RTPROT_STATIC     = 4   // 2.6 the administrator
 	RTPROT_GATED      = 8   // 2.6
 	RTPROT_RA         = 9   // 2.6 router advertisements
@@ -105,7 +104,7 @@ const (
 	RT_TABLE_MAX     = 0xffffffff // 2.6.19
 )
 
-// RTM_F_*: flags of a route message, beside RTNH_F_* in the same field.
+// RTM_F_*: flags of a route message, in the same field as RTNH_F_*.
 const (
 	RTM_F_NOTIFY         = 0x100      // 2.6 tell the user of a change
 	RTM_F_CLONED         = 0x200      // 2.6 a cache entry
@@ -127,8 +126,8 @@ const (
 	SizeofRtNexthop  = 8 // 2.6
 )
 
-// RTNH_F_*: flags of a nexthop. Only RTNH_F_PERVASIVE and RTNH_F_ONLINK are
-// user space's to set.
+// RTNH_F_*: flags of a nexthop. Only RTNH_F_PERVASIVE and RTNH_F_ONLINK are set by
+// user space.
 const (
 	RTNH_F_DEAD       = 1  // 2.6
 	RTNH_F_PERVASIVE  = 2  // 2.6
@@ -138,7 +137,8 @@ const (
 	RTNH_F_UNRESOLVED = 32 // by 6.1 a multicast route
 	RTNH_F_TRAP       = 64 // 5.11
 
-	// RTNH_COMPARE_MASK is what the kernel leaves out when it compares nexthops.
+	// RTNH_COMPARE_MASK has the flags that the kernel ignores when it compares
+	// nexthops.
 	RTNH_COMPARE_MASK = RTNH_F_DEAD | RTNH_F_LINKDOWN | RTNH_F_OFFLOAD | RTNH_F_TRAP // 2.6
 )
 
@@ -219,8 +219,8 @@ var rtaTable = attributes{
 // unknown one.
 func (a RTA) String() string { return rtaTable.name("RTA_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for one as
-// old as Linux 2.6 and for an unknown one.
+// Since returns the first kernel that has the attribute. It returns zero for an
+// attribute of Linux 2.6 and for an unknown one.
 func (a RTA) Since() Version { return rtaTable.since(uint16(a)) }
 
 // RTAX is the number of a metric in RTA_METRICS, RTAX_*.
@@ -272,8 +272,8 @@ var rtaxTable = attributes{
 // unknown one.
 func (a RTAX) String() string { return rtaxTable.name("RTAX_", uint16(a)) }
 
-// Since returns the first kernel that has the metric. It is zero for one as old
-// as Linux 2.6 and for an unknown one.
+// Since returns the first kernel that has the metric. It returns zero for a metric
+// of Linux 2.6 and for an unknown one.
 func (a RTAX) Since() Version { return rtaxTable.since(uint16(a)) }
 
 // RTAX_FEATURE_*: bits of RTAX_FEATURES.

@@ -36,7 +36,7 @@ var seg6LocalTable = attributes{
 // String returns the kernel's name of the attribute; "SEG6_LOCAL_77" for an unknown one.
 func (a Seg6Local) String() string { return seg6LocalTable.name("SEG6_LOCAL_", uint16(a)) }
 
-// Since returns the first kernel that has the attribute. It is zero for an
+// Since returns the first kernel that has the attribute. It returns zero for an
 // unknown one.
 func (a Seg6Local) Since() Version { return seg6LocalTable.since(uint16(a)) }
 

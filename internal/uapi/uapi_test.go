@@ -29,11 +29,11 @@ var kinds = []struct {
 	{"Seg6Local", "SEG6_LOCAL_", seg6LocalTable, func(n uint16) string { return Seg6Local(n).String() }, func(n uint16) Version { return Seg6Local(n).Since() }},
 }
 
-// sinceComment is how the comment beside a constant begins.
+// sinceComment is the beginning of the comment of a constant.
 var sinceComment = regexp.MustCompile(`^(by )?(\d+)\.(\d+)(\.\d+)?( \S|$)`)
 
 // TestEveryConstantIsDated holds the package to its promise: the first kernel
-// version stands beside each constant.
+// version is in the comment of each constant.
 func TestEveryConstantIsDated(t *testing.T) {
 	for _, c := range constants(t) {
 		if !sinceComment.MatchString(c.comment) {
@@ -67,7 +67,7 @@ func TestTables(t *testing.T) {
 			if got := k.name(n); got != c.name {
 				t.Errorf("%s(%d).String() = %q, the constant is %s", k.goType, n, got, c.name)
 			}
-			want, ok := Parse(strings.Fields(c.comment)[0])
+			want, ok := ParseVersion(strings.Fields(c.comment)[0])
 			if !ok {
 				t.Errorf("%s: no version in %q", c.name, c.comment)
 			}
@@ -163,9 +163,9 @@ func TestParse(t *testing.T) {
 		{"6.256", Version{}, false},
 		{"v6.1", Version{}, false},
 	} {
-		got, ok := Parse(tt.in)
+		got, ok := ParseVersion(tt.in)
 		if got != tt.want || ok != tt.ok {
-			t.Errorf("Parse(%q) = %v, %t, want %v, %t", tt.in, got, ok, tt.want, tt.ok)
+			t.Errorf("ParseVersion(%q) = %v, %t, want %v, %t", tt.in, got, ok, tt.want, tt.ok)
 		}
 	}
 }
@@ -194,16 +194,16 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		v, ok := Parse(s)
+		v, ok := ParseVersion(s)
 		if !ok {
 			if v != (Version{}) {
-				t.Errorf("Parse(%q) = %v and false", s, v)
+				t.Errorf("ParseVersion(%q) = %v and false", s, v)
 			}
 			return
 		}
-		again, ok := Parse(v.String())
+		again, ok := ParseVersion(v.String())
 		if !ok || again != v {
-			t.Errorf("Parse(%q) = %v, printed and parsed again %v, %t", s, v, again, ok)
+			t.Errorf("ParseVersion(%q) = %v, printed and parsed again %v, %t", s, v, again, ok)
 		}
 	})
 }

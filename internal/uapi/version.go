@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Version is a kernel version as far as features go: 6.15 of 6.15.3. The zero
-// value is older than every real version and, as the age of a constant, means
-// that every kernel has it: Go itself needs Linux 3.2, so what came with 2.6
-// needs no check.
+// A Version is the part of a kernel version that determines its features: 6.15 of
+// 6.15.3. The zero Version is older than every real version. As the age of a
+// constant it means that every kernel has the constant: Go itself needs Linux 3.2,
+// so features of Linux 2.6 need no check.
 type Version struct{ Major, Minor uint8 }
 
 // String returns "6.15".
@@ -28,10 +28,10 @@ func (v Version) Compare(w Version) int {
 // Less reports whether v is older than w.
 func (v Version) Less(w Version) bool { return v.Compare(w) < 0 }
 
-// Parse reads the release that uname(2) reports, such as "6.18.44-fc",
-// "5.15.0-91-generic" or "6.12-rc1". It is false for anything that does not
-// begin with two numbers and a point between them.
-func Parse(release string) (Version, bool) {
+// ParseVersion reads the release that uname(2) reports, such as "6.18.44-fc",
+// "5.15.0-91-generic" or "6.12-rc1". It returns false if release does not begin
+// with two numbers with a point between them.
+func ParseVersion(release string) (Version, bool) {
 	major, rest, ok := leadingNumber(release)
 	if !ok || major == 0 || !strings.HasPrefix(rest, ".") {
 		return Version{}, false
@@ -43,7 +43,7 @@ func Parse(release string) (Version, bool) {
 	return Version{major, minor}, true
 }
 
-// leadingNumber splits s after its leading digits. It is false when there are
+// leadingNumber splits s after its leading digits. It returns false if there are
 // none or the number is above 255.
 func leadingNumber(s string) (n uint8, rest string, ok bool) {
 	end := 0

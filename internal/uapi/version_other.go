@@ -2,6 +2,5 @@
 
 package uapi
 
-// Running returns the version of the Linux kernel that the process runs on;
-// here there is none.
+// Running returns false: there is no Linux kernel.
 func Running() (Version, bool) { return Version{}, false }

@@ -49,7 +49,7 @@ func TestFuncNamespace(t *testing.T) {
 		// A rule that refuses the mark applies to the probe.
 		refuse := rule.Rule{
 			Family: route.FamilyOf(netip.MustParseAddr(f.A2)), FwMark: rule.FwMark(mark),
-			Action: rule.ActionProhibit, Priority: rule.Pref(5),
+			Action: rule.ActionProhibit, Priority: rule.Priority(5),
 		}
 		if err := rule.Add(t.Context(), n.Conn, refuse); err != nil {
 			t.Fatal(err)

@@ -132,7 +132,7 @@ func (s *Step) command(names *route.Names, etc string) string {
 	case AddRoute, ReplaceRoute, DeleteRoute:
 		return s.Op.command(s.Route.Family, s.Route.Text(names))
 	case AddRule, DeleteRule:
-		return s.Op.command(s.Rule.Family, s.Rule.Args(names.FileNames()))
+		return s.Op.command(s.Rule.Family, s.Rule.Args(names))
 	case AddName:
 		return iptext.AppendLine(fmt.Sprintf("%d %s", uint32(s.Table), s.Name), rtTables(etc))
 	case DeleteName:

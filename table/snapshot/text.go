@@ -83,7 +83,7 @@ func isKernelRoute(r *route.Route) bool {
 func isKernelRule(r *rule.Rule) bool {
 	made := func(priority uint32, id rttables.ID) bool {
 		return *r == rule.Rule{
-			Family: r.Family, Priority: rule.Pref(priority), Action: rule.ActionLookup, Table: id,
+			Family: r.Family, Priority: rule.Priority(priority), Action: rule.ActionLookup, Table: id,
 			L3MDev: id == 0, Protocol: route.ProtoKernel,
 		}
 	}

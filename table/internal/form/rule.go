@@ -49,7 +49,7 @@ func IsRung(r *rule.Rule) bool {
 // Gate returns the rule that leads packets from a past all rules before END.
 func Gate(a netip.Addr, priority, end uint32, protocol route.Protocol) rule.Rule {
 	return rule.Rule{
-		Family: route.FamilyOf(a), Priority: rule.Pref(priority), From: HostPrefix(a),
+		Family: route.FamilyOf(a), Priority: rule.Priority(priority), From: HostPrefix(a),
 		Action: rule.ActionGoto, Goto: end, Protocol: protocol,
 	}
 }
@@ -64,7 +64,7 @@ func IsGate(r *rule.Rule) bool {
 
 // End returns the rule that gates lead to.
 func End(f route.Family, priority uint32, protocol route.Protocol) rule.Rule {
-	return rule.Rule{Family: f, Priority: rule.Pref(priority), Action: rule.ActionNop, Protocol: protocol}
+	return rule.Rule{Family: f, Priority: rule.Priority(priority), Action: rule.ActionNop, Protocol: protocol}
 }
 
 // IsEnd reports whether a rule has the form of END.

@@ -27,14 +27,14 @@ func (n *Network) Breakable(f Family) (cut, mend func(router string)) {
 	local := rule.Rule{
 		Family: route.FamilyOf(client), Action: rule.ActionLookup, Table: rttables.Local, Protocol: route.ProtoKernel,
 	}
-	local.Priority = rule.Pref(100)
+	local.Priority = rule.Priority(100)
 	do(rule.Add(ctx, c, local))
-	local.Priority = rule.Pref(0)
+	local.Priority = rule.Priority(0)
 	do(rule.Delete(ctx, c, local))
 	hole := func(router string) rule.Rule {
 		return rule.Rule{
 			To: netip.PrefixFrom(client, client.BitLen()), IIF: router,
-			Action: rule.ActionBlackhole, Priority: rule.Pref(10),
+			Action: rule.ActionBlackhole, Priority: rule.Priority(10),
 		}
 	}
 	cut = func(router string) { n.T.Helper(); do(rule.Add(ctx, c, hole(router))) }

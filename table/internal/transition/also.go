@@ -30,7 +30,7 @@ func (p *priorities) also(m *move) ([]rule.Rule, error) {
 		case m.Spec.Priority != 0:
 			pair = slices.Clone(pair)
 			for k := range pair {
-				pair[k].Priority = rule.Pref(next)
+				pair[k].Priority = rule.Priority(next)
 				next++
 			}
 		default:
@@ -57,28 +57,28 @@ func (p *priorities) placePair(pair []rule.Rule, begin uint32) []rule.Rule {
 	// another.
 	installed = installed && p.isBetween(have) && have >= begin
 	if installed {
-		r.Priority = rule.Pref(have)
+		r.Priority = rule.Priority(have)
 	}
 	if len(pair) == 1 {
 		if !installed {
-			r.Priority = rule.Pref(p.firstFree(begin))
+			r.Priority = rule.Priority(p.firstFree(begin))
 		}
 		return pair
 	}
 	first := &pair[0]
 	if at, ok := p.findMainFirst(*first, r.Priority); ok && at >= begin {
-		first.Priority = rule.Pref(at)
+		first.Priority = rule.Priority(at)
 		if !installed { // someone has deleted it
-			r.Priority = rule.Pref(p.firstFree(max(begin, at+1)))
+			r.Priority = rule.Priority(p.firstFree(max(begin, at+1)))
 		}
 		return pair
 	}
 	if installed && have > begin && p.isFree(have-1, 1) {
-		first.Priority = rule.Pref(have - 1)
+		first.Priority = rule.Priority(have - 1)
 		return pair
 	}
 	at := p.firstFree(begin)
-	first.Priority, r.Priority = rule.Pref(at), rule.Pref(p.firstFree(at+1))
+	first.Priority, r.Priority = rule.Priority(at), rule.Priority(p.firstFree(at+1))
 	return pair
 }
 

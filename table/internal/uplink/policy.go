@@ -177,7 +177,7 @@ func (p *Policy) Ladder(f route.Family, prio uint32) []rule.Rule {
 			continue
 		}
 		for k, r := range p.rungs(a) {
-			r.Priority = rule.Pref(prio + uint32(k))
+			r.Priority = rule.Priority(prio + uint32(k))
 			levels[k] = append(levels[k], r)
 		}
 	}
