@@ -178,7 +178,7 @@ func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
 			if !a.IsValid() {
 				return b, false, nil
 			}
-			return attr.AppendAddr(b, a), true, checkFamily(m.Family, a)
+			return attr.AppendAddr(b, a), true, attr.CheckAddr(m.Family, a)
 		},
 		func(p []byte, m *message) error { return getAddr(num, p, m.Family, at(m), &m.Unknown) })
 }
@@ -187,17 +187,6 @@ func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
 // destinations are labels, has the same attributes with other contents.
 func keep[A attr.Number](unknown *Attributes, num A, p []byte) {
 	*unknown += Attributes(attr.Append(nil, uint16(num), p))
-}
-
-// checkFamily says why a cannot be sent as an address of family f.
-func checkFamily(f Family, a netip.Addr) error {
-	switch {
-	case !f.Has(a):
-		return fmt.Errorf("%s is not an address of family %s", a, f)
-	case a.Zone() != "":
-		return fmt.Errorf("%s has a zone", a)
-	}
-	return nil
 }
 
 // A table above 255 does not fit into the header, which is then zero. The
@@ -215,7 +204,7 @@ func putGateway(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
 	if !f.Has(a) {
 		return b, false, nil // none, or putVia's
 	}
-	return attr.AppendAddr(b, a), true, checkFamily(f, a)
+	return attr.AppendAddr(b, a), true, attr.CheckAddr(f, a)
 }
 
 // getAddr reads an address of family f. Where that has none, the attribute is
@@ -225,17 +214,7 @@ func getAddr(num uapi.RTA, p []byte, f Family, a *netip.Addr, unknown *Attribute
 		keep(unknown, num, p)
 		return nil
 	}
-	return getGateway(p, f, a)
-}
-
-// getGateway reads an address of family f, which has addresses.
-func getGateway(p []byte, f Family, a *netip.Addr) error {
-	addr, ok := netip.AddrFromSlice(p)
-	if !ok || !f.Has(addr) {
-		return fmt.Errorf("%d bytes of address in a message of family %s", len(p), f)
-	}
-	*a = addr
-	return nil
+	return attr.DecodeAddr(p, f, a)
 }
 
 // RTA_VIA is struct rtvia: a host-order family, then the address.
@@ -245,7 +224,7 @@ func putVia(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
 	}
 	of := FamilyOf(a)
 	b = binary.NativeEndian.AppendUint16(b, uint16(of))
-	return attr.AppendAddr(b, a), true, checkFamily(of, a)
+	return attr.AppendAddr(b, a), true, attr.CheckAddr(of, a)
 }
 
 // The gateway of an MPLS route may be an address of the link.
@@ -258,7 +237,7 @@ func getVia(p []byte, a *netip.Addr, unknown *Attributes) error {
 		keep(unknown, uapi.RTA_VIA, p)
 		return nil
 	}
-	return getGateway(p[2:], Family(family), a)
+	return attr.DecodeAddr(p[2:], Family(family), a)
 }
 
 // realms is a uint32 with the source realm in its upper half.

@@ -25,8 +25,6 @@ type Encap interface {
 	// words are the words after that of the type, and whether they say
 	// everything.
 	words(n *Names) ([]string, bool)
-	// show writes what "ip route show" has after the type.
-	show(o *iptext.Out, s *shower)
 	// canonical is what the kernel reports, without what is the kernel's own.
 	canonical() Encap
 }

@@ -89,7 +89,7 @@ func addressOf[A attr.Number, M any](num A, f Family, at func(*M) *netip.Addr) a
 			if !a.IsValid() {
 				return b, false, nil
 			}
-			return attr.AppendAddr(b, a), true, checkFamily(f, a)
+			return attr.AppendAddr(b, a), true, attr.CheckAddr(f, a)
 		},
 		func(p []byte, m *M) error {
 			a, ok := netip.AddrFromSlice(p)
@@ -115,7 +115,7 @@ func putTunnelOpts(b []byte, e *EncapIP) ([]byte, bool, error) {
 func getTunnelOpts(p []byte, e *EncapIP) error {
 	opts, n := []byte(nil), 0
 	for num, payload := range attr.All(string(p)) {
-		opts = attr.Append(opts, num&attrTypeMask, payload)
+		opts = attr.Append(opts, num&attr.TypeMask, payload)
 		n++
 	}
 	if len(opts) < len(p) {
@@ -124,9 +124,6 @@ func getTunnelOpts(p []byte, e *EncapIP) error {
 	e.Opts = Attributes(opts)
 	return nil
 }
-
-// attrTypeMask is NLA_TYPE_MASK of linux/netlink.h.
-const attrTypeMask = 0x3fff
 
 // A tunnelOpt is the number of an option, LWTUNNEL_IP_OPTS_*.
 type tunnelOpt uint16

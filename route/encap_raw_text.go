@@ -57,11 +57,11 @@ func parseILA(w *iptext.Words, _ *Names) ([]byte, error) {
 		num, names := uint16(0), iptext.Enum(nil)
 		switch {
 		case w.Accept("csum-mode"):
-			num, names = uapi.ILA_ATTR_CSUM_MODE, ilaCsumModes
+			num, names = uapi.ILA_ATTR_CSUM_MODE, iptext.ILACsumModes
 		case w.Accept("ident-type"):
-			num, names = uapi.ILA_ATTR_IDENT_TYPE, ilaIdentTypes
+			num, names = uapi.ILA_ATTR_IDENT_TYPE, iptext.ILAIdentTypes
 		case w.Accept("hook-type"):
-			num, names = uapi.ILA_ATTR_HOOK_TYPE, ilaHookTypes
+			num, names = uapi.ILA_ATTR_HOOK_TYPE, iptext.ILAHookTypes
 		default:
 			return b, nil
 		}
@@ -128,7 +128,7 @@ func parseIOAM6(w *iptext.Words, _ *Names) ([]byte, error) {
 	mode := uint8(uapi.IOAM6_IPTUNNEL_MODE_INLINE)
 	if w.Accept("mode") {
 		var err error
-		if mode, err = argEnum(w, ioam6Modes); err != nil {
+		if mode, err = argEnum(w, iptext.IOAM6Modes); err != nil {
 			return nil, err
 		}
 	}
@@ -234,7 +234,7 @@ func parseXFRM(w *iptext.Words, n *Names) ([]byte, error) {
 				err = w.Errorf("not a number from 1")
 			}
 		case w.Accept("link_dev"):
-			err = argLink(w, n, &link)
+			err = iptext.ArgLink(w, n.LinkNames().Index, &link)
 		case id == 0:
 			return nil, w.Errorf("no if_id")
 		default:

@@ -76,12 +76,6 @@ type SRH struct {
 	Raw string
 }
 
-// The HMAC at the end of a header: struct sr6_tlv_hmac.
-const (
-	sizeHMAC  = 40
-	hmacKeyID = 4 // its offset
-)
-
 // append appends the header. slot says whether the packet's own destination
 // follows.
 func (h SRH) append(b []byte, slot bool) ([]byte, error) {
@@ -98,7 +92,7 @@ func (h SRH) append(b []byte, slot bool) ([]byte, error) {
 	size := uapi.SizeofIPv6SRHdr + 16*len(segs)
 	flags := 0
 	if h.HMAC != 0 {
-		size += sizeHMAC
+		size += uapi.SizeofSR6TLVHMAC
 		flags = uapi.SR6_FLAG1_HMAC
 	}
 	if len(h.Segs)%16 != 0 || h.Segs == "" || size/8-1 > 255 {
@@ -110,9 +104,9 @@ func (h SRH) append(b []byte, slot bool) ([]byte, error) {
 		b = attr.AppendAddr(b, segs[len(segs)-1-i])
 	}
 	if h.HMAC != 0 {
-		b = append(b, uapi.SR6_TLV_HMAC, sizeHMAC-2, 0, 0)
+		b = append(b, uapi.SR6_TLV_HMAC, uapi.SizeofSR6TLVHMAC-2, 0, 0)
 		b = binary.BigEndian.AppendUint32(b, h.HMAC)
-		b = append(b, make([]byte, sizeHMAC-hmacKeyID-4)...)
+		b = append(b, make([]byte, uapi.SizeofSR6TLVHMAC-uapi.SR6TLVHMACKeyID-4)...)
 	}
 	return b, nil
 }
@@ -124,8 +118,8 @@ func decodeSRH(p string, slot bool) SRH {
 		n := (int(p[uapi.IPv6SRHdrFirstSegment]) + 1) * 16
 		rest := p[uapi.SizeofIPv6SRHdr:]
 		h.Segs = reversed(rest[:min(n, len(rest)&^15)])
-		if tlv := rest[min(n, len(rest)):]; len(tlv) == sizeHMAC {
-			h.HMAC = binary.BigEndian.Uint32([]byte(tlv[hmacKeyID:]))
+		if tlv := rest[min(n, len(rest)):]; len(tlv) == uapi.SizeofSR6TLVHMAC {
+			h.HMAC = binary.BigEndian.Uint32([]byte(tlv[uapi.SR6TLVHMACKeyID:]))
 		}
 		if slot && len(h.Segs) >= 16 {
 			h.Segs = h.Segs[:len(h.Segs)-16]

@@ -128,20 +128,25 @@ const (
 	Seg6NextCSID Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_NEXT_CSID // next-csid: several segments in an address
 )
 
-var seg6FlavorNames = []struct {
-	bit  Seg6FlavorOps
-	name string
-}{{Seg6PSP, "psp"}, {Seg6USP, "usp"}, {Seg6USD, "usd"}, {Seg6NextCSID, "next-csid"}}
+var seg6FlavorNames = iptext.Bits{
+	{Bit: uint32(Seg6PSP), Name: "psp"}, {Bit: uint32(Seg6USP), Name: "usp"}, {Bit: uint32(Seg6USD), Name: "usd"},
+	{Bit: uint32(Seg6NextCSID), Name: "next-csid"},
+}
 
-// words are the names of the operations, and the others.
-func (o Seg6FlavorOps) words() (names []string, rest Seg6FlavorOps) {
-	for _, x := range seg6FlavorNames {
-		if o&x.bit != 0 {
-			names = append(names, x.name)
-			o &^= x.bit
-		}
+// String returns the names of the operations with commas between them. Other
+// bits follow as a hexadecimal number.
+func (o Seg6FlavorOps) String() string { return seg6FlavorNames.Text(uint32(o), ",") }
+
+// MarshalText returns what String does.
+func (o Seg6FlavorOps) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads what String returns. Names can be in capital letters.
+func (o *Seg6FlavorOps) UnmarshalText(text []byte) error {
+	n, err := seg6FlavorNames.Unmarshal("route", "flavors", strings.ToLower(string(text)), ",")
+	if err == nil {
+		*o = Seg6FlavorOps(n)
 	}
-	return names, o
+	return err
 }
 
 // A seg6Local is an EncapSeg6Local on its way to or from the wire: its header
@@ -315,7 +320,7 @@ func (e EncapSeg6Local) canonical() Encap {
 func (e EncapSeg6Local) words(n *Names) ([]string, bool) {
 	var p iptext.Printer
 	seg6LocalWords.Print(&p, &seg6LocalText{EncapSeg6Local: e, names: n})
-	names, rest := e.Flavors.Ops.words()
+	names, rest := seg6FlavorNames.Names(uint32(e.Flavors.Ops))
 	all := e.Action != 0 && rest == 0 && e.Counters.Or(Seg6Counters{}) == (Seg6Counters{}) &&
 		e.Flavors.Unknown == "" && e.Unknown == "" &&
 		(e.Flavors.Ops&Seg6NextCSID != 0 || e.Flavors.LBLen == 0 && e.Flavors.NFLen == 0) &&
@@ -347,16 +352,11 @@ func parseEncapSeg6Local(w *iptext.Words, n *Names) (Encap, error) {
 // parseFlavors reads names with commas between them, each at most once.
 func parseFlavors(s string) (ops Seg6FlavorOps, ok bool) {
 	for part := range strings.SplitSeq(s, ",") {
-		bit := Seg6FlavorOps(0)
-		for _, x := range seg6FlavorNames {
-			if strings.EqualFold(x.name, part) {
-				bit = x.bit
-			}
-		}
-		if bit == 0 || ops&bit != 0 {
+		bit, ok := seg6FlavorNames.Bit(strings.ToLower(part))
+		if !ok || ops&Seg6FlavorOps(bit) != 0 {
 			return 0, false
 		}
-		ops |= bit
+		ops |= Seg6FlavorOps(bit)
 	}
 	return ops, true
 }

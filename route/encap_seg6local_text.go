@@ -113,7 +113,7 @@ func parseFlavorWords(w *iptext.Words, e *seg6LocalText) error {
 }
 
 func printFlavorWords(p *iptext.Printer, e *seg6LocalText) {
-	names, _ := e.Flavors.Ops.words()
+	names, _ := seg6FlavorNames.Names(uint32(e.Flavors.Ops))
 	if len(names) == 0 {
 		return
 	}
@@ -156,10 +156,12 @@ func seg6Addr(name string, f Family, at func(*seg6LocalText) *netip.Addr) iptext
 func seg6Link(name string, at func(*seg6LocalText) *uint32) iptext.Word[seg6LocalText] {
 	return iptext.Word[seg6LocalText]{
 		Names: []string{name},
-		Parse: func(w *iptext.Words, e *seg6LocalText) error { return argLink(w, e.names, at(e)) },
+		Parse: func(w *iptext.Words, e *seg6LocalText) error {
+			return iptext.ArgLink(w, e.names.LinkNames().Index, at(e))
+		},
 		Print: func(p *iptext.Printer, e *seg6LocalText) {
 			if index := *at(e); index != 0 {
-				p.Put(name, e.names.links().Name(index))
+				p.Put(name, e.names.LinkNames().Name(index))
 			}
 		},
 	}

@@ -1,8 +1,6 @@
 package route
 
 import (
-	"strings"
-
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -33,46 +31,6 @@ const (
 // ownFlags are the flags that are written.
 const ownFlags = FlagOnLink | FlagPervasive
 
-// flagNames are the words for flags, in the order in which ip(8) prints them.
-var flagNames = []struct {
-	flag Flags
-	name string
-}{
-	{FlagDead, "dead"},
-	{FlagOnLink, "onlink"},
-	{FlagPervasive, "pervasive"},
-	{FlagOffload, "offload"},
-	{FlagTrap, "trap"},
-	{FlagNotify, "notify"},
-	{FlagLinkDown, "linkdown"},
-	{FlagUnresolved, "unresolved"},
-	{FlagCloned, "cloned"},
-	{FlagPrefix, "prefix"},
-	{FlagRTOffload, "rt_offload"},
-	{FlagRTTrap, "rt_trap"},
-	{FlagOffloadFailed, "rt_offload_failed"},
-}
-
-// flagsNumber is the word before a number of flags that have no name.
-const flagsNumber = "flags"
-
-// words returns the names of the flags that have one, and the other flags.
-func (f Flags) words() (names []string, rest Flags) {
-	for _, x := range flagNames {
-		if f&x.flag != 0 {
-			names = append(names, x.name)
-			f &^= x.flag
-		}
-	}
-	return names, f
-}
-
-// String is the words for the flags, with blanks between them; flags without
-// one are a hexadecimal number at the end.
-func (f Flags) String() string {
-	names, rest := f.words()
-	if rest != 0 {
-		names = append(names, flagsNumber, iptext.Hex(uint32(rest)))
-	}
-	return strings.Join(names, " ")
-}
+// String returns the words for the flags, with blanks between them. Flags
+// without a word follow as a hexadecimal number after the word flags.
+func (f Flags) String() string { return iptext.FlagsText(f) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -108,6 +109,37 @@ const allMetrics = MetricFastOpenNoCookie<<1 - 1 - 1<<uapi.RTAX_UNSPEC
 // Has reports whether all metrics of o are in s.
 func (s MetricSet) Has(o MetricSet) bool { return s&o == o }
 
+// metricNames are the words of ip-route(8) for the metrics, and lock for
+// MetricLock.
+var metricNames = func() (names iptext.Bits) {
+	for _, x := range metrics {
+		if x.num == uapi.RTAX_LOCK {
+			names = append(names, iptext.BitName{Bit: uint32(MetricCongCtl), Name: congctlWord},
+				iptext.BitName{Bit: uint32(MetricLock), Name: lockWord})
+			continue
+		}
+		names = append(names, iptext.BitName{Bit: 1 << x.num, Name: x.word})
+	}
+	return names
+}()
+
+// String returns the words of ip-route(8) for the metrics, such as "mtu
+// advmss", in the order of their numbers. MetricLock is lock. Other bits follow
+// as a hexadecimal number.
+func (s MetricSet) String() string { return metricNames.Text(uint32(s), " ") }
+
+// MarshalText returns what String does.
+func (s MetricSet) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (s *MetricSet) UnmarshalText(text []byte) error {
+	n, err := metricNames.Unmarshal("route", "a set of metrics", string(text), " ")
+	if err == nil {
+		*s = MetricSet(n)
+	}
+	return err
+}
+
 // An RTT is a round-trip time in the kernel's units, 1/8 ms.
 type RTT uint32
 
@@ -161,6 +193,27 @@ const (
 	FeatureECN       Features = uapi.RTAX_FEATURE_ECN         // explicit congestion notification
 	FeatureTCPUsecTS Features = uapi.RTAX_FEATURE_TCP_USEC_TS // TCP timestamps in µs; Linux 6.7
 )
+
+var features = iptext.Bits{
+	{Bit: uint32(FeatureECN), Name: "ecn"},
+	{Bit: uint32(FeatureTCPUsecTS), Name: "tcp_usec_ts"},
+}
+
+// String returns the words of ip-route(8) for the features, with blanks between
+// them. Other bits follow as a hexadecimal number.
+func (f Features) String() string { return features.Text(uint32(f), " ") }
+
+// MarshalText returns what String does.
+func (f Features) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (f *Features) UnmarshalText(text []byte) error {
+	n, err := features.Unmarshal("route", "features", string(text), " ")
+	if err == nil {
+		*f = Features(n)
+	}
+	return err
+}
 
 // A metric is one of the metrics that are a number.
 type metric struct {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -25,12 +26,6 @@ const (
 	// hexadecimal, as attribute does for attributes.
 	metricsWord = "metrics"
 )
-
-// features are the words for features.
-var features = []struct {
-	bit  Features
-	name string
-}{{FeatureECN, "ecn"}, {FeatureTCPUsecTS, "tcp_usec_ts"}}
 
 // metricWords is the word for each metric.
 func metricWords() iptext.Word[line] {
@@ -81,7 +76,7 @@ func (m *Metrics) print(p *iptext.Printer) {
 		case x.perMillisecond != 0:
 			word(x.num, x.word, timeString(v, x.perMillisecond))
 		case x.num == uapi.RTAX_FEATURES:
-			word(x.num, x.word, Features(v).words()...)
+			word(x.num, x.word, cmp.Or(Features(v).String(), "0x0"))
 		default:
 			word(x.num, x.word, iptext.Decimal(v))
 		}
@@ -100,20 +95,6 @@ func (m *Metrics) print(p *iptext.Printer) {
 func (m *Metrics) printRaw(p *iptext.Printer, num uint16, payload []byte) {
 	typ, data := iptext.AttributeArgs(num, payload)
 	p.Put(metricsWord, typ, data)
-}
-
-// words are the names of the features, and the others as one number.
-func (f Features) words() (s []string) {
-	for _, x := range features {
-		if f&x.bit != 0 {
-			s = append(s, x.name)
-			f &^= x.bit
-		}
-	}
-	if f != 0 || len(s) == 0 {
-		s = append(s, iptext.Hex(uint32(f)))
-	}
-	return s
 }
 
 // parse takes the arguments of the word that was taken last.
@@ -217,10 +198,8 @@ func parseFeatures(w *iptext.Words) (uint32, error) {
 }
 
 func feature(s string) (Features, bool) {
-	for _, x := range features {
-		if s == x.name {
-			return x.bit, true
-		}
+	if bit, ok := features.Bit(s); ok {
+		return Features(bit), true
 	}
 	if !strings.HasPrefix(s, "0x") {
 		return 0, false // a number without 0x might be a destination

@@ -16,7 +16,7 @@ type Names struct {
 	Links *Links          // interfaces
 }
 
-// FileNames is n.Files, of a nil n as well.
+// FileNames returns n.Files, and nil if n is nil.
 func (n *Names) FileNames() *rttables.Names {
 	if n == nil {
 		return nil
@@ -24,7 +24,8 @@ func (n *Names) FileNames() *rttables.Names {
 	return n.Files
 }
 
-func (n *Names) links() *Links {
+// LinkNames returns n.Links, and nil if n is nil.
+func (n *Names) LinkNames() *Links {
 	if n == nil {
 		return nil
 	}
@@ -346,17 +347,5 @@ func (h *hop) argAttribute(w *iptext.Words) error {
 		return w.Errorf("%v", err)
 	}
 	h.NextHop = m.NextHop
-	return nil
-}
-
-func argLink(w *iptext.Words, n *Names, index *uint32) error {
-	s, err := w.Arg("an interface")
-	if err != nil {
-		return err
-	}
-	var ok bool
-	if *index, ok = n.links().Index(s); !ok {
-		return w.Errorf("no such interface")
-	}
 	return nil
 }

@@ -91,7 +91,7 @@ var words = iptext.Table[line]{
 			}
 		}},
 	number("metric", 32, func(l *line) *uint32 { return &l.Priority }, "priority", "preference"),
-	flagWord(func(l *line) *Flags { return &l.Flags }),
+	iptext.FlagsWord(func(l *line) *Flags { return &l.Flags }),
 	{Names: []string{"mark"},
 		Parse: func(w *iptext.Words, l *line) (err error) {
 			l.Packet.Mark, err = iptext.ArgUint[uint32](w, "a mark", 32)
@@ -199,10 +199,10 @@ var hopWords = iptext.Table[hop]{
 		Parse: func(w *iptext.Words, h *hop) error { return argGateway(w, h.family, &h.Gateway) },
 		Print: func(p *iptext.Printer, h *hop) { putVia4or6(p, *h.family, h.Gateway) }},
 	{Names: []string{"dev"},
-		Parse: func(w *iptext.Words, h *hop) error { return argLink(w, h.names, &h.OIF) },
+		Parse: func(w *iptext.Words, h *hop) error { return iptext.ArgLink(w, h.names.LinkNames().Index, &h.OIF) },
 		Print: func(p *iptext.Printer, h *hop) {
 			if h.OIF != 0 {
-				p.Put("dev", h.names.links().Name(h.OIF))
+				p.Put("dev", h.names.LinkNames().Name(h.OIF))
 			}
 		}},
 	{Names: []string{"weight"},
@@ -218,7 +218,7 @@ var hopWords = iptext.Table[hop]{
 				p.Put("weight", iptext.Decimal(h.Weight))
 			}
 		}},
-	flagWord(func(h *hop) *Flags { return &h.Flags }),
+	iptext.FlagsWord(func(h *hop) *Flags { return &h.Flags }),
 	{Names: []string{"realms", "realm"},
 		Parse: func(w *iptext.Words, h *hop) error { return argRealms(w, h.names, &h.Realms) },
 		Print: func(p *iptext.Printer, h *hop) { putRealms(p, h.names, h.Realms) }},
@@ -289,38 +289,10 @@ func optNumber(name string, at func(*line) *Opt[uint32], format func(uint32) str
 func link(name string, at func(*line) *uint32, more ...string) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: append([]string{name}, more...),
-		Parse: func(w *iptext.Words, l *line) error { return argLink(w, l.names, at(l)) },
+		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames().Index, at(l)) },
 		Print: func(p *iptext.Printer, l *line) {
 			if index := *at(l); index != 0 {
-				p.Put(name, l.names.links().Name(index))
-			}
-		},
-	}
-}
-
-// flagWord is the flags, each of which is a word of its own. Those without a
-// name are a number after the word flags.
-func flagWord[T any](at func(*T) *Flags) iptext.Word[T] {
-	names := []string{flagsNumber}
-	for _, x := range flagNames {
-		names = append(names, x.name)
-	}
-	return iptext.Word[T]{
-		Names: names,
-		Parse: func(w *iptext.Words, v *T) error {
-			for _, x := range flagNames {
-				if x.name == w.Last() {
-					*at(v) |= x.flag
-					return nil
-				}
-			}
-			n, err := iptext.ArgUint[uint32](w, "a number", 32)
-			*at(v) |= Flags(n)
-			return err
-		},
-		Print: func(p *iptext.Printer, v *T) {
-			if f := *at(v); f != 0 {
-				p.Put(f.String())
+				p.Put(name, l.names.LinkNames().Name(index))
 			}
 		},
 	}

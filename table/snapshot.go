@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 )
@@ -24,7 +25,7 @@ import (
 // first, and in a table those without a gateway first, which those with one may
 // need; rules in the order in which they are looked at.
 type Snapshot struct {
-	NextHops []route.NextHopObject
+	NextHops []nexthop.Object
 	Routes   []route.Route
 	Rules    []rule.Rule
 	// Links are the interfaces that routes have by index. Text has their names.
@@ -71,7 +72,7 @@ func canonicalRoute(r route.Route) route.Route {
 }
 
 // compareNextHops puts groups after what they may be made of.
-func compareNextHops(a, b route.NextHopObject) int {
+func compareNextHops(a, b nexthop.Object) int {
 	return cmp.Or(compareBool(len(a.Group) > 0, len(b.Group) > 0), cmp.Compare(a.ID, b.ID))
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -12,7 +13,7 @@ import (
 // of NextHop, Route and Rule is set.
 type Change struct {
 	Verb    string // add, append, replace or del
-	NextHop *route.NextHopObject
+	NextHop *nexthop.Object
 	Route   *route.Route // interfaces have the index of the snapshot that it is from
 	Rule    *rule.Rule
 	// Links are those of the snapshot that the object is from.
@@ -25,7 +26,7 @@ func (c Change) String() string {
 	names := &route.Names{Links: c.Links}
 	switch {
 	case c.NextHop != nil && c.Verb == "del":
-		return nextHopCommand(c.Verb, route.NextHopObject{ID: c.NextHop.ID, Family: route.IPv4}, nil)
+		return nextHopCommand(c.Verb, nexthop.Object{ID: c.NextHop.ID, Family: route.IPv4}, nil)
 	case c.NextHop != nil:
 		return nextHopCommand(c.Verb, *c.NextHop, names)
 	case c.Rule != nil:
@@ -75,8 +76,8 @@ func Diff(a, b Snapshot) Changes {
 type edits struct{ add, del Changes }
 
 func diffObjects(a, b Snapshot) (e edits) {
-	find := func(s *Snapshot, id uint32) *route.NextHopObject {
-		i := slices.IndexFunc(s.NextHops, func(n route.NextHopObject) bool { return n.ID == id })
+	find := func(s *Snapshot, id uint32) *nexthop.Object {
+		i := slices.IndexFunc(s.NextHops, func(n nexthop.Object) bool { return n.ID == id })
 		if i < 0 {
 			return nil
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 )
@@ -194,7 +195,7 @@ func TestSnapshotSilentChanges(t *testing.T) {
 		"link down": func(n *network) { n.server.Down("u2") },
 		"address":   func(n *network) { n.server.DelAddr("u2", "10.2.0.2/24") },
 		"nexthop object": func(n *network) {
-			if err := route.DeleteNextHop(n.t.Context(), n.c, 7); err != nil {
+			if err := nexthop.Delete(n.t.Context(), n.c, 7); err != nil {
 				n.t.Error(err)
 			}
 		},
@@ -202,7 +203,7 @@ func TestSnapshotSilentChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t)
 			u2 := n.server.Index("u2")
-			if _, err := route.AddNextHop(t.Context(), n.c, route.NextHopObject{
+			if _, err := nexthop.Add(t.Context(), n.c, nexthop.Object{
 				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(ip4.g2),
 			}); err != nil {
 				t.Fatal(err)

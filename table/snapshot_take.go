@@ -13,6 +13,7 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -154,7 +155,7 @@ func (s *Snapshot) read(ctx context.Context, c route.Conn, d dirt) error {
 		s.Links = namedLinks(links)
 	}
 	if d&dirtyNextHops != 0 {
-		objects, err := route.ListNextHops(ctx, c, route.NextHopFilter{})
+		objects, err := nexthop.List(ctx, c, nexthop.Filter{})
 		if err != nil && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.EINVAL) {
 			return fmt.Errorf("table: snapshot: %w", err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -55,7 +56,7 @@ func comment(kernelMade bool) string {
 	return ""
 }
 
-func nextHopCommand(verb string, n route.NextHopObject, names *route.Names) string {
+func nextHopCommand(verb string, n nexthop.Object, names *route.Names) string {
 	return command(n.Family, "nexthop", verb, n.Text(names))
 }
 
@@ -214,7 +215,7 @@ func (s *Snapshot) parse(l *snapshotLine) error {
 	args := strings.Join(l.args, " ")
 	switch l.object {
 	case "nexthop":
-		n, err := route.ParseNextHop(args, s.names())
+		n, err := nexthop.Parse(args, s.names())
 		if err != nil {
 			return err
 		}

@@ -262,7 +262,7 @@ func (c *Codec[M]) Decode(b []byte, m *M) error {
 		}
 		num, payload := binary.NativeEndian.Uint16(b[2:]), b[headerLen:n:n]
 		b = b[min(padded(n), len(b)):]
-		row := c.row(num & typeMask)
+		row := c.row(num & TypeMask)
 		if row == nil {
 			c.keep(m, num, payload)
 			continue

@@ -183,6 +183,33 @@ func AppendAddr(b []byte, a netip.Addr) []byte {
 	return b
 }
 
+// A Family is an address family: it says which addresses are its own.
+type Family interface {
+	Has(netip.Addr) bool
+	String() string
+}
+
+// CheckAddr says why a cannot be sent as an address of family f.
+func CheckAddr[F Family](f F, a netip.Addr) error {
+	switch {
+	case !f.Has(a):
+		return fmt.Errorf("%s is not an address of family %s", a, f)
+	case a.Zone() != "":
+		return fmt.Errorf("%s has a zone", a)
+	}
+	return nil
+}
+
+// DecodeAddr reads an address of family f.
+func DecodeAddr[F Family](p []byte, f F, a *netip.Addr) error {
+	addr, ok := netip.AddrFromSlice(p)
+	if !ok || !f.Has(addr) {
+		return fmt.Errorf("%d bytes of address in a message of family %s", len(p), f)
+	}
+	*a = addr
+	return nil
+}
+
 // DecodePrefix reads an address of exactly bits bits, of which the first n are
 // the prefix. Host bits are kept.
 func DecodePrefix(b []byte, bits int, n uint8, p *netip.Prefix) error {

@@ -26,7 +26,7 @@ func MarkNested[A Number](b []byte, typ A) {
 		if !ok {
 			return
 		}
-		if num&typeMask == uint16(typ) {
+		if num&TypeMask == uint16(typ) {
 			binary.NativeEndian.PutUint16(whole[2:], num|nestedFlag)
 		}
 		b = rest

@@ -13,8 +13,9 @@ const (
 	headerLen = 4
 	align     = 4
 
-	// typeMask cuts NLA_F_NESTED and NLA_F_NET_BYTEORDER off a type.
-	typeMask = 0x3fff
+	// TypeMask is NLA_TYPE_MASK: it cuts NLA_F_NESTED and NLA_F_NET_BYTEORDER
+	// off a type.
+	TypeMask = 0x3fff
 
 	// MaxPayload is what the 16-bit length leaves for a payload.
 	MaxPayload = 0xffff - headerLen
@@ -122,7 +123,7 @@ func At(b []byte, off int) (num uint16, ok bool) {
 			return 0, false
 		}
 		if off < pos+len(whole) {
-			return num & typeMask, true
+			return num & TypeMask, true
 		}
 		pos += len(whole)
 		b = rest
@@ -143,4 +144,15 @@ func All[T ~string | ~[]byte](raw T) iter.Seq2[uint16, []byte] {
 			b = rest
 		}
 	}
+}
+
+// First returns the payload of the first attribute of raw that has a type,
+// whatever its flag bits.
+func First[T ~string | ~[]byte, A ~uint16 | ~int](raw T, num A) (payload []byte, ok bool) {
+	for n, p := range All(raw) {
+		if n&TypeMask == uint16(num) {
+			return p, true
+		}
+	}
+	return nil, false
 }

@@ -71,3 +71,17 @@ func ArgAddr(w *Words, a *netip.Addr) error {
 	}
 	return nil
 }
+
+// ArgLink takes an argument that is the name of an interface, of which index
+// returns the index.
+func ArgLink(w *Words, index func(name string) (uint32, bool), v *uint32) error {
+	s, err := w.Arg("an interface")
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if *v, ok = index(s); !ok {
+		return w.Errorf("no such interface")
+	}
+	return nil
+}

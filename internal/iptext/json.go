@@ -21,13 +21,13 @@ import (
 
 // StartObject begins an object, the value of the member with a name, or, where
 // that is empty, an element of an array.
-func (o *Out) StartObject(name string) {
+func (o *Output) StartObject(name string) {
 	o.name(name)
 	o.start("{")
 }
 
 // EndObject ends the object that was started last.
-func (o *Out) EndObject() {
+func (o *Output) EndObject() {
 	if !o.json {
 		return
 	}
@@ -41,7 +41,7 @@ func (o *Out) EndObject() {
 
 // StartArray begins an array, the value of the member with a name, or, where
 // that is empty, one that is no member.
-func (o *Out) StartArray(name string) {
+func (o *Output) StartArray(name string) {
 	o.name(name)
 	o.start("[")
 	if o.json && o.pretty {
@@ -50,7 +50,7 @@ func (o *Out) StartArray(name string) {
 }
 
 // EndArray ends the array that was started last.
-func (o *Out) EndArray() {
+func (o *Output) EndArray() {
 	if !o.json {
 		return
 	}
@@ -62,7 +62,7 @@ func (o *Out) EndArray() {
 	o.comma = true
 }
 
-func (o *Out) start(bracket string) {
+func (o *Output) start(bracket string) {
 	if o.json {
 		o.raw(bracket)
 		o.depth++
@@ -71,7 +71,7 @@ func (o *Out) start(bracket string) {
 }
 
 // name begins a member. An element of an array has no name.
-func (o *Out) name(name string) {
+func (o *Output) name(name string) {
 	if !o.json || name == "" {
 		return
 	}
@@ -86,20 +86,20 @@ func (o *Out) name(name string) {
 }
 
 // raw writes a value, or the beginning of one.
-func (o *Out) raw(s string) {
+func (o *Output) raw(s string) {
 	o.separate()
 	o.buf = append(o.buf, s...)
 	o.comma = true
 }
 
 // separate writes the comma between two elements or members.
-func (o *Out) separate() {
+func (o *Output) separate() {
 	if o.comma {
 		o.buf = append(o.buf, ',')
 	}
 }
 
-func (o *Out) newline() {
+func (o *Output) newline() {
 	if o.pretty {
 		o.buf = append(o.buf, '\n')
 		o.buf = append(o.buf, strings.Repeat("    ", o.depth)...)
