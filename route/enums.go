@@ -84,12 +84,6 @@ const (
 	ProtoDHCP     Protocol = uapi.RTPROT_DHCP     // a DHCP client
 )
 
-// ParseProtocol reads a name that ip(8) has built in, or any number of 8 bits.
-func ParseProtocol(s string) (Protocol, error) {
-	var p Protocol
-	return p, p.UnmarshalText([]byte(s))
-}
-
 // String is the name that ip(8) has built in for p, such as static, else its
 // number.
 func (p Protocol) String() string { return builtin.Protos().Name(uint32(p)) }

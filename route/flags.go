@@ -34,3 +34,9 @@ const ownFlags = FlagOnLink | FlagPervasive
 // String returns the words for the flags, with blanks between them. Flags
 // without a word follow as a hexadecimal number after the word flags.
 func (f Flags) String() string { return iptext.FlagsText(f) }
+
+// MarshalText returns what String does.
+func (f Flags) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (f *Flags) UnmarshalText(text []byte) error { return iptext.UnmarshalFlags("route", text, f) }

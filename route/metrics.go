@@ -79,7 +79,7 @@ type Metrics struct {
 	Unknown Attributes
 }
 
-// A MetricSet is a set of metrics: bit n is that of RTAX_ number n.
+// A MetricSet is a set of metrics. Bit n stands for the RTAX_ number n.
 type MetricSet uint32
 
 // The metrics.
@@ -113,19 +113,21 @@ func (s MetricSet) Has(o MetricSet) bool { return s&o == o }
 // MetricLock.
 var metricNames = func() (names iptext.Bits) {
 	for _, x := range metrics {
-		if x.num == uapi.RTAX_LOCK {
-			names = append(names, iptext.BitName{Bit: uint32(MetricCongCtl), Name: congctlWord},
-				iptext.BitName{Bit: uint32(MetricLock), Name: lockWord})
-			continue
+		name := x.word
+		switch x.num {
+		case uapi.RTAX_FASTOPEN_NO_COOKIE: // after RTAX_CC_ALGO, which is a string
+			names = append(names, iptext.BitName{Bit: uint32(MetricCongCtl), Name: congctlWord})
+		case uapi.RTAX_LOCK:
+			name = lockWord
 		}
-		names = append(names, iptext.BitName{Bit: 1 << x.num, Name: x.word})
+		names = append(names, iptext.BitName{Bit: 1 << x.num, Name: name})
 	}
 	return names
 }()
 
 // String returns the words of ip-route(8) for the metrics, such as "mtu
-// advmss", in the order of their numbers. MetricLock is lock. Other bits follow
-// as a hexadecimal number.
+// advmss", in the order of their numbers; MetricLock, which is lock, is the last.
+// Other bits follow as a hexadecimal number.
 func (s MetricSet) String() string { return metricNames.Text(uint32(s), " ") }
 
 // MarshalText returns what String does.
@@ -133,17 +135,13 @@ func (s MetricSet) MarshalText() ([]byte, error) { return []byte(s.String()), ni
 
 // UnmarshalText reads what String returns.
 func (s *MetricSet) UnmarshalText(text []byte) error {
-	n, err := metricNames.Unmarshal("route", "a set of metrics", string(text), " ")
-	if err == nil {
-		*s = MetricSet(n)
-	}
-	return err
+	return iptext.UnmarshalBits(metricNames, 32, "route", "a set of metrics", text, " ", s)
 }
 
 // An RTT is a round-trip time in the kernel's units, 1/8 ms.
 type RTT uint32
 
-// An RTTVar is the variance of one in the kernel's units, 1/4 ms.
+// An RTTVar is the variance of a round-trip time in the kernel's units, 1/4 ms.
 type RTTVar uint32
 
 // An RTO is a retransmission timeout in the kernel's units, 1 ms.
@@ -156,15 +154,17 @@ const (
 	perMsRTO    = 1
 )
 
-// MakeRTT is the RTT for d, rounded up, and at most the largest.
+// MakeRTT returns the RTT for d, rounded up to a whole number of units. A d that
+// is negative or too long becomes the least or the largest RTT.
 func MakeRTT(d time.Duration) RTT { return RTT(units(d, perMsRTT)) }
 
-// MakeRTTVar is the RTTVar for d, rounded up, and at most the largest.
+// MakeRTTVar returns the RTTVar for d, in the same way as [MakeRTT].
 func MakeRTTVar(d time.Duration) RTTVar { return RTTVar(units(d, perMsRTTVar)) }
 
-// MakeRTO is the RTO for d, rounded up, and at most the largest.
+// MakeRTO returns the RTO for d, in the same way as [MakeRTT].
 func MakeRTO(d time.Duration) RTO { return RTO(units(d, perMsRTO)) }
 
+// units returns d in units, of which a millisecond has several.
 func units(d time.Duration, perMillisecond time.Duration) uint32 {
 	unit := time.Millisecond / perMillisecond
 	n := d / unit
@@ -174,15 +174,15 @@ func units(d time.Duration, perMillisecond time.Duration) uint32 {
 	return uint32(min(max(n, 0), 1<<32-1))
 }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTT) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTT) }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTTVar) Duration() time.Duration {
 	return time.Duration(t) * (time.Millisecond / perMsRTTVar)
 }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTO) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTO) }
 
 // Features are bits that a route switches on: RTAX_FEATURE_*.
@@ -208,11 +208,7 @@ func (f Features) MarshalText() ([]byte, error) { return []byte(f.String()), nil
 
 // UnmarshalText reads what String returns.
 func (f *Features) UnmarshalText(text []byte) error {
-	n, err := features.Unmarshal("route", "features", string(text), " ")
-	if err == nil {
-		*f = Features(n)
-	}
-	return err
+	return iptext.UnmarshalBits(features, 32, "route", "features", text, " ", f)
 }
 
 // A metric is one of the metrics that are a number.

@@ -46,22 +46,34 @@ func newLine(r Route, n *Names) *line {
 	return &line{Route: r, names: n}
 }
 
-// String is the words of ip-route(8) for r, without the help of any file: the
-// interface with the index 5 is if5. A word that "ip route add" would assume
-// is left out. [Parse] gives r back; what is unset in r and has a default
-// there (Family, Type, Table) is then set.
+// String returns r in the words of ip-route(8), without the names of any file: the
+// interface with the index 5 is if5. It leaves out what "ip route add" assumes.
+// [Parse] gives r back, with the defaults of Family, Type and Table filled in.
 func (r Route) String() string { return r.Text(nil) }
 
-// Text is String with the names that n, which may be nil, knows.
+// Text returns what String does, with the names that n, which can be nil, has.
 func (r Route) Text(n *Names) string {
+	family := r.Family
+	if family == 0 {
+		family = r.family()
+	}
+	var p iptext.Printer
+	// A label looks like an IPv4 address.
+	if family != r.impliedFamily() || family == MPLS {
+		p.Put(iptext.FamilyOption(family)...)
+	}
+	p.Put(r.Args(n))
+	return p.String()
+}
+
+// Args returns r as the arguments of "ip -4 route add", "ip -6 route add" or, for
+// another family, "ip -f FAMILY route add", with the names that n, which can be
+// nil, has.
+func (r Route) Args(n *Names) string {
 	l := newLine(r, n)
 	var p iptext.Printer
 	if l.Family == 0 {
 		l.Family = l.family()
-	}
-	// A label looks like an address of IPv4.
-	if r.Family != 0 && r.Family != r.told() || l.Family == MPLS {
-		p.Put(iptext.FamilyOption(l.Family)...)
 	}
 	if l.Type == 0 && l.Scope == ScopeGlobal {
 		l.Scope = l.defaultScope()
@@ -78,9 +90,9 @@ func (r Route) Text(n *Names) string {
 	return p.String()
 }
 
-// told is the family that the words tell a reader before it comes to a raw
-// attribute, which is read by the family.
-func (r *Route) told() Family {
+// impliedFamily returns the family that the words have implied when a parser
+// comes to a raw attribute, which it decodes by the family.
+func (r *Route) impliedFamily() Family {
 	raw := func(nh NextHop) bool { return nh.Unknown != "" }
 	if r.Unknown == "" && !slices.ContainsFunc(r.Multipath, raw) {
 		return r.family()

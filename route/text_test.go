@@ -3,9 +3,11 @@ package route
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -151,6 +153,34 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// The arguments are the text without the option for the family, which those who
+// run ip(8) give before "route".
+func TestArgs(t *testing.T) {
+	for _, tt := range []struct{ text, args, named string }{
+		{"-6 default dev if5", "default dev if5", "default dev eth1"},
+		{"10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev eth0"},
+		{"-6 unreachable default table 20", "unreachable default table 20", "unreachable default table 20"},
+		{"-f mpls 100 as 200/300 via inet 192.168.1.1 dev if3", "100 as 200/300 via inet 192.168.1.1 dev if3",
+			"100 as 200/300 via inet 192.168.1.1 dev eth0"},
+	} {
+		r := parse(t, tt.text)
+		if got := r.Args(nil); got != tt.args {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.args)
+		}
+		if got := r.Args(names); got != tt.named {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.named)
+		}
+	}
+	g := newGenerator(5)
+	for range 2000 {
+		r := g.message()
+		text := strings.Join(append(iptext.FamilyOption(r.Family), r.Args(names)), " ")
+		if back, err := Parse(text, names); err != nil || !back.Equal(r) {
+			t.Fatalf("%q is %q, want %q (%v)", text, back, r, err)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	type file struct {
 		Routes []Route
@@ -182,46 +212,6 @@ func TestJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"Routes":["defualt"]}`), &got); err == nil {
 		t.Error("a route that is none was read")
-	}
-}
-
-// Every value of an enumeration has a text, which gives it back.
-func TestEnumText(t *testing.T) {
-	for n := range 256 {
-		var (
-			family = Family(n)
-			proto  = Protocol(n)
-			typ    = Type(n)
-			scope  = Scope(n)
-			ip     = IPProto(n)
-			pref   = Preference(n)
-		)
-		for _, v := range []interface {
-			MarshalText() ([]byte, error)
-			UnmarshalText([]byte) error
-		}{&family, &proto, &typ, &scope, &ip, &pref} {
-			b, err := v.MarshalText()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := v.UnmarshalText(b); err != nil {
-				t.Errorf("%T %d: %v", v, n, err)
-			}
-		}
-		if int(family) != n || int(proto) != n || int(typ) != n || int(scope) != n || int(ip) != n || int(pref) != n {
-			t.Errorf("%d: %d %d %d %d %d %d", n, family, proto, typ, scope, ip, pref)
-		}
-	}
-}
-
-func TestOpt(t *testing.T) {
-	var o Opt[uint32]
-	if _, ok := o.Get(); ok || o.IsSet() || o.Or(7) != 7 || o == Some[uint32](0) {
-		t.Errorf("the zero Opt: %+v", o)
-	}
-	o.Set(0)
-	if v, ok := o.Get(); !ok || v != 0 || !o.IsSet() || o.Or(7) != 0 || o != Some[uint32](0) {
-		t.Errorf("an Opt of 0: %+v", o)
 	}
 }
 

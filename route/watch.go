@@ -3,10 +3,10 @@ package route
 import (
 	"context"
 	"iter"
-	"strconv"
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -26,17 +26,21 @@ const (
 	Deleted                       // it is gone
 )
 
-// String is added, replaced or deleted.
-func (k EventKind) String() string {
-	switch k {
-	case Added:
-		return "added"
-	case Replaced:
-		return "replaced"
-	case Deleted:
-		return "deleted"
-	}
-	return "event " + strconv.Itoa(int(k))
+var eventKinds = iptext.Enum{
+	{N: uint8(Added), Name: "added"},
+	{N: uint8(Replaced), Name: "replaced"},
+	{N: uint8(Deleted), Name: "deleted"},
+}
+
+// String returns added, replaced or deleted, or the number of another kind.
+func (k EventKind) String() string { return eventKinds.Name(uint8(k)) }
+
+// MarshalText returns what String does.
+func (k EventKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what String returns, or any number of 8 bits.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalName(eventKinds, 8, "route", "a kind of event", text, k)
 }
 
 // An Event is a change of a route.

@@ -47,23 +47,26 @@ func (b Bits) Text(n uint32, sep string) string {
 	return strings.Join(names, sep)
 }
 
-// Unmarshal reads what Text returns; what says what it is, with its article. An
-// error is a [*NameError].
-func (b Bits) Unmarshal(pkg, what, text, sep string) (n uint32, err error) {
-	if text == "" {
-		return 0, nil
-	}
-	for part := range strings.SplitSeq(text, sep) {
-		bit, ok := b.Bit(part)
-		if !ok && strings.HasPrefix(part, "0x") {
-			bit, ok = Uint[uint32](part, 32)
+// UnmarshalBits reads what [Bits.Text] returns, into a number of at most the
+// given bits; what says what it is. An error is a [*NameError], and v is then
+// unchanged.
+func UnmarshalBits[V Number](b Bits, bits int, pkg, what string, text []byte, sep string, v *V) error {
+	var n V
+	if len(text) > 0 {
+		for part := range strings.SplitSeq(string(text), sep) {
+			bit, ok := b.Bit(part)
+			x := V(bit)
+			if !ok && strings.HasPrefix(part, "0x") {
+				x, ok = Uint[V](part, bits)
+			}
+			if !ok {
+				return &NameError{pkg, what, string(text), Suggest(part, b.names())}
+			}
+			n |= x
 		}
-		if !ok {
-			return 0, &NameError{pkg, what, text, Suggest(part, b.names())}
-		}
-		n |= bit
 	}
-	return n, nil
+	*v = n
+	return nil
 }
 
 func (b Bits) names() []string {
@@ -103,6 +106,20 @@ func FlagsText[F ~uint32](f F) string {
 		names = append(names, flagsWord, Hex(rest))
 	}
 	return strings.Join(names, " ")
+}
+
+// UnmarshalFlags reads what FlagsText returns.
+func UnmarshalFlags[F ~uint32](pkg string, text []byte, f *F) error {
+	w := Split(pkg, string(text))
+	words := Table[F]{FlagsWord(func(f *F) *F { return f })}
+	var got F
+	for w.More() {
+		if err := words.Parse(w, &got, "a flag"); err != nil {
+			return err
+		}
+	}
+	*f = got
+	return nil
 }
 
 // FlagsWord returns the word for RouteFlags. Each flag is a keyword of its own,

@@ -54,6 +54,29 @@ func (e Enum) Unmarshal(pkg, what string, text []byte) (uint8, error) {
 	return n, nil
 }
 
+// NameOf returns the name of v, or its decimal form. It is [Enum.Name] for
+// numbers of any size.
+func NameOf[V Number](e Enum, v V) string {
+	if uint64(v) > 0xff {
+		return Decimal(v)
+	}
+	return e.Name(uint8(v))
+}
+
+// UnmarshalName reads the text form of a value: a name, or a number of at most
+// the given bits. It is [Enum.Unmarshal] for numbers of any size.
+func UnmarshalName[V Number](e Enum, bits int, pkg, what string, text []byte, v *V) error {
+	if n, ok := Uint[V](string(text), bits); ok {
+		*v = n
+		return nil
+	}
+	n, err := e.Unmarshal(pkg, what, text)
+	if err == nil {
+		*v = V(n)
+	}
+	return err
+}
+
 // A NameError reports text that is no name of an Enum, and no number.
 type NameError struct {
 	Package, What, Text string

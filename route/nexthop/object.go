@@ -3,7 +3,6 @@ package nexthop
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -124,27 +123,14 @@ var groupTypes = iptext.Enum{
 }
 
 // String returns mpath or resilient, and the number of any other type.
-func (t GroupType) String() string {
-	if t > 255 {
-		return strconv.Itoa(int(t))
-	}
-	return groupTypes.Name(uint8(t))
-}
+func (t GroupType) String() string { return iptext.NameOf(groupTypes, t) }
 
 // MarshalText returns what String does.
 func (t GroupType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText reads what String returns, or any number of 16 bits.
 func (t *GroupType) UnmarshalText(text []byte) error {
-	if n, ok := iptext.Uint[uint16](string(text), 16); ok {
-		*t = GroupType(n)
-		return nil
-	}
-	n, err := groupTypes.Unmarshal("nexthop", "a type of group", text)
-	if err == nil {
-		*t = GroupType(n)
-	}
-	return err
+	return iptext.UnmarshalName(groupTypes, 16, "nexthop", "a type of group", text, t)
 }
 
 // Equal reports whether n and o are the same in every field.

@@ -215,6 +215,27 @@ func TestOmission(t *testing.T) {
 	}
 }
 
+// The parts have a text, which gives them back.
+func TestOmissionText(t *testing.T) {
+	for o := range show.OmitIIF << 3 {
+		b, err := o.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back show.Omission
+		if err := back.UnmarshalText(b); err != nil || back != o {
+			t.Fatalf("%q: %q, %v", b, back, err)
+		}
+	}
+	o := show.OmitTable | show.OmitIIF | 1<<15
+	if got := o.String(); got != "table iif 0x8000" {
+		t.Errorf("%q", got)
+	}
+	if err := o.UnmarshalText([]byte("table via 0x10000")); err == nil || o != show.OmitTable|show.OmitIIF|1<<15 {
+		t.Errorf("%q, %v", o, err)
+	}
+}
+
 // FuzzRoute: whatever is decoded can be shown, and JSON is JSON.
 func FuzzRoute(f *testing.F) {
 	for _, c := range readRoutes(f) {

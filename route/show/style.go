@@ -68,12 +68,14 @@ var omissions = iptext.Bits{
 
 // String returns the words for the parts, with blanks between them. Other bits
 // follow as a hexadecimal number.
-func (o Omission) String() string {
-	names, rest := omissions.Names(uint32(o))
-	if rest != 0 {
-		names = append(names, iptext.Hex(rest))
-	}
-	return strings.Join(names, " ")
+func (o Omission) String() string { return omissions.Text(uint32(o), " ") }
+
+// MarshalText returns what String does.
+func (o Omission) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (o *Omission) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalBits(omissions, 16, "show", "parts of a route", text, " ", o)
 }
 
 // A printer prints objects in a style, as text or as JSON.
