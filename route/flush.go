@@ -48,18 +48,16 @@ func flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 		if b.Len() == 0 {
 			return n, nil
 		}
-		d := doing{batch: &b, c: c}
-		n += b.Len() - d.all(ctx)
-		n -= len(d.refused)
-		if d.err != nil {
-			return n, d.err
+		o := b.queue.Run(ctx, c, false)
+		n += o.Done()
+		if o.Err != nil {
+			return n, o.Err
 		}
-		for _, r := range d.refused {
+		for _, r := range o.Refused {
 			if !errors.Is(r.Err, syscall.ESRCH) {
 				return n, r.Err
 			}
 		}
-		b.reset()
 	}
 	return n, errFlush
 }

@@ -2,15 +2,14 @@ package route
 
 import "fmt"
 
-// Opt is an optional value, for fields whose zero has a meaning of its own:
-// suppress_prefixlength 0 is not the same as no suppressor. The zero Opt is
+// Opt is an optional value, for fields whose zero has a meaning of its own: a route
+// that expires in 0 seconds is not a route that never expires. The zero Opt is
 // unset. Opts compare with ==.
 //
-// [Some] makes an Opt of a typed value. For a plain number, [Uint8], [Uint32] and
-// [Uint64] do:
+// [Some] makes an Opt of a typed value; [Uint8], [Uint32] and [Uint64] make an Opt
+// of a plain number:
 //
-//	rule.Rule{SuppressPrefixLength: route.Uint32(0)}
-//	route.Route{Preference: route.Some(route.PrefHigh)}
+//	route.Route{Preference: route.Some(route.PrefHigh), Expires: route.Uint32(60)}
 type Opt[T comparable] struct {
 	v   T
 	set bool

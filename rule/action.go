@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -8,18 +9,19 @@ import (
 )
 
 // An Action is what a rule does with a packet that it matches: FR_ACT_* of
-// linux/fib_rules.h. The zero Action is unset; the kernel accepts it and then
-// fails every lookup that comes to it, so the verbs put another in its place.
+// linux/fib_rules.h. The zero Action is unset, and the verbs replace it. The
+// kernel accepts a rule with the action 0, and then fails every lookup that comes
+// to the rule.
 type Action uint8
 
 // The actions, in the words of ip-rule(8).
 const (
-	ActionLookup      Action = uapi.FR_ACT_TO_TBL      // look it up in Table
-	ActionGoto        Action = uapi.FR_ACT_GOTO        // go on with the rule at priority Goto
+	ActionLookup      Action = uapi.FR_ACT_TO_TBL      // look the packet up in Table
+	ActionGoto        Action = uapi.FR_ACT_GOTO        // go on with the rule at the priority Goto
 	ActionNop         Action = uapi.FR_ACT_NOP         // go on with the next rule
-	ActionBlackhole   Action = uapi.FR_ACT_BLACKHOLE   // drop it in silence
-	ActionUnreachable Action = uapi.FR_ACT_UNREACHABLE // drop it, and tell the sender "unreachable"
-	ActionProhibit    Action = uapi.FR_ACT_PROHIBIT    // drop it, and tell the sender "prohibited"
+	ActionBlackhole   Action = uapi.FR_ACT_BLACKHOLE   // drop the packet silently
+	ActionUnreachable Action = uapi.FR_ACT_UNREACHABLE // drop the packet, and tell the sender "unreachable"
+	ActionProhibit    Action = uapi.FR_ACT_PROHIBIT    // drop the packet, and tell the sender "prohibited"
 )
 
 var actions = iptext.Enum{
@@ -32,13 +34,14 @@ var actions = iptext.Enum{
 	{N: uapi.FR_ACT_PROHIBIT, Name: "prohibit"},
 }
 
-// String is the word of ip-rule(8) for a, such as lookup, else its number.
+// String returns the word of ip-rule(8) for a, such as lookup, or the number if
+// there is no word.
 func (a Action) String() string { return actions.Name(uint8(a)) }
 
 // MarshalText returns what String does.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (a *Action) UnmarshalText(text []byte) error {
 	n, err := actions.Unmarshal("rule", "an action", text)
 	if err == nil {
@@ -47,17 +50,17 @@ func (a *Action) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Flags are what the kernel reports of a rule: FIB_RULE_* of
+// Flags are the flags of a rule that the kernel reports: FIB_RULE_* of
 // linux/fib_rules.h, without FIB_RULE_INVERT, which is [Rule.Not].
 type Flags uint32
 
 // The flags.
 const (
-	FlagPermanent   Flags = uapi.FIB_RULE_PERMANENT    // it cannot be deleted
-	FlagUnresolved  Flags = uapi.FIB_RULE_UNRESOLVED   // there is no rule at the priority to go to
+	FlagPermanent   Flags = uapi.FIB_RULE_PERMANENT    // the rule cannot be deleted
+	FlagUnresolved  Flags = uapi.FIB_RULE_UNRESOLVED   // there is no rule at the priority Goto
 	FlagIIFDetached Flags = uapi.FIB_RULE_IIF_DETACHED // there is no interface IIF
 	FlagOIFDetached Flags = uapi.FIB_RULE_OIF_DETACHED // there is no interface OIF
-	FlagFindSAddr   Flags = uapi.FIB_RULE_FIND_SADDR   // IPv6: the source is looked for in From
+	FlagFindSAddr   Flags = uapi.FIB_RULE_FIND_SADDR   // IPv6: the source that the kernel chooses must be in From
 )
 
 var flagNames = []struct {
@@ -71,8 +74,8 @@ var flagNames = []struct {
 	{FlagFindSAddr, "find-saddr"},
 }
 
-// String is the flags' names with commas between them; flags without one are a
-// hexadecimal number at the end.
+// String returns the names of the flags with commas between them. Flags without
+// a name are a hexadecimal number at the end.
 func (f Flags) String() string {
 	var names []string
 	for _, x := range flagNames {
@@ -85,4 +88,31 @@ func (f Flags) String() string {
 		names = append(names, iptext.Hex(uint32(f)))
 	}
 	return strings.Join(names, ",")
+}
+
+// MarshalText returns what String does.
+func (f Flags) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what String returns. Empty text is no flag.
+func (f *Flags) UnmarshalText(text []byte) error {
+	var flags Flags
+	for word := range strings.SplitSeq(string(text), ",") {
+		flag, ok := parseFlag(word)
+		if !ok && len(text) > 0 {
+			return fmt.Errorf("rule: %q is not a flag of a rule", word)
+		}
+		flags |= flag
+	}
+	*f = flags
+	return nil
+}
+
+// parseFlag reads the name of a flag, or a number of 32 bits.
+func parseFlag(word string) (Flags, bool) {
+	for _, x := range flagNames {
+		if x.name == word {
+			return x.flag, true
+		}
+	}
+	return iptext.Uint[Flags](word, 32)
 }

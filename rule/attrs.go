@@ -10,8 +10,8 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// message is a rule on its way to or from the wire: the rule, and what of
-// struct fib_rule_hdr belongs to an attribute.
+// A message is a rule that is being encoded or decoded, with the fields of struct
+// fib_rule_hdr that belong to an attribute.
 type message struct {
 	Rule
 	dstLen, srcLen uint8
@@ -21,27 +21,27 @@ type message struct {
 // this order.
 var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown },
 	attr.OptField(uapi.FRA_PRIORITY, attr.U32, func(m *message) *route.Opt[uint32] { return &m.Priority }),
-	prefix(uapi.FRA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.From, &m.srcLen }),
-	prefix(uapi.FRA_DST, func(m *message) (*netip.Prefix, *uint8) { return &m.To, &m.dstLen }),
+	prefixRow(uapi.FRA_SRC, func(m *message) (*netip.Prefix, *uint8) { return &m.From, &m.srcLen }),
+	prefixRow(uapi.FRA_DST, func(m *message) (*netip.Prefix, *uint8) { return &m.To, &m.dstLen }),
 	attr.Section(func(m *message) bool { return m.IIF != "" || m.OIF != "" },
 		attr.Field(uapi.FRA_IIFNAME, attr.IfName, func(m *message) *string { return &m.IIF }),
 		attr.Field(uapi.FRA_OIFNAME, attr.IfName, func(m *message) *string { return &m.OIF }),
 	),
 	attr.Section(func(m *message) bool { return m.FwMark != Mark{} },
-		value(uapi.FRA_FWMARK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
-		mask(uapi.FRA_FWMASK, attr.U32, func(m *message) *masked { return &m.FwMark.m }),
+		valueRow(uapi.FRA_FWMARK, attr.U32, func(m *message) *valueMask { return &m.FwMark.m }),
+		maskRow(uapi.FRA_FWMASK, attr.U32, func(m *message) *valueMask { return &m.FwMark.m }),
 	),
-	attr.Section((*message).special,
-		value(uapi.FRA_DSCP, byteU32, func(m *message) *masked { return &m.DSCP.m }),
-		mask(uapi.FRA_DSCP_MASK, byteU32, func(m *message) *masked { return &m.DSCP.m }),
-		value(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
-		mask(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *masked { return &m.FlowLabel.m }),
+	attr.Section((*message).hasRareFields,
+		valueRow(uapi.FRA_DSCP, byteKind, func(m *message) *valueMask { return &m.DSCP.m }),
+		maskRow(uapi.FRA_DSCP_MASK, byteKind, func(m *message) *valueMask { return &m.DSCP.m }),
+		valueRow(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *valueMask { return &m.FlowLabel.m }),
+		maskRow(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *valueMask { return &m.FlowLabel.m }),
 		attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto }),
-		ports(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
-		portMask(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
-		ports(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
-		portMask(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
-		attr.Field(uapi.FRA_UID_RANGE, uidRange, func(m *message) *UIDRange { return &m.UIDRange }),
+		portsRow(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
+		portMaskRow(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
+		portsRow(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
+		portMaskRow(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
+		attr.Field(uapi.FRA_UID_RANGE, uidRangeKind, func(m *message) *UIDs { return &m.UIDRange }),
 		attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
 		attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
 	),
@@ -55,21 +55,21 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 			func(m *message) *route.Opt[uint32] { return &m.SuppressPrefixLength }),
 		attr.OptField(uapi.FRA_SUPPRESS_IFGROUP, attr.U32,
 			func(m *message) *route.Opt[uint32] { return &m.SuppressIfGroup }),
-		attr.Field(uapi.FRA_FLOW, realms, func(m *message) *route.Realms { return &m.Realms }),
+		attr.Field(uapi.FRA_FLOW, realmsKind, func(m *message) *route.Realms { return &m.Realms }),
 	),
 	attr.Field(uapi.FRA_PROTOCOL, attr.U8, func(m *message) *route.Protocol { return &m.Protocol }),
 	attr.Drop[message](uapi.FRA_PAD),
 )
 
-// special reports whether m selects by what few rules do: the rows of the
-// section.
-func (m *message) special() bool {
-	return m.DSCP != DSCP{} || m.FlowLabel != FlowLabel{} || m.IPProto != 0 || m.SPort != Ports{} || m.DPort != Ports{} ||
-		m.UIDRange != UIDRange{} || m.TunID.IsSet() || m.L3MDev
+// hasRareFields reports whether m has a selector that few rules have: one of the
+// rows of the section.
+func (m *message) hasRareFields() bool {
+	return m.DSCP != CodePoint{} || m.FlowLabel != Label{} || m.IPProto != 0 || m.SPort != Ports{} || m.DPort != Ports{} ||
+		m.UIDRange != UIDs{} || m.TunID.IsSet() || m.L3MDev
 }
 
-// prefix is a row for an address whose number of leading bits is in the header.
-func prefix(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
+// prefixRow is a row for a prefix whose length is in the header.
+func prefixRow(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
 			p, _ := at(m)
@@ -87,42 +87,43 @@ func prefix(num uapi.FRA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[me
 		})
 }
 
-// value is a row for the value of a selector with a mask.
-func value(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
-	return optional(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.set, &v.value })
+// valueRow is a row for the value of a selector with a mask.
+func valueRow(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *valueMask) attr.Row[message] {
+	return optionalRow(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.set, &v.value })
 }
 
-// mask is a row for the mask of a selector.
-func mask(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *masked) attr.Row[message] {
-	return optional(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.hasMask, &v.mask })
+// maskRow is a row for the mask of a selector.
+func maskRow(num uapi.FRA, kind func() attr.Kind[uint32], at func(*message) *valueMask) attr.Row[message] {
+	return optionalRow(num, kind(), func(m *message) (*bool, *uint32) { v := at(m); return &v.hasMask, &v.mask })
 }
 
-// portMask is a row for the mask of a port.
-func portMask(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
-	return optional(num, attr.U16[uint16](), func(m *message) (*bool, *uint16) { v := at(m); return &v.hasMask, &v.mask })
+// portMaskRow is a row for the mask of a port.
+func portMaskRow(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
+	return optionalRow(num, attr.U16[uint16](), func(m *message) (*bool, *uint16) { v := at(m); return &v.hasMask, &v.mask })
 }
 
-// optional is a row for a value that is there if a flag of the message says so.
-func optional[V any](num uapi.FRA, k attr.Kind[V], at func(*message) (there *bool, value *V)) attr.Row[message] {
+// optionalRow is a row for a value that is present if a flag of the message is
+// set.
+func optionalRow[V any](num uapi.FRA, k attr.Kind[V], at func(*message) (present *bool, value *V)) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
-			there, v := at(m)
-			if !*there {
+			present, v := at(m)
+			if !*present {
 				return b, false, nil
 			}
 			b, err := k.Append(b, *v)
 			return b, true, err
 		},
 		func(p []byte, m *message) (err error) {
-			there, v := at(m)
-			*there = true
+			present, v := at(m)
+			*present = true
 			*v, err = k.Decode(p)
 			return err
 		})
 }
 
-// byteU32 is a byte that is kept in a uint32.
-func byteU32() attr.Kind[uint32] {
+// byteKind is a byte in the message and a uint32 in the rule.
+func byteKind() attr.Kind[uint32] {
 	k := attr.U8[uint8]()
 	return attr.Kind[uint32]{
 		Append: func(b []byte, v uint32) ([]byte, error) { return k.Append(b, uint8(v)) },
@@ -133,8 +134,8 @@ func byteU32() attr.Kind[uint32] {
 	}
 }
 
-// ports is a row for struct fib_rule_port_range: two uint16 in host byte order.
-func ports(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
+// portsRow is a row for struct fib_rule_port_range: two uint16 in host byte order.
+func portsRow(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
 			v := at(m)
@@ -155,30 +156,30 @@ func ports(num uapi.FRA, at func(*message) *Ports) attr.Row[message] {
 		})
 }
 
-// uidRange is struct fib_rule_uid_range: two uint32 in host byte order.
-func uidRange() attr.Kind[UIDRange] {
-	return attr.Kind[UIDRange]{
-		Append: func(b []byte, u UIDRange) ([]byte, error) {
+// uidRangeKind is struct fib_rule_uid_range: two uint32 in host byte order.
+func uidRangeKind() attr.Kind[UIDs] {
+	return attr.Kind[UIDs]{
+		Append: func(b []byte, u UIDs) ([]byte, error) {
 			b = binary.NativeEndian.AppendUint32(b, u.first)
 			return binary.NativeEndian.AppendUint32(b, u.last), nil
 		},
-		Decode: func(p []byte) (UIDRange, error) {
+		Decode: func(p []byte) (UIDs, error) {
 			if len(p) < 8 {
-				return UIDRange{}, fmt.Errorf("%d bytes of payload, want 8", len(p))
+				return UIDs{}, fmt.Errorf("%d bytes of payload, want 8", len(p))
 			}
-			return UIDs(binary.NativeEndian.Uint32(p), binary.NativeEndian.Uint32(p[4:])), nil
+			return UIDRange(binary.NativeEndian.Uint32(p), binary.NativeEndian.Uint32(p[4:])), nil
 		},
 	}
 }
 
-// realms is a uint32 with the source realm in its upper half.
-func realms() attr.Kind[route.Realms] {
+// realmsKind is a uint32 with the source realm in its upper half.
+func realmsKind() attr.Kind[route.Realms] {
 	return attr.Halves(func(src, dst uint16) route.Realms { return route.Realms{Src: src, Dst: dst} },
 		func(r route.Realms) (src, dst uint16) { return r.Src, r.Dst })
 }
 
-// A table above 255 does not fit into the header. The kernel reports both, and
-// the attribute counts.
+// putTable writes a table above 255, which does not fit into the header. The
+// kernel reports the table in both places, and the attribute counts.
 func putTable(b []byte, m *message) ([]byte, bool, error) {
 	if m.Table <= 255 {
 		return b, false, nil
@@ -188,7 +189,7 @@ func putTable(b []byte, m *message) ([]byte, bool, error) {
 
 func getTable(p []byte, m *message) error { return attr.DecodeU32(p, &m.Table) }
 
-// A goto has its target even where that is 0, which the kernel refuses.
+// putGoto writes the target of a goto, also if it is 0, which the kernel refuses.
 func putGoto(b []byte, m *message) ([]byte, bool, error) {
 	if m.Goto == 0 && m.Action != ActionGoto {
 		return b, false, nil

@@ -1,11 +1,7 @@
 package rule
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"slices"
-	"syscall"
 
 	"github.com/mdlayher/netlink"
 
@@ -14,295 +10,155 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Batch is many writes of rules, and of routes among them, that go to the
-// kernel in few system calls. See [route.Batch], whose words hold here.
+// A Batch collects many writes of rules, and of routes among them, and sends
+// them in few system calls. It works as a [route.Batch] does.
 //
 //	var b rule.Batch
 //	b.Routes.Replace(route.Route{Gateway: gateway, Table: 20})
-//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Pref(1000)})
+//	b.Add(rule.Rule{From: lan2, Table: 20, Priority: rule.Priority(1000)})
 //	b.Delete(old)
 //	err := b.Do(ctx, c)
 //
-// All that [Add] and [Delete] check is checked. A rule with a selector for
-// which Add looks at what the kernel made of it is sent by itself. Delete has
-// to know the rules that there are: they are listed once for all deletions, and
-// again for one of a rule that was not there then, but added since.
+// A batch makes the same checks as [Add] and [Delete]. If Add looks at the rule
+// that the kernel made, so does the batch, and the request is sent by itself. To
+// delete rules, the batch has to find them: it lists the rules once for all
+// deletions, and again for a rule that it did not find and that may have been
+// added by the batch since.
 //
-// To add thousands of rules [AddAll] is quicker.
+// [AddAll] is faster for thousands of additions.
 type Batch struct {
-	// Routes queues routes, in the same order as rules. Its StopAtFirst is
-	// that of the whole batch.
+	// Routes queues routes, in the same order as the rules. Its StopAtFirst
+	// applies to the whole batch. Use the Len and Do of the Batch, not those of
+	// Routes.
 	Routes route.Batch
 
-	buf   []byte
-	there *present
-	// Where rules were queued to be added after those were listed.
-	added   map[place]bool
-	unknown bool // one whose priority the kernel chooses
+	queue rtnl.Queue
+	// index is that of the deletions; nil if there are none yet.
+	index *ruleIndex
+	// added are the groups that rules were queued to be added to after the first
+	// deletion. addedAnywhere is set if the kernel is to choose the priority of
+	// one of these rules.
+	added         map[ruleGroup]bool
+	addedAnywhere bool
 }
 
-// A place is where rules are that the kernel looks at one after the other.
-type place struct {
-	family   route.Family
-	priority route.Opt[uint32]
-}
-
-// Len is the number of requests in b, which is also what the next one is called
-// in a [route.BatchError].
-func (b *Batch) Len() int { return b.Routes.Len() }
+// Len returns the number of requests in b. It is also the number that a
+// [route.BatchError] gives to the next request.
+func (b *Batch) Len() int { return b.queue.Len() + b.Routes.Len() }
 
 // Do sends the requests in their order, and leaves b empty. If all were done
 // the error is nil, else it is a [*route.BatchError].
 func (b *Batch) Do(ctx context.Context, c route.Conn) error {
-	return b.Routes.Do(ctx, c)
+	b.collectRoutes()
+	o := b.queue.Run(ctx, c, b.Routes.StopAtFirst)
+	if len(o.Refused) == 0 && o.Rest == 0 {
+		return nil
+	}
+	e := &route.BatchError{Total: o.Total, Rest: o.Rest, Err: o.Err}
+	for _, r := range o.Refused {
+		e.Refused = append(e.Refused, route.Refusal(r))
+	}
+	return e
 }
 
-// begin forgets what was known of the batch before, which is done.
+// begin prepares b for the next request about a rule.
 func (b *Batch) begin() {
 	if b.Len() == 0 {
-		b.there, b.unknown = nil, false
+		b.index, b.addedAnywhere = nil, false
 		clear(b.added)
+	}
+	b.collectRoutes()
+}
+
+// collectRoutes moves the requests about routes to the queue, so that they are
+// sent before the next one about a rule.
+func (b *Batch) collectRoutes() {
+	if b.Routes.Len() > 0 {
+		_ = b.Routes.Do(context.Background(), &rtnl.Collector{Queue: &b.queue}) // sends nothing, and so cannot fail
 	}
 }
 
 // Add queues what the function [Add] does.
 func (b *Batch) Add(r Rule) {
+	b.begin()
 	r.setDefaults()
-	b.add(&r, netlink.Create|netlink.Excl)
+	if b.index != nil {
+		if b.added == nil {
+			b.added = make(map[ruleGroup]bool)
+		}
+		b.added[ruleGroup{r.Family, r.Priority}] = true
+		b.addedAnywhere = b.addedAnywhere || !r.Priority.IsSet()
+	}
+	pushAdd(&b.queue, &addRequest, &r)
 }
 
-// add queues the rule r, whose defaults are filled in.
-func (b *Batch) add(r *Rule, flags netlink.HeaderFlags) {
-	b.begin()
-	if b.there != nil {
-		if b.added == nil {
-			b.added = make(map[place]bool)
-		}
-		b.added[place{r.Family, r.Priority}] = true
-		b.unknown = b.unknown || !r.Priority.IsSet()
-	}
-	if r.newer() != "" {
+// pushAdd queues the addition of r, whose defaults are filled in, by a request.
+func pushAdd(q *rtnl.Queue, request *rtnl.Request, r *Rule) {
+	if r.newAttributes() != "" {
 		own := *r
-		b.prepare(func(ctx context.Context, c route.Conn) (netlink.Message, error) {
+		q.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
 			return netlink.Message{}, Add(ctx, c, own)
 		}, nil)
 		return
 	}
 	err := r.check()
 	if err == nil {
-		b.buf, err = r.append(b.buf[:0])
+		var b []byte
+		if b, err = r.append(q.Buffer()); err == nil {
+			q.Push(request, b)
+			return
+		}
 	}
-	if err != nil {
-		b.refuse(fail("add", *r, err))
-		return
-	}
-	b.Routes.Queue(route.Request{
-		Message: netlink.Message{Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: flags}, Data: b.buf},
-		Fail:    failedAdd,
-	})
+	q.PushError(fail("add", *r, err))
 }
+
+// addRequest is the request of [Add], addManyRequest that of [AddAll].
+var (
+	addRequest = rtnl.Request{
+		Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: netlink.Create | netlink.Excl}, Fail: refusedAdd,
+	}
+	addManyRequest = rtnl.Request{
+		Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: netlink.Create}, Fail: refusedAdd,
+	}
+)
 
 // Delete queues what the function [Delete] does.
 func (b *Batch) Delete(r Rule) {
 	b.begin()
-	if r == (Rule{Family: r.Family}) {
-		b.refuse(fail("delete", r, errEmpty))
+	if r.isEmpty() {
+		b.queue.PushError(fail("delete", r, errEmpty))
 		return
 	}
-	want := r.Canonical()
-	at := place{want.Family, r.Priority}
-	if b.there == nil {
-		b.there = new(present)
+	if b.index == nil {
+		b.index = new(ruleIndex)
 	}
-	there := b.there
-	// What was added stands behind what was there at the same priority. So a
-	// rule that is found there is also the one that the kernel finds.
-	maybe := b.unknown || b.added[at]
-	fresh := !r.Priority.IsSet() && len(b.added) > 0
-	b.prepare(func(ctx context.Context, c route.Conn) (netlink.Message, error) {
-		there.loaded = there.loaded && !fresh
-		found, err := there.take(ctx, c, r)
-		if err == errMissing && maybe {
-			there.loaded = false
-			found, err = there.take(ctx, c, r)
+	x := b.index
+	addedSince := b.addedAnywhere || b.added[ruleGroup{r.Canonical().Family, r.Priority}]
+	// The first rule of any priority may be one that was added.
+	listAgain := !r.Priority.IsSet() && len(b.added) > 0
+	b.queue.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
+		if listAgain {
+			x.loaded = false
+		}
+		found, err := x.listAndTake(ctx, c, r)
+		if err == errMissing && addedSince {
+			x.loaded = false
+			found, err = x.listAndTake(ctx, c, r)
 		}
 		if err != nil {
-			r.setDefaults()
-			return netlink.Message{}, fail("delete", r, err)
+			return netlink.Message{}, failedDelete(r, err)
 		}
 		return found.request(uapi.RTM_DELRULE, 0)
-	}, failedDelete)
+	}, refusedDelete)
 }
 
-func (b *Batch) prepare(fn func(context.Context, route.Conn) (netlink.Message, error), fail func(netlink.Message, error) error) {
-	b.Routes.Queue(route.Request{Prepare: fn, Fail: fail})
-}
+func refusedAdd(m netlink.Message, err error) error    { return refusedRequest("add", m, err) }
+func refusedDelete(m netlink.Message, err error) error { return refusedRequest("delete", m, err) }
 
-// refuse queues an error.
-func (b *Batch) refuse(err error) {
-	b.prepare(func(context.Context, route.Conn) (netlink.Message, error) { return netlink.Message{}, err }, nil)
-}
-
-func failedAdd(m netlink.Message, err error) error    { return failed("add", m, err) }
-func failedDelete(m netlink.Message, err error) error { return failed("delete", m, err) }
-
-// failed says what the request m was about, and which attribute the refusal
-// points at.
-func failed(verb string, m netlink.Message, err error) error {
+// refusedRequest says which rule the request m was about, and which attribute
+// the refusal points at.
+func refusedRequest(verb string, m netlink.Message, err error) error {
 	var r Rule
 	_ = r.UnmarshalBinary(m.Data) // for its words
 	return fail(verb, r, &refusal{attr: rtnl.AttrAt(err, m.Data, uapi.SizeofFibRuleHdr, codec.Name), err: err})
 }
-
-// present are rules that there are, by their place, in the form of a listing.
-// Of two families the places are distinct.
-type present struct {
-	loaded bool
-	rules  map[place][]listed
-}
-
-// A listed rule is as the kernel reports it, and in the form of [Rule.Canonical].
-type listed struct{ reported, canonical Rule }
-
-// load lists the rules of a family, or all, that keep selects.
-func (p *present) load(ctx context.Context, c route.Conn, f route.Family, keep func(*Rule) bool) error {
-	p.rules = make(map[place][]listed)
-	for reported, err := range dump(ctx, c, f) {
-		if err != nil {
-			return err
-		}
-		if r := reported.listed(); keep(&r) {
-			at := place{r.Family, r.Priority}
-			p.rules[at] = append(p.rules[at], listed{*reported, r})
-		}
-	}
-	p.loaded = true
-	return nil
-}
-
-// take finds the rule r, to be deleted, and takes it out of p, which is loaded
-// if it was not yet.
-func (p *present) take(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
-	if !p.loaded {
-		if err := p.load(ctx, c, 0, func(*Rule) bool { return true }); err != nil {
-			return Rule{}, err
-		}
-	}
-	return p.find(r)
-}
-
-// AddAll adds many rules, each as [Add] does, in the order that the kernel is
-// quickest with: from the highest priority number to the lowest, and without
-// NLM_F_EXCL, with which it compares each rule with all before it. Ten thousand
-// take 15 ms instead of a second. Rules of the same priority keep their order.
-//
-// AddAll itself looks once at what is there, and does not send a rule that is
-// there already or comes twice: its error is fs.ErrExist. So a rule that
-// another process adds at the same time can be there twice. Unlike with Add,
-// rules are the same only if they are so in all fields of their [Rule.Canonical]
-// form. Each has to have a Priority.
-//
-// If any was not added the error is a [*route.BatchError], which calls them by
-// their index in rules.
-func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
-	order := downward(rules)
-	there, err := presentAt(ctx, c, rules, order)
-	if err != nil {
-		return listError(err)
-	}
-	var b Batch
-	total := route.BatchError{Total: len(rules)}
-	for n, i := range order {
-		r := rules[i]
-		r.setDefaults()
-		// Only where others are of the same priority can one be the same.
-		shared := n > 0 && rules[order[n-1]].Priority == r.Priority ||
-			n+1 < len(order) && rules[order[n+1]].Priority == r.Priority
-		var key Rule
-		if shared || len(there) > 0 {
-			key = r.Canonical()
-			key.Flags = 0
-		}
-		switch {
-		case !r.Priority.IsSet():
-			b.refuse(fail("add", r, errNoPriority))
-		case there[key]:
-			b.refuse(fail("add", r, syscall.EEXIST))
-		default:
-			if shared {
-				there[key] = true
-			}
-			b.add(&r, netlink.Create)
-		}
-		if b.Len() == atOnce || n+1 == len(order) {
-			part := order[n+1-b.Len() : n+1]
-			if !gather(&total, b.Do(ctx, c), part) {
-				total.Rest += len(order) - n - 1
-				break
-			}
-		}
-	}
-	if len(total.Refused) == 0 && total.Rest == 0 {
-		return nil
-	}
-	slices.SortFunc(total.Refused, func(x, y route.Refusal) int { return x.N - y.N })
-	return &total
-}
-
-// atOnce is how many of many rules are made into requests before they are sent,
-// so that these stay in the processor's caches.
-const atOnce = 512
-
-// gather adds what a part of a batch has failed in to total, and reports whether
-// the rest can be sent. order has the places of the part's requests.
-func gather(total *route.BatchError, err error, order []int) bool {
-	if err == nil {
-		return true
-	}
-	var be *route.BatchError
-	if !errors.As(err, &be) { // which Do does not return
-		total.Rest, total.Err = len(order), err
-		return false
-	}
-	for _, r := range be.Refused {
-		total.Refused = append(total.Refused, route.Refusal{N: order[r.N], Err: r.Err})
-	}
-	total.Rest, total.Err = be.Rest, be.Err
-	return be.Rest == 0
-}
-
-// downward is the order of rules from the highest priority number to the lowest.
-// Those of the same priority stay in their order.
-func downward(rules []Rule) []int {
-	keys := make([]uint64, len(rules)) // numbers are sorted without a call for each comparison
-	for i := range rules {
-		keys[i] = uint64(^rules[i].Priority.Or(0))<<32 | uint64(i)
-	}
-	slices.Sort(keys)
-	order := make([]int, len(rules))
-	for n, key := range keys {
-		order[n] = int(uint32(key))
-	}
-	return order
-}
-
-// presentAt are the rules that there are at the priorities of others, which
-// order sorts from the highest down.
-func presentAt(ctx context.Context, c route.Conn, rules []Rule, order []int) (map[Rule]bool, error) {
-	there := make(map[Rule]bool)
-	for r, err := range dump(ctx, c, 0) {
-		if err != nil {
-			return nil, err
-		}
-		r.toListed()
-		if _, ok := slices.BinarySearchFunc(order, r.Priority.Or(0), func(i int, priority uint32) int {
-			return cmp.Compare(priority, rules[i].Priority.Or(0))
-		}); ok {
-			r.Flags = 0
-			there[*r] = true
-		}
-	}
-	return there, nil
-}
-
-var errNoPriority = errors.New("one of many rules needs a priority")

@@ -39,7 +39,7 @@ func TestKernelBatch(t *testing.T) {
 		b.Delete(r("from 10.0.0.1 lookup 10 pref 100"))
 		refuse(`rule: delete "from 10.0.0.1 lookup 10 pref 100": no such rule: file does not exist`)
 		b.Add(r("from 10.0.0.3 lookup 10 pref 100"))
-		b.Add(Rule{Priority: Pref(7)})
+		b.Add(Rule{Priority: Priority(7)})
 		refuse(`rule: add "from all lookup 0 pref 7": lookup without a table`)
 		b.Add(r("from all goto 1 pref 5"))
 		refuse(Add(t.Context(), c, r("from all goto 1 pref 5")).Error())
@@ -86,6 +86,72 @@ func TestKernelBatch(t *testing.T) {
 	}
 }
 
+// Routes and rules are sent in the order in which they were queued, and the
+// numbers of refused requests are those of the whole batch. StopAtFirst applies
+// to both.
+func TestKernelBatchOrder(t *testing.T) {
+	_, c := kernel(t)
+	dst := route.Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Table: 10, Type: route.TypeUnreachable}
+	r := parse(t, "lookup 10 pref 100")
+	const (
+		newRule, delRule   = uapi.RTM_NEWRULE, uapi.RTM_DELRULE
+		newRoute, delRoute = uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE
+	)
+	for _, stop := range []bool{false, true} {
+		b := Batch{Routes: route.Batch{StopAtFirst: stop}}
+		b.Routes.Add(dst)
+		b.Add(r)
+		b.Routes.Delete(dst)
+		b.Routes.Delete(dst) // 3: refused
+		b.Delete(r)
+		b.Add(r)
+		b.Routes.Add(dst)
+		b.Add(r) // 7: refused
+		b.Routes.Delete(dst)
+		b.Delete(r)
+		if b.Len() != 10 {
+			t.Errorf("%d requests, want 10", b.Len())
+		}
+		sent := &recorder{Conn: c}
+		err := b.Do(t.Context(), sent)
+		var be *route.BatchError
+		if !errors.As(err, &be) {
+			t.Fatal(err)
+		}
+		want := []netlink.HeaderType{newRoute, newRule, delRoute, delRoute, delRule, newRule, newRoute, newRule, delRoute, delRule}
+		refused, rest := []int{3, 7}, 0
+		if stop {
+			want, refused, rest = want[:4], refused[:1], 6
+		}
+		var got []int
+		for _, x := range be.Refused {
+			got = append(got, x.N)
+		}
+		if !slices.Equal(sent.types, want) || !slices.Equal(got, refused) || be.Rest != rest || be.Total != 10 {
+			t.Errorf("stop %v: sent %v, want %v; %+v", stop, sent.types, want, be)
+		}
+		if stop {
+			if err := Delete(t.Context(), c, r); err != nil {
+				t.Error(err)
+			}
+		}
+		wantList(t, c, Filter{Table: 10})
+	}
+}
+
+// A recorder records the types of requests that change something.
+type recorder struct {
+	route.Conn
+	types []netlink.HeaderType
+}
+
+func (r *recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if m.Header.Type != uapi.RTM_GETRULE {
+		r.types = append(r.types, m.Header.Type)
+	}
+	return r.Conn.Execute(m)
+}
+
 // What a kernel does not know is found in a batch, too, and by AddAll.
 func TestKernelBatchVerified(t *testing.T) {
 	_, c := kernel(t)
@@ -119,13 +185,13 @@ func TestKernelBatchVerified(t *testing.T) {
 	}
 }
 
-// A counter counts requests.
-type counter struct {
+// A countingConn is a Conn that counts requests.
+type countingConn struct {
 	route.Conn
 	dumps, writes int
 }
 
-func (c *counter) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (c *countingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if m.Header.Type == uapi.RTM_GETRULE {
 		c.dumps++
 	} else {
@@ -150,7 +216,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 		b.Add(rule(i+1, 20))
 		b.Delete(rule(i+1, 10))
 	}
-	n := &counter{Conn: c}
+	n := &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 1 || n.writes != 200 {
 		t.Errorf("%d listings, %d writes, %v, want 1 and 200", n.dumps, n.writes, err)
 	}
@@ -160,7 +226,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 	for i := range 99 {
 		b.Delete(rule(i+2, 20))
 	}
-	n = &counter{Conn: c}
+	n = &countingConn{Conn: c}
 	if err := b.Do(t.Context(), n); err != nil || n.dumps != 2 || n.writes != 102 {
 		t.Errorf("%d listings, %d writes, %v, want 2 and 102", n.dumps, n.writes, err)
 	}
@@ -246,31 +312,31 @@ func TestKernelAddAll(t *testing.T) {
 func TestKernelAddAllStops(t *testing.T) {
 	_, c := kernel(t)
 	var rules []Rule
-	for i := range 3 * atOnce {
-		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Pref(uint32(1000 + i))})
+	for i := range 3 * addAllChunk {
+		rules = append(rules, Rule{FwMark: FwMark(uint32(i + 1)), Table: 77, Priority: Priority(uint32(1000 + i))})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := AddAll(ctx, &stopping{Socket: c, after: atOnce, stop: cancel}, rules)
+	err := AddAll(ctx, &cancelingConn{Socket: c, after: addAllChunk, stop: cancel}, rules)
 	there, listErr := List(t.Context(), c, Filter{Table: 77})
 	if listErr != nil {
 		t.Fatal(listErr)
 	}
 	var be *route.BatchError
 	if !errors.As(err, &be) || !errors.Is(err, context.Canceled) || be.Total != len(rules) ||
-		be.Rest != len(rules)-len(there) || len(there) < atOnce || len(there) == len(rules) {
+		be.Rest != len(rules)-len(there) || len(there) < addAllChunk || len(there) == len(rules) {
 		t.Errorf("%d of %d rules are there, and the error is %v", len(there), len(rules), err)
 	}
 }
 
-// A stopping ends a context after some requests.
-type stopping struct {
+// A cancelingConn is a Conn that ends a context after some requests.
+type cancelingConn struct {
 	*route.Socket
 	after int
 	stop  func()
 }
 
-func (s *stopping) Batch(reqs []netlink.Message) ([]error, error) {
+func (s *cancelingConn) Batch(reqs []netlink.Message) ([]error, error) {
 	if s.after -= len(reqs); s.after <= 0 {
 		defer s.stop()
 	}

@@ -1,12 +1,10 @@
 package rule
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -14,97 +12,115 @@ import (
 
 // Delete deletes exactly the rule r: RTM_DELRULE with every selector, the
 // priority and the protocol. All fields count but Flags, and an unset Priority,
-// which stands for any. Of several that are the same, the first goes.
+// which stands for any. If several rules are the same, Delete deletes the first.
 //
 // The error is fs.ErrNotExist if there is no such rule. Two rules are refused.
-// One is that which says nothing at all: the kernel would take it for the first
-// there is, from all lookup local, without which no packet arrives. The other
-// is one that the kernel cannot tell from a rule with more selectors before it,
-// at the same priority, which it would delete instead.
+// One is the rule with all fields unset: the kernel would take it for the first
+// rule there is, from all lookup local, without which no packet arrives. The
+// other is a rule that the kernel cannot tell from another one that comes before
+// it at the same priority and has more selectors: the kernel would delete that
+// one instead.
+//
+// To find the rule, Delete lists the rules of the family. Use a [Deleter] or a
+// [Batch] to delete many rules after one listing.
 func Delete(ctx context.Context, c route.Conn, r Rule) error {
-	if r == (Rule{Family: r.Family}) {
+	if r.isEmpty() {
 		return fail("delete", r, errEmpty)
 	}
-	found, err := find(ctx, c, r)
-	r.setDefaults()
+	var x ruleIndex
+	err := x.load(ctx, c, r.Canonical().Family, func(o *Rule) bool {
+		return !r.Priority.IsSet() || o.Priority == r.Priority
+	})
+	var found Rule
+	if err == nil {
+		found, err = x.take(r)
+	}
 	if err == nil {
 		err = write(ctx, c, uapi.RTM_DELRULE, 0, found)
 	}
+	return failedDelete(r, err)
+}
+
+// A Deleter deletes rules one by one, each exactly as [Delete] does. It lists
+// the rules when the first one is to be deleted, and remembers the listing.
+//
+//	var d rule.Deleter
+//	for _, r := range rules {
+//		if err := d.Delete(ctx, c, r); err != nil {
+//			return err
+//		}
+//	}
+//
+// The listing may be out of date. Rules that anyone adds later do no harm, since
+// the kernel puts them behind the present ones. If a rule is not in the listing,
+// or the kernel does not find it, the Deleter lists again before it returns an
+// error. One case remains: another process deletes a rule R of the listing and
+// adds, at the same priority, a rule with the selectors of R and more. If the
+// Deleter is then asked to delete R, the kernel deletes the other rule. Use a
+// Deleter for one sequence of deletions, not for the life of a program.
+//
+// The zero Deleter is ready to use. It is not safe for concurrent use, and all
+// its calls must be about the same network namespace.
+type Deleter struct{ index ruleIndex }
+
+// Delete deletes exactly the rule r, or nothing. Errors are those of the
+// function [Delete].
+func (d *Deleter) Delete(ctx context.Context, c route.Conn, r Rule) error {
+	if r.isEmpty() {
+		return fail("delete", r, errEmpty)
+	}
+	listed := d.index.loaded
+	err := d.try(ctx, c, r)
+	if listed && isStale(err) {
+		err = d.try(ctx, c, r)
+	}
+	return failedDelete(r, err)
+}
+
+// try deletes r, and forgets the listing if it cannot.
+func (d *Deleter) try(ctx context.Context, c route.Conn, r Rule) error {
+	found, err := d.index.listAndTake(ctx, c, r)
+	if err == nil {
+		err = write(ctx, c, uapi.RTM_DELRULE, 0, found)
+	}
+	if err != nil {
+		d.index = ruleIndex{}
+	}
+	return err
+}
+
+// isStale reports whether err may come of a listing that is not current.
+func isStale(err error) bool {
+	var hidden *hiddenError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &hidden)
+}
+
+// failedDelete is fail for the deletion of r.
+func failedDelete(r Rule, err error) error {
+	r.setDefaults()
 	return fail("delete", r, err)
 }
+
+// isEmpty reports whether no field of r is set but the family.
+func (r *Rule) isEmpty() bool { return *r == Rule{Family: r.Family} }
 
 var (
 	errEmpty   = errors.New("an empty rule stands for the first one, from all lookup local")
 	errMissing = fmt.Errorf("no such rule: %w", fs.ErrNotExist)
 )
 
-// find looks for the rule r, and returns it as the kernel reports it, so that no
-// mask is lost that the kernel would compare.
-func find(ctx context.Context, c route.Conn, r Rule) (Rule, error) {
-	var p present
-	want := r.Canonical()
-	if err := p.load(ctx, c, want.Family, func(o *Rule) bool {
-		return !r.Priority.IsSet() || o.Priority == r.Priority
-	}); err != nil {
-		return Rule{}, err
-	}
-	return p.find(r)
-}
-
-// find looks for the rule r among those in p, takes it out and returns it as the
-// kernel reports it. The kernel takes what is absent in a request to delete for
-// "any", and so might find another rule first.
-func (p *present) find(r Rule) (Rule, error) {
-	want := r.Canonical()
-	want.Flags = 0
-	for _, at := range p.places(place{want.Family, r.Priority}) {
-		rules := p.rules[at]
-		for i := range rules {
-			got := &rules[i].canonical
-			if !got.isAsked(&r, want) {
-				continue
-			}
-			for j := range i {
-				if o := &rules[j].canonical; got.matchesInKernel(o) {
-					return Rule{}, fmt.Errorf("the kernel would delete %q, which stands before it", o.object())
-				}
-			}
-			found := rules[i].reported
-			found.Priority = got.Priority
-			p.rules[at] = slices.Delete(rules, i, i+1)
-			return found, nil
-		}
-	}
-	return Rule{}, errMissing
-}
-
-// places are where a rule at that place is to be looked for, in the kernel's
-// order: an unset priority is any.
-func (p *present) places(at place) []place {
-	if at.priority.IsSet() {
-		return []place{at}
-	}
-	var all []place
-	for o := range p.rules {
-		if o.family == at.family {
-			all = append(all, o)
-		}
-	}
-	slices.SortFunc(all, func(x, y place) int { return cmp.Compare(x.priority.Or(0), y.priority.Or(0)) })
-	return all
-}
-
-// isAsked reports whether r, from a listing, is the rule asked, whose canonical
-// form is want. The kernel has rules without an action.
-func (r *Rule) isAsked(asked *Rule, want Rule) bool {
-	if asked.Action == 0 && r.Action == 0 {
+// matchesRequest reports whether r, from a listing, is the rule requested, whose
+// canonical form is want. The kernel can have rules without an action.
+func (r *Rule) matchesRequest(requested *Rule, want Rule) bool {
+	if requested.Action == 0 && r.Action == 0 {
 		want.Action = 0
 	}
-	return r.is(want)
+	return r.equals(want)
 }
 
-// is reports whether r, from a listing, is want. An unset priority is any.
-func (r Rule) is(want Rule) bool {
+// equals reports whether r, from a listing, is want, whose priority can be unset
+// for any.
+func (r Rule) equals(want Rule) bool {
 	r.Flags = 0
 	if !want.Priority.IsSet() {
 		r.Priority = want.Priority
@@ -112,26 +128,26 @@ func (r Rule) is(want Rule) bool {
 	return r == want
 }
 
-// matchesInKernel reports whether the kernel, asked to delete r, takes o, of
-// the same priority, for it: rule_find in net/core/fib_rules.c and the
-// functions fib4_rule_compare and fib6_rule_compare. What r has not is not
-// compared; Not and Goto never are. Both rules are from a listing.
-func (r *Rule) matchesInKernel(o *Rule) bool {
-	return absentOr(r.Action, o.Action) && absentOr(r.Table, o.Table) &&
-		absentOr(r.From, o.From) && absentOr(r.To, o.To) &&
-		absentOr(r.IIF, o.IIF) && absentOr(r.OIF, o.OIF) &&
-		absentOr(r.FwMark.Value(), o.FwMark.Value()) && absentOr(r.FwMark.Mask(), o.FwMark.Mask()) &&
-		absentOr(r.TOS, o.TOS) && absentOr(r.DSCP, o.DSCP) && absentOr(r.FlowLabel, o.FlowLabel) &&
-		absentOr(r.IPProto, o.IPProto) && absentOr(r.SPort, o.SPort) && absentOr(r.DPort, o.DPort) &&
-		absentOr(r.UIDRange, o.UIDRange) && absentOr(r.TunID, o.TunID) && absentOr(r.L3MDev, o.L3MDev) &&
-		absentOr(r.SuppressPrefixLength, o.SuppressPrefixLength) &&
-		absentOr(r.SuppressIfGroup, o.SuppressIfGroup) &&
-		absentOr(r.Realms, o.Realms) && absentOr(r.Protocol, o.Protocol) && absentOr(r.Unknown, o.Unknown)
+// couldDelete reports whether a request to delete r would delete o, if o is the
+// first rule of the same priority: rule_find in net/core/fib_rules.c, and
+// fib4_rule_compare and fib6_rule_compare. The kernel does not compare the fields
+// that are unset in r, and never Not and Goto. Both rules are from a listing.
+func (r *Rule) couldDelete(o *Rule) bool {
+	return absentOrEqual(r.Action, o.Action) && absentOrEqual(r.Table, o.Table) &&
+		absentOrEqual(r.From, o.From) && absentOrEqual(r.To, o.To) &&
+		absentOrEqual(r.IIF, o.IIF) && absentOrEqual(r.OIF, o.OIF) &&
+		absentOrEqual(r.FwMark.Value(), o.FwMark.Value()) && absentOrEqual(r.FwMark.Mask(), o.FwMark.Mask()) &&
+		absentOrEqual(r.TOS, o.TOS) && absentOrEqual(r.DSCP, o.DSCP) && absentOrEqual(r.FlowLabel, o.FlowLabel) &&
+		absentOrEqual(r.IPProto, o.IPProto) && absentOrEqual(r.SPort, o.SPort) && absentOrEqual(r.DPort, o.DPort) &&
+		absentOrEqual(r.UIDRange, o.UIDRange) && absentOrEqual(r.TunID, o.TunID) && absentOrEqual(r.L3MDev, o.L3MDev) &&
+		absentOrEqual(r.SuppressPrefixLength, o.SuppressPrefixLength) &&
+		absentOrEqual(r.SuppressIfGroup, o.SuppressIfGroup) &&
+		absentOrEqual(r.Realms, o.Realms) && absentOrEqual(r.Protocol, o.Protocol) && absentOrEqual(r.Unknown, o.Unknown)
 }
 
-// absentOr reports whether a field of a request to delete is absent, or has the
-// value that the rule has.
-func absentOr[T comparable](asked, value T) bool {
+// absentOrEqual reports whether a field of a request to delete is absent or equals
+// the field of a rule.
+func absentOrEqual[T comparable](requested, value T) bool {
 	var absent T
-	return asked == absent || asked == value
+	return requested == absent || requested == value
 }

@@ -3,6 +3,7 @@
 package rule
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/netip"
@@ -40,9 +41,31 @@ func knownVariants(t *testing.T) (known []string) {
 	return known
 }
 
+// A deletion is a function that deletes a rule, as Delete does.
+type deletion func(context.Context, route.Conn, Rule) error
+
 // Of rules that differ in one selector, Delete removes the one that it is
-// given, or refuses; never another. Both orders of every pair are tried.
+// given, or refuses; never another. Both orders of every pair are tried. So does
+// a Deleter, whose listing is always that of pairs before.
 func TestKernelDeleteExact(t *testing.T) {
+	for name, del := range map[string]deletion{"Delete": Delete, "Deleter": new(Deleter).Delete, "Batch": deleteBatch} {
+		t.Run(name, func(t *testing.T) { testDeleteExact(t, del) })
+	}
+}
+
+// deleteBatch deletes a rule by a batch.
+func deleteBatch(ctx context.Context, c route.Conn, r Rule) error {
+	var b Batch
+	b.Delete(r)
+	err := b.Do(ctx, c)
+	var be *route.BatchError
+	if errors.As(err, &be) && len(be.Refused) == 1 {
+		return be.Refused[0].Err
+	}
+	return err
+}
+
+func testDeleteExact(t *testing.T, del deletion) {
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	actions := []string{"table 10", "table 300", "goto 200", "goto 300", "nop", "unreachable"}
@@ -60,7 +83,7 @@ func TestKernelDeleteExact(t *testing.T) {
 			if first == second {
 				continue
 			}
-			refused += deletePair(t, c, first, second)
+			refused += deletePair(t, c, del, first, second)
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
@@ -74,7 +97,7 @@ func TestKernelDeleteExact(t *testing.T) {
 
 // deletePair adds two rules, deletes the second one, and checks what is left.
 // It returns 1 if Delete refused, and rightly so.
-func deletePair(t *testing.T, c route.Conn, first, second Rule) int {
+func deletePair(t *testing.T, c route.Conn, del deletion, first, second Rule) int {
 	t.Helper()
 	for _, r := range []Rule{first, second} {
 		// Asked to be exclusive, the kernel would not tell some of them apart.
@@ -82,37 +105,37 @@ func deletePair(t *testing.T, c route.Conn, first, second Rule) int {
 			t.Fatal(err)
 		}
 	}
-	both := list(t, c, Filter{Priority: Pref(100)})
-	err := Delete(t.Context(), c, second)
+	both := list(t, c, Filter{Priority: Priority(100)})
+	err := del(t.Context(), c, second)
 	refused := 0
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the kernel would delete") {
 			t.Errorf("%s: %v", second, err)
 		}
-		if diff := cmp.Diff(both, list(t, c, Filter{Priority: Pref(100)})); diff != "" {
+		if diff := cmp.Diff(both, list(t, c, Filter{Priority: Priority(100)})); diff != "" {
 			t.Errorf("a refusal changed the rules (-before +after):\n%s", diff)
 		}
-		wantKernelDeletes(t, c, second, first)
+		wantKernelDeletes(t, c, del, second, first)
 		refused = 1
 	} else {
-		wantList(t, c, Filter{Priority: Pref(100)}, first.Canonical().String())
-		if err := Delete(t.Context(), c, first); err != nil {
+		wantList(t, c, Filter{Priority: Priority(100)}, first.Canonical().String())
+		if err := del(t.Context(), c, first); err != nil {
 			t.Errorf("alone: %v", err)
 		}
 	}
-	wantList(t, c, Filter{Priority: Pref(100)})
+	wantList(t, c, Filter{Priority: Priority(100)})
 	return refused
 }
 
 // wantKernelDeletes asks the kernel itself to delete r, and wants it to take
 // victim: only then was Delete right to refuse. It deletes both.
-func wantKernelDeletes(t *testing.T, c route.Conn, r, victim Rule) {
+func wantKernelDeletes(t *testing.T, c route.Conn, del deletion, r, victim Rule) {
 	t.Helper()
 	if err := write(t.Context(), c, uapi.RTM_DELRULE, 0, r); err != nil {
 		t.Fatal(err)
 	}
-	wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
-	if err := Delete(t.Context(), c, r); err != nil {
+	wantList(t, c, Filter{Priority: Priority(100)}, r.Canonical().String())
+	if err := del(t.Context(), c, r); err != nil {
 		t.Errorf("alone: %v", err)
 	}
 	if t.Failed() {
@@ -144,7 +167,7 @@ func TestKernelDeleteMissing(t *testing.T) {
 			}
 		}
 		other := r
-		other.Priority = Pref(101)
+		other.Priority = Priority(101)
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("another priority: %v", err)
 		}
@@ -153,7 +176,7 @@ func TestKernelDeleteMissing(t *testing.T) {
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("other host bits: %v", err)
 		}
-		wantList(t, c, Filter{Priority: Pref(100)}, r.Canonical().String())
+		wantList(t, c, Filter{Priority: Priority(100)}, r.Canonical().String())
 		if err := Delete(t.Context(), c, r); err != nil {
 			t.Error(err)
 		}
@@ -209,13 +232,13 @@ func TestKernelDeleteAnyPriority(t *testing.T) {
 func TestKernelDeleteForeign(t *testing.T) {
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
-	none := Rule{Family: route.IPv4, Priority: Pref(50), Table: 10}
+	none := Rule{Family: route.IPv4, Priority: Priority(50), Table: 10}
 	for _, r := range []Rule{none, none, parse(t, "pref 50 table 10")} {
 		if err := write(t.Context(), c, uapi.RTM_NEWRULE, 0, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rules, err := List(t.Context(), c, Filter{Priority: Pref(50)})
+	rules, err := List(t.Context(), c, Filter{Priority: Priority(50)})
 	if err != nil || len(rules) != 3 || rules[0] != none || rules[1] != none {
 		t.Fatalf("%v, %v", rules, err)
 	}

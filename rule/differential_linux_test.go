@@ -46,8 +46,8 @@ func (s ipSide) ip(t *testing.T, input string, args ...string) string {
 	return out
 }
 
-// numbers are for names. In a batch, iproute2 6.1 takes a name that it has seen
-// before for the number that it has seen last.
+// numbers replaces names by numbers. In a batch, iproute2 6.1 confuses a name that
+// it has seen before with the number that it has seen last.
 var numbers = strings.NewReplacer(" proto static", " proto 4", " lookup local", " lookup 255", "unknown", "0")
 
 // batch runs commands, by the family that they are for.
@@ -80,9 +80,9 @@ func (s ipSide) dump(t *testing.T) (payloads []string) {
 }
 
 // TestKernelDifferential compares this package with the installed ip(8) on 2,000
-// random rules, in both directions: both make the same of the same words, this
-// package makes the same of what ip(8) shows, and both delete what the other has
-// added.
+// random rules, in both directions: both make the same rules of the same words,
+// this package makes the same of what ip(8) shows, and both delete rules that the
+// other has added.
 // Words that iproute2 6.1 lacks (dscp, flowlabel, masks of ports) are left out.
 func TestKernelDifferential(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -101,7 +101,7 @@ func TestKernelDifferential(t *testing.T) {
 		add, del := map[route.Family]string{}, map[route.Family]string{}
 		for len(rules) < each {
 			r := g.rule()
-			if !knownToIP(r) || !mapped(t, r.UIDRange) {
+			if !knownToIP(r) || !uidsExist(t, r.UIDRange) {
 				continue
 			}
 			rules = append(rules, r)
@@ -116,7 +116,7 @@ func TestKernelDifferential(t *testing.T) {
 			}
 		}
 		compare(t, "added by the same words", theirs.dump(t), ours.dump(t))
-		addShown(t, theirs, back, names)
+		addFromShow(t, theirs, back, names)
 		compare(t, "added by what ip showed", theirs.dump(t), back.dump(t))
 
 		ours.batch(t, del)
@@ -155,12 +155,12 @@ func compare(t *testing.T, what string, want, got []string) {
 	}
 }
 
-// asked makes of what ip shows what it takes.
-var asked = strings.NewReplacer(" lookup [l3mdev-table]", " l3mdev", " ipproto ipproto-", " ipproto ",
+// shownToWords replaces words that ip shows by words that it reads.
+var shownToWords = strings.NewReplacer(" lookup [l3mdev-table]", " l3mdev", " ipproto ipproto-", " ipproto ",
 	" [detached]", "", " [unresolved]", "")
 
-// addShown adds to the one side what ip shows on the other.
-func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
+// addFromShow adds to one side the rules that ip shows on the other.
+func addFromShow(t *testing.T, from, to ipSide, names *rttables.Names) {
 	t.Helper()
 	for _, family := range []route.Family{route.IPv4, route.IPv6} {
 		listed, err := List(t.Context(), from.c, Filter{Family: family})
@@ -172,11 +172,11 @@ func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
 			t.Fatalf("ip shows %d rules of %d", len(lines), len(listed))
 		}
 		for i, line := range lines {
-			r, err := Parse(familyOption(family)+" "+asked.Replace(line), names)
+			r, err := Parse(familyOption(family)+" "+shownToWords.Replace(line), &route.Names{Files: names})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !told(listed[i]) {
+			if !ipShowsAll(listed[i]) {
 				r = listed[i]
 			}
 			if prio, _ := r.Priority.Get(); prio == 0 || prio > 32765 {
@@ -189,9 +189,9 @@ func addShown(t *testing.T, from, to ipSide, names *rttables.Names) {
 	}
 }
 
-// told reports whether ip shows all of r. It leaves out the suppressors of a
+// ipShowsAll reports whether ip shows all of r. It leaves out the suppressors of a
 // rule without a table, and a mask of all bits.
-func told(r Rule) bool {
+func ipShowsAll(r Rule) bool {
 	suppresses := r.SuppressPrefixLength.IsSet() || r.SuppressIfGroup.IsSet()
 	return (r.Table != 0 || !suppresses) && r.FwMark != FwMark(0).Masked(1<<32-1)
 }

@@ -1,5 +1,5 @@
 // Package rule adds, deletes and lists the rules of the Linux routing policy
-// database: what "ip rule" does, without running it.
+// database, as "ip rule" does.
 //
 // A [Rule] is a plain value: its fields are the selectors and actions of
 // ip-rule(8), its zero fields are unset, and rules compare with ==. The verbs
@@ -14,7 +14,7 @@
 //	r := rule.Rule{
 //		From:     netip.MustParsePrefix("192.168.2.2/32"),
 //		Table:    20,
-//		Priority: rule.Pref(1000),
+//		Priority: rule.Priority(1000),
 //	}
 //	if err := rule.Add(ctx, c, r); err != nil && !errors.Is(err, fs.ErrExist) {
 //		return err
@@ -26,40 +26,41 @@
 //		fmt.Println(r) // 1000: from 192.168.2.2 lookup 20
 //	}
 //
-// The text of a rule is its words in ip-rule(8). [Parse] reads what ip takes,
-// [Rule.String] prints it, and neither loses anything, so that a Rule within
+// The text of a rule is its words in ip-rule(8). [Parse] reads the words that ip
+// reads, [Rule.String] returns them, and neither loses anything: a Rule within
 // JSON is one readable string. AppendBinary and UnmarshalBinary do the same for
-// rtnetlink messages. What a newer kernel says goes to [Rule.Unknown] and is
-// kept there.
+// rtnetlink messages. Attributes of a newer kernel are kept in [Rule.Unknown].
 //
 // # What the kernel does
 //
-// Rules of the same priority are looked at in the order in which they were
-// added. Two may be the same in all fields.
+// The kernel looks at rules of the same priority in the order in which they were
+// added. Two rules can have the same value in every field.
 //
 // There is no request that replaces a rule. To change one, add the new one and
 // then delete the old one.
 //
-// A rule that is added without a priority gets one below the second rule's, and
-// adding it again makes a second rule. Set Priority to be able to tell whether
-// a rule is there.
+// The kernel gives a rule without a priority one less than that of the second rule
+// in the list. Adding such a rule again makes a second rule. Set Priority to be
+// able to find out whether a rule exists.
 //
-// Selectors are kept as they are given: 198.51.100.7/24 is another rule than
-// 198.51.100.0/24. Some say the same in two ways, and newer kernels report
-// masks that were not asked for. Compare a rule that you want with one that is
-// listed by [Rule.Canonical].
+// The kernel keeps selectors as they are given: a rule from 198.51.100.7/24 is not
+// the rule from 198.51.100.0/24. Some selectors have two equivalent encodings, and
+// newer kernels report masks that were not given. To compare a rule with a listed
+// one, use its [Rule.Canonical] form.
 //
-// An interface is a name. The rule outlives the interface, with
-// [FlagIIFDetached] or [FlagOIFDetached], and no event tells when it does.
+// A rule has the name of an interface, and outlives the interface, with
+// [FlagIIFDetached] or [FlagOIFDetached]. The kernel reports no event for that.
 //
-// A request to delete that leaves a field out deletes the first rule with any
-// value there. [Delete] deletes the rule that it is given, or nothing.
+// The kernel's delete request treats a missing field as a wildcard, and deletes the
+// first rule that matches. [Delete] deletes the rule that it is given, or nothing.
 //
-// A kernel ignores attributes that it does not know: dscp 10, on one without
-// dscp, is a rule that matches every packet. [Add] reports that instead.
+// A kernel ignores attributes that it does not know: on a kernel without DSCP
+// support, "dscp 10" becomes a rule that matches every packet. [Add] then deletes
+// the rule and returns an error.
 //
-// A goto whose target does not exist has [FlagUnresolved], and is passed over.
+// A goto whose target does not exist has [FlagUnresolved], and the kernel goes on
+// with the next rule.
 //
-// A list is no snapshot. If rules are deleted while the kernel lists them,
-// others may be missing from the list.
+// A listing is not a snapshot. If rules are deleted while the kernel lists them,
+// other rules can be missing from the listing.
 package rule

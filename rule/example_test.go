@@ -32,11 +32,11 @@ func ExampleParse() {
 
 func ExampleRule_String() {
 	r := rule.Rule{
-		Priority:             rule.Pref(1000),
+		Priority:             rule.Priority(1000),
 		From:                 netip.MustParsePrefix("2001:db8::2/128"),
 		DPort:                rule.PortRange(80, 443),
 		Table:                254,
-		SuppressPrefixLength: route.Some[uint32](0),
+		SuppressPrefixLength: rule.SuppressPrefixLength(0),
 	}
 	fmt.Println(r)
 	// Output: 1000: from 2001:db8::2 dport 80-443 lookup main suppress_prefixlength 0
@@ -99,7 +99,7 @@ func (recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 
 func ExampleAdd() {
 	err := rule.Add(context.Background(), recorder{}, rule.Rule{
-		Priority: rule.Pref(1000),
+		Priority: rule.Priority(1000),
 		From:     netip.MustParsePrefix("192.168.2.2/32"),
 		Table:    20,
 	})
@@ -125,9 +125,9 @@ func (k kernel) Execute(netlink.Message) (msgs []netlink.Message, err error) {
 
 func ExampleAll() {
 	k := kernel{
-		{Family: route.IPv4, Priority: rule.Pref(0), Action: rule.ActionLookup, Table: 255},
-		{Family: route.IPv4, Priority: rule.Pref(1000), Action: rule.ActionUnreachable},
-		{Family: route.IPv4, Priority: rule.Pref(32766), Action: rule.ActionLookup, Table: 254},
+		{Family: route.IPv4, Priority: rule.Priority(0), Action: rule.ActionLookup, Table: 255},
+		{Family: route.IPv4, Priority: rule.Priority(1000), Action: rule.ActionUnreachable},
+		{Family: route.IPv4, Priority: rule.Priority(32766), Action: rule.ActionLookup, Table: 254},
 	}
 	for r, err := range rule.All(context.Background(), k, rule.Filter{Family: route.IPv4}) {
 		if err != nil {

@@ -13,25 +13,24 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// flushRounds bounds how often a flush looks again, so that one which others
-// work against comes to an end.
+// flushRounds is how often a flush lists the rules, at most, so that it ends even
+// if another program keeps adding rules.
 const flushRounds = 10
 
 var errFlush = fmt.Errorf("there are still rules after %d rounds: someone adds them", flushRounds)
 
-// Flush deletes the rules that f selects, and returns how many. Like "ip rule
-// flush" it leaves those with the priority 0, of which the one for the table
-// local is, unless f selects that priority. It looks again until there are
-// none: the kernel counts while it lists, and a listing misses rules when
-// others are deleted.
+// Flush deletes the rules that f selects, and returns their number. Like "ip rule
+// flush" it keeps the rules with the priority 0, such as the rule for the table
+// local, unless f selects that priority. It repeats until a listing is empty,
+// since a listing can miss rules if other rules are deleted at the same time.
 //
-// A rule that the kernel would take another one for is refused, as by [Delete].
-// Rules that others delete meanwhile are no error. On an error some rules may
-// be deleted.
+// As with [Delete], a rule is refused if the kernel would delete another one
+// instead. It is no error if another process deletes a rule first. After an
+// error, some rules may have been deleted.
 func Flush(ctx context.Context, c route.Conn, f Filter) (n int, err error) {
 	for range flushRounds {
 		var rules []Rule
-		if rules, err = flushable(ctx, c, f); err != nil || len(rules) == 0 {
+		if rules, err = listToFlush(ctx, c, f); err != nil || len(rules) == 0 {
 			break
 		}
 		var deleted int
@@ -48,12 +47,12 @@ func Flush(ctx context.Context, c route.Conn, f Filter) (n int, err error) {
 	return n, nil
 }
 
-// flushable lists what f selects, and refuses what cannot be deleted without
-// others.
-func flushable(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
+// listToFlush lists the rules that f selects. It is an error if the kernel would
+// delete another rule instead of one of them.
+func listToFlush(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 	var (
 		rules  []Rule
-		others []Rule // at the priority of the rule that is being looked at
+		others []Rule // not selected, and at the priority of the present rule
 	)
 	for r, err := range All(ctx, c, Filter{Family: f.Family}) {
 		if err != nil {
@@ -62,12 +61,12 @@ func flushable(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 		if len(others) > 0 && (others[0].Priority != r.Priority || others[0].Family != r.Family) {
 			others = others[:0]
 		}
-		if !f.match(&r) || r.Priority == Pref(0) && !f.Priority.IsSet() || r.Flags&FlagPermanent != 0 {
+		if !f.match(&r) || r.Priority == Priority(0) && !f.Priority.IsSet() || r.Flags&FlagPermanent != 0 {
 			others = append(others, r)
 			continue
 		}
 		for _, o := range others {
-			if r.matchesInKernel(&o) {
+			if r.couldDelete(&o) {
 				return nil, fmt.Errorf("%q: the kernel would delete %q, which stands before it", r.object(), o.object())
 			}
 		}
@@ -76,7 +75,7 @@ func flushable(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 	return rules, nil
 }
 
-// deleteAll deletes rules in their order, which is the quick one.
+// deleteAll deletes rules in their order, in which the kernel is fastest.
 func deleteAll(ctx context.Context, c route.Conn, rules []Rule) (n int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -20,7 +20,7 @@ func TestKernelFlush(t *testing.T) {
 			kept := list(t, c, Filter{})
 			const rules = 3000
 			for i := range rules {
-				r := Rule{Priority: Pref(uint32(1000 + i)), Table: 20, Protocol: 210, FwMark: FwMark(uint32(i + 1))}
+				r := Rule{Priority: Priority(uint32(1000 + i)), Table: 20, Protocol: 210, FwMark: FwMark(uint32(i + 1))}
 				if i%2 == 0 {
 					r.Family = route.IPv6
 				}
@@ -35,7 +35,7 @@ func TestKernelFlush(t *testing.T) {
 			if n, err := Flush(t.Context(), c, Filter{Table: 20}); n != 0 || err != nil {
 				t.Errorf("an empty table: flushed %d, %v", n, err)
 			}
-			if _, err := Flush(t.Context(), c, Filter{Priority: Pref(500)}); err != nil {
+			if _, err := Flush(t.Context(), c, Filter{Priority: Priority(500)}); err != nil {
 				t.Error(err)
 			}
 			wantList(t, c, Filter{}, before...)
@@ -50,7 +50,7 @@ func TestKernelFlushKeepsLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantList(t, c, Filter{Family: route.IPv6}, "-6 0: from all lookup local proto kernel")
-	if n, err := Flush(t.Context(), c, Filter{Family: route.IPv6, Priority: Pref(0)}); n != 1 || err != nil {
+	if n, err := Flush(t.Context(), c, Filter{Family: route.IPv6, Priority: Priority(0)}); n != 1 || err != nil {
 		t.Errorf("flushed %d, %v", n, err)
 	}
 	wantList(t, c, Filter{Family: route.IPv6})

@@ -15,10 +15,9 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A future is a Conn to a kernel that has one more attribute than the running
-// one: the first rule of a priority has it. It notes what is asked to be
-// deleted.
-type future struct {
+// A futureKernel is a Conn to a kernel that has one more attribute than the running
+// one: the first rule of a priority has it. It records the requests to delete.
+type futureKernel struct {
 	route.Conn
 	prio    uint32
 	deleted *[]Rule
@@ -29,7 +28,7 @@ const (
 	futurePayload          = "\x01\x02\x03"
 )
 
-func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (f futureKernel) Execute(m netlink.Message) ([]netlink.Message, error) {
 	if m.Header.Type == uapi.RTM_DELRULE {
 		var r Rule
 		if err := r.UnmarshalBinary(m.Data); err != nil {
@@ -40,7 +39,7 @@ func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
 	msgs, err := f.Conn.Execute(m)
 	for i := range msgs {
 		var r Rule
-		if msgs[i].Header.Type == uapi.RTM_NEWRULE && r.UnmarshalBinary(msgs[i].Data) == nil && r.Priority == Pref(f.prio) {
+		if msgs[i].Header.Type == uapi.RTM_NEWRULE && r.UnmarshalBinary(msgs[i].Data) == nil && r.Priority == Priority(f.prio) {
 			msgs[i].Data = attr.Append(slices.Clone(msgs[i].Data), uint16(futureAttr), []byte(futurePayload))
 			break
 		}
@@ -48,21 +47,21 @@ func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
 	return msgs, err
 }
 
-// What a newer kernel says of a rule survives a listing, text and JSON, comes
-// back to it when the rule is deleted, and tells the rule from another.
+// An attribute of a newer kernel survives a listing, text and JSON, is sent back
+// when the rule is deleted, and distinguishes the rule from another one.
 func TestKernelFuture(t *testing.T) {
 	ns, real := kernel(t)
 	before := list(t, real, Filter{})
 	for name, c := range conns(t, ns) {
 		var deleted []Rule
-		c := future{c, 100, &deleted}
+		c := futureKernel{c, 100, &deleted}
 		plain := parse(t, "from 10.0.0.0/8 pref 100 lookup 10")
-		for range 2 { // not to be told apart by what this kernel knows
+		for range 2 { // the running kernel sees no difference between them
 			if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create, plain); err != nil {
 				t.Fatal(err)
 			}
 		}
-		rules, err := List(t.Context(), c, Filter{Priority: Pref(100)})
+		rules, err := List(t.Context(), c, Filter{Priority: Priority(100)})
 		if err != nil || len(rules) != 2 {
 			t.Fatalf("%s: %v, %v", name, rules, err)
 		}

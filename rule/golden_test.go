@@ -68,8 +68,8 @@ var golden = []struct {
 	{Rule{Action: ActionUnreachable}, "0000000000000007", 0, ""},
 	{Rule{Action: ActionProhibit}, "0000000000000008", 0, ""},
 	{Rule{Not: true}, "0000000000000000", 2, ""},
-	{Rule{Priority: Pref(0)}, "0000000000000000", 0, attribute(6, host32(0))},
-	{Rule{Priority: Pref(1 << 31)}, "0000000000000000", 0, attribute(6, host32(1<<31))},
+	{Rule{Priority: Priority(0)}, "0000000000000000", 0, attribute(6, host32(0))},
+	{Rule{Priority: Priority(1 << 31)}, "0000000000000000", 0, attribute(6, host32(1<<31))},
 	{Rule{Family: route.IPv4, To: netip.MustParsePrefix("192.0.2.1/24")},
 		inet + "18000000000000", 0, attribute(1, "c0000201")},
 	{Rule{Family: route.IPv4, From: netip.MustParsePrefix("0.0.0.0/0")},
@@ -84,21 +84,21 @@ var golden = []struct {
 	{Rule{FwMark: FwMark(0).Masked(0xf0)}, "0000000000000000", 0,
 		attribute(10, host32(0)) + attribute(16, host32(0xf0))},
 	{Rule{Realms: route.Realms{Src: 1, Dst: 2}}, "0000000000000000", 0, attribute(11, host32(1<<16|2))},
-	{Rule{TunID: route.Some[uint64](0x0102030405060708)}, "0000000000000000", 0, attribute(12, "0102030405060708")},
-	{Rule{SuppressIfGroup: route.Some[uint32](0)}, "0000000000000000", 0, attribute(13, host32(0))},
-	{Rule{SuppressPrefixLength: route.Some[uint32](16)}, "0000000000000000", 0, attribute(14, host32(16))},
+	{Rule{TunID: TunID(0x0102030405060708)}, "0000000000000000", 0, attribute(12, "0102030405060708")},
+	{Rule{SuppressIfGroup: SuppressIfGroup(0)}, "0000000000000000", 0, attribute(13, host32(0))},
+	{Rule{SuppressPrefixLength: SuppressPrefixLength(16)}, "0000000000000000", 0, attribute(14, host32(16))},
 	{Rule{Table: 256}, "0000000000000000", 0, attribute(15, host32(256))},
 	{Rule{L3MDev: true}, "0000000000000000", 0, attribute(19, "01")},
-	{Rule{UIDRange: UIDs(1, 70000)}, "0000000000000000", 0, attribute(20, host32(1)+host32(70000))},
+	{Rule{UIDRange: UIDRange(1, 70000)}, "0000000000000000", 0, attribute(20, host32(1)+host32(70000))},
 	{Rule{Protocol: 99}, "0000000000000000", 0, attribute(21, "63")},
 	{Rule{IPProto: route.TCP}, "0000000000000000", 0, attribute(22, "06")},
 	{Rule{SPort: PortRange(80, 443)}, "0000000000000000", 0, attribute(23, host16(80)+host16(443))},
 	{Rule{DPort: Port(53)}, "0000000000000000", 0, attribute(24, host16(53)+host16(53))},
-	{Rule{DSCP: CodePoint(0)}, "0000000000000000", 0, attribute(25, "00")},
-	{Rule{DSCP: CodePoint(10).Masked(0x3e)}, "0000000000000000", 0, attribute(25, "0a") + attribute(30, "3e")},
-	{Rule{FlowLabel: Label(0x12345)}, "0000000000000000", 0,
+	{Rule{DSCP: DSCP(0)}, "0000000000000000", 0, attribute(25, "00")},
+	{Rule{DSCP: DSCP(10).Masked(0x3e)}, "0000000000000000", 0, attribute(25, "0a") + attribute(30, "3e")},
+	{Rule{FlowLabel: FlowLabel(0x12345)}, "0000000000000000", 0,
 		attribute(26, "00012345") + attribute(27, "000fffff")},
-	{Rule{FlowLabel: Label(0x300).Masked(0xff00)}, "0000000000000000", 0,
+	{Rule{FlowLabel: FlowLabel(0x300).Masked(0xff00)}, "0000000000000000", 0,
 		attribute(26, "00000300") + attribute(27, "0000ff00")},
 	{Rule{SPort: Port(0x50).Masked(0xfff0)}, "0000000000000000", 0,
 		attribute(23, host16(0x50)+host16(0x50)) + attribute(28, host16(0xfff0))},
@@ -175,6 +175,18 @@ func TestFlags(t *testing.T) {
 	r.Flags |= 1 << 30
 	if got := r.Flags.String(); got != want+",0x40000000" {
 		t.Errorf("flags %q", got)
+	}
+	for _, want := range []Flags{0, r.Flags, FlagIIFDetached, 1 << 31} {
+		var got Flags = 5
+		if text, err := want.MarshalText(); err != nil || got.UnmarshalText(text) != nil || got != want {
+			t.Errorf("flags %q read as %q", text, got)
+		}
+	}
+	for _, text := range []string{"up", "permanent,", ",", "0x100000000", "permanent unresolved"} {
+		got := FlagPermanent
+		if err := got.UnmarshalText([]byte(text)); err == nil || got != FlagPermanent {
+			t.Errorf("flags %q read as %q, %v", text, got, err)
+		}
 	}
 	got, err := r.MarshalBinary()
 	if err != nil || !bytes.Equal(got, unhex(t, "0000000000000000"+host32(2))) {
@@ -255,7 +267,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		see(seen, b)
+		noteAttributes(seen, b)
 		var back Rule
 		if err := back.UnmarshalBinary(b); err != nil || back != r {
 			t.Fatalf("%x: %s is %s, %v", b, r, back, err)

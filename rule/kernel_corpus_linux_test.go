@@ -55,7 +55,7 @@ func TestKernelCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !mapped(t, r.UIDRange) {
+		if !uidsExist(t, r.UIDRange) {
 			// Recorded as root; another user has one user only.
 			if err := addAnyway(t, c, r); !strings.Contains(errText(err), "Invalid uid range") {
 				t.Errorf("%s: %v", tt.Words(), err)
@@ -67,8 +67,8 @@ func TestKernelCorpus(t *testing.T) {
 			t.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
 			continue
 		}
-		added := news(t, c, before)
-		if diff := cmp.Diff(recorded(t, tt), texts(added)); diff != "" {
+		added := addedSince(t, c, before)
+		if diff := cmp.Diff(recordedRules(t, tt), texts(added)); diff != "" {
 			t.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
 		}
 		for _, r := range added {
@@ -128,8 +128,8 @@ func kernelSays(c corpus.Case) string {
 	return s
 }
 
-// news are the rules that were not there before.
-func news(t *testing.T, c route.Conn, before []Rule) []Rule {
+// addedSince are the rules that were not there before.
+func addedSince(t *testing.T, c route.Conn, before []Rule) []Rule {
 	t.Helper()
 	after, err := List(t.Context(), c, Filter{Family: before[0].Family})
 	if err != nil {
@@ -144,8 +144,8 @@ func news(t *testing.T, c route.Conn, before []Rule) []Rule {
 	})
 }
 
-// recorded are the rules that the kernel had for a case.
-func recorded(t *testing.T, c corpus.Case) []string {
+// recordedRules are the rules that the kernel had for a case.
+func recordedRules(t *testing.T, c corpus.Case) []string {
 	t.Helper()
 	var rules []Rule
 	for _, payload := range c.Kernel {
@@ -153,7 +153,8 @@ func recorded(t *testing.T, c corpus.Case) []string {
 		if err := reported.read(payload); err != nil {
 			t.Fatal(err)
 		}
-		rules = append(rules, reported.listed())
+		reported.normalizeListed()
+		rules = append(rules, reported)
 	}
 	return texts(rules)
 }

@@ -99,7 +99,7 @@ func TestKernelVerbs(t *testing.T) {
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		t.Run(name, func(t *testing.T) {
-			r := Rule{From: netip.MustParsePrefix("10.0.0.0/8"), Table: 20, Priority: Pref(100)}
+			r := Rule{From: netip.MustParsePrefix("10.0.0.0/8"), Table: 20, Priority: Priority(100)}
 			if err := Add(t.Context(), c, r); err != nil {
 				t.Fatal(err)
 			}
@@ -127,17 +127,17 @@ func TestKernelPriorityChosen(t *testing.T) {
 	wantList(t, c, Filter{Family: route.IPv4}, ruleLocal,
 		"32764: from all lookup 11", "32765: from all lookup 10", ruleMain, ruleDefault)
 	add(t, c, "pref 1 table 12", "table 13")
-	wantList(t, c, Filter{Family: route.IPv4, Priority: Pref(0)}, ruleLocal, "0: from all lookup 13")
+	wantList(t, c, Filter{Family: route.IPv4, Priority: Priority(0)}, ruleLocal, "0: from all lookup 13")
 }
 
 func TestKernelDefaults(t *testing.T) {
 	_, c := kernel(t)
 	for _, r := range []Rule{
-		{Table: 10, Priority: Pref(1)},
-		{Goto: 32766, Priority: Pref(2)},
-		{To: netip.MustParsePrefix("2001:db8::/32"), Table: 10, Priority: Pref(3)},
-		{Action: ActionNop, Priority: Pref(4)},
-		{L3MDev: true, Priority: Pref(5)},
+		{Table: 10, Priority: Priority(1)},
+		{Goto: 32766, Priority: Priority(2)},
+		{To: netip.MustParsePrefix("2001:db8::/32"), Table: 10, Priority: Priority(3)},
+		{Action: ActionNop, Priority: Priority(4)},
+		{L3MDev: true, Priority: Priority(5)},
 	} {
 		if err := Add(t.Context(), c, r); err != nil {
 			t.Fatal(err)
@@ -196,9 +196,9 @@ func filters() []Filter {
 			f.Protocol = 99
 		}
 		if i/12%2 == 1 {
-			f.Priority = Pref(5)
+			f.Priority = Priority(5)
 		}
-		all = append(all, f, Filter{Family: f.Family, Table: f.Table, Protocol: f.Protocol, Priority: Pref(0)})
+		all = append(all, f, Filter{Family: f.Family, Table: f.Table, Protocol: f.Protocol, Priority: Priority(0)})
 	}
 	return all
 }
@@ -215,7 +215,7 @@ func selects(f Filter, r Rule) bool {
 		return false
 	}
 	prio, ok := f.Priority.Get()
-	return !ok || r.Priority == Pref(prio)
+	return !ok || r.Priority == Priority(prio)
 }
 
 // A rule outlives its interface.
@@ -251,7 +251,7 @@ func TestKernelLoop(t *testing.T) {
 	ns, c := kernel(t)
 	const n = 400 // several datagrams
 	for i := range uint32(n) {
-		if err := Add(t.Context(), c, Rule{Priority: Pref(1000 + i), Table: 10}); err != nil {
+		if err := Add(t.Context(), c, Rule{Priority: Priority(1000 + i), Table: 10}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -297,7 +297,7 @@ func TestKernelContext(t *testing.T) {
 		if errors.Is(err, context.Canceled) {
 			break
 		}
-		if err != nil || r.Priority != Pref(0) {
+		if err != nil || r.Priority != Priority(0) {
 			t.Fatalf("%v, %v: the loop goes on after cancel", r, err)
 		}
 		cancel()

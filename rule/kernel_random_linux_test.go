@@ -28,7 +28,7 @@ func TestKernelRandom(t *testing.T) {
 	var added []Rule
 	for range 600 {
 		r := g.rule()
-		if !mapped(t, r.UIDRange) {
+		if !uidsExist(t, r.UIDRange) {
 			r.UIDRange = UID(0)
 		}
 		if lacks(t, r) != 0 {
@@ -39,7 +39,7 @@ func TestKernelRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := r.Canonical()
-		got := only(t, c, want)
+		got := newestAt(t, c, want)
 		if got.Flags = 0; got != want {
 			t.Fatalf("added %s: %s", r, cmp.Diff(want.String(), got.String()))
 		}
@@ -47,7 +47,7 @@ func TestKernelRandom(t *testing.T) {
 			t.Fatalf("%s parsed is %s", got, back)
 		}
 		if b, err := r.MarshalBinary(); err == nil {
-			see(seen, b)
+			noteAttributes(seen, b)
 		}
 		// One in two stays, so that the next ones have company.
 		if g.maybe(2) {
@@ -70,9 +70,9 @@ func TestKernelRandom(t *testing.T) {
 	}
 }
 
-// mapped reports whether the users exist in the user namespace of the tests,
+// uidsExist reports whether the users exist in the user namespace of the tests,
 // which has only one when an ordinary user runs them. The kernel refuses others.
-func mapped(t *testing.T, u UIDRange) bool {
+func uidsExist(t *testing.T, u UIDs) bool {
 	t.Helper()
 	if !u.IsSet() {
 		return true
@@ -96,9 +96,9 @@ func mapped(t *testing.T, u UIDRange) bool {
 	return has(u.First()) && has(u.Last())
 }
 
-// only is the rule that the kernel has at the priority and in the family of r,
+// newestAt is the rule that the kernel has at the priority and in the family of r,
 // the newest if there are several.
-func only(t *testing.T, c route.Conn, r Rule) Rule {
+func newestAt(t *testing.T, c route.Conn, r Rule) Rule {
 	t.Helper()
 	rules, err := List(t.Context(), c, Filter{Family: r.Family, Priority: r.Priority})
 	if err != nil {

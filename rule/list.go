@@ -15,8 +15,8 @@ import (
 
 // A Filter selects the rules of a listing. A field that is zero selects any.
 type Filter struct {
-	// Family restricts the listing to one family, in the kernel. Zero lists
-	// those of multicast routing as well, which are not IPv4's and IPv6's.
+	// Family restricts the listing to one family, in the kernel. Zero selects
+	// all families, including the two of multicast routing.
 	Family   route.Family
 	Table    rttables.ID
 	Protocol route.Protocol
@@ -30,21 +30,21 @@ func (f *Filter) match(r *Rule) bool {
 		(!f.Priority.IsSet() || f.Priority == r.Priority)
 }
 
-// All yields the rules that f selects, in their order (a dump with
-// RTM_GETRULE), without collecting them; of several families, one after the
-// other. They are in the form of [Rule.Canonical], with the priority set. An
-// error comes last. The loop may use c, and may end early.
+// All yields the rules that f selects, in the kernel's order and family by family
+// (a dump with RTM_GETRULE), without collecting them. They are in the form of
+// [Rule.Canonical], with the priority set. An error is the last value. The loop
+// may use c, and may end early.
 //
-// The kernel counts while it lists: a rule that is deleted meanwhile, also by
-// the loop itself, can hide another one, which is still there. A loop that
-// deletes is over the result of [List].
+// If a rule is deleted during the listing, by the loop or by anyone else, the
+// kernel can leave out another rule that still exists. To delete in a loop,
+// iterate over the result of [List].
 func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 	return func(yield func(Rule, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(Rule{}, listError(err))
 			return
 		}
-		// As dump, through which each rule would take a tenth longer.
+		// This is dump, through which each rule would take a tenth longer.
 		r := new(Rule)
 		for m, err := range rtnl.Dump(c, dumpRequest(f.Family)) {
 			if err == nil {
@@ -53,7 +53,7 @@ func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 			if err == nil && m.Header.Type == uapi.RTM_NEWRULE {
 				*r = Rule{}
 				if err = r.read(m.Data); err == nil {
-					if r.toListed(); f.match(r) && !yield(*r, nil) {
+					if r.normalizeListed(); f.match(r) && !yield(*r, nil) {
 						return
 					}
 				}
@@ -66,8 +66,8 @@ func All(ctx context.Context, c route.Conn, f Filter) iter.Seq2[Rule, error] {
 	}
 }
 
-// dump yields the rules of a family as they come. It is the same one every
-// time.
+// dump yields the rules of a family as the kernel reports them. The pointer is
+// the same every time.
 func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*Rule, error] {
 	return func(yield func(*Rule, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -93,7 +93,7 @@ func dump(ctx context.Context, c route.Conn, family route.Family) iter.Seq2[*Rul
 	}
 }
 
-// dumpRequest asks for the rules of a family.
+// dumpRequest returns the request for a listing of a family.
 func dumpRequest(family route.Family) netlink.Message {
 	header := make([]byte, uapi.SizeofFibRuleHdr)
 	header[uapi.FibRuleHdrFamily] = uint8(family)
@@ -112,8 +112,8 @@ func List(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, listError(err)
 	}
-	// How many there are is known only at the end. Messages are smaller than
-	// Rules, and so what is kept until then.
+	// The number of rules is known only at the end. Until then, messages are kept,
+	// which are smaller than Rules.
 	var s rtnl.Spool
 	for m, err := range rtnl.Dump(c, dumpRequest(f.Family)) {
 		if err == nil {
@@ -135,14 +135,14 @@ func List(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 		if err := r.read(payload); err != nil {
 			return nil, listError(err)
 		}
-		if r.toListed(); f.match(r) {
+		if r.normalizeListed(); f.match(r) {
 			n++
 		} else {
 			*r = Rule{}
 		}
 	}
 	if rules = rules[:n]; n <= cap(rules)/2 {
-		rules = slices.Clone(rules) // most were others
+		rules = slices.Clone(rules) // f selects few of them
 	}
 	return rules, nil
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// AppendBinary appends r as the payload of a rule message, which is struct
-// fib_rule_hdr and the attributes. It adds no default, so that UnmarshalBinary
-// gives r back, except for Flags, which are the kernel's own and not written.
-// An error names the attribute that cannot be sent; b is then as it was.
+// AppendBinary appends r as the payload of a rule message: struct fib_rule_hdr and
+// the attributes. It adds no default, so that UnmarshalBinary gives r back, except
+// for Flags, which only the kernel writes. An error names the attribute that
+// cannot be sent; the result is then b.
 func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 	b, err := r.append(b)
 	if err != nil {
@@ -21,10 +21,10 @@ func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// append is AppendBinary for the verbs, which have an error of their own.
+// append is AppendBinary for the verbs, which have their own errors.
 func (r *Rule) append(b []byte) ([]byte, error) {
-	if r.isUsual() {
-		return r.appendUsual(r.appendHeader(b)), nil
+	if r.fitsFastPath() {
+		return r.appendFast(r.appendHeader(b)), nil
 	}
 	return r.appendAny(b)
 }
@@ -48,10 +48,11 @@ func (r *Rule) appendHeader(b []byte) []byte {
 	return binary.NativeEndian.AppendUint32(b, headerFlags(r.Not))
 }
 
-// MarshalBinary is AppendBinary into a slice of its own.
+// MarshalBinary returns what AppendBinary appends.
 func (r Rule) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
 
-// headerTable is a table in the 8 bits of the header, where a greater one is 0.
+// headerTable returns a table for the 8 bits of the header, where one above 255 is
+// 0.
 func headerTable(id rttables.ID) uint8 {
 	if id > 255 {
 		return uapi.RT_TABLE_UNSPEC
@@ -66,12 +67,11 @@ func headerFlags(not bool) uint32 {
 	return 0
 }
 
-// UnmarshalBinary makes r the rule whose message's payload is b. Attributes
-// that Rule has no field for go to Unknown. An error names the attribute that
-// cannot be read; r is then as it was.
+// UnmarshalBinary sets r to the rule of a message with the payload b. Attributes
+// without a field are kept in Unknown. An error names the attribute that cannot be
+// read; r then does not change.
 //
-// What the kernel says in more than one way is kept as it came: see
-// [Rule.Canonical].
+// Selectors with several encodings are kept as they came: see [Rule.Canonical].
 func (r *Rule) UnmarshalBinary(b []byte) error {
 	var got Rule
 	if err := got.read(b); err != nil {
@@ -87,15 +87,15 @@ func (r *Rule) read(b []byte) error {
 		return fmt.Errorf("%d bytes are no rule message: its header has %d", len(b), uapi.SizeofFibRuleHdr)
 	}
 	dstLen, srcLen := r.readHeader(b)
-	rest := r.readUsual(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)
+	rest := r.readFast(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)
 	if len(rest) == 0 {
 		return nil
 	}
 	return r.readRest(rest, dstLen, srcLen)
 }
 
-// readHeader reads struct fib_rule_hdr, and returns the bits of the prefixes that
-// are attributes.
+// readHeader reads struct fib_rule_hdr, and returns the lengths of the prefixes,
+// whose addresses are attributes.
 func (r *Rule) readHeader(b []byte) (dstLen, srcLen uint8) {
 	flags := binary.NativeEndian.Uint32(b[uapi.FibRuleHdrFlags:])
 	r.Family = route.Family(b[uapi.FibRuleHdrFamily])
@@ -107,8 +107,8 @@ func (r *Rule) readHeader(b []byte) (dstLen, srcLen uint8) {
 	return b[uapi.FibRuleHdrDstLen], b[uapi.FibRuleHdrSrcLen]
 }
 
-// readRest reads the attributes from one on that is out of the ordinary. A
-// message that the codec sees is on the heap, so that r must not be part of one.
+// readRest reads the attributes from the first that readFast does not read. The
+// message for the codec is on the heap, so r must not be a part of it.
 func (r *Rule) readRest(b []byte, dstLen, srcLen uint8) error {
 	m := codec.BorrowUsed()
 	defer codec.ReturnUsed(m)
@@ -120,17 +120,11 @@ func (r *Rule) readRest(b []byte, dstLen, srcLen uint8) error {
 	return err
 }
 
-// listed is r, which was read from a listing, in the form in which rules are
-// compared: the kernel leaves out a priority of 0.
-func (r Rule) listed() Rule {
-	r.toListed()
-	return r
-}
-
-// toListed is listed in place.
-func (r *Rule) toListed() {
+// normalizeListed gives r, which was read from a listing, the form in which rules
+// are compared. The kernel leaves out a priority of 0.
+func (r *Rule) normalizeListed() {
 	r.normalize()
 	if !r.Priority.IsSet() {
-		r.Priority = Pref(0)
+		r.Priority = Priority(0)
 	}
 }

@@ -28,7 +28,7 @@ func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
 func (g generator) rule() Rule {
 	r := Rule{
 		Family:   pick(g, route.IPv4, route.IPv6),
-		Priority: Pref(1 + g.Uint32N(30000)),
+		Priority: Priority(1 + g.Uint32N(30000)),
 		Not:      g.maybe(5),
 		Protocol: pick[route.Protocol](g, 0, 0, route.ProtoStatic, 210),
 	}
@@ -72,18 +72,18 @@ func (g generator) values(r *Rule) {
 	case g.maybe(6):
 		r.TOS = pick[uint8](g, 0x10, 0x1c, 0x08)
 	case g.maybe(6):
-		r.DSCP = pick(g, CodePoint(uint8(g.IntN(64))), CodePoint(0), CodePoint(10).Masked(0x3e),
-			CodePoint(10).Masked(0x3f), CodePoint(0).Masked(0))
+		r.DSCP = pick(g, DSCP(uint8(g.IntN(64))), DSCP(0), DSCP(10).Masked(0x3e),
+			DSCP(10).Masked(0x3f), DSCP(0).Masked(0))
 	}
 	if r.Family == route.IPv6 && g.maybe(4) {
-		r.FlowLabel = pick(g, Label(g.Uint32N(1<<20)), Label(0x12300).Masked(0xfff00), Label(0), Label(0).Masked(0))
+		r.FlowLabel = pick(g, FlowLabel(g.Uint32N(1<<20)), FlowLabel(0x12300).Masked(0xfff00), FlowLabel(0), FlowLabel(0).Masked(0))
 	}
 	if g.maybe(6) {
 		first := g.Uint32N(70000)
-		r.UIDRange = pick(g, UIDs(first, first+g.Uint32N(1000)), UID(0), UID(1<<32-2))
+		r.UIDRange = pick(g, UIDRange(first, first+g.Uint32N(1000)), UID(0), UID(1<<32-2))
 	}
 	if g.maybe(6) {
-		r.TunID = pick(g, route.Some(g.Uint64()), route.Some(uint64(0)))
+		r.TunID = pick(g, TunID(g.Uint64()), TunID(0))
 	}
 	if g.maybe(6) {
 		r.Realms = route.Realms{Src: uint16(g.IntN(3)), Dst: uint16(g.IntN(300))}
@@ -106,10 +106,10 @@ func (g generator) action(r *Rule) {
 	}
 	r.Action = ActionLookup
 	if g.maybe(3) {
-		r.SuppressPrefixLength = pick(g, route.Some[uint32](0), route.Some[uint32](16), route.Some[uint32](unsetU32))
+		r.SuppressPrefixLength = pick(g, SuppressPrefixLength(0), SuppressPrefixLength(16), SuppressPrefixLength(unsetU32))
 	}
 	if g.maybe(4) {
-		r.SuppressIfGroup = pick(g, route.Some[uint32](0), route.Some[uint32](7))
+		r.SuppressIfGroup = pick(g, SuppressIfGroup(0), SuppressIfGroup(7))
 	}
 }
 
@@ -142,8 +142,8 @@ func (g generator) unknown() route.Attributes {
 	return route.Attributes(b)
 }
 
-// see notes the attributes of a rule's message.
-func see(seen map[uapi.FRA]bool, b []byte) {
+// noteAttributes notes the attributes of a rule's message.
+func noteAttributes(seen map[uapi.FRA]bool, b []byte) {
 	for num := range attr.All(string(b[uapi.SizeofFibRuleHdr:])) {
 		seen[uapi.FRA(num)] = true
 	}

@@ -6,22 +6,22 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A line is a rule on its way to or from text.
+// A line is a rule that is being parsed or printed.
 type line struct {
 	Rule
 	names *rttables.Names
-	// What the words have said so far.
+	// These are set if a word has set the table or the action.
 	table, action bool
 }
 
-// String is r as "ip rule list" shows it, without the help of any file: its
-// priority, if set, with a colon, then the words of ip-rule(8). [Parse] gives r
-// back; what is unset in r and has a default there (Family, Action) is then
-// set. Flags, which ip(8) shows in brackets, are left out.
+// String returns r as "ip rule list" shows it, without the names of any file:
+// the priority, if set, with a colon, then the words of ip-rule(8). [Parse] gives
+// r back, with the defaults of Family and Action filled in. Flags, which ip(8)
+// shows in brackets, are left out.
 func (r Rule) String() string { return r.Text(nil) }
 
-// Text is String with the names that n, which may be nil, knows.
-func (r Rule) Text(n *rttables.Names) string {
+// Text returns what String does, with the names of n, which can be nil.
+func (r Rule) Text(n *route.Names) string {
 	var p iptext.Printer
 	r.putFamily(&p)
 	if prio, ok := r.Priority.Get(); ok {
@@ -31,45 +31,45 @@ func (r Rule) Text(n *rttables.Names) string {
 	return p.String()
 }
 
-// Args is r as the arguments of "ip -4 rule add" or "ip -6 rule add", with the
-// names that n, which may be nil, knows.
-func (r Rule) Args(n *rttables.Names) string {
+// Args returns r as the arguments of "ip -4 rule add" or "ip -6 rule add", with
+// the names of n, which can be nil.
+func (r Rule) Args(n *route.Names) string {
 	var p iptext.Printer
 	r.putWords(&p, n)
-	r.putPref(&p)
+	r.putPriority(&p)
 	return p.String()
 }
 
-// object is how errors call r.
+// object returns the words by which errors name r.
 func (r *Rule) object() string {
 	var p iptext.Printer
 	r.putFamily(&p)
 	r.putWords(&p, nil)
-	r.putPref(&p)
+	r.putPriority(&p)
 	return p.String()
 }
 
-// putFamily writes the family where no address tells.
+// putFamily writes the family unless an address shows it.
 func (r *Rule) putFamily(p *iptext.Printer) {
 	if r.Family != 0 && r.Family != r.family() {
 		p.Put(iptext.FamilyOption(r.Family)...)
 	}
 }
 
-func (r *Rule) putPref(p *iptext.Printer) {
+func (r *Rule) putPriority(p *iptext.Printer) {
 	if prio, ok := r.Priority.Get(); ok {
 		p.Put("pref", iptext.Decimal(prio))
 	}
 }
 
-func (r *Rule) putWords(p *iptext.Printer, n *rttables.Names) {
-	words.Print(p, &line{Rule: *r, names: n})
+func (r *Rule) putWords(p *iptext.Printer, n *route.Names) {
+	ruleWords.Print(p, &line{Rule: *r, names: n.FileNames()})
 }
 
 // MarshalText returns what String does.
 func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what String prints, as [Parse] does.
+// UnmarshalText reads what String returns, as [Parse] does.
 func (r *Rule) UnmarshalText(text []byte) error {
 	got, err := Parse(string(text), nil)
 	if err == nil {
@@ -78,20 +78,20 @@ func (r *Rule) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Parse reads a rule in the words of ip-rule(8), as they follow "ip rule add",
-// in any order; or as "ip rule list" shows it, with the priority and a colon at
-// the beginning. What no word says is as ip(8) would send it: action lookup, in
-// table main. -4, -6 or -f FAMILY may stand at the very beginning, and is
-// needed for IPv6 only where no address tells. Keywords may be abbreviated where
-// ip(8) allows it.
+// Parse reads a rule in the words of ip-rule(8) that follow "ip rule add", in any
+// order, or as "ip rule list" shows it, with the priority and a colon at the
+// beginning. Like ip(8), it fills in the action lookup and the table main if no
+// word sets another one. -4, -6 or -f FAMILY can come first, and is needed only
+// for an IPv6 rule without an address. Keywords may be abbreviated where ip(8)
+// allows it.
 //
-// Names come from n, which may be nil. An error names the word and its
+// Parse looks up names in n, which can be nil. An error has the word, its
 // position, and the keyword that may have been meant:
 //
 //	rule: word 3 "dprot": not a selector or an action; did you mean dport?
-func Parse(s string, n *rttables.Names) (Rule, error) {
+func Parse(s string, n *route.Names) (Rule, error) {
 	w := iptext.Split("rule", s)
-	l := line{names: n}
+	l := line{names: n.FileNames()}
 	if err := iptext.ParseFamilyOption(w, &l.Family); err != nil {
 		return Rule{}, err
 	}
@@ -101,7 +101,7 @@ func Parse(s string, n *rttables.Names) (Rule, error) {
 	}
 	parsePriority(w, &l)
 	for w.More() {
-		if err := words.Parse(w, &l, "a selector or an action"); err != nil {
+		if err := ruleWords.Parse(w, &l, "a selector or an action"); err != nil {
 			return Rule{}, err
 		}
 	}
@@ -117,7 +117,7 @@ func Parse(s string, n *rttables.Names) (Rule, error) {
 	return l.Rule, nil
 }
 
-// parsePriority takes the priority as it stands in a list: 32765:
+// parsePriority takes the priority as a listing has it: 32765:
 func parsePriority(w *iptext.Words, l *line) {
 	s := w.Peek()
 	if len(s) < 2 || s[len(s)-1] != ':' {
@@ -125,6 +125,6 @@ func parsePriority(w *iptext.Words, l *line) {
 	}
 	if prio, ok := iptext.Uint[uint32](s[:len(s)-1], 32); ok {
 		w.Take()
-		l.Priority = Pref(prio)
+		l.Priority = Priority(prio)
 	}
 }

@@ -20,7 +20,7 @@ func TestString(t *testing.T) {
 		{Rule{}, "from all lookup 0"},
 		{Rule{Table: 20}, "from all lookup 20"},
 		{Rule{Goto: 5}, "from all goto 5"},
-		{Rule{Priority: Pref(0), Table: rttables.Local}, "0: from all lookup local"},
+		{Rule{Priority: Priority(0), Table: rttables.Local}, "0: from all lookup local"},
 		{Rule{Family: route.IPv4, Table: 20}, "from all lookup 20"},
 		{Rule{Family: route.IPv6, Table: 20}, "-6 from all lookup 20"},
 		{Rule{Family: route.IPMR, Table: 20}, "-f ipmr from all lookup 20"},
@@ -30,10 +30,10 @@ func TestString(t *testing.T) {
 		{Rule{Family: route.IPv4, From: netip.MustParsePrefix("0.0.0.0/0"), Table: 20}, "from 0.0.0.0/0 lookup 20"},
 		{Rule{Not: true, FwMark: FwMark(0).Masked(0xff), Action: ActionBlackhole}, "not from all fwmark 0/0xff blackhole"},
 		{Rule{Action: 9, Table: 3}, "from all lookup 3 type 9"},
-		{Rule{L3MDev: true, SuppressIfGroup: route.Some[uint32](0)}, "from all l3mdev suppress_ifgroup default"},
+		{Rule{L3MDev: true, SuppressIfGroup: SuppressIfGroup(0)}, "from all l3mdev suppress_ifgroup default"},
 		{Rule{IIF: "a b", Table: 20}, "from all attribute 3 61206200 lookup 20"},
 		{Rule{SPort: PortRange(1, 2), DPort: Port(5).Masked(0xf), Table: 20}, "from all sport 1-2 dport 0x5/0xf lookup 20"},
-		{Rule{TOS: 8, DSCP: CodePoint(3), Table: 20}, "from all tos 0x08 lookup 20 dscp 3"},
+		{Rule{TOS: 8, DSCP: DSCP(3), Table: 20}, "from all tos 0x08 lookup 20 dscp 3"},
 	} {
 		if got := tt.rule.String(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
@@ -43,12 +43,12 @@ func TestString(t *testing.T) {
 
 // Values that are unset have no text, and no text makes them unset.
 func TestUnset(t *testing.T) {
-	for _, s := range []string{Mark{}.String(), DSCP{}.String(), FlowLabel{}.String(), Ports{}.String(), UIDRange{}.String()} {
+	for _, s := range []string{Mark{}.String(), CodePoint{}.String(), Label{}.String(), Ports{}.String(), UIDs{}.String()} {
 		if s != "" {
 			t.Errorf("%q", s)
 		}
 	}
-	m, d, f, p, u := FwMark(1), CodePoint(1), Label(1), Port(1), UID(1)
+	m, d, f, p, u := FwMark(1), DSCP(1), FlowLabel(1), Port(1), UID(1)
 	for _, err := range []error{m.UnmarshalText(nil), d.UnmarshalText(nil), f.UnmarshalText(nil),
 		p.UnmarshalText(nil), u.UnmarshalText(nil)} {
 		if err != nil {
@@ -62,7 +62,7 @@ func TestUnset(t *testing.T) {
 
 // A selector for the value 0 is not an unset one.
 func TestZeroIsSet(t *testing.T) {
-	if !FwMark(0).IsSet() || !CodePoint(0).IsSet() || !Label(0).IsSet() || !Port(0).IsSet() || !UID(0).IsSet() {
+	if !FwMark(0).IsSet() || !DSCP(0).IsSet() || !FlowLabel(0).IsSet() || !Port(0).IsSet() || !UID(0).IsSet() {
 		t.Error("a selector for 0 is unset")
 	}
 	if got := FwMark(0).Mask(); got != 1<<32-1 {
@@ -138,9 +138,9 @@ func TestParseSynonyms(t *testing.T) {
 	}
 }
 
-// Names enter through a *rttables.Names, and no other way.
+// Names enter through a *route.Names, and no other way.
 func TestNames(t *testing.T) {
-	n, err := rttables.Load(fstest.MapFS{
+	files, err := rttables.Load(fstest.MapFS{
 		"etc/iproute2/rt_tables":  {Data: []byte("20 lan2\n")},
 		"etc/iproute2/rt_protos":  {Data: []byte("210 policyroute\n")},
 		"etc/iproute2/rt_realms":  {Data: []byte("7 cosmos\n")},
@@ -150,6 +150,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n := &route.Names{Files: files}
 	const named = "5: from all tos lowdelay lookup lan2 suppress_ifgroup uplinks realms cosmos proto policyroute"
 	const plain = "5: from all tos 0x10 lookup 20 suppress_ifgroup 3 realms 7 proto 210"
 	r, err := Parse(named, n)
@@ -165,7 +166,7 @@ func TestNames(t *testing.T) {
 	if r, err := Parse(named, nil); err == nil {
 		t.Errorf("without names: %s", r)
 	}
-	for s, want := range map[string]DSCP{"EF": CodePoint(0x2e), "lowdelay": CodePoint(4), "0x2e": CodePoint(46)} {
+	for s, want := range map[string]CodePoint{"EF": DSCP(0x2e), "lowdelay": DSCP(4), "0x2e": DSCP(46)} {
 		if r, err := Parse("nop dscp "+s, n); err != nil || r.DSCP != want {
 			t.Errorf("dscp %s: %s, %v", s, r.DSCP, err)
 		}

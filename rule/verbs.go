@@ -19,26 +19,26 @@ import (
 // NLM_F_EXCL. Unset fields get defaults: the family of the addresses or IPv4,
 // and the action lookup, or goto if Goto is set.
 //
-// The error is fs.ErrExist if the same rule is there already, Table and
-// Protocol included. The kernel compares all fields but Not and Goto, and
-// refuses a rule that differs from another only there. The error is
-// fs.ErrPermission without CAP_NET_ADMIN.
+// The error is fs.ErrExist if the same rule already exists, with the same Table
+// and Protocol. The kernel compares all fields but Not and Goto, and refuses a
+// rule that differs from another one only in these. The error is fs.ErrPermission
+// without CAP_NET_ADMIN.
 //
-// Kernels accept and ignore attributes that they do not know. So of a rule with
-// a selector that is newer than Linux 4.20, or with [Rule.Unknown], Add looks at
-// what the kernel made of it. If that is another rule, Add deletes it, and the
-// error is errors.ErrUnsupported.
+// Kernels accept and ignore attributes that they do not know. If the rule has a
+// selector that is newer than Linux 4.20, or has [Rule.Unknown], Add therefore
+// compares it with the rule that the kernel made. If they differ, Add deletes the
+// rule that the kernel made, and the error is errors.ErrUnsupported.
 //
-// Refused before anything is sent, because the kernel would accept them and do
-// something else: a lookup without a table (it takes an unused one for IPv4), a
-// mark with bits outside its mask (it matches nothing), and an address with a
-// prefix length of 0 (it matches everything).
+// Add refuses three kinds of rules, and sends nothing, because the kernel would
+// accept them and do something else: a lookup without a table (for IPv4 the
+// kernel takes an unused table), a mark with bits outside its mask (it matches
+// nothing), and an address with a prefix length of 0 (it matches everything).
 func Add(ctx context.Context, c route.Conn, r Rule) error {
 	r.setDefaults()
 	err := r.check()
 	if err == nil {
-		if newer := r.newer(); newer != "" {
-			err = addVerified(ctx, c, r, newer)
+		if names := r.newAttributes(); names != "" {
+			err = addVerified(ctx, c, r, names)
 		} else {
 			err = write(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl, r)
 		}
@@ -46,12 +46,13 @@ func Add(ctx context.Context, c route.Conn, r Rule) error {
 	return fail("add", r, err)
 }
 
-// newer names the attributes of r that are newer than strict checking, without
-// which no kernel is supported. So are those that this package does not know.
-func (r *Rule) newer() string {
-	if r.DSCP == (DSCP{}) && r.FlowLabel == (FlowLabel{}) && !r.SPort.hasMask && !r.DPort.hasMask &&
+// newAttributes names the attributes of r that are newer than strict checking,
+// which every supported kernel has. Attributes that this package does not know are
+// among them.
+func (r *Rule) newAttributes() string {
+	if r.DSCP == (CodePoint{}) && r.FlowLabel == (Label{}) && !r.SPort.hasMask && !r.DPort.hasMask &&
 		r.Unknown == "" {
-		return "" // as of most rules
+		return "" // most rules
 	}
 	var names []string
 	for _, x := range []struct {
@@ -72,10 +73,11 @@ func (r *Rule) newer() string {
 	return strings.Join(names, ", ")
 }
 
-// addVerified adds r and compares it with what the kernel says it has added.
-func addVerified(ctx context.Context, c route.Conn, r Rule, newer string) error {
-	// With an acknowledgement as well, *netlink.Conn would leave that in the
-	// socket. A refusal comes without one, too.
+// addVerified adds r and compares it with the rule that the kernel reports to have
+// added. names are the new attributes of r.
+func addVerified(ctx context.Context, c route.Conn, r Rule, names string) error {
+	// With NLM_F_ACK, *netlink.Conn would leave the acknowledgement in the socket.
+	// A refusal comes without NLM_F_ACK, too.
 	msgs, err := send(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl|netlink.Echo, r)
 	if err != nil {
 		return err
@@ -88,13 +90,14 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, newer string) error 
 		if err := reported.read(msg.Data); err != nil {
 			return err
 		}
-		got := reported.listed()
+		got := reported
+		got.normalizeListed()
 		want := r.Canonical()
 		if sameAttributes(got.Unknown, want.Unknown) {
-			want.Unknown = got.Unknown // it may be the kernel's to say
+			want.Unknown = got.Unknown // the kernel may have changed the payloads
 		}
-		if !got.is(want) {
-			err := fmt.Errorf("the kernel does not know %s: %w", newer, errors.ErrUnsupported)
+		if !got.equals(want) {
+			err := fmt.Errorf("the kernel does not know %s: %w", names, errors.ErrUnsupported)
 			return errors.Join(err, Delete(context.WithoutCancel(ctx), c, got))
 		}
 	}
@@ -114,7 +117,7 @@ func sameAttributes(a, b route.Attributes) bool {
 
 var errNoTable = errors.New("lookup without a table")
 
-// check says why r must not be added.
+// check returns why r must not be added, or nil.
 func (r *Rule) check() error {
 	switch {
 	case r.Action == ActionLookup && r.Table == rttables.Unspec && !r.L3MDev:
@@ -129,7 +132,7 @@ func (r *Rule) check() error {
 	return nil
 }
 
-// write sends one request about r, and waits for the kernel to acknowledge it.
+// write sends one request about r, and waits for the acknowledgement.
 func write(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netlink.HeaderFlags, r Rule) error {
 	_, err := send(ctx, c, typ, flags|netlink.Acknowledge, r)
 	return err
@@ -152,7 +155,7 @@ func send(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netli
 	return msgs, nil
 }
 
-// request is the message for a verb.
+// request returns the message for a verb.
 func (r Rule) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlink.Message, error) {
 	b, err := r.append(nil)
 	if err == nil && typ == uapi.RTM_DELRULE && r.Table > 255 {
@@ -162,15 +165,16 @@ func (r Rule) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlin
 	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
 }
 
-// A refusal is an error of the kernel's with the attribute that it points at.
+// A refusal is an error from the kernel, with the attribute that it points at.
 type refusal struct {
 	attr string
 	err  error
 }
 
 func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
 
-// fail says which verb on which rule failed.
+// fail returns the error for a verb on a rule.
 func fail(verb string, r Rule, err error) error {
 	if err == nil {
 		return nil

@@ -103,7 +103,7 @@ func TestKernelVerified(t *testing.T) {
 // wantMade sends r as it is, and deletes the rule that the kernel makes of it.
 func wantMade(t *testing.T, c route.Conn, r Rule, want string) {
 	t.Helper()
-	r.Priority = Pref(77)
+	r.Priority = Priority(77)
 	if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl, r); err != nil {
 		t.Error(err)
 		return

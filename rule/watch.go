@@ -18,13 +18,13 @@ type Event struct {
 }
 
 // Watch subscribes to changes of the rules that f selects, in the namespace of
-// config, which may be nil. No change is missed from when it returns; so
-// whoever wants the state as well lists after it. Ranging over the result
-// yields the changes until ctx ends, whose error comes last, or the loop does,
-// which closes the socket. [route.ErrEventsLost] does not end it.
+// config, which can be nil. It misses no change after it has returned: to get the
+// initial state, call [List] then. Ranging over the result yields the changes
+// until ctx ends, whose error is the last value, or until the loop ends, which
+// closes the socket. [route.ErrEventsLost] does not end it.
 //
-// That an interface of a rule comes or goes, or the target of a goto, is no
-// event.
+// The kernel reports no event if an interface of a rule, or the target of a goto,
+// appears or disappears.
 func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Event, error], error) {
 	var groups []uint32
 	for _, g := range []struct {
@@ -49,7 +49,7 @@ func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Eve
 		if err := e.Rule.read(msg.Data); err != nil {
 			return e, false, err
 		}
-		e.Rule.toListed()
+		e.Rule.normalizeListed()
 		return e, f.match(&e.Rule), nil
 	})
 	if err != nil {

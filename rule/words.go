@@ -13,8 +13,8 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// words are the selectors and actions in the order in which ip(8) prints them.
-var words = iptext.Table[line]{
+// ruleWords are the selectors and actions in the order in which ip(8) prints them.
+var ruleWords = iptext.Table[line]{
 	{Names: []string{"not"},
 		Parse: func(_ *iptext.Words, l *line) error { l.Not = true; return nil },
 		Print: func(p *iptext.Printer, l *line) {
@@ -47,9 +47,9 @@ var words = iptext.Table[line]{
 				p.Put("tos", l.names.DSFields().Name(uint32(l.TOS)))
 			}
 		}},
-	text("fwmark", "a mark", func(l *line) *Mark { return &l.FwMark }),
-	name("iif", uapi.FRA_IIFNAME, func(l *line) *string { return &l.IIF }, "dev"),
-	name("oif", uapi.FRA_OIFNAME, func(l *line) *string { return &l.OIF }),
+	selectorWord("fwmark", "a mark", func(l *line) *Mark { return &l.FwMark }),
+	interfaceWord("iif", uapi.FRA_IIFNAME, func(l *line) *string { return &l.IIF }, "dev"),
+	interfaceWord("oif", uapi.FRA_OIFNAME, func(l *line) *string { return &l.OIF }),
 	{Names: []string{"l3mdev"},
 		Parse: func(_ *iptext.Words, l *line) error { l.L3MDev, l.table = true, true; return nil },
 		Print: func(p *iptext.Printer, l *line) {
@@ -57,7 +57,7 @@ var words = iptext.Table[line]{
 				p.Put("l3mdev")
 			}
 		}},
-	text("uidrange", "a range of user IDs", func(l *line) *UIDRange { return &l.UIDRange }),
+	selectorWord("uidrange", "a range of user IDs", func(l *line) *UIDs { return &l.UIDRange }),
 	{Names: []string{"ipproto"},
 		Parse: func(w *iptext.Words, l *line) error {
 			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
@@ -67,8 +67,8 @@ var words = iptext.Table[line]{
 				p.Put("ipproto", l.IPProto.String())
 			}
 		}},
-	text("sport", "a port or a range", func(l *line) *Ports { return &l.SPort }),
-	text("dport", "a port or a range", func(l *line) *Ports { return &l.DPort }),
+	selectorWord("sport", "a port or a range", func(l *line) *Ports { return &l.SPort }),
+	selectorWord("dport", "a port or a range", func(l *line) *Ports { return &l.DPort }),
 	{Names: []string{"tun_id"},
 		Parse: func(w *iptext.Words, l *line) error {
 			n, err := iptext.ArgUint[uint64](w, "the key of a tunnel", 64)
@@ -89,8 +89,8 @@ var words = iptext.Table[line]{
 			}, &l.Table)
 		},
 		Print: func(p *iptext.Printer, l *line) {
-			// A lookup always says its table, since Parse would take main.
-			if l.Table != 0 || l.lookup() && !l.L3MDev {
+			// A lookup always has its table, since the default of Parse is main.
+			if l.Table != 0 || l.isLookup() && !l.L3MDev {
 				p.Put("lookup", l.names.Name(l.Table))
 			}
 		}},
@@ -107,7 +107,7 @@ var words = iptext.Table[line]{
 				return argGoto(w, l)
 			}
 			l.action = true
-			if slices.Contains(typesOfRoutes, w.Peek()) {
+			if slices.Contains(routeTypeWords, w.Peek()) {
 				return l.setType(w, w.Take())
 			}
 			if s, ok := iptext.Expand(w.Peek(), shortActions); ok && !isAction(w.Peek()) {
@@ -119,7 +119,7 @@ var words = iptext.Table[line]{
 		Print: printType},
 	actionWord(ActionNop), actionWord(ActionBlackhole),
 	actionWord(ActionUnreachable), actionWord(ActionProhibit),
-	{Names: typesOfRoutes,
+	{Names: routeTypeWords,
 		Parse: func(w *iptext.Words, l *line) error { return l.setType(w, w.Last()) }},
 	{Names: []string{"nat", "map-to"}, Parse: argNAT},
 	{Names: []string{"suppress_prefixlength", "sup_pl"},
@@ -168,7 +168,7 @@ var words = iptext.Table[line]{
 				p.Put("dscp", l.DSCP.String())
 			}
 		}},
-	text("flowlabel", "a flow label", func(l *line) *FlowLabel { return &l.FlowLabel }),
+	selectorWord("flowlabel", "a flow label", func(l *line) *Label { return &l.FlowLabel }),
 	{Names: []string{iptext.AttributeWord},
 		Parse: argAttribute,
 		Print: func(p *iptext.Printer, l *line) {
@@ -181,7 +181,7 @@ var words = iptext.Table[line]{
 		"suppress_prefixlength", "suppress_ifgroup", "map-to", "goto"}, shortActions)},
 }
 
-// A selector has a text form and may be unset.
+// A selector has a text form and can be unset.
 type selector[V any] interface {
 	*V
 	encoding.TextUnmarshaler
@@ -189,8 +189,8 @@ type selector[V any] interface {
 	String() string
 }
 
-// text is a word whose argument is the text form of a selector.
-func text[V any, P selector[V]](word, what string, at func(*line) P) iptext.Word[line] {
+// selectorWord is a word whose argument is the text form of a selector.
+func selectorWord[V any, P selector[V]](word, what string, at func(*line) P) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: []string{word},
 		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgText(w, what, at(l)) },
@@ -202,8 +202,8 @@ func text[V any, P selector[V]](word, what string, at func(*line) P) iptext.Word
 	}
 }
 
-// name is a word whose argument is the name of an interface.
-func name(word string, num uapi.FRA, at func(*line) *string, more ...string) iptext.Word[line] {
+// interfaceWord is a word whose argument is the name of an interface.
+func interfaceWord(word string, num uapi.FRA, at func(*line) *string, more ...string) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: append([]string{word}, more...),
 		Parse: func(w *iptext.Words, l *line) error {
@@ -224,7 +224,7 @@ func name(word string, num uapi.FRA, at func(*line) *string, more ...string) ipt
 			case s == "":
 			case isWord(s):
 				p.Put(word, s)
-			default: // the kernel takes any bytes for a name
+			default: // the kernel accepts any bytes in a name
 				typ, data := iptext.AttributeArgs(uint16(num), append([]byte(s), 0))
 				p.Put(iptext.AttributeWord, typ, data)
 			}
@@ -232,7 +232,7 @@ func name(word string, num uapi.FRA, at func(*line) *string, more ...string) ipt
 	}
 }
 
-// isWord reports whether the name of an interface can stand in text.
+// isWord reports whether the name of an interface can be a word of text.
 func isWord(s string) bool {
 	return utf8.ValidString(s) &&
 		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
@@ -240,7 +240,8 @@ func isWord(s string) bool {
 
 // Arguments of words.
 
-// prefixString calls the zero Prefix all, as ip rule does.
+// prefixString returns the text of a prefix. The zero Prefix is all, as for ip
+// rule.
 func prefixString(p netip.Prefix) string {
 	if !p.IsValid() {
 		return "all"
@@ -248,8 +249,8 @@ func prefixString(p netip.Prefix) string {
 	return iptext.PrefixString(p)
 }
 
-// argPrefix takes a prefix of the rule's family. The word default is the prefix
-// of no bits, which ip(8) sends; all and any are none.
+// argPrefix takes a prefix of the rule's family. The word default is the prefix of
+// length 0, which ip(8) sends; all and any are the zero Prefix.
 func argPrefix(w *iptext.Words, l *line, p *netip.Prefix) error {
 	isDefault := w.Peek() == "default"
 	err := iptext.ArgPrefix(w, p)
@@ -269,8 +270,8 @@ func argPrefix(w *iptext.Words, l *line, p *netip.Prefix) error {
 	return nil
 }
 
-// parseGroup reads a group of interfaces. The kernel has more of them than
-// there can be names.
+// parseGroup reads a group of interfaces. It also reads numbers from 2^31 on,
+// which the kernel has and for which there are no names.
 func (l *line) parseGroup(s string) (uint32, error) {
 	if n, ok := iptext.Uint[uint32](s, 32); ok && n > 1<<31-1 {
 		return n, nil
@@ -278,7 +279,8 @@ func (l *line) parseGroup(s string) (uint32, error) {
 	return l.names.Groups().Parse(s)
 }
 
-// argAttribute takes an attribute in its raw form, also one that has a word.
+// argAttribute takes an attribute in its raw form, also an attribute that has a
+// word.
 func argAttribute(w *iptext.Words, l *line) error {
 	a, err := iptext.ArgAttribute(w)
 	if err != nil {
@@ -306,8 +308,8 @@ func argRealms(w *iptext.Words, l *line) error {
 	return nil
 }
 
-// argDSCP takes a code point as a number, with or without a mask, or by the
-// name of a DS field, of which it is the upper six bits.
+// argDSCP takes a code point as a number, with or without a mask, or as the upper
+// six bits of a named DS field.
 func argDSCP(w *iptext.Words, l *line) error {
 	s, err := w.Arg("a DSCP")
 	if err != nil {
@@ -320,6 +322,6 @@ func argDSCP(w *iptext.Words, l *line) error {
 	if !ok || field&3 != 0 {
 		return w.Errorf("not a DSCP")
 	}
-	l.DSCP = CodePoint(uint8(field >> 2))
+	l.DSCP = DSCP(uint8(field >> 2))
 	return nil
 }

@@ -9,25 +9,25 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// typesOfRoutes are the types of routes that are no actions of rules. ip(8)
-// takes them all the same, and sends their numbers. Its word nat has an address.
-var typesOfRoutes = []string{"local", "broadcast", "brd", "anycast", "multicast", "xresolve", "unicast", "throw"}
+// routeTypeWords are the types of routes that are not actions of rules. ip(8)
+// accepts them as actions and sends their numbers. Its word nat has an argument.
+var routeTypeWords = []string{"local", "broadcast", "brd", "anycast", "multicast", "xresolve", "unicast", "throw"}
 
-// shortActions are the actions and types that need not be written out.
+// shortActions are the actions and types that can be abbreviated.
 var shortActions = []string{
 	"nop", "broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole",
 	"xresolve", "unicast",
 }
 
-// lookup reports whether the verbs take l for a rule that looks a packet up.
-func (l *line) lookup() bool {
+// isLookup reports whether l is a lookup for the verbs.
+func (l *line) isLookup() bool {
 	return l.Action == ActionLookup || l.Action == 0 && l.Goto == 0
 }
 
-// printType writes an action that no other word stands for.
+// printType writes an action that no other word implies.
 func printType(p *iptext.Printer, l *line) {
 	switch l.Action {
-	case 0: // as if it were set to what the verbs make of it
+	case 0: // printed as the action that the verbs fill in
 	case ActionLookup:
 		// The words lookup and l3mdev imply it, goto does not.
 		if l.Goto != 0 {
@@ -39,7 +39,7 @@ func printType(p *iptext.Printer, l *line) {
 	}
 }
 
-// actionWord is an action that is a word of its own.
+// actionWord returns the word of an action that has one.
 func actionWord(a Action) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: []string{a.String()},
@@ -59,7 +59,7 @@ func argGoto(w *iptext.Words, l *line) (err error) {
 	return err
 }
 
-// setType makes the word for an action or a type of routes that of the rule.
+// setType sets the action to that of a word, which can be a type of routes.
 func (l *line) setType(w *iptext.Words, word string) error {
 	l.action = true
 	if isAction(word) {
@@ -82,7 +82,7 @@ func isAction(word string) bool {
 }
 
 // argNAT takes the address that ip(8) sends for a rule of network address
-// translation. Kernels since 2.6 do not look at it.
+// translation. Kernels since 2.6 ignore it.
 func argNAT(w *iptext.Words, l *line) error {
 	var a netip.Addr
 	if err := iptext.ArgAddr(w, &a); err != nil {

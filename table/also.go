@@ -132,7 +132,7 @@ func (p *prioritizer) also(w *wanted, f route.Family) ([]rule.Rule, error) {
 		case pair[0].Priority.IsSet():
 		case w.uplink.Priority != 0:
 			for k := range pair {
-				pair[k].Priority = rule.Pref(next)
+				pair[k].Priority = rule.Priority(next)
 				next++
 			}
 		default:
@@ -163,28 +163,28 @@ func (p *prioritizer) place(pair []rule.Rule, begin uint32) {
 	// One that stands among the rules from sources, where a given priority had put
 	// it, makes way.
 	if installed = installed && p.between(have) && have >= begin; installed {
-		r.Priority = rule.Pref(have)
+		r.Priority = rule.Priority(have)
 	}
 	if len(pair) == 1 {
 		if !installed {
-			r.Priority = rule.Pref(unused(begin))
+			r.Priority = rule.Priority(unused(begin))
 		}
 		return
 	}
 	nearer := &pair[0]
 	if at, ok := p.findNearer(*nearer, r.Priority); ok && at >= begin {
-		nearer.Priority = rule.Pref(at)
+		nearer.Priority = rule.Priority(at)
 		if !installed { // someone has deleted it
-			r.Priority = rule.Pref(unused(max(begin, at+1)))
+			r.Priority = rule.Priority(unused(max(begin, at+1)))
 		}
 		return
 	}
 	if installed && have > begin && p.free(have-1, 1) {
-		nearer.Priority = rule.Pref(have - 1)
+		nearer.Priority = rule.Priority(have - 1)
 		return
 	}
 	at := unused(begin)
-	nearer.Priority, r.Priority = rule.Pref(at), rule.Pref(unused(at+1))
+	nearer.Priority, r.Priority = rule.Priority(at), rule.Priority(unused(at+1))
 }
 
 // findNearer looks for an installed rule that comes before the one at a given

@@ -144,7 +144,7 @@ func TestFindingDetourOfAlso(t *testing.T) {
 		for i := range u.Also {
 			u.Also[i].Table = 0
 		}
-		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: rttables.Main, Priority: rule.Pref(31999)}); err != nil {
+		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: rttables.Main, Priority: rule.Priority(31999)}); err != nil {
 			t.Fatal(err)
 		}
 		n.install(u)

@@ -279,7 +279,7 @@ func TestFindings6(t *testing.T) {
 	u.Gateway = addr("2001:db8:2::9")
 	n.install(u)
 	n.wantFindings("note gateway-unknown 2001:db8:2::9\n", u)
-	if err := rule.Delete(t.Context(), n.c, rule.Rule{Family: route.IPv6, Priority: rule.Pref(0),
+	if err := rule.Delete(t.Context(), n.c, rule.Rule{Family: route.IPv6, Priority: rule.Priority(0),
 		Table: rttables.Local, Protocol: route.ProtoKernel}); err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func mayMatch(r rule.Rule, a netip.Addr) bool {
 
 func (g *gating) endRule() rule.Rule {
 	return rule.Rule{
-		Family: g.family, Priority: rule.Pref(g.end), Action: rule.ActionNop, Protocol: g.owners[0].uplink.protocol(),
+		Family: g.family, Priority: rule.Priority(g.end), Action: rule.ActionNop, Protocol: g.owners[0].uplink.protocol(),
 	}
 }
 
@@ -117,7 +117,7 @@ func (g *gating) gateRules() []rule.Rule {
 	var gates []rule.Rule
 	for _, a := range g.sources {
 		gates = append(gates, rule.Rule{
-			Family: g.family, Priority: rule.Pref(g.gate), From: host(a), Action: rule.ActionGoto, Goto: g.end,
+			Family: g.family, Priority: rule.Priority(g.gate), From: host(a), Action: rule.ActionGoto, Goto: g.end,
 			Protocol: g.owners[0].uplink.protocol(),
 		})
 	}

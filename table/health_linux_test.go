@@ -43,7 +43,7 @@ func (n *network) breakable(f family) (cut, mend func(router string)) {
 	}
 	local := rule.Rule{Family: route.FamilyOf(dst), Action: rule.ActionLookup, Table: rttables.Local, Protocol: route.ProtoKernel}
 	for _, prio := range []uint32{100, 0} {
-		local.Priority = rule.Pref(prio)
+		local.Priority = rule.Priority(prio)
 		if prio > 0 {
 			do(rule.Add(ctx, c, local))
 		} else {
@@ -52,7 +52,7 @@ func (n *network) breakable(f family) (cut, mend func(router string)) {
 	}
 	hole := func(router string) rule.Rule {
 		return rule.Rule{
-			To: netip.PrefixFrom(dst, dst.BitLen()), IIF: router, Action: rule.ActionBlackhole, Priority: rule.Pref(10),
+			To: netip.PrefixFrom(dst, dst.BitLen()), IIF: router, Action: rule.ActionBlackhole, Priority: rule.Priority(10),
 		}
 	}
 	cut = func(router string) { n.t.Helper(); do(rule.Add(ctx, c, hole(router))) }

@@ -189,7 +189,7 @@ func TestHealthProbeNamespace(t *testing.T) {
 			t.Errorf("the server says %q", got)
 		}
 		// A rule that refuses the mark is met by the probe.
-		refuse := rule.Rule{Family: route.FamilyOf(netip.MustParseAddr(f.a2)), FwMark: rule.FwMark(mark), Action: rule.ActionProhibit, Priority: rule.Pref(5)}
+		refuse := rule.Rule{Family: route.FamilyOf(netip.MustParseAddr(f.a2)), FwMark: rule.FwMark(mark), Action: rule.ActionProhibit, Priority: rule.Priority(5)}
 		if err := rule.Add(t.Context(), n.c, refuse); err != nil {
 			t.Fatal(err)
 		}

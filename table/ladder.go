@@ -64,7 +64,7 @@ func (w *wanted) ladder(f route.Family, prio uint32) []rule.Rule {
 		for _, a := range w.sources {
 			if route.FamilyOf(a) == f {
 				r := w.rungs(a)[k]
-				r.Priority = rule.Pref(prio + k)
+				r.Priority = rule.Priority(prio + k)
 				all = append(all, r)
 			}
 		}

@@ -139,7 +139,7 @@ func TestMaintainLostEvents(t *testing.T) {
 		var noise rule.Batch
 		for i := range 100 {
 			a := netip.AddrFrom4([4]byte{100, 64, 0, byte(i)})
-			noise.Add(rule.Rule{From: netip.PrefixFrom(a, 32), Table: 77, Priority: rule.Pref(20000)})
+			noise.Add(rule.Rule{From: netip.PrefixFrom(a, 32), Table: 77, Priority: rule.Priority(20000)})
 		}
 		if err := noise.Do(t.Context(), n.c); err != nil {
 			t.Fatal(err)

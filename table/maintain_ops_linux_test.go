@@ -265,7 +265,7 @@ func (w *world) changeLease() (operation, bool) {
 // noise is what others do that is none of Maintain's business.
 func (w *world) noise() {
 	ctx := context.Background()
-	r := rule.Rule{From: netip.MustParsePrefix("203.0.113.0/24"), Table: 77, Priority: rule.Pref(20000)}
+	r := rule.Rule{From: netip.MustParsePrefix("203.0.113.0/24"), Table: 77, Priority: rule.Priority(20000)}
 	far := route.Route{Dst: netip.MustParsePrefix("203.0.113.0/24"), Table: 77, Type: route.TypeBlackhole}
 	for range 20 {
 		err := errors.Join(

@@ -31,7 +31,7 @@ func TestWatchLost(t *testing.T) {
 	defer foreign.Close()
 	var b rule.Batch
 	for i := range 200 {
-		b.Add(rule.Rule{FwMark: rule.FwMark(uint32(i + 1)), Table: 77, Priority: rule.Pref(uint32(2000 - i))})
+		b.Add(rule.Rule{FwMark: rule.FwMark(uint32(i + 1)), Table: 77, Priority: rule.Priority(uint32(2000 - i))})
 	}
 	if err := b.Do(t.Context(), foreign); err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func (s Step) String() string {
 	case AddRoute, ReplaceRoute, DeleteRoute:
 		return ip(s.Route.Family, s.Op, s.Route.Text(s.names.get()))
 	case AddRule, DeleteRule:
-		return ip(s.Rule.Family, s.Op, s.Rule.Args(s.names.get().FileNames()))
+		return ip(s.Rule.Family, s.Op, s.Rule.Args(s.names.get()))
 	case AddName:
 		return fmt.Sprintf("echo '%d %s' >>%s", uint32(s.Table), s.Name, s.file())
 	case DeleteName:

@@ -339,7 +339,7 @@ func TestAlsoRecover(t *testing.T) {
 		without := n.snapshot()
 		u.Also = []rule.Rule{{FwMark: rule.FwMark(2)}}
 		n.install(u)
-		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: 20, Priority: rule.Pref(32001)}); err != nil {
+		if _, err := rule.Flush(t.Context(), n.c, rule.Filter{Table: 20, Priority: rule.Priority(32001)}); err != nil {
 			t.Fatal(err)
 		}
 		if n.snapshot() == without {

@@ -33,7 +33,7 @@ func (n *network) randomUplink(r *rand.Rand, f family, both bool) table.SourceRo
 		twoSources(&u, f)
 	}
 	for _, also := range []rule.Rule{
-		{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(3), Priority: rule.Pref(32100)},
+		{FwMark: rule.FwMark(2)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {FwMark: rule.FwMark(3), Priority: rule.Priority(32100)},
 	} {
 		if r.IntN(2) == 0 {
 			u.Also = append(u.Also, also)

@@ -227,7 +227,7 @@ func TestLocalMoved(t *testing.T) {
 		}
 	}
 	if err := rule.Delete(t.Context(), n.c, rule.Rule{
-		Priority: rule.Pref(0), Table: rttables.Local, Protocol: route.ProtoKernel,
+		Priority: rule.Priority(0), Table: rttables.Local, Protocol: route.ProtoKernel,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestLocalMoved(t *testing.T) {
 	if want := "between"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("with no room between local and main: %v", err)
 	}
-	if err := rule.Delete(t.Context(), n.c, rule.Rule{Priority: rule.Pref(101), Table: rttables.Main}); err != nil {
+	if err := rule.Delete(t.Context(), n.c, rule.Rule{Priority: rule.Priority(101), Table: rttables.Main}); err != nil {
 		t.Fatal(err)
 	}
 	n.install(n.uplink2(ip4))

@@ -71,7 +71,7 @@ func TestSharedDefaultOfOthers(t *testing.T) {
 func TestSharedDefaultTable(t *testing.T) {
 	n := newNetwork(t)
 	n.hashPorts()
-	if err := rule.Add(t.Context(), n.c, rule.Rule{FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 1, Priority: rule.Pref(31500)}); err != nil {
+	if err := rule.Add(t.Context(), n.c, rule.Rule{FwMark: rule.FwMark(2), Action: rule.ActionLookup, Table: 1, Priority: rule.Priority(31500)}); err != nil {
 		t.Fatal(err)
 	}
 	stale := route.Route{Gateway: netip.MustParseAddr(ip4.g1), Table: 1, Priority: 60, Protocol: table.Protocol}

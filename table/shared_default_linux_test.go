@@ -286,7 +286,7 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 		// IPv6 gives an address also to a packet without a way, and looks again: the
 		// rule of that address would hide what is missing.
 		for _, a := range []string{f.a1, f.a2} {
-			r := rule.Rule{From: netip.MustParsePrefix(host(a)), To: netip.MustParsePrefix(host(f.client)), Action: rule.ActionUnreachable, Priority: rule.Pref(5)}
+			r := rule.Rule{From: netip.MustParsePrefix(host(a)), To: netip.MustParsePrefix(host(f.client)), Action: rule.ActionUnreachable, Priority: rule.Priority(5)}
 			if err := rule.Add(t.Context(), n.c, r); err != nil {
 				t.Fatal(err)
 			}

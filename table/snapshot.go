@@ -151,7 +151,7 @@ func kernelMadeRoute(r *route.Route) bool {
 func kernelMadeRule(r *rule.Rule) bool {
 	made := func(prio uint32, id rttables.ID) bool {
 		return *r == rule.Rule{
-			Family: r.Family, Priority: rule.Pref(prio), Action: rule.ActionLookup, Table: id,
+			Family: r.Family, Priority: rule.Priority(prio), Action: rule.ActionLookup, Table: id,
 			L3MDev: id == 0, Protocol: route.ProtoKernel,
 		}
 	}

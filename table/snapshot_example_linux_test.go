@@ -58,7 +58,7 @@ func ExampleCheck() {
 	}
 	_ = lan2.Install(ctx, c) // says that the name could not be registered
 	err := rule.Delete(ctx, c, rule.Rule{
-		Priority: rule.Pref(31000), From: netip.MustParsePrefix("192.168.2.2/32"),
+		Priority: rule.Priority(31000), From: netip.MustParsePrefix("192.168.2.2/32"),
 		Table: 20, Protocol: table.Protocol,
 	})
 	if err != nil {

@@ -72,7 +72,7 @@ func addRules(t *testing.T, c route.Conn, from, to int) {
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func numbered(i int) rule.Rule {
-	return rule.Rule{Priority: rule.Pref(uint32(1000 + i)), FwMark: rule.FwMark(uint32(i + 1)), Table: 20}
+	return rule.Rule{Priority: rule.Priority(uint32(1000 + i)), FwMark: rule.FwMark(uint32(i + 1)), Table: 20}
 }
 
 // Five rules that are deleted while the kernel lists hide five that are still

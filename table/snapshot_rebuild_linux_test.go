@@ -55,7 +55,7 @@ func load(t *testing.T, ns *lab.NS) (routes, rules int) {
 			continue
 		}
 		if !r.Priority.IsSet() {
-			r.Priority = rule.Pref(uint32(10000 + i))
+			r.Priority = rule.Priority(uint32(10000 + i))
 		}
 		if rule.Add(t.Context(), c, r) == nil {
 			rules++

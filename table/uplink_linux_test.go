@@ -302,7 +302,7 @@ func TestInstallTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := rule.Delete(t.Context(), n.c, rule.Rule{
-				Priority: rule.Pref(99), From: netip.MustParsePrefix("192.0.2.99/32"), Table: 99,
+				Priority: rule.Priority(99), From: netip.MustParsePrefix("192.0.2.99/32"), Table: 99,
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ import (
 // listRules prints the rules of one family as "ip rule list" does.
 func (n *network) listRules(ctx context.Context, p *printer, plan plan) error {
 	p.command(plan.ip + " rule list")
-	names := n.tableNames()
+	names := &route.Names{Files: n.tableNames()}
 	for r, err := range rule.All(ctx, n.conn, rule.Filter{Family: plan.family}) {
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func (n *network) listTable(ctx context.Context, p *printer, plan plan, id rttab
 
 // ipRule is a rule as ip(8) lists it: our own words, but for the tab, and for
 // the kernel's own rules not being called that.
-func ipRule(r rule.Rule, names *rttables.Names) string {
+func ipRule(r rule.Rule, names *route.Names) string {
 	r.Family = 0 // which the command said already
 	if r.Protocol == route.ProtoKernel {
 		r.Protocol = 0

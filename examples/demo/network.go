@@ -231,8 +231,8 @@ func (n *network) setUpRouter(i int, p *printer) error {
 		// are two because "not" is about all selectors: "iif lan not from LAN"
 		// would match what comes in by wan as well.
 		for _, r := range []rule.Rule{
-			{Priority: rule.Pref(100), IIF: "lan", From: side.lan.Masked(), Table: rttables.Main},
-			{Priority: rule.Pref(101), IIF: "lan", Action: rule.ActionBlackhole, Family: route.IPv6},
+			{Priority: rule.Priority(100), IIF: "lan", From: side.lan.Masked(), Table: rttables.Main},
+			{Priority: rule.Priority(101), IIF: "lan", Action: rule.ActionBlackhole, Family: route.IPv6},
 		} {
 			if err := rule.Add(context.Background(), conn, r); err != nil {
 				return err

@@ -41,7 +41,7 @@ func command(m netlink.Message, names *route.Names) string {
 		}
 		// A request to delete says also what goes without saying, such as
 		// that all bits of a port count. Canonical leaves that out.
-		return ip(r.Family, "rule", verb(m), r.Canonical().Args(names.FileNames()))
+		return ip(r.Family, "rule", verb(m), r.Canonical().Args(names))
 
 	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE, uapi.RTM_GETROUTE:
 		var r route.Route

@@ -91,7 +91,7 @@ func (p *program) parseRuleWords(before, args []string) (rule.Rule, error) {
 			s.spoil(i) // package rule's own word
 		}
 	}
-	r, err := rule.Parse(s.String(), p.names.Files)
+	r, err := rule.Parse(s.String(), p.names)
 	return r, s.wordError(err)
 }
 

@@ -212,7 +212,7 @@ func (p *program) ruleFlush(w *words) error {
 		}
 		deleted = false
 		for _, r := range rules {
-			if r.Priority == rule.Pref(0) {
+			if r.Priority == rule.Priority(0) {
 				continue
 			}
 			data, err := r.MarshalBinary()

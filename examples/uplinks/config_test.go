@@ -71,7 +71,7 @@ var goodLines = []struct {
 			Name: "a", Table: 20, Interface: "eth0", Gateway: addr("10.0.0.1"), Also: []rule.Rule{
 				{IPProto: route.TCP, DPort: rule.Port(25)},
 				{FwMark: rule.FwMark(2)},
-				{UIDRange: rule.UIDs(7, 8), Priority: rule.Pref(31500)},
+				{UIDRange: rule.UIDRange(7, 8), Priority: rule.Priority(31500)},
 			},
 		},
 	},

@@ -28,7 +28,7 @@ func from(i int) netip.Prefix {
 func ourRule(i int) rule.Rule {
 	return rule.Rule{
 		Family: route.IPv4, From: from(i), Action: rule.ActionLookup, Table: many,
-		Priority: rule.Pref(uint32(firstRule + i)), Protocol: route.ProtoStatic,
+		Priority: rule.Priority(uint32(firstRule + i)), Protocol: route.ProtoStatic,
 	}
 }
 

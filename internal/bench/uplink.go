@@ -68,7 +68,7 @@ func (w *world) uplinkRow() (row, error) {
 func (w *world) sixRequests() (datagrams [][]byte, err error) {
 	r := rule.Rule{
 		Family: route.IPv4, From: netip.PrefixFrom(source, 32), Action: rule.ActionLookup, Table: uplinkTable,
-		Priority: rule.Pref(31000), Protocol: table.Protocol,
+		Priority: rule.Priority(31000), Protocol: table.Protocol,
 	}
 	subnet := route.Route{
 		Family: route.IPv4, Type: route.TypeUnicast, Scope: route.ScopeLink, Dst: netip.PrefixFrom(source, 24).Masked(), OIF: w.link,

@@ -85,48 +85,48 @@ var unusualRules = []struct {
 	rule                 rule.Rule
 	plain, numeric, json string // numeric is empty if it is as plain
 }{
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(100), Table: 10}, "100:\tfrom all lookup 10 none", "100:\tfrom all lookup 10 0",
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(100), Table: 10}, "100:\tfrom all lookup 10 none", "100:\tfrom all lookup 10 0",
 		`[{"priority":100,"src":"all","table":"10","action":"none"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(101), Table: 10, Action: 4}, "101:\tfrom all lookup 10 anycast", "101:\tfrom all lookup 10 4",
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(101), Table: 10, Action: 4}, "101:\tfrom all lookup 10 anycast", "101:\tfrom all lookup 10 4",
 		`[{"priority":101,"src":"all","table":"10","action":"anycast"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(107), Table: 10, Action: 200}, "107:\tfrom all lookup 10 200", "",
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(107), Table: 10, Action: 200}, "107:\tfrom all lookup 10 200", "",
 		`[{"priority":107,"src":"all","table":"10","action":"200"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(150), Table: 10, Action: natAction}, "150:\tfrom all lookup 10 masquerade", "",
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(150), Table: 10, Action: natAction}, "150:\tfrom all lookup 10 masquerade", "",
 		`[{"priority":150,"src":"all","table":"10","masquerade":null}]`},
 	{rule.Rule{Family: route.IPv4, Action: natAction, // (*)
 		Unknown: route.Attributes(attr.Append(nil, uint16(uapi.FRA_UNUSED2), []byte{1, 2, 3, 4}))},
 		"0:\tfrom all map-to 1.2.3.4", "", `[{"priority":0,"src":"all","nat_gateway":"1.2.3.4"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(200), Table: 10, Action: rule.ActionLookup,
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(200), Table: 10, Action: rule.ActionLookup,
 		SuppressPrefixLength: route.Some[uint32](1<<31 + 5), SuppressIfGroup: route.Some[uint32](1<<31 + 5)},
 		"200:\tfrom all lookup 10 suppress_prefixlength -2147483643 suppress_ifgroup -2147483643", "",
 		`[{"priority":200,"src":"all","table":"10","suppress_prefixlen":-2147483643,"suppress_ifgroup":"-2147483643"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(203), Table: 10, Action: rule.ActionLookup, Realms: route.Realms{Src: 255}},
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(203), Table: 10, Action: rule.ActionLookup, Realms: route.Realms{Src: 255}},
 		"203:\tfrom all lookup 10 realms 255/cosmos", "203:\tfrom all lookup 10 realms 255/0",
 		`[{"priority":203,"src":"all","table":"10","flow_from":"255","flow_to":"cosmos"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(208), Action: rule.ActionGoto, Goto: 4000000000, Flags: rule.FlagUnresolved},
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(208), Action: rule.ActionGoto, Goto: 4000000000, Flags: rule.FlagUnresolved},
 		"208:\tfrom all goto 4000000000 [unresolved]", "",
 		`[{"priority":208,"src":"all","goto":4000000000,"unresolved":null}]`},
 	{rule.Rule{Family: route.IPv4, Action: rule.ActionGoto}, "0:\tfrom all goto none", "", // (*)
 		`[{"priority":0,"src":"all","goto":"none"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(209), Table: 10, Action: rule.ActionLookup, FwMark: maskAlone},
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(209), Table: 10, Action: rule.ActionLookup, FwMark: maskAlone},
 		"209:\tfrom all fwmark 0 lookup 10", "", `[{"priority":209,"src":"all","fwmark":"0","table":"10"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(209), Table: 10, Action: rule.ActionLookup, UIDRange: rule.UIDs(0, 4294967294)},
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(209), Table: 10, Action: rule.ActionLookup, UIDRange: rule.UIDRange(0, 4294967294)},
 		"209:\tfrom all uidrange 0-4294967294 lookup 10", "",
 		`[{"priority":209,"src":"all","uid_start":0,"uid_end":4294967294,"table":"10"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(10), Not: true, From: netip.MustParsePrefix("10.0.0.0/8"), TOS: 0xb8, FwMark: rule.FwMark(16).Masked(255),
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(10), Not: true, From: netip.MustParsePrefix("10.0.0.0/8"), TOS: 0xb8, FwMark: rule.FwMark(16).Masked(255),
 		IIF: "nosuch", Flags: rule.FlagIIFDetached, IPProto: route.TCP, Table: 300, Action: rule.ActionLookup, Protocol: 99},
 		"10:\tnot from 10.0.0.0/8 tos EF fwmark 0x10/0xff iif nosuch [detached] ipproto tcp lookup 300 proto openr",
 		"10:\tnot from 10.0.0.0/8 tos 0xb8 fwmark 0x10/0xff iif nosuch [detached] ipproto ipproto-6 lookup 300 proto 99",
 		`[{"priority":10,"not":null,"src":"10.0.0.0","srclen":8,"tos":"EF","fwmark":"0x10","fwmask":"0xff",` +
 			`"iif":"nosuch","iif_detached":null,"ipproto":"tcp","table":"300","protocol":"openr"}]`},
-	{rule.Rule{Family: route.IPv6, Priority: rule.Pref(20), From: netip.MustParsePrefix("::1.2.3.4/128"), Action: rule.ActionNop},
+	{rule.Rule{Family: route.IPv6, Priority: rule.Priority(20), From: netip.MustParsePrefix("::1.2.3.4/128"), Action: rule.ActionNop},
 		"20:\tfrom ::1.2.3.4 nop", "", `[{"priority":20,"src":"::1.2.3.4","nop":null}]`},
-	{rule.Rule{Family: route.IPv6, Priority: rule.Pref(21), To: netip.MustParsePrefix("::ffff:1.2.3.4/128"), Action: rule.ActionNop}, // (*)
+	{rule.Rule{Family: route.IPv6, Priority: rule.Priority(21), To: netip.MustParsePrefix("::ffff:1.2.3.4/128"), Action: rule.ActionNop}, // (*)
 		"21:\tfrom all to ::ffff:1.2.3.4 nop", "", `[{"priority":21,"src":"all","dst":"::ffff:1.2.3.4","nop":null}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(100), From: netip.MustParsePrefix("10.0.0.0/8"), Table: 10, Action: rule.ActionLookup,
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(100), From: netip.MustParsePrefix("10.0.0.0/8"), Table: 10, Action: rule.ActionLookup,
 		Unknown: route.Attributes(attr.Append(nil, 60, []byte{1, 2, 3}))}, // for which ip(8) has no word
 		"100:\tfrom 10.0.0.0/8 lookup 10", "", `[{"priority":100,"src":"10.0.0.0","srclen":8,"table":"10"}]`},
-	{rule.Rule{Family: route.IPv4, Priority: rule.Pref(1<<32 - 2), IIF: "a\"\\\t'b\n\x01\xff", Flags: rule.FlagIIFDetached, Table: 10, Action: rule.ActionLookup},
+	{rule.Rule{Family: route.IPv4, Priority: rule.Priority(1<<32 - 2), IIF: "a\"\\\t'b\n\x01\xff", Flags: rule.FlagIIFDetached, Table: 10, Action: rule.ActionLookup},
 		"4294967294:\tfrom all iif a\"\\\t'b\n\x01\xff [detached] lookup 10", "",
 		// Here ip writes the last two bytes as they are, which JSON does not allow.
 		`[{"priority":4294967294,"src":"all","iif":"a\"\\\t'b\n\u0001` + "\ufffd" + `","iif_detached":null,"table":"10"}]`},
@@ -157,8 +157,8 @@ func TestRule(t *testing.T) {
 // What "ip -j -p rule show" of iproute2 6.1 prints.
 func TestPretty(t *testing.T) {
 	rules := []rule.Rule{
-		{Priority: rule.Pref(10), Not: true, IIF: "nosuch", Flags: rule.FlagIIFDetached, Action: rule.ActionBlackhole},
-		{Priority: rule.Pref(32766), Table: rttables.Main, Action: rule.ActionLookup},
+		{Priority: rule.Priority(10), Not: true, IIF: "nosuch", Flags: rule.FlagIIFDetached, Action: rule.ActionBlackhole},
+		{Priority: rule.Priority(32766), Table: rttables.Main, Action: rule.ActionLookup},
 	}
 	want := `[ {
         "priority": 10,

@@ -11,14 +11,14 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Nearly every rule is made of the same few attributes. This file reads and
-// writes them without the calls that a row of the codec takes. Whatever is out
-// of the ordinary, mistakes too, is left to the codec, which gives the same
-// result for all that is done here.
+// Nearly every rule has only a few kinds of attributes. This file reads and writes
+// these without the calls that a row of the codec takes. It leaves all others, and
+// all mistakes, to the codec. For the attributes of this file, the codec has the
+// same result.
 
-// readUsual reads attributes up to the first that is out of the ordinary, and
-// returns that and what follows it.
-func (r *Rule) readUsual(b []byte, dstLen, srcLen uint8) []byte {
+// readFast reads attributes up to the first that it leaves to the codec, and
+// returns that one and those after it.
+func (r *Rule) readFast(b []byte, dstLen, srcLen uint8) []byte {
 	for len(b) >= attr.LenHeader {
 		n := int(binary.NativeEndian.Uint16(b))
 		end := (n + 3) &^ 3
@@ -57,7 +57,8 @@ func (r *Rule) readUsual(b []byte, dstLen, srcLen uint8) []byte {
 	return b
 }
 
-// readPrefix reads an address of which the first n bits are a prefix.
+// readPrefix reads the address of a prefix of n bits. It returns false if they do
+// not fit the family.
 func readPrefix(p *netip.Prefix, f route.Family, b []byte, n uint8) bool {
 	var a netip.Addr
 	switch {
@@ -72,16 +73,16 @@ func readPrefix(p *netip.Prefix, f route.Family, b []byte, n uint8) bool {
 	return true
 }
 
-// isUsual reports whether appendUsual can write r.
-func (r *Rule) isUsual() bool {
+// fitsFastPath reports whether appendFast can write r.
+func (r *Rule) fitsFastPath() bool {
 	return (!r.From.IsValid() || r.Family.Has(r.From.Addr())) && (!r.To.IsValid() || r.Family.Has(r.To.Addr())) &&
-		r.IIF == "" && r.OIF == "" && r.DSCP == DSCP{} && r.FlowLabel == FlowLabel{} && r.IPProto == 0 &&
-		r.SPort == Ports{} && r.DPort == Ports{} && r.UIDRange == UIDRange{} && !r.TunID.IsSet() && !r.L3MDev &&
+		r.IIF == "" && r.OIF == "" && r.DSCP == CodePoint{} && r.FlowLabel == Label{} && r.IPProto == 0 &&
+		r.SPort == Ports{} && r.DPort == Ports{} && r.UIDRange == UIDs{} && !r.TunID.IsSet() && !r.L3MDev &&
 		r.Goto == 0 && r.Action != ActionGoto && !r.SuppressIfGroup.IsSet() && r.Realms == route.Realms{} && r.Unknown == ""
 }
 
-// appendUsual appends the attributes of a rule that isUsual.
-func (r *Rule) appendUsual(b []byte) []byte {
+// appendFast appends the attributes of a rule for which fitsFastPath returns true.
+func (r *Rule) appendFast(b []byte) []byte {
 	b = slices.Grow(b, 2*attr.LenAddr6+6*attr.LenU32)
 	if n, ok := r.Priority.Get(); ok {
 		b = attr.AppendU32(b, uapi.FRA_PRIORITY, n)

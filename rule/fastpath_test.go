@@ -10,9 +10,9 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// checkUsual reads a message with and without what is there for the usual
-// attributes, and writes what comes of it in both ways.
-func checkUsual(t *testing.T, b []byte) (ok bool) {
+// checkFastPath reads a message with the fast path and with the codec alone, and
+// writes the result in both ways.
+func checkFastPath(t *testing.T, b []byte) (ok bool) {
 	t.Helper()
 	if len(b) < uapi.SizeofFibRuleHdr {
 		return false
@@ -38,9 +38,9 @@ func checkUsual(t *testing.T, b []byte) (ok bool) {
 	return true
 }
 
-// Random messages of usual and other attributes, in any order, repeated, too
-// long, too short and cut off.
-func TestUsual(t *testing.T) {
+// Random messages with attributes of the fast path and others, in any order,
+// repeated, too long, too short and cut off.
+func TestFastPath(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	pick := func(from ...int) int { return from[rnd.IntN(len(from))] }
 	nums := []uapi.FRA{
@@ -68,7 +68,7 @@ func TestUsual(t *testing.T) {
 		if rnd.IntN(10) == 0 {
 			b = b[:len(b)-min(rnd.IntN(8), len(b)-uapi.SizeofFibRuleHdr)]
 		}
-		if checkUsual(t, b) {
+		if checkFastPath(t, b) {
 			read++
 		}
 	}

@@ -1,0 +1,254 @@
+//go:build linux
+
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+)
+
+// manyRules are rules of both families, at priorities of their own and at
+// shared ones.
+func manyRules(t *testing.T, n int) (rules []Rule) {
+	t.Helper()
+	for i := range n {
+		s := fmt.Sprintf("from 10.0.%d.%d lookup 20 pref %d", i>>8, i&255, 1000+i)
+		switch i % 4 {
+		case 1:
+			s = fmt.Sprintf("-6 from 2001:db8::%x lookup 20 pref %d", i, 1000+i)
+		case 2:
+			s = fmt.Sprintf("fwmark %d lookup 20 pref 500", i)
+		case 3:
+			s = fmt.Sprintf("lookup 20 pref %d", 1000+i)
+		}
+		rules = append(rules, parse(t, s))
+	}
+	return rules
+}
+
+// A Deleter lists once, however many rules it deletes and in whatever order, and
+// sends one request for each.
+func TestKernelDeleterListsOnce(t *testing.T) {
+	_, c := kernel(t)
+	before := list(t, c, Filter{})
+	rules := manyRules(t, 400)
+	reversed := slices.Clone(rules)
+	slices.Reverse(reversed)
+	shuffled := slices.Clone(rules)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) {
+		shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
+	})
+	anyPriority := slices.Clone(rules)
+	for i := range anyPriority {
+		anyPriority[i].Priority = route.Opt[uint32]{}
+	}
+	for name, order := range map[string][]Rule{
+		"as added": rules, "reversed": reversed, "shuffled": shuffled, "without priorities": anyPriority,
+	} {
+		if err := AddAll(t.Context(), c, rules); err != nil {
+			t.Fatal(err)
+		}
+		n := &countingConn{Conn: c}
+		var d Deleter
+		for _, r := range order {
+			if err := d.Delete(t.Context(), n, r); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if n.dumps != 1 || n.writes != len(rules) {
+			t.Errorf("%s: %d listings and %d writes, want 1 and %d", name, n.dumps, n.writes, len(rules))
+		}
+		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+			t.Fatalf("%s: rules (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// The listing of a Deleter is not current: others have added, deleted and moved
+// rules since.
+func TestKernelDeleterStale(t *testing.T) {
+	const plain, marked = "from 10.0.0.1 lookup 10 pref 100", "from 10.0.0.1 fwmark 0x1 lookup 10 pref 100"
+	for _, tt := range []struct {
+		name     string
+		listed   []string
+		do       func(t *testing.T, c route.Conn)
+		asked    string
+		missing  bool
+		want     []string
+		listings int
+	}{{
+		name:   "added since",
+		do:     func(t *testing.T, c route.Conn) { add(t, c, plain) },
+		asked:  plain,
+		listed: []string{"lookup 11 pref 100"}, want: []string{"100: from all lookup 11"}, listings: 1,
+	}, {
+		name:   "deleted since",
+		do:     func(t *testing.T, c route.Conn) { remove(t, c, plain) },
+		asked:  plain,
+		listed: []string{plain, "lookup 11 pref 100"}, want: []string{"100: from all lookup 11"}, missing: true, listings: 1,
+	}, {
+		name:   "behind one with more selectors, which was deleted since",
+		do:     func(t *testing.T, c route.Conn) { remove(t, c, marked) },
+		asked:  plain,
+		listed: []string{marked, plain}, listings: 1,
+	}, {
+		name:   "before one with more selectors, which was added since",
+		do:     func(t *testing.T, c route.Conn) { add(t, c, marked) },
+		asked:  plain,
+		listed: []string{plain}, want: []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"},
+	}, {
+		name:   "deleted since, and added again behind others",
+		do:     func(t *testing.T, c route.Conn) { remove(t, c, plain); add(t, c, "lookup 11 pref 100", plain) },
+		asked:  plain,
+		listed: []string{plain, "lookup 12 pref 100"}, want: []string{"100: from all lookup 12", "100: from all lookup 11"},
+	}, {
+		name:   "never there",
+		do:     func(*testing.T, route.Conn) {},
+		asked:  plain,
+		listed: []string{marked}, want: []string{"100: from 10.0.0.1 fwmark 0x1 lookup 10"}, missing: true, listings: 1,
+	}} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, c := kernel(t)
+			add(t, c, "lookup 9 pref 99")
+			for _, s := range tt.listed {
+				// With NLM_F_EXCL the kernel would not tell some of them apart.
+				if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create, parse(t, s)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var d Deleter
+			if err := d.Delete(t.Context(), c, parse(t, "lookup 9 pref 99")); err != nil {
+				t.Fatal(err)
+			}
+			tt.do(t, c)
+			n := &countingConn{Conn: c}
+			err := d.Delete(t.Context(), n, parse(t, tt.asked))
+			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
+				t.Errorf("got %v", err)
+			}
+			if n.dumps != tt.listings {
+				t.Errorf("%d listings, want %d", n.dumps, tt.listings)
+			}
+			wantList(t, c, Filter{Priority: Priority(100)}, tt.want...)
+		})
+	}
+}
+
+func remove(t *testing.T, c route.Conn, s string) {
+	t.Helper()
+	if err := Delete(t.Context(), c, parse(t, s)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Others add rules while a Deleter deletes, at the same priorities, and also
+// some that the kernel cannot tell from others. Each deletion takes exactly the
+// first rule that is the same, or nothing.
+func TestKernelDeleterRandom(t *testing.T) {
+	_, c := kernel(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	variants := knownVariants(t)
+	pick := func() Rule {
+		r := variant(t, variants[random.IntN(len(variants))], "table 10")
+		r.Priority = Priority(uint32(100 + random.IntN(4)))
+		if random.IntN(3) == 0 {
+			r.Action, r.Table = ActionUnreachable, 0
+		}
+		return r
+	}
+	var d Deleter
+	deleted, refused := 0, 0
+	for range 1500 {
+		if random.IntN(3) > 0 {
+			if err := write(t.Context(), c, uapi.RTM_NEWRULE, netlink.Create, pick()); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want := list(t, c, Filter{})
+		r := pick()
+		err := d.Delete(t.Context(), c, r)
+		var hidden *hiddenError
+		switch i := slices.Index(want, r.Canonical().String()); {
+		case err == nil && i >= 0:
+			want = slices.Delete(want, i, i+1)
+			deleted++
+		case errors.As(err, &hidden) && i >= 0:
+			refused++
+		case errors.Is(err, fs.ErrNotExist) && i < 0:
+		default:
+			t.Fatalf("%s, of %q: %v", r, want, err)
+		}
+		if diff := cmp.Diff(want, list(t, c, Filter{})); diff != "" {
+			t.Fatalf("after %s (-want +got):\n%s", r, diff)
+		}
+	}
+	if deleted < 50 || refused < 10 {
+		t.Errorf("%d rules deleted and %d refused: the test is not what it should be", deleted, refused)
+	}
+}
+
+// A failingConn is a Conn whose next write fails, before or after the kernel has
+// done it.
+type failingConn struct {
+	route.Conn
+	err  error
+	done bool
+}
+
+func (f *failingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if f.err == nil || m.Header.Type == uapi.RTM_GETRULE {
+		return f.Conn.Execute(m)
+	}
+	if f.done {
+		if _, err := f.Conn.Execute(m); err != nil {
+			return nil, err
+		}
+	}
+	err := f.err
+	f.err = nil
+	return nil, err
+}
+
+// After a failure a Deleter does not rely on its listing: the rule may be
+// there, or not.
+func TestKernelDeleterAfterFailure(t *testing.T) {
+	_, c := kernel(t)
+	const first, second = "lookup 10 pref 100", "lookup 10 pref 101"
+	for _, done := range []bool{false, true} {
+		add(t, c, first, second)
+		f := &failingConn{Conn: c, err: syscall.ENOBUFS, done: done}
+		var d Deleter
+		if err := d.Delete(t.Context(), f, parse(t, first)); !errors.Is(err, syscall.ENOBUFS) {
+			t.Errorf("got %v", err)
+		}
+		if err := d.Delete(t.Context(), f, parse(t, first)); errors.Is(err, fs.ErrNotExist) != done || !done && err != nil {
+			t.Errorf("once more: %v", err)
+		}
+		if err := d.Delete(t.Context(), f, parse(t, second)); err != nil {
+			t.Error(err)
+		}
+		wantList(t, c, Filter{Family: route.IPv4}, ruleLocal, ruleMain, ruleDefault)
+	}
+	var d Deleter
+	if err := d.Delete(t.Context(), c, Rule{}); !errors.Is(err, errEmpty) {
+		t.Errorf("the empty rule: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Delete(ctx, c, parse(t, first)); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the context has ended: %v", err)
+	}
+}
