@@ -158,7 +158,7 @@ func TestKernelDifferential(t *testing.T) {
 
 		del := map[Family]string{}
 		for _, r := range ours.listed(t) {
-			r.CacheInfo, r.Flags = CacheInfo{}, r.Flags&ownFlags
+			r.CacheInfo, r.Flags = CacheInfo{}, r.Flags&sentFlags
 			words := wordsForIP(r)
 			if unknownToIP.MatchString(words) {
 				if err := Delete(t.Context(), ours.c, r); err != nil {
@@ -225,7 +225,7 @@ func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
 // shows the segment that it adds to those of mode inline, and hides that packets
 // are counted.
 func told(r Route) bool {
-	m := value(r.Metrics)
+	m := deref(r.Metrics)
 	for _, x := range []struct{ units, perMillisecond uint32 }{
 		{uint32(m.RTT), 8}, {uint32(m.RTTVar), 4}, {uint32(m.RTOMin), 1},
 	} {

@@ -81,9 +81,9 @@ func (parts *encapParts) finish(e *Encap, unknown *Attributes) error {
 	}
 	switch {
 	case !parts.hasData:
-		keep(unknown, uapi.RTA_ENCAP_TYPE, binary.NativeEndian.AppendUint16(nil, uint16(parts.typ)))
+		keepUnknown(unknown, uapi.RTA_ENCAP_TYPE, binary.NativeEndian.AppendUint16(nil, uint16(parts.typ)))
 	case !parts.hasType:
-		keep(unknown, uapi.RTA_ENCAP, parts.data)
+		keepUnknown(unknown, uapi.RTA_ENCAP, parts.data)
 	default:
 		got, err := decodeEncap(parts.typ, parts.data)
 		if err != nil {

@@ -159,7 +159,7 @@ func nonZero[A attr.Number, M any, V comparable](num A, kind func() attr.Kind[V]
 			v, unknown := at(m)
 			got, err := k.Decode(p)
 			if err == nil && got == zero {
-				keep(unknown, num, p)
+				keepUnknown(unknown, num, p)
 			} else if err == nil {
 				*v = got
 			}

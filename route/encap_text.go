@@ -137,7 +137,7 @@ func (l *line) joinEncap() error {
 }
 
 // joinEncap does the same for a next hop.
-func (h *hop) joinEncap() error {
+func (h *nextHopLine) joinEncap() error {
 	if h.Unknown == "" {
 		return nil
 	}

@@ -134,7 +134,7 @@ func TestKernelRandom(t *testing.T) {
 		case g.maybe(4) && r.Family == IPv6 && r.Type == 0: // any other it ignores the time of
 			r.Expires = Some(100 + g.Uint32N(10000))
 		}
-		metrics := value(r.Metrics)
+		metrics := deref(r.Metrics)
 		if v, ok := uapi.Running(); ok && v.Less(usecTS) && metrics.Features&FeatureTCPUsecTS != 0 {
 			if err := Add(t.Context(), c, r); !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%s: %v", r, err)

@@ -17,17 +17,16 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Links are the names of a network namespace's interfaces at one moment.
-// Messages of routes have their indexes; text has their names. A nil *Links
-// knows none, and calls the interface with the index 5 if5, as ip(8) calls one
-// that it does not know.
+// Links has the names of a network namespace's interfaces at one moment. Routes
+// refer to interfaces by index; text uses names. A nil *Links has no names: the
+// interface with the index 5 is then if5, as in ip(8) if an interface has no name.
 type Links struct {
 	byIndex map[uint32]string
 	byName  map[string]uint32
 }
 
-// MakeLinks are interfaces by index. Of two with the same name, text means the
-// one with the lower index.
+// MakeLinks returns the Links for names by index. If two interfaces have the same
+// name, [Links.Index] returns the lower index.
 func MakeLinks(names map[uint32]string) *Links {
 	l := &Links{byIndex: maps.Clone(names), byName: make(map[string]uint32, len(names))}
 	for _, index := range slices.Backward(slices.Sorted(maps.Keys(names))) {
@@ -36,7 +35,7 @@ func MakeLinks(names map[uint32]string) *Links {
 	return l
 }
 
-// ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
+// ListLinks reads the interfaces of the namespace of c (RTM_GETLINK).
 func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
@@ -58,8 +57,8 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	return l, nil
 }
 
-// read reads index and name out of a message of type RTM_NEWLINK, which has some
-// fifty attributes more.
+// read reads the index and the name in a message of type RTM_NEWLINK, which has
+// about fifty other attributes.
 func (l *Links) read(b []byte) error {
 	if len(b) < uapi.SizeofIfInfomsg {
 		return fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
@@ -74,35 +73,34 @@ func (l *Links) read(b []byte) error {
 	return nil
 }
 
-// unnamed is how ip(8) calls an interface without a known name.
-const unnamed = "if"
+// linkPrefix is what ip(8) puts before the index of an interface without a name.
+const linkPrefix = "if"
 
-// Name returns the name of the interface with an index; without one, if and
-// the index.
+// Name returns the name of the interface with an index, or if and the index.
 func (l *Links) Name(index uint32) string {
 	if l != nil {
 		if name, ok := l.byIndex[index]; ok {
 			return name
 		}
 	}
-	return unnamed + iptext.Decimal(index)
+	return linkPrefix + iptext.Decimal(index)
 }
 
-// Index returns the index of the interface with a name, or of if and a number.
+// Index returns the index of the interface with a name, or the number after if.
 func (l *Links) Index(name string) (index uint32, ok bool) {
 	if l != nil {
 		if index, ok = l.byName[name]; ok {
 			return index, true
 		}
 	}
-	digits, ok := strings.CutPrefix(name, unnamed)
+	digits, ok := strings.CutPrefix(name, linkPrefix)
 	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' {
 		return 0, false
 	}
 	return iptext.Uint[uint32](digits, 32)
 }
 
-// All yields index and name of each interface, by index.
+// All yields the index and the name of each interface, ordered by index.
 func (l *Links) All() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
 		if l == nil {

@@ -64,7 +64,7 @@ func getSeg6Counters(p []byte, e *seg6Local) error {
 		return err
 	}
 	if c.unknown != "" {
-		keep(&e.Unknown, uapi.SEG6_LOCAL_COUNTERS, p) // counters of a newer kernel
+		keepUnknown(&e.Unknown, uapi.SEG6_LOCAL_COUNTERS, p) // counters of a newer kernel
 		return nil
 	}
 	e.Counters.Set(c.Seg6Counters)

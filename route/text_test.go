@@ -51,7 +51,7 @@ func TestStringDefaults(t *testing.T) {
 		r := g.route()
 		want := r
 		want.setDefaults()
-		want.Dst = unlessDefault(want.Dst)
+		want.Dst = normalizeDefault(want.Dst)
 		if got := parse(t, r.String()); !got.Equal(want) {
 			t.Fatalf("%q is %q, the verbs make it %q", r, got, want)
 		}

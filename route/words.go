@@ -6,14 +6,14 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// words are the attributes of a route in the order in which ip(8) prints them.
-var words = iptext.Table[line]{
+// routeWords are the attributes of a route in ip(8)'s order.
+var routeWords = iptext.Table[line]{
 	{Names: []string{"to"}, Parse: func(w *iptext.Words, l *line) error {
 		if l.dst = true; l.acceptLabel(w) {
 			return nil
 		}
 		err := argPrefix(w, &l.Family, &l.Dst)
-		l.Dst = unlessDefault(l.Dst)
+		l.Dst = normalizeDefault(l.Dst)
 		return err
 	}},
 	{Names: []string{"from"},
@@ -41,7 +41,7 @@ var words = iptext.Table[line]{
 			}
 			return argGateway(w, &l.Family, &l.Gateway)
 		},
-		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
+		Print: func(p *iptext.Printer, l *line) { putGatewayWords(p, l.Family, l.Gateway) }},
 	link("dev", func(l *line) *uint32 { return &l.OIF }, "oif"),
 	link("iif", func(l *line) *uint32 { return &l.Packet.IIF }),
 	{Names: []string{"type"},
@@ -177,7 +177,7 @@ var words = iptext.Table[line]{
 		Print: func(p *iptext.Printer, l *line) {
 			for _, nh := range l.Multipath {
 				p.Put("nexthop")
-				hopWords.Print(p, &hop{nh, l.names, &l.Family})
+				nextHopWords.Print(p, &nextHopLine{nh, l.names, &l.Family})
 			}
 		}},
 	{Short: []string{
@@ -186,49 +186,51 @@ var words = iptext.Table[line]{
 	}},
 }
 
-// A hop is a next hop on its way to or from text.
-type hop struct {
+// A nextHopLine is a next hop that is being parsed or printed.
+type nextHopLine struct {
 	NextHop
 	names  *Names
 	family *Family // of the route
 }
 
-// hopWords are the attributes of a next hop.
-var hopWords = iptext.Table[hop]{
+// nextHopWords are the attributes of a next hop.
+var nextHopWords = iptext.Table[nextHopLine]{
 	{Names: []string{"via"},
-		Parse: func(w *iptext.Words, h *hop) error { return argGateway(w, h.family, &h.Gateway) },
-		Print: func(p *iptext.Printer, h *hop) { putVia4or6(p, *h.family, h.Gateway) }},
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argGateway(w, h.family, &h.Gateway) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putGatewayWords(p, *h.family, h.Gateway) }},
 	{Names: []string{"dev"},
-		Parse: func(w *iptext.Words, h *hop) error { return iptext.ArgLink(w, h.names.LinkNames().Index, &h.OIF) },
-		Print: func(p *iptext.Printer, h *hop) {
+		Parse: func(w *iptext.Words, h *nextHopLine) error {
+			return iptext.ArgLink(w, h.names.LinkNames().Index, &h.OIF)
+		},
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.OIF != 0 {
 				p.Put("dev", h.names.LinkNames().Name(h.OIF))
 			}
 		}},
 	{Names: []string{"weight"},
-		Parse: func(w *iptext.Words, h *hop) (err error) {
+		Parse: func(w *iptext.Words, h *nextHopLine) (err error) {
 			h.Weight, err = iptext.ArgUint[uint16](w, "a weight", 16)
 			if err == nil && (h.Weight < 1 || h.Weight > maxWeight) {
 				err = w.Errorf("not a weight: want 1 to %d", maxWeight)
 			}
 			return err
 		},
-		Print: func(p *iptext.Printer, h *hop) {
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.Weight > 1 {
 				p.Put("weight", iptext.Decimal(h.Weight))
 			}
 		}},
-	iptext.FlagsWord(func(h *hop) *Flags { return &h.Flags }),
+	iptext.FlagsWord(func(h *nextHopLine) *Flags { return &h.Flags }),
 	{Names: []string{"realms", "realm"},
-		Parse: func(w *iptext.Words, h *hop) error { return argRealms(w, h.names, &h.Realms) },
-		Print: func(p *iptext.Printer, h *hop) { putRealms(p, h.names, h.Realms) }},
-	asWord(func(h *hop) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argRealms(w, h.names, &h.Realms) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putRealms(p, h.names, h.Realms) }},
+	asWord(func(h *nextHopLine) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
 	{Names: []string{"encap"},
-		Parse: func(w *iptext.Words, h *hop) error { return argEncap(w, h.names, &h.Encap) },
-		Print: func(p *iptext.Printer, h *hop) { putEncap(p, h.names, h.Encap) }},
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argEncap(w, h.names, &h.Encap) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putEncap(p, h.names, h.Encap) }},
 	{Names: []string{iptext.AttributeWord},
-		Parse: func(w *iptext.Words, h *hop) error { return h.argAttribute(w) },
-		Print: func(p *iptext.Printer, h *hop) {
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return h.argAttribute(w) },
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.Unknown != "" {
 				p.Put(h.Unknown.String())
 			}
@@ -238,12 +240,12 @@ var hopWords = iptext.Table[hop]{
 
 // parseNextHop takes the words that follow nexthop.
 func parseNextHop(w *iptext.Words, n *Names, f *Family) (NextHop, error) {
-	h := hop{names: n, family: f, NextHop: NextHop{Weight: 1}}
+	h := nextHopLine{names: n, family: f, NextHop: NextHop{Weight: 1}}
 	for w.More() {
-		if _, ok := hopWords.Find(w.Peek()); !ok {
-			break // the route goes on
+		if _, ok := nextHopWords.Find(w.Peek()); !ok {
+			break // a word of the route
 		}
-		if err := hopWords.Parse(w, &h, ""); err != nil {
+		if err := nextHopWords.Parse(w, &h, ""); err != nil {
 			return NextHop{}, err
 		}
 	}
@@ -298,7 +300,7 @@ func link(name string, at func(*line) *uint32, more ...string) iptext.Word[line]
 	}
 }
 
-func putVia4or6(p *iptext.Printer, f Family, gateway netip.Addr) {
+func putGatewayWords(p *iptext.Printer, f Family, gateway netip.Addr) {
 	switch {
 	case !gateway.IsValid():
 	case f == 0 || f.Has(gateway):
@@ -313,7 +315,7 @@ func argRealms(w *iptext.Words, n *Names, r *Realms) error {
 	if err != nil {
 		return err
 	}
-	if *r, err = ParseRealms(s, n.FileNames()); err != nil {
+	if *r, err = ParseRealms(s, n); err != nil {
 		return w.Errorf("not realms")
 	}
 	return nil
@@ -321,6 +323,6 @@ func argRealms(w *iptext.Words, n *Names, r *Realms) error {
 
 func putRealms(p *iptext.Printer, n *Names, r Realms) {
 	if r != (Realms{}) {
-		p.Put("realms", r.Text(n.FileNames()))
+		p.Put("realms", r.Text(n))
 	}
 }

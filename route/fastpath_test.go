@@ -10,9 +10,9 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// checkUsual reads a message with and without what is there for the usual
+// checkFast reads a message with and without what is there for the usual
 // attributes, and writes what comes of it in both ways.
-func checkUsual(t *testing.T, b []byte) (ok bool) {
+func checkFast(t *testing.T, b []byte) (ok bool) {
 	t.Helper()
 	if len(b) < uapi.SizeofRtMsg {
 		return false
@@ -68,7 +68,7 @@ func TestUsual(t *testing.T) {
 		if rnd.IntN(10) == 0 {
 			b = b[:len(b)-min(rnd.IntN(8), len(b)-uapi.SizeofRtMsg)]
 		}
-		if checkUsual(t, b) {
+		if checkFast(t, b) {
 			read++
 		}
 	}

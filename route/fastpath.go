@@ -10,17 +10,17 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Nearly every route is made of the same few attributes. This file reads and
-// writes them without the calls that a row of the codec takes, in a third of
-// the time. Whatever is out of the ordinary, mistakes too, is left to the codec,
-// which gives the same result for all that is done here.
+// Nearly every route has only a few kinds of attributes. This file reads and writes
+// these without the calls that a row of the codec takes, in a third of the time. It
+// leaves all others, and all mistakes, to the codec. For the attributes of this
+// file, the codec has the same result.
 
-// lenCache is the length of an RTA_CACHEINFO.
+// lenCache is the length of RTA_CACHEINFO with its header.
 const lenCache = attr.LenHeader + sizeofCacheInfo
 
-// readUsual reads attributes up to the first that is out of the ordinary, and
-// returns that and what follows it.
-func (r *Route) readUsual(b []byte, dstLen uint8) []byte {
+// readFast reads attributes up to the first that it leaves to the codec, and
+// returns that one and those after it.
+func (r *Route) readFast(b []byte, dstLen uint8) []byte {
 	for len(b) >= attr.LenHeader {
 		n := int(binary.NativeEndian.Uint16(b))
 		end := (n + 3) &^ 3
@@ -57,7 +57,7 @@ func (r *Route) readUsual(b []byte, dstLen uint8) []byte {
 			}
 		case n == lenCache && num == uapi.RTA_CACHEINFO:
 			r.CacheInfo = decodeCacheInfo(p)
-		case n == attr.LenU32 && num == uapi.RTA_UID: // of what was looked up
+		case n == attr.LenU32 && num == uapi.RTA_UID: // of a looked-up route
 			if r.Packet == nil {
 				r.Packet = new(Packet)
 			}
@@ -72,8 +72,8 @@ func (r *Route) readUsual(b []byte, dstLen uint8) []byte {
 	return b
 }
 
-// isUsual reports whether appendUsual can write r.
-func (r *Route) isUsual() bool {
+// fitsFastPath reports whether appendFast can write r.
+func (r *Route) fitsFastPath() bool {
 	return (r.Family == IPv4 || r.Family == IPv6) &&
 		(!r.Dst.IsValid() || r.Family.Has(r.Dst.Addr())) && r.Src == netip.Prefix{} &&
 		(!r.Gateway.IsValid() || r.Family.Has(r.Gateway) && r.Gateway.Zone() == "") &&
@@ -83,8 +83,8 @@ func (r *Route) isUsual() bool {
 		r.Unknown == "" && r.CacheInfo == CacheInfo{}
 }
 
-// appendUsual appends the attributes of a route that isUsual.
-func (r *Route) appendUsual(b []byte) []byte {
+// appendFast appends the attributes of a route that fits the fast path.
+func (r *Route) appendFast(b []byte) []byte {
 	b = slices.Grow(b, 3*attr.LenAddr6+3*attr.LenU32)
 	if r.Dst.IsValid() {
 		b = attr.AppendIP(b, uapi.RTA_DST, r.Dst.Addr())
