@@ -8,7 +8,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// ArgText takes an argument that is the text form of v; what says what it is.
+// ArgText takes an argument that is the text form of v; what says what v is, with
+// its article.
 func ArgText(w *Words, what string, v encoding.TextUnmarshaler) error {
 	s, err := w.Arg(what)
 	if err != nil {
@@ -25,7 +26,7 @@ func ArgText(w *Words, what string, v encoding.TextUnmarshaler) error {
 	return nil
 }
 
-// ArgName takes an argument that is a name, or a number, of at most V's bits.
+// ArgName takes an argument that is a name or a number, and fits into a V.
 func ArgName[V Number](w *Words, what string, parse func(string) (uint32, error), v *V) error {
 	s, err := w.Arg(what)
 	if err != nil {

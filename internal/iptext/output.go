@@ -5,24 +5,24 @@ import (
 	"strconv"
 )
 
-// An Output collects what ip(8) shows of objects, as text or as JSON. Most values
-// are in both: text has words before a value, JSON has it as a member with a
-// name, or, where that is empty, as an element of an array.
+// An Output collects what ip(8) prints of objects, as text or as JSON. Most values
+// are in both. In text, words come before a value. In JSON, a value is a member with
+// a name, or, if the name is empty, an element of an array.
 type Output struct {
 	buf          []byte
 	json, pretty bool
-	depth        int  // of the brackets that are open
-	comma        bool // before the next member or element
+	depth        int  // the number of open brackets
+	comma        bool // the next member or element needs one
 }
 
-// NewOutput returns an Output for text or, if json is set, for JSON, on many lines if
-// pretty is set as well.
+// NewOutput returns an Output for text, or for JSON if json is set. pretty breaks
+// JSON into lines.
 func NewOutput(json, pretty bool) *Output { return &Output{json: json, pretty: json && pretty} }
 
 // IsJSON reports whether o is for JSON.
 func (o *Output) IsJSON() bool { return o.json }
 
-// Text writes what JSON does not have.
+// Text writes words that JSON does not have.
 func (o *Output) Text(s ...string) {
 	if o.json {
 		return
@@ -52,7 +52,7 @@ func (o *Output) Int(name, before string, n int64) {
 	o.Number(name, before, strconv.FormatInt(n, 10))
 }
 
-// Number writes a number of which digits are the text.
+// Number writes the number with the given digits.
 func (o *Output) Number(name, before, digits string) {
 	if !o.json {
 		o.Text(before, digits)
@@ -62,11 +62,10 @@ func (o *Output) Number(name, before, digits string) {
 	o.raw(digits)
 }
 
-// Hex writes a number in hexadecimal, which in JSON is a string.
+// Hex writes a number in hexadecimal. In JSON it is a string.
 func (o *Output) Hex(name, before string, n uint64) { o.Str(name, before, AltHex(n)) }
 
-// Null writes a word that stands for itself, which in JSON is a member without
-// a value.
+// Null writes a word without a value. In JSON it is a member whose value is null.
 func (o *Output) Null(name, word string) {
 	if !o.json {
 		o.Text(word)
@@ -76,7 +75,7 @@ func (o *Output) Null(name, word string) {
 	o.raw("null")
 }
 
-// Bool writes a member that is true or false, and no text.
+// Bool writes a member that is true or false. It writes no text.
 func (o *Output) Bool(name string, v bool) {
 	if o.json {
 		o.name(name)
@@ -84,17 +83,17 @@ func (o *Output) Bool(name string, v bool) {
 	}
 }
 
-// Newline ends a line of text, or the whole of JSON.
+// Newline ends a line of text, or all of JSON.
 func (o *Output) Newline() {
 	if !o.json || o.depth == 0 {
 		o.buf = append(o.buf, '\n')
 	}
 }
 
-// String is what was written.
+// String returns what was written.
 func (o *Output) String() string { return string(o.buf) }
 
-// AltHex is n as printf(3) has it for %#x: hexadecimal after 0x, but 0 alone.
+// AltHex formats n as printf(3) does for %#x: in hexadecimal after 0x, and zero as 0.
 func AltHex[V Number](n V) string {
 	if n == 0 {
 		return "0"
@@ -102,9 +101,9 @@ func AltHex[V Number](n V) string {
 	return Hex(n)
 }
 
-// AddrText is an address as ip(8) shows it, by inet_ntop(3): an IPv6 address of
-// which only the last 32 bits are set has these as an IPv4 address, unless they
-// are less than 0x10000.
+// AddrText formats an address as ip(8) does, with inet_ntop(3): an IPv6 address of
+// which only the last 32 bits are set ends in an IPv4 address, unless these bits are
+// less than 0x10000.
 func AddrText(a netip.Addr) string {
 	if a.Is6() && !a.Is4In6() {
 		b := a.As16()

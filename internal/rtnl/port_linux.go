@@ -2,8 +2,8 @@ package rtnl
 
 import "golang.org/x/sys/unix"
 
-// SetReadBuffer sets the size of the receive buffer, in bytes, of which the kernel
-// takes the double for its own needs.
+// SetReadBuffer sets the size of the receive buffer in bytes. The kernel doubles it,
+// for its own structures.
 func (s *Subscription) SetReadBuffer(bytes int) error {
 	if err := s.nl.SetReadBuffer(bytes); err != nil {
 		return opError("set the receive buffer", err)
@@ -11,8 +11,8 @@ func (s *Subscription) SetReadBuffer(bytes int) error {
 	return nil
 }
 
-// Port is the netlink port of c's socket, with which the kernel marks the events
-// of what it changes. Zero: c tells none.
+// Port returns the netlink port of c. Events of changes that were made over c have
+// this port. It is zero if c has no socket.
 func Port(c Executor) uint32 {
 	raw, err := rawConn(c)
 	if err != nil {

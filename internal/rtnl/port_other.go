@@ -5,5 +5,5 @@ package rtnl
 // SetReadBuffer fails with errors.ErrUnsupported.
 func (*Subscription) SetReadBuffer(int) error { return errNoNetlink }
 
-// Port is 0.
+// Port returns 0.
 func Port(Executor) uint32 { return 0 }
