@@ -144,6 +144,12 @@ func TestNames(t *testing.T) {
 	if r, err := Parse(named, nil); err == nil {
 		t.Errorf("without names: %s", r)
 	}
+	if n := (*Names)(nil); n.FileNames() != nil || n.LinkNames() != nil {
+		t.Error("nil Names have names")
+	}
+	if n.FileNames() != files || n.LinkNames() != names.Links {
+		t.Error("Names lose names")
+	}
 	var none *Links
 	if _, ok := none.Index("eth0"); ok || none.Name(5) != "if5" {
 		t.Error("nil Links know a name")
