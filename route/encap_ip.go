@@ -261,36 +261,46 @@ func tunnelWords(ttl, tos string) iptext.Table[tunnel] {
 		tunnelFlag("key", TunnelKey),
 		tunnelFlag("csum", TunnelCsum),
 		tunnelFlag("seq", TunnelSeq),
-		// ip(8) has no word for other flags, nor for a set of no flags.
-		{Names: []string{"flags"},
-			Parse: func(w *iptext.Words, t *tunnel) error {
-				v, err := iptext.ArgUint[TunnelFlags](w, "a number", 16)
-				t.Flags.Set(t.Flags.Or(0) | v)
-				return err
-			},
-			Print: func(p *iptext.Printer, t *tunnel) {
-				v, ok := t.Flags.Get()
-				if rest := v &^ (TunnelKey | TunnelCsum | TunnelSeq); rest != 0 || ok && v == 0 {
-					p.Put("flags", iptext.Hex(rest))
-				}
-			}},
+		tunnelFlagsWord,
 		tunnelOptsWord("geneve_opts", parseGeneveOpts),
 		tunnelOptsWord("vxlan_opts", parseVXLANOpts),
 		tunnelOptsWord("erspan_opts", parseERSPANOpts),
-		{Names: []string{"opts"}, // in hexadecimal
-			Parse: func(w *iptext.Words, t *tunnel) error {
-				s, err := argHex(w, "options")
-				if err == nil {
-					err = getTunnelOpts([]byte(s), &t.EncapIP)
-				}
-				return err
-			},
-			Print: func(p *iptext.Printer, t *tunnel) {
-				if t.Opts != "" {
-					p.Put("opts", hex.EncodeToString([]byte(t.Opts)))
-				}
-			}},
+		tunnelOptsHex,
 	}
+}
+
+// tunnelFlagsWord is the word for other flags, and for a set of no flags. ip(8) has no
+// word for them.
+var tunnelFlagsWord = iptext.Word[tunnel]{
+	Names: []string{"flags"},
+	Parse: func(w *iptext.Words, t *tunnel) error {
+		v, err := iptext.ArgUint[TunnelFlags](w, "a number", 16)
+		t.Flags.Set(t.Flags.Or(0) | v)
+		return err
+	},
+	Print: func(p *iptext.Printer, t *tunnel) {
+		v, ok := t.Flags.Get()
+		if rest := v &^ (TunnelKey | TunnelCsum | TunnelSeq); rest != 0 || ok && v == 0 {
+			p.Put("flags", iptext.Hex(rest))
+		}
+	},
+}
+
+// tunnelOptsHex is the word for options in hexadecimal.
+var tunnelOptsHex = iptext.Word[tunnel]{
+	Names: []string{"opts"},
+	Parse: func(w *iptext.Words, t *tunnel) error {
+		s, err := argHex(w, "options")
+		if err == nil {
+			err = getTunnelOpts([]byte(s), &t.EncapIP)
+		}
+		return err
+	},
+	Print: func(p *iptext.Printer, t *tunnel) {
+		if t.Opts != "" {
+			p.Put("opts", hex.EncodeToString([]byte(t.Opts)))
+		}
+	},
 }
 
 func tunnelAddr(name string, at func(*tunnel) *netip.Addr) iptext.Word[tunnel] {

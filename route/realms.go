@@ -22,6 +22,18 @@ func (r Realms) String() string {
 	return iptext.Decimal(r.Src) + "/" + iptext.Decimal(r.Dst)
 }
 
+// MarshalText returns what String does.
+func (r Realms) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String returns, as [ParseRealms] does.
+func (r *Realms) UnmarshalText(text []byte) error {
+	got, err := ParseRealms(string(text), nil)
+	if err == nil {
+		*r = got
+	}
+	return err
+}
+
 // Text returns what String does, with the names that n, which can be nil, has.
 func (r Realms) Text(n *Names) string {
 	db := n.FileNames().Realms()

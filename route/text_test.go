@@ -227,6 +227,16 @@ func TestRealms(t *testing.T) {
 			t.Errorf("%s: %v, %v", s, got, err)
 		}
 	}
+	for _, want := range []Realms{{}, {0, 7}, {1, 2}, {65535, 0}, {65535, 65535}} {
+		b, err := want.MarshalText()
+		got := Realms{9, 9}
+		if err != nil || got.UnmarshalText(b) != nil || got != want {
+			t.Errorf("%s is %v, want %v", b, got, want)
+		}
+	}
+	if r := (Realms{1, 2}); r.UnmarshalText([]byte("a")) == nil || r != (Realms{1, 2}) {
+		t.Errorf("%v", r)
+	}
 	for _, s := range []string{"", "/", "/1", "65536/1", "1/65536", "a", "1/2/3", "4294967296"} {
 		if got, err := ParseRealms(s, nil); err == nil {
 			t.Errorf("%q: %v", s, got)
