@@ -34,9 +34,9 @@ type Socket struct {
 //
 // A nil config means the network namespace of the calling thread. config.NetNS
 // means another one: it is the descriptor of an open file such as
-// /run/netns/NAME or /proc/PID/ns/net, which can be closed after Dial. This is
-// the one way in which this module is told a namespace. All functions that take a
-// [Conn] work in the namespace of its socket.
+// /run/netns/NAME or /proc/PID/ns/net, which can be closed after Dial. [Watch] takes
+// a namespace in the same way. All functions that take a [Conn] work in the namespace
+// of its socket.
 //
 // config.PID should be zero, so that the kernel chooses the port. config.Strict is
 // implied. config.Groups must be zero: a socket for requests has no subscriptions.

@@ -180,8 +180,8 @@ func (l *line) parseWord(w *iptext.Words) error {
 	return l.parseDst(w, "an attribute of a route")
 }
 
-// parseDst takes a destination without a keyword; what says what is expected, for
-// the error about another word.
+// parseDst takes a destination without a keyword. what describes, for the error about
+// another word, what is expected.
 func (l *line) parseDst(w *iptext.Words, what string) error {
 	if !l.dst && l.acceptLabel(w) {
 		return nil

@@ -89,7 +89,7 @@ func TestParseError(t *testing.T) {
 		{"default metric -1", `route: word 3 "-1": not a number: want a number of at most 32 bits`},
 		{"default cacheinfo 1,2", `route: word 3 "1,2": not cache information: want 8 numbers`},
 		{"via 10.0.0.1", `route: word 2 "10.0.0.1": no destination: want a prefix, or default`},
-		{"default via 10.0.0.1 via 10.0.0.2", `route: word 4 "via": given twice: several next hops stand behind nexthop`},
+		{"default via 10.0.0.1 via 10.0.0.2", `route: word 4 "via": given twice: use nexthop for several next hops`},
 		{"default attribute 4 01", `route: word 4 "01": RTA_OIF: 1 bytes of payload, want 4`},
 	} {
 		if r, err := Parse(tt.text, nil); err == nil || err.Error() != tt.want || !r.Equal(Route{}) {

@@ -192,7 +192,7 @@ func (r *Route) check() error {
 		{p.SPort != 0, "SPort"}, {p.DPort != 0, "DPort"}, {p.FlowLabel.IsSet(), "FlowLabel"},
 	} {
 		if x.set {
-			return fmt.Errorf("field Packet.%s is of a packet that is looked up, and no part of a route", x.name)
+			return fmt.Errorf("field Packet.%s belongs to a packet that is looked up, not to a route", x.name)
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ var routeWords = iptext.Table[line]{
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, l *line) error {
 			if l.Gateway.IsValid() {
-				return w.Errorf("given twice: several next hops stand behind nexthop")
+				return w.Errorf("given twice: use nexthop for several next hops")
 			}
 			return argGateway(w, &l.Family, &l.Gateway)
 		},
@@ -156,8 +156,8 @@ var routeWords = iptext.Table[line]{
 				p.Put("cacheinfo", l.CacheInfo.String())
 			}
 		}},
-	// The words of an encapsulation are also words of the route. So it stands
-	// where none of these follows.
+	// The words of an encapsulation are also words of the route. So encap is
+	// printed after all of these.
 	{Names: []string{"encap"},
 		Parse: func(w *iptext.Words, l *line) error { return argEncap(w, l.names, &l.Encap) },
 		Print: func(p *iptext.Printer, l *line) { putEncap(p, l.names, l.Encap) }},

@@ -8,8 +8,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// ArgText takes an argument that is the text form of v; what says what v is, with
-// its article.
+// ArgText takes an argument that is the text form of v. what describes v in errors,
+// as in "a family".
 func ArgText(w *Words, what string, v encoding.TextUnmarshaler) error {
 	s, err := w.Arg(what)
 	if err != nil {

@@ -47,8 +47,8 @@ func (b Bits) Text(n uint32, sep string) string {
 	return strings.Join(names, sep)
 }
 
-// UnmarshalBits reads what [Bits.Text] returns, into a number of at most the
-// given bits; what says what it is. An error is a [*NameError], and v is then
+// UnmarshalBits reads what [Bits.Text] returns, into a number of at most the given
+// bits. what describes the number in errors. An error is a [*NameError], and v is then
 // unchanged.
 func UnmarshalBits[V Number](b Bits, bits int, pkg, what string, text []byte, sep string, v *V) error {
 	var n V

@@ -44,8 +44,8 @@ func (e Enum) Names() []string {
 	return names
 }
 
-// Unmarshal reads the text form of a value; what says what the value is, with its
-// article. An error is a [*NameError].
+// Unmarshal reads the text form of a value. what describes the value in errors, as in
+// "a family". An error is a [*NameError].
 func (e Enum) Unmarshal(pkg, what string, text []byte) (uint8, error) {
 	n, ok := e.Number(string(text))
 	if !ok {

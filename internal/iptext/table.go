@@ -56,8 +56,8 @@ func Expand(s string, names []string) (name string, ok bool) {
 	return "", false
 }
 
-// Parse takes the next word and its arguments. what says what is expected, for the
-// error about an unknown word.
+// Parse takes the next word and its arguments. what describes, for the error about an
+// unknown word, what is expected.
 func (t Table[T]) Parse(w *Words, v *T, what string) error {
 	name := w.Take()
 	word, full := t.find(name)

@@ -87,8 +87,8 @@ func (w *Words) Errorf(format string, args ...any) error {
 	return e
 }
 
-// Arg takes an argument of the last word that was taken; what says what the argument
-// is.
+// Arg takes an argument of the last word that was taken. what describes the argument
+// in errors.
 func (w *Words) Arg(what string) (string, error) {
 	if !w.More() {
 		after := ""
