@@ -95,8 +95,8 @@ var table10 = Filter{Table: rttables.ID(10)}
 // usecTS is the first version with RTAX_FEATURE_TCP_USEC_TS.
 var usecTS = uapi.Version{Major: 6, Minor: 7}
 
-// addNextHop adds a nexthop object through eth0. Package nexthop is not there for
-// the tests of this package, which it imports.
+// addNextHop adds a nexthop object through eth0. The tests of this package cannot use
+// package nexthop, which imports this package.
 func addNextHop(t *testing.T, c Conn, id uint32, family Family) {
 	t.Helper()
 	b := make([]byte, uapi.SizeofNhmsg)

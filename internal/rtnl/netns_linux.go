@@ -25,13 +25,13 @@ func NetNS(c Executor) (fd int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	here, err := threadCookie()
+	own, err := threadCookie()
 	var ioctlErr error
 	closed := raw.Control(func(socket uintptr) {
 		if err == nil {
-			var there uint64
-			there, err = cookie(int(socket))
-			if err == nil && there == here {
+			var number uint64
+			number, err = cookie(int(socket))
+			if err == nil && number == own {
 				return
 			}
 		}
@@ -110,19 +110,19 @@ func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
 // CAP_SYS_ADMIN.
 func Inside(c Executor, fn func() error) (err error) {
 	runtime.LockOSThread()
-	there, err := NetNS(c)
-	if err != nil || there == 0 {
+	target, err := NetNS(c)
+	if err != nil || target == 0 {
 		defer runtime.UnlockOSThread()
 		if err != nil {
 			return err
 		}
 		return fn()
 	}
-	defer unix.Close(there)
-	here, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	defer unix.Close(target)
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		defer unix.Close(here)
-		err = unix.Setns(there, unix.CLONE_NEWNET)
+		defer unix.Close(own)
+		err = unix.Setns(target, unix.CLONE_NEWNET)
 	}
 	if err != nil {
 		runtime.UnlockOSThread()
@@ -131,7 +131,7 @@ func Inside(c Executor, fn func() error) (err error) {
 	defer func() {
 		// A thread that cannot go back stays locked to the goroutine and ends
 		// with it.
-		if e := unix.Setns(here, unix.CLONE_NEWNET); e != nil {
+		if e := unix.Setns(own, unix.CLONE_NEWNET); e != nil {
 			err = errors.Join(err, os.NewSyscallError("leave the network namespace", e))
 			return
 		}

@@ -195,6 +195,27 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// Every kind of encapsulation that package route decodes is shown by its name. A
+// pointer to a struct is not an encapsulation.
+func TestEncapKinds(t *testing.T) {
+	for typ := route.EncapTypeMPLS; typ <= route.EncapTypeXFRM; typ++ {
+		b := make([]byte, uapi.SizeofRtMsg)
+		b[uapi.RtMsgFamily] = uapi.AF_INET
+		b = attr.Append(b, uint16(uapi.RTA_ENCAP_TYPE), binary.NativeEndian.AppendUint16(nil, uint16(typ)))
+		b = attr.Append(b, uint16(uapi.RTA_ENCAP), nil)
+		var r route.Route
+		if err := r.UnmarshalBinary(b); err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		if got := show.Route(r, show.Style{}); !strings.Contains(got, " encap "+typ.String()+" ") {
+			t.Errorf("%s: %q", typ, got)
+		}
+	}
+	if got, want := show.Route(encapsulated(&route.EncapMPLS{}), show.Style{}), "10.0.0.0/8  encap unknown dev if3 "; got != want {
+		t.Errorf("a pointer: %q, want %q", got, want)
+	}
+}
+
 // A part that is left out leaves no trace.
 func TestOmission(t *testing.T) {
 	r := route.Route{Family: route.IPv4, Type: route.TypeUnicast, Dst: dst4, TOS: 8, Gateway: netip.MustParseAddr("192.0.2.1"), OIF: eth0, Table: 20,
