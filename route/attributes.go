@@ -7,16 +7,16 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// Attributes are netlink attributes as they stood in a message, headers and
-// padding included, one after the other: struct nlattr of linux/netlink.h. It
-// is a string so that values that hold one compare with ==.
+// Attributes is a sequence of netlink attributes as in a message, with headers and
+// padding: struct nlattr of linux/netlink.h. It is a string, so values that contain
+// it compare with ==.
 type Attributes string
 
-// All yields each attribute: its type, flag bits included, and its payload.
+// All yields the type, with its flag bits, and the payload of each attribute.
 func (a Attributes) All() iter.Seq2[uint16, []byte] { return attr.All(string(a)) }
 
-// String is, for each attribute, the word attribute, the type, and the payload
-// in hexadecimal, "-" for none. ip(8) has no words for them.
+// String returns, for each attribute, the word attribute, the type, and the payload
+// in hexadecimal, or "-" if it is empty. ip(8) has no words for these.
 func (a Attributes) String() string {
 	var p iptext.Printer
 	for num, payload := range a.All() {

@@ -10,8 +10,8 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// message is a route on its way to or from the wire: the route, and what of
-// struct rtmsg belongs to an attribute.
+// A message is a route that is being encoded or decoded, with the fields of struct
+// rtmsg that belong to attributes.
 type message struct {
 	Route
 	dstLen, srcLen uint8
@@ -41,7 +41,7 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 	attr.Field(uapi.RTA_OIF, attr.U32, func(m *message) *uint32 { return &m.OIF }),
 	attr.Part(packet, attr.Field(uapi.RTA_IIF, attr.U32, func(p *Packet) *uint32 { return &p.IIF })),
 	attr.Field(uapi.RTA_PRIORITY, attr.U32, func(m *message) *uint32 { return &m.Priority }),
-	attr.Section((*message).special,
+	attr.Section((*message).hasRareFields,
 		encapRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
 		encapTypeRow(func(m *message) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
 		attr.Func(uapi.RTA_METRICS, putMetrics, getMetrics),
@@ -65,7 +65,7 @@ var codec = attr.NewCodec(func(m *message) *Attributes { return &m.Unknown },
 
 func packet(m *message) **Packet { return &m.Packet }
 
-// mpls is where what only MPLS routes have is read into.
+// mpls returns the place for decoded fields of MPLS routes.
 func (m *message) mpls() *MPLSRoute {
 	if m.MPLS == nil {
 		m.MPLS = new(MPLSRoute)
@@ -73,8 +73,8 @@ func (m *message) mpls() *MPLSRoute {
 	return m.MPLS
 }
 
-// special reports whether m has what few routes have: the rows of the section.
-func (m *message) special() bool {
+// hasRareFields reports whether m has a field of the section, as few routes do.
+func (m *message) hasRareFields() bool {
 	return m.Encap != nil || len(m.Multipath) > 0 || m.NextHopID != 0 || m.Realms != Realms{} ||
 		m.Preference.set || m.Expires.set || m.CacheInfo != CacheInfo{} ||
 		m.Metrics != nil || m.MPLS != nil || m.Packet != nil
@@ -96,16 +96,17 @@ var nextHopCodec = attr.NewCodec(func(m *nextHopMessage) *Attributes { return &m
 	encapTypeRow(func(m *nextHopMessage) (*Encap, *encapParts) { return &m.Encap, &m.encapParts }),
 )
 
-// nextHopMessage is a next hop with the family of its route.
+// A nextHopMessage is a next hop that is being encoded or decoded, with the family of
+// its route.
 type nextHopMessage struct {
 	NextHop
 	family Family
 	encapParts
 }
 
-// Row kinds that need more of the message than their own field.
+// Rows that need more of the message than their own field.
 
-// prefix is a row for an address whose number of leading bits is in the header.
+// prefix returns a row for the address of a prefix, whose length is in the header.
 func prefix(num uapi.RTA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
@@ -118,13 +119,13 @@ func prefix(num uapi.RTA, at func(*message) (*netip.Prefix, *uint8)) attr.Row[me
 		})
 }
 
-// destination is the row of RTA_DST. Without one, which is default, ip(8) sends
-// an address of zeros of which no bits count; the kernel sends nothing. That of
-// MPLS is a label.
+// destination returns the row of RTA_DST. For the destination default, ip(8) sends an
+// address of zeros with the length 0, and the kernel sends no attribute. The
+// destination of an MPLS route is a label.
 func destination() attr.Row[message] {
 	return attr.Func(uapi.RTA_DST,
 		func(b []byte, m *message) ([]byte, bool, error) {
-			if label, ok := value(m.MPLS).Label.Get(); ok {
+			if label, ok := deref(m.MPLS).Label.Get(); ok {
 				return append(b, MakeLabels(label)...), true, checkLabel(m.Family, label)
 			}
 			if m.Dst.IsValid() || m.Family != IPv4 && m.Family != IPv6 {
@@ -139,13 +140,13 @@ func destination() attr.Row[message] {
 				return nil
 			}
 			err := getPrefix(uapi.RTA_DST, b, m, m.dstLen, &m.Dst)
-			m.Dst = unlessDefault(m.Dst)
+			m.Dst = normalizeDefault(m.Dst)
 			return err
 		})
 }
 
-// unlessDefault is the zero Prefix for one that is another way to say the same.
-func unlessDefault(p netip.Prefix) netip.Prefix {
+// normalizeDefault returns p, or the zero Prefix for 0.0.0.0/0 and ::/0.
+func normalizeDefault(p netip.Prefix) netip.Prefix {
 	if p.Bits() == 0 && p.Addr().IsUnspecified() {
 		return netip.Prefix{}
 	}
@@ -164,13 +165,13 @@ func putPrefix(b []byte, m *message, p netip.Prefix) ([]byte, bool, error) {
 
 func getPrefix(num uapi.RTA, b []byte, m *message, bits uint8, p *netip.Prefix) error {
 	if m.Family.Bits() == 0 {
-		keep(&m.Unknown, num, b)
+		keepUnknown(&m.Unknown, num, b)
 		return nil
 	}
 	return attr.DecodePrefix(b, m.Family.Bits(), bits, p)
 }
 
-// address is a row for an address of the route's own family.
+// address returns a row for an address of the route's own family.
 func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
 	return attr.Func(num,
 		func(b []byte, m *message) ([]byte, bool, error) {
@@ -178,30 +179,19 @@ func address(num uapi.RTA, at func(*message) *netip.Addr) attr.Row[message] {
 			if !a.IsValid() {
 				return b, false, nil
 			}
-			return attr.AppendAddr(b, a), true, checkFamily(m.Family, a)
+			return attr.AppendAddr(b, a), true, attr.CheckAddr(m.Family, a)
 		},
 		func(p []byte, m *message) error { return getAddr(num, p, m.Family, at(m), &m.Unknown) })
 }
 
-// keep puts an attribute among those that there is no field for. MPLS, whose
-// destinations are labels, has the same attributes with other contents.
-func keep[A attr.Number](unknown *Attributes, num A, p []byte) {
+// keepUnknown appends an attribute to the unknown ones. MPLS routes have attributes
+// with the same numbers and other contents.
+func keepUnknown[A attr.Number](unknown *Attributes, num A, p []byte) {
 	*unknown += Attributes(attr.Append(nil, uint16(num), p))
 }
 
-// checkFamily says why a cannot be sent as an address of family f.
-func checkFamily(f Family, a netip.Addr) error {
-	switch {
-	case !f.Has(a):
-		return fmt.Errorf("%s is not an address of family %s", a, f)
-	case a.Zone() != "":
-		return fmt.Errorf("%s has a zone", a)
-	}
-	return nil
-}
-
-// A table above 255 does not fit into the header, which is then zero. The
-// kernel reports both, and the attribute counts.
+// A table above 255 does not fit into the header, which is then zero. The kernel
+// reports both the header and the attribute; the attribute is right.
 func putTable(b []byte, m *message) ([]byte, bool, error) {
 	if m.Table <= 255 {
 		return b, false, nil
@@ -213,29 +203,19 @@ func getTable(p []byte, m *message) error { return attr.DecodeU32(p, &m.Table) }
 
 func putGateway(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
 	if !f.Has(a) {
-		return b, false, nil // none, or putVia's
+		return b, false, nil // none, or for putVia
 	}
-	return attr.AppendAddr(b, a), true, checkFamily(f, a)
+	return attr.AppendAddr(b, a), true, attr.CheckAddr(f, a)
 }
 
-// getAddr reads an address of family f. Where that has none, the attribute is
-// kept as it is.
+// getAddr reads an address of family f. For a family without addresses, it keeps the
+// attribute as unknown.
 func getAddr(num uapi.RTA, p []byte, f Family, a *netip.Addr, unknown *Attributes) error {
 	if f.Bits() == 0 {
-		keep(unknown, num, p)
+		keepUnknown(unknown, num, p)
 		return nil
 	}
-	return getGateway(p, f, a)
-}
-
-// getGateway reads an address of family f, which has addresses.
-func getGateway(p []byte, f Family, a *netip.Addr) error {
-	addr, ok := netip.AddrFromSlice(p)
-	if !ok || !f.Has(addr) {
-		return fmt.Errorf("%d bytes of address in a message of family %s", len(p), f)
-	}
-	*a = addr
-	return nil
+	return attr.DecodeAddr(p, f, a)
 }
 
 // RTA_VIA is struct rtvia: a host-order family, then the address.
@@ -245,29 +225,30 @@ func putVia(b []byte, f Family, a netip.Addr) ([]byte, bool, error) {
 	}
 	of := FamilyOf(a)
 	b = binary.NativeEndian.AppendUint16(b, uint16(of))
-	return attr.AppendAddr(b, a), true, checkFamily(of, a)
+	return attr.AppendAddr(b, a), true, attr.CheckAddr(of, a)
 }
 
-// The gateway of an MPLS route may be an address of the link.
+// getVia keeps a gateway of another family, such as the link-layer address of an MPLS
+// route, as an unknown attribute.
 func getVia(p []byte, a *netip.Addr, unknown *Attributes) error {
 	if len(p) < 2 {
 		return errors.New("no family")
 	}
 	family := binary.NativeEndian.Uint16(p)
 	if Family(family).Bits() == 0 || family > 255 {
-		keep(unknown, uapi.RTA_VIA, p)
+		keepUnknown(unknown, uapi.RTA_VIA, p)
 		return nil
 	}
-	return getGateway(p[2:], Family(family), a)
+	return attr.DecodeAddr(p[2:], Family(family), a)
 }
 
-// realms is a uint32 with the source realm in its upper half.
+// realms is the kind of Realms, a uint32 with the source realm in its upper half.
 func realms() attr.Kind[Realms] {
 	return attr.Halves(func(src, dst uint16) Realms { return Realms{src, dst} },
 		func(r Realms) (src, dst uint16) { return r.Src, r.Dst })
 }
 
-// cacheInfo is struct rta_cacheinfo, eight words of 32 bits.
+// cacheInfo is the kind of CacheInfo, eight words of 32 bits.
 func cacheInfo() attr.Kind[CacheInfo] {
 	return attr.Kind[CacheInfo]{
 		Append: func(b []byte, c CacheInfo) ([]byte, error) {
@@ -285,10 +266,10 @@ func cacheInfo() attr.Kind[CacheInfo] {
 	}
 }
 
-// sizeofCacheInfo is that of struct rta_cacheinfo.
+// sizeofCacheInfo is the size of struct rta_cacheinfo.
 const sizeofCacheInfo = 32
 
-// decodeCacheInfo reads one that is not cut off.
+// decodeCacheInfo reads a struct rta_cacheinfo that is complete.
 func decodeCacheInfo(p []byte) CacheInfo {
 	u32 := binary.NativeEndian.Uint32
 	p = p[:sizeofCacheInfo]
@@ -298,7 +279,8 @@ func decodeCacheInfo(p []byte) CacheInfo {
 	}
 }
 
-// maxWeight is what fits into rtnh_hops, a byte that is one less.
+// maxWeight is the largest weight that fits into rtnh_hops, a byte with the weight
+// minus one.
 const maxWeight = 256
 
 // RTA_MULTIPATH is a sequence of struct rtnexthop, each followed by attributes.
@@ -313,7 +295,7 @@ func putMultipath(b []byte, m *message) ([]byte, bool, error) {
 			return b, true, fmt.Errorf("next hop %d: weight %d is not between 1 and %d", i+1, nh.Weight, maxWeight)
 		}
 		start := len(b)
-		b = append(b, 0, 0, uint8(nh.Flags&ownFlags), uint8(nh.Weight-1))
+		b = append(b, 0, 0, uint8(nh.Flags&sentFlags), uint8(nh.Weight-1))
 		b = binary.NativeEndian.AppendUint32(b, nh.OIF)
 		nm.NextHop, nm.family = nh, m.Family
 		var err error

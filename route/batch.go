@@ -71,7 +71,7 @@ func (b *Batch) Change(r Route) {
 
 // Delete queues what the function [Delete] does.
 func (b *Batch) Delete(r Route) {
-	r.setDeleted()
+	r.setDeleteDefaults()
 	b.route(verbDelete, &r)
 }
 
@@ -92,7 +92,7 @@ func (b *Batch) put(v verb, r *Route) {
 		b.queue.PushError(writeError(v, r, nil, err))
 		return
 	}
-	if len(r.newer()) > 0 {
+	if len(r.recentAttrs()) > 0 {
 		own := *r
 		b.queue.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
 			return netlink.Message{}, own.put(ctx, c, v)

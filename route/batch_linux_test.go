@@ -208,7 +208,7 @@ func TestKernelLookupAll(t *testing.T) {
 		cancel()
 		i, last = i+1, err
 	}
-	if !errors.Is(last, context.Canceled) || i != lookups+1 {
+	if !errors.Is(last, context.Canceled) || i != lookupBatchSize+1 {
 		t.Errorf("%d results, the last %v", i, last)
 	}
 	for range LookupAll(t.Context(), c, slices.Concat(queries, queries)) {

@@ -8,8 +8,8 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// String is the eight numbers in the order of struct rta_cacheinfo, commas
-// between them.
+// String returns the eight numbers in the order of struct rta_cacheinfo, with
+// commas between them.
 func (c CacheInfo) String() string {
 	return fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d",
 		c.ClntRef, c.LastUse, c.Expires, c.Error, c.Used, c.ID, c.TS, c.TSAge)

@@ -186,7 +186,7 @@ func sortHops(p []byte) (b []byte) {
 func written(payload []byte) []byte {
 	b := slices.Clone(payload[:uapi.SizeofRtMsg])
 	flags := binary.NativeEndian.Uint32(b[uapi.RtMsgFlags:])
-	binary.NativeEndian.PutUint32(b[uapi.RtMsgFlags:], flags&uint32(ownFlags))
+	binary.NativeEndian.PutUint32(b[uapi.RtMsgFlags:], flags&uint32(sentFlags))
 	if b[uapi.RtMsgDstLen] == 0 {
 		b = attr.Append(b, uint16(uapi.RTA_DST), make([]byte, Family(b[uapi.RtMsgFamily]).Bits()/8))
 	}

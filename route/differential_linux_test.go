@@ -47,8 +47,8 @@ func (s *ipSide) ip(t *testing.T, args ...string) string {
 	return out
 }
 
-// batch runs commands, by the family that they are for. Those that fail do not
-// stop the others.
+// batch runs the commands of each family. A command that fails does not stop the
+// others.
 func (s *ipSide) batch(t *testing.T, commands map[Family]string) {
 	t.Helper()
 	for family, lines := range commands {
@@ -66,8 +66,8 @@ func familyOption(f Family) string {
 	return "-4"
 }
 
-// dump is what was added to the kernel's state, byte for byte, but for ages and
-// counters.
+// dump returns what was added to the kernel's state, byte for byte, except for times
+// and counters.
 func (s *ipSide) dump(t *testing.T) (added []string) {
 	t.Helper()
 	for _, family := range []Family{IPv4, IPv6} {
@@ -98,7 +98,7 @@ func (s *ipSide) dump(t *testing.T) (added []string) {
 	return added
 }
 
-// listed are the routes that were added.
+// listed returns the routes that were added.
 func (s *ipSide) listed(t *testing.T) []Route {
 	t.Helper()
 	routes, err := List(t.Context(), s.c, Filter{})
@@ -112,8 +112,9 @@ func (s *ipSide) listed(t *testing.T) []Route {
 
 // TestKernelDifferential compares this package with the installed ip(8) on 2,000
 // random routes, in both directions: both make the same of the same words, or
-// are refused the same, show the kernel's state in the same words, and delete
-// what the other has added. Words that iproute2 6.1 lacks are left out.
+// are refused the same, this package makes the same of what ip(8) shows, and
+// both delete what the other has added. Words that iproute2 6.1 lacks are left
+// out.
 func TestKernelDifferential(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip(8), to compare with, is not installed")
@@ -129,7 +130,7 @@ func TestKernelDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shownNames := &Names{Files: files, Links: links}
+	names := &Names{Files: files, Links: links}
 	refused, added := 0, 0
 	for range rounds {
 		var routes []Route
@@ -152,17 +153,12 @@ func TestKernelDifferential(t *testing.T) {
 		state := theirs.dump(t)
 		added += len(state)
 		compare(t, "added by the same words", state, ours.dump(t))
-		for _, style := range shownStyles {
-			for _, f := range []Family{IPv4, IPv6} {
-				(&shownBy{theirs.ns, theirs.c, shownNames, nil}).routes(t, style.options, style.style, Filter{Family: f}, "table all")
-			}
-		}
-		theirs.addShown(t, back, shownNames)
+		theirs.addFromShow(t, back, names)
 		compare(t, "added by what ip showed", state, back.dump(t))
 
 		del := map[Family]string{}
 		for _, r := range ours.listed(t) {
-			r.CacheInfo, r.Flags = CacheInfo{}, r.Flags&ownFlags
+			r.CacheInfo, r.Flags = CacheInfo{}, r.Flags&sentFlags
 			words := wordsForIP(r)
 			if unknownToIP.MatchString(words) {
 				if err := Delete(t.Context(), ours.c, r); err != nil {
@@ -189,14 +185,14 @@ func TestKernelDifferential(t *testing.T) {
 	}
 }
 
-// wordsForIP are the words for r in a batch.
+// wordsForIP returns the words for r in a batch.
 func wordsForIP(r Route) string {
 	words := r.Text(&Names{Links: names.Links})
 	return numbers.Replace(strings.TrimPrefix(words, familyOption(r.Family)))
 }
 
-// addShown adds to the one side what ip shows on the other.
-func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
+// addFromShow adds to one side the routes that ip shows on the other.
+func (s *ipSide) addFromShow(t *testing.T, to *ipSide, n *Names) {
 	t.Helper()
 	for _, f := range []Family{IPv4, IPv6} {
 		listed, err := List(t.Context(), s.c, Filter{Family: f})
@@ -212,8 +208,8 @@ func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
 				continue
 			}
 			r := listed[i]
-			if told(r) {
-				if r, err = Parse(familyOption(f)+" "+asWords(line), n); err != nil {
+			if ipShowsAll(r) {
+				if r, err = Parse(familyOption(f)+" "+shownToWords(line), n); err != nil {
 					t.Fatalf("%s: %v", line, err)
 				}
 			}
@@ -224,12 +220,11 @@ func (s *ipSide) addShown(t *testing.T, to *ipSide, n *Names) {
 	}
 }
 
-// told reports whether ip shows all of r in words that it takes. It rounds long
-// times and shows parts of milliseconds as none, takes no two tos in a line,
-// shows the segment that it adds to those of mode inline, and hides that packets
-// are counted.
-func told(r Route) bool {
-	m := value(r.Metrics)
+// ipShowsAll reports whether ip shows all of r in words that it reads. It rounds long
+// times and parts of milliseconds, does not read two tos in a line, shows the segment
+// that it adds for mode inline, and does not show that packets are counted.
+func ipShowsAll(r Route) bool {
+	m := deref(r.Metrics)
 	for _, x := range []struct{ units, perMillisecond uint32 }{
 		{uint32(m.RTT), 8}, {uint32(m.RTTVar), 4}, {uint32(m.RTOMin), 1},
 	} {
@@ -250,9 +245,9 @@ func told(r Route) bool {
 		!slices.ContainsFunc(r.Multipath, func(nh NextHop) bool { return other(nh.Encap) })
 }
 
-// asWords makes of what ip shows what it takes.
-func asWords(line string) string {
-	line = notAsked.ReplaceAllString(line, " ")
+// shownToWords replaces words that ip shows by words that it reads.
+func shownToWords(line string) string {
+	line = onlyShown.ReplaceAllString(line, " ")
 	line = decimalTOS.ReplaceAllStringFunc(line, func(s string) string {
 		word, number, _ := strings.Cut(s, " ")
 		n, _ := strconv.Atoi(number)
@@ -263,22 +258,22 @@ func asWords(line string) string {
 	})
 }
 
-// decimalTOS is the DS field of an encapsulation: shown in decimal, taken in
-// hexadecimal.
+// decimalTOS is the DS field of an encapsulation, which is shown in decimal and read
+// in hexadecimal.
 var decimalTOS = regexp.MustCompile(`\b(tos|tc) \d+\b`)
 
-// segments are those of an encapsulation, with their number and in brackets.
+// segments are the segments of an encapsulation, with their number and in brackets.
 var segments = regexp.MustCompile(`segs \d+ \[[^]]*\]`)
 
-// notAsked are the parts of what ip shows that it does not take: the line ends,
-// the error of a route that has no other, what a link is not told.
-var notAsked = regexp.MustCompile(`\\|error -?\d+|\blinkdown\b`)
+// onlyShown are the parts of what ip shows that it does not read: line ends, the error
+// of a route, the flag linkdown.
+var onlyShown = regexp.MustCompile(`\\|error -?\d+|\blinkdown\b`)
 
-// unknownToIP are words that iproute2 6.1 does not take.
+// unknownToIP are words that iproute2 6.1 does not read.
 var unknownToIP = regexp.MustCompile(`\b(attribute|cacheinfo|flags|locks|metrics|raw|tcp_usec_ts|unlocked)\b|features 0x`)
 
-// numbers are for names. In a batch, iproute2 6.1 takes a name that it has seen
-// before for the number that it has seen last.
+// numbers replaces names by numbers. In a batch, iproute2 6.1 confuses a name that it
+// has seen before with the number that it has seen last.
 var numbers = strings.NewReplacer("proto static", "proto 4", "proto unspec", "proto 0",
 	"scope global", "scope 0", "scope site", "scope 200", "scope link", "scope 253", "unknown", "0")
 

@@ -1,33 +1,27 @@
 package route
 
 import (
-	"encoding/binary"
-	"fmt"
-
-	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An Encap is what a route wraps packets into: encap of ip-route(8), a light
-// weight tunnel (RTA_ENCAP_TYPE and RTA_ENCAP). It is an [EncapMPLS], [EncapIP],
-// [EncapIP6], [EncapSeg6], [EncapSeg6Local], or, of another kind, an
-// [EncapRaw]: the value, not a pointer. Two of them compare with ==. Nil is
-// none. Linux 4.3.
+// An Encap is what a route wraps packets into: encap of ip-route(8), a
+// lightweight tunnel (RTA_ENCAP_TYPE and RTA_ENCAP). Its type is [EncapMPLS],
+// [EncapIP], [EncapIP6], [EncapSeg6], [EncapSeg6Local] or, for other kinds,
+// [EncapRaw]: the struct, not a pointer to it. Encaps compare with ==. A nil
+// Encap is none. Linux 4.3.
 type Encap interface {
-	// Type is the kind. (RTA_ENCAP_TYPE)
+	// Type returns the kind. (RTA_ENCAP_TYPE)
 	Type() EncapType
-	// String is the words of ip-route(8) that follow encap.
+	// String returns the words of ip-route(8) that follow encap.
 	String() string
 
 	// append appends the payload of RTA_ENCAP.
 	append(b []byte) ([]byte, error)
-	// words are the words after that of the type, and whether they say
-	// everything.
-	words(n *Names) ([]string, bool)
-	// show writes what "ip route show" has after the type.
-	show(o *iptext.Out, s *shower)
-	// canonical is what the kernel reports, without what is the kernel's own.
+	// words returns the words that follow the type. complete is false if the
+	// words do not say everything.
+	words(n *Names) (words []string, complete bool)
+	// canonical returns what the kernel reports, without counters.
 	canonical() Encap
 }
 
@@ -49,60 +43,79 @@ const (
 	EncapTypeXFRM      EncapType = uapi.LWTUNNEL_ENCAP_XFRM       // IPsec; Linux 6.1
 )
 
-var encapTypes = iptext.Enum{
-	{N: uapi.LWTUNNEL_ENCAP_MPLS, Name: "mpls"},
-	{N: uapi.LWTUNNEL_ENCAP_IP, Name: "ip"},
-	{N: uapi.LWTUNNEL_ENCAP_ILA, Name: "ila"},
-	{N: uapi.LWTUNNEL_ENCAP_IP6, Name: "ip6"},
-	{N: uapi.LWTUNNEL_ENCAP_SEG6, Name: "seg6"},
-	{N: uapi.LWTUNNEL_ENCAP_BPF, Name: "bpf"},
-	{N: uapi.LWTUNNEL_ENCAP_SEG6_LOCAL, Name: "seg6local"},
-	{N: uapi.LWTUNNEL_ENCAP_RPL, Name: "rpl"},
-	{N: uapi.LWTUNNEL_ENCAP_IOAM6, Name: "ioam6"},
-	{N: uapi.LWTUNNEL_ENCAP_XFRM, Name: "xfrm"},
+// An encapKind is a kind of encapsulation that ip(8) has a name for.
+type encapKind struct {
+	typ  EncapType
+	name string
+	// is reports whether e is the kind's own struct, and decode reads the
+	// payload of RTA_ENCAP into one. Both are nil for a kind without a struct,
+	// which is an EncapRaw.
+	is     func(e Encap) bool
+	decode func(payload []byte) (Encap, error)
+	// parse reads the words that follow the name. It is nil for bpf, whose
+	// words name a file.
+	parse func(w *iptext.Words, n *Names) (Encap, error)
 }
 
-// String is the name that ip(8) has for t, such as seg6, else its number.
-func (t EncapType) String() string {
-	if t > 255 {
-		return iptext.Decimal(t)
+// encapKinds has one row for each kind. Its type, codec and words are in the
+// file of its name.
+var encapKinds = [...]encapKind{
+	{EncapTypeMPLS, "mpls", is[EncapMPLS], decodeEncapMPLS, parseEncapMPLS},
+	{EncapTypeIP, "ip", is[EncapIP], decodeEncapIP, parseEncapIP},
+	{EncapTypeILA, "ila", nil, nil, rawWords(EncapTypeILA, parseILA)},
+	{EncapTypeIP6, "ip6", is[EncapIP6], decodeEncapIP6, parseEncapIP6},
+	{EncapTypeSeg6, "seg6", is[EncapSeg6], decodeEncapSeg6, parseEncapSeg6},
+	{EncapTypeBPF, "bpf", nil, nil, nil},
+	{EncapTypeSeg6Local, "seg6local", is[EncapSeg6Local], decodeEncapSeg6Local, parseEncapSeg6Local},
+	{EncapTypeRPL, "rpl", nil, nil, rawWords(EncapTypeRPL, parseRPL)},
+	{EncapTypeIOAM6, "ioam6", nil, nil, rawWords(EncapTypeIOAM6, parseIOAM6)},
+	{EncapTypeXFRM, "xfrm", nil, nil, rawWords(EncapTypeXFRM, parseXFRM)},
+}
+
+// is reports whether e is an E. A pointer to an E has the methods of an Encap,
+// too, and is none.
+func is[E Encap](e Encap) bool {
+	_, ok := e.(E)
+	return ok
+}
+
+// encapNames are the names of encapKinds.
+var encapNames = func() (names iptext.Enum) {
+	for _, k := range encapKinds {
+		names = append(names, iptext.EnumName{N: uint8(k.typ), Name: k.name})
 	}
-	return encapTypes.Name(uint8(t))
+	return names
+}()
+
+// String returns the name that ip(8) has for t, such as seg6, or its number.
+func (t EncapType) String() string { return iptext.NameOf(encapNames, t) }
+
+// MarshalText returns what String does.
+func (t EncapType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what String returns, or any number of 16 bits.
+func (t *EncapType) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalName(encapNames, 16, "route", "a type of encapsulation", text, t)
 }
 
-// An EncapRaw is an encapsulation of a kind that this package has no struct
-// for. It is written as it came.
-type EncapRaw struct {
-	Kind EncapType
-	// Data is the payload of RTA_ENCAP.
-	Data string
+// isEncap reports whether e is one of this package's structs.
+func isEncap(e Encap) bool {
+	for _, k := range encapKinds {
+		if k.is != nil && k.is(e) {
+			return true
+		}
+	}
+	return is[EncapRaw](e)
 }
-
-// Type is e.Kind.
-func (e EncapRaw) Type() EncapType { return e.Kind }
-
-// String is the word raw, the type, and Data in hexadecimal.
-func (e EncapRaw) String() string { return encapString(e, nil) }
-
-func (e EncapRaw) append(b []byte) ([]byte, error) { return append(b, e.Data...), nil }
-func (e EncapRaw) words(*Names) ([]string, bool)   { return nil, false }
-func (e EncapRaw) canonical() Encap                { return e }
 
 // decodeEncap reads the payload of RTA_ENCAP.
-func decodeEncap(t EncapType, p []byte) (Encap, error) {
-	switch t {
-	case EncapTypeMPLS:
-		return decodeEncapMPLS(p)
-	case EncapTypeIP:
-		return decodeEncapIP(p)
-	case EncapTypeIP6:
-		return decodeEncapIP6(p)
-	case EncapTypeSeg6:
-		return decodeEncapSeg6(p)
-	case EncapTypeSeg6Local:
-		return decodeEncapSeg6Local(p)
+func decodeEncap(t EncapType, payload []byte) (Encap, error) {
+	for _, k := range encapKinds {
+		if k.typ == t && k.decode != nil {
+			return k.decode(payload)
+		}
 	}
-	return EncapRaw{t, string(p)}, nil
+	return EncapRaw{t, string(payload)}, nil
 }
 
 func canonicalEncap(e Encap) Encap {
@@ -110,100 +123,4 @@ func canonicalEncap(e Encap) Encap {
 		return nil
 	}
 	return e.canonical()
-}
-
-// encapParts are the two attributes of an encapsulation, of which either may
-// come first.
-type encapParts struct {
-	typ        EncapType
-	data       []byte
-	has, typed bool
-}
-
-// encapRow is the row of RTA_ENCAP.
-func encapRow[M any](at func(*M) (*Encap, *encapParts)) attr.Row[M] {
-	return attr.Nested(attr.Func(uapi.RTA_ENCAP,
-		func(b []byte, m *M) ([]byte, bool, error) {
-			e, _ := at(m)
-			if *e == nil {
-				return b, false, nil
-			}
-			b, err := appendEncap(b, *e)
-			return b, true, err
-		},
-		func(p []byte, m *M) error {
-			_, parts := at(m)
-			parts.data, parts.has = p, true
-			return nil
-		}))
-}
-
-// encapTypeRow is the row of RTA_ENCAP_TYPE.
-func encapTypeRow[M any](at func(*M) (*Encap, *encapParts)) attr.Row[M] {
-	u16 := attr.U16[EncapType]()
-	return attr.Func(uapi.RTA_ENCAP_TYPE,
-		func(b []byte, m *M) ([]byte, bool, error) {
-			e, _ := at(m)
-			if *e == nil {
-				return b, false, nil
-			}
-			b, err := u16.Append(b, (*e).Type())
-			return b, true, err
-		},
-		func(p []byte, m *M) (err error) {
-			_, parts := at(m)
-			parts.typ, err = u16.Decode(p)
-			parts.typed = true
-			return err
-		})
-}
-
-// appendEncap appends the payload of RTA_ENCAP.
-func appendEncap(b []byte, e Encap) ([]byte, error) {
-	if !isEncap(e) {
-		return b, fmt.Errorf("%T is not a kind of encapsulation", e)
-	}
-	return e.append(b)
-}
-
-// isEncap reports whether e is one of this package's values: pointers to them
-// have their methods as well.
-func isEncap(e Encap) bool {
-	switch e.(type) {
-	case EncapMPLS, EncapIP, EncapIP6, EncapSeg6, EncapSeg6Local, EncapRaw:
-		return true
-	}
-	return false
-}
-
-// finish makes an encapsulation of the attributes that came. One that came
-// alone takes the place of that of e; without e it is kept.
-func (parts *encapParts) finish(e *Encap, unknown *Attributes) error {
-	if !parts.has && !parts.typed {
-		return nil
-	}
-	if *e != nil && !parts.typed {
-		parts.typ, parts.typed = (*e).Type(), true
-	}
-	if *e != nil && !parts.has {
-		var err error
-		if parts.data, err = appendEncap(nil, *e); err != nil {
-			return err
-		}
-		parts.has = true
-	}
-	switch {
-	case !parts.has:
-		keep(unknown, uapi.RTA_ENCAP_TYPE, binary.NativeEndian.AppendUint16(nil, uint16(parts.typ)))
-	case !parts.typed:
-		keep(unknown, uapi.RTA_ENCAP, parts.data)
-	default:
-		got, err := decodeEncap(parts.typ, parts.data)
-		if err != nil {
-			return &attr.Error{Attr: uapi.RTA_ENCAP.String(), Err: err}
-		}
-		*e = got
-	}
-	*parts = encapParts{}
-	return nil
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 
@@ -9,9 +10,10 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An EncapIP gives packets the key of an IPv4 tunnel, which a device such as a
-// VXLAN in external mode then wraps them by: encap ip of ip-route(8). The kernel
-// reports every field but Opts, also those that were not set. Linux 4.3.
+// An EncapIP gives packets the key of an IPv4 tunnel: encap ip of ip-route(8). A
+// device such as a VXLAN in external mode then wraps the packets by the key. The
+// kernel reports every field except Opts, even a field that was not set. Linux
+// 4.3.
 type EncapIP struct {
 	// ID is the tunnel's number: id. Unset: zero. (LWTUNNEL_IP_ID)
 	ID Opt[uint64]
@@ -20,24 +22,24 @@ type EncapIP struct {
 	// Src is this end: src. Unset or unspecified: the kernel chooses.
 	// (LWTUNNEL_IP_SRC)
 	Src netip.Addr
-	// TTL is that of the outer packet: ttl; of IPv6, hoplimit. Unset or zero:
-	// the device's. (LWTUNNEL_IP_TTL)
+	// TTL is the TTL of the outer packet: ttl, and hoplimit for IPv6. Unset or
+	// zero: that of the device. (LWTUNNEL_IP_TTL)
 	TTL Opt[uint8]
-	// TOS is the DS field of the outer packet: tos; of IPv6, tc. Unset: zero.
+	// TOS is the DS field of the outer packet: tos, and tc for IPv6. Unset: zero.
 	// (LWTUNNEL_IP_TOS)
 	TOS Opt[uint8]
-	// Flags are what the tunnel's header has. Unset: none of it.
+	// Flags says which optional fields the tunnel's header has. Unset: none.
 	// (LWTUNNEL_IP_FLAGS)
 	Flags Opt[TunnelFlags]
-	// Opts are the options of a Geneve, VXLAN or ERSPAN tunnel, attributes
+	// Opts holds the options of a Geneve, VXLAN or ERSPAN tunnel, attributes
 	// LWTUNNEL_IP_OPTS_*: geneve_opts, vxlan_opts, erspan_opts. Linux 5.5.
 	// (LWTUNNEL_IP_OPTS)
 	//
-	// Linux 6.18.44, built with CONFIG_FORTIFY_SOURCE, dies of a route with
-	// Geneve options: its own check of a copy in ip_tun_parse_opts fails, in
-	// the middle of the request, and no request after it is answered.
+	// Linux 6.18.44, built with CONFIG_FORTIFY_SOURCE, crashes when it gets a
+	// route with Geneve options: its own check of a copy in ip_tun_parse_opts
+	// fails in the middle of the request. No later request is answered.
 	Opts Attributes
-	// Unknown are the attributes that this package has no field for.
+	// Unknown holds the attributes that this package has no field for.
 	Unknown Attributes
 }
 
@@ -49,7 +51,7 @@ type EncapIP6 EncapIP
 type TunnelFlags uint16
 
 // The flags, in the words of ip-route(8). The kernel reports others, which say
-// what Opts has.
+// what kind of options Opts has.
 const (
 	TunnelCsum TunnelFlags = 0x01 // csum: a checksum
 	TunnelKey  TunnelFlags = 0x04 // key: the ID
@@ -59,6 +61,22 @@ const (
 	tunnelOpts TunnelFlags = 0x0800 | 0x1000 | 0x4000
 )
 
+var tunnelFlagNames = iptext.Bits{
+	{Bit: uint32(TunnelKey), Name: "key"}, {Bit: uint32(TunnelCsum), Name: "csum"}, {Bit: uint32(TunnelSeq), Name: "seq"},
+}
+
+// String returns the words of ip-route(8) for the flags, with blanks between
+// them. Other bits follow as a hexadecimal number.
+func (f TunnelFlags) String() string { return tunnelFlagNames.Text(uint32(f), " ") }
+
+// MarshalText returns what String does.
+func (f TunnelFlags) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (f *TunnelFlags) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalBits(tunnelFlagNames, 16, "route", "flags of a tunnel", text, " ", f)
+}
+
 var (
 	ipCodec = tunnelCodec(uapi.LWTUNNEL_IP_ID, uapi.LWTUNNEL_IP_DST, uapi.LWTUNNEL_IP_SRC, uapi.LWTUNNEL_IP_TTL,
 		uapi.LWTUNNEL_IP_TOS, uapi.LWTUNNEL_IP_FLAGS, uapi.LWTUNNEL_IP_PAD, uapi.LWTUNNEL_IP_OPTS, IPv4)
@@ -66,8 +84,8 @@ var (
 		uapi.LWTUNNEL_IP6_TC, uapi.LWTUNNEL_IP6_FLAGS, uapi.LWTUNNEL_IP6_PAD, uapi.LWTUNNEL_IP6_OPTS, IPv6)
 )
 
-// tunnelCodec has the attributes of both families, which differ in their names
-// and in the addresses.
+// tunnelCodec returns the codec of one family. The families differ in the names
+// of the attributes and in the addresses.
 func tunnelCodec[A attr.Number](id, dst, src, ttl, tos, flags, pad, opts A, f Family) *attr.Codec[EncapIP] {
 	return attr.NewCodec(func(e *EncapIP) *Attributes { return &e.Unknown },
 		attr.OptField(id, attr.BE64, func(e *EncapIP) *Opt[uint64] { return &e.ID }),
@@ -81,7 +99,7 @@ func tunnelCodec[A attr.Number](id, dst, src, ttl, tos, flags, pad, opts A, f Fa
 	)
 }
 
-// addressOf is a row for an address of family f.
+// addressOf returns a row for an address of family f.
 func addressOf[A attr.Number, M any](num A, f Family, at func(*M) *netip.Addr) attr.Row[M] {
 	return attr.Func(num,
 		func(b []byte, m *M) ([]byte, bool, error) {
@@ -89,7 +107,7 @@ func addressOf[A attr.Number, M any](num A, f Family, at func(*M) *netip.Addr) a
 			if !a.IsValid() {
 				return b, false, nil
 			}
-			return attr.AppendAddr(b, a), true, checkFamily(f, a)
+			return attr.AppendAddr(b, a), true, attr.CheckAddr(f, a)
 		},
 		func(p []byte, m *M) error {
 			a, ok := netip.AddrFromSlice(p)
@@ -100,39 +118,6 @@ func addressOf[A attr.Number, M any](num A, f Family, at func(*M) *netip.Addr) a
 			return nil
 		})
 }
-
-// The options are attributes with NLA_F_NESTED where user space writes them,
-// and without it where the kernel does. Opts has them without.
-func putTunnelOpts(b []byte, e *EncapIP) ([]byte, bool, error) {
-	start := len(b)
-	b = append(b, e.Opts...)
-	for num := range e.Opts.All() {
-		attr.MarkNested(b[start:], tunnelOpt(num))
-	}
-	return b, e.Opts != "", nil
-}
-
-func getTunnelOpts(p []byte, e *EncapIP) error {
-	opts, n := []byte(nil), 0
-	for num, payload := range attr.All(string(p)) {
-		opts = attr.Append(opts, num&attrTypeMask, payload)
-		n++
-	}
-	if len(opts) < len(p) {
-		return fmt.Errorf("option %d is cut off or has no valid length", n+1)
-	}
-	e.Opts = Attributes(opts)
-	return nil
-}
-
-// attrTypeMask is NLA_TYPE_MASK of linux/netlink.h.
-const attrTypeMask = 0x3fff
-
-// A tunnelOpt is the number of an option, LWTUNNEL_IP_OPTS_*.
-type tunnelOpt uint16
-
-// String is the number.
-func (n tunnelOpt) String() string { return iptext.Decimal(n) }
 
 func (e *EncapIP) decode(c *attr.Codec[EncapIP], p []byte) error {
 	m := c.Borrow()
@@ -149,7 +134,7 @@ func (e *EncapIP) encode(c *attr.Codec[EncapIP], b []byte) ([]byte, error) {
 	return c.Append(b, m)
 }
 
-// canonicalIP leaves out what the kernel reports where nothing was said.
+// canonicalIP unsets what the kernel reports for fields that were not set.
 func (e EncapIP) canonicalIP() EncapIP {
 	if e.ID.Or(0) == 0 {
 		e.ID = Opt[uint64]{}
@@ -190,16 +175,16 @@ func decodeEncapIP6(p []byte) (Encap, error) {
 	return EncapIP6(e), nil
 }
 
-// Type is EncapTypeIP.
+// Type returns EncapTypeIP.
 func (e EncapIP) Type() EncapType { return EncapTypeIP }
 
-// Type is EncapTypeIP6.
+// Type returns EncapTypeIP6.
 func (e EncapIP6) Type() EncapType { return EncapTypeIP6 }
 
-// String is the words of ip-route(8): ip id 5 dst 192.0.2.1 ttl 64.
+// String returns the words of ip-route(8): ip id 5 dst 192.0.2.1 ttl 64.
 func (e EncapIP) String() string { return encapString(e, nil) }
 
-// String is the words of ip-route(8): ip6 id 5 dst 2001:db8::1 hoplimit 64.
+// String returns the words of ip-route(8): ip6 id 5 dst 2001:db8::1 hoplimit 64.
 func (e EncapIP6) String() string { return encapString(e, nil) }
 
 func (e EncapIP) append(b []byte) ([]byte, error) { return e.encode(ipCodec, b) }
@@ -223,4 +208,132 @@ func parseEncapIP6(w *iptext.Words, n *Names) (Encap, error) {
 	t := tunnel{names: n, family: IPv6}
 	err := parseWords(w, ip6Words, &t)
 	return EncapIP6(t.EncapIP), err
+}
+
+// A tunnel is an EncapIP or an EncapIP6 that is being parsed or printed.
+type tunnel struct {
+	EncapIP
+	names   *Names
+	family  Family
+	hasOpts bool
+}
+
+var (
+	ipWords  = tunnelWords("ttl", "tos")
+	ip6Words = tunnelWords("hoplimit", "tc")
+)
+
+// tunnelWords returns the words of one family in ip(8)'s order.
+func tunnelWords(ttl, tos string) iptext.Table[tunnel] {
+	return iptext.Table[tunnel]{
+		{Names: []string{"id"},
+			Parse: func(w *iptext.Words, t *tunnel) error {
+				id, err := iptext.ArgUint[uint64](w, "an id", 64)
+				t.ID.Set(id)
+				return err
+			},
+			Print: func(p *iptext.Printer, t *tunnel) {
+				if id, ok := t.ID.Get(); ok {
+					p.Put("id", iptext.Decimal(id))
+				}
+			}},
+		tunnelAddr("src", func(t *tunnel) *netip.Addr { return &t.Src }),
+		tunnelAddr("dst", func(t *tunnel) *netip.Addr { return &t.Dst }),
+		{Names: []string{ttl},
+			Parse: func(w *iptext.Words, t *tunnel) error { return argOptU8(w, "a number", &t.TTL) },
+			Print: func(p *iptext.Printer, t *tunnel) {
+				if v, ok := t.TTL.Get(); ok {
+					p.Put(ttl, iptext.Decimal(v))
+				}
+			}},
+		{Names: []string{tos},
+			Parse: func(w *iptext.Words, t *tunnel) error {
+				var v uint8
+				err := iptext.ArgName(w, "a DS field", t.names.FileNames().DSFields().Parse, &v)
+				t.TOS.Set(v)
+				return err
+			},
+			Print: func(p *iptext.Printer, t *tunnel) {
+				if v, ok := t.TOS.Get(); ok {
+					p.Put(tos, t.names.FileNames().DSFields().Name(uint32(v)))
+				}
+			}},
+		tunnelFlag("key", TunnelKey),
+		tunnelFlag("csum", TunnelCsum),
+		tunnelFlag("seq", TunnelSeq),
+		tunnelFlagsWord,
+		tunnelOptsWord("geneve_opts", parseGeneveOpts),
+		tunnelOptsWord("vxlan_opts", parseVXLANOpts),
+		tunnelOptsWord("erspan_opts", parseERSPANOpts),
+		tunnelOptsHex,
+	}
+}
+
+// tunnelFlagsWord is the word for other flags, and for a set of no flags. ip(8) has no
+// word for them.
+var tunnelFlagsWord = iptext.Word[tunnel]{
+	Names: []string{"flags"},
+	Parse: func(w *iptext.Words, t *tunnel) error {
+		v, err := iptext.ArgUint[TunnelFlags](w, "a number", 16)
+		t.Flags.Set(t.Flags.Or(0) | v)
+		return err
+	},
+	Print: func(p *iptext.Printer, t *tunnel) {
+		v, ok := t.Flags.Get()
+		if rest := v &^ (TunnelKey | TunnelCsum | TunnelSeq); rest != 0 || ok && v == 0 {
+			p.Put("flags", iptext.Hex(rest))
+		}
+	},
+}
+
+// tunnelOptsHex is the word for options in hexadecimal.
+var tunnelOptsHex = iptext.Word[tunnel]{
+	Names: []string{"opts"},
+	Parse: func(w *iptext.Words, t *tunnel) error {
+		s, err := argHex(w, "options")
+		if err == nil {
+			err = getTunnelOpts([]byte(s), &t.EncapIP)
+		}
+		return err
+	},
+	Print: func(p *iptext.Printer, t *tunnel) {
+		if t.Opts != "" {
+			p.Put("opts", hex.EncodeToString([]byte(t.Opts)))
+		}
+	},
+}
+
+func tunnelAddr(name string, at func(*tunnel) *netip.Addr) iptext.Word[tunnel] {
+	return iptext.Word[tunnel]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, t *tunnel) error { return argAddr(w, &t.family, at(t)) },
+		Print: func(p *iptext.Printer, t *tunnel) {
+			if a := *at(t); a.IsValid() {
+				p.Put(name, a.String())
+			}
+		},
+	}
+}
+
+func tunnelFlag(name string, flag TunnelFlags) iptext.Word[tunnel] {
+	return iptext.Word[tunnel]{
+		Names: []string{name},
+		Parse: func(_ *iptext.Words, t *tunnel) error {
+			t.Flags.Set(t.Flags.Or(0) | flag)
+			return nil
+		},
+		Print: func(p *iptext.Printer, t *tunnel) {
+			if t.Flags.Or(0)&flag != 0 {
+				p.Put(name)
+			}
+		},
+	}
+}
+
+// tunnelText returns the words of e. They are not complete if there are none,
+// since encap needs an argument.
+func tunnelText(t iptext.Table[tunnel], e EncapIP, n *Names) ([]string, bool) {
+	var p iptext.Printer
+	t.Print(&p, &tunnel{EncapIP: e, names: n})
+	return []string{p.String()}, p.String() != "" && e.Unknown == ""
 }

@@ -6,15 +6,15 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An EncapMPLS puts MPLS labels before packets: encap mpls of ip-route(8). Linux
+// An EncapMPLS puts MPLS labels in front of packets: encap mpls of ip-route(8). Linux
 // 4.3.
 type EncapMPLS struct {
-	// Labels are the labels. (MPLS_IPTUNNEL_DST)
+	// Labels is the stack of labels. (MPLS_IPTUNNEL_DST)
 	Labels Labels
-	// TTL is the TTL of the labels: ttl. Zero: that of the packet. Unset: as
-	// net.mpls.ip_ttl_propagate says. Linux 4.12. (MPLS_IPTUNNEL_TTL)
+	// TTL is the TTL of the labels: ttl. Zero: the TTL of the packet. Unset: as
+	// set by net.mpls.ip_ttl_propagate. Linux 4.12. (MPLS_IPTUNNEL_TTL)
 	TTL Opt[uint8]
-	// Unknown are the attributes that this package has no field for.
+	// Unknown holds the attributes that this package has no field for.
 	Unknown Attributes
 }
 
@@ -32,10 +32,10 @@ func decodeEncapMPLS(p []byte) (Encap, error) {
 	return *e, nil
 }
 
-// Type is EncapTypeMPLS.
+// Type returns EncapTypeMPLS.
 func (e EncapMPLS) Type() EncapType { return EncapTypeMPLS }
 
-// String is the words of ip-route(8): mpls 100/200 ttl 5.
+// String returns the words of ip-route(8): mpls 100/200 ttl 5.
 func (e EncapMPLS) String() string { return encapString(e, nil) }
 
 func (e EncapMPLS) append(b []byte) ([]byte, error) { return mplsCodec.Append(b, &e) }
@@ -50,7 +50,7 @@ func (e EncapMPLS) words(*Names) ([]string, bool) {
 	return s, e.Labels.plain() && e.Unknown == ""
 }
 
-func parseEncapMPLS(w *iptext.Words) (Encap, error) {
+func parseEncapMPLS(w *iptext.Words, _ *Names) (Encap, error) {
 	var e EncapMPLS
 	if err := argLabels(w, &e.Labels); err != nil {
 		return nil, err
@@ -63,12 +63,4 @@ var mplsWords = iptext.Table[EncapMPLS]{
 	{Names: []string{"ttl"}, Parse: func(w *iptext.Words, e *EncapMPLS) error {
 		return argOptU8(w, "a TTL", &e.TTL)
 	}},
-}
-
-func argOptU8(w *iptext.Words, what string, o *Opt[uint8]) error {
-	v, err := iptext.ArgUint[uint8](w, what, 8)
-	if err == nil {
-		o.Set(v)
-	}
-	return err
 }

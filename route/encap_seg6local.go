@@ -2,10 +2,8 @@ package route
 
 import (
 	"cmp"
-	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"net/netip"
-	"strings"
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -13,41 +11,41 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// An EncapSeg6Local says what to do with packets that have a segment routing
-// header and come to the address of the route: encap seg6local of ip-route(8).
-// Which fields an action needs, and takes, is in that page. Linux 4.14.
+// An EncapSeg6Local says what to do with packets to the address of the route that
+// have a segment routing header: encap seg6local of ip-route(8), which says which
+// fields each action takes. Linux 4.14.
 type EncapSeg6Local struct {
-	// Action is what is done: action. (SEG6_LOCAL_ACTION)
+	// Action says what to do with a packet: action. (SEG6_LOCAL_ACTION)
 	Action Seg6Action
-	// SRH is a header to put on: srh segs, hmac. (SEG6_LOCAL_SRH)
+	// SRH is a header that the packet gets: srh segs, hmac. (SEG6_LOCAL_SRH)
 	SRH SRH
-	// Table is where the next segment or the inner packet is looked up: table.
-	// Zero: none. (SEG6_LOCAL_TABLE)
+	// Table is the table in which the next segment or the inner packet is looked
+	// up: table. Zero: none. (SEG6_LOCAL_TABLE)
 	Table rttables.ID
-	// VRFTable is the same by the table of a VRF: vrftable. Zero: none. Linux
-	// 5.11. (SEG6_LOCAL_VRFTABLE)
+	// VRFTable is the table of a VRF in which the inner packet is looked up:
+	// vrftable. Zero: none. Linux 5.11. (SEG6_LOCAL_VRFTABLE)
 	VRFTable rttables.ID
 	// NH4 and NH6 are the next router of the inner packet: nh4, nh6.
 	// (SEG6_LOCAL_NH4, SEG6_LOCAL_NH6)
 	NH4, NH6 netip.Addr
-	// IIF is the index of the interface that the packet is taken to come from:
+	// IIF is the index of the interface that the packet appears to come from:
 	// iif. Zero: none. (SEG6_LOCAL_IIF)
 	IIF uint32
-	// OIF is the index of the interface that it leaves by: oif. Zero: none.
+	// OIF is the index of the interface that the packet leaves by: oif. Zero: none.
 	// (SEG6_LOCAL_OIF)
 	OIF uint32
-	// Counters are those of the packets; set, they are counted: count. Linux
+	// Counters count the packets: count. Unset: packets are not counted. Linux
 	// 5.13. (SEG6_LOCAL_COUNTERS)
 	Counters Opt[Seg6Counters]
 	// Flavors are variants of the action: flavors. Linux 6.1.
 	// (SEG6_LOCAL_FLAVORS)
 	Flavors Seg6Flavors
-	// Unknown are the attributes that this package has no field for, the BPF
-	// program of End.BPF (SEG6_LOCAL_BPF) among them.
+	// Unknown holds the attributes that this package has no field for,
+	// including the BPF program of End.BPF (SEG6_LOCAL_BPF).
 	Unknown Attributes
 }
 
-// A Seg6Action is what is done with a packet: SEG6_LOCAL_ACTION_* of
+// A Seg6Action says what to do with a packet: SEG6_LOCAL_ACTION_* of
 // linux/seg6_local.h.
 type Seg6Action uint32
 
@@ -86,66 +84,22 @@ var seg6Actions = iptext.Enum{
 	{N: uapi.SEG6_LOCAL_ACTION_END_DT46, Name: "End.DT46"},
 }
 
-// String is the name that ip(8) has for a, such as End.DX4, else its number.
-func (a Seg6Action) String() string {
-	if a > 255 {
-		return iptext.Decimal(a)
-	}
-	return seg6Actions.Name(uint8(a))
+// String returns the name that ip(8) has for a, such as End.DX4, or its number.
+func (a Seg6Action) String() string { return iptext.NameOf(seg6Actions, a) }
+
+// MarshalText returns what String does.
+func (a Seg6Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what String returns, or any number of 32 bits.
+func (a *Seg6Action) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalName(seg6Actions, 32, "route", "an action", text, a)
 }
 
-// slot reports whether the action puts a header into the packet itself.
-func (a Seg6Action) slot() bool { return a != Seg6EndB6Encaps }
+// inline reports whether the action puts a header into the packet itself.
+func (a Seg6Action) inline() bool { return a != Seg6EndB6Encaps }
 
-// Seg6Counters are what an action has counted: SEG6_LOCAL_CNT_*.
-type Seg6Counters struct {
-	Packets, Bytes uint64 // done
-	Errors         uint64 // packets that were not
-}
-
-// Seg6Flavors are variants of an action: SEG6_LOCAL_FLV_*. The zero Seg6Flavors
-// are none.
-type Seg6Flavors struct {
-	// Ops are bits of the operations: psp, usp, usd, next-csid.
-	// (SEG6_LOCAL_FLV_OPERATION)
-	Ops Seg6FlavorOps
-	// LBLen and NFLen are the lengths, in bits, of the parts of a segment for
-	// next-csid: lblen, nflen. Zero: 32 and 16. (SEG6_LOCAL_FLV_LCBLOCK_BITS,
-	// SEG6_LOCAL_FLV_LCNODE_FN_BITS)
-	LBLen, NFLen uint8
-	// Unknown are the attributes that this package has no field for.
-	Unknown Attributes
-}
-
-// Seg6FlavorOps are bits, those of SEG6_LOCAL_FLV_OP_*.
-type Seg6FlavorOps uint32
-
-// The operations.
-const (
-	Seg6PSP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_PSP       // psp: the last but one takes the header off; Linux 6.3
-	Seg6USP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_USP       // usp: the last one does
-	Seg6USD      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_USD       // usd: the last one unwraps
-	Seg6NextCSID Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_NEXT_CSID // next-csid: several segments in an address
-)
-
-var seg6FlavorNames = []struct {
-	bit  Seg6FlavorOps
-	name string
-}{{Seg6PSP, "psp"}, {Seg6USP, "usp"}, {Seg6USD, "usd"}, {Seg6NextCSID, "next-csid"}}
-
-// words are the names of the operations, and the others.
-func (o Seg6FlavorOps) words() (names []string, rest Seg6FlavorOps) {
-	for _, x := range seg6FlavorNames {
-		if o&x.bit != 0 {
-			names = append(names, x.name)
-			o &^= x.bit
-		}
-	}
-	return names, o
-}
-
-// A seg6Local is an EncapSeg6Local on its way to or from the wire: its header
-// is read by its action, which may follow.
+// A seg6Local is an EncapSeg6Local that is being encoded or decoded. How its
+// header is decoded depends on the action, whose attribute can come later.
 type seg6Local struct {
 	EncapSeg6Local
 	srh string
@@ -158,7 +112,7 @@ var seg6LocalCodec = attr.NewCodec(func(e *seg6Local) *Attributes { return &e.Un
 			if e.SRH == (SRH{}) {
 				return b, false, nil
 			}
-			b, err := e.SRH.append(b, e.Action.slot())
+			b, err := e.SRH.append(b, e.Action.inline())
 			return b, true, err
 		},
 		func(p []byte, e *seg6Local) error {
@@ -186,8 +140,8 @@ var seg6LocalCodec = attr.NewCodec(func(e *seg6Local) *Attributes { return &e.Un
 		}),
 )
 
-// nonZero is a row for a number whose zero says nothing to the kernel; one that
-// is sent nevertheless is kept.
+// nonZero returns a row for a number that the kernel ignores if it is zero. A
+// decoded zero is kept as an unknown attribute.
 func nonZero[A attr.Number, M any, V comparable](num A, kind func() attr.Kind[V], at func(*M) (*V, *Attributes)) attr.Row[M] {
 	k := kind()
 	return attr.Func(num,
@@ -205,78 +159,13 @@ func nonZero[A attr.Number, M any, V comparable](num A, kind func() attr.Kind[V]
 			v, unknown := at(m)
 			got, err := k.Decode(p)
 			if err == nil && got == zero {
-				keep(unknown, num, p)
+				keepUnknown(unknown, num, p)
 			} else if err == nil {
 				*v = got
 			}
 			return err
 		})
 }
-
-// A seg6Number is the number of an attribute within one of seg6Local's.
-type seg6Number uint16
-
-// String is the number with what the kernel's names have in common.
-func (n seg6Number) String() string { return "SEG6_LOCAL_" + iptext.Decimal(n) }
-
-// A seg6Count is a Seg6Counters with what belongs to none of its fields.
-type seg6Count struct {
-	Seg6Counters
-	unknown Attributes
-}
-
-var seg6CountCodec = attr.NewCodec(func(c *seg6Count) *Attributes { return &c.unknown },
-	counter(uapi.SEG6_LOCAL_CNT_PACKETS, func(c *seg6Count) *uint64 { return &c.Packets }),
-	counter(uapi.SEG6_LOCAL_CNT_BYTES, func(c *seg6Count) *uint64 { return &c.Bytes }),
-	counter(uapi.SEG6_LOCAL_CNT_ERRORS, func(c *seg6Count) *uint64 { return &c.Errors }),
-	attr.Drop[seg6Count](seg6Number(uapi.SEG6_LOCAL_CNT_PAD)),
-)
-
-// counter is a row for a counter, which is written also if it is zero.
-func counter(num seg6Number, at func(*seg6Count) *uint64) attr.Row[seg6Count] {
-	return attr.Func(num,
-		func(b []byte, c *seg6Count) ([]byte, bool, error) {
-			return binary.NativeEndian.AppendUint64(b, *at(c)), true, nil
-		},
-		func(p []byte, c *seg6Count) error {
-			if len(p) < 8 {
-				return fmt.Errorf("%d bytes of payload, want 8", len(p))
-			}
-			*at(c) = binary.NativeEndian.Uint64(p)
-			return nil
-		})
-}
-
-func putSeg6Counters(b []byte, e *seg6Local) ([]byte, bool, error) {
-	c, ok := e.Counters.Get()
-	if !ok {
-		return b, false, nil
-	}
-	b, err := seg6CountCodec.Append(b, &seg6Count{Seg6Counters: c})
-	return b, true, err
-}
-
-func getSeg6Counters(p []byte, e *seg6Local) error {
-	var c seg6Count
-	if err := seg6CountCodec.Decode(p, &c); err != nil {
-		return err
-	}
-	if c.unknown != "" {
-		keep(&e.Unknown, uapi.SEG6_LOCAL_COUNTERS, p) // counters of a newer kernel
-		return nil
-	}
-	e.Counters.Set(c.Seg6Counters)
-	return nil
-}
-
-var seg6FlavorCodec = attr.NewCodec(func(f *Seg6Flavors) *Attributes { return &f.Unknown },
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_OPERATION), attr.U32,
-		func(f *Seg6Flavors) (*Seg6FlavorOps, *Attributes) { return &f.Ops, &f.Unknown }),
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_LCBLOCK_BITS), attr.U8,
-		func(f *Seg6Flavors) (*uint8, *Attributes) { return &f.LBLen, &f.Unknown }),
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_LCNODE_FN_BITS), attr.U8,
-		func(f *Seg6Flavors) (*uint8, *Attributes) { return &f.NFLen, &f.Unknown }),
-)
 
 func decodeEncapSeg6Local(p []byte) (Encap, error) {
 	e := seg6LocalCodec.Borrow()
@@ -285,22 +174,22 @@ func decodeEncapSeg6Local(p []byte) (Encap, error) {
 		return nil, err
 	}
 	if e.srh != "" {
-		e.SRH = decodeSRH(e.srh, e.Action.slot())
+		e.SRH = decodeSRH(e.srh, e.Action.inline())
 	}
 	return e.EncapSeg6Local, nil
 }
 
-// Type is EncapTypeSeg6Local.
+// Type returns EncapTypeSeg6Local.
 func (e EncapSeg6Local) Type() EncapType { return EncapTypeSeg6Local }
 
-// String is the words of ip-route(8): seg6local action End.DX4 nh4 192.0.2.1.
+// String returns the words of ip-route(8): seg6local action End.DX4 nh4 192.0.2.1.
 func (e EncapSeg6Local) String() string { return encapString(e, nil) }
 
 func (e EncapSeg6Local) append(b []byte) ([]byte, error) {
 	return seg6LocalCodec.Append(b, &seg6Local{EncapSeg6Local: e})
 }
 
-// canonical has no counts: only whether there are any.
+// canonical sets the counters to zero, and the lengths to their defaults.
 func (e EncapSeg6Local) canonical() Encap {
 	if e.Counters.IsSet() {
 		e.Counters = Some(Seg6Counters{})
@@ -311,23 +200,24 @@ func (e EncapSeg6Local) canonical() Encap {
 	return e
 }
 
-// words say everything unless there are counts, or lengths without next-csid.
+// words is not complete if counters are not zero, or if there are lengths without
+// next-csid.
 func (e EncapSeg6Local) words(n *Names) ([]string, bool) {
 	var p iptext.Printer
 	seg6LocalWords.Print(&p, &seg6LocalText{EncapSeg6Local: e, names: n})
-	names, rest := e.Flavors.Ops.words()
-	all := e.Action != 0 && rest == 0 && e.Counters.Or(Seg6Counters{}) == (Seg6Counters{}) &&
+	names, rest := seg6FlavorNames.Names(uint32(e.Flavors.Ops))
+	complete := e.Action != 0 && rest == 0 && e.Counters.Or(Seg6Counters{}) == (Seg6Counters{}) &&
 		e.Flavors.Unknown == "" && e.Unknown == "" &&
 		(e.Flavors.Ops&Seg6NextCSID != 0 || e.Flavors.LBLen == 0 && e.Flavors.NFLen == 0) &&
 		(len(names) > 0 || e.Flavors == (Seg6Flavors{}))
-	return []string{p.String()}, all
+	return []string{p.String()}, complete
 }
 
-// A seg6LocalText is an EncapSeg6Local on its way to or from text.
+// A seg6LocalText is an EncapSeg6Local that is being parsed or printed.
 type seg6LocalText struct {
 	EncapSeg6Local
 	names *Names
-	raw   string // the header
+	raw   string // the header in bytes
 }
 
 func parseEncapSeg6Local(w *iptext.Words, n *Names) (Encap, error) {
@@ -339,24 +229,113 @@ func parseEncapSeg6Local(w *iptext.Words, n *Names) (Encap, error) {
 		return nil, w.Errorf("no action")
 	}
 	if e.raw != "" {
-		e.SRH = decodeSRH(e.raw, e.Action.slot())
+		e.SRH = decodeSRH(e.raw, e.Action.inline())
 	}
 	return e.EncapSeg6Local, nil
 }
 
-// parseFlavors reads names with commas between them, each at most once.
-func parseFlavors(s string) (ops Seg6FlavorOps, ok bool) {
-	for part := range strings.SplitSeq(s, ",") {
-		bit := Seg6FlavorOps(0)
-		for _, x := range seg6FlavorNames {
-			if strings.EqualFold(x.name, part) {
-				bit = x.bit
+// seg6LocalWords are the words of encap seg6local in ip(8)'s order.
+var seg6LocalWords = iptext.Table[seg6LocalText]{
+	{Names: []string{"action"},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error { return iptext.ArgText(w, "an action", &e.Action) },
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if e.Action != 0 {
+				p.Put("action", e.Action.String())
 			}
-		}
-		if bit == 0 || ops&bit != 0 {
-			return 0, false
-		}
-		ops |= bit
+		}},
+	{Names: []string{"srh"},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error {
+			if !w.Accept("segs") {
+				_, err := w.Arg("segs")
+				if err == nil {
+					err = w.Errorf("not segs")
+				}
+				return err
+			}
+			err := argSegments(w, &e.SRH.Segs)
+			if err == nil && w.Accept("hmac") {
+				e.SRH.HMAC, err = iptext.ArgUint[uint32](w, "a key", 32)
+			}
+			if err == nil && e.raw != "" {
+				err = w.Errorf(errRawSRH)
+			}
+			return err
+		},
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if e.SRH != (SRH{}) && e.SRH.Raw == "" {
+				p.Put("srh")
+				p.Put(e.SRH.words()...)
+			}
+		}},
+	{Names: []string{rawSRHWord},
+		Parse: func(w *iptext.Words, e *seg6LocalText) (err error) {
+			e.raw, err = argHex(w, "a header")
+			if err == nil && e.SRH != (SRH{}) {
+				err = w.Errorf(errRawSRH)
+			}
+			return err
+		},
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if e.SRH.Raw != "" {
+				p.Put(rawSRHWord, hex.EncodeToString([]byte(e.SRH.Raw)))
+			}
+		}},
+	seg6Table("table", func(e *seg6LocalText) *rttables.ID { return &e.Table }),
+	seg6Table("vrftable", func(e *seg6LocalText) *rttables.ID { return &e.VRFTable }),
+	seg6Addr("nh4", IPv4, func(e *seg6LocalText) *netip.Addr { return &e.NH4 }),
+	seg6Addr("nh6", IPv6, func(e *seg6LocalText) *netip.Addr { return &e.NH6 }),
+	seg6Link("iif", func(e *seg6LocalText) *uint32 { return &e.IIF }),
+	seg6Link("oif", func(e *seg6LocalText) *uint32 { return &e.OIF }),
+	{Names: []string{"count"},
+		Parse: func(_ *iptext.Words, e *seg6LocalText) error {
+			e.Counters.Set(Seg6Counters{})
+			return nil
+		},
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if e.Counters.IsSet() {
+				p.Put("count")
+			}
+		}},
+	{Names: []string{"flavors"}, Parse: parseFlavorWords, Print: printFlavorWords},
+}
+
+func seg6Table(name string, at func(*seg6LocalText) *rttables.ID) iptext.Word[seg6LocalText] {
+	return iptext.Word[seg6LocalText]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error { return argTable(w, e.names, at(e)) },
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if t := *at(e); t != 0 {
+				p.Put(name, e.names.FileNames().Name(t))
+			}
+		},
 	}
-	return ops, true
+}
+
+func seg6Addr(name string, f Family, at func(*seg6LocalText) *netip.Addr) iptext.Word[seg6LocalText] {
+	return iptext.Word[seg6LocalText]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error {
+			own := f
+			return argAddr(w, &own, at(e))
+		},
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if a := *at(e); a.IsValid() {
+				p.Put(name, a.String())
+			}
+		},
+	}
+}
+
+func seg6Link(name string, at func(*seg6LocalText) *uint32) iptext.Word[seg6LocalText] {
+	return iptext.Word[seg6LocalText]{
+		Names: []string{name},
+		Parse: func(w *iptext.Words, e *seg6LocalText) error {
+			return iptext.ArgLink(w, e.names.LinkNames().Index, at(e))
+		},
+		Print: func(p *iptext.Printer, e *seg6LocalText) {
+			if index := *at(e); index != 0 {
+				p.Put(name, e.names.LinkNames().Name(index))
+			}
+		},
+	}
 }

@@ -1,17 +1,20 @@
 package route
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"strings"
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// rawWord stands before an encapsulation that the words of ip(8) cannot say:
-// its type, and its bytes in hexadecimal.
+// rawWord is the keyword for an encapsulation that ip(8) has no words for. The
+// type and the payload in hexadecimal follow.
 const rawWord = "raw"
 
+// encapString returns the words that follow encap.
 func encapString(e Encap, n *Names) string {
 	var p iptext.Printer
 	if words, ok := e.words(n); ok {
@@ -19,7 +22,7 @@ func encapString(e Encap, n *Names) string {
 		p.Put(words...)
 		return p.String()
 	}
-	data, _ := e.append(nil) // what cannot be sent has no bytes
+	data, _ := e.append(nil) // empty if e cannot be sent
 	hexData := hex.EncodeToString(data)
 	if hexData == "" {
 		hexData = "-"
@@ -43,33 +46,24 @@ func argEncap(w *iptext.Words, n *Names, e *Encap) error {
 	if name == rawWord {
 		return argEncapRaw(w, e)
 	}
-	t, ok := encapTypes.Number(name)
+	t, ok := encapNames.Number(name)
 	if !ok {
-		return w.Errorf("not a type of encapsulation%s", iptext.Suggest(name, encapTypes.Names()))
+		return w.Errorf("not a type of encapsulation%s", iptext.Suggest(name, encapNames.Names()))
 	}
 	if !w.More() {
 		_, err := w.Arg("an encapsulation")
 		return err
 	}
-	switch EncapType(t) {
-	case EncapTypeMPLS:
-		*e, err = parseEncapMPLS(w)
-	case EncapTypeIP:
-		*e, err = parseEncapIP(w, n)
-	case EncapTypeIP6:
-		*e, err = parseEncapIP6(w, n)
-	case EncapTypeSeg6:
-		*e, err = parseEncapSeg6(w, n)
-	case EncapTypeSeg6Local:
-		*e, err = parseEncapSeg6Local(w, n)
-	default:
-		*e, err = parseEncapRaw(w, n, EncapType(t))
+	for _, k := range encapKinds {
+		if k.typ == EncapType(t) && k.parse != nil {
+			*e, err = k.parse(w, n)
+			return err
+		}
 	}
-	return err
+	return w.Errorf("not a type of encapsulation with words: use %s %d", rawWord, t)
 }
 
-// argEncapRaw takes a type and bytes, which may also be those of a type that
-// has words.
+// argEncapRaw takes a type and a payload. The type can be one that has words.
 func argEncapRaw(w *iptext.Words, e *Encap) error {
 	a, err := iptext.ArgAttribute(w)
 	if err != nil {
@@ -83,7 +77,8 @@ func argEncapRaw(w *iptext.Words, e *Encap) error {
 	return nil
 }
 
-// parseWords takes words of t as long as there are any, each at most once.
+// parseWords takes words of t, each at most once, up to the first that is not
+// of t.
 func parseWords[T any](w *iptext.Words, t iptext.Table[T], v *T) error {
 	seen := make(map[*iptext.Word[T]]bool)
 	for w.More() {
@@ -103,7 +98,7 @@ func parseWords[T any](w *iptext.Words, t iptext.Table[T], v *T) error {
 	return nil
 }
 
-// argTable takes a table.
+// argTable takes the name or number of a table.
 func argTable(w *iptext.Words, n *Names, id *rttables.ID) error {
 	return iptext.ArgName(w, "a table", func(s string) (uint32, error) {
 		id, err := n.FileNames().Parse(s)
@@ -124,8 +119,8 @@ func argHex(w *iptext.Words, what string) (string, error) {
 	return string(b), nil
 }
 
-// joinEncap makes of raw attributes that are half of an encapsulation what a
-// message with them would be.
+// joinEncap decodes the raw attributes again. Two of them, each half of an
+// encapsulation, make a whole one, as in a message.
 func (l *line) joinEncap() error {
 	if l.Unknown == "" {
 		return nil
@@ -141,8 +136,8 @@ func (l *line) joinEncap() error {
 	return err
 }
 
-// joinEncap is that of a next hop.
-func (h *hop) joinEncap() error {
+// joinEncap does the same for a next hop.
+func (h *nextHopLine) joinEncap() error {
 	if h.Unknown == "" {
 		return nil
 	}
@@ -154,5 +149,32 @@ func (h *hop) joinEncap() error {
 		err = m.finish(&m.Encap, &m.Unknown)
 	}
 	h.NextHop = m.NextHop
+	return err
+}
+
+// argEnum takes a name of an enum.
+func argEnum(w *iptext.Words, names iptext.Enum) (uint8, error) {
+	s, err := w.Arg("a name")
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range names {
+		if x.Name == s {
+			return x.N, nil
+		}
+	}
+	return 0, w.Errorf("not one of %s", strings.Join(names.Names(), ", "))
+}
+
+func appendU32(b []byte, num uint16, v uint32) []byte {
+	return attr.Append(b, num, binary.NativeEndian.AppendUint32(nil, v))
+}
+
+// argOptU8 takes a number of 8 bits.
+func argOptU8(w *iptext.Words, what string, o *Opt[uint8]) error {
+	v, err := iptext.ArgUint[uint8](w, what, 8)
+	if err == nil {
+		o.Set(v)
+	}
 	return err
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// builtin are the names that ip(8) knows without any file.
+// builtin has the names that ip(8) knows without any file.
 var builtin *rttables.Names
 
 // A Family is an address family, AF_* of linux/socket.h. The zero Family is
-// unset: a filter takes any, and the verbs derive it from the addresses, IPv4
-// where there are none.
+// unset: a filter selects any family, and the verbs take the family of the
+// addresses, or IPv4 if there are none.
 type Family uint8
 
 // The families that have routes. ip(8) calls them inet, inet6, mpls, and, for
@@ -27,8 +27,8 @@ const (
 	IP6MR Family = uapi.RTNL_FAMILY_IP6MR
 )
 
-// FamilyOf is the family of an address: IPv4, IPv6 (an IPv4 address mapped
-// into IPv6 is one of IPv6), or, of the zero Addr, zero.
+// FamilyOf returns the family of an address: IPv4, IPv6 (also for an IPv4 address
+// mapped into IPv6), or zero for the zero Addr.
 func FamilyOf(a netip.Addr) Family {
 	switch {
 	case a.Is4():
@@ -39,7 +39,8 @@ func FamilyOf(a netip.Addr) Family {
 	return 0
 }
 
-// Bits is the length of the family's addresses: 32, 128, or 0 if it has none.
+// Bits returns the length of the family's addresses: 32, 128, or 0 for a family
+// without addresses.
 func (f Family) Bits() int {
 	switch f {
 	case IPv4, IPMR:
@@ -50,17 +51,17 @@ func (f Family) Bits() int {
 	return 0
 }
 
-// Has reports whether a is an address of the family. Of multicast routing's
-// families, it is one of IPv4 or IPv6.
+// Has reports whether a is an address of the family. The families of multicast
+// routing have the addresses of IPv4 or IPv6.
 func (f Family) Has(a netip.Addr) bool { return a.IsValid() && a.BitLen() == f.Bits() }
 
-// String is the name that ip(8) has for f, such as inet6, else its number.
+// String returns the name that ip(8) has for f, such as inet6, or its number.
 func (f Family) String() string { return iptext.Families.Name(uint8(f)) }
 
 // MarshalText returns what String does.
 func (f Family) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (f *Family) UnmarshalText(text []byte) error {
 	n, err := iptext.Families.Unmarshal("route", "a family", text)
 	if err == nil {
@@ -69,35 +70,29 @@ func (f *Family) UnmarshalText(text []byte) error {
 	return err
 }
 
-// A Protocol says who made a route or a rule: RTPROT_* of linux/rtnetlink.h.
-// The kernel keeps it and does not look at it.
+// A Protocol says who made a route or a rule: RTPROT_* of linux/rtnetlink.h. The
+// kernel stores it and does not use it.
 type Protocol uint8
 
 // The protocols that the kernel uses itself, and those that ip(8) knows best.
 const (
-	ProtoUnspec   Protocol = uapi.RTPROT_UNSPEC   // not said: what rules of ip(8) have
+	ProtoUnspec   Protocol = uapi.RTPROT_UNSPEC   // unspecified, as for rules that ip(8) adds
 	ProtoRedirect Protocol = uapi.RTPROT_REDIRECT // an ICMP redirect
 	ProtoKernel   Protocol = uapi.RTPROT_KERNEL   // the kernel itself, for an address
-	ProtoBoot     Protocol = uapi.RTPROT_BOOT     // what routes of ip(8) have
+	ProtoBoot     Protocol = uapi.RTPROT_BOOT     // routes that ip(8) adds
 	ProtoStatic   Protocol = uapi.RTPROT_STATIC   // the administrator
 	ProtoRA       Protocol = uapi.RTPROT_RA       // a router advertisement
 	ProtoDHCP     Protocol = uapi.RTPROT_DHCP     // a DHCP client
 )
 
-// ParseProtocol reads a name that ip(8) has built in, or any number of 8 bits.
-func ParseProtocol(s string) (Protocol, error) {
-	var p Protocol
-	return p, p.UnmarshalText([]byte(s))
-}
-
-// String is the name that ip(8) has built in for p, such as static, else its
+// String returns the name that ip(8) has built in for p, such as static, or its
 // number.
 func (p Protocol) String() string { return builtin.Protos().Name(uint32(p)) }
 
 // MarshalText returns what String does.
 func (p Protocol) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (p *Protocol) UnmarshalText(text []byte) error {
 	n, err := builtin.Protos().Parse(string(text))
 	if err != nil {
@@ -107,7 +102,7 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Type says what becomes of a packet that takes a route: RTN_* of
+// A Type says what happens to a packet that takes a route: RTN_* of
 // linux/rtnetlink.h. The zero Type is unset: the verbs send TypeUnicast.
 type Type uint8
 
@@ -116,11 +111,11 @@ const (
 	TypeUnicast     Type = uapi.RTN_UNICAST     // it goes to the gateway or the link
 	TypeLocal       Type = uapi.RTN_LOCAL       // it is for this host
 	TypeBroadcast   Type = uapi.RTN_BROADCAST   // it goes to the link as a broadcast
-	TypeAnycast     Type = uapi.RTN_ANYCAST     // it is for this host, for one address of several hosts
+	TypeAnycast     Type = uapi.RTN_ANYCAST     // it is for this host, and for an address that several hosts have
 	TypeMulticast   Type = uapi.RTN_MULTICAST   // it goes to a group
-	TypeBlackhole   Type = uapi.RTN_BLACKHOLE   // it is dropped in silence
-	TypeUnreachable Type = uapi.RTN_UNREACHABLE // it is dropped, and the sender told "unreachable"
-	TypeProhibit    Type = uapi.RTN_PROHIBIT    // it is dropped, and the sender told "prohibited"
+	TypeBlackhole   Type = uapi.RTN_BLACKHOLE   // it is dropped silently
+	TypeUnreachable Type = uapi.RTN_UNREACHABLE // it is dropped, and the sender gets "unreachable"
+	TypeProhibit    Type = uapi.RTN_PROHIBIT    // it is dropped, and the sender gets "prohibited"
 	TypeThrow       Type = uapi.RTN_THROW       // it is looked up in the next table
 	TypeNAT         Type = uapi.RTN_NAT         // not implemented by the kernel
 	TypeXResolve    Type = uapi.RTN_XRESOLVE    // not implemented by the kernel
@@ -141,13 +136,13 @@ var types = iptext.Enum{
 	{N: uapi.RTN_XRESOLVE, Name: "xresolve"},
 }
 
-// String is the name that ip(8) has for t, such as unreachable, else its number.
+// String returns the name that ip(8) has for t, such as unreachable, or its number.
 func (t Type) String() string { return types.Name(uint8(t)) }
 
 // MarshalText returns what String does.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (t *Type) UnmarshalText(text []byte) error {
 	n, err := types.Unmarshal("route", "a type", text)
 	if err == nil {
@@ -157,7 +152,8 @@ func (t *Type) UnmarshalText(text []byte) error {
 }
 
 // A Scope is the distance of a destination, RT_SCOPE_* of linux/rtnetlink.h:
-// the nearer, the higher the number. IPv6 has none, and zero there.
+// the nearer, the higher the number. IPv6 routes have no scope; the kernel reports
+// zero.
 type Scope uint8
 
 // The scopes. The zero Scope is ScopeGlobal. For an IPv4 route without Type and
@@ -170,13 +166,13 @@ const (
 	ScopeNowhere Scope = uapi.RT_SCOPE_NOWHERE  // no destination; in [Delete], any scope
 )
 
-// String is the name that ip(8) has for s, such as link, else its number.
+// String returns the name that ip(8) has for s, such as link, or its number.
 func (s Scope) String() string { return builtin.Scopes().Name(uint32(s)) }
 
 // MarshalText returns what String does.
 func (s Scope) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (s *Scope) UnmarshalText(text []byte) error {
 	n, err := builtin.Scopes().Parse(string(text))
 	if err != nil {
@@ -203,13 +199,13 @@ var preferences = iptext.Enum{
 	{N: uapi.ICMPV6_ROUTER_PREF_LOW, Name: "low"},
 }
 
-// String is low, medium or high, else the number.
+// String returns low, medium or high, or the number of another preference.
 func (p Preference) String() string { return preferences.Name(uint8(p)) }
 
 // MarshalText returns what String does.
 func (p Preference) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what String prints, or any number of 8 bits.
+// UnmarshalText reads what String returns, or any number of 8 bits.
 func (p *Preference) UnmarshalText(text []byte) error {
 	n, err := preferences.Unmarshal("route", "a preference", text)
 	if err == nil {

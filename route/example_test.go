@@ -12,6 +12,20 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
+// A route in a table of its own, replaced over a Conn that only prints the route.
+func Example() {
+	ctx, c := context.Background(), recorder{} // or route.Dial(nil)
+	r := route.Route{
+		Gateway:  netip.MustParseAddr("192.168.2.1"),
+		Table:    20,
+		Protocol: route.ProtoStatic,
+	}
+	if err := route.Replace(ctx, c, r); err != nil {
+		log.Fatal(err)
+	}
+	// Output: ip route replace default via 192.168.2.1 table 20 proto static
+}
+
 func ExampleParse() {
 	r, err := route.Parse("default via 192.168.2.1 dev if5 table 20", nil)
 	if err != nil {
@@ -69,8 +83,8 @@ func ExampleRoute_AppendBinary() {
 	// true
 }
 
-// A recorder is a Conn that sends nothing: enough to see, or to test, what a
-// program would ask of the kernel.
+// A recorder is a Conn that sends nothing. It shows, or lets a test check, what a
+// program would send to the kernel.
 type recorder struct{}
 
 func (recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
@@ -80,18 +94,6 @@ func (recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 	}
 	fmt.Println("ip route replace", r)
 	return nil, nil
-}
-
-func ExampleReplace() {
-	err := route.Replace(context.Background(), recorder{}, route.Route{
-		Gateway:  netip.MustParseAddr("192.168.2.1"),
-		Table:    20,
-		Protocol: route.ProtoStatic,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Output: ip route replace default via 192.168.2.1 table 20 proto static
 }
 
 // A kernel is a Conn that lists the routes that it was made with.
@@ -130,10 +132,13 @@ func ExampleAll() {
 
 func ExampleOpt() {
 	var unset route.Opt[uint32]
-	zero := route.Some[uint32](0)
-	fmt.Println(unset.IsSet(), zero.IsSet(), unset == zero)
+	zero := route.Uint32(0)
+	fmt.Println(unset, zero, unset == zero)
 	fmt.Println(unset.Or(7), zero.Or(7))
+	r := route.Route{Preference: route.Some(route.PrefHigh), Expires: route.Uint32(60)}
+	fmt.Println(r.Preference, r.Expires)
 	// Output:
-	// false true false
+	// unset 0 false
 	// 7 0
+	// high 60
 }

@@ -1,16 +1,14 @@
 package route
 
 import (
-	"strings"
-
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // Flags are the flags of a route or of one of its next hops: RTNH_F_* and
-// RTM_F_* of linux/rtnetlink.h. Of them user space owns FlagOnLink and
-// FlagPervasive. The kernel reports the others, and does not get them back:
-// it would store what it was sent, or refuse it.
+// RTM_F_* of linux/rtnetlink.h. Only FlagOnLink and FlagPervasive are sent. The
+// kernel sets and reports the others: if they were sent, it would store or refuse
+// them.
 type Flags uint32
 
 // The flags, in the words of ip-route(8).
@@ -18,11 +16,11 @@ const (
 	FlagDead          Flags = uapi.RTNH_F_DEAD          // the interface is down
 	FlagPervasive     Flags = uapi.RTNH_F_PERVASIVE     // the gateway is looked up recursively
 	FlagOnLink        Flags = uapi.RTNH_F_ONLINK        // the gateway is on the link, whatever the subnets say
-	FlagOffload       Flags = uapi.RTNH_F_OFFLOAD       // a device forwards by the next hop itself
+	FlagOffload       Flags = uapi.RTNH_F_OFFLOAD       // a device forwards packets to the next hop in hardware
 	FlagLinkDown      Flags = uapi.RTNH_F_LINKDOWN      // the interface has no carrier
-	FlagUnresolved    Flags = uapi.RTNH_F_UNRESOLVED    // a multicast route that waits for its daemon
+	FlagUnresolved    Flags = uapi.RTNH_F_UNRESOLVED    // a multicast route that its daemon has not resolved yet
 	FlagTrap          Flags = uapi.RTNH_F_TRAP          // a device hands the packets to the kernel
-	FlagNotify        Flags = uapi.RTM_F_NOTIFY         // tell the user of changes
+	FlagNotify        Flags = uapi.RTM_F_NOTIFY         // notify the user of changes
 	FlagCloned        Flags = uapi.RTM_F_CLONED         // an entry of the cache, made by the kernel
 	FlagPrefix        Flags = uapi.RTM_F_PREFIX         // IPv6: a prefix of a router advertisement
 	FlagRTOffload     Flags = uapi.RTM_F_OFFLOAD        // a device has the route
@@ -30,49 +28,15 @@ const (
 	FlagOffloadFailed Flags = uapi.RTM_F_OFFLOAD_FAILED // no device took the route
 )
 
-// ownFlags are the flags that are written.
-const ownFlags = FlagOnLink | FlagPervasive
+// sentFlags are the flags that are sent.
+const sentFlags = FlagOnLink | FlagPervasive
 
-// flagNames are the words for flags, in the order in which ip(8) prints them.
-var flagNames = []struct {
-	flag Flags
-	name string
-}{
-	{FlagDead, "dead"},
-	{FlagOnLink, "onlink"},
-	{FlagPervasive, "pervasive"},
-	{FlagOffload, "offload"},
-	{FlagTrap, "trap"},
-	{FlagNotify, "notify"},
-	{FlagLinkDown, "linkdown"},
-	{FlagUnresolved, "unresolved"},
-	{FlagCloned, "cloned"},
-	{FlagPrefix, "prefix"},
-	{FlagRTOffload, "rt_offload"},
-	{FlagRTTrap, "rt_trap"},
-	{FlagOffloadFailed, "rt_offload_failed"},
-}
+// String returns the words for the flags, with blanks between them. Flags
+// without a word follow as a hexadecimal number after the word flags.
+func (f Flags) String() string { return iptext.FlagsText(f) }
 
-// flagsNumber is the word before a number of flags that have no name.
-const flagsNumber = "flags"
+// MarshalText returns what String does.
+func (f Flags) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// words returns the names of the flags that have one, and the other flags.
-func (f Flags) words() (names []string, rest Flags) {
-	for _, x := range flagNames {
-		if f&x.flag != 0 {
-			names = append(names, x.name)
-			f &^= x.flag
-		}
-	}
-	return names, f
-}
-
-// String is the words for the flags, with blanks between them; flags without
-// one are a hexadecimal number at the end.
-func (f Flags) String() string {
-	names, rest := f.words()
-	if rest != 0 {
-		names = append(names, flagsNumber, iptext.Hex(uint32(rest)))
-	}
-	return strings.Join(names, " ")
-}
+// UnmarshalText reads what String returns.
+func (f *Flags) UnmarshalText(text []byte) error { return iptext.UnmarshalFlags("route", text, f) }

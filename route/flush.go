@@ -9,21 +9,21 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 )
 
-// flushRounds bounds how often a flush looks again, so that one which others
-// work against comes to an end.
+// flushRounds bounds how often a flush lists again, so that it ends even if another
+// program keeps adding routes.
 const flushRounds = 10
 
 var (
-	errFlushAll = errors.New("an empty filter stands for every route of this host")
-	errFlush    = fmt.Errorf("there are still routes after %d rounds: someone adds them", flushRounds)
+	errFlushAll = errors.New("an empty filter selects every route of this host")
+	errFlush    = fmt.Errorf("there are still routes after %d rounds: another program adds them", flushRounds)
 )
 
-// Flush deletes the routes that f selects, as "ip route flush" does, and
-// returns how many. It looks again until there are none, since a listing can
-// miss routes while others change. An empty filter is refused.
+// Flush deletes the routes that f selects, as "ip route flush" does, and returns how
+// many it deleted. It lists again until there are none, since a listing can miss
+// routes while others change. It refuses an empty filter.
 //
-// Routes that others delete meanwhile are no error. On an error some routes may
-// be deleted.
+// Routes that other programs delete at the same time are no error. If there is an
+// error, some routes may be deleted.
 func Flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 	if f == (Filter{}) {
 		err = errFlushAll

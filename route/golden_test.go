@@ -146,8 +146,8 @@ func TestGoldenComplete(t *testing.T) {
 	}
 	for _, tt := range golden {
 		see(reflect.ValueOf(tt.route))
-		see(reflect.ValueOf(value(tt.route.MPLS)))
-		see(reflect.ValueOf(value(tt.route.Packet)))
+		see(reflect.ValueOf(deref(tt.route.MPLS)))
+		see(reflect.ValueOf(deref(tt.route.Packet)))
 		for _, nh := range tt.route.Multipath {
 			see(reflect.ValueOf(nh))
 		}

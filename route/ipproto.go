@@ -9,7 +9,7 @@ import (
 // registry. The zero IPProto is unset.
 type IPProto uint8
 
-// The protocols that the kernel tells apart when it looks up a route.
+// The protocols that the kernel distinguishes when it looks up a route.
 const (
 	ICMP   IPProto = uapi.IPPROTO_ICMP
 	TCP    IPProto = uapi.IPPROTO_TCP
@@ -17,9 +17,9 @@ const (
 	ICMPv6 IPProto = uapi.IPPROTO_ICMPV6
 )
 
-// ipProtos are the names of ip-rule(8)'s ipproto, which takes them and their
-// aliases from /etc/protocols: those that Debian has there. Where that file is
-// missing, ip(8) takes numbers only, and shows ipproto-6 for tcp.
+// ipProtos are the names and aliases for ipproto in Debian's /etc/protocols, which
+// is where ip(8) reads them. Without that file, ip(8) reads only numbers and prints
+// ipproto-6 for tcp.
 var ipProtos = append(iptext.Enum{
 	{N: 1, Name: "icmp"}, {N: 2, Name: "igmp"},
 	{N: 3, Name: "ggp"}, {N: 4, Name: "ipencap"}, {N: 5, Name: "st"}, {N: 6, Name: "tcp"},
@@ -39,7 +39,7 @@ var ipProtos = append(iptext.Enum{
 	{N: 143, Name: "ethernet"},
 }, ipProtoAliases...)
 
-// ipProtoAliases are read, and not printed.
+// ipProtoAliases are read and never printed.
 var ipProtoAliases = iptext.Enum{
 	{N: 0, Name: "ip"}, {N: 0, Name: "hopopt"}, {N: 0, Name: "IP"}, {N: 0, Name: "HOPOPT"}, {N: 1, Name: "ICMP"}, {N: 2, Name: "IGMP"},
 	{N: 3, Name: "GGP"}, {N: 4, Name: "IP-ENCAP"}, {N: 5, Name: "ST"}, {N: 6, Name: "TCP"},
@@ -59,15 +59,15 @@ var ipProtoAliases = iptext.Enum{
 	{N: 143, Name: "Ethernet"},
 }
 
-// String is the name of p in Debian's /etc/protocols, such as tcp, else its
+// String returns the name of p in Debian's /etc/protocols, such as tcp, or its
 // number.
 func (p IPProto) String() string { return ipProtos.Name(uint8(p)) }
 
 // MarshalText returns what String does.
 func (p IPProto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what String prints, an alias of that, such as TCP, or any
-// number of 8 bits.
+// UnmarshalText reads what String returns, an alias such as TCP, or any number of 8
+// bits.
 func (p *IPProto) UnmarshalText(text []byte) error {
 	n, err := ipProtos.Unmarshal("route", "a protocol above IP", text)
 	if err == nil {

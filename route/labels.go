@@ -11,15 +11,15 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Labels are a stack of MPLS labels as messages have it: for each a big-endian
-// word of 20 bits of label, 3 of traffic class, one at the bottom of the stack,
-// and 8 of TTL; see [MakeLabels]. It is a string so that values that hold one
-// compare with ==. Empty is none.
+// Labels is a stack of MPLS labels as in messages: for each label a big-endian word
+// of 20 bits of label, 3 bits of traffic class, a bit that is set at the bottom of
+// the stack, and 8 bits of TTL; see [MakeLabels]. It is a string, so values that
+// contain it compare with ==. The empty string is no labels.
 type Labels string
 
 const maxLabel = 1<<20 - 1
 
-// MakeLabels is the stack of labels of 20 bits, the outermost first.
+// MakeLabels returns a stack of labels of 20 bits, the outermost first.
 func MakeLabels(labels ...uint32) Labels {
 	var b []byte
 	for i, label := range labels {
@@ -41,7 +41,7 @@ func (l Labels) Values() []uint32 {
 	return labels
 }
 
-// String is the labels with slashes between them: 100/200.
+// String returns the labels with slashes between them: 100/200.
 func (l Labels) String() string {
 	var s []string
 	for _, v := range l.Values() {
@@ -50,10 +50,10 @@ func (l Labels) String() string {
 	return strings.Join(s, "/")
 }
 
-// plain reports whether String says everything.
+// plain reports whether String loses nothing.
 func (l Labels) plain() bool { return l != "" && MakeLabels(l.Values()...) == l }
 
-// parseLabels reads what String prints.
+// parseLabels reads what String returns.
 func parseLabels(s string) (Labels, bool) {
 	var labels []uint32
 	for part := range strings.SplitSeq(s, "/") {
@@ -66,6 +66,7 @@ func parseLabels(s string) (Labels, bool) {
 	return MakeLabels(labels...), true
 }
 
+// argLabels takes labels with slashes between them.
 func argLabels(w *iptext.Words, l *Labels) error {
 	s, err := w.Arg("labels")
 	if err != nil {
@@ -79,7 +80,7 @@ func argLabels(w *iptext.Words, l *Labels) error {
 	return nil
 }
 
-// labelStack is a Labels.
+// labelStack is the kind of Labels.
 func labelStack() attr.Kind[Labels] {
 	check := func(n int) error {
 		if n%4 != 0 {
@@ -93,8 +94,8 @@ func labelStack() attr.Kind[Labels] {
 	}
 }
 
-// newDst is the row of RTA_NEWDST. What other families than MPLS have in it is
-// kept; no kernel looks at it.
+// newDst returns the row of RTA_NEWDST. For families other than MPLS the attribute
+// is kept as unknown; no kernel uses it.
 func newDst[M any](at func(*M) (*Labels, Family, *Attributes)) attr.Row[M] {
 	k := labelStack()
 	return attr.Func(uapi.RTA_NEWDST,
@@ -112,7 +113,7 @@ func newDst[M any](at func(*M) (*Labels, Family, *Attributes)) attr.Row[M] {
 		func(p []byte, m *M) (err error) {
 			l, f, unknown := at(m)
 			if f != MPLS {
-				keep(unknown, uapi.RTA_NEWDST, p)
+				keepUnknown(unknown, uapi.RTA_NEWDST, p)
 				return nil
 			}
 			*l, err = k.Decode(p)
@@ -130,8 +131,8 @@ func checkLabel(f Family, label uint32) error {
 	return nil
 }
 
-// asWord is the labels that an MPLS route puts in the place of its own. Another
-// family may have an address there, which is kept as an attribute.
+// asWord returns the word for the labels that an MPLS route puts in the place of its
+// own. For another family it takes an address, which is kept as an attribute.
 func asWord[T any](at func(*T) (*Labels, *Family, *Attributes)) iptext.Word[T] {
 	return iptext.Word[T]{
 		Names: []string{"as"},
@@ -144,7 +145,7 @@ func asWord[T any](at func(*T) (*Labels, *Family, *Attributes)) iptext.Word[T] {
 			var a netip.Addr
 			err := argAddr(w, f, &a)
 			if err == nil {
-				keep(unknown, uapi.RTA_NEWDST, attr.AppendAddr(nil, a))
+				keepUnknown(unknown, uapi.RTA_NEWDST, attr.AppendAddr(nil, a))
 			}
 			return err
 		},

@@ -89,18 +89,17 @@ func (l *Links) read(b []byte) error {
 	return nil
 }
 
-// unnamed is how ip(8) calls an interface without a known name.
-const unnamed = "if"
+// linkPrefix is what ip(8) puts before the index of an interface without a name.
+const linkPrefix = "if"
 
-// Name returns the name of the interface with an index; without one, if and
-// the index.
+// Name returns the name of the interface with an index, or if and the index.
 func (l *Links) Name(index uint32) string {
 	if l != nil {
 		if x, ok := l.byIndex[index]; ok {
 			return x.name
 		}
 	}
-	return unnamed + iptext.Decimal(index)
+	return linkPrefix + iptext.Decimal(index)
 }
 
 // Flags returns the flags of the interface with an index (IFF_UP and the like, of
@@ -120,14 +119,14 @@ func (l *Links) Index(name string) (index uint32, ok bool) {
 			return index, true
 		}
 	}
-	digits, ok := strings.CutPrefix(name, unnamed)
+	digits, ok := strings.CutPrefix(name, linkPrefix)
 	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' {
 		return 0, false
 	}
 	return iptext.Uint[uint32](digits, 32)
 }
 
-// All yields index and name of each interface, by index.
+// All yields the index and the name of each interface, ordered by index.
 func (l *Links) All() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
 		if l == nil {

@@ -19,20 +19,20 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A Filter selects the routes of a listing. A field that is zero selects any.
-// The kernel does the selecting, so that a table of ten routes is listed in the
-// time for ten beside one with a million.
+// A Filter selects the routes of a listing. A field that is zero selects any. The
+// kernel does the selection: a table of ten routes is listed as fast as if there
+// were no other table.
 type Filter struct {
 	Family   Family
 	Table    rttables.ID
 	Protocol Protocol
 	Type     Type
-	// OIF is the index of the interface that one of the next hops leaves by.
+	// OIF is the index of the interface of one of the next hops.
 	OIF uint32
 }
 
-// match checks what a Conn without strict checking leaves to the reader. Routes
-// that the kernel cloned for a cache are not part of a listing.
+// match selects what the kernel does not select for a Conn without strict checking.
+// Routes that the kernel has cloned for a cache are not part of a listing.
 func (f *Filter) match(r *Route) bool {
 	if r.Flags&FlagCloned != 0 ||
 		f.Family != 0 && f.Family != r.Family ||
@@ -52,14 +52,15 @@ func (f *Filter) match(r *Route) bool {
 	return false
 }
 
-// missing reports whether err says that what f selects does not exist. Without
-// strict checking the kernel would list nothing.
-func (f *Filter) missing(err error) bool {
+// isMissing reports whether err says that the table or the interface of f does not
+// exist. Without strict checking the kernel would list nothing.
+func (f *Filter) isMissing(err error) bool {
 	return f.Table != 0 && errors.Is(err, syscall.ENOENT) || f.OIF != 0 && errors.Is(err, syscall.ENODEV)
 }
 
-// request is the dump request for f. Strict checking takes protocol and type
-// in the header, table and interface as attributes, and nothing else.
+// request returns the dump request for f. Strict checking allows the protocol and
+// the type in the header, the table and the interface as attributes, and nothing
+// else.
 func (f *Filter) request() netlink.Message {
 	b := make([]byte, uapi.SizeofRtMsg, 32)
 	b[uapi.RtMsgFamily] = uint8(f.Family)
@@ -78,17 +79,17 @@ func (f *Filter) request() netlink.Message {
 }
 
 // All yields the routes that f selects, as the kernel sends them (a dump with
-// RTM_GETROUTE), without collecting them. The order is the kernel's. An error
-// comes last. The loop may use c, and may end early.
+// RTM_GETROUTE), without collecting them. The order is the kernel's. An error is the
+// last value. The loop can use c, and can end early.
 //
-// Of changes during the listing, the kernel shows some and not others. A table
-// or an interface that does not exist has no routes.
+// If routes change during the listing, the kernel shows some of the changes and not
+// others. A table or an interface that does not exist has no routes.
 func All(ctx context.Context, c Conn, f Filter) iter.Seq2[Route, error] {
 	return all(ctx, c, f, listError)
 }
 
-// all is All for verbs with errors of their own. Each function that yields to
-// another costs time for each route: there is one.
+// all is All for verbs whose errors have text of their own. It is one function,
+// since each function that yields to another costs time for each route.
 func all(ctx context.Context, c Conn, f Filter, fail func(error) error) iter.Seq2[Route, error] {
 	return func(yield func(Route, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -107,7 +108,7 @@ func all(ctx context.Context, c Conn, f Filter, fail func(error) error) iter.Seq
 				}
 			}
 			if err != nil {
-				if !f.missing(err) {
+				if !f.isMissing(err) {
 					yield(Route{}, fail(err))
 				}
 				return
@@ -125,8 +126,8 @@ func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, listError(err)
 	}
-	// How many there are is known only at the end. Messages are a fifth of the
-	// size of a Route, and so what is kept until then.
+	// The number of routes is known only at the end. Until then, keep the messages,
+	// which have a fifth of the size of a Route.
 	var s rtnl.Spool
 	for m, err := range rtnl.Dump(c, f.request()) {
 		if err == nil {
@@ -135,7 +136,7 @@ func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
 		switch {
 		case err == nil && m.Header.Type == uapi.RTM_NEWROUTE:
 			s.Add(m.Data)
-		case err != nil && f.missing(err):
+		case err != nil && f.isMissing(err):
 			return nil, nil
 		case err != nil:
 			return nil, listError(err)
@@ -159,46 +160,48 @@ func List(ctx context.Context, c Conn, f Filter) ([]Route, error) {
 	}
 	routes = routes[:n]
 	if len(routes) <= cap(routes)/2 {
-		routes = slices.Clone(routes) // a Conn that does not select
+		routes = slices.Clone(routes) // the Conn does not select
 	}
 	return routes, nil
 }
 
-// A Query is a packet whose route is looked up. A field that is zero is not
-// said, and the kernel chooses or looks at no such thing.
+// A Query describes a packet whose route is looked up. For a field that is zero or
+// unset, the kernel chooses a value or ignores the property.
 type Query struct {
-	Dst       netip.Addr // where it goes; required
-	Src       netip.Addr // where it comes from: from
-	TOS       uint8      // its DS field: tos
-	IIF       uint32     // the index of the interface that it came in by, if it is forwarded: iif
-	OIF       uint32     // the index of the interface that its socket is bound to: oif
-	Mark      uint32     // its firewall mark: mark
-	UID       Opt[uint32]
-	IPProto   IPProto // ipproto
-	SPort     uint16  // needs IPProto
-	DPort     uint16  // needs IPProto
-	FlowLabel Opt[uint32]
-	// FibMatch asks for the route as it stands in its table instead of the one
+	Dst       netip.Addr  // the destination; required
+	Src       netip.Addr  // the source: from
+	TOS       uint8       // its DS field: tos
+	IIF       uint32      // the index of the interface that it came in by, if it is forwarded: iif
+	OIF       uint32      // the index of the interface that its socket is bound to: oif
+	Mark      uint32      // its firewall mark: mark
+	UID       Opt[uint32] // the user who sends it: uid
+	IPProto   IPProto     // its protocol: ipproto
+	SPort     uint16      // its source port; needs IPProto: sport
+	DPort     uint16      // its destination port; needs IPProto: dport
+	FlowLabel Opt[uint32] // its IPv6 flow label: flowlabel
+	// FibMatch asks for the route as it is in its table, instead of the route
 	// that the packet takes: fibmatch.
 	FibMatch bool
 }
 
-// Lookup returns the route that a packet takes by the rules and tables, as "ip
-// route get" does: RTM_GETROUTE. Table is the one in which the route was found.
+// Lookup returns the route that a packet takes according to the rules and tables, as
+// "ip route get" does: RTM_GETROUTE. Table is the table in which the kernel found
+// the route.
 //
-// An error that is a syscall.Errno is also what the packet's sender would get:
+// A syscall.Errno in the error is also the error that the packet's sender would get:
 // ENETUNREACH for no route or an unreachable one (EHOSTUNREACH from an
 // unreachable route), EACCES for prohibit, EINVAL for blackhole.
 func Lookup(ctx context.Context, c Conn, q Query) (Route, error) {
 	r, payload, err := lookup(ctx, c, q)
 	if err != nil {
-		return Route{}, q.failed(payload, err)
+		return Route{}, q.wrapError(payload, err)
 	}
 	return r, nil
 }
 
-// failed says which lookup failed, and in which attribute of the request.
-func (q Query) failed(payload []byte, err error) error {
+// wrapError says which lookup failed, and which attribute of the request is at
+// fault.
+func (q Query) wrapError(payload []byte, err error) error {
 	return &rtnl.Error{Package: "route", Verb: "lookup", Object: q.String(), Attr: attrAt(err, payload), Err: err}
 }
 
@@ -211,13 +214,13 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	if err := ctx.Err(); err != nil {
 		return Route{}, nil, err
 	}
-	a := askings.Get().(*asking)
-	defer askings.Put(a)
+	a := lookupRequests.Get().(*lookupRequest)
+	defer lookupRequests.Put(a)
 	if a.payload, err = q.append(a.payload[:0]); err != nil {
 		return Route{}, nil, err
 	}
 	a.route = Route{}
-	a.request[0] = lookupRequest(a.payload)
+	a.request[0] = lookupMessage(a.payload)
 	err = rtnl.Ask(c, a.request[:], a.take)
 	if err == nil {
 		err = a.err
@@ -228,39 +231,39 @@ func lookup(ctx context.Context, c Conn, q Query) (r Route, payload []byte, err 
 	return a.route, nil, nil
 }
 
-// An asking is a lookup in progress. It is used again: what is handed to a Conn
+// A lookupRequest is the memory of one lookup. It is pooled, since what a Conn gets
 // is on the heap.
-type asking struct {
+type lookupRequest struct {
 	payload []byte
 	request [1]netlink.Message
-	take    func(int, netlink.Message, error) // its own answered
+	take    func(int, netlink.Message, error) // the method setAnswer
 	route   Route
 	err     error
 }
 
-var askings = sync.Pool{New: func() any {
-	a := new(asking)
-	a.take = a.answered
+var lookupRequests = sync.Pool{New: func() any {
+	a := new(lookupRequest)
+	a.take = a.setAnswer
 	return a
 }}
 
-func (a *asking) answered(_ int, m netlink.Message, err error) {
+func (a *lookupRequest) setAnswer(_ int, m netlink.Message, err error) {
 	if a.err = err; err == nil {
 		a.err = a.route.decode(m.Data)
 	}
 }
 
-// append appends the payload of the request for q.
+// append appends the payload of the request.
 func (q *Query) append(b []byte) ([]byte, error) {
 	start := len(b)
-	asked := q.route()
-	b, err := asked.append(b)
+	r := q.route()
+	b, err := r.append(b)
 	if err != nil {
 		return b, err
 	}
 	var flags uint32
-	if asked.Family == IPv4 {
-		flags = uapi.RTM_F_LOOKUP_TABLE // IPv6 always says the table, and refuses to be asked
+	if r.Family == IPv4 {
+		flags = uapi.RTM_F_LOOKUP_TABLE // IPv6 always reports the table, and refuses the flag
 	}
 	if q.FibMatch {
 		flags |= uapi.RTM_F_FIB_MATCH
@@ -269,14 +272,14 @@ func (q *Query) append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-func lookupRequest(payload []byte) netlink.Message {
+func lookupMessage(payload []byte) netlink.Message {
 	return netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETROUTE, Flags: netlink.Request},
 		Data:   payload,
 	}
 }
 
-// check says what cannot be asked.
+// check refuses what cannot be looked up.
 func (q *Query) check() error {
 	for _, a := range [...]netip.Addr{q.Dst, q.Src} {
 		if a.Zone() != "" {
@@ -289,29 +292,29 @@ func (q *Query) check() error {
 	return nil
 }
 
-// route is the request's attributes.
+// route returns the route whose attributes the request has.
 func (q *Query) route() Route {
-	r := Route{Family: FamilyOf(q.Dst), Dst: host(q.Dst), TOS: q.TOS, OIF: q.OIF}
+	r := Route{Family: FamilyOf(q.Dst), Dst: hostPrefix(q.Dst), TOS: q.TOS, OIF: q.OIF}
 	p := Packet{
 		IIF: q.IIF, Mark: q.Mark, UID: q.UID, IPProto: q.IPProto, SPort: q.SPort, DPort: q.DPort, FlowLabel: q.FlowLabel,
 	}
 	if p != (Packet{}) {
-		said := p
-		r.Packet = &said
+		packet := p // so that only these queries allocate one
+		r.Packet = &packet
 	}
 	if q.Src.IsValid() {
-		r.Src = host(q.Src)
+		r.Src = hostPrefix(q.Src)
 	}
 	return r
 }
 
-func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// String is the words of "ip route get".
+// String returns the words of "ip route get".
 func (q Query) String() string {
 	r := q.route()
 	r.Family = r.family()
-	// What get does not say are defaults there.
+	// String leaves out these values, which are the defaults of "ip route get".
 	r.Type, r.Protocol, r.Scope = TypeUnicast, ProtoBoot, r.defaultScope()
 	s := r.String()
 	if q.FibMatch {

@@ -12,11 +12,11 @@ import (
 // mplsBits is the length of a label, the destination of an MPLS route.
 const mplsBits = 20
 
-// AppendBinary appends r as the payload of a route message, which is struct
-// rtmsg and the attributes. It adds no default, so that UnmarshalBinary gives
-// r back, with two exceptions: Flags that are the kernel's own are not written,
-// and a Dst of 0.0.0.0/0 or ::/0 is the zero Dst. An error names the attribute
-// that cannot be sent; b is then as it was.
+// AppendBinary appends r as the payload of a route message: struct rtmsg and the
+// attributes. It adds no default. UnmarshalBinary gives r back, with two
+// exceptions: the Flags that only the kernel sets are not written, and a Dst of
+// 0.0.0.0/0 or ::/0 becomes the zero Dst. An error names the attribute that cannot
+// be sent; AppendBinary then returns b unchanged.
 func (r Route) AppendBinary(b []byte) ([]byte, error) {
 	b, err := r.append(b)
 	if err != nil {
@@ -25,15 +25,15 @@ func (r Route) AppendBinary(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// append is AppendBinary for the verbs, which have an error of their own.
+// append is AppendBinary for the verbs, whose errors have text of their own.
 func (r *Route) append(b []byte) ([]byte, error) {
-	if r.isUsual() {
-		return r.appendUsual(r.appendHeader(b)), nil
+	if r.fitsFastPath() {
+		return r.appendFast(r.appendHeader(b)), nil
 	}
 	return r.appendAny(b)
 }
 
-// appendAny is append by the codec alone.
+// appendAny is append without the fast path.
 func (r *Route) appendAny(b []byte) ([]byte, error) {
 	m := codec.BorrowUsed()
 	m.Route = *r
@@ -45,7 +45,7 @@ func (r *Route) appendAny(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// MarshalBinary is AppendBinary into a slice of its own.
+// MarshalBinary returns what AppendBinary appends.
 func (r Route) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
 
 // appendHeader appends struct rtmsg.
@@ -60,12 +60,12 @@ func (r *Route) appendHeader(b []byte) []byte {
 	}
 	b = append(b, uint8(r.Family), uint8(dstLen), uint8(srcLen), r.TOS,
 		table, uint8(r.Protocol), uint8(r.Scope), uint8(r.Type))
-	return binary.NativeEndian.AppendUint32(b, uint32(r.Flags&ownFlags))
+	return binary.NativeEndian.AppendUint32(b, uint32(r.Flags&sentFlags))
 }
 
-// UnmarshalBinary makes r the route whose message's payload is b. Attributes
+// UnmarshalBinary sets r to the route of a message with the payload b. Attributes
 // that Route has no field for go to Unknown. An error names the attribute that
-// cannot be read; r is then as it was.
+// cannot be read; r is then unchanged.
 func (r *Route) UnmarshalBinary(b []byte) error {
 	if err := r.decode(b); err != nil {
 		return fmt.Errorf("route: decode: %w", err)
@@ -73,7 +73,7 @@ func (r *Route) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// decode is UnmarshalBinary for the verbs, which have an error of their own.
+// decode is UnmarshalBinary for the verbs, whose errors have text of their own.
 func (r *Route) decode(b []byte) error {
 	var got Route
 	err := got.read(b)
@@ -83,21 +83,21 @@ func (r *Route) decode(b []byte) error {
 	return err
 }
 
-// read reads b into r, which is zero.
+// read reads b into r, which must be zero.
 func (r *Route) read(b []byte) error {
 	if len(b) < uapi.SizeofRtMsg {
 		return fmt.Errorf("%d bytes are no route message: its header has %d", len(b), uapi.SizeofRtMsg)
 	}
 	dstLen, srcLen := r.readHeader(b)
-	rest := r.readUsual(b[uapi.SizeofRtMsg:], dstLen)
+	rest := r.readFast(b[uapi.SizeofRtMsg:], dstLen)
 	if len(rest) == 0 {
 		return nil
 	}
 	return r.readRest(rest, dstLen, srcLen)
 }
 
-// readHeader reads struct rtmsg, and returns the bits of the prefixes that are
-// attributes.
+// readHeader reads struct rtmsg, and returns the lengths of the prefixes whose
+// addresses are attributes.
 func (r *Route) readHeader(b []byte) (dstLen, srcLen uint8) {
 	r.Family = Family(b[uapi.RtMsgFamily])
 	r.TOS = b[uapi.RtMsgTOS]
@@ -109,8 +109,8 @@ func (r *Route) readHeader(b []byte) (dstLen, srcLen uint8) {
 	return b[uapi.RtMsgDstLen], b[uapi.RtMsgSrcLen]
 }
 
-// readRest reads the attributes from one on that is out of the ordinary. A
-// message that the codec sees is on the heap, so that r must not be part of one.
+// readRest reads the attributes that the fast path leaves to the codec. It copies r,
+// since the codec's messages are on the heap.
 func (r *Route) readRest(b []byte, dstLen, srcLen uint8) error {
 	m := codec.BorrowUsed()
 	defer codec.ReturnUsed(m)
@@ -126,7 +126,7 @@ func (r *Route) readRest(b []byte, dstLen, srcLen uint8) error {
 	return err
 }
 
-// attrAt names the attribute of a request's payload that a refusal points at.
+// attrAt returns the name of the attribute of a request that a refusal points at.
 func attrAt(err error, payload []byte) string {
 	return rtnl.AttrAt(err, payload, uapi.SizeofRtMsg, codec.Name)
 }

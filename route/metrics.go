@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Metrics are what a route tells the protocols above IP, TCP first of all: the
-// attributes RTAX_* within RTA_METRICS. To the kernel a metric of zero is an
-// unset one: it takes its own default. The zero Metrics are none.
+// Metrics are settings of a route for the protocols above IP, mainly TCP: the
+// attributes RTAX_* inside RTA_METRICS. For the kernel, a metric of zero is unset,
+// and it uses its default. The zero Metrics sets nothing.
 //
 // The comment of a field names the word of ip-route(8) and the attribute.
 type Metrics struct {
-	// MTU is the largest packet of the path, in bytes: mtu. The kernel makes
-	// it at most 65520. (RTAX_MTU)
+	// MTU is the size of the largest packet on the path, in bytes: mtu. The
+	// kernel limits it to 65520. (RTAX_MTU)
 	MTU uint32
-	// Window is the largest receive window offered, in bytes: window.
+	// Window is the largest receive window to offer, in bytes: window.
 	// (RTAX_WINDOW)
 	Window uint32
 	// RTT is a first estimate of the round-trip time, in units of 1/8 ms: rtt.
@@ -32,53 +33,53 @@ type Metrics struct {
 	// SSThresh is a first slow start threshold, in segments: ssthresh.
 	// (RTAX_SSTHRESH)
 	SSThresh uint32
-	// Cwnd is the largest congestion window, in segments, and counts only if
-	// it is locked: cwnd. (RTAX_CWND)
+	// Cwnd is the largest congestion window, in segments: cwnd. The kernel uses
+	// it only if it is locked. (RTAX_CWND)
 	Cwnd uint32
 	// AdvMSS is the segment size to advertise, in bytes: advmss. The kernel
-	// makes it at most 65495. (RTAX_ADVMSS)
+	// limits it to 65495. (RTAX_ADVMSS)
 	AdvMSS uint32
-	// Reordering is how far segments may arrive out of order, in segments:
+	// Reordering is how far segments can arrive out of order, in segments:
 	// reordering. (RTAX_REORDERING)
 	Reordering uint32
-	// HopLimit is the TTL or hop limit of packets sent: hoplimit, up to 255.
+	// HopLimit is the TTL or hop limit of sent packets: hoplimit, up to 255.
 	// (RTAX_HOPLIMIT)
 	HopLimit uint32
 	// InitCwnd is the congestion window of a new connection, in segments:
 	// initcwnd. (RTAX_INITCWND)
 	InitCwnd uint32
-	// Features are bits FeatureECN and FeatureTCPUsecTS: features.
+	// Features is a set of FeatureECN and FeatureTCPUsecTS: features.
 	// (RTAX_FEATURES)
 	Features Features
-	// RTOMin is the least retransmission timeout, in ms: rto_min. ip(8) always
-	// locks it, and the kernel looks only at a locked one; see Lock.
+	// RTOMin is the least retransmission timeout, in ms: rto_min. The kernel uses
+	// it only if it is locked; ip(8) always locks it. See Lock.
 	// (RTAX_RTO_MIN)
 	RTOMin RTO
 	// InitRwnd is the receive window of a new connection, in segments:
 	// initrwnd. (RTAX_INITRWND)
 	InitRwnd uint32
-	// QuickAck is 1 to acknowledge at once: quickack. Linux 3.11.
+	// QuickAck is 1 to acknowledge segments at once: quickack. Linux 3.11.
 	// (RTAX_QUICKACK)
 	QuickAck uint32
 	// CongCtl is the congestion control algorithm, such as cubic: congctl.
-	// Empty: the system's. Linux 4.0. (RTAX_CC_ALGO)
+	// Empty: that of the system. Linux 4.0. (RTAX_CC_ALGO)
 	CongCtl string
-	// FastOpenNoCookie is 1 to open TCP connections fast without a cookie:
+	// FastOpenNoCookie is 1 to use TCP Fast Open without a cookie:
 	// fastopen_no_cookie. Linux 4.15. (RTAX_FASTOPEN_NO_COOKIE)
 	FastOpenNoCookie uint32
 
-	// Lock are the metrics that the kernel may not change by what it learns,
-	// such as a smaller MTU: lock. (RTAX_LOCK)
+	// Lock is the set of metrics that the kernel must not change by what it
+	// learns, such as a smaller MTU: lock. (RTAX_LOCK)
 	Lock MetricSet
-	// Zeros are the metrics that are sent with the value zero, as for mtu 0.
-	// They must be zero above. The kernel does not report them.
+	// Zeros is the set of metrics that are sent with the value zero, as for mtu
+	// 0. Their fields must be zero. The kernel does not report them.
 	Zeros MetricSet
-	// Unknown are the metrics that this package has no field for. Every kernel
-	// refuses those that it does not know.
+	// Unknown holds the metrics that this package has no field for. Every kernel
+	// refuses metrics that it does not know.
 	Unknown Attributes
 }
 
-// A MetricSet is a set of metrics: bit n is that of RTAX_ number n.
+// A MetricSet is a set of metrics. Bit n stands for the RTAX_ number n.
 type MetricSet uint32
 
 // The metrics.
@@ -102,16 +103,45 @@ const (
 	MetricFastOpenNoCookie MetricSet = 1 << uapi.RTAX_FASTOPEN_NO_COOKIE
 )
 
-// allMetrics are those that Metrics has a field for.
+// allMetrics is the set of metrics that Metrics has a field for.
 const allMetrics = MetricFastOpenNoCookie<<1 - 1 - 1<<uapi.RTAX_UNSPEC
 
 // Has reports whether all metrics of o are in s.
 func (s MetricSet) Has(o MetricSet) bool { return s&o == o }
 
+// metricNames are the words of ip-route(8) for the metrics, and lock for
+// MetricLock.
+var metricNames = func() (names iptext.Bits) {
+	for _, x := range metrics {
+		name := x.word
+		switch x.num {
+		case uapi.RTAX_FASTOPEN_NO_COOKIE: // after RTAX_CC_ALGO, which is a string
+			names = append(names, iptext.BitName{Bit: uint32(MetricCongCtl), Name: congctlWord})
+		case uapi.RTAX_LOCK:
+			name = lockWord
+		}
+		names = append(names, iptext.BitName{Bit: 1 << x.num, Name: name})
+	}
+	return names
+}()
+
+// String returns the words of ip-route(8) for the metrics, such as "mtu
+// advmss", in the order of their numbers; MetricLock, which is lock, is the last.
+// Other bits follow as a hexadecimal number.
+func (s MetricSet) String() string { return metricNames.Text(uint32(s), " ") }
+
+// MarshalText returns what String does.
+func (s MetricSet) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (s *MetricSet) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalBits(metricNames, 32, "route", "a set of metrics", text, " ", s)
+}
+
 // An RTT is a round-trip time in the kernel's units, 1/8 ms.
 type RTT uint32
 
-// An RTTVar is the variance of one in the kernel's units, 1/4 ms.
+// An RTTVar is the variance of a round-trip time in the kernel's units, 1/4 ms.
 type RTTVar uint32
 
 // An RTO is a retransmission timeout in the kernel's units, 1 ms.
@@ -124,15 +154,17 @@ const (
 	perMsRTO    = 1
 )
 
-// MakeRTT is the RTT for d, rounded up, and at most the largest.
+// MakeRTT returns the RTT for d, rounded up to a whole number of units. A d that
+// is negative or too long becomes the least or the largest RTT.
 func MakeRTT(d time.Duration) RTT { return RTT(units(d, perMsRTT)) }
 
-// MakeRTTVar is the RTTVar for d, rounded up, and at most the largest.
+// MakeRTTVar returns the RTTVar for d, in the same way as [MakeRTT].
 func MakeRTTVar(d time.Duration) RTTVar { return RTTVar(units(d, perMsRTTVar)) }
 
-// MakeRTO is the RTO for d, rounded up, and at most the largest.
+// MakeRTO returns the RTO for d, in the same way as [MakeRTT].
 func MakeRTO(d time.Duration) RTO { return RTO(units(d, perMsRTO)) }
 
+// units returns d in units, of which a millisecond has several.
 func units(d time.Duration, perMillisecond time.Duration) uint32 {
 	unit := time.Millisecond / perMillisecond
 	n := d / unit
@@ -142,25 +174,42 @@ func units(d time.Duration, perMillisecond time.Duration) uint32 {
 	return uint32(min(max(n, 0), 1<<32-1))
 }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTT) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTT) }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTTVar) Duration() time.Duration {
 	return time.Duration(t) * (time.Millisecond / perMsRTTVar)
 }
 
-// Duration is t, exactly.
+// Duration returns t, without rounding.
 func (t RTO) Duration() time.Duration { return time.Duration(t) * (time.Millisecond / perMsRTO) }
 
-// Features are bits that a route switches on: RTAX_FEATURE_*.
+// Features is a set of features that a route switches on: RTAX_FEATURE_*.
 type Features uint32
 
-// The features. The kernel has others, which do nothing.
+// The features. The kernel has others that do nothing.
 const (
 	FeatureECN       Features = uapi.RTAX_FEATURE_ECN         // explicit congestion notification
 	FeatureTCPUsecTS Features = uapi.RTAX_FEATURE_TCP_USEC_TS // TCP timestamps in µs; Linux 6.7
 )
+
+var features = iptext.Bits{
+	{Bit: uint32(FeatureECN), Name: "ecn"},
+	{Bit: uint32(FeatureTCPUsecTS), Name: "tcp_usec_ts"},
+}
+
+// String returns the words of ip-route(8) for the features, with blanks between
+// them. Other bits follow as a hexadecimal number.
+func (f Features) String() string { return features.Text(uint32(f), " ") }
+
+// MarshalText returns what String does.
+func (f Features) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (f *Features) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalBits(features, 32, "route", "features", text, " ", f)
+}
 
 // A metric is one of the metrics that are a number.
 type metric struct {
@@ -171,7 +220,7 @@ type metric struct {
 	max            uint32 // that the word takes; zero for any
 }
 
-// metrics are the numbers, by RTAX_ number.
+// metrics are the metrics that are a number, ordered by RTAX_ number.
 var metrics = [...]metric{
 	{num: uapi.RTAX_MTU, word: "mtu", at: func(m *Metrics) *uint32 { return &m.MTU }},
 	{num: uapi.RTAX_WINDOW, word: "window", at: func(m *Metrics) *uint32 { return &m.Window }},
@@ -192,10 +241,10 @@ var metrics = [...]metric{
 	{num: uapi.RTAX_LOCK, word: locksWord, at: func(m *Metrics) *uint32 { return (*uint32)(&m.Lock) }},
 }
 
-// metricsCodec has the attributes within RTA_METRICS.
+// metricsCodec has the attributes inside RTA_METRICS.
 var metricsCodec = attr.NewCodec(func(m *Metrics) *Attributes { return &m.Unknown }, metricRows()...)
 
-// metricRows puts RTAX_LOCK at the end, as ip(8) does.
+// metricRows returns the rows, with RTAX_LOCK at the end as in ip(8).
 func metricRows() []attr.Row[Metrics] {
 	var rows []attr.Row[Metrics]
 	for _, x := range metrics {
@@ -213,7 +262,7 @@ func metricRows() []attr.Row[Metrics] {
 				if err := attr.DecodeU32(p, v); err != nil {
 					return err
 				}
-				m.zero(x.num, *v == 0)
+				m.setZero(x.num, *v == 0)
 				return nil
 			}))
 	}
@@ -222,7 +271,7 @@ func metricRows() []attr.Row[Metrics] {
 
 var errNotZero = errors.New("is in Zeros and not zero")
 
-// isSet reports whether a metric is to be sent.
+// isSet reports whether a metric is sent.
 func (m *Metrics) isSet(num uapi.RTAX, value bool) (bool, error) {
 	zero := m.Zeros&(1<<num) != 0
 	if value && zero {
@@ -231,16 +280,16 @@ func (m *Metrics) isSet(num uapi.RTAX, value bool) (bool, error) {
 	return value || zero, nil
 }
 
-// zero notes whether a metric that is set is zero.
-func (m *Metrics) zero(num uapi.RTAX, zero bool) {
+// setZero puts a metric into Zeros or takes it out.
+func (m *Metrics) setZero(num uapi.RTAX, zero bool) {
 	m.Zeros &^= 1 << num
 	if zero {
 		m.Zeros |= 1 << num
 	}
 }
 
-// RTAX_CC_ALGO ends with a NUL where the kernel sends it, and without one where
-// ip(8) does.
+// RTAX_CC_ALGO ends with a NUL if the kernel sends it, and without one if ip(8)
+// does.
 func putCongCtl(b []byte, m *Metrics) ([]byte, bool, error) {
 	set, err := m.isSet(uapi.RTAX_CC_ALGO, m.CongCtl != "")
 	if err == nil && m.CongCtl != "" && !isName(m.CongCtl) {
@@ -252,23 +301,23 @@ func putCongCtl(b []byte, m *Metrics) ([]byte, bool, error) {
 func getCongCtl(p []byte, m *Metrics) error {
 	s, _, _ := strings.Cut(string(p), "\x00")
 	if s != "" && !isName(s) {
-		keep(&m.Unknown, uapi.RTAX_CC_ALGO, p)
+		keepUnknown(&m.Unknown, uapi.RTAX_CC_ALGO, p)
 		return nil
 	}
 	m.CongCtl = s
-	m.zero(uapi.RTAX_CC_ALGO, s == "")
+	m.setZero(uapi.RTAX_CC_ALGO, s == "")
 	return nil
 }
 
-// isName reports whether s can be an argument: printable ASCII, and not the
-// word that may stand before it.
+// isName reports whether s can be an argument: printable ASCII, and not the word
+// lock, which can come before it.
 func isName(s string) bool {
 	return s != "" && s != lockWord && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
 }
 
-// RTA_METRICS, which ip(8) and the kernel write without NLA_F_NESTED.
+// ip(8) and the kernel write RTA_METRICS without NLA_F_NESTED.
 func putMetrics(b []byte, m *message) ([]byte, bool, error) {
-	if value(m.Metrics) == (Metrics{}) {
+	if deref(m.Metrics) == (Metrics{}) {
 		return b, false, nil
 	}
 	if m.Metrics.Zeros&^allMetrics != 0 {
@@ -283,23 +332,23 @@ func getMetrics(p []byte, m *message) error {
 	return metricsCodec.Decode(p, m.Metrics)
 }
 
-// What the kernel makes of larger values.
+// The limits that the kernel sets to larger values.
 const (
 	maxMTU      = 65535 - 15
 	maxAdvMSS   = 65535 - 40
 	maxHopLimit = 255
 )
 
-// canonical is what the kernel reports of m, and nil if that is nothing.
+// canonical returns what the kernel reports of m, or nil if that is nothing.
 func (m *Metrics) canonical() *Metrics {
-	if m = m.clamped(); m != nil {
+	if m = m.clamp(); m != nil {
 		m.Zeros = 0
 	}
-	return unlessZero(m)
+	return nilIfZero(m)
 }
 
-// clamped is m with what the kernel makes of metrics that are too large.
-func (m *Metrics) clamped() *Metrics {
+// clamp returns m with the kernel's limits.
+func (m *Metrics) clamp() *Metrics {
 	if m == nil {
 		return nil
 	}

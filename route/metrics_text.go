@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -11,28 +12,23 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Words of metrics that are not the name of one.
+// Words that are not the name of a metric.
 const (
 	lockWord    = "lock"
 	congctlWord = "congctl"
-	// unlockedWord stands before a rto_min that is not locked. ip(8) has no
-	// word for that.
+	// unlockedWord comes before a rto_min that is not locked, for which ip(8) has
+	// no word.
 	unlockedWord = "unlocked"
-	// locksWord stands before the locked metrics that have no word of their
-	// own, in hexadecimal. ip(8) has none for that either.
+	// locksWord comes before the set, in hexadecimal, of the locked metrics that
+	// are unset. ip(8) has no word for it either.
 	locksWord = "locks"
-	// metricsWord stands before the number of a metric and its bytes in
-	// hexadecimal, as attribute does for attributes.
+	// metricsWord comes before the number of a metric and its bytes in
+	// hexadecimal. It is what the word attribute is for attributes.
 	metricsWord = "metrics"
 )
 
-// features are the words for features.
-var features = []struct {
-	bit  Features
-	name string
-}{{FeatureECN, "ecn"}, {FeatureTCPUsecTS, "tcp_usec_ts"}}
-
-// metricWords is the word for each metric.
+// metricWords returns the word that all metrics have in common: each name is a
+// keyword.
 func metricWords() iptext.Word[line] {
 	names := []string{congctlWord, metricsWord}
 	for _, x := range metrics {
@@ -47,18 +43,18 @@ func metricWords() iptext.Word[line] {
 	}
 }
 
-// String is the words of ip-route(8) for m.
+// String returns the words of ip-route(8) for m.
 func (m Metrics) String() string {
 	var p iptext.Printer
 	m.print(&p)
 	return p.String()
 }
 
-// print writes the metrics in the order of their numbers, which is ip(8)'s.
+// print prints the metrics in the order of their numbers, as ip(8) does.
 func (m *Metrics) print(p *iptext.Printer) {
-	said := MetricSet(0)
+	printed := MetricSet(0)
 	word := func(num uapi.RTAX, name string, value ...string) {
-		said |= 1 << num
+		printed |= 1 << num
 		p.Put(name)
 		switch locked := m.Lock&(1<<num) != 0; {
 		case num == uapi.RTAX_RTO_MIN && !locked:
@@ -81,7 +77,7 @@ func (m *Metrics) print(p *iptext.Printer) {
 		case x.perMillisecond != 0:
 			word(x.num, x.word, timeString(v, x.perMillisecond))
 		case x.num == uapi.RTAX_FEATURES:
-			word(x.num, x.word, Features(v).words()...)
+			word(x.num, x.word, cmp.Or(Features(v).String(), "0x0"))
 		default:
 			word(x.num, x.word, iptext.Decimal(v))
 		}
@@ -89,7 +85,7 @@ func (m *Metrics) print(p *iptext.Printer) {
 	if m.Zeros&MetricCongCtl != 0 {
 		m.printRaw(p, uint16(uapi.RTAX_CC_ALGO), nil)
 	}
-	if rest := m.Lock &^ said; rest != 0 || m.Zeros&MetricLock != 0 {
+	if rest := m.Lock &^ printed; rest != 0 || m.Zeros&MetricLock != 0 {
 		p.Put(locksWord, iptext.Hex(uint32(rest)))
 	}
 	for num, payload := range m.Unknown.All() {
@@ -102,21 +98,7 @@ func (m *Metrics) printRaw(p *iptext.Printer, num uint16, payload []byte) {
 	p.Put(metricsWord, typ, data)
 }
 
-// words are the names of the features, and the others as one number.
-func (f Features) words() (s []string) {
-	for _, x := range features {
-		if f&x.bit != 0 {
-			s = append(s, x.name)
-			f &^= x.bit
-		}
-	}
-	if f != 0 || len(s) == 0 {
-		s = append(s, iptext.Hex(uint32(f)))
-	}
-	return s
-}
-
-// parse takes the arguments of the word that was taken last.
+// parse takes the arguments of the last word that was taken.
 func (m *Metrics) parse(w *iptext.Words) error {
 	switch w.Last() {
 	case metricsWord:
@@ -136,7 +118,7 @@ func (m *Metrics) parse(w *iptext.Words) error {
 		}
 		if err == nil {
 			m.CongCtl = s
-			m.zero(uapi.RTAX_CC_ALGO, false)
+			m.setZero(uapi.RTAX_CC_ALGO, false)
 		}
 		return err
 	}
@@ -151,13 +133,13 @@ func (m *Metrics) parse(w *iptext.Words) error {
 	v, err := x.parse(w)
 	if err == nil {
 		*x.at(m) = v
-		m.zero(x.num, v == 0)
+		m.setZero(x.num, v == 0)
 	}
 	return err
 }
 
-// parseLock takes the word lock. A rto_min is locked unless the words say that
-// it is not.
+// parseLock takes the word lock. A rto_min is locked unless the word unlocked
+// follows.
 func (m *Metrics) parseLock(w *iptext.Words, num uapi.RTAX) {
 	locked := w.Accept(lockWord)
 	if num == uapi.RTAX_RTO_MIN {
@@ -170,10 +152,10 @@ func (m *Metrics) parseLock(w *iptext.Words, num uapi.RTAX) {
 
 func (m *Metrics) lock(bits MetricSet) {
 	m.Lock |= bits
-	m.zero(uapi.RTAX_LOCK, m.Lock == 0)
+	m.setZero(uapi.RTAX_LOCK, m.Lock == 0)
 }
 
-// parse takes the value of a metric.
+// parse takes the value of the metric.
 func (x *metric) parse(w *iptext.Words) (uint32, error) {
 	switch {
 	case x.perMillisecond != 0:
@@ -196,7 +178,7 @@ func (x *metric) parse(w *iptext.Words) (uint32, error) {
 	return v, err
 }
 
-// parseFeatures takes a name or a number, and the names and numbers after it.
+// parseFeatures takes a name or a number, and further names and numbers.
 func parseFeatures(w *iptext.Words) (uint32, error) {
 	s, err := w.Arg("a feature")
 	if err != nil {
@@ -217,18 +199,17 @@ func parseFeatures(w *iptext.Words) (uint32, error) {
 }
 
 func feature(s string) (Features, bool) {
-	for _, x := range features {
-		if s == x.name {
-			return x.bit, true
-		}
+	if bit, ok := features.Bit(s); ok {
+		return Features(bit), true
 	}
 	if !strings.HasPrefix(s, "0x") {
-		return 0, false // a number without 0x might be a destination
+		return 0, false // a number without 0x can be a destination
 	}
 	return iptext.Uint[Features](s, 32)
 }
 
-// timeString is a number of milliseconds, or of units if it is none.
+// timeString formats a time in milliseconds, or in units if it is not a whole
+// number of milliseconds.
 func timeString(v, perMillisecond uint32) string {
 	if v%perMillisecond == 0 {
 		return iptext.Decimal(v/perMillisecond) + "ms"
@@ -236,14 +217,14 @@ func timeString(v, perMillisecond uint32) string {
 	return iptext.Decimal(v)
 }
 
-// secondsWords and millisWords stand behind a time, in small letters or in
-// capitals. A number without one is a number of units.
+// secondsWords and millisWords come after a number of seconds or milliseconds, in
+// small or capital letters. A number without them is a number of units.
 var (
 	secondsWords = []string{"s", "sec", "secs"}
 	millisWords  = []string{"ms", "msec", "msecs"}
 )
 
-// parseTime reads a time, rounded up to milliseconds as ip(8) does it.
+// parseTime reads a time and rounds it up to milliseconds, as ip(8) does.
 func parseTime(s string, perMillisecond uint32) (uint32, bool) {
 	if v, ok := iptext.Uint[uint32](s, 32); ok {
 		return v, true

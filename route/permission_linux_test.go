@@ -48,12 +48,10 @@ func withoutCapabilities(t *testing.T, ns *lab.NS) map[string]error {
 	}
 	r := Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Gateway: gateways[IPv4][1], Table: 10}
 	verified := Route{Dst: netip.MustParsePrefix("10.1.0.0/16"), Gateway: netip.MustParseAddr("fe80::9"), OIF: eth0, Table: 10}
-	_, nexthop := AddNextHop(t.Context(), c, NextHopObject{ID: 9, Blackhole: true})
 	return map[string]error{
 		"add": Add(t.Context(), c, r), "add by another family": Add(t.Context(), c, verified),
 		"replace": Replace(t.Context(), c, r), "append": Append(t.Context(), c, r), "prepend": Prepend(t.Context(), c, r),
 		"change": Change(t.Context(), c, r), "delete": Delete(t.Context(), c, Route{Dst: r.Dst, Table: 10}),
-		"add nexthop": nexthop, "delete nexthop": DeleteNextHop(t.Context(), c, 9),
 		"list": errOf(List(t.Context(), c, Filter{})),
 	}
 }

@@ -5,17 +5,16 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
-	"github.com/policyroute/policyroute/rttables"
 )
 
-// Realms are the routing realms of a route or a rule, which tc(8)'s classifier
-// route and the kernel's accounting use: realms of ip-route(8), named in
-// /etc/iproute2/rt_realms. The zero Realms are none.
+// Realms are the routing realms of a route or a rule: realms of ip-route(8), whose
+// names are in /etc/iproute2/rt_realms. The classifier route of tc(8) and the
+// kernel's accounting use them. The zero Realms are no realms.
 type Realms struct {
 	Src, Dst uint16 // zero: none
 }
 
-// String is SRC/DST, or DST alone where there is no source realm, in decimal.
+// String returns SRC/DST in decimal, or DST alone if there is no source realm.
 func (r Realms) String() string {
 	if r.Src == 0 {
 		return iptext.Decimal(r.Dst)
@@ -23,19 +22,31 @@ func (r Realms) String() string {
 	return iptext.Decimal(r.Src) + "/" + iptext.Decimal(r.Dst)
 }
 
-// Text is String with the names that n, which may be nil, knows.
-func (r Realms) Text(n *rttables.Names) string {
-	db := n.Realms()
+// MarshalText returns what String does.
+func (r Realms) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String returns, as [ParseRealms] does.
+func (r *Realms) UnmarshalText(text []byte) error {
+	got, err := ParseRealms(string(text), nil)
+	if err == nil {
+		*r = got
+	}
+	return err
+}
+
+// Text returns what String does, with the names that n, which can be nil, has.
+func (r Realms) Text(n *Names) string {
+	db := n.FileNames().Realms()
 	if r.Src == 0 {
 		return db.Name(uint32(r.Dst))
 	}
 	return db.Name(uint32(r.Src)) + "/" + db.Name(uint32(r.Dst))
 }
 
-// ParseRealms reads [SRC/]DST or SRC/, each a name that n, which may be nil, knows, or
-// a number. A single number of more than 16 bits is both, the source realm in
-// its upper half.
-func ParseRealms(s string, n *rttables.Names) (Realms, error) {
+// ParseRealms reads [SRC/]DST or SRC/. Each realm is a number, or a name that n,
+// which can be nil, has. A single number of more than 16 bits is both realms, with
+// the source realm in its upper half.
+func ParseRealms(s string, n *Names) (Realms, error) {
 	src, dst, both := strings.Cut(s, "/")
 	if !both {
 		v, ok := parseRealm(s, n, 32)
@@ -55,8 +66,8 @@ func ParseRealms(s string, n *rttables.Names) (Realms, error) {
 	return Realms{Src: uint16(sv), Dst: uint16(dv)}, nil
 }
 
-func parseRealm(s string, n *rttables.Names, bits int) (uint32, bool) {
-	if id, ok := n.Realms().Lookup(s); ok {
+func parseRealm(s string, n *Names, bits int) (uint32, bool) {
+	if id, ok := n.FileNames().Realms().Lookup(s); ok {
 		return id, true
 	}
 	return iptext.Uint[uint32](s, bits)

@@ -19,7 +19,7 @@ func TestKernelSendBack(t *testing.T) {
 		t.Skip("ip(8), which makes the routes, is not installed")
 	}
 	ns, c := kernel(t)
-	for _, command := range shownCommands {
+	for _, command := range commands(t) {
 		if _, err := ns.Run("", "ip", strings.Fields(command)...); err != nil {
 			t.Log(strings.TrimSpace(err.Error())) // a kernel without that kind
 		}

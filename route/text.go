@@ -8,15 +8,15 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Names says how text calls what messages have numbers for. Both fields, and
-// the *Names itself, may be nil: interfaces are then if1, if2, …, and of the
-// tables only main, local and default have names.
+// Names has the names that text uses for the numbers in messages. Both fields, and
+// the *Names itself, can be nil: interfaces are then if1, if2 and so on, and only
+// the tables main, local and default have names.
 type Names struct {
 	Files *rttables.Names // tables, protocols, scopes, realms, DS fields
 	Links *Links          // interfaces
 }
 
-// FileNames is n.Files, of a nil n as well.
+// FileNames returns n.Files, and nil if n is nil.
 func (n *Names) FileNames() *rttables.Names {
 	if n == nil {
 		return nil
@@ -24,43 +24,57 @@ func (n *Names) FileNames() *rttables.Names {
 	return n.Files
 }
 
-func (n *Names) links() *Links {
+// LinkNames returns n.Links, and nil if n is nil.
+func (n *Names) LinkNames() *Links {
 	if n == nil {
 		return nil
 	}
 	return n.Links
 }
 
-// A line is a route on its way to or from text. None of its pointers is nil.
+// A line is a route that is being parsed or printed. None of its pointers is nil.
 type line struct {
 	Route
 	names *Names
-	// What the words have said so far.
+	// These are set if a word has set the destination, the type, the type in
+	// front of the destination, the table or the scope.
 	dst, typ, typeWord, table, scope bool
 }
 
 func newLine(r Route, n *Names) *line {
-	metrics, mpls, packet := value(r.Metrics), value(r.MPLS), value(r.Packet)
+	metrics, mpls, packet := deref(r.Metrics), deref(r.MPLS), deref(r.Packet)
 	r.Metrics, r.MPLS, r.Packet = &metrics, &mpls, &packet
 	return &line{Route: r, names: n}
 }
 
-// String is the words of ip-route(8) for r, without the help of any file: the
-// interface with the index 5 is if5. A word that "ip route add" would assume
-// is left out. [Parse] gives r back; what is unset in r and has a default
-// there (Family, Type, Table) is then set.
+// String returns r in the words of ip-route(8), without the names of any file: the
+// interface with the index 5 is if5. It leaves out what "ip route add" assumes.
+// [Parse] gives r back, with the defaults of Family, Type and Table filled in.
 func (r Route) String() string { return r.Text(nil) }
 
-// Text is String with the names that n, which may be nil, knows.
+// Text returns what String does, with the names that n, which can be nil, has.
 func (r Route) Text(n *Names) string {
+	family := r.Family
+	if family == 0 {
+		family = r.family()
+	}
+	var p iptext.Printer
+	// A label looks like an IPv4 address.
+	if family != r.impliedFamily() || family == MPLS {
+		p.Put(iptext.FamilyOption(family)...)
+	}
+	p.Put(r.Args(n))
+	return p.String()
+}
+
+// Args returns r as the arguments of "ip -4 route add", "ip -6 route add" or, for
+// another family, "ip -f FAMILY route add", with the names that n, which can be
+// nil, has.
+func (r Route) Args(n *Names) string {
 	l := newLine(r, n)
 	var p iptext.Printer
 	if l.Family == 0 {
 		l.Family = l.family()
-	}
-	// A label looks like an address of IPv4.
-	if r.Family != 0 && r.Family != r.told() || l.Family == MPLS {
-		p.Put(iptext.FamilyOption(l.Family)...)
 	}
 	if l.Type == 0 && l.Scope == ScopeGlobal {
 		l.Scope = l.defaultScope()
@@ -73,13 +87,13 @@ func (r Route) Text(n *Names) string {
 	} else {
 		p.Put(iptext.PrefixString(r.Dst))
 	}
-	words.Print(&p, l)
+	routeWords.Print(&p, l)
 	return p.String()
 }
 
-// told is the family that the words tell a reader before it comes to a raw
-// attribute, which is read by the family.
-func (r *Route) told() Family {
+// impliedFamily returns the family that the words have implied when a parser
+// comes to a raw attribute, which it decodes by the family.
+func (r *Route) impliedFamily() Family {
 	raw := func(nh NextHop) bool { return nh.Unknown != "" }
 	if r.Unknown == "" && !slices.ContainsFunc(r.Multipath, raw) {
 		return r.family()
@@ -92,7 +106,7 @@ func (r *Route) told() Family {
 // MarshalText returns what String does.
 func (r Route) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what String prints, as [Parse] does.
+// UnmarshalText reads what String returns, as [Parse] does.
 func (r *Route) UnmarshalText(text []byte) error {
 	got, err := Parse(string(text), nil)
 	if err == nil {
@@ -101,15 +115,14 @@ func (r *Route) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Parse reads a route in the words of ip-route(8), as they follow "ip route
-// add": a type and destination, and attributes, in any order. What no word says is
-// as ip(8) would send it: type unicast, protocol boot, table main (local for
-// local, broadcast, anycast and nat), and, for IPv4, the scope that goes with
-// the type. -4, -6 or -f FAMILY may stand at the beginning, and is needed for
-// IPv6 only where no address tells. Keywords may be abbreviated where ip(8)
-// allows it.
+// Parse reads a route in the words of ip-route(8) that follow "ip route add": a type
+// and a destination, and attributes, in any order. The defaults are ip(8)'s: type
+// unicast, protocol boot, table main (local for the types local, broadcast, anycast
+// and nat), and, for IPv4, the scope of the type. -4, -6 or -f FAMILY can come
+// first, and is needed only for an IPv6 route without an address. Keywords can be
+// abbreviated if ip(8) allows it.
 //
-// Names come from n, which may be nil. An error names the word, and its
+// Parse looks up names in n, which can be nil. An error has the word and its
 // position.
 func Parse(s string, n *Names) (Route, error) {
 	w := iptext.Split("route", s)
@@ -148,12 +161,12 @@ func Parse(s string, n *Names) (Route, error) {
 	return l.Route, nil
 }
 
-// parseWord takes an attribute, or the type or destination, which have no
-// keyword of their own.
+// parseWord takes an attribute, or the type or the destination, which have no
+// keyword.
 func (l *line) parseWord(w *iptext.Words) error {
 	s := w.Peek()
-	if _, ok := words.Find(s); ok {
-		return words.Parse(w, l, "")
+	if _, ok := routeWords.Find(s); ok {
+		return routeWords.Parse(w, l, "")
 	}
 	if t, ok := typeWord(s); ok && !l.typeWord {
 		w.Take()
@@ -167,8 +180,8 @@ func (l *line) parseWord(w *iptext.Words) error {
 	return l.parseDst(w, "an attribute of a route")
 }
 
-// parseDst takes a destination without a keyword; what says what was expected,
-// for the error about another word.
+// parseDst takes a destination without a keyword. what describes, for the error about
+// another word, what is expected.
 func (l *line) parseDst(w *iptext.Words, what string) error {
 	if !l.dst && l.acceptLabel(w) {
 		return nil
@@ -176,14 +189,14 @@ func (l *line) parseDst(w *iptext.Words, what string) error {
 	p, ok := iptext.Prefix(w.Peek())
 	if !ok || l.dst {
 		s := w.Take()
-		return w.Errorf("not %s%s", what, words.Suggest(s))
+		return w.Errorf("not %s%s", what, routeWords.Suggest(s))
 	}
 	w.Take()
-	l.Dst, l.dst = unlessDefault(p), true
-	return checkWord(w, &l.Family, p.Addr())
+	l.Dst, l.dst = normalizeDefault(p), true
+	return checkFamily(w, &l.Family, p.Addr())
 }
 
-// acceptLabel takes the destination of an MPLS route.
+// acceptLabel takes the destination of an MPLS route, if the next word is one.
 func (l *line) acceptLabel(w *iptext.Words) bool {
 	label, ok := iptext.Uint[uint32](w.Peek(), 32)
 	if l.Family != MPLS || !ok || label > maxLabel {
@@ -195,13 +208,14 @@ func (l *line) acceptLabel(w *iptext.Words) bool {
 	return true
 }
 
-// hasWord reports whether t may stand before the destination.
+// hasWord reports whether t can come before the destination.
 func hasWord(t Type) bool {
 	_, ok := typeWord(t.String())
 	return ok
 }
 
-// typeWord is the type that s names. A number is none: it might be an address.
+// typeWord returns the type with the name s. A number is not a type, since it can be
+// an address.
 func typeWord(s string) (Type, bool) {
 	if s == "" || s[0] >= '0' && s[0] <= '9' || s == "none" {
 		return 0, false
@@ -210,7 +224,7 @@ func typeWord(s string) (Type, bool) {
 		return TypeBroadcast, true
 	}
 	if _, ok := iptext.Prefix(s); ok {
-		return 0, false // any, which is the beginning of anycast
+		return 0, false // any, which also abbreviates anycast
 	}
 	n, ok := types.Number(s)
 	if !ok {
@@ -221,13 +235,13 @@ func typeWord(s string) (Type, bool) {
 	return Type(n), ok
 }
 
-// shortTypes are the types that need not be written out, in the order in which
-// ip(8) compares them.
+// shortTypes are the types that can be abbreviated, in the order in which ip(8)
+// compares them.
 var shortTypes = []string{
 	"broadcast", "anycast", "multicast", "prohibit", "unreachable", "blackhole", "xresolve", "unicast",
 }
 
-// defaultTable is where ip(8) puts a route without a table.
+// defaultTable returns the table in which ip(8) puts a route without one.
 func defaultTable(t Type) rttables.ID {
 	switch t {
 	case TypeLocal, TypeBroadcast, TypeAnycast, TypeNAT:
@@ -236,7 +250,7 @@ func defaultTable(t Type) rttables.ID {
 	return rttables.Main
 }
 
-// defaultScope is what ip(8) sends for a route without a scope.
+// defaultScope returns the scope that ip(8) sends for a route without one.
 func (r *Route) defaultScope() Scope {
 	if r.Family != IPv4 {
 		return ScopeGlobal
@@ -261,7 +275,7 @@ func argPrefix(w *iptext.Words, f *Family, p *netip.Prefix) error {
 	if err := iptext.ArgPrefix(w, p); err != nil {
 		return err
 	}
-	return checkWord(w, f, p.Addr())
+	return checkFamily(w, f, p.Addr())
 }
 
 // argAddr takes an address of the route's family.
@@ -269,11 +283,11 @@ func argAddr(w *iptext.Words, f *Family, a *netip.Addr) error {
 	if err := iptext.ArgAddr(w, a); err != nil {
 		return err
 	}
-	return checkWord(w, f, *a)
+	return checkFamily(w, f, *a)
 }
 
-// argGateway takes an address of the route's family, or of the family whose
-// name stands before it.
+// argGateway takes an address of the route's family, or the name of another family
+// and an address.
 func argGateway(w *iptext.Words, f *Family, a *netip.Addr) error {
 	own := *f
 	switch {
@@ -287,9 +301,9 @@ func argGateway(w *iptext.Words, f *Family, a *netip.Addr) error {
 	return argAddr(w, &own, a)
 }
 
-// checkWord refuses the word a unless it is an address of family f, which it
-// sets if it is unset.
-func checkWord(w *iptext.Words, f *Family, a netip.Addr) error {
+// checkFamily refuses the last word, a, unless it is an address of family f. It sets
+// an f that is unset.
+func checkFamily(w *iptext.Words, f *Family, a netip.Addr) error {
 	switch {
 	case !a.IsValid():
 	case *f == 0:
@@ -300,7 +314,7 @@ func checkWord(w *iptext.Words, f *Family, a netip.Addr) error {
 	return nil
 }
 
-// argAttribute takes an attribute in its raw form, also one that has a word.
+// argAttribute takes an attribute in its raw form, even if it has a word.
 func (l *line) argAttribute(w *iptext.Words) error {
 	a, err := iptext.ArgAttribute(w)
 	if err != nil {
@@ -323,8 +337,8 @@ func (l *line) argAttribute(w *iptext.Words) error {
 	return nil
 }
 
-// argAttribute is that of a next hop.
-func (h *hop) argAttribute(w *iptext.Words) error {
+// argAttribute does the same for a next hop.
+func (h *nextHopLine) argAttribute(w *iptext.Words) error {
 	a, err := iptext.ArgAttribute(w)
 	if err != nil {
 		return err
@@ -346,17 +360,5 @@ func (h *hop) argAttribute(w *iptext.Words) error {
 		return w.Errorf("%v", err)
 	}
 	h.NextHop = m.NextHop
-	return nil
-}
-
-func argLink(w *iptext.Words, n *Names, index *uint32) error {
-	s, err := w.Arg("an interface")
-	if err != nil {
-		return err
-	}
-	var ok bool
-	if *index, ok = n.links().Index(s); !ok {
-		return w.Errorf("no such interface")
-	}
 	return nil
 }

@@ -3,9 +3,11 @@ package route
 import (
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -49,7 +51,7 @@ func TestStringDefaults(t *testing.T) {
 		r := g.route()
 		want := r
 		want.setDefaults()
-		want.Dst = unlessDefault(want.Dst)
+		want.Dst = normalizeDefault(want.Dst)
 		if got := parse(t, r.String()); !got.Equal(want) {
 			t.Fatalf("%q is %q, the verbs make it %q", r, got, want)
 		}
@@ -87,7 +89,7 @@ func TestParseError(t *testing.T) {
 		{"default metric -1", `route: word 3 "-1": not a number: want a number of at most 32 bits`},
 		{"default cacheinfo 1,2", `route: word 3 "1,2": not cache information: want 8 numbers`},
 		{"via 10.0.0.1", `route: word 2 "10.0.0.1": no destination: want a prefix, or default`},
-		{"default via 10.0.0.1 via 10.0.0.2", `route: word 4 "via": given twice: several next hops stand behind nexthop`},
+		{"default via 10.0.0.1 via 10.0.0.2", `route: word 4 "via": given twice: use nexthop for several next hops`},
 		{"default attribute 4 01", `route: word 4 "01": RTA_OIF: 1 bytes of payload, want 4`},
 	} {
 		if r, err := Parse(tt.text, nil); err == nil || err.Error() != tt.want || !r.Equal(Route{}) {
@@ -142,12 +144,46 @@ func TestNames(t *testing.T) {
 	if r, err := Parse(named, nil); err == nil {
 		t.Errorf("without names: %s", r)
 	}
+	if n := (*Names)(nil); n.FileNames() != nil || n.LinkNames() != nil {
+		t.Error("nil Names have names")
+	}
+	if n.FileNames() != files || n.LinkNames() != names.Links {
+		t.Error("Names lose names")
+	}
 	var none *Links
 	if _, ok := none.Index("eth0"); ok || none.Name(5) != "if5" {
 		t.Error("nil Links know a name")
 	}
 	for range none.All() {
 		t.Error("nil Links have one")
+	}
+}
+
+// The arguments are the text without the option for the family, which those who
+// run ip(8) give before "route".
+func TestArgs(t *testing.T) {
+	for _, tt := range []struct{ text, args, named string }{
+		{"-6 default dev if5", "default dev if5", "default dev eth1"},
+		{"10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev eth0"},
+		{"-6 unreachable default table 20", "unreachable default table 20", "unreachable default table 20"},
+		{"-f mpls 100 as 200/300 via inet 192.168.1.1 dev if3", "100 as 200/300 via inet 192.168.1.1 dev if3",
+			"100 as 200/300 via inet 192.168.1.1 dev eth0"},
+	} {
+		r := parse(t, tt.text)
+		if got := r.Args(nil); got != tt.args {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.args)
+		}
+		if got := r.Args(names); got != tt.named {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.named)
+		}
+	}
+	g := newGenerator(5)
+	for range 2000 {
+		r := g.message()
+		text := strings.Join(append(iptext.FamilyOption(r.Family), r.Args(names)), " ")
+		if back, err := Parse(text, names); err != nil || !back.Equal(r) {
+			t.Fatalf("%q is %q, want %q (%v)", text, back, r, err)
+		}
 	}
 }
 
@@ -185,51 +221,21 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Every value of an enumeration has a text, which gives it back.
-func TestEnumText(t *testing.T) {
-	for n := range 256 {
-		var (
-			family = Family(n)
-			proto  = Protocol(n)
-			typ    = Type(n)
-			scope  = Scope(n)
-			ip     = IPProto(n)
-			pref   = Preference(n)
-		)
-		for _, v := range []interface {
-			MarshalText() ([]byte, error)
-			UnmarshalText([]byte) error
-		}{&family, &proto, &typ, &scope, &ip, &pref} {
-			b, err := v.MarshalText()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := v.UnmarshalText(b); err != nil {
-				t.Errorf("%T %d: %v", v, n, err)
-			}
-		}
-		if int(family) != n || int(proto) != n || int(typ) != n || int(scope) != n || int(ip) != n || int(pref) != n {
-			t.Errorf("%d: %d %d %d %d %d %d", n, family, proto, typ, scope, ip, pref)
-		}
-	}
-}
-
-func TestOpt(t *testing.T) {
-	var o Opt[uint32]
-	if _, ok := o.Get(); ok || o.IsSet() || o.Or(7) != 7 || o == Some[uint32](0) {
-		t.Errorf("the zero Opt: %+v", o)
-	}
-	o.Set(0)
-	if v, ok := o.Get(); !ok || v != 0 || !o.IsSet() || o.Or(7) != 0 || o != Some[uint32](0) {
-		t.Errorf("an Opt of 0: %+v", o)
-	}
-}
-
 func TestRealms(t *testing.T) {
 	for s, want := range map[string]Realms{"7": {0, 7}, "1/2": {1, 2}, "0x10002": {1, 2}, "1/unknown": {1, 0}, "1/": {1, 0}} {
 		if got, err := ParseRealms(s, nil); err != nil || got != want {
 			t.Errorf("%s: %v, %v", s, got, err)
 		}
+	}
+	for _, want := range []Realms{{}, {0, 7}, {1, 2}, {65535, 0}, {65535, 65535}} {
+		b, err := want.MarshalText()
+		got := Realms{9, 9}
+		if err != nil || got.UnmarshalText(b) != nil || got != want {
+			t.Errorf("%s is %v, want %v", b, got, want)
+		}
+	}
+	if r := (Realms{1, 2}); r.UnmarshalText([]byte("a")) == nil || r != (Realms{1, 2}) {
+		t.Errorf("%v", r)
 	}
 	for _, s := range []string{"", "/", "/1", "65536/1", "1/65536", "a", "1/2/3", "4294967296"} {
 		if got, err := ParseRealms(s, nil); err == nil {

@@ -14,22 +14,21 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An ignorable is what a kernel may not know and would ignore in silence: the
-// route would be there, and be another one.
+// A recentAttr is an attribute that an older kernel ignores without an error, so
+// that it makes another route.
 //
-// Of what is newer than strict checking, without which no kernel is supported,
-// the rest needs no look. A kind of encapsulation, an action or a mode of one,
-// and a metric are refused by a kernel that does not know them; a unicast route
-// by a nexthop object has no interface for it; what is older than RTA_NH_ID in
-// linux/rtnetlink.h every kernel knows.
-type ignorable struct {
+// Of the attributes that are newer than strict checking (Linux 4.20, the oldest
+// supported kernel), the others need no check. A kernel refuses a kind of
+// encapsulation, a mode or action of one, and a metric that it does not know. It
+// refuses a unicast route with a nexthop object, since it finds no interface.
+type recentAttr struct {
 	name  string
 	since uapi.Version
-	of    func(*Route) bool
+	isSet func(*Route) bool
 }
 
-var ignored = []ignorable{
-	// Without it, the route is one to neighbours on the link.
+var recentAttrs = []recentAttr{
+	// Without it, the route is to neighbors on the link.
 	{"RTA_VIA", uapi.Version{Major: 5, Minor: 2}, func(r *Route) bool {
 		return r.Family == IPv4 && (r.Gateway.Is6() ||
 			slices.ContainsFunc(r.Multipath, func(nh NextHop) bool { return nh.Gateway.Is6() }))
@@ -49,8 +48,8 @@ var ignored = []ignorable{
 	}},
 }
 
-// hasEncap reports whether r or a next hop of it has an encapsulation of a type
-// with something in it.
+// hasEncap reports whether r or a next hop of it has an encapsulation of type E
+// for which has returns true.
 func hasEncap[E Encap](r *Route, has func(E) bool) bool {
 	if e, ok := r.Encap.(E); ok && has(e) {
 		return true
@@ -61,28 +60,28 @@ func hasEncap[E Encap](r *Route, has func(E) bool) bool {
 	})
 }
 
-// newer are the ignorables of r. What may be the kernel's to say, as a count, is
-// not compared but by its number.
-func (r *Route) newer() (f []ignorable) {
+// recentAttrs returns the recent attributes that are set in r. They include the
+// unknown ones.
+func (r *Route) recentAttrs() (set []recentAttr) {
 	if r.Unknown == "" && r.Encap == nil && len(r.Multipath) == 0 && r.NextHopID == 0 && !r.Gateway.Is6() {
-		return nil // as of most routes
+		return nil // like most routes
 	}
-	own := *r // a call through a function value has it allocated: not for those
-	for _, x := range ignored {
-		if x.of(&own) {
-			f = append(f, x)
+	own := *r // so that only these routes escape, through a function value
+	for _, x := range recentAttrs {
+		if x.isSet(&own) {
+			set = append(set, x)
 		}
 	}
 	for num := range r.Unknown.All() {
-		f = append(f, unknown(num))
+		set = append(set, unknownAttr(num))
 	}
-	return f
+	return set
 }
 
-// unknown is an attribute that this package has no field for, and no idea of
-// which kernels know it.
-func unknown(num uint16) ignorable {
-	return ignorable{uapi.RTA(num).String(), uapi.Version{Major: 255}, func(r *Route) bool {
+// unknownAttr returns the recentAttr for an attribute that this package has no
+// field for. It takes every kernel for one that may ignore it.
+func unknownAttr(num uint16) recentAttr {
+	return recentAttr{uapi.RTA(num).String(), uapi.Version{Major: 255}, func(r *Route) bool {
 		for n := range r.Unknown.All() {
 			if n == num {
 				return true
@@ -92,14 +91,14 @@ func unknown(num uint16) ignorable {
 	}}
 }
 
-// put sends r, which has its defaults, and sees to it that the kernel does not
-// make another route of it. What NLM_F_EXCL adds is echoed back and looked at.
-// What may change a route that is there could not be undone: before it, a kernel
-// that is not known to be new enough is tried with a route that carries nothing.
+// put writes r, whose defaults are filled in, and makes sure that the kernel does
+// not ignore an attribute. A request with NLM_F_EXCL is echoed and compared. Other
+// requests may change an existing route, which could not be restored: if the
+// kernel may be too old, put first adds a route that carries no traffic.
 func (r Route) put(ctx context.Context, c Conn, v verb) error {
 	var running uapi.Version
-	if len(r.newer()) > 0 {
-		running, _ = uapi.Running() // a system call
+	if len(r.recentAttrs()) > 0 {
+		running, _ = uapi.Running() // makes a system call
 	}
 	return r.putOn(ctx, c, running, v)
 }
@@ -109,14 +108,14 @@ func (r Route) putOn(ctx context.Context, c Conn, running uapi.Version, v verb) 
 	if err != nil {
 		return writeError(v, &r, nil, err)
 	}
-	newer := r.newer()
-	if len(newer) > 0 && verbs[v].flags&netlink.Excl != 0 {
-		payload, err := addVerified(ctx, c, r, newer)
+	recent := r.recentAttrs()
+	if len(recent) > 0 && verbs[v].flags&netlink.Excl != 0 {
+		payload, err := addVerified(ctx, c, r, recent)
 		return writeError(v, &r, payload, err)
 	}
-	for _, f := range newer {
-		if running.Less(f.since) {
-			if err := try(ctx, c, r, newer); err != nil {
+	for _, x := range recent {
+		if running.Less(x.since) {
+			if err := probe(ctx, c, r, recent); err != nil {
 				return writeError(v, &r, nil, err)
 			}
 			break
@@ -125,14 +124,14 @@ func (r Route) putOn(ctx context.Context, c Conn, running uapi.Version, v verb) 
 	return write(ctx, c, v, &r)
 }
 
-// addVerified adds r, looks at what the kernel says it has added, and deletes
-// that if it lacks something.
-func addVerified(ctx context.Context, c Conn, r Route, newer []ignorable) (payload []byte, err error) {
+// addVerified adds r, compares what the kernel says it has added, and deletes the
+// route if a recent attribute is missing.
+func addVerified(ctx context.Context, c Conn, r Route, recent []recentAttr) (payload []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// With an acknowledgement as well, *netlink.Conn would leave that in the
-	// socket. A refusal comes without one, too.
+	// An acknowledgement besides the echo would stay in the socket of a
+	// *netlink.Conn. A refusal needs none.
 	m, err := r.request(uapi.RTM_NEWROUTE, netlink.Create|netlink.Excl|netlink.Echo)
 	if err != nil {
 		return nil, err
@@ -150,9 +149,9 @@ func addVerified(ctx context.Context, c Conn, r Route, newer []ignorable) (paylo
 			return nil, err
 		}
 		var missing []string
-		for _, f := range newer {
-			if !f.of(&got) {
-				missing = append(missing, f.name)
+		for _, x := range recent {
+			if !x.isSet(&got) {
+				missing = append(missing, x.name)
 			}
 		}
 		if len(missing) > 0 {
@@ -163,28 +162,28 @@ func addVerified(ctx context.Context, c Conn, r Route, newer []ignorable) (paylo
 	return nil, nil
 }
 
-// nowhere are destinations that no packet has: what is sent there goes to the
-// host itself, before any table is looked at.
-var nowhere = map[Family]netip.Prefix{
+// unroutable are destinations that no route is looked up for: packets to them go
+// to the host itself.
+var unroutable = map[Family]netip.Prefix{
 	IPv4: netip.PrefixFrom(netip.IPv4Unspecified(), 32),
 	IPv6: netip.PrefixFrom(netip.IPv6Unspecified(), 128),
 }
 
-// try adds a route like r that carries no packet, and deletes it.
-func try(ctx context.Context, c Conn, r Route, newer []ignorable) error {
-	r.Dst, r.Src = nowhere[r.Family], netip.Prefix{}
-	if _, err := addVerified(ctx, c, r, newer); err != nil {
+// probe adds a route like r that carries no traffic, and deletes it.
+func probe(ctx context.Context, c Conn, r Route, recent []recentAttr) error {
+	r.Dst, r.Src = unroutable[r.Family], netip.Prefix{}
+	if _, err := addVerified(ctx, c, r, recent); err != nil {
 		return err
 	}
 	return Delete(context.WithoutCancel(ctx), c, r)
 }
 
-// check says why r must not be sent: the kernel would take the rest of it.
+// check refuses the fields of a looked-up packet, which the kernel would ignore.
 func (r *Route) check() error {
 	if r.Family != IPv4 && r.Family != IPv6 {
 		return nil
 	}
-	p := value(r.Packet)
+	p := deref(r.Packet)
 	for _, x := range [...]struct {
 		set  bool
 		name string
@@ -193,7 +192,7 @@ func (r *Route) check() error {
 		{p.SPort != 0, "SPort"}, {p.DPort != 0, "DPort"}, {p.FlowLabel.IsSet(), "FlowLabel"},
 	} {
 		if x.set {
-			return fmt.Errorf("field Packet.%s is of a packet that is looked up, and no part of a route", x.name)
+			return fmt.Errorf("field Packet.%s belongs to a packet that is looked up, not to a route", x.name)
 		}
 	}
 	return nil

@@ -182,7 +182,7 @@ func TestKernelRefusedHere(t *testing.T) {
 	} {
 		r := Route{Dst: dst, OIF: eth0, Table: 10, Packet: &p}
 		err := Add(t.Context(), c, r)
-		if err == nil || !strings.HasSuffix(err.Error(), ": field Packet."+want+" is of a packet that is looked up, and no part of a route") {
+		if err == nil || !strings.HasSuffix(err.Error(), ": field Packet."+want+" belongs to a packet that is looked up, not to a route") {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -3,40 +3,44 @@ package route
 import (
 	"context"
 	"iter"
-	"strconv"
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// ErrEventsLost is what a watch yields when the kernel had more events than the
-// socket's buffer took. What was known is then out of date: list again. The
-// watch goes on, and misses nothing that happens after it.
+// ErrEventsLost is the error that a watch yields if the kernel had more events than
+// the socket's buffer could hold. What the caller knows is then out of date: list
+// again. The watch goes on, and misses nothing that happens after the error.
 var ErrEventsLost = rtnl.ErrOverrun
 
-// An EventKind is what happened to an object.
+// An EventKind says what happened to an object.
 type EventKind uint8
 
 // The kinds of events.
 const (
-	Added    EventKind = iota + 1 // it is new
-	Replaced                      // it took the place of another one
-	Deleted                       // it is gone
+	Added    EventKind = iota + 1 // it was added
+	Replaced                      // it replaced another one
+	Deleted                       // it was deleted
 )
 
-// String is added, replaced or deleted.
-func (k EventKind) String() string {
-	switch k {
-	case Added:
-		return "added"
-	case Replaced:
-		return "replaced"
-	case Deleted:
-		return "deleted"
-	}
-	return "event " + strconv.Itoa(int(k))
+var eventKinds = iptext.Enum{
+	{N: uint8(Added), Name: "added"},
+	{N: uint8(Replaced), Name: "replaced"},
+	{N: uint8(Deleted), Name: "deleted"},
+}
+
+// String returns added, replaced or deleted, or the number of another kind.
+func (k EventKind) String() string { return eventKinds.Name(uint8(k)) }
+
+// MarshalText returns what String does.
+func (k EventKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what String returns, or any number of 8 bits.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	return iptext.UnmarshalName(eventKinds, 8, "route", "a kind of event", text, k)
 }
 
 // An Event is a change of a route.
@@ -45,16 +49,16 @@ type Event struct {
 	Route Route
 }
 
-// Watch subscribes to changes of the routes that f selects, in the namespace of
-// config, which may be nil. No change is missed from when it returns; so
-// whoever wants the state as well lists after it. Ranging over the result
-// yields the changes until ctx ends, whose error comes last, or the loop does,
+// Watch subscribes to changes of the routes that f selects, in the network namespace
+// of config, as for [Dial]; config can be nil. No change is missed after Watch
+// returns: to get the initial state, call List after Watch. The loop over the result
+// gets the changes until ctx ends (its error is the last value) or the loop breaks,
 // which closes the socket. [ErrEventsLost] does not end it.
 //
-// The kernel does not tell everything. IPv4 routes that go with an interface
-// that is set down, with the last address of an interface, or with a nexthop
-// object, go without an event; watch links and addresses for these. A source
-// address that is deleted changes routes without one as well.
+// The kernel does not report every change. It sends no event for the IPv4 routes
+// that it deletes with an interface that is set down, with the last address of an
+// interface, or with a nexthop object. Watch links and addresses for these. It sends
+// none either for the routes that lose a source address that is deleted.
 func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Event, error], error) {
 	var groups []uint32
 	for _, g := range []struct {

@@ -6,14 +6,14 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// words are the attributes of a route in the order in which ip(8) prints them.
-var words = iptext.Table[line]{
+// routeWords are the attributes of a route in ip(8)'s order.
+var routeWords = iptext.Table[line]{
 	{Names: []string{"to"}, Parse: func(w *iptext.Words, l *line) error {
 		if l.dst = true; l.acceptLabel(w) {
 			return nil
 		}
 		err := argPrefix(w, &l.Family, &l.Dst)
-		l.Dst = unlessDefault(l.Dst)
+		l.Dst = normalizeDefault(l.Dst)
 		return err
 	}},
 	{Names: []string{"from"},
@@ -37,11 +37,11 @@ var words = iptext.Table[line]{
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, l *line) error {
 			if l.Gateway.IsValid() {
-				return w.Errorf("given twice: several next hops stand behind nexthop")
+				return w.Errorf("given twice: use nexthop for several next hops")
 			}
 			return argGateway(w, &l.Family, &l.Gateway)
 		},
-		Print: func(p *iptext.Printer, l *line) { putVia4or6(p, l.Family, l.Gateway) }},
+		Print: func(p *iptext.Printer, l *line) { putGatewayWords(p, l.Family, l.Gateway) }},
 	link("dev", func(l *line) *uint32 { return &l.OIF }, "oif"),
 	link("iif", func(l *line) *uint32 { return &l.Packet.IIF }),
 	{Names: []string{"type"},
@@ -91,7 +91,7 @@ var words = iptext.Table[line]{
 			}
 		}},
 	number("metric", 32, func(l *line) *uint32 { return &l.Priority }, "priority", "preference"),
-	flagWord(func(l *line) *Flags { return &l.Flags }),
+	iptext.FlagsWord(func(l *line) *Flags { return &l.Flags }),
 	{Names: []string{"mark"},
 		Parse: func(w *iptext.Words, l *line) (err error) {
 			l.Packet.Mark, err = iptext.ArgUint[uint32](w, "a mark", 32)
@@ -156,8 +156,8 @@ var words = iptext.Table[line]{
 				p.Put("cacheinfo", l.CacheInfo.String())
 			}
 		}},
-	// The words of an encapsulation are also words of the route. So it stands
-	// where none of these follows.
+	// The words of an encapsulation are also words of the route. So encap is
+	// printed after all of these.
 	{Names: []string{"encap"},
 		Parse: func(w *iptext.Words, l *line) error { return argEncap(w, l.names, &l.Encap) },
 		Print: func(p *iptext.Printer, l *line) { putEncap(p, l.names, l.Encap) }},
@@ -177,7 +177,7 @@ var words = iptext.Table[line]{
 		Print: func(p *iptext.Printer, l *line) {
 			for _, nh := range l.Multipath {
 				p.Put("nexthop")
-				hopWords.Print(p, &hop{nh, l.names, &l.Family})
+				nextHopWords.Print(p, &nextHopLine{nh, l.names, &l.Family})
 			}
 		}},
 	{Short: []string{
@@ -186,49 +186,51 @@ var words = iptext.Table[line]{
 	}},
 }
 
-// A hop is a next hop on its way to or from text.
-type hop struct {
+// A nextHopLine is a next hop that is being parsed or printed.
+type nextHopLine struct {
 	NextHop
 	names  *Names
 	family *Family // of the route
 }
 
-// hopWords are the attributes of a next hop.
-var hopWords = iptext.Table[hop]{
+// nextHopWords are the attributes of a next hop.
+var nextHopWords = iptext.Table[nextHopLine]{
 	{Names: []string{"via"},
-		Parse: func(w *iptext.Words, h *hop) error { return argGateway(w, h.family, &h.Gateway) },
-		Print: func(p *iptext.Printer, h *hop) { putVia4or6(p, *h.family, h.Gateway) }},
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argGateway(w, h.family, &h.Gateway) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putGatewayWords(p, *h.family, h.Gateway) }},
 	{Names: []string{"dev"},
-		Parse: func(w *iptext.Words, h *hop) error { return argLink(w, h.names, &h.OIF) },
-		Print: func(p *iptext.Printer, h *hop) {
+		Parse: func(w *iptext.Words, h *nextHopLine) error {
+			return iptext.ArgLink(w, h.names.LinkNames().Index, &h.OIF)
+		},
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.OIF != 0 {
-				p.Put("dev", h.names.links().Name(h.OIF))
+				p.Put("dev", h.names.LinkNames().Name(h.OIF))
 			}
 		}},
 	{Names: []string{"weight"},
-		Parse: func(w *iptext.Words, h *hop) (err error) {
+		Parse: func(w *iptext.Words, h *nextHopLine) (err error) {
 			h.Weight, err = iptext.ArgUint[uint16](w, "a weight", 16)
 			if err == nil && (h.Weight < 1 || h.Weight > maxWeight) {
 				err = w.Errorf("not a weight: want 1 to %d", maxWeight)
 			}
 			return err
 		},
-		Print: func(p *iptext.Printer, h *hop) {
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.Weight > 1 {
 				p.Put("weight", iptext.Decimal(h.Weight))
 			}
 		}},
-	flagWord(func(h *hop) *Flags { return &h.Flags }),
+	iptext.FlagsWord(func(h *nextHopLine) *Flags { return &h.Flags }),
 	{Names: []string{"realms", "realm"},
-		Parse: func(w *iptext.Words, h *hop) error { return argRealms(w, h.names, &h.Realms) },
-		Print: func(p *iptext.Printer, h *hop) { putRealms(p, h.names, h.Realms) }},
-	asWord(func(h *hop) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argRealms(w, h.names, &h.Realms) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putRealms(p, h.names, h.Realms) }},
+	asWord(func(h *nextHopLine) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
 	{Names: []string{"encap"},
-		Parse: func(w *iptext.Words, h *hop) error { return argEncap(w, h.names, &h.Encap) },
-		Print: func(p *iptext.Printer, h *hop) { putEncap(p, h.names, h.Encap) }},
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argEncap(w, h.names, &h.Encap) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putEncap(p, h.names, h.Encap) }},
 	{Names: []string{iptext.AttributeWord},
-		Parse: func(w *iptext.Words, h *hop) error { return h.argAttribute(w) },
-		Print: func(p *iptext.Printer, h *hop) {
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return h.argAttribute(w) },
+		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.Unknown != "" {
 				p.Put(h.Unknown.String())
 			}
@@ -238,12 +240,12 @@ var hopWords = iptext.Table[hop]{
 
 // parseNextHop takes the words that follow nexthop.
 func parseNextHop(w *iptext.Words, n *Names, f *Family) (NextHop, error) {
-	h := hop{names: n, family: f, NextHop: NextHop{Weight: 1}}
+	h := nextHopLine{names: n, family: f, NextHop: NextHop{Weight: 1}}
 	for w.More() {
-		if _, ok := hopWords.Find(w.Peek()); !ok {
-			break // the route goes on
+		if _, ok := nextHopWords.Find(w.Peek()); !ok {
+			break // a word of the route
 		}
-		if err := hopWords.Parse(w, &h, ""); err != nil {
+		if err := nextHopWords.Parse(w, &h, ""); err != nil {
 			return NextHop{}, err
 		}
 	}
@@ -289,44 +291,16 @@ func optNumber(name string, at func(*line) *Opt[uint32], format func(uint32) str
 func link(name string, at func(*line) *uint32, more ...string) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: append([]string{name}, more...),
-		Parse: func(w *iptext.Words, l *line) error { return argLink(w, l.names, at(l)) },
+		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames().Index, at(l)) },
 		Print: func(p *iptext.Printer, l *line) {
 			if index := *at(l); index != 0 {
-				p.Put(name, l.names.links().Name(index))
+				p.Put(name, l.names.LinkNames().Name(index))
 			}
 		},
 	}
 }
 
-// flagWord is the flags, each of which is a word of its own. Those without a
-// name are a number after the word flags.
-func flagWord[T any](at func(*T) *Flags) iptext.Word[T] {
-	names := []string{flagsNumber}
-	for _, x := range flagNames {
-		names = append(names, x.name)
-	}
-	return iptext.Word[T]{
-		Names: names,
-		Parse: func(w *iptext.Words, v *T) error {
-			for _, x := range flagNames {
-				if x.name == w.Last() {
-					*at(v) |= x.flag
-					return nil
-				}
-			}
-			n, err := iptext.ArgUint[uint32](w, "a number", 32)
-			*at(v) |= Flags(n)
-			return err
-		},
-		Print: func(p *iptext.Printer, v *T) {
-			if f := *at(v); f != 0 {
-				p.Put(f.String())
-			}
-		},
-	}
-}
-
-func putVia4or6(p *iptext.Printer, f Family, gateway netip.Addr) {
+func putGatewayWords(p *iptext.Printer, f Family, gateway netip.Addr) {
 	switch {
 	case !gateway.IsValid():
 	case f == 0 || f.Has(gateway):
@@ -341,7 +315,7 @@ func argRealms(w *iptext.Words, n *Names, r *Realms) error {
 	if err != nil {
 		return err
 	}
-	if *r, err = ParseRealms(s, n.FileNames()); err != nil {
+	if *r, err = ParseRealms(s, n); err != nil {
 		return w.Errorf("not realms")
 	}
 	return nil
@@ -349,6 +323,6 @@ func argRealms(w *iptext.Words, n *Names, r *Realms) error {
 
 func putRealms(p *iptext.Printer, n *Names, r Realms) {
 	if r != (Realms{}) {
-		p.Put("realms", r.Text(n.FileNames()))
+		p.Put("realms", r.Text(n))
 	}
 }

@@ -149,7 +149,7 @@ var ruleWords = iptext.Table[line]{
 		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l) },
 		Print: func(p *iptext.Printer, l *line) {
 			if l.Realms != (route.Realms{}) {
-				p.Put("realms", l.Realms.Text(l.names))
+				p.Put("realms", l.Realms.Text(&route.Names{Files: l.names}))
 			}
 		}},
 	{Names: []string{"proto", "protocol"},
@@ -302,7 +302,7 @@ func argRealms(w *iptext.Words, l *line) error {
 	if err != nil {
 		return err
 	}
-	if l.Realms, err = route.ParseRealms(s, l.names); err != nil {
+	if l.Realms, err = route.ParseRealms(s, &route.Names{Files: l.names}); err != nil {
 		return w.Errorf("not realms")
 	}
 	return nil

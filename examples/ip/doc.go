@@ -14,13 +14,13 @@
 // Where versions of iproute2 differ, it does what 7.1 does.
 //
 // It is strict where ip(8) is not: a number that is followed by letters is no
-// number, and a number alone is no action of a rule. Numbers, addresses and names of the packages rule, route and rttables
-// are those of ip(8) otherwise; the program is a thin layer over them. Words
-// become a [rule.Rule] or a [route.Route] by Parse, these a message by
-// MarshalBinary, and what the kernel reports becomes text by ShowList. It sends
-// the messages itself, since ip(8) deletes the first rule that has what the
-// words say, where [rule.Delete] takes care that it deletes the one that is
-// meant.
+// number, and a number alone is no action of a rule. Numbers, addresses and names
+// of the packages rule, route and rttables are those of ip(8) otherwise; the
+// program is a thin layer over them. Words become a [rule.Rule] or a
+// [route.Route] by Parse, these a message by MarshalBinary, and what the kernel
+// reports becomes text by package route/show. It sends the messages itself, since
+// ip(8) deletes the first rule that has what the words say, where [rule.Delete]
+// takes care that it deletes the one that is meant.
 //
 // On other systems than Linux all commands but help fail.
 package main

@@ -24,7 +24,7 @@ type failure struct {
 	text   string // what ip(8) says about it; may be of several lines
 	// ends is set where ip(8) exits at once, also in a batch with -force.
 	ends bool
-	// cause is what the kernel answered, if it did.
+	// cause is the error of the kernel, if there is one.
 	cause error
 }
 

@@ -3,15 +3,16 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -81,9 +82,10 @@ func (p *program) dial() error {
 	}
 	config := &netlink.Config{}
 	if p.netns != "" {
-		f, err := os.Open(p.netnsFile())
+		f, err := os.Open(rtnl.NetNSPath(p.netns))
 		if err != nil {
-			return fatal(255, `Cannot open network namespace "%s": %s`, p.netns, errnoText(err))
+			return &failure{status: 255, ends: true, cause: err,
+				text: fmt.Sprintf(`Cannot open network namespace "%s": %s`, p.netns, errnoText(err))}
 		}
 		defer f.Close()
 		config.NetNS = int(f.Fd())
@@ -93,14 +95,6 @@ func (p *program) dial() error {
 		return fatal(1, "Cannot open netlink socket: %s", errnoText(err))
 	}
 	return nil
-}
-
-// netnsFile is where a network namespace with a name is mounted.
-func (p *program) netnsFile() string {
-	if strings.Contains(p.netns, "/") {
-		return p.netns
-	}
-	return filepath.Join("/run/netns", p.netns)
 }
 
 func (p *program) close() {

@@ -7,6 +7,7 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/show"
 )
 
 // version is that of the ip(8) which the program is like.
@@ -21,7 +22,7 @@ type options struct {
 	netns  string
 	force  bool
 	stats  int
-	style  route.Style
+	style  show.Style
 }
 
 // optionWords are the options. Those that only matter to other objects, or only

@@ -175,7 +175,7 @@ func (f *routeFilter) readRealms(w *words) error {
 	if err != nil {
 		return err
 	}
-	if f.realms, err = route.ParseRealms(strings.TrimSuffix(s, "/"), f.p.names.Files); err != nil {
+	if f.realms, err = route.ParseRealms(strings.TrimSuffix(s, "/"), f.p.names); err != nil {
 		return wrong(s, "invalid realms")
 	}
 	if strings.HasSuffix(s, "/") { // the source alone

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mdlayher/netlink"
 
-	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -112,7 +111,7 @@ func isNull6(r *route.Route) bool {
 // flushCache makes IPv4 forget what it has learnt of paths.
 func (p *program) flushCache() {
 	const file = "/proc/sys/net/ipv4/route/flush" // of the namespace of the thread
-	err := p.inNetns(func() error { return os.WriteFile(file, []byte("-1"), 0) })
+	err := p.inNetNS(func() error { return os.WriteFile(file, []byte("-1"), 0) })
 	switch {
 	case err != nil:
 		p.warn(`Cannot open "%s": %s`, file, errnoText(err))
@@ -121,18 +120,15 @@ func (p *program) flushCache() {
 	}
 }
 
-// inNetns calls fn in the namespace that the options name.
-func (p *program) inNetns(fn func() error) error {
+// inNetNS calls fn in the namespace that the options name, in which the socket is.
+func (p *program) inNetNS(fn func() error) error {
 	if p.netns == "" {
 		return fn()
 	}
-	l := lab.New()
-	defer l.Close()
-	ns := l.Open(p.netns, p.netnsFile())
-	if err := l.Err(); err != nil {
+	if err := p.dial(); err != nil {
 		return err
 	}
-	return ns.Do(fn)
+	return rtnl.Inside(p.conn, fn)
 }
 
 // print writes to standard output.

@@ -13,6 +13,7 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/show"
 )
 
 func (p *program) routeList(w *words) error {
@@ -31,7 +32,7 @@ func (p *program) routeList(w *words) error {
 }
 
 // showRoutes writes routes, whose interfaces need names.
-func (p *program) showRoutes(routes []route.Route, omit route.Omission) error {
+func (p *program) showRoutes(routes []route.Route, omit show.Omission) error {
 	if err := p.loadLinks(); err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (p *program) showRoutes(routes []route.Route, omit route.Omission) error {
 			return err
 		}
 	}
-	_, err := io.WriteString(p.out, route.ShowList(routes, s))
+	_, err := io.WriteString(p.out, show.Routes(routes, s))
 	return err
 }
 

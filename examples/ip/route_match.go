@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/show"
 )
 
 // dumpFamily is the family of the listing: of one table, IPv4's if none was
@@ -102,21 +103,21 @@ func sameBits(a, b netip.Addr, bits int) bool {
 }
 
 // omit is what ip(8) does not show because all that is selected has it alike.
-func (f *routeFilter) omit() (o route.Omission) {
+func (f *routeFilter) omit() (o show.Omission) {
 	for _, x := range []struct {
 		fixed bool
-		part  route.Omission
+		part  show.Omission
 	}{
-		{f.table != 0, route.OmitTable},
-		{f.tos.IsSet(), route.OmitTOS},
-		{f.via.host(), route.OmitVia},
-		{f.oif.IsSet(), route.OmitDev},
-		{f.protocol.IsSet(), route.OmitProto},
-		{f.scope.IsSet(), route.OmitScope},
-		{f.src.host(), route.OmitSrc},
-		{f.metric.IsSet(), route.OmitMetric},
-		{f.srcRealm && f.dstRealm, route.OmitRealms},
-		{f.iif.IsSet(), route.OmitIIF},
+		{f.table != 0, show.OmitTable},
+		{f.tos.IsSet(), show.OmitTOS},
+		{f.via.host(), show.OmitVia},
+		{f.oif.IsSet(), show.OmitDev},
+		{f.protocol.IsSet(), show.OmitProto},
+		{f.scope.IsSet(), show.OmitScope},
+		{f.src.host(), show.OmitSrc},
+		{f.metric.IsSet(), show.OmitMetric},
+		{f.srcRealm && f.dstRealm, show.OmitRealms},
+		{f.iif.IsSet(), show.OmitIIF},
 	} {
 		if x.fixed {
 			o |= x.part

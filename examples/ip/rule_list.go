@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/show"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -185,12 +186,12 @@ func (p *program) ruleList(w *words) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(p.out, rule.ShowList(rules, p.shown()))
+	_, err = io.WriteString(p.out, show.Rules(rules, p.shown()))
 	return err
 }
 
 // shown is how objects are shown.
-func (p *program) shown() route.Style {
+func (p *program) shown() show.Style {
 	p.load()
 	s := p.style
 	s.Names = p.names

@@ -9,15 +9,14 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 )
@@ -260,10 +259,10 @@ func (o *options) load() (*config, error) {
 // netnsPath is the path of a network namespace: of a name, that which "ip netns" gave
 // it. Empty stands for the own one.
 func netnsPath(netns string) string {
-	if netns == "" || strings.Contains(netns, "/") {
-		return netns
+	if netns == "" {
+		return ""
 	}
-	return filepath.Join("/run/netns", netns)
+	return rtnl.NetNSPath(netns)
 }
 
 // dial opens the socket in a network namespace.

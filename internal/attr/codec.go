@@ -14,29 +14,29 @@ type Number interface {
 	String() string
 }
 
-// A Row is one attribute of messages that are decoded into an M.
+// A Row is one attribute of the messages that a Codec decodes into an M.
 type Row[M any] struct {
 	num  uint16
 	flag uint16 // written with the type
 	name func() string
-	// put appends the payload of a set attribute and reports whether it is set.
-	// Nil: it is never written.
+	// put appends the payload and reports whether the attribute is set. Nil: the
+	// attribute is never written.
 	put func(b []byte, m *M) (_ []byte, set bool, _ error)
 	get func(p []byte, m *M) error
 
-	// Of a section, instead of all that: its rows, and whether any of them has
-	// something to say.
-	rows    []Row[M]
-	present func(*M) bool
+	// A section has only these fields: its rows, and a function that reports
+	// whether any of them can be set.
+	rows   []Row[M]
+	anySet func(*M) bool
 }
 
-// Section is rows that few messages have. They are looked at for writing only
-// if present says so, which it must wherever one of them is set.
-func Section[M any](present func(*M) bool, rows ...Row[M]) Row[M] {
-	return Row[M]{rows: rows, present: present}
+// Section returns a row that stands for rows that few messages have. They are
+// written only if anySet returns true. It must return true if one of them is set.
+func Section[M any](anySet func(*M) bool, rows ...Row[M]) Row[M] {
+	return Row[M]{rows: rows, anySet: anySet}
 }
 
-// Field is a row whose zero value means that the attribute is absent.
+// Field returns a row for an attribute that is unset if its value is zero.
 func Field[A Number, M any, V comparable](num A, kind func() Kind[V], at func(*M) *V) Row[M] {
 	k := kind()
 	put := func(b []byte, m *M) ([]byte, bool, error) {
@@ -64,14 +64,14 @@ func Field[A Number, M any, V comparable](num A, kind func() Kind[V], at func(*M
 	return Func(num, put, get)
 }
 
-// A Setter holds a V or nothing, so that a zero V can be told from an absent
+// A Setter holds a V that can be unset, so that a zero V differs from an unset
 // one.
 type Setter[V any] interface {
 	Get() (V, bool)
 	Set(V)
 }
 
-// OptField is a row for an attribute whose zero has a meaning.
+// OptField returns a row for an attribute whose zero value has a meaning.
 func OptField[A Number, M, V any, P Setter[V]](num A, kind func() Kind[V], at func(*M) P) Row[M] {
 	k := kind()
 	return Func(num,
@@ -92,8 +92,8 @@ func OptField[A Number, M, V any, P Setter[V]](num A, kind func() Kind[V], at fu
 		})
 }
 
-// Func is a row for an attribute that no kind describes. put appends the
-// payload, without header and padding, and reports whether there is one.
+// Func returns a row for an attribute that no kind describes. put appends the
+// payload, without header and padding, and reports whether the attribute is set.
 func Func[A Number, M any](num A,
 	put func(b []byte, m *M) (_ []byte, set bool, _ error),
 	get func(p []byte, m *M) error,
@@ -101,7 +101,8 @@ func Func[A Number, M any](num A,
 	return Row[M]{num: uint16(num), name: num.String, put: put, get: get}
 }
 
-// Part is a row of what at points at: nil where nothing of it is set.
+// Part returns a row for a field of a P that M points to. The pointer is nil if no
+// field of the P is set.
 func Part[M, P any](at func(*M) **P, row Row[P]) Row[M] {
 	return Row[M]{
 		num: row.num, flag: row.flag, name: row.name,
@@ -122,7 +123,7 @@ func Part[M, P any](at func(*M) **P, row Row[P]) Row[M] {
 	}
 }
 
-// Drop is a row for an attribute that means nothing, such as the padding that
+// Drop returns a row for an attribute without a meaning, such as the padding that
 // aligns the next one. It is neither kept nor written.
 func Drop[M any, A Number](num A) Row[M] {
 	return Row[M]{num: uint16(num), name: num.String, get: func([]byte, *M) error { return nil }}
@@ -142,29 +143,30 @@ func (e *Error) Unwrap() error { return e.Err }
 // A Codec holds the rows of one kind of message. It is safe for concurrent use.
 type Codec[M any] struct {
 	rows  []Row[M]  // a section is followed by its rows
-	byNum []*Row[M] // nil where there is none
-	kept  func(*M) string
-	keep  func(m *M, num uint16, payload []byte)
-	pool  sync.Pool // of *M that are zero
-	used  sync.Pool // of *M that need not be
+	byNum []*Row[M] // by attribute type; nil if there is no row
+
+	unknown func(*M) string
+	keep    func(m *M, num uint16, payload []byte) // adds to the unknown attributes
+	zeroed  sync.Pool                              // of zero *M
+	used    sync.Pool                              // of *M that can have any value
 }
 
-// NewCodec returns a codec of rows, of which the first is written first.
-// unknown says where attributes without a row are kept, as they stand in the
-// message: header, payload, and padding of zeros.
+// NewCodec returns a codec of rows, which are written in this order. unknown says
+// where attributes without a row are kept as they are in the message: header,
+// payload, and padding of zeros.
 func NewCodec[M any, U ~string](unknown func(*M) *U, rows ...Row[M]) *Codec[M] {
 	c := new(Codec[M])
 	for _, r := range rows {
 		c.rows = append(append(c.rows, r), r.rows...)
 	}
-	c.kept = func(m *M) string { return string(*unknown(m)) }
+	c.unknown = func(m *M) string { return string(*unknown(m)) }
 	c.keep = func(m *M, num uint16, payload []byte) {
-		// Not the bytes themselves: the last attribute of a message may lack
-		// its padding, and another may follow it here.
+		// The bytes are not copied as they are: the last attribute of a message
+		// can lack its padding.
 		*unknown(m) += U(Append(nil, num, payload))
 	}
 	for i, r := range c.rows {
-		if r.present != nil {
+		if r.anySet != nil {
 			continue
 		}
 		if n := int(r.num) + 1; n > len(c.byNum) {
@@ -172,30 +174,31 @@ func NewCodec[M any, U ~string](unknown func(*M) *U, rows ...Row[M]) *Codec[M] {
 		}
 		c.byNum[r.num] = &c.rows[i]
 	}
-	c.pool.New = func() any { return new(M) }
-	c.used.New = c.pool.New
+	c.zeroed.New = func() any { return new(M) }
+	c.used.New = c.zeroed.New
 	return c
 }
 
-// Borrow returns a zero M for the time until Return. Rows are called through
-// function values, so that an M handed to Append or Decode is on the heap:
-// borrowing one avoids an allocation a message.
-func (c *Codec[M]) Borrow() *M { return c.pool.Get().(*M) }
+// Borrow returns a zero M, which the caller gives back with Return. An M that is
+// passed to Append or Decode is on the heap, since rows are called through function
+// values. Borrow saves an allocation for each message.
+func (c *Codec[M]) Borrow() *M { return c.zeroed.Get().(*M) }
 
-// Return gives back what Borrow gave out.
+// Return gives back an M from Borrow.
 func (c *Codec[M]) Return(m *M) {
 	var zero M
 	*m = zero
-	c.pool.Put(m)
+	c.zeroed.Put(m)
 }
 
-// BorrowUsed is Borrow for a message that is overwritten anyway: it is not zero.
+// BorrowUsed returns an M that need not be zero, for a caller that overwrites it. The
+// caller gives it back with ReturnUsed.
 func (c *Codec[M]) BorrowUsed() *M { return c.used.Get().(*M) }
 
-// ReturnUsed gives back what BorrowUsed gave out.
+// ReturnUsed gives back an M from BorrowUsed.
 func (c *Codec[M]) ReturnUsed(m *M) { c.used.Put(m) }
 
-// Name is the kernel's name of an attribute that has a row, or "".
+// Name returns the kernel's name of an attribute that has a row, or "".
 func (c *Codec[M]) Name(num uint16) string {
 	if row := c.row(num); row != nil {
 		return row.name()
@@ -210,14 +213,14 @@ func (c *Codec[M]) row(num uint16) *Row[M] {
 	return nil
 }
 
-// Append appends the attributes that are set in m, then those that were kept.
-// On an error, an [*Error], it returns b as it was.
+// Append appends the attributes that are set in m, and then the unknown ones. If
+// there is an error, an [*Error], it returns b unchanged.
 func (c *Codec[M]) Append(b []byte, m *M) ([]byte, error) {
 	start := len(b)
 	for i := 0; i < len(c.rows); i++ {
 		row := &c.rows[i]
-		if row.put == nil { // a section, or what is never written
-			if row.present != nil && !row.present(m) {
+		if row.put == nil { // a section, or an attribute that is never written
+			if row.anySet != nil && !row.anySet(m) {
 				i += len(row.rows)
 			}
 			continue
@@ -226,8 +229,8 @@ func (c *Codec[M]) Append(b []byte, m *M) ([]byte, error) {
 		if cap(b)-at < headerLen {
 			b = slices.Grow(b, 128) // a few attributes
 		}
-		// The header's place is left open until the length is known. Most
-		// rows have nothing to say, and then b is as it was.
+		// Leave room for the header, whose length is not known yet. Most
+		// attributes are unset, and b does not change.
 		out, set, err := row.put(b[:at+headerLen], m)
 		if err != nil {
 			return b[:start], &Error{row.name(), err}
@@ -242,15 +245,15 @@ func (c *Codec[M]) Append(b []byte, m *M) ([]byte, error) {
 		putHeader(out[at:], row.num|row.flag, n)
 		b = pad(out, n)
 	}
-	return append(b, c.kept(m)...), nil
+	return append(b, c.unknown(m)...), nil
 }
 
 // errTruncated reports a length that does not fit the bytes.
 var errTruncated = errors.New("attribute is cut off or has no valid length")
 
-// Decode reads the attributes of b into m, which the caller has made zero. Of
-// an attribute that comes twice the last one counts, as in the kernel. An
-// error is an [*Error], or says that b is no sequence of attributes.
+// Decode reads the attributes of b into m, which should be zero. If an attribute
+// comes twice, the last one counts, as in the kernel. An error is an [*Error], or
+// says that b is not a sequence of attributes.
 func (c *Codec[M]) Decode(b []byte, m *M) error {
 	for len(b) > 0 {
 		if len(b) < headerLen {
@@ -262,7 +265,7 @@ func (c *Codec[M]) Decode(b []byte, m *M) error {
 		}
 		num, payload := binary.NativeEndian.Uint16(b[2:]), b[headerLen:n:n]
 		b = b[min(padded(n), len(b)):]
-		row := c.row(num & typeMask)
+		row := c.row(num & TypeMask)
 		if row == nil {
 			c.keep(m, num, payload)
 			continue

@@ -3,6 +3,7 @@ package attr
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -213,5 +214,49 @@ func testLong[V comparable](t *testing.T, k Kind[V], golden string, want V) {
 	t.Helper()
 	if got, err := k.Decode(append(recorded(t, golden), 1, 2, 3)); got != want || err != nil {
 		t.Errorf("Decode of %s and three bytes: got %v, %v, want %v", golden, got, err, want)
+	}
+}
+
+// family4 is a Family.
+type family4 struct{}
+
+func (family4) Has(a netip.Addr) bool { return a.Is4() }
+func (family4) String() string        { return "inet" }
+
+func TestFamilyAddr(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.1": "<nil>", "2001:db8::1": "2001:db8::1 is not an address of family inet",
+		"fe80::1%eth0": "fe80::1%eth0 is not an address of family inet",
+	} {
+		if got := fmt.Sprint(CheckAddr(family4{}, netip.MustParseAddr(text))); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	if err := CheckAddr(family4{}, netip.Addr{}); err == nil {
+		t.Error("the zero Addr can be sent")
+	}
+	a := netip.MustParseAddr("2001:db8::1")
+	for n, want := range map[int]string{
+		0: "0 bytes of address in a message of family inet", 3: "3 bytes of address in a message of family inet",
+		16: "16 bytes of address in a message of family inet",
+	} {
+		if err := DecodeAddr(make([]byte, n), family4{}, &a); err == nil || err.Error() != want || a.Is4() {
+			t.Errorf("%d bytes: %v, %v, want %s", n, a, err, want)
+		}
+	}
+	if err := DecodeAddr([]byte{192, 0, 2, 1}, family4{}, &a); err != nil || a != netip.MustParseAddr("192.0.2.1") {
+		t.Errorf("%v, %v", a, err)
+	}
+}
+
+// anyFamily is a Family that has all addresses.
+type anyFamily struct{ family4 }
+
+func (anyFamily) Has(netip.Addr) bool { return true }
+
+func TestCheckAddrZone(t *testing.T) {
+	err := CheckAddr(anyFamily{}, netip.MustParseAddr("fe80::1%eth0"))
+	if err == nil || err.Error() != "fe80::1%eth0 has a zone" {
+		t.Error(err)
 	}
 }

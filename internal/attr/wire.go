@@ -13,15 +13,16 @@ const (
 	headerLen = 4
 	align     = 4
 
-	// typeMask cuts NLA_F_NESTED and NLA_F_NET_BYTEORDER off a type.
-	typeMask = 0x3fff
+	// TypeMask is NLA_TYPE_MASK: it cuts NLA_F_NESTED and NLA_F_NET_BYTEORDER
+	// off a type.
+	TypeMask = 0x3fff
 
 	// MaxPayload is what the 16-bit length leaves for a payload.
 	MaxPayload = 0xffff - headerLen
 )
 
-// Lengths of attributes, header included and padding not, for those who read
-// them by themselves.
+// Lengths of attributes, header included and padding not, for code that reads
+// attributes without a Codec.
 const (
 	LenHeader = headerLen
 	LenU8     = headerLen + 1
@@ -30,11 +31,11 @@ const (
 	LenAddr6  = headerLen + 16
 )
 
-// padded is n rounded up to the alignment of attributes.
+// padded returns n rounded up to the alignment of attributes.
 func padded(n int) int { return (n + align - 1) &^ (align - 1) }
 
-// Append appends one attribute with its header and padding. The payload must
-// fit into an attribute's 16-bit length; the rows of this package see to that.
+// Append appends one attribute with its header and padding. The payload must be at
+// most MaxPayload bytes long.
 func Append(b []byte, num uint16, payload []byte) []byte {
 	b = appendHeader(b, num, len(payload))
 	b = append(b, payload...)
@@ -95,10 +96,10 @@ func pad(b []byte, n int) []byte {
 	return append(b, "\x00\x00\x00"[:padded(n)-n]...)
 }
 
-// next cuts the first attribute off b: its type with all flag bits, its
-// payload, the bytes of both with the padding, and what follows. ok is false
-// where b does not start with a whole attribute. No slice reaches beyond its
-// own bytes.
+// next splits b after its first attribute. It returns the type with its flag bits,
+// the payload, the bytes of the attribute with its padding, and the rest of b. ok is
+// false if b does not start with a complete attribute. No slice has capacity beyond
+// its end.
 func next(b []byte) (num uint16, payload, whole, rest []byte, ok bool) {
 	if len(b) < headerLen {
 		return 0, nil, nil, nil, false
@@ -107,14 +108,14 @@ func next(b []byte) (num uint16, payload, whole, rest []byte, ok bool) {
 	if n < headerLen || n > len(b) {
 		return 0, nil, nil, nil, false
 	}
-	// The kernel may leave out the padding of a message's last attribute.
+	// The last attribute of a message can lack its padding.
 	end := min(padded(n), len(b))
 	return binary.NativeEndian.Uint16(b[2:]), b[headerLen:n:n], b[:end:end], b[end:], true
 }
 
-// At reports the type, without its flag bits, of the top-level attribute of b
-// that byte offset off belongs to, which is how the kernel points at the cause
-// of a refusal.
+// At returns the type, without its flag bits, of the top-level attribute of b that
+// the byte at offset off belongs to. The kernel reports such an offset for a
+// refusal.
 func At(b []byte, off int) (num uint16, ok bool) {
 	for pos := 0; off >= pos; {
 		num, _, whole, rest, ok := next(b)
@@ -122,7 +123,7 @@ func At(b []byte, off int) (num uint16, ok bool) {
 			return 0, false
 		}
 		if off < pos+len(whole) {
-			return num & typeMask, true
+			return num & TypeMask, true
 		}
 		pos += len(whole)
 		b = rest
@@ -130,8 +131,7 @@ func At(b []byte, off int) (num uint16, ok bool) {
 	return 0, false
 }
 
-// All yields the attributes of raw, which are a message's own bytes: the type
-// with its flag bits, and the payload.
+// All yields the attributes of raw: the type with its flag bits, and the payload.
 func All[T ~string | ~[]byte](raw T) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		b := []byte(raw)
@@ -143,4 +143,15 @@ func All[T ~string | ~[]byte](raw T) iter.Seq2[uint16, []byte] {
 			b = rest
 		}
 	}
+}
+
+// First returns the payload of the first attribute of raw that has a type,
+// whatever its flag bits.
+func First[T ~string | ~[]byte, A ~uint16 | ~int](raw T, num A) (payload []byte, ok bool) {
+	for n, p := range All(raw) {
+		if n&TypeMask == uint16(num) {
+			return p, true
+		}
+	}
+	return nil, false
 }

@@ -76,3 +76,18 @@ func TestAll(t *testing.T) {
 		t.Errorf("All of nothing: %#x", num)
 	}
 }
+
+func TestFirst(t *testing.T) {
+	raw := string(Append(Append(Append(nil, 5, []byte{1}), 7|nestedFlag, []byte{2, 3}), 5, []byte{4}))
+	for num, want := range map[uint16]string{5: "\x01", 7: "\x02\x03"} {
+		if got, ok := First(raw, num); !ok || string(got) != want {
+			t.Errorf("%d: %x, %v, want %x", num, got, ok, want)
+		}
+	}
+	if got, ok := First(raw, 6); ok || got != nil {
+		t.Errorf("6: %x, %v", got, ok)
+	}
+	if _, ok := First(raw[:3], 5); ok {
+		t.Error("found in what is no attribute")
+	}
+}

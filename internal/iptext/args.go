@@ -8,7 +8,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// ArgText takes an argument that is the text form of v; what says what it is.
+// ArgText takes an argument that is the text form of v. what describes v in errors,
+// as in "a family".
 func ArgText(w *Words, what string, v encoding.TextUnmarshaler) error {
 	s, err := w.Arg(what)
 	if err != nil {
@@ -25,7 +26,7 @@ func ArgText(w *Words, what string, v encoding.TextUnmarshaler) error {
 	return nil
 }
 
-// ArgName takes an argument that is a name, or a number, of at most V's bits.
+// ArgName takes an argument that is a name or a number, and fits into a V.
 func ArgName[V Number](w *Words, what string, parse func(string) (uint32, error), v *V) error {
 	s, err := w.Arg(what)
 	if err != nil {
@@ -68,6 +69,20 @@ func ArgAddr(w *Words, a *netip.Addr) error {
 	var ok bool
 	if *a, ok = Addr(s); !ok {
 		return w.Errorf("not an address")
+	}
+	return nil
+}
+
+// ArgLink takes an argument that is the name of an interface, of which index
+// returns the index.
+func ArgLink(w *Words, index func(name string) (uint32, bool), v *uint32) error {
+	s, err := w.Arg("an interface")
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if *v, ok = index(s); !ok {
+		return w.Errorf("no such interface")
 	}
 	return nil
 }

@@ -207,3 +207,16 @@ func TestFamilyOption(t *testing.T) {
 		}
 	}
 }
+
+func TestArgLink(t *testing.T) {
+	index := func(name string) (uint32, bool) { return 5, name == "eth1" }
+	var got uint32
+	each(t, func(w *Words) error { return ArgLink(w, index, &got) }, map[string]string{
+		"":     `rule: word 2: an interface is missing after "word"`,
+		"eth2": `rule: word 2 "eth2": no such interface`,
+		"eth1": "<nil>",
+	})
+	if err := ArgLink(Split("rule", "eth1"), index, &got); err != nil || got != 5 {
+		t.Errorf("%d, %v", got, err)
+	}
+}

@@ -6,14 +6,14 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 )
 
-// AttributeWord is the word for an attribute that has no word in ip(8). Its
-// arguments are the attribute's type and its payload in hexadecimal.
+// AttributeWord is the keyword for an attribute that ip(8) has no word for. Its
+// arguments are the type of the attribute and the payload in hexadecimal.
 const AttributeWord = "attribute"
 
-// noPayload stands for a payload of no bytes, which cannot be a word.
+// noPayload is the argument for an empty payload.
 const noPayload = "-"
 
-// AttributeArgs are the arguments for an attribute.
+// AttributeArgs returns the arguments for an attribute.
 func AttributeArgs(num uint16, payload []byte) (typ, data string) {
 	if data = hex.EncodeToString(payload); data == "" {
 		data = noPayload
@@ -21,8 +21,8 @@ func AttributeArgs(num uint16, payload []byte) (typ, data string) {
 	return Decimal(num), data
 }
 
-// ArgAttribute takes the arguments of AttributeWord, and returns the attribute
-// as it stands in a message.
+// ArgAttribute takes the arguments of AttributeWord, and returns the attribute as it
+// is in a message.
 func ArgAttribute(w *Words) (string, error) {
 	num, err := ArgUint[uint16](w, "the type of an attribute", 16)
 	if err != nil {

@@ -1,10 +1,11 @@
 // Package iptext reads and writes objects in the words of ip(8).
 //
-// A selector of a rule or an attribute of a route is one [Word]: its names,
-// how its arguments are read, and how it is printed. The words of an object
-// form a table, in the order in which they are printed; they are read in any
-// order.
+// A selector of a rule or an attribute of a route is one [Word]: its names, a function
+// that reads its arguments, and a function that prints it. The words of an object
+// form a [Table]. They are printed in its order, and read in any order.
 //
-// [Command] makes a command of them that a shell can be given, whatever the names
+// An [Output] prints objects as ip(8) does, as text or JSON.
+//
+// [Command] makes a command of words that a shell can be given, whatever the names
 // in it.
 package iptext

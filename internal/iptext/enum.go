@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// An Enum is the names that ip(8) has for the values of a small number. A
-// number without a name prints in decimal, and any number is read.
+// An Enum is the names that ip(8) has for the values of a number of 8 bits. A value
+// without a name is printed in decimal, and any number can be read.
 type Enum []EnumName
 
 // An EnumName is a value of an Enum.
@@ -35,7 +35,7 @@ func (e Enum) Number(s string) (uint8, bool) {
 	return Uint[uint8](s, 8)
 }
 
-// Names returns the names, for suggestions.
+// Names returns the names, for [Suggest].
 func (e Enum) Names() []string {
 	names := make([]string, len(e))
 	for i, x := range e {
@@ -44,8 +44,8 @@ func (e Enum) Names() []string {
 	return names
 }
 
-// Unmarshal reads the text form of a value; what says what it is, with its
-// article. An error is a [*NameError].
+// Unmarshal reads the text form of a value. what describes the value in errors, as in
+// "a family". An error is a [*NameError].
 func (e Enum) Unmarshal(pkg, what string, text []byte) (uint8, error) {
 	n, ok := e.Number(string(text))
 	if !ok {
@@ -54,7 +54,30 @@ func (e Enum) Unmarshal(pkg, what string, text []byte) (uint8, error) {
 	return n, nil
 }
 
-// A NameError reports text that is no name of an Enum, and no number.
+// NameOf returns the name of v, or its decimal form. It is [Enum.Name] for
+// numbers of any size.
+func NameOf[V Number](e Enum, v V) string {
+	if uint64(v) > 0xff {
+		return Decimal(v)
+	}
+	return e.Name(uint8(v))
+}
+
+// UnmarshalName reads the text form of a value: a name, or a number of at most
+// the given bits. It is [Enum.Unmarshal] for numbers of any size.
+func UnmarshalName[V Number](e Enum, bits int, pkg, what string, text []byte, v *V) error {
+	if n, ok := Uint[V](string(text), bits); ok {
+		*v = n
+		return nil
+	}
+	n, err := e.Unmarshal(pkg, what, text)
+	if err == nil {
+		*v = V(n)
+	}
+	return err
+}
+
+// A NameError reports text that is neither a name nor a number.
 type NameError struct {
 	Package, What, Text string
 	Suggestion          string // from [Suggest]

@@ -2,7 +2,7 @@ package iptext
 
 import "github.com/policyroute/policyroute/internal/uapi"
 
-// Families are ip(8)'s names for address families, as its option -f takes them.
+// Families are the names of address families for the option -f of ip(8).
 var Families = Enum{
 	{N: uapi.AF_UNSPEC, Name: "unspec"},
 	{N: uapi.AF_INET, Name: "inet"},
@@ -12,7 +12,7 @@ var Families = Enum{
 	{N: uapi.RTNL_FAMILY_IP6MR, Name: "ip6mr"},
 }
 
-// FamilyOption is ip(8)'s option for a family: -6.
+// FamilyOption returns the option of ip(8) for a family, such as -6.
 func FamilyOption[F ~uint8](f F) []string {
 	switch f {
 	case uapi.AF_INET:
@@ -23,7 +23,7 @@ func FamilyOption[F ~uint8](f F) []string {
 	return []string{"-f", Families.Name(uint8(f))}
 }
 
-// ParseFamilyOption takes a FamilyOption; where there is none it leaves f.
+// ParseFamilyOption takes a FamilyOption, if there is one, and sets f.
 func ParseFamilyOption[F ~uint8](w *Words, f *F) error {
 	switch {
 	case w.Accept("-4"):

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// The structure of JSON as ip(8) writes it. Compact there is no blank. Pretty
-// every member of an object has a line of its own, indented by four blanks for
-// each level, but the elements of an array have none:
+// This file has the structure of JSON as ip(8) writes it. Compact JSON has no blanks.
+// In pretty JSON, every member of an object is on a line of its own, indented by four
+// blanks for each level, but the elements of an array are not:
 //
 //	[ {
 //	        "priority": 0,
@@ -17,17 +17,17 @@ import (
 //	        "priority": 32766
 //	    } ]
 //
-// In text all of these methods do nothing.
+// For text, all of these methods do nothing.
 
-// StartObject begins an object, the value of the member with a name, or, where
-// that is empty, an element of an array.
-func (o *Out) StartObject(name string) {
+// StartObject starts an object, which is the value of the member with a name, or, if
+// the name is empty, an element of an array.
+func (o *Output) StartObject(name string) {
 	o.name(name)
 	o.start("{")
 }
 
 // EndObject ends the object that was started last.
-func (o *Out) EndObject() {
+func (o *Output) EndObject() {
 	if !o.json {
 		return
 	}
@@ -39,9 +39,9 @@ func (o *Out) EndObject() {
 	o.comma = true
 }
 
-// StartArray begins an array, the value of the member with a name, or, where
-// that is empty, one that is no member.
-func (o *Out) StartArray(name string) {
+// StartArray starts an array, which is the value of the member with a name, or, if
+// the name is empty, not a member.
+func (o *Output) StartArray(name string) {
 	o.name(name)
 	o.start("[")
 	if o.json && o.pretty {
@@ -50,7 +50,7 @@ func (o *Out) StartArray(name string) {
 }
 
 // EndArray ends the array that was started last.
-func (o *Out) EndArray() {
+func (o *Output) EndArray() {
 	if !o.json {
 		return
 	}
@@ -62,7 +62,7 @@ func (o *Out) EndArray() {
 	o.comma = true
 }
 
-func (o *Out) start(bracket string) {
+func (o *Output) start(bracket string) {
 	if o.json {
 		o.raw(bracket)
 		o.depth++
@@ -70,8 +70,8 @@ func (o *Out) start(bracket string) {
 	}
 }
 
-// name begins a member. An element of an array has no name.
-func (o *Out) name(name string) {
+// name starts a member. An element of an array has no name.
+func (o *Output) name(name string) {
 	if !o.json || name == "" {
 		return
 	}
@@ -82,39 +82,39 @@ func (o *Out) name(name string) {
 	if o.pretty {
 		o.buf = append(o.buf, ' ')
 	}
-	o.comma = false // the value stands behind the name
+	o.comma = false // the value follows the name
 }
 
-// raw writes a value, or the beginning of one.
-func (o *Out) raw(s string) {
+// raw writes a value, or the start of one.
+func (o *Output) raw(s string) {
 	o.separate()
 	o.buf = append(o.buf, s...)
 	o.comma = true
 }
 
 // separate writes the comma between two elements or members.
-func (o *Out) separate() {
+func (o *Output) separate() {
 	if o.comma {
 		o.buf = append(o.buf, ',')
 	}
 }
 
-func (o *Out) newline() {
+func (o *Output) newline() {
 	if o.pretty {
 		o.buf = append(o.buf, '\n')
 		o.buf = append(o.buf, strings.Repeat("    ", o.depth)...)
 	}
 }
 
-// escapes are the letters that ip(8) has a backslash before, and what follows
-// it.
+// escaped are the characters that ip(8) escapes, and escapes are the letters that
+// follow the backslash.
 const (
 	escaped = "\t\n\r\f\b\\\""
 	escapes = `tnrfb\"`
 )
 
-// appendQuoted appends s as ip(8) writes a string. Unlike ip(8) it escapes
-// every control character, and replaces what is no UTF-8: JSON has neither.
+// appendQuoted appends s as ip(8) writes a string. Unlike ip(8), it escapes every
+// control character and replaces invalid UTF-8, which JSON does not allow.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	for _, r := range s {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Prefix reads a prefix as ip(8) does: an [Addr], with or without the number of
-// its leading bits, for IPv4 also a netmask. Host bits are kept. The words
-// default, all and any are the zero Prefix.
+// Prefix reads a prefix as ip(8) does: an [Addr], alone or with a length or, for
+// IPv4, a netmask. It keeps host bits. The words default, all and any are the zero
+// Prefix.
 func Prefix(s string) (netip.Prefix, bool) {
 	switch s {
 	case "default", "all", "any":
@@ -30,8 +30,7 @@ func Prefix(s string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, n), true
 }
 
-// prefixLen reads what stands behind the slash: a number of bits or, for IPv4,
-// a netmask.
+// prefixLen reads what follows the slash: a length or, for IPv4, a netmask.
 func prefixLen(s string, addr netip.Addr) (int, bool) {
 	if n, ok := Uint[uint8](s, 8); ok {
 		return int(n), int(n) <= addr.BitLen()
@@ -46,9 +45,9 @@ func prefixLen(s string, addr netip.Addr) (int, bool) {
 	return n, v<<n == 0
 }
 
-// Addr reads an address without a zone. As ip(8) has it, an IPv4 address is up
-// to four numbers, also hexadecimal or octal, and those left out at its end are
-// zeros: 10.1 is 10.1.0.0, not 10.0.0.1.
+// Addr reads an address without a zone. As in ip(8), an IPv4 address is up to four
+// numbers, which can be hexadecimal or octal. Missing numbers at the end are zeros:
+// 10.1 is 10.1.0.0, not 10.0.0.1.
 func Addr(s string) (netip.Addr, bool) {
 	if strings.Contains(s, ":") {
 		a, err := netip.ParseAddr(s)
@@ -69,7 +68,7 @@ func Addr(s string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// PrefixString prints p as ip(8) does: a host as its address alone.
+// PrefixString formats p as ip(8) does: a single address has no length.
 func PrefixString(p netip.Prefix) string {
 	switch {
 	case !p.IsValid():

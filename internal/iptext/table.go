@@ -6,32 +6,31 @@ import (
 	"strings"
 )
 
-// A Word is a keyword with its arguments, and what it stands for in a T.
+// A Word is a keyword with its arguments, which set or print a part of a T.
 type Word[T any] struct {
-	// Names are the keyword, and its other names. Print writes the first.
+	// Names are the keyword and its other names. Print writes the first.
 	Names []string
 	// Parse takes the arguments. The keyword has been taken.
 	Parse func(w *Words, v *T) error
-	// Print writes keyword and arguments, or nothing where v has none. It is
-	// nil for a word that another one prints.
+	// Print writes the keyword and the arguments, or nothing if v does not have
+	// that part. It is nil for a word that another one prints.
 	Print func(p *Printer, v *T)
-	// Short is set in an element that has nothing else: names of the table's
-	// words that need not be written out, in the order in which ip(8) compares
-	// them. The first one that begins with what is written is meant.
+	// Short is the only field of an element that lists names which can be
+	// abbreviated, in the order in which ip(8) compares them. An abbreviation
+	// means the first name that begins with it.
 	Short []string
 }
 
-// A Table is the words of an object in the order in which they are printed.
+// A Table is the words of an object, in the order in which they are printed.
 type Table[T any] []Word[T]
 
-// Find returns the word of a name, or of the beginning of one that may be
-// abbreviated.
+// Find returns the word with a name, which can be abbreviated.
 func (t Table[T]) Find(name string) (*Word[T], bool) {
 	word, _ := t.find(name)
 	return word, word != nil
 }
 
-// find returns the word as well as its name in full.
+// find returns the word and its full name.
 func (t Table[T]) find(name string) (*Word[T], string) {
 	for i := range t {
 		if slices.Contains(t[i].Names, name) {
@@ -46,9 +45,9 @@ func (t Table[T]) find(name string) (*Word[T], string) {
 	return nil, name
 }
 
-// Expand returns the first of names that begins with s. No name begins with
-// nothing.
-func Expand(s string, names []string) (string, bool) {
+// Expand returns the first of names that begins with s. ok is false if there is none,
+// or if s is empty.
+func Expand(s string, names []string) (name string, ok bool) {
 	for _, n := range names {
 		if s != "" && strings.HasPrefix(n, s) {
 			return n, true
@@ -57,8 +56,8 @@ func Expand(s string, names []string) (string, bool) {
 	return "", false
 }
 
-// Parse takes the next word and its arguments. what says what was expected,
-// for the error about an unknown word.
+// Parse takes the next word and its arguments. what describes, for the error about an
+// unknown word, what is expected.
 func (t Table[T]) Parse(w *Words, v *T, what string) error {
 	name := w.Take()
 	word, full := t.find(name)
@@ -69,8 +68,8 @@ func (t Table[T]) Parse(w *Words, v *T, what string) error {
 	return word.Read(w, v)
 }
 
-// Read takes the arguments of the word, which has been taken. An error about
-// them says of which keyword they are.
+// Read takes the arguments of the word, which has been taken. An error gets the
+// keyword.
 func (x *Word[T]) Read(w *Words, v *T) error {
 	keyword := w.Last()
 	err := x.Parse(w, v)
@@ -90,7 +89,7 @@ func (t Table[T]) Print(p *Printer, v *T) {
 	}
 }
 
-// Suggest is [Suggest] for the keyword that name is likely a misspelling of.
+// Suggest is [Suggest] for the names of the table.
 func (t Table[T]) Suggest(name string) string {
 	var all []string
 	for i := range t {
@@ -99,8 +98,8 @@ func (t Table[T]) Suggest(name string) string {
 	return Suggest(name, all)
 }
 
-// Suggest returns "; did you mean x?" for the x among names that is nearest to
-// word, or "" if none is near.
+// Suggest returns "; did you mean x?", where x is the name that is most similar to
+// word, or "" if none is similar.
 func Suggest(word string, names []string) string {
 	best, bestDist := "", 3
 	for _, n := range names {
@@ -114,11 +113,11 @@ func Suggest(word string, names []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// maxSuggest bounds the work that a word from outside can cause.
+// maxSuggest is the length of the longest word that distance compares.
 const maxSuggest = 32
 
-// distance is the number of letters to insert, delete, replace or swap with
-// their neighbour to turn a into b.
+// distance returns how many letters must be inserted, deleted, replaced or swapped
+// with the next one to turn a into b.
 func distance(a, b string) int {
 	if len(a) > maxSuggest || len(b) > maxSuggest {
 		return maxSuggest
@@ -148,7 +147,7 @@ type Printer struct {
 	buf []byte
 }
 
-// Put writes words, blanks between them.
+// Put writes words with blanks between them.
 func (p *Printer) Put(words ...string) {
 	for _, s := range words {
 		if len(p.buf) > 0 {
@@ -158,5 +157,5 @@ func (p *Printer) Put(words ...string) {
 	}
 }
 
-// String is what was written.
+// String returns what was written.
 func (p *Printer) String() string { return string(p.buf) }

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Words are the words of one object, read from the first to the last.
+// Words are the words of one object, taken from the first to the last.
 type Words struct {
 	pkg   string
 	words []string
 	next  int
 }
 
-// Split splits text at blanks. Errors begin with pkg.
+// Split splits text at blanks. Errors start with pkg.
 func Split(pkg, text string) *Words {
 	return &Words{pkg: pkg, words: strings.Fields(text)}
 }
 
-// More reports whether a word is left.
+// More reports whether there is another word.
 func (w *Words) More() bool { return w.next < len(w.words) }
 
 // Peek returns the next word without taking it; "" at the end.
@@ -38,7 +38,7 @@ func (w *Words) Take() string {
 	return s
 }
 
-// Last returns the word that was taken last.
+// Last returns the last word that was taken.
 func (w *Words) Last() string {
 	if w.next == 0 {
 		return ""
@@ -46,8 +46,8 @@ func (w *Words) Last() string {
 	return w.words[w.next-1]
 }
 
-// replaceLast puts s in the place of the word that was taken last: its full
-// form, for those who ask for it with Last.
+// replaceLast replaces the last word that was taken by its full form, which Last then
+// returns.
 func (w *Words) replaceLast(s string) {
 	if w.next > 0 {
 		w.words[w.next-1] = s
@@ -66,13 +66,13 @@ func (w *Words) Accept(s string) bool {
 // An Error reports a word that cannot be read.
 type Error struct {
 	Package string
-	Pos     int    // 1 for the first word; one past the last where one is missing
-	Word    string // empty where one is missing
+	Pos     int    // the position, from 1; one past the last word if a word is missing
+	Word    string // empty if a word is missing
 	Reason  string
-	Keyword string // whose argument it is; empty where a keyword was expected
+	Keyword string // the keyword of an argument; empty if a keyword was expected
 }
 
-// Error reads `rule: word 3 "dprot": not a selector; did you mean dport?`
+// Error returns text like `rule: word 3 "dprot": not a selector; did you mean dport?`
 func (e *Error) Error() string {
 	if e.Word == "" {
 		return fmt.Sprintf("%s: word %d: %s", e.Package, e.Pos, e.Reason)
@@ -80,14 +80,15 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: word %d %q: %s", e.Package, e.Pos, e.Word, e.Reason)
 }
 
-// Errorf reports a fault of the word that was taken last.
+// Errorf returns an error about the last word that was taken.
 func (w *Words) Errorf(format string, args ...any) error {
 	e := &Error{Package: w.pkg, Pos: w.next, Reason: fmt.Sprintf(format, args...)}
 	e.Word = w.Last()
 	return e
 }
 
-// Arg takes the argument of the word that was taken last; what says what it is.
+// Arg takes an argument of the last word that was taken. what describes the argument
+// in errors.
 func (w *Words) Arg(what string) (string, error) {
 	if !w.More() {
 		after := ""
@@ -99,17 +100,17 @@ func (w *Words) Arg(what string) (string, error) {
 	return w.Take(), nil
 }
 
-// Number is the types of the numbers in text.
+// Number is the constraint for numbers in text.
 type Number interface {
 	~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
-// Uint reads s, of at most the given bits, in the forms that C's strtoul has for
-// a number without a sign: decimal, hexadecimal after 0x, octal after 0.
+// Uint reads a number of at most the given bits in the forms of strtoul(3), without a
+// sign: decimal, hexadecimal after 0x, octal after 0.
 func Uint[V Number](s string, bits int) (V, bool) {
 	if strings.ContainsRune(s, '_') || strings.HasPrefix(s, "0b") || strings.HasPrefix(s, "0o") ||
 		strings.HasPrefix(s, "0B") || strings.HasPrefix(s, "0O") {
-		return 0, false // Go's own forms
+		return 0, false // forms that only Go has
 	}
 	n, err := strconv.ParseUint(s, 0, bits)
 	return V(n), err == nil
@@ -128,8 +129,8 @@ func ArgUint[V Number](w *Words, what string, bits int) (V, error) {
 	return v, nil
 }
 
-// Decimal is n in decimal.
+// Decimal formats n in decimal.
 func Decimal[V Number](n V) string { return strconv.FormatUint(uint64(n), 10) }
 
-// Hex is n in hexadecimal after 0x.
+// Hex formats n in hexadecimal after 0x.
 func Hex[V Number](n V) string { return "0x" + strconv.FormatUint(uint64(n), 16) }

@@ -7,22 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What goes into one send, if the socket's buffers take it. From 64 requests on
-// more of them gain nothing.
+// The most requests and bytes of one send, if the socket's buffers allow them. More
+// than 64 requests make it no faster.
 const (
 	maxBatch      = 128
 	maxBatchBytes = 64 << 10
 )
 
-// replySize is what a refusal takes of the receive buffer, the kernel's own
-// structures and its words included, and some more. The default buffer of
-// 212,992 bytes then takes maxBatch of them.
+// replySize is more than a refusal takes of the receive buffer, including the kernel's
+// own structures and its text. The default buffer of 212,992 bytes then holds
+// maxBatch refusals.
 const replySize = 1664
 
-// Batch sends requests that change something, in as few system calls as the
-// socket's buffers allow. Entry i of the result is the answer to request i: a
-// refused request does not stop those after it. The second result is a failure
-// of the socket, after which the fate of requests without an error is unknown.
+// Batch sends requests that change something, in as few system calls as the socket's
+// buffers allow. Entry i of the result is the answer to request i; a refusal does not
+// stop the requests after it. The second result is a failure of the socket. It is
+// then unknown whether requests without an error were done.
 func (c *Conn) Batch(reqs []netlink.Message) ([]error, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,15 +37,15 @@ func (c *Conn) Batch(reqs []netlink.Message) ([]error, error) {
 	return errs, nil
 }
 
-// batch sends as many of reqs as one send takes, and reports how many.
+// batch sends as many of reqs as fit into one send, and returns how many.
 func (c *Conn) batch(reqs []netlink.Message, errs []error) (int, error) {
-	n := c.fitting(reqs, c.maxBatch)
+	n := c.countFitting(reqs, c.maxBatch)
 	for {
 		first := c.sequence(n)
 		c.wbuf = c.wbuf[:0]
 		for i, req := range reqs[:n] {
-			// Refusals come unasked. One acknowledgement, of the last request,
-			// says that all replies are there.
+			// Refusals always come. One acknowledgement, of the last request,
+			// says that there are no more replies.
 			req.Header.Flags = acknowledged(req.Header.Flags)
 			if i < n-1 {
 				req.Header.Flags &^= netlink.Acknowledge
@@ -56,10 +56,10 @@ func (c *Conn) batch(reqs []netlink.Message, errs []error) (int, error) {
 		switch {
 		case err == nil:
 			return n, c.collect(first, errs[:n])
-		case n > 1 && tooMuch(err):
+		case n > 1 && isTooLarge(err):
 			n /= 2
 		case errors.Is(err, unix.EMSGSIZE):
-			errs[0] = err // the socket is sound, the request too large
+			errs[0] = err // the request is too large
 			return n, nil
 		default:
 			return 0, err
@@ -67,8 +67,8 @@ func (c *Conn) batch(reqs []netlink.Message, errs []error) (int, error) {
 	}
 }
 
-// fitting is how many of reqs go into one send: one at least.
-func (c *Conn) fitting(reqs []netlink.Message, most int) int {
+// countFitting returns how many of reqs fit into one send, at least one.
+func (c *Conn) countFitting(reqs []netlink.Message, most int) int {
 	n, size := 0, 0
 	for n < len(reqs) && n < most {
 		size += headerLen + aligned(len(reqs[n].Data))
@@ -80,26 +80,26 @@ func (c *Conn) fitting(reqs []netlink.Message, most int) int {
 	return n
 }
 
-// tooMuch reports whether a send failed for its size: larger than the buffer,
-// or than the memory that the kernel had at hand.
-func tooMuch(err error) bool {
+// isTooLarge reports whether a send failed because it was larger than the buffer or
+// than the kernel's free memory.
+func isTooLarge(err error) bool {
 	return errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.ENOBUFS)
 }
 
 // Ask sends requests that change nothing and have one reply each, in few system
-// calls, and calls fn with the reply to each, in order: a message, whose Data
-// is valid during the call, or an error. fn must not use c. The result is a
-// failure of the socket, after which there are no more calls.
+// calls. It calls fn with each reply, in order: a message, whose Data is valid during
+// the call, or an error. fn must not use c. Ask returns a failure of the socket,
+// after which it does not call fn again.
 func (c *Conn) Ask(reqs []netlink.Message, fn func(i int, m netlink.Message, err error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	most := max(c.maxBatch/4, 1) // an answer may be larger than a refusal
+	most := max(c.maxBatch/4, 1) // a reply can be larger than a refusal
 	for done := 0; done < len(reqs); {
 		n, err := c.ask(reqs, done, most, fn)
 		done += n
 		switch {
 		case errors.Is(err, unix.ENOBUFS) && most > 1:
-			most = 1 // answers were lost; they can be asked for again
+			most = 1 // replies were lost: send the requests again
 		case err != nil:
 			return err
 		}
@@ -107,10 +107,10 @@ func (c *Conn) Ask(reqs []netlink.Message, fn func(i int, m netlink.Message, err
 	return nil
 }
 
-// ask sends as many of reqs from start on as one send takes, and reports how
-// many were answered.
+// ask sends as many of reqs, from start on, as fit into one send, and returns how many
+// were answered.
 func (c *Conn) ask(reqs []netlink.Message, start, most int, fn func(int, netlink.Message, error)) (answered int, _ error) {
-	n := c.fitting(reqs[start:], most)
+	n := c.countFitting(reqs[start:], most)
 	first := c.sequence(n)
 	c.wbuf = c.wbuf[:0]
 	for i, req := range reqs[start : start+n] {
@@ -123,7 +123,7 @@ func (c *Conn) ask(reqs []netlink.Message, start, most int, fn func(int, netlink
 	for answered < n {
 		b, err := c.receiveFor(first, n, c.rbuf)
 		if err != nil {
-			return answered, lost(err)
+			return answered, missingReply(err)
 		}
 		m, _, err := nextMessage(b)
 		switch {
@@ -141,12 +141,12 @@ func (c *Conn) ask(reqs []netlink.Message, start, most int, fn func(int, netlink
 	return answered, nil
 }
 
-// collect reads the answers to the requests from first on, up to the last one's.
+// collect reads the answers to the requests whose sequence numbers start at first.
 func (c *Conn) collect(first uint32, errs []error) error {
 	for {
 		b, err := c.receiveFor(first, len(errs), c.rbuf)
 		if err != nil {
-			return lost(err)
+			return missingReply(err)
 		}
 		for len(b) > 0 {
 			var m netlink.Message

@@ -11,38 +11,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bufSize holds any datagram of a dump, which the kernel limits to 32 KiB, and
-// any reply to a request.
+// bufSize is enough for any datagram of a dump, which the kernel limits to 32 KiB, and
+// for any reply to a request.
 const bufSize = 64 << 10
 
 // A Conn is a NETLINK_ROUTE socket with extended acknowledgements and strict
-// checking. It is safe for concurrent use. A loop over a stream may use the
-// Conn that it reads from: no lock is held while the loop's body runs.
+// checking. It is safe for concurrent use. A loop over a stream can use the Conn that
+// it reads from: no lock is held while the body of the loop runs.
 type Conn struct {
 	raw *socket
 	pid uint32
 	to  unix.SockaddrNetlink // the kernel
 
-	// What one send takes: see limits.
+	// The most requests and bytes of one send: see limits.
 	maxBatch, maxBytes int
 
-	mu   sync.Mutex // of what follows, and of the exchange of request and replies
+	mu   sync.Mutex // protects the fields below, and one exchange of request and replies
 	io   transfer
 	seq  uint32
 	wbuf []byte
 	rbuf []byte
-	dump *dump  // the one that the kernel is in the middle of, if any
+	dump *dump  // the dump that the kernel has not finished, if any
 	free []byte // the buffer of the last finished dump
 }
 
-// A transfer is what one system call is about. The functions that make the
-// calls are made once, so that a call allocates nothing.
+// A transfer has the arguments and results of one system call. The functions that
+// make the calls are made once, so that a call does not allocate.
 type transfer struct {
 	send, recv func(fd uintptr)
 	buf        []byte
 	n          int
 	err        error
-	calls      int // how many there were
+	calls      int // the number of system calls so far
 }
 
 var (
@@ -50,8 +50,8 @@ var (
 	errGroups    = errors.New("Config.Groups: a socket for requests takes no subscriptions")
 )
 
-// Dial opens a Conn. Of cfg, which may be nil, Groups must be zero and Strict
-// is implied.
+// Dial opens a Conn. cfg can be nil. cfg.Groups must be zero, and cfg.Strict is
+// implied.
 func Dial(cfg *netlink.Config) (*Conn, error) {
 	var own netlink.Config
 	if cfg != nil {
@@ -65,12 +65,12 @@ func Dial(cfg *netlink.Config) (*Conn, error) {
 	if err != nil {
 		return nil, opError("dial", err)
 	}
-	// A refusal need not carry the request, which the caller has.
+	// A refusal need not contain the request, which the caller has.
 	if err := nl.SetOption(netlink.CapAcknowledge, true); err != nil {
 		nl.Close()
 		return nil, opError("dial", err)
 	}
-	raw, err := takeOver(nl)
+	raw, err := newSocket(nl)
 	if err != nil {
 		return nil, opError("dial", err)
 	}
@@ -103,8 +103,8 @@ func (c *Conn) setup() error {
 }
 
 func (c *Conn) setupSocket(fd int) error {
-	// A connected socket takes no messages from other processes. There may be
-	// some from before.
+	// A connected socket receives no messages from other processes. Drop those
+	// that came before.
 	if err := unix.Connect(fd, &c.to); err != nil {
 		return err
 	}
@@ -119,9 +119,9 @@ func (c *Conn) setupSocket(fd int) error {
 	return c.limits(fd)
 }
 
-// limits finds out how much the socket's buffers take: of replies, which wait
-// in the receive queue until all requests of a send are done, and of a message
-// to send, which is refused if it is larger than the send buffer less 32 bytes.
+// limits computes how much one send can have. All replies to a send wait in the
+// receive buffer until its last request is done. The kernel refuses a message that
+// is larger than the send buffer minus 32 bytes.
 func (c *Conn) limits(fd int) error {
 	recv, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
@@ -136,14 +136,14 @@ func (c *Conn) limits(fd int) error {
 	return nil
 }
 
-// Close closes the socket. Streams in progress end with os.ErrClosed, as does
-// every later use.
+// Close closes the socket. Streams in progress and all later calls fail with
+// os.ErrClosed.
 func (c *Conn) Close() error { return opError("close", c.raw.Close()) }
 
 // SyscallConn gives access to the socket.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
-// SystemCalls is how often c has sent and received so far.
+// SystemCalls returns how often c has sent and received so far.
 func (c *Conn) SystemCalls() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,7 +152,7 @@ func (c *Conn) SystemCalls() int {
 
 // send writes one datagram of requests. Call with mu held.
 func (c *Conn) send(b []byte) error {
-	c.settle()
+	c.parkDump()
 	c.io.buf = b
 	if closed := c.raw.Control(c.io.send); closed != nil {
 		c.io.err = os.ErrClosed
@@ -160,14 +160,14 @@ func (c *Conn) send(b []byte) error {
 	return opError("send", c.io.err)
 }
 
-// receive reads the next datagram from the kernel into buf. Nothing ever needs
-// to be waited for: the kernel has put a reply into the queue when send
-// returns, and the next part of a dump when the one before is read. So an
-// empty queue, EAGAIN, means that there is no reply. Call with mu held.
+// receive reads the next datagram from the kernel into buf. It never waits: the
+// kernel has queued the reply when send returns, and the next part of a dump when
+// the part before has been read. So an empty queue, EAGAIN, means that there is no
+// reply. Call with mu held.
 func (c *Conn) receive(buf []byte) ([]byte, error) {
 	n, err := c.recv(buf)
 	if err == unix.ENOBUFS {
-		// Replies were lost, and until the queue is empty all others are.
+		// Replies were lost. The kernel drops all others until the queue is empty.
 		for e := error(nil); e == nil; {
 			_, e = c.recv(buf)
 		}
@@ -189,9 +189,9 @@ func (c *Conn) recv(buf []byte) (int, error) {
 	return c.io.n, c.io.err
 }
 
-// receiveFor reads datagrams into buf up to the first that answers one of the
-// n requests from first on. Answers to earlier requests that nobody waited for
-// are dropped. Call with mu held.
+// receiveFor reads datagrams into buf up to the first that answers one of the n
+// requests whose sequence numbers start at first. It drops answers to earlier
+// requests. Call with mu held.
 func (c *Conn) receiveFor(first uint32, n int, buf []byte) ([]byte, error) {
 	for {
 		b, err := c.receive(buf)
@@ -208,26 +208,26 @@ func (c *Conn) receiveFor(first uint32, n int, buf []byte) ([]byte, error) {
 	}
 }
 
-// sequence returns the first of n new sequence numbers in a row. After the
-// greatest comes 0. Call with mu held.
+// sequence returns the first of n new consecutive sequence numbers. After the
+// greatest number comes 0. Call with mu held.
 func (c *Conn) sequence(n int) (first uint32) {
 	first = c.seq + 1
 	c.seq += uint32(n)
 	return first
 }
 
-// isGet tells a request that changes nothing: of four types in a row, GET is
-// the third.
+// isGet reports whether a request changes nothing. GET is the third of each group of
+// four types.
 func isGet(h netlink.Header) bool { return h.Type&3 == 2 }
 
-// isDump tells a dump request. With other types than GET the two bits mean
-// REPLACE and EXCL.
+// isDump reports whether a request is for a dump. For types other than GET, the two
+// bits mean REPLACE and EXCL.
 func isDump(h netlink.Header) bool {
 	return isGet(h) && h.Flags&netlink.Dump == netlink.Dump
 }
 
-// Execute sends one request and returns the kernel's replies to it, without
-// the acknowledgement. A refusal is a *netlink.OpError.
+// Execute sends one request and returns the kernel's replies, without the
+// acknowledgement. A refusal is a *netlink.OpError.
 func (c *Conn) Execute(req netlink.Message) ([]netlink.Message, error) {
 	if isDump(req.Header) {
 		var msgs []netlink.Message
@@ -251,19 +251,19 @@ func (c *Conn) Execute(req netlink.Message) ([]netlink.Message, error) {
 	return c.replies(req.Header, seq)
 }
 
-// replies collects the replies to a request that is no dump.
+// replies collects the replies to a request that is not for a dump.
 func (c *Conn) replies(req netlink.Header, seq uint32) ([]netlink.Message, error) {
 	acked := req.Flags&netlink.Acknowledge != 0
 	var msgs []netlink.Message
 	for {
 		b, err := c.receiveFor(seq, 1, c.rbuf)
 		if errors.Is(err, unix.EAGAIN) && !acked && !isGet(req) {
-			// A write that was not refused, and that had nothing to echo: a
-			// replacement of a route by the same one changes nothing.
+			// A write that was done and not echoed: the replacement of a route
+			// by the same route changes nothing.
 			return msgs, nil
 		}
 		if err != nil {
-			return nil, lost(err)
+			return nil, missingReply(err)
 		}
 		for len(b) > 0 {
 			var m netlink.Message
@@ -283,8 +283,8 @@ func (c *Conn) replies(req netlink.Header, seq uint32) ([]netlink.Message, error
 	}
 }
 
-// lost says what an empty queue means where there has to be a reply.
-func lost(err error) error {
+// missingReply returns the error for an empty queue when there must be a reply.
+func missingReply(err error) error {
 	if errors.Is(err, unix.EAGAIN) {
 		return opError("receive", ErrLostReply)
 	}

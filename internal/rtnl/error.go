@@ -11,7 +11,7 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 )
 
-// ErrLostReply is the error of a request whose fate is unknown.
+// ErrLostReply is the error of a request that may or may not have been done.
 var ErrLostReply = errors.New("the kernel's reply is missing from the receive queue")
 
 // An Error is the failure of a verb on an object.
@@ -23,7 +23,7 @@ type Error struct {
 	Err     error  // usually a *netlink.OpError
 }
 
-// Error reads `rule: add "from all goto 1": invalid argument: Backward goto not supported (FRA_GOTO)`.
+// Error returns text like `rule: add "from all goto 1": invalid argument: Backward goto not supported (FRA_GOTO)`.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Package + ": " + e.Verb)
@@ -40,14 +40,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes ESRCH, the kernel's answer for a missing route, an fs.ErrNotExist,
-// as ENOENT is, its answer for a missing rule.
+// Is reports that ESRCH, the kernel's error for a missing route, is fs.ErrNotExist.
+// ENOENT, its error for a missing rule, is that already.
 func (e *Error) Is(target error) bool {
 	return target == fs.ErrNotExist && errors.Is(e.Err, syscall.ESRCH)
 }
 
-// Reason is the text of err without netlink's own framing: the error number's
-// words, then the kernel's.
+// Reason returns the text of err without what package netlink adds: the text of the
+// error number, and the kernel's own words.
 func Reason(err error) string {
 	var op *netlink.OpError
 	if !errors.As(err, &op) || op.Err == nil {
@@ -57,13 +57,13 @@ func Reason(err error) string {
 	if op.Message != "" {
 		reason += ": " + op.Message
 	}
-	// What others have put around the OpError stays.
+	// Keep what wraps the OpError.
 	return strings.Replace(err.Error(), op.Error(), reason, 1)
 }
 
-// AttrAt names the attribute of a request that a refusal points at, "" if it
-// points at none. The request's payload begins with fixed bytes of the
-// family's own header; name gives the kernel's name of an attribute.
+// AttrAt returns the name of the attribute of a request that a refusal points at, or
+// "" if it points at none. The payload of the request starts with a header of fixed
+// bytes; name returns the kernel's name of an attribute.
 func AttrAt(err error, payload []byte, fixed int, name func(uint16) string) string {
 	var op *netlink.OpError
 	if !errors.As(err, &op) || len(payload) < fixed {

@@ -12,28 +12,28 @@ type Executor interface {
 	Execute(netlink.Message) ([]netlink.Message, error)
 }
 
-// A Streamer yields the messages of a dump as they arrive. The Data of a
-// message is valid until the next one is asked for or the loop ends.
+// A Streamer yields the messages of a dump as they arrive. The Data of a message is
+// valid until the next iteration.
 type Streamer interface {
 	Stream(netlink.Message) iter.Seq2[netlink.Message, error]
 }
 
-// A Batcher sends many requests in few system calls. Entry i of the result is
-// the answer to request i; the second result is a failure of the socket, after
-// which the fate of requests without an error is unknown.
+// A Batcher sends many requests in few system calls. Entry i of the result is the
+// answer to request i. The second result is a failure of the socket. It is then
+// unknown whether requests without an error were done.
 type Batcher interface {
 	Batch([]netlink.Message) ([]error, error)
 }
 
-// An Asker sends many requests that have one reply each in few system calls,
-// and calls a function with the reply to each, in order, whose Data is valid
-// during the call, or with an error. The result is a failure of the socket.
+// An Asker sends many requests that have one reply each, in few system calls. It calls
+// a function with each reply, in order: a message, whose Data is valid during the
+// call, or an error. It returns a failure of the socket.
 type Asker interface {
 	Ask([]netlink.Message, func(i int, m netlink.Message, err error)) error
 }
 
-// Dump yields the messages with which the kernel answers a dump request. The
-// Data of a message is valid until the next one is asked for or the loop ends.
+// Dump yields the messages that answer a dump request. The Data of a message is valid
+// until the next iteration.
 func Dump(c Executor, req netlink.Message) iter.Seq2[netlink.Message, error] {
 	if s, ok := c.(Streamer); ok {
 		return s.Stream(req)
@@ -52,8 +52,8 @@ func Dump(c Executor, req netlink.Message) iter.Seq2[netlink.Message, error] {
 	}
 }
 
-// Replies executes a request and returns the messages of the reply that carry
-// data: *netlink.Conn also returns the acknowledgement.
+// Replies executes a request and returns the replies that have data. A *netlink.Conn
+// also returns the acknowledgement.
 func Replies(c Executor, req netlink.Message) ([]netlink.Message, error) {
 	msgs, err := c.Execute(req)
 	if err != nil {
@@ -68,12 +68,12 @@ func Replies(c Executor, req netlink.Message) ([]netlink.Message, error) {
 	return data, nil
 }
 
-// isData tells a message of rtnetlink from netlink's own control messages,
-// whose types are below NLMSG_MIN_TYPE.
+// isData reports whether m is a message of rtnetlink. The types of netlink's own
+// control messages are below NLMSG_MIN_TYPE.
 func isData(m netlink.Message) bool { return m.Header.Type >= 0x10 }
 
-// Ask executes requests that have one reply each, and calls fn with the reply to
-// each, in order. fn must not use c.
+// Ask executes requests that have one reply each, and calls fn with each reply, in
+// order. fn must not use c.
 func Ask(c Executor, reqs []netlink.Message, fn func(i int, m netlink.Message, err error)) error {
 	if a, ok := c.(Asker); ok {
 		return a.Ask(reqs, fn)
@@ -94,9 +94,9 @@ func Ask(c Executor, reqs []netlink.Message, fn func(i int, m netlink.Message, e
 
 var errNoReply = errors.New("there is no reply with data")
 
-// Send executes requests that change something, all of them, whether or not one
-// before was refused. Entry i of the result is the answer to request i: there
-// is no other, NLM_F_ECHO is taken out.
+// Send executes requests that change something. A refusal does not stop the requests
+// after it. Entry i of the result is the answer to request i. Send removes
+// NLM_F_ECHO, so that there are no other replies.
 func Send(c Executor, reqs []netlink.Message) ([]error, error) {
 	if b, ok := c.(Batcher); ok {
 		return b.Batch(reqs)
@@ -109,9 +109,8 @@ func Send(c Executor, reqs []netlink.Message) ([]error, error) {
 	return errs, nil
 }
 
-// acknowledged are the flags of a request whose answer is an acknowledgement
-// and no more. *netlink.Conn reads one datagram for a request: with an echo
-// there would be two.
+// acknowledged returns f for a request whose only reply is an acknowledgement. A
+// *netlink.Conn reads one datagram for a request; with an echo there would be two.
 func acknowledged(f netlink.HeaderFlags) netlink.HeaderFlags {
 	return f&^netlink.Echo | netlink.Request | netlink.Acknowledge
 }

@@ -2,5 +2,5 @@ package rtnl
 
 import "errors"
 
-// ErrLocked is why [Lock] gives up when its context ends.
+// ErrLocked is the error of [Lock] if its context ends first.
 var ErrLocked = errors.New("another process is at work on the uplinks of this network namespace")

@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock waits until no one else has the lock of the network namespace that c is
-// in, and takes it. The lock is that of flock(2) on the namespace itself, to which
-// the socket of c opens a way; the kernel frees it with the process that has it.
-// While it waits, ctx may end; the error is then ErrLocked.
+// Lock locks the network namespace of c. It waits until no other process has the lock.
+// The lock is flock(2) on the namespace, which the socket of c gives access to. The
+// kernel frees it when the process ends. If ctx ends first, the error is ErrLocked.
 //
-// For a c without a socket the error is errors.ErrUnsupported. Without
-// CAP_NET_ADMIN in the namespace it is fs.ErrPermission.
+// If c has no socket, the error is errors.ErrUnsupported. Without CAP_NET_ADMIN in the
+// namespace it is fs.ErrPermission.
 func Lock(ctx context.Context, c Executor) (unlock func() error, err error) {
 	ns, err := openNetNS(c)
 	if err != nil {

@@ -23,8 +23,8 @@ const (
 
 func aligned(n int) int { return (n + msgAlign - 1) &^ (msgAlign - 1) }
 
-// appendMessage appends m with its length, sequence number and port filled in,
-// padded for a message to follow.
+// appendMessage appends m with its length, sequence number and port, and with the
+// padding for a message after it.
 func appendMessage(b []byte, m netlink.Message, seq, pid uint32) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(headerLen+len(m.Data)))
 	b = binary.NativeEndian.AppendUint16(b, uint16(m.Header.Type))
@@ -38,10 +38,10 @@ func appendMessage(b []byte, m netlink.Message, seq, pid uint32) []byte {
 	return b
 }
 
-// errDatagram reports bytes that are not messages; the kernel does not send any.
+// errDatagram reports bytes that are not messages, which the kernel never sends.
 var errDatagram = errors.New("datagram is not a sequence of netlink messages")
 
-// nextMessage cuts the first message off b. Its Data is a view of b.
+// nextMessage splits b after its first message. The Data of the message is part of b.
 func nextMessage(b []byte) (m netlink.Message, rest []byte, err error) {
 	n, ok := messageLen(b)
 	if !ok {
@@ -50,8 +50,8 @@ func nextMessage(b []byte) (m netlink.Message, rest []byte, err error) {
 	return netlink.Message{Header: header(b), Data: b[headerLen:n:n]}, b[min(aligned(n), len(b)):], nil
 }
 
-// messageLen is the length of the message at the start of b; false if there is
-// none. It and header are small enough for the compiler to put them into a loop.
+// messageLen returns the length of the message at the start of b, or false if there is
+// none. The compiler inlines it and header.
 func messageLen(b []byte) (int, bool) {
 	if len(b) < headerLen {
 		return 0, false
@@ -60,7 +60,7 @@ func messageLen(b []byte) (int, bool) {
 	return n, n >= headerLen && n <= len(b)
 }
 
-// header reads the header of a message that is there.
+// header reads the header of a complete message.
 func header(b []byte) netlink.Header {
 	return netlink.Header{
 		Length:   binary.NativeEndian.Uint32(b),
@@ -71,9 +71,8 @@ func header(b []byte) netlink.Header {
 	}
 }
 
-// verdict reads the error number at the start of an NLMSG_ERROR or NLMSG_DONE
-// message, with what the kernel says about it: nil for success, else a
-// *netlink.OpError.
+// verdict returns the error of an NLMSG_ERROR or NLMSG_DONE message: nil for success,
+// or a *netlink.OpError with the error number and the kernel's own words.
 func verdict(m netlink.Message) error {
 	if len(m.Data) < errnoLen {
 		if m.Header.Type == netlink.Done {
@@ -92,9 +91,9 @@ func verdict(m netlink.Message) error {
 	return e
 }
 
-// ackAttributes returns the attributes of the extended acknowledgement. In
-// NLMSG_DONE they follow the error number; in NLMSG_ERROR, the request, of
-// which a capped one has only the header.
+// ackAttributes returns the attributes of the extended acknowledgement. In NLMSG_DONE
+// they follow the error number. In NLMSG_ERROR they follow the request, or only its
+// header if the message is capped.
 func ackAttributes(m netlink.Message) []byte {
 	b := m.Data[errnoLen:]
 	if m.Header.Type == netlink.Done {
@@ -113,8 +112,8 @@ func ackAttributes(m netlink.Message) []byte {
 	return b[aligned(n):]
 }
 
-// extendedAck reads the kernel's words and the offset, in the request and from
-// its header on, of the attribute that they are about. Zero: none given.
+// extendedAck reads the kernel's own words, and the offset in the request, including
+// its header, of the attribute at fault. It is zero if the kernel gives none.
 func extendedAck(b []byte) (msg string, offset int) {
 	for len(b) >= attrHdrLen {
 		n := int(binary.NativeEndian.Uint16(b))
@@ -135,7 +134,7 @@ func extendedAck(b []byte) (msg string, offset int) {
 	return msg, offset
 }
 
-// opError gives a failure of the socket itself the type that a refusal has.
+// opError returns a failure of the socket as a *netlink.OpError, as refusals are.
 func opError(op string, err error) error {
 	if err == nil {
 		return nil

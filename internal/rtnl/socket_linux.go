@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socket is a netlink socket that nobody waits for. The runtime's poller does
-// not know it: there, each reply would wake up a thread that sleeps in epoll,
-// although the one that asked reads it at once. That costs as much as a lookup.
+// A socket is a netlink socket without the runtime's poller. A reply is there when the
+// request returns, so nobody waits for it. With the poller, each reply would also
+// wake up a thread that sleeps in epoll, which takes as long as a lookup.
 //
-// It is a syscall.RawConn.
+// A socket is a syscall.RawConn.
 type socket struct {
-	cleanup runtime.Cleanup // closes the socket if nobody else does
+	cleanup runtime.Cleanup // closes the socket if Close is not called
 
 	mu sync.RWMutex
 	fd int // -1 after Close
 }
 
-// takeOver makes a socket of nl, which is closed.
-func takeOver(nl *netlink.Conn) (*socket, error) {
+// newSocket makes a socket of nl, and closes nl.
+func newSocket(nl *netlink.Conn) (*socket, error) {
 	raw, err := nl.SyscallConn()
 	if err != nil {
 		return nil, errors.Join(err, nl.Close())
@@ -31,7 +31,7 @@ func takeOver(nl *netlink.Conn) (*socket, error) {
 	s := &socket{fd: -1}
 	var dup error
 	err = raw.Control(func(fd uintptr) { s.fd, dup = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
-	// To close the descriptor that the poller knows takes it out of there.
+	// Closing the other descriptor removes the socket from the poller.
 	if err := errors.Join(err, dup, nl.Close()); err != nil {
 		if s.fd >= 0 {
 			unix.Close(s.fd)
@@ -42,7 +42,7 @@ func takeOver(nl *netlink.Conn) (*socket, error) {
 	return s, nil
 }
 
-// Close closes the socket, once nobody uses it.
+// Close waits until no other method uses the socket, and closes it.
 func (s *socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *socket) Close() error {
 	return os.NewSyscallError("close", err)
 }
 
-// Control calls f with the descriptor, which is not closed meanwhile.
+// Control calls f with the descriptor, which stays open during the call.
 func (s *socket) Control(f func(fd uintptr)) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -66,13 +66,13 @@ func (s *socket) Control(f func(fd uintptr)) error {
 	return nil
 }
 
-// Read calls f until it returns true, each time when there is something to read.
+// Read calls f until it returns true, each time the socket can be read.
 func (s *socket) Read(f func(fd uintptr) bool) error { return s.until(f, unix.POLLIN) }
 
-// Write calls f until it returns true, each time when there is room to write.
+// Write calls f until it returns true, each time the socket can be written.
 func (s *socket) Write(f func(fd uintptr) bool) error { return s.until(f, unix.POLLOUT) }
 
-// tick is how long, in milliseconds, Close may have to wait for Read and Write.
+// tick is how long, in milliseconds, Read and Write can delay Close.
 const tick = 50
 
 func (s *socket) until(f func(fd uintptr) bool, events int16) error {

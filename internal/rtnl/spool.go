@@ -5,22 +5,21 @@ import (
 	"iter"
 )
 
-// A Spool keeps payloads of messages, one after the other, until it is known how
-// many there are. A listing that is kept in this form first needs no guess at
-// the size of what it is decoded into.
+// A Spool stores the payloads of messages until their number is known. A listing that
+// is stored first can then be decoded into a slice of the right size.
 type Spool struct {
 	chunks [][]byte
 	n      int
 }
 
-// The first chunk is small, as most listings are, and each is four times the one
-// before: memory is cleared before it is used.
+// The first chunk is small, as most listings are, and each chunk has four times the
+// size of the one before, since new memory must be cleared.
 const (
 	firstChunk = 1 << 10
 	chunkSize  = 256 << 10
 )
 
-// Add keeps a copy of p.
+// Add stores a copy of p.
 func (s *Spool) Add(p []byte) {
 	need := 4 + len(p)
 	last := len(s.chunks) - 1
@@ -37,7 +36,7 @@ func (s *Spool) Add(p []byte) {
 	s.n++
 }
 
-// Len is the number of payloads.
+// Len returns the number of payloads.
 func (s *Spool) Len() int { return s.n }
 
 // All yields the payloads in the order in which they were added.

@@ -7,26 +7,25 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// A dump is a dump in progress. The kernel makes its next part when the last
-// one is read, and takes other requests meanwhile, except for a second dump.
-// So that no two exchanges mix on the socket, any other request first reads
-// the rest of the dump into memory: see settle.
+// A dump is a dump in progress. The kernel makes the next part when the last one has
+// been read. Between parts it accepts other requests, except for a second dump. To
+// keep the exchanges on the socket apart, any other request first reads the rest of
+// the dump into memory: see parkDump.
 type dump struct {
-	seq    uint32
-	buf    []byte   // the part that the loop is at
-	parked [][]byte // the rest, once it was settled
-	end    error    // why parked ends; EAGAIN after the last part
-	left   bool     // the loop is over, nobody wants the rest
+	seq       uint32
+	buf       []byte   // the present part
+	parked    [][]byte // the other parts, if they were read into memory
+	end       error    // why parked ends; EAGAIN after the last part
+	abandoned bool     // the loop has ended; the rest is dropped
 }
 
-// Stream yields the messages of a dump, whose Data is valid until the next one
-// is asked for or the loop ends. Leaving the loop early reads and drops the
-// rest of the dump.
+// Stream yields the messages of a dump. The Data of a message is valid until the next
+// iteration. If the loop ends early, Stream reads and drops the rest of the dump.
 //
-// The kernel is asked for more as the loop goes on. A request through the same
-// Conn meanwhile, by the loop's body or another goroutine, takes the rest of
-// the dump into memory; it has no part in what the loop yields. Beside a large
-// dump a second Conn is better.
+// Stream reads the dump while the loop runs. If the body of the loop, or another
+// goroutine, sends another request over the same Conn, that request first reads the
+// rest of the dump into memory; the loop gets the same messages. During a large dump
+// it is better to use a second Conn for other requests.
 func (c *Conn) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] {
 	return func(yield func(netlink.Message, error) bool) {
 		d, err := c.startDump(req)
@@ -34,7 +33,7 @@ func (c *Conn) Stream(req netlink.Message) iter.Seq2[netlink.Message, error] {
 			yield(netlink.Message{}, err)
 			return
 		}
-		whole := false // all of it was read
+		whole := false // the dump was read to its end
 		defer func() { c.endDump(d, whole) }()
 		for {
 			b, err := c.nextPart(d)
@@ -85,39 +84,39 @@ func (c *Conn) nextPart(d *dump) ([]byte, error) {
 	defer c.mu.Unlock()
 	if c.dump == d {
 		b, err := c.receiveFor(d.seq, 1, d.buf)
-		return b, lost(err)
+		return b, missingReply(err)
 	}
 	if len(d.parked) == 0 {
-		return nil, lost(d.end)
+		return nil, missingReply(d.end)
 	}
 	b := d.parked[0]
 	d.parked[0], d.parked = nil, d.parked[1:]
 	return b, nil
 }
 
-// settle takes the dump in progress, if any, off the socket: its loop goes on
-// in memory. Call with mu held.
-func (c *Conn) settle() {
+// parkDump reads the rest of the dump in progress, if there is one, into memory, from
+// which its loop then reads. Call with mu held.
+func (c *Conn) parkDump() {
 	d := c.dump
 	c.dump = nil
 	for d != nil && d.end == nil {
 		var b []byte
-		if b, d.end = c.receiveFor(d.seq, 1, c.rbuf); d.end == nil && !d.left {
+		if b, d.end = c.receiveFor(d.seq, 1, c.rbuf); d.end == nil && !d.abandoned {
 			d.parked = append(d.parked, bytes.Clone(b))
 		}
 	}
 }
 
-// endDump drops what is left of d, of which there is nothing if whole.
+// endDump drops the rest of d. whole says that there is none.
 func (c *Conn) endDump(d *dump, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch d.left = true; {
+	switch d.abandoned = true; {
 	case c.dump != d:
 	case whole:
 		c.dump = nil
 	default:
-		c.settle()
+		c.parkDump()
 	}
 	c.free, d.parked = d.buf, nil
 }

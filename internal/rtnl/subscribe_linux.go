@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is the size of a subscription's receive buffer, of which the
-// kernel takes memory only for events that wait. At 200,000 changes a second
-// the default one loses events; from 1 MiB on none are lost by a reader that
-// keeps up. This holds 100,000 for one that is kept from it.
+// eventBuffer is the size of a subscription's receive buffer. The kernel uses memory
+// only for events that wait. At 200,000 changes a second, the default buffer loses
+// events; a buffer of 1 MiB loses none if the reader keeps up. This size holds
+// 100,000 events for a reader that does not.
 const eventBuffer = 64 << 20
 
 // A Subscription is a socket that receives the kernel's events.
@@ -24,8 +24,8 @@ type Subscription struct {
 	buf []byte
 }
 
-// Subscribe opens a socket in the namespace of cfg, which may be nil, and joins
-// multicast groups, RTNLGRP_*. From when it returns, no event is missed.
+// Subscribe opens a socket in the namespace of cfg, which can be nil, and joins
+// multicast groups, RTNLGRP_*. No event is missed after it returns.
 func Subscribe(cfg *netlink.Config, groups ...uint32) (*Subscription, error) {
 	var own netlink.Config
 	if cfg != nil {
@@ -54,7 +54,7 @@ func (s *Subscription) setup(groups []uint32) (err error) {
 		return err
 	}
 	if forced != nil {
-		// An ordinary user gets what net.core.rmem_max allows.
+		// Without CAP_NET_ADMIN the size is limited by net.core.rmem_max.
 		if err := s.nl.SetReadBuffer(eventBuffer); err != nil {
 			return err
 		}
@@ -67,12 +67,13 @@ func (s *Subscription) setup(groups []uint32) (err error) {
 	return nil
 }
 
-// Close ends the subscription. A Receive that waits returns with an error.
+// Close ends the subscription. A waiting Receive returns an error.
 func (s *Subscription) Close() error { return s.nl.Close() }
 
-// Receive waits for events and calls fn for each message of one datagram. Its
-// Data is valid during the call. The error is that of ctx when it ends,
-// [ErrOverrun] after which Receive may be called again, fn's, or the socket's.
+// Receive waits for events and calls fn for each message of one datagram. The Data of
+// a message is valid during the call. The error is that of ctx if ctx ends,
+// [ErrOverrun], after which Receive can be called again, an error of fn, or a failure
+// of the socket.
 func (s *Subscription) Receive(ctx context.Context, fn func(netlink.Message) error) error {
 	b, err := s.next(ctx)
 	if err != nil {
@@ -81,8 +82,8 @@ func (s *Subscription) Receive(ctx context.Context, fn func(netlink.Message) err
 	return each(b, fn)
 }
 
-// Pending calls fn for each message that has arrived, and does not wait for
-// more. Errors are those of Receive.
+// Pending calls fn for each message that has arrived. It does not wait for more. The
+// errors are those of Receive.
 func (s *Subscription) Pending(fn func(netlink.Message) error) error {
 	for {
 		b, err := s.poll()
@@ -111,8 +112,8 @@ func each(b []byte, fn func(netlink.Message) error) (err error) {
 	return nil
 }
 
-// next waits for a datagram until ctx ends. What was read is returned even if
-// ctx has ended meanwhile: the next call would not see it.
+// next waits for a datagram until ctx ends. A datagram that was read is returned even
+// if ctx has ended, since the next call would not get it.
 func (s *Subscription) next(ctx context.Context) ([]byte, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -125,17 +126,17 @@ func (s *Subscription) next(ctx context.Context) ([]byte, error) {
 		stop := context.AfterFunc(ctx, func() { _ = s.nl.SetReadDeadline(past) })
 		b, err := s.wait()
 		stop()
-		// A deadline may also come late, from the ctx of the call before.
+		// The deadline can also come from the ctx of an earlier call.
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return b, err
 		}
 	}
 }
 
-// wait returns the next datagram from the kernel.
+// wait waits for the next datagram from the kernel.
 func (s *Subscription) wait() ([]byte, error) {
 	for {
-		var r received
+		var r recvResult
 		err := s.raw.Read(func(fd uintptr) bool {
 			r = s.recv(fd)
 			return r.err != unix.EAGAIN
@@ -152,10 +153,10 @@ func (s *Subscription) wait() ([]byte, error) {
 	}
 }
 
-// poll returns the next datagram from the kernel, nil if none has arrived.
+// poll returns the next datagram from the kernel, or nil if none has arrived.
 func (s *Subscription) poll() ([]byte, error) {
 	for {
-		var r received
+		var r recvResult
 		if err := s.raw.Control(func(fd uintptr) { r = s.recv(fd) }); err != nil {
 			return nil, opError("receive", os.ErrClosed)
 		}
@@ -168,14 +169,14 @@ func (s *Subscription) poll() ([]byte, error) {
 	}
 }
 
-// A received is what recvfrom(2) returned.
-type received struct {
+// A recvResult is a result of recvfrom(2).
+type recvResult struct {
 	n    int
 	from unix.Sockaddr
 	err  error
 }
 
-func (s *Subscription) recv(fd uintptr) (r received) {
+func (s *Subscription) recv(fd uintptr) (r recvResult) {
 	for {
 		r.n, r.from, r.err = unix.Recvfrom(int(fd), s.buf, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
 		if r.err != unix.EINTR {
@@ -184,18 +185,18 @@ func (s *Subscription) recv(fd uintptr) (r received) {
 	}
 }
 
-// datagram is what was received if it is from the kernel, else nil.
-func (s *Subscription) datagram(r received) ([]byte, error) {
+// datagram returns the received datagram, or nil if it is not from the kernel.
+func (s *Subscription) datagram(r recvResult) ([]byte, error) {
 	switch {
 	case errors.Is(r.err, unix.ENOBUFS):
-		// The kernel drops all events, without another word, until the
-		// queue is empty. Those that are in it are out of date anyway.
+		// The kernel silently drops all events until the queue is empty. The
+		// queued events are out of date.
 		s.drain()
 		return nil, ErrOverrun
 	case r.err != nil:
 		return nil, opError("receive", r.err)
 	case r.n > len(s.buf):
-		return nil, ErrOverrun // of one event
+		return nil, ErrOverrun // one event was cut off
 	}
 	if sa, ok := r.from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 {
 		return s.buf[:r.n:r.n], nil

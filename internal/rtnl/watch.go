@@ -9,8 +9,8 @@ import (
 )
 
 // Watch subscribes to groups, and returns the events that decode accepts. The
-// subscription ends with the loop or with ctx, whose error comes last.
-// [ErrOverrun] and what decode cannot read are yielded, and do not end it.
+// subscription ends with the loop, or with ctx, whose error is then the last value.
+// [ErrOverrun] and errors of decode are yielded and do not end it.
 func Watch[E any](ctx context.Context, cfg *netlink.Config, groups []uint32,
 	decode func(netlink.Message) (E, bool, error),
 ) (iter.Seq2[E, error], error) {
@@ -21,7 +21,7 @@ func Watch[E any](ctx context.Context, cfg *netlink.Config, groups []uint32,
 	if err != nil {
 		return nil, err
 	}
-	// Also if nobody ranges over it.
+	// The result may never be used in a loop.
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	return func(yield func(E, error) bool) {
 		defer s.Close()

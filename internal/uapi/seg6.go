@@ -33,3 +33,10 @@ const (
 	SR6_TLV_PADDING = 4 // 4.10
 	SR6_TLV_HMAC    = 5 // 4.10
 )
+
+// Size and offset of struct sr6_tlv_hmac, a TLV at the end of a segment routing
+// header; it is from linux/seg6_hmac.h.
+const (
+	SR6TLVHMACKeyID  = 4  // 4.10 be32, the number of the key
+	SizeofSR6TLVHMAC = 40 // 4.10
+)

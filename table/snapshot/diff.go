@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -12,7 +13,7 @@ import (
 // NextHop, Route and Rule is set.
 type Change struct {
 	Verb    string // add, append, replace or del
-	NextHop *route.NextHopObject
+	NextHop *nexthop.Object
 	Route   *route.Route // refers to interfaces of Links
 	Rule    *rule.Rule
 
@@ -27,7 +28,7 @@ func (c Change) String() string { return c.text(textNames(c.Links)) }
 func (c *Change) text(names *route.Names) string {
 	switch {
 	case c.NextHop != nil && c.Verb == "del":
-		return nextHopCommand(c.Verb, route.NextHopObject{ID: c.NextHop.ID, Family: route.IPv4}, nil)
+		return nextHopCommand(c.Verb, nexthop.Object{ID: c.NextHop.ID, Family: route.IPv4}, nil)
 	case c.NextHop != nil:
 		return nextHopCommand(c.Verb, *c.NextHop, names)
 	case c.Rule != nil:
@@ -97,8 +98,8 @@ func (e *edits) put(del, add Changes, delFirst bool) {
 }
 
 func (d *differ) nextHops() (e edits) {
-	find := func(s *Snapshot, id uint32) *route.NextHopObject {
-		i := slices.IndexFunc(s.NextHops, func(n route.NextHopObject) bool { return n.ID == id })
+	find := func(s *Snapshot, id uint32) *nexthop.Object {
+		i := slices.IndexFunc(s.NextHops, func(n nexthop.Object) bool { return n.ID == id })
 		if i < 0 {
 			return nil
 		}

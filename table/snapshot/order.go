@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 )
 
 // compareNextHops sorts a group after the objects that it may be made of.
-func compareNextHops(a, b route.NextHopObject) int {
+func compareNextHops(a, b nexthop.Object) int {
 	return cmp.Or(compareBool(len(a.Group) > 0, len(b.Group) > 0), cmp.Compare(a.ID, b.ID))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -97,7 +98,7 @@ func (s *Snapshot) parse(c *command, names *route.Names) error {
 	args := strings.Join(c.args, " ")
 	switch c.object {
 	case "nexthop":
-		n, err := route.ParseNextHop(args, names)
+		n, err := nexthop.Parse(args, names)
 		if err != nil {
 			return err
 		}

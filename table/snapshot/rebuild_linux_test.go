@@ -12,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/internal/corpus"
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -155,13 +156,13 @@ func TestRebuild(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, n := range []route.NextHopObject{
+	for _, n := range []nexthop.Object{
 		{ID: 11, Gateway: addr("192.168.1.1"), OIF: ns.Index("eth0")},
 		{ID: 12, Gateway: addr("192.168.2.1"), OIF: ns.Index("eth1")},
 		{ID: 13, Gateway: addr("fe80::1"), OIF: ns.Index("eth1")},
-		{ID: 9, Group: []route.GroupMember{{ID: 11}, {ID: 12, Weight: 3}}}, // a group with a lower number
+		{ID: 9, Group: []nexthop.Member{{ID: 11}, {ID: 12, Weight: 3}}}, // a group with a lower number
 	} {
-		if _, err := route.AddNextHop(t.Context(), c, n); err != nil {
+		if _, err := nexthop.Add(t.Context(), c, n); err != nil {
 			t.Fatal(err)
 		}
 	}

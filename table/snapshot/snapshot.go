@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -23,7 +24,7 @@ import (
 // table that have no gateway come before those that have one and may need them.
 // Rules are in the order in which the kernel looks at them.
 type Snapshot struct {
-	NextHops []route.NextHopObject
+	NextHops []nexthop.Object
 	Routes   []route.Route
 	Rules    []rule.Rule
 

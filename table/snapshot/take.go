@@ -13,6 +13,7 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 )
 
@@ -154,7 +155,7 @@ func (s *Snapshot) read(ctx context.Context, c route.Conn, old stale) (err error
 		}
 	}
 	if old&staleNextHops != 0 {
-		s.NextHops, err = route.ListNextHops(ctx, c, route.NextHopFilter{})
+		s.NextHops, err = nexthop.List(ctx, c, nexthop.Filter{})
 		if err != nil && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.EINVAL) {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/snapshot"
@@ -193,7 +194,7 @@ func TestSilentChanges(t *testing.T) {
 		"link down": func(n *tabletest.Network) { n.Server.Down("u2") },
 		"address":   func(n *tabletest.Network) { n.Server.DelAddr("u2", "10.2.0.2/24") },
 		"nexthop object": func(n *tabletest.Network) {
-			if err := route.DeleteNextHop(n.T.Context(), n.Conn, 7); err != nil {
+			if err := nexthop.Delete(n.T.Context(), n.Conn, 7); err != nil {
 				n.T.Error(err)
 			}
 		},
@@ -201,7 +202,7 @@ func TestSilentChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := tabletest.NewNetwork(t)
 			u2 := n.Server.Index("u2")
-			if _, err := route.AddNextHop(t.Context(), n.Conn, route.NextHopObject{
+			if _, err := nexthop.Add(t.Context(), n.Conn, nexthop.Object{
 				ID: 7, OIF: u2, Gateway: netip.MustParseAddr(tabletest.IPv4.G2),
 			}); err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 )
@@ -55,7 +56,7 @@ func commentIf(comment bool) string {
 	return ""
 }
 
-func nextHopCommand(verb string, n route.NextHopObject, names *route.Names) string {
+func nextHopCommand(verb string, n nexthop.Object, names *route.Names) string {
 	return iptext.Command(n.Family, "nexthop", verb, n.Text(names))
 }
 

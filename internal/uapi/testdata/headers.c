@@ -17,6 +17,7 @@
 #include <linux/rpl.h>
 #include <linux/rpl_iptunnel.h>
 #include <linux/seg6.h>
+#include <linux/seg6_hmac.h>
 #include <linux/seg6_iptunnel.h>
 #include <linux/seg6_local.h>
 #include <linux/mpls.h>
@@ -168,6 +169,8 @@ int main(void)
 	VALUE("IPv6SRHdrFlags", offsetof(struct ipv6_sr_hdr, flags));
 	VALUE("IPv6SRHdrTag", offsetof(struct ipv6_sr_hdr, tag));
 	VALUE("SizeofIPv6SRHdr", sizeof(struct ipv6_sr_hdr));
+	VALUE("SR6TLVHMACKeyID", offsetof(struct sr6_tlv_hmac, hmackeyid));
+	VALUE("SizeofSR6TLVHMAC", sizeof(struct sr6_tlv_hmac));
 	P(IPV6_SRCRT_TYPE_4);
 	P(SR6_FLAG1_PROTECTED);
 	P(SR6_FLAG1_OAM);

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package rtnl
-
-// SetReadBuffer fails with errors.ErrUnsupported.
-func (*Subscription) SetReadBuffer(int) error { return errNoNetlink }
-
-// Port is 0.
-func Port(Executor) uint32 { return 0 }

@@ -1,0 +1,45 @@
+// Package nexthop adds, replaces, deletes and lists nexthop objects: what "ip
+// nexthop" does, without running it.
+//
+// A nexthop object is a next hop, or a group of them, that the kernel keeps
+// apart from the routes under a number. Routes name the number in
+// [route.Route.NextHopID]. So one request moves any number of routes:
+//
+//	id, err := nexthop.Add(ctx, c, nexthop.Object{Gateway: netip.MustParseAddr("192.168.2.1"), OIF: 5})
+//	if err != nil {
+//		return err
+//	}
+//	r := route.Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), NextHopID: id}
+//	if err := route.Add(ctx, c, r); err != nil {
+//		return err
+//	}
+//	// All routes with the ID go to another router from now on.
+//	n := nexthop.Object{ID: id, Gateway: netip.MustParseAddr("192.168.2.9"), OIF: 5}
+//	if err := nexthop.Replace(ctx, c, n); err != nil {
+//		return err
+//	}
+//
+// The functions take a [route.Conn], which [route.Dial] opens. An [Object] is a
+// plain value. Its text is its words in ip-nexthop(8), which [Parse] reads and
+// [Object.String] returns, both without loss.
+//
+// # Errors
+//
+// [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the
+// kernel's error number; [errors.As] finds a *netlink.OpError. The text has the
+// verb, the object, and the kernel's own words:
+//
+//	nexthop: add "id 10 via 192.168.9.1 dev if5": network is unreachable: Nexthop has invalid gateway
+//
+// # What the kernel does
+//
+// When an interface is deleted, set down or loses its carrier, the kernel
+// deletes the objects that leave by it, and their routes, without an event. A
+// route without an object stays, with the flag linkdown, when the carrier is
+// lost.
+//
+// Deleting an object deletes the routes that name it. There is an event for
+// each IPv6 route, and none for an IPv4 route.
+//
+// A kernel older than 5.3 has no nexthop objects and answers EOPNOTSUPP.
+package nexthop

@@ -1,0 +1,24 @@
+// Package show prints routes, rules and nexthop objects byte for byte as ip(8)
+// of iproute2 7.1 does: as text or JSON, with or without details, statistics and
+// names.
+//
+//	routes, err := route.List(ctx, c, route.Filter{Table: rttables.Main})
+//	if err != nil {
+//		return err
+//	}
+//	links, err := route.ListLinks(ctx, c)
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Print(show.Routes(routes, show.Style{
+//		Names: &route.Names{Links: links},
+//		Omit:  show.OmitTable, // as "ip route show" does
+//	}))
+//
+// [Routes], [Rules] and [NextHops] print lists, [Route], [Rule] and [NextHop]
+// one object. A [Style] has the options of ip(8) and the names.
+//
+// This output is for people, and for programs that read the output of ip(8). It
+// is not complete: ip(8) leaves out what it has no word for. The String methods
+// of the objects lose nothing, and the Parse functions read their text back.
+package show
