@@ -18,6 +18,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // numbered is the i-th of many routes.
@@ -30,6 +31,8 @@ func numbered(i int) Route {
 // A batch does what the verbs do one by one, over any Conn: the same routes, and
 // for each that is refused the same error.
 func TestKernelBatch(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		for _, n := range []int{1, 5, 100, 600, 2000} {
@@ -65,24 +68,24 @@ func TestKernelBatch(t *testing.T) {
 			var be *BatchError
 			if len(refused) == 0 {
 				if err != nil {
-					t.Errorf("%s, %d: %v", name, n, err)
+					report.Errorf("%s, %d: %v", name, n, err)
 				}
 			} else if !errors.As(err, &be) {
-				t.Errorf("%s, %d: got %v, want a *BatchError", name, n, err)
+				report.Errorf("%s, %d: got %v, want a *BatchError", name, n, err)
 			} else if diff := cmp.Diff(refusalTexts(refused), refusalTexts(be.Refused)); diff != "" {
-				t.Errorf("%s, %d: refusals (-want +got):\n%s", name, n, diff)
+				report.Errorf("%s, %d: refusals (-want +got):\n%s", name, n, diff)
 			} else if be.Rest != 0 || be.Err != nil || !errors.Is(err, fs.ErrNotExist) || n > 5 && !errors.Is(err, syscall.ENETUNREACH) {
-				t.Errorf("%s, %d: %d not sent, %v", name, n, be.Rest, err)
+				report.Errorf("%s, %d: %d not sent, %v", name, n, be.Rest, err)
 			}
 			got := list(t, c, table10)
 			for i := range got {
 				got[i] = strings.Replace(got[i], " dev if3", "", 1)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s, %d: routes (-want +got):\n%s", name, n, diff)
+				report.Errorf("%s, %d: routes (-want +got):\n%s", name, n, diff)
 			}
 			if n, err := Flush(t.Context(), c, table10); n != len(want) || err != nil || b.Len() != 0 {
-				t.Errorf("%s: flushed %d, %v; %d still in the batch", name, n, err, b.Len())
+				report.Errorf("%s: flushed %d, %v; %d still in the batch", name, n, err, b.Len())
 			}
 		}
 	}
@@ -97,6 +100,8 @@ func refusalTexts(refused []Refusal) (s []string) {
 
 // Nothing after the first refusal is sent.
 func TestKernelBatchStopAtFirst(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		b := Batch{StopAtFirst: true}
@@ -109,20 +114,21 @@ func TestKernelBatchStopAtFirst(t *testing.T) {
 		const want = `batch: 1 of 5 requests refused, first request 2: route: add "10.0.0.0/24 via 192.168.1.1 table 10 proto unspec": ` +
 			`file exists; the last 2 of 5 requests not sent`
 		if err == nil || err.Error() != want {
-			t.Errorf("%s:\n got %v\nwant %s", name, err, want)
+			report.Errorf("%s:\n got %v\nwant %s", name, err, want)
 		}
 		var be *BatchError
 		if !errors.As(err, &be) || be.Rest != 2 || be.Err != nil {
-			t.Errorf("%s: %+v", name, be)
+			report.Errorf("%s: %+v", name, be)
 		}
 		if n, err := Flush(t.Context(), c, table10); n != 2 || err != nil {
-			t.Errorf("%s: %d routes, %v, want 2", name, n, err)
+			report.Errorf("%s: %d routes, %v, want 2", name, n, err)
 		}
 	}
 }
 
 // The end of the context ends a batch between two sends.
 func TestKernelBatchContext(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var b Batch
@@ -155,6 +161,7 @@ func TestKernelBatchContext(t *testing.T) {
 
 // A socket that fails in the middle leaves a rest, not refusals.
 func TestKernelBatchClosed(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	var b Batch
 	b.Add(numbered(0))
@@ -174,6 +181,8 @@ func TestKernelBatchClosed(t *testing.T) {
 
 // Many lookups have the results of as many single ones.
 func TestKernelLookupAll(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "10.0.0.0/16 via 192.168.1.1", "unreachable 10.1.0.0/16", "blackhole 10.2.0.0/16", "-6 default via 2001:db8:1::1")
 	var queries []Query
@@ -197,7 +206,7 @@ func TestKernelLookupAll(t *testing.T) {
 			i++
 		}
 		if i != len(queries) {
-			t.Errorf("%s: %d results, want %d", name, i, len(queries))
+			report.Errorf("%s: %d results, want %d", name, i, len(queries))
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -209,7 +218,7 @@ func TestKernelLookupAll(t *testing.T) {
 		i, last = i+1, err
 	}
 	if !errors.Is(last, context.Canceled) || i != lookupBatchSize+1 {
-		t.Errorf("%d results, the last %v", i, last)
+		report.Errorf("%d results, the last %v", i, last)
 	}
 	for range LookupAll(t.Context(), c, slices.Concat(queries, queries)) {
 		break
@@ -219,6 +228,7 @@ func TestKernelLookupAll(t *testing.T) {
 // A batch of more than a block, used twice, with a request in the middle that is
 // not about a route.
 func TestKernelBatchLarge(t *testing.T) {
+	t.Parallel()
 	const n = 5000 // three blocks of 64 KiB
 	route := func(i int) Route {
 		return Route{

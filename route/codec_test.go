@@ -3,6 +3,8 @@ package route
 import (
 	"bytes"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // Attributes without a field go through bytes and text, of the route and of a
@@ -74,6 +76,7 @@ func TestRoundTrip(t *testing.T) {
 
 // What the kernel makes of unset fields differs by family.
 func TestCanonical(t *testing.T) {
+	report := testrun.Limit(t)
 	for words, want := range map[string]string{
 		"10.0.0.0/8 dev if3 proto unspec":                 "10.0.0.0/8 dev if3 proto unspec",
 		"2001:db8::1/32 dev if3 proto unspec":             "2001:db8::/32 dev if3 metric 1024",
@@ -86,7 +89,7 @@ func TestCanonical(t *testing.T) {
 		"10.0.0.0/8 nexthop dev if3 dead nexthop dev if5": "10.0.0.0/8 nexthop dev if3 nexthop dev if5",
 	} {
 		if got := parse(t, words).Canonical(); got.String() != want {
-			t.Errorf("%s: %s, want %s", words, got, want)
+			report.Errorf("%s: %s, want %s", words, got, want)
 		}
 	}
 }
@@ -103,6 +106,7 @@ func TestCanonicalCopies(t *testing.T) {
 }
 
 func TestAllocs(t *testing.T) {
+	report := testrun.Limit(t)
 	r := parse(t, "10.0.0.0/8 via 192.0.2.1 dev if3 src 192.0.2.2 table 1000 proto 99 metric 5 realms 1/2")
 	hops := parse(t, "10.0.0.0/8 nexthop via 192.0.2.1 dev if3 nexthop via inet6 fe80::1 dev if5")
 	b, err := r.MarshalBinary()
@@ -112,12 +116,12 @@ func TestAllocs(t *testing.T) {
 	buf := make([]byte, 0, 256)
 	for _, r := range []Route{r, hops} {
 		if n := testing.AllocsPerRun(1000, func() { buf, err = r.AppendBinary(buf[:0]) }); n != 0 || err != nil {
-			t.Errorf("AppendBinary of %s: %v allocations, %v", r, n, err)
+			report.Errorf("AppendBinary of %s: %v allocations, %v", r, n, err)
 		}
 	}
 	var back Route
 	if n := testing.AllocsPerRun(1000, func() { err = back.UnmarshalBinary(b) }); n != 0 || err != nil {
-		t.Errorf("UnmarshalBinary: %v allocations, %v", n, err)
+		report.Errorf("UnmarshalBinary: %v allocations, %v", n, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -40,6 +41,7 @@ var differ = map[string]string{
 
 // Parse and AppendBinary make of words what ip(8) sent for them.
 func TestCorpusRequest(t *testing.T) {
+	report := testrun.Limit(t)
 	n := 0
 	for _, c := range readCorpus(t) {
 		if len(c.Request) == 0 {
@@ -48,38 +50,39 @@ func TestCorpusRequest(t *testing.T) {
 		n++
 		r, err := Parse(c.Words(), names)
 		if err != nil {
-			t.Error(err)
+			report.Error(err)
 			continue
 		}
 		got, err := r.MarshalBinary()
 		if err != nil {
-			t.Errorf("%s: %v", c.Words(), err)
+			report.Errorf("%s: %v", c.Words(), err)
 			continue
 		}
 		want := c.Request[corpus.Header:]
 		got, want = inOrder(got), inOrder(want)
 		if same := corpus.Same(got, want, uapi.SizeofRtMsg); differ[c.Words()] != "" && littleEndian {
 			if same {
-				t.Errorf("%s no longer differs; take it out", c.Words())
+				report.Errorf("%s no longer differs; take it out", c.Words())
 			}
 		} else if littleEndian && !same {
-			t.Errorf("%s: request (-ip +this):\n%s", c.Words(),
+			report.Errorf("%s: request (-ip +this):\n%s", c.Words(),
 				cmp.Diff(corpus.Comparable(want, uapi.SizeofRtMsg), corpus.Comparable(got, uapi.SizeofRtMsg)))
 		}
 		for _, s := range []string{r.String(), r.Text(names)} {
 			if back, err := Parse(s, names); err != nil || !back.Equal(r) {
-				t.Errorf("%s: %q: %v", c.Words(), s, err)
+				report.Errorf("%s: %q: %v", c.Words(), s, err)
 			}
 		}
 	}
 	t.Logf("words → request: %d cases, %d of them differ as listed", n, len(differ))
 	if n < 250 {
-		t.Errorf("%d requests", n)
+		report.Errorf("%d requests", n)
 	}
 }
 
 // What ip(8) refuses without asking the kernel, Parse refuses.
 func TestCorpusRefused(t *testing.T) {
+	report := testrun.Limit(t)
 	n := 0
 	for _, c := range readCorpus(t) {
 		if c.Exit == 0 || c.Exit == 2 {
@@ -87,18 +90,19 @@ func TestCorpusRefused(t *testing.T) {
 		}
 		n++
 		if r, err := Parse(c.Words(), names); err == nil {
-			t.Errorf("%s is %s; ip: %s", c.Words(), r, c.Stderr)
+			report.Errorf("%s is %s; ip: %s", c.Words(), r, c.Stderr)
 		}
 	}
 	t.Logf("words refused: %d cases", n)
 	if n < 10 {
-		t.Errorf("%d refusals of words", n)
+		report.Errorf("%d refusals of words", n)
 	}
 }
 
 // What the kernel reports survives decoding and encoding, but for what
 // UnmarshalBinary and AppendBinary say, and survives text.
 func TestCorpusKernel(t *testing.T) {
+	report := testrun.Limit(t)
 	if !littleEndian {
 		return // the payloads are of a little-endian machine
 	}
@@ -108,28 +112,28 @@ func TestCorpusKernel(t *testing.T) {
 			n++
 			var r Route
 			if err := r.UnmarshalBinary(payload); err != nil {
-				t.Errorf("%s: %v", c.Words(), err)
+				report.Errorf("%s: %v", c.Words(), err)
 				continue
 			}
 			got, err := r.MarshalBinary()
 			if err != nil {
-				t.Errorf("%s: %v", c.Words(), err)
+				report.Errorf("%s: %v", c.Words(), err)
 				continue
 			}
 			want := corpus.Comparable(inOrder(written(payload)), uapi.SizeofRtMsg)
 			if diff := cmp.Diff(want, corpus.Comparable(inOrder(got), uapi.SizeofRtMsg)); diff != "" {
-				t.Errorf("%s: payload (-kernel +this):\n%s", c.Words(), diff)
+				report.Errorf("%s: payload (-kernel +this):\n%s", c.Words(), diff)
 			}
 			for _, s := range []string{r.String(), r.Text(names)} {
 				if back, err := Parse(s, names); err != nil || !back.Equal(r) {
-					t.Errorf("%s: %q: %v, %s", c.Words(), s, err, back)
+					report.Errorf("%s: %q: %v, %s", c.Words(), s, err, back)
 				}
 			}
 		}
 	}
 	t.Logf("kernel → message and text, and back: %d payloads", n)
 	if n < 250 {
-		t.Errorf("%d payloads", n)
+		report.Errorf("%d payloads", n)
 	}
 }
 
@@ -209,6 +213,7 @@ func written(payload []byte) []byte {
 // Recorded requests and what the kernel made of them agree in canonical form,
 // which is how a wanted route is compared with a listed one.
 func TestCorpusCanonical(t *testing.T) {
+	report := testrun.Limit(t)
 	if !littleEndian {
 		return // the payloads are of a little-endian machine
 	}
@@ -233,11 +238,11 @@ func TestCorpusCanonical(t *testing.T) {
 			}
 		}
 		if !got.Equal(want) {
-			t.Errorf("%s: listed as %s, canonical is %s", c.Words(), got, want)
+			report.Errorf("%s: listed as %s, canonical is %s", c.Words(), got, want)
 		}
 	}
 	t.Logf("words and kernel, in canonical form: %d cases", n)
 	if n < 250 {
-		t.Errorf("%d cases", n)
+		report.Errorf("%d cases", n)
 	}
 }

@@ -16,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/rttables"
 )
 
 func TestKernelFlush(t *testing.T) {
+	t.Parallel()
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		t.Run(name, func(t *testing.T) {
@@ -57,6 +59,8 @@ func TestKernelFlush(t *testing.T) {
 
 // Where a route goes among those to the same destination.
 func TestKernelAppendPrependChange(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	dst := func(words string) Route {
 		r, err := Parse("192.0.2.0/24 dev if1 table 20 "+words, nil)
@@ -66,7 +70,7 @@ func TestKernelAppendPrependChange(t *testing.T) {
 		return r
 	}
 	if err := Change(t.Context(), c, dst("tos 0x10")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("change of what is not there: %v", err)
+		report.Errorf("change of what is not there: %v", err)
 	}
 	for _, x := range []struct {
 		verb func(context.Context, Conn, Route) error
@@ -85,18 +89,19 @@ func TestKernelAppendPrependChange(t *testing.T) {
 	}
 	for i, w := range want {
 		if !strings.Contains(got[i], w) {
-			t.Errorf("route %d is %q, want %s", i, got[i], w)
+			report.Errorf("route %d is %q, want %s", i, got[i], w)
 		}
 	}
 	if err := Change(t.Context(), c, dst("proto 9")); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(t, c, Filter{Table: 20}); len(got) != 3 || !strings.Contains(got[0], "proto ra") {
-		t.Errorf("after the change: %q", got)
+		report.Errorf("after the change: %q", got)
 	}
 }
 
 func TestKernelWatch(t *testing.T) {
+	t.Parallel()
 	l := lab.Test(t)
 	ns := l.NS("a")
 	c := dial(t, ns)
@@ -136,6 +141,7 @@ func TestKernelWatch(t *testing.T) {
 
 // A watch that nobody reads loses events, says so, and goes on.
 func TestKernelWatchOverrun(t *testing.T) {
+	t.Parallel()
 	l := lab.Test(t)
 	ns := l.NS("a")
 	c := dial(t, ns)

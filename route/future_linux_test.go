@@ -13,6 +13,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -55,6 +56,8 @@ func (f future) Execute(m netlink.Message) ([]netlink.Message, error) {
 // What a newer kernel says of a route survives a listing and text, and comes
 // back to it when the route is deleted.
 func TestKernelFuture(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, real := kernel(t)
 	before := list(t, real, Filter{})
 	for name, c := range conns(t, ns) {
@@ -72,23 +75,23 @@ func TestKernelFuture(t *testing.T) {
 			}
 			newer := routes[0]
 			if got := newer.Canonical().String(); got != want {
-				t.Errorf("%s:\n got %s\nwant %s", name, got, want)
+				report.Errorf("%s:\n got %s\nwant %s", name, got, want)
 			}
 			if back := parse(t, newer.String()); !back.Equal(newer) {
-				t.Errorf("%s: %s parsed is %s", name, newer, back)
+				report.Errorf("%s: %s parsed is %s", name, newer, back)
 			}
 			// Replace tries beforehand whether the kernel keeps it.
 			if err := Replace(t.Context(), c, newer); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 			if err := Delete(t.Context(), c, newer); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 			if len(deleted) != 2 || !deleted[1].Canonical().Equal(newer.Canonical()) {
-				t.Errorf("%s: asked to delete %v", name, deleted)
+				report.Errorf("%s: asked to delete %v", name, deleted)
 			}
 			if diff := cmp.Diff(before, list(t, real, Filter{})); diff != "" {
-				t.Errorf("%s: routes (-before +after):\n%s", name, diff)
+				report.Errorf("%s: routes (-before +after):\n%s", name, diff)
 			}
 		}
 	}
@@ -97,6 +100,7 @@ func TestKernelFuture(t *testing.T) {
 // A kind of encapsulation that has no struct here is kept as it came: that of
 // IPsec, for real, where the kernel has it.
 func TestKernelEncapRaw(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	r := Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), OIF: eth0, Table: 10, Protocol: ProtoStatic,
 		Encap: EncapRaw{Kind: EncapTypeXFRM, Data: string(attr.AppendU32(nil, uapi.LWT_XFRM_IF_ID, 7))}}

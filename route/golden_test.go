@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -119,15 +120,16 @@ var golden = []struct {
 }
 
 func TestGolden(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range golden {
 		want := unhex(t, tt.header+host32(tt.flags)+tt.attrs)
 		got, err := tt.route.AppendBinary([]byte("head"))
 		if err != nil || string(got) != "head"+string(want) {
-			t.Errorf("%s:\n got %x, %v\nwant 68656164%x", tt.route, got, err, want)
+			report.Errorf("%s:\n got %x, %v\nwant 68656164%x", tt.route, got, err, want)
 		}
 		var back Route
 		if err := back.UnmarshalBinary(want); err != nil || !back.Equal(tt.route) {
-			t.Errorf("%x: %v\n got %+v\nwant %+v", want, err, back, tt.route)
+			report.Errorf("%x: %v\n got %+v\nwant %+v", want, err, back, tt.route)
 		}
 	}
 }
@@ -135,6 +137,7 @@ func TestGolden(t *testing.T) {
 // No field of Route or NextHop is missing above, but for those that hold
 // whatever there is no field for.
 func TestGoldenComplete(t *testing.T) {
+	report := testrun.Limit(t)
 	fields := map[string]bool{"Route.Unknown": true, "NextHop.Unknown": true, // TestUnknown
 		"NextHop.NewDst": true} // TestMPLS
 	see := func(v reflect.Value) {
@@ -157,7 +160,7 @@ func TestGoldenComplete(t *testing.T) {
 	} {
 		for i := range typ.NumField() {
 			if name := typ.Name() + "." + typ.Field(i).Name; !fields[name] {
-				t.Errorf("no golden bytes for the field %s", name)
+				report.Errorf("no golden bytes for the field %s", name)
 			}
 		}
 	}
@@ -165,11 +168,12 @@ func TestGoldenComplete(t *testing.T) {
 
 // Equal looks at every field, also of next hops and of the cache information.
 func TestEqual(t *testing.T) {
+	report := testrun.Limit(t)
 	base := func() Route {
 		return Route{Multipath: []NextHop{{}}, Metrics: new(Metrics), MPLS: new(MPLSRoute), Packet: new(Packet)}
 	}
 	if !base().Equal(Route{Multipath: []NextHop{{}}}) {
-		t.Error("a pointer to nothing is not equal to none")
+		report.Error("a pointer to nothing is not equal to none")
 	}
 	r := base()
 	n := 0
@@ -190,7 +194,7 @@ func TestEqual(t *testing.T) {
 			f.Set(other(t, f))
 			n++
 			if r.Equal(base()) || base().Equal(r) || !r.Equal(r) {
-				t.Errorf("Equal does not look at %s", name)
+				report.Errorf("Equal does not look at %s", name)
 			}
 			f.Set(old)
 			if !r.Equal(base()) {
@@ -201,7 +205,7 @@ func TestEqual(t *testing.T) {
 	walk(reflect.ValueOf(&r).Elem(), "Route")
 	walk(reflect.ValueOf(&r.Multipath[0]).Elem(), "NextHop")
 	if n < 60 {
-		t.Errorf("%d fields", n)
+		report.Errorf("%d fields", n)
 	}
 }
 
@@ -272,6 +276,7 @@ func TestFlags(t *testing.T) {
 // A payload that cannot be read is an error that names the attribute, and
 // leaves the route as it was.
 func TestTooShort(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, num := range []uapi.RTA{uapi.RTA_DST, uapi.RTA_SRC, uapi.RTA_IIF, uapi.RTA_OIF, uapi.RTA_GATEWAY,
 		uapi.RTA_PRIORITY, uapi.RTA_PREFSRC, uapi.RTA_FLOW, uapi.RTA_CACHEINFO, uapi.RTA_TABLE, uapi.RTA_MARK,
 		uapi.RTA_VIA, uapi.RTA_PREF, uapi.RTA_UID, uapi.RTA_IP_PROTO, uapi.RTA_SPORT, uapi.RTA_DPORT,
@@ -279,7 +284,7 @@ func TestTooShort(t *testing.T) {
 		r := Route{Table: 5}
 		err := r.UnmarshalBinary(unhex(t, inet+host32(0)+attribute(uint16(num), "")))
 		if err == nil || !strings.HasPrefix(err.Error(), "route: decode: "+num.String()+": ") || !r.Equal(Route{Table: 5}) {
-			t.Errorf("%s: %v, %s", num, err, r)
+			report.Errorf("%s: %v, %s", num, err, r)
 		}
 	}
 	for _, tt := range []struct{ payload, want string }{
@@ -297,13 +302,14 @@ func TestTooShort(t *testing.T) {
 		var r Route
 		err := r.UnmarshalBinary(unhex(t, tt.payload))
 		if want := "route: decode: " + tt.want; err == nil || err.Error() != want {
-			t.Errorf("%s:\n got %v\nwant %s", tt.payload, err, want)
+			report.Errorf("%s:\n got %v\nwant %s", tt.payload, err, want)
 		}
 	}
 }
 
 // What cannot be sent is an error that names the attribute.
 func TestAppendError(t *testing.T) {
+	report := testrun.Limit(t)
 	zone, four := netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("192.0.2.1")
 	for _, tt := range []struct {
 		route Route
@@ -324,7 +330,7 @@ func TestAppendError(t *testing.T) {
 		b := append(make([]byte, 0, 256), "head"...)
 		got, err := tt.route.AppendBinary(b)
 		if want := "route: encode: " + tt.want; err == nil || err.Error() != want || string(got) != "head" {
-			t.Errorf("\n got %v, %q\nwant %s", err, got, want)
+			report.Errorf("\n got %v, %q\nwant %s", err, got, want)
 		}
 	}
 }

@@ -10,11 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // The kernel makes of the words what it made of them when ip(8) sent them, and
 // Delete takes away what is listed.
 func TestKernelCorpus(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	n, refused := 0, 0
 	for _, tt := range readCorpus(t) {
@@ -23,7 +26,7 @@ func TestKernelCorpus(t *testing.T) {
 		}
 		r, err := Parse(tt.Words(), names)
 		if err != nil {
-			t.Errorf("%s: %v", tt.Words(), err)
+			report.Errorf("%s: %v", tt.Words(), err)
 			continue
 		}
 		n++
@@ -35,21 +38,21 @@ func TestKernelCorpus(t *testing.T) {
 		if err == nil && strings.Contains(tt.Stderr, "lwt encapsulation type not supported") {
 			// The recording kernel was built without MPLS; this one was not.
 			if err := Delete(t.Context(), c, r); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 			continue
 		}
 		if !strings.Contains(errText(err), kernelSays(tt)) || tt.Exit == 0 && err != nil {
-			t.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
+			report.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
 			continue
 		}
 		added := slices.DeleteFunc(listed(t, c), func(r Route) bool { return slices.ContainsFunc(before, r.Equal) })
 		if diff := cmp.Diff(recorded(t, tt), texts(added)); diff != "" {
-			t.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
+			report.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
 		}
 		for _, r := range added {
 			if err := Delete(t.Context(), c, r); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 		}
 		if diff := cmp.Diff(texts(before), texts(listed(t, c))); diff != "" {
@@ -58,7 +61,7 @@ func TestKernelCorpus(t *testing.T) {
 	}
 	t.Logf("request → kernel: %d cases, %d of them refused with the kernel's text", n, refused)
 	if n < 250 {
-		t.Errorf("%d cases", n)
+		report.Errorf("%d cases", n)
 	}
 }
 

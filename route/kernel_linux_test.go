@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -116,6 +117,8 @@ func addNextHop(t *testing.T, c Conn, id uint32, family Family) {
 // A route that is added is listed as Canonical says, its text gives it back,
 // and deleting it leaves what was there before.
 func TestKernelRandom(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	objects := map[Family]uint32{IPv4: 7, IPv6: 8}
 	for family, id := range objects {
@@ -137,7 +140,7 @@ func TestKernelRandom(t *testing.T) {
 		metrics := deref(r.Metrics)
 		if v, ok := uapi.Running(); ok && v.Less(usecTS) && metrics.Features&FeatureTCPUsecTS != 0 {
 			if err := Add(t.Context(), c, r); !errors.Is(err, syscall.EINVAL) {
-				t.Errorf("%s: %v", r, err)
+				report.Errorf("%s: %v", r, err)
 			}
 			metrics.Features = 0
 		}
@@ -163,7 +166,7 @@ func TestKernelRandom(t *testing.T) {
 		}
 		if left, want := listed[0].CacheInfo.Expires, r.Expires.Or(0); want > 0 &&
 			(left <= 0 || left > int32(want*userHZ)) || want == 0 && left != 0 {
-			t.Errorf("%s: ticks left %d", r, left)
+			report.Errorf("%s: ticks left %d", r, left)
 		}
 		if m, err := r.request(uapi.RTM_NEWROUTE, 0); err == nil {
 			see(t, seen, m.Data)
@@ -180,7 +183,7 @@ func TestKernelRandom(t *testing.T) {
 		}
 	}
 	if n < 600 {
-		t.Errorf("%d routes", n)
+		report.Errorf("%d routes", n)
 	}
 	const lookup = "TestKernelLookup"
 	wantRows(t, seen, map[uapi.RTA]string{
@@ -190,6 +193,6 @@ func TestKernelRandom(t *testing.T) {
 		uapi.RTA_CACHEINFO: "the kernel's own", uapi.RTA_PAD: "never written",
 	})
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("routes (-before +after):\n%s", diff)
+		report.Errorf("routes (-before +after):\n%s", diff)
 	}
 }

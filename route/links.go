@@ -3,11 +3,14 @@ package route
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 
@@ -49,6 +52,57 @@ func (l *Links) add(index uint32, x linkState) {
 	l.byIndex[index], l.byName[x.name] = x, index
 }
 
+// LinkIndex returns the index of the interface with a name, in the namespace that c is
+// in (RTM_GETLINK). The error is fs.ErrNotExist if there is no such interface. As in
+// [Links], an alternative name (ip link property) is no name.
+func LinkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
+	index, err := linkIndex(ctx, c, name)
+	if err != nil {
+		return 0, &rtnl.Error{Package: "route", Verb: "get link", Object: name, Err: err}
+	}
+	return index, nil
+}
+
+func linkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if name == "" || len(name) > maxLinkName {
+		return 0, fmt.Errorf("no name of an interface: want 1 to %d bytes: %w", maxLinkName, fs.ErrNotExist)
+	}
+	msgs, err := rtnl.Replies(c, netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request},
+		Data:   attr.Append(linkRequest(), uapi.IFLA_IFNAME, append([]byte(name), 0)),
+	})
+	switch {
+	case errors.Is(err, syscall.ENODEV):
+		return 0, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	case err != nil:
+		return 0, err
+	case len(msgs) == 0:
+		return 0, rtnl.ErrLostReply
+	}
+	l := newLinks(1)
+	if err := l.read(msgs[0].Data); err != nil {
+		return 0, err
+	}
+	index, ok := l.byName[name]
+	if !ok {
+		return 0, fmt.Errorf("an alternative name of another: %w", fs.ErrNotExist)
+	}
+	return index, nil
+}
+
+// maxLinkName is the length of the longest name, IFNAMSIZ less one.
+const maxLinkName = 15
+
+// linkRequest returns what a request for interfaces begins with: without counters, which
+// take the kernel long.
+func linkRequest() []byte {
+	return attr.Append(make([]byte, uapi.SizeofIfInfomsg), uapi.IFLA_EXT_MASK,
+		binary.NativeEndian.AppendUint32(nil, uapi.RTEXT_FILTER_SKIP_STATS))
+}
+
 // ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
 func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	if err := ctx.Err(); err != nil {
@@ -57,8 +111,7 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	l := newLinks(0)
 	req := netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
-		Data: attr.Append(make([]byte, uapi.SizeofIfInfomsg), uapi.IFLA_EXT_MASK,
-			binary.NativeEndian.AppendUint32(nil, uapi.RTEXT_FILTER_SKIP_STATS)),
+		Data:   linkRequest(),
 	}
 	for m, err := range rtnl.Dump(c, req) {
 		if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -32,6 +33,8 @@ func fromRule(t *testing.T, c Conn, from netip.Addr, table uint8) {
 }
 
 func TestKernelLookup(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "default via 192.168.1.1", "default via 192.168.2.1 table 10", "10.9.0.0/16 via 192.168.2.1 src 192.168.1.6",
 		"-6 default via 2001:db8:1::1", "-6 default via 2001:db8:2::1 table 10")
@@ -69,11 +72,11 @@ func TestKernelLookup(t *testing.T) {
 			}
 			r, err := Lookup(t.Context(), c, tt.q)
 			if err != nil {
-				t.Errorf("%s %s: %v", name, tt.q, err)
+				report.Errorf("%s %s: %v", name, tt.q, err)
 				continue
 			}
 			if r.Gateway != tt.via || r.OIF != tt.oif || r.PrefSrc != tt.src || r.Table != tt.table || r.Dst.Bits() != tt.length {
-				t.Errorf("%s %s: %s", name, tt.q, r)
+				report.Errorf("%s %s: %s", name, tt.q, r)
 			}
 		}
 	}
@@ -97,6 +100,8 @@ func wantNoFlowLabel(t *testing.T, name string, c Conn, q Query) {
 
 // The error of Lookup is what the sender would get.
 func TestKernelLookupError(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	add(t, c, "unreachable 10.1.0.0/16", "prohibit 10.2.0.0/16", "blackhole 10.3.0.0/16", "throw 10.4.0.0/16")
 	for _, tt := range []struct {
@@ -123,7 +128,7 @@ func TestKernelLookupError(t *testing.T) {
 		}
 		r, err := Lookup(t.Context(), c, tt.q)
 		if err == nil || err.Error() != tt.want || tt.errno != 0 && !errors.Is(err, tt.errno) || !r.Equal(Route{}) {
-			t.Errorf("\n got %v, %s\nwant %s", err, r, tt.want)
+			report.Errorf("\n got %v, %s\nwant %s", err, r, tt.want)
 		}
 	}
 }
@@ -131,6 +136,8 @@ func TestKernelLookupError(t *testing.T) {
 // An error says the verb, the route in ip(8)'s words, what the kernel says, and
 // the attribute if the kernel points at one. This is the contract.
 func TestKernelErrorText(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	add(t, c, "10.5.0.0/16 dev if3")
 	before := list(t, c, Filter{})
@@ -149,30 +156,30 @@ func TestKernelErrorText(t *testing.T) {
 	} {
 		err := Add(t.Context(), c, parse(t, s))
 		if err == nil || err.Error() != want {
-			t.Errorf("\n got %v\nwant %s", err, want)
+			report.Errorf("\n got %v\nwant %s", err, want)
 		}
 		var op *netlink.OpError
 		if !errors.As(err, &op) || !strings.Contains(want, op.Message) {
-			t.Errorf("%s: no *netlink.OpError with the kernel's words: %v", s, err)
+			report.Errorf("%s: no *netlink.OpError with the kernel's words: %v", s, err)
 		}
 		if errors.Is(err, fs.ErrExist) != strings.HasSuffix(want, "file exists") {
-			t.Errorf("%s: fs.ErrExist: %v", s, err)
+			report.Errorf("%s: fs.ErrExist: %v", s, err)
 		}
 	}
 	err := Delete(t.Context(), c, parse(t, "10.77.0.0/16 via 192.168.1.1"))
 	if want := `route: delete "10.77.0.0/16 via 192.168.1.1": no such process`; err == nil || err.Error() != want ||
 		!errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("\n got %v\nwant %s", err, want)
+		report.Errorf("\n got %v\nwant %s", err, want)
 	}
 	err = Replace(t.Context(), c, Route{Gateway: netip.MustParseAddr("fe80::1%eth0"), OIF: eth0})
 	want := `route: replace "default via fe80::1%eth0 dev if3 proto unspec": RTA_GATEWAY: fe80::1%eth0 has a zone`
 	if err == nil || err.Error() != want {
-		t.Errorf("\n got %v\nwant %s", err, want)
+		report.Errorf("\n got %v\nwant %s", err, want)
 	}
 	if _, err = List(t.Context(), c, Filter{Family: MPLS}); !errors.Is(err, syscall.EOPNOTSUPP) && err != nil {
-		t.Error(err)
+		report.Error(err)
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("refusals changed the routes (-before +after):\n%s", diff)
+		report.Errorf("refusals changed the routes (-before +after):\n%s", diff)
 	}
 }

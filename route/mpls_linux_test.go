@@ -11,17 +11,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // Random MPLS routes: what is added is listed as Canonical says, and deleting it
 // leaves nothing. A kernel without MPLS says so.
 func TestKernelMPLS(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	_, loaded := os.Stat("/sys/module/mpls_router")
 	if _, err := ns.SysctlValue("net.mpls.platform_labels"); errors.Is(err, fs.ErrNotExist) && loaded != nil {
 		if err := Add(t.Context(), c, newGenerator(4).mpls()); !errors.Is(err, syscall.EOPNOTSUPP) {
-			t.Errorf("a kernel without MPLS: %v", err)
+			report.Errorf("a kernel without MPLS: %v", err)
 		}
 		return
 	}
@@ -57,7 +60,7 @@ func TestKernelMPLS(t *testing.T) {
 	}
 	for _, num := range []uapi.RTA{uapi.RTA_DST, uapi.RTA_NEWDST, uapi.RTA_VIA, uapi.RTA_OIF, uapi.RTA_TTL_PROPAGATE, uapi.RTA_MULTIPATH} {
 		if !seen[num] {
-			t.Errorf("no random route had %s", num)
+			report.Errorf("no random route had %s", num)
 		}
 	}
 }

@@ -1,28 +1,34 @@
 package route
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
+)
 
 func TestOpt(t *testing.T) {
+	report := testrun.Limit(t)
 	var o Opt[uint32]
 	if _, ok := o.Get(); ok || o.IsSet() || o.Or(7) != 7 || o == Uint32(0) {
-		t.Errorf("the zero Opt: %+v", o)
+		report.Errorf("the zero Opt: %+v", o)
 	}
 	o.Set(0)
 	if v, ok := o.Get(); !ok || v != 0 || !o.IsSet() || o.Or(7) != 0 || o != Uint32(0) {
-		t.Errorf("an Opt of 0: %+v", o)
+		report.Errorf("an Opt of 0: %+v", o)
 	}
 	for want, got := range map[string]interface{ String() string }{
 		"unset": Opt[uint32]{}, "0": Uint32(0), "7": Uint8(7), "18446744073709551615": Uint64(1<<64 - 1),
 		"high": Some(PrefHigh), "false": Some(false),
 	} {
 		if got.String() != want {
-			t.Errorf("%q, want %q", got, want)
+			report.Errorf("%q, want %q", got, want)
 		}
 	}
 }
 
 // Every optional field can be set in a literal.
 func TestOptLiterals(t *testing.T) {
+	report := testrun.Limit(t)
 	r := Route{
 		Preference: Some(PrefLow),
 		Expires:    Uint32(60),
@@ -42,7 +48,7 @@ func TestOptLiterals(t *testing.T) {
 		"TOS": ip.TOS.IsSet(), "Flags": ip.Flags.IsSet(), "EncapMPLS.TTL": mpls.TTL.IsSet(),
 	} {
 		if !set {
-			t.Errorf("%s is unset", name)
+			report.Errorf("%s is unset", name)
 		}
 	}
 }

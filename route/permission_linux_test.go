@@ -12,10 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // Without CAP_NET_ADMIN routes can be listed, and neither added nor deleted.
 func TestKernelPermission(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "10.0.0.0/8 via 192.168.1.1 table 10")
 	want := list(t, c, table10)
@@ -24,9 +27,9 @@ func TestKernelPermission(t *testing.T) {
 	for verb, err := range <-got {
 		switch {
 		case verb == "list" && err != nil:
-			t.Error(err)
+			report.Error(err)
 		case verb != "list" && !errors.Is(err, fs.ErrPermission):
-			t.Errorf("%s: want fs.ErrPermission: %v", verb, err)
+			report.Errorf("%s: want fs.ErrPermission: %v", verb, err)
 		}
 	}
 	wantList(t, c, table10, want...)

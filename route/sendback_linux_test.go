@@ -9,12 +9,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // TestKernelSendBack deletes every listed route and adds it as it was listed:
 // with next hops that are down, numbers of nexthop objects, encapsulations,
 // metrics and a rest of a lifetime. The kernel then lists the same.
 func TestKernelSendBack(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip(8), which makes the routes, is not installed")
 	}
@@ -31,26 +35,26 @@ func TestKernelSendBack(t *testing.T) {
 			continue // no kernel takes a next hop on an interface that is down
 		}
 		if err := Delete(t.Context(), c, r); err != nil {
-			t.Errorf("%s: %v", r, err)
+			report.Errorf("%s: %v", r, err)
 			continue
 		}
 		if _, ok := find(sentBack(t, c), r); ok {
-			t.Errorf("%s was not deleted", r)
+			report.Errorf("%s was not deleted", r)
 		}
 		if err := Add(t.Context(), c, r); err != nil {
-			t.Errorf("%s: %v", r, err)
+			report.Errorf("%s: %v", r, err)
 			continue
 		}
 		got, ok := find(sentBack(t, c), r)
 		if !ok {
-			t.Errorf("%s is not listed", r)
+			report.Errorf("%s is not listed", r)
 			continue
 		}
 		if left := got.CacheInfo.Expires - r.CacheInfo.Expires; left < -10*userHZ || left > userHZ {
-			t.Errorf("%s: expires in %d ticks, was %d", r, got.CacheInfo.Expires, r.CacheInfo.Expires)
+			report.Errorf("%s: expires in %d ticks, was %d", r, got.CacheInfo.Expires, r.CacheInfo.Expires)
 		}
 		if got.Flags != r.Flags {
-			t.Errorf("%s: flags %s, were %s", r, got.Flags, r.Flags)
+			report.Errorf("%s: flags %s, were %s", r, got.Flags, r.Flags)
 		}
 		count(seen, r)
 	}
@@ -62,12 +66,12 @@ func TestKernelSendBack(t *testing.T) {
 		return s
 	}
 	if diff := cmp.Diff(text(before), text(sentBack(t, c))); diff != "" {
-		t.Errorf("(-before +after):\n%s", diff)
+		report.Errorf("(-before +after):\n%s", diff)
 	}
 	t.Logf("sent back: %v", seen)
 	for _, kind := range []string{"linkdown", "nhid", "metrics", "multipath", "expires", "via of another family"} {
 		if seen[kind] == 0 {
-			t.Errorf("none with %s", kind)
+			report.Errorf("none with %s", kind)
 		}
 	}
 }

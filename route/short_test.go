@@ -1,9 +1,14 @@
 package route
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
+)
 
 // Words that ip(8) takes by their beginning, in its order.
 func TestParseAbbreviated(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, want := range map[string]string{
 		"10.0.0.0/8 via 192.0.2.1 t 5":                    "10.0.0.0/8 via 192.0.2.1 table 5",
 		"10.0.0.0/8 via 192.0.2.1 p 5":                    "10.0.0.0/8 via 192.0.2.1 metric 5",
@@ -26,12 +31,12 @@ func TestParseAbbreviated(t *testing.T) {
 	} {
 		r, err := Parse(text, nil)
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
+			report.Errorf("%q: %v", text, err)
 			continue
 		}
 		w, err := Parse(want, nil)
 		if err != nil || !r.Equal(w) {
-			t.Errorf("%q is %q, want %q (%v)", text, r, want, err)
+			report.Errorf("%q is %q, want %q (%v)", text, r, want, err)
 		}
 	}
 	for _, text := range []string{
@@ -39,7 +44,7 @@ func TestParseAbbreviated(t *testing.T) {
 		"10.0.0.0/8 nexthop v 192.0.2.1", "blackhole blackhole 10.0.0.0/8",
 	} {
 		if r, err := Parse(text, nil); err == nil {
-			t.Errorf("%q is %q", text, r)
+			report.Errorf("%q is %q", text, r)
 		}
 	}
 }

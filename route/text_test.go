@@ -8,10 +8,12 @@ import (
 	"testing/fstest"
 
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/rttables"
 )
 
 func TestString(t *testing.T) {
+	report := testrun.Limit(t)
 	v4, v6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1")
 	dst := netip.MustParsePrefix("10.0.0.0/8")
 	for _, tt := range []struct {
@@ -39,7 +41,7 @@ func TestString(t *testing.T) {
 			"default nexthop dev if3 nexthop via 192.0.2.1 dev if5 weight 2 onlink"},
 	} {
 		if got := tt.route.String(); got != tt.want {
-			t.Errorf("%q, want %q", got, tt.want)
+			report.Errorf("%q, want %q", got, tt.want)
 		}
 	}
 }
@@ -59,6 +61,7 @@ func TestStringDefaults(t *testing.T) {
 }
 
 func TestParseError(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, want string }{
 		{"", "route: word 1: a route is missing"},
 		{"-6", `route: word 2: a route is missing after "-6"`},
@@ -93,13 +96,14 @@ func TestParseError(t *testing.T) {
 		{"default attribute 4 01", `route: word 4 "01": RTA_OIF: 1 bytes of payload, want 4`},
 	} {
 		if r, err := Parse(tt.text, nil); err == nil || err.Error() != tt.want || !r.Equal(Route{}) {
-			t.Errorf("%q:\n got %v, %s\nwant %s", tt.text, err, r, tt.want)
+			report.Errorf("%q:\n got %v, %s\nwant %s", tt.text, err, r, tt.want)
 		}
 	}
 }
 
 // Words that ip(8) takes for the same thing are the same route.
 func TestParseSynonyms(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, words := range [][]string{
 		{"10.0.0.0/8 dev if3", "10/8 dev if3", "to 10.0.0.0/8 dev if3", "unicast 10.0.0.0/255.0.0.0 oif if3",
 			"-4 10.0.0.0/8 dev if3 scope link table main proto boot", "dev if3 10/8", "10/8 dev if3 type 1"},
@@ -114,7 +118,7 @@ func TestParseSynonyms(t *testing.T) {
 	} {
 		for _, s := range words[1:] {
 			if got, want := parse(t, s), parse(t, words[0]); !got.Equal(want) {
-				t.Errorf("%q is %s, want %s", s, got, want)
+				report.Errorf("%q is %s, want %s", s, got, want)
 			}
 		}
 	}
@@ -122,6 +126,7 @@ func TestParseSynonyms(t *testing.T) {
 
 // Names enter through *Names, and no other way.
 func TestNames(t *testing.T) {
+	report := testrun.Limit(t)
 	files, err := rttables.Load(fstest.MapFS{
 		"etc/iproute2/rt_tables": {Data: []byte("20 lan2\n")},
 		"etc/iproute2/rt_protos": {Data: []byte("210 policyroute\n")},
@@ -139,29 +144,30 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.String() != plain || r.Text(n) != named || !r.Equal(parse(t, plain)) {
-		t.Errorf("%s\n%s", r, r.Text(n))
+		report.Errorf("%s\n%s", r, r.Text(n))
 	}
 	if r, err := Parse(named, nil); err == nil {
-		t.Errorf("without names: %s", r)
+		report.Errorf("without names: %s", r)
 	}
 	if n := (*Names)(nil); n.FileNames() != nil || n.LinkNames() != nil {
-		t.Error("nil Names have names")
+		report.Error("nil Names have names")
 	}
 	if n.FileNames() != files || n.LinkNames() != names.Links {
-		t.Error("Names lose names")
+		report.Error("Names lose names")
 	}
 	var none *Links
 	if _, ok := none.Index("eth0"); ok || none.Name(5) != "if5" {
-		t.Error("nil Links know a name")
+		report.Error("nil Links know a name")
 	}
 	for range none.All() {
-		t.Error("nil Links have one")
+		report.Error("nil Links have one")
 	}
 }
 
 // The arguments are the text without the option for the family, which those who
 // run ip(8) give before "route".
 func TestArgs(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, args, named string }{
 		{"-6 default dev if5", "default dev if5", "default dev eth1"},
 		{"10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev if3", "10.0.0.0/8 via inet6 fe80::1 dev eth0"},
@@ -171,10 +177,10 @@ func TestArgs(t *testing.T) {
 	} {
 		r := parse(t, tt.text)
 		if got := r.Args(nil); got != tt.args {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.args)
+			report.Errorf("%s: %q, want %q", tt.text, got, tt.args)
 		}
 		if got := r.Args(names); got != tt.named {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.named)
+			report.Errorf("%s: %q, want %q", tt.text, got, tt.named)
 		}
 	}
 	g := newGenerator(5)
@@ -212,7 +218,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if !got.Routes[0].Equal(want.Routes[0]) || !got.Routes[1].Equal(want.Routes[1]) ||
+	if len(got.Routes) != 2 || !got.Routes[0].Equal(want.Routes[0]) || !got.Routes[1].Equal(want.Routes[1]) ||
 		got.Type != want.Type || got.Scope != want.Scope || got.Proto != want.Proto || got.Family != want.Family {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -222,24 +228,25 @@ func TestJSON(t *testing.T) {
 }
 
 func TestRealms(t *testing.T) {
+	report := testrun.Limit(t)
 	for s, want := range map[string]Realms{"7": {0, 7}, "1/2": {1, 2}, "0x10002": {1, 2}, "1/unknown": {1, 0}, "1/": {1, 0}} {
 		if got, err := ParseRealms(s, nil); err != nil || got != want {
-			t.Errorf("%s: %v, %v", s, got, err)
+			report.Errorf("%s: %v, %v", s, got, err)
 		}
 	}
 	for _, want := range []Realms{{}, {0, 7}, {1, 2}, {65535, 0}, {65535, 65535}} {
 		b, err := want.MarshalText()
 		got := Realms{9, 9}
 		if err != nil || got.UnmarshalText(b) != nil || got != want {
-			t.Errorf("%s is %v, want %v", b, got, want)
+			report.Errorf("%s is %v, want %v", b, got, want)
 		}
 	}
 	if r := (Realms{1, 2}); r.UnmarshalText([]byte("a")) == nil || r != (Realms{1, 2}) {
-		t.Errorf("%v", r)
+		report.Errorf("%v", r)
 	}
 	for _, s := range []string{"", "/", "/1", "65536/1", "1/65536", "a", "1/2/3", "4294967296"} {
 		if got, err := ParseRealms(s, nil); err == nil {
-			t.Errorf("%q: %v", s, got)
+			report.Errorf("%q: %v", s, got)
 		}
 	}
 }

@@ -16,11 +16,13 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/rttables"
 )
 
 func TestKernelVerbs(t *testing.T) {
+	t.Parallel()
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		t.Run(name, func(t *testing.T) {
@@ -52,6 +54,8 @@ func TestKernelVerbs(t *testing.T) {
 }
 
 func TestKernelDefaults(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{Table: rttables.Main})
 	for _, tt := range []struct {
@@ -74,7 +78,7 @@ func TestKernelDefaults(t *testing.T) {
 			"10.0.0.0/8 proto unspec nexthop dev if3 nexthop dev if5 weight 256"},
 	} {
 		if err := Add(t.Context(), c, tt.route); err != nil {
-			t.Error(err)
+			report.Error(err)
 			continue
 		}
 		var added []string
@@ -84,16 +88,17 @@ func TestKernelDefaults(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff([]string{tt.want}, added); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.route, diff)
+			report.Errorf("%s (-want +got):\n%s", tt.route, diff)
 		}
 		if err := Delete(t.Context(), c, tt.route); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 }
 
 // Facts of the kernel that the comments of Replace, Delete and Route state.
 func TestKernelReplace(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	replace := func(s string) {
 		t.Helper()
@@ -117,6 +122,8 @@ func TestKernelReplace(t *testing.T) {
 
 // Unset fields of Delete are any, set ones must be the route's.
 func TestKernelDelete(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	const full = "10.0.0.0/8 via 192.168.1.1 dev if3 table 10 proto static src 192.168.1.6 metric 5"
 	dst := netip.MustParsePrefix("10.0.0.0/8")
@@ -140,7 +147,7 @@ func TestKernelDelete(t *testing.T) {
 	} {
 		add(t, c, full)
 		if err := Delete(t.Context(), c, tt.ask); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", tt.ask, err, tt.want)
+			report.Errorf("%s: %v, want %v", tt.ask, err, tt.want)
 		}
 		if tt.want == nil {
 			wantList(t, c, table10)
@@ -156,17 +163,21 @@ func TestKernelDelete(t *testing.T) {
 // The scope link of a route need not be said: the kernel would take 0 for
 // "beyond a gateway" and find no route on the link.
 func TestKernelDeleteOnLink(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	for _, scope := range []string{"link", "site", "global", "host"} {
 		add(t, c, "10.0.0.0/8 dev if3 table 10 scope "+scope)
 		if err := Delete(t.Context(), c, Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Table: 10}); err != nil {
-			t.Errorf("scope %s: %v", scope, err)
+			report.Errorf("scope %s: %v", scope, err)
 		}
 		wantList(t, c, table10)
 	}
 }
 
 func TestKernelFilter(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "default via 192.168.1.1 dev if3 table 10", "10.0.0.0/8 via 192.168.2.1 dev if5 table 10 proto 99",
 		"unreachable 10.1.0.0/16 table 10 proto 99", "default table 300 proto 99 nexthop dev if3 nexthop dev if5",
@@ -190,7 +201,7 @@ func TestKernelFilter(t *testing.T) {
 		for name, c := range conns(t, ns) {
 			routes, err := List(t.Context(), c, f)
 			if err != nil {
-				t.Errorf("%s %+v: %v", name, f, err)
+				report.Errorf("%s %+v: %v", name, f, err)
 			}
 			var got []string
 			for _, r := range routes {
@@ -199,12 +210,12 @@ func TestKernelFilter(t *testing.T) {
 			slices.Sort(got) // a table's order is not the order within all
 			slices.Sort(want)
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s %+v (-want +got):\n%s", name, f, diff)
+				report.Errorf("%s %+v (-want +got):\n%s", name, f, diff)
 			}
 		}
 	}
 	if n < 50 {
-		t.Errorf("only %d filters select something", n)
+		report.Errorf("only %d filters select something", n)
 	}
 }
 
@@ -242,6 +253,8 @@ func selects(f Filter, r Route) bool {
 // A loop over a listing may use the Conn that the listing comes from, also to
 // delete what it sees.
 func TestKernelLoop(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	const n = 1000 // several datagrams
 	fill := func() {
@@ -267,7 +280,7 @@ func TestKernelLoop(t *testing.T) {
 		}
 	}
 	if left := list(t, c, table10); seen+len(left) != n {
-		t.Errorf("saw and deleted %d of %d, left %d", seen, n, len(left))
+		report.Errorf("saw and deleted %d of %d, left %d", seen, n, len(left))
 	} else {
 		t.Logf("left %d", len(left))
 	}
@@ -282,7 +295,7 @@ func TestKernelLoop(t *testing.T) {
 			break
 		}
 		if got := list(t, c, table10); len(got) != n {
-			t.Errorf("%s: %d routes after an early end, want %d", name, len(got), n)
+			report.Errorf("%s: %d routes after an early end, want %d", name, len(got), n)
 		}
 	}
 }
@@ -298,6 +311,8 @@ func must[T any](v T, err error) func(*testing.T) T {
 }
 
 func TestKernelContext(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -319,7 +334,7 @@ func TestKernelContext(t *testing.T) {
 		"links":  errOf(ListLinks(ctx, c)),
 	} {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", verb, err)
+			report.Errorf("%s: %v", verb, err)
 		}
 	}
 	wantList(t, c, table10)
@@ -329,6 +344,8 @@ func errOf[T any](_ T, err error) error { return err }
 
 // Links have the names for text, in both directions.
 func TestKernelLinks(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		links, err := ListLinks(t.Context(), c)
@@ -340,7 +357,7 @@ func TestKernelLinks(t *testing.T) {
 			got[index] = name
 		}
 		if diff := cmp.Diff(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+			report.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		n := &Names{Links: links}
 		const text = "10.0.0.0/8 dev eth1 table 10 nexthop dev eth0 nexthop dev if99"
@@ -349,7 +366,7 @@ func TestKernelLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.OIF != eth1 || r.Multipath[0].OIF != eth0 || r.Multipath[1].OIF != 99 || r.Text(n) != text+"" {
-			t.Errorf("%s: %s", name, r.Text(n))
+			report.Errorf("%s: %s", name, r.Text(n))
 		}
 	}
 }
@@ -357,6 +374,7 @@ func TestKernelLinks(t *testing.T) {
 // A route of a nexthop object is listed with what the object says, and is
 // deleted and replaced as it is listed.
 func TestKernelNextHopID(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	b := []byte{uapi.AF_INET, 0, byte(ProtoStatic), 0}
 	b = binary.NativeEndian.AppendUint32(b, 0)

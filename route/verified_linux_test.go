@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -83,6 +84,8 @@ var writers = []struct {
 
 // Without the check, a route by a router would be one to neighbours.
 func TestKernelVerified(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		for _, tt := range forgotten {
@@ -101,14 +104,14 @@ func TestKernelVerified(t *testing.T) {
 				err := r.putOn(t.Context(), old, uapi.Version{Major: 4, Minor: 20}, w.verb)
 				want := `route: ` + verbs[w.verb].name + ` "` + tt.route + `": the kernel does not know ` + tt.names + `: unsupported operation`
 				if err == nil || err.Error() != want || !errors.Is(err, errors.ErrUnsupported) || n != 1 {
-					t.Errorf("%s:\n got %v\nwant %s", name, err, want)
+					report.Errorf("%s:\n got %v\nwant %s", name, err, want)
 				}
 				if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 					t.Fatalf("%s: %s (-before +after):\n%s", name, want, diff)
 				}
 				if w.there {
 					if err := Delete(t.Context(), c, there); err != nil {
-						t.Error(err)
+						report.Error(err)
 					}
 				}
 			}
@@ -136,6 +139,8 @@ func wantMade(t *testing.T, c Conn, words, want string) {
 // A kernel that knows the attribute is given what was asked for, once where its
 // version says that it does.
 func TestKernelVerifiedKnown(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		for _, tt := range forgotten {
@@ -158,11 +163,11 @@ func TestKernelVerifiedKnown(t *testing.T) {
 					r.setDefaults()
 					err := r.putOn(t.Context(), forgetful{c, func(*Route) {}, &n}, running, w.verb)
 					if err != nil || n != want {
-						t.Errorf("%s: %s %s: %d requests, %v", name, verbs[w.verb].name, tt.route, n, err)
+						report.Errorf("%s: %s %s: %d requests, %v", name, verbs[w.verb].name, tt.route, n, err)
 					}
 					wantList(t, c, table10, r.Canonical().String())
 					if err := Delete(t.Context(), c, r); err != nil {
-						t.Error(err)
+						report.Error(err)
 					}
 				}
 			}
@@ -173,6 +178,8 @@ func TestKernelVerifiedKnown(t *testing.T) {
 // What belongs to a packet that is looked up is refused in a route, which the
 // kernel would add without it.
 func TestKernelRefusedHere(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	dst := netip.MustParsePrefix("10.0.0.0/8")
@@ -183,10 +190,10 @@ func TestKernelRefusedHere(t *testing.T) {
 		r := Route{Dst: dst, OIF: eth0, Table: 10, Packet: &p}
 		err := Add(t.Context(), c, r)
 		if err == nil || !strings.HasSuffix(err.Error(), ": field Packet."+want+" belongs to a packet that is looked up, not to a route") {
-			t.Errorf("%s: %v", want, err)
+			report.Errorf("%s: %v", want, err)
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("routes (-before +after):\n%s", diff)
+		report.Errorf("routes (-before +after):\n%s", diff)
 	}
 }

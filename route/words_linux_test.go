@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // commands returns the commands of ip(8) in testdata/commands.txt.
@@ -30,6 +32,8 @@ func commands(t *testing.T) (lines []string) {
 // TestKernelWords gives the words of the commands to ip(8) and to this package,
 // which make the same of them.
 func TestKernelWords(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip(8), to compare with, is not installed")
 	}
@@ -51,19 +55,19 @@ func TestKernelWords(t *testing.T) {
 		}
 		r, err := Parse(family+words, &Names{Links: links})
 		if err != nil {
-			t.Errorf("%s: %v", command, err)
+			report.Errorf("%s: %v", command, err)
 			continue
 		}
 		n++
 		if err := Add(t.Context(), c, r); (err == nil) != (theirErr == nil) {
-			t.Errorf("%s: %v; ip: %v", command, err, theirErr)
+			report.Errorf("%s: %v; ip: %v", command, err, theirErr)
 		}
 	}
 	ofUser := func(c Conn) []string { // the kernel's own are of random addresses
 		return slices.DeleteFunc(list(t, c, Filter{}), func(s string) bool { return strings.Contains(s, "proto kernel") })
 	}
 	if diff := cmp.Diff(ofUser(d), ofUser(c)); diff != "" {
-		t.Errorf("in the kernel (-ip +this):\n%s", diff)
+		report.Errorf("in the kernel (-ip +this):\n%s", diff)
 	}
 	t.Logf("%d routes", n)
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // childEnv makes the test binary do one thing as a process of its own.
@@ -164,13 +166,14 @@ func TestEdit(t *testing.T) {
 }
 
 func TestEditWritesNothing(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rt_tables")
 	if err := Edit(path, func(*File) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := dump(t, dir); got != "" {
-		t.Errorf("an empty File was written:\n%s", got)
+		report.Errorf("an empty File was written:\n%s", got)
 	}
 
 	write(t, path, "20 lan2\n")
@@ -191,21 +194,21 @@ func TestEditWritesNothing(t *testing.T) {
 		err := Edit(path, fn)
 		if what == "an error" {
 			if !errors.Is(err, boom) || !strings.Contains(err.Error(), path) {
-				t.Errorf("%s: %v", what, err)
+				report.Errorf("%s: %v", what, err)
 			}
 		} else if err != nil {
-			t.Errorf("%s: %v", what, err)
+			report.Errorf("%s: %v", what, err)
 		}
 		after, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !os.SameFile(before, after) || !before.ModTime().Equal(after.ModTime()) {
-			t.Errorf("%s: the file was written", what)
+			report.Errorf("%s: the file was written", what)
 		}
 	}
 	if got, want := dump(t, dir), "-rw-r--r-- rt_tables \"20 lan2\\n\"\n"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+		report.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -233,6 +236,7 @@ func TestEditDamaged(t *testing.T) {
 
 // These fail for root as they do for anyone.
 func TestEditErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "")
 	tests := []struct {
@@ -247,16 +251,17 @@ func TestEditErrors(t *testing.T) {
 	for _, tt := range tests {
 		err := Edit(tt.path, setLan2)
 		if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.path) {
-			t.Errorf("Edit(%q): %v, want %v", tt.path, err, tt.want)
+			report.Errorf("Edit(%q): %v, want %v", tt.path, err, tt.want)
 		}
 	}
 	if got, want := dump(t, dir), "-rw-r--r-- file \"\"\n"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+		report.Errorf("got %s, want %s", got, want)
 	}
 }
 
 // No Edit is lost among goroutines and processes, from the creation of the file on.
 func TestEditConcurrent(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rt_tables")
 	const children, goroutines, each = 3, 4, 25
@@ -269,14 +274,14 @@ func TestEditConcurrent(t *testing.T) {
 	for i := range goroutines {
 		wg.Go(func() {
 			if err := addMany(path, 2000+i*each, each); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	for _, cmd := range cmds {
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("child: %v", err)
+			report.Errorf("child: %v", err)
 		}
 	}
 	var want []ID
@@ -296,10 +301,10 @@ func TestEditConcurrent(t *testing.T) {
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		report.Errorf("(-want +got):\n%s", diff)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {
-		t.Errorf("left behind: %q", left)
+		report.Errorf("left behind: %q", left)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // isRoot decides what to expect, never whether to test.
@@ -25,6 +27,7 @@ func symlink(t *testing.T, target, link string) {
 }
 
 func TestEditSymlink(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
 	for _, d := range []string{"real", "etc", "etc/deep"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
@@ -44,26 +47,26 @@ func TestEditSymlink(t *testing.T) {
 	for id, path := range map[ID]string{20: "absolute", 21: "relative", 22: "twice", 23: "deep/etc/relative"} {
 		err := Edit(filepath.Join(dir, "etc", path), func(f *File) error { return f.Set(id, "t"+id.String(), "") })
 		if err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "real", "rt_tables"))
 	if f := mustParse(t, string(b)); err != nil || len(f.Entries()) != 5 {
-		t.Errorf("got %q, %v", b, err)
+		report.Errorf("got %q, %v", b, err)
 	}
 	if err := Edit(filepath.Join(dir, "etc", "dangling"), setLan2); err != nil {
-		t.Error(err)
+		report.Error(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "real", "new")); string(b) != "20\tlan2\n" {
-		t.Errorf("got %q, %v", b, err)
+		report.Errorf("got %q, %v", b, err)
 	}
 	if diff := cmp.Diff(before, links()); diff != "" {
-		t.Errorf("the links (-before +after):\n%s", diff)
+		report.Errorf("the links (-before +after):\n%s", diff)
 	}
 
 	symlink(t, "loop", filepath.Join(dir, "etc", "loop"))
 	if err := Edit(filepath.Join(dir, "etc", "loop"), setLan2); err == nil {
-		t.Error("a loop of links: no error")
+		report.Error("a loop of links: no error")
 	}
 }
 
@@ -78,6 +81,7 @@ func TestEditPipe(t *testing.T) {
 }
 
 func TestEditMode(t *testing.T) {
+	report := testrun.Limit(t)
 	path := filepath.Join(t.TempDir(), "rt_tables")
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
@@ -95,7 +99,7 @@ func TestEditMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info, err := os.Stat(path); err != nil || info.Mode() != mode {
-			t.Errorf("mode %v, %v, want %v", info.Mode(), err, mode)
+			report.Errorf("mode %v, %v, want %v", info.Mode(), err, mode)
 		}
 	}
 }
@@ -174,6 +178,7 @@ func TestLockDeadline(t *testing.T) {
 
 // sweep takes what nobody has locked, and no more.
 func TestSweep(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
 	dead := filepath.Join(dir, ".rt_tables.policyroute-1")
 	live := filepath.Join(dir, ".rt_tables.policyroute-2")
@@ -191,7 +196,7 @@ func TestSweep(t *testing.T) {
 	}
 	for path, want := range map[string]bool{dead: false, live: true, other: true} {
 		if _, err := os.Lstat(path); (err == nil) != want {
-			t.Errorf("%s is there: %v, want %v", path, err == nil, want)
+			report.Errorf("%s is there: %v, want %v", path, err == nil, want)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // stock is the file as iproute2 ships it.
@@ -122,42 +124,44 @@ var refusedEntries = []struct {
 }
 
 func TestFileSetRefused(t *testing.T) {
+	report := testrun.Limit(t)
 	in := "20 lan2\n21 22\n"
 	for _, tt := range refusedEntries {
 		f := mustParse(t, in)
 		err := f.Set(tt.id, tt.name, tt.comment)
 		if !errors.Is(err, tt.want) {
-			t.Errorf("Set(%d, %.20q, %.20q): %v, want %v", uint32(tt.id), tt.name, tt.comment, err, tt.want)
+			report.Errorf("Set(%d, %.20q, %.20q): %v, want %v", uint32(tt.id), tt.name, tt.comment, err, tt.want)
 		}
 		var entry *EntryError
 		var conflict *ConflictError
 		if !errors.As(err, &entry) && !errors.As(err, &conflict) {
-			t.Errorf("Set(%d, %.20q): %T", uint32(tt.id), tt.name, err)
+			report.Errorf("Set(%d, %.20q): %T", uint32(tt.id), tt.name, err)
 		}
 		if got := string(f.Bytes()); got != in {
-			t.Errorf("Set(%d, %.20q) changed the file: %q", uint32(tt.id), tt.name, got)
+			report.Errorf("Set(%d, %.20q) changed the file: %q", uint32(tt.id), tt.name, got)
 		}
 	}
 	err := mustParse(t, in).Set(30, "lan2", "")
-	if want := `rt_tables entry 30 "lan2": line 1: "lan2" already names table 20`; err.Error() != want {
-		t.Errorf("got %q, want %q", err, want)
+	if want := `rt_tables entry 30 "lan2": line 1: "lan2" already names table 20`; testrun.Error(err) != want {
+		report.Errorf("got %q, want %q", err, want)
 	}
 	err = mustParse(t, in).Set(20, "lan3", "")
-	if want := `rt_tables entry 20 "lan3": line 1: ID 20 is already named "lan2"`; err.Error() != want {
-		t.Errorf("got %q, want %q", err, want)
+	if want := `rt_tables entry 20 "lan3": line 1: ID 20 is already named "lan2"`; testrun.Error(err) != want {
+		report.Errorf("got %q, want %q", err, want)
 	}
 	if err := mustParse(t, stock).Set(Main, "main", ""); err != nil {
-		t.Errorf("what is there already: %v", err)
+		report.Errorf("what is there already: %v", err)
 	}
 	if err := new(File).Set(maxFileID, strings.Repeat("x", 498), ""); err != nil {
-		t.Errorf("the longest line: %v", err)
+		report.Errorf("the longest line: %v", err)
 	}
 	if err := new(File).Set(maxFileID, strings.Repeat("x", 499), ""); err == nil {
-		t.Error("a line one byte too long was set")
+		report.Error("a line one byte too long was set")
 	}
 }
 
 func TestFileDelete(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct{ in, name, want string }{
 		{"1 a\n2 b\n3 c\n", "b", "1 a\n3 c\n"},
 		{"1 a\n2 b # c\n# d", "b", "1 a\n# d"},
@@ -169,10 +173,10 @@ func TestFileDelete(t *testing.T) {
 	for _, tt := range tests {
 		f := mustParse(t, tt.in)
 		if !f.Delete(tt.name) || string(f.Bytes()) != tt.want {
-			t.Errorf("Delete(%q) of %q gives %q, want %q", tt.name, tt.in, f.Bytes(), tt.want)
+			report.Errorf("Delete(%q) of %q gives %q, want %q", tt.name, tt.in, f.Bytes(), tt.want)
 		}
 		if f.Delete(tt.name) || string(f.Bytes()) != tt.want {
-			t.Errorf("a second Delete(%q) of %q did something", tt.name, tt.in)
+			report.Errorf("a second Delete(%q) of %q did something", tt.name, tt.in)
 		}
 	}
 }
@@ -229,15 +233,16 @@ func TestFileDeleteMends(t *testing.T) {
 }
 
 func TestFileNextFree(t *testing.T) {
+	report := testrun.Limit(t)
 	f := mustParse(t, stock+"1 a\n2 b\n0x5 c\n4 6\n2147483647 z\n")
 	for from, want := range map[ID]ID{0: 3, 1: 3, 2: 3, 4: 7, 5: 7, 252: 256, 300: 300, 2147483646: 2147483646} {
 		if got, ok := f.NextFree(from); !ok || got != want {
-			t.Errorf("NextFree(%d) = %d, %v, want %d", uint32(from), uint32(got), ok, uint32(want))
+			report.Errorf("NextFree(%d) = %d, %v, want %d", uint32(from), uint32(got), ok, uint32(want))
 		}
 	}
 	for _, from := range []ID{2147483647, 1 << 31, 1<<32 - 1} {
 		if got, ok := f.NextFree(from); ok {
-			t.Errorf("NextFree(%d) = %d", uint32(from), uint32(got))
+			report.Errorf("NextFree(%d) = %d", uint32(from), uint32(got))
 		}
 	}
 }

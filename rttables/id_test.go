@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 var (
@@ -15,25 +17,27 @@ var (
 )
 
 func TestIDString(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := map[ID]string{
 		Unspec: "0", 1: "1", 20: "20", Compat: "252", Default: "default", Main: "main",
 		Local: "local", 256: "256", 1<<32 - 1: "4294967295",
 	}
 	for id, want := range tests {
 		if got := id.String(); got != want {
-			t.Errorf("ID(%d).String() = %q, want %q", uint32(id), got, want)
+			report.Errorf("ID(%d).String() = %q, want %q", uint32(id), got, want)
 		}
 		back, err := ParseID(want)
 		if err != nil || back != id {
-			t.Errorf("ParseID(%q) = %d, %v, want %d", want, uint32(back), err, uint32(id))
+			report.Errorf("ParseID(%q) = %d, %v, want %d", want, uint32(back), err, uint32(id))
 		}
 		if b, err := id.AppendText([]byte("table ")); err != nil || string(b) != "table "+want {
-			t.Errorf("ID(%d).AppendText: %q, %v", uint32(id), b, err)
+			report.Errorf("ID(%d).AppendText: %q, %v", uint32(id), b, err)
 		}
 	}
 }
 
 func TestParseID(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct {
 		in   string
 		want ID
@@ -66,7 +70,7 @@ func TestParseID(t *testing.T) {
 	for _, tt := range tests {
 		got, err := ParseID(tt.in)
 		if got != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("ParseID(%q) = %d, %v, want %d, %v", tt.in, uint32(got), err, uint32(tt.want), tt.err)
+			report.Errorf("ParseID(%q) = %d, %v, want %d, %v", tt.in, uint32(got), err, uint32(tt.want), tt.err)
 		}
 	}
 }

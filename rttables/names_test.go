@@ -9,6 +9,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // tree makes a file system of pairs of path and content.
@@ -32,25 +34,26 @@ func listing(n *Names) string {
 const reservedListing = "253 default\n254 main\n255 local\n"
 
 func TestNamesWithoutFiles(t *testing.T) {
+	report := testrun.Limit(t)
 	loaded, err := Load(fstest.MapFS{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, n := range map[string]*Names{"nil": nil, "zero": new(Names), "empty": loaded} {
 		if got := listing(n); got != reservedListing {
-			t.Errorf("%s: All:\n%s", what, got)
+			report.Errorf("%s: All:\n%s", what, got)
 		}
 		if got := n.Name(Main); got != "main" {
-			t.Errorf("%s: Name(Main) = %q", what, got)
+			report.Errorf("%s: Name(Main) = %q", what, got)
 		}
 		if got := n.Name(20); got != "20" {
-			t.Errorf("%s: Name(20) = %q", what, got)
+			report.Errorf("%s: Name(20) = %q", what, got)
 		}
 		if id, ok := n.Lookup("local"); !ok || id != Local {
-			t.Errorf("%s: Lookup(local) = %v, %v", what, id, ok)
+			report.Errorf("%s: Lookup(local) = %v, %v", what, id, ok)
 		}
 		if id, ok := n.Lookup("20"); ok || id != 0 {
-			t.Errorf("%s: Lookup(20) = %v, %v", what, id, ok)
+			report.Errorf("%s: Lookup(20) = %v, %v", what, id, ok)
 		}
 		got := []string{
 			n.Protos().Name(4), n.Protos().Name(210), n.Scopes().Name(253), n.Realms().Name(0),
@@ -58,10 +61,10 @@ func TestNamesWithoutFiles(t *testing.T) {
 		}
 		want := []string{"static", "210", "link", "unknown", "0x28", "default", "7"}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: other databases (-want +got):\n%s", what, diff)
+			report.Errorf("%s: other databases (-want +got):\n%s", what, diff)
 		}
 		if v, ok := n.Protos().Lookup("kernel"); !ok || v != 2 {
-			t.Errorf("%s: Protos().Lookup(kernel) = %d, %v", what, v, ok)
+			report.Errorf("%s: Protos().Lookup(kernel) = %d, %v", what, v, ok)
 		}
 	}
 }
@@ -69,6 +72,7 @@ func TestNamesWithoutFiles(t *testing.T) {
 // With adds a name and changes nothing else, also not the Names that it is called
 // on.
 func TestNamesWith(t *testing.T) {
+	report := testrun.Limit(t)
 	loaded, err := Load(tree("etc/iproute2/rt_tables", "20 lan2\n", "etc/iproute2/group", "9 g\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -77,46 +81,48 @@ func TestNamesWith(t *testing.T) {
 		before := listing(n)
 		with := n.With(30, "lan3").With(20, "other")
 		if got, want := listing(with), "20 other\n30 lan3\n"+reservedListing; got != want {
-			t.Errorf("%s: All:\n%s", what, got)
+			report.Errorf("%s: All:\n%s", what, got)
 		}
 		for _, name := range []string{"lan3", "other", "main"} {
 			if _, ok := with.Lookup(name); !ok {
-				t.Errorf("%s: %s is not found", what, name)
+				report.Errorf("%s: %s is not found", what, name)
 			}
 		}
 		if id, ok := with.Lookup("lan2"); ok != (n == loaded) || ok && id != 20 {
-			t.Errorf("%s: Lookup(lan2) = %v, %v", what, id, ok)
+			report.Errorf("%s: Lookup(lan2) = %v, %v", what, id, ok)
 		}
 		if got, want := with.Groups().Name(9), n.Groups().Name(9); got != want {
-			t.Errorf("%s: group 9 is %s, want %s", what, got, want)
+			report.Errorf("%s: group 9 is %s, want %s", what, got, want)
 		}
 		if after := listing(n); after != before {
-			t.Errorf("%s: With changed its receiver:\n%s", what, after)
+			report.Errorf("%s: With changed its receiver:\n%s", what, after)
 		}
 	}
 }
 
 func TestZeroDB(t *testing.T) {
+	report := testrun.Limit(t)
 	var d DB
 	if got := d.Name(7); got != "7" {
-		t.Errorf("Name = %q", got)
+		report.Errorf("Name = %q", got)
 	}
 	if v, ok := d.Lookup("x"); ok {
-		t.Errorf("Lookup = %d", v)
+		report.Errorf("Lookup = %d", v)
 	}
 	if v, err := d.Parse("7"); err != nil || v != 7 {
-		t.Errorf("Parse = %d, %v", v, err)
+		report.Errorf("Parse = %d, %v", v, err)
 	}
 	if _, err := d.Parse("x"); err == nil {
-		t.Error("Parse(x) succeeded")
+		report.Error("Parse(x) succeeded")
 	}
 	for id, name := range d.All() {
-		t.Errorf("All yields %d %q", id, name)
+		report.Errorf("All yields %d %q", id, name)
 	}
 }
 
 // The expected values were confirmed with ip of iproute2 6.1.0.
 func TestNamesParse(t *testing.T) {
+	report := testrun.Limit(t)
 	n, err := Load(tree("etc/iproute2/rt_tables",
 		"20 lan2\n21 22\n30 first\n30 second\n40 main\n257 dup\n2 dup\n258 dup\n5 old\n261 old\n0 unspec\n"))
 	if err != nil {
@@ -143,18 +149,19 @@ func TestNamesParse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got, err := n.Parse(tt.word); err != nil || got != tt.want {
-			t.Errorf("Parse(%q) = %d, %v, want %d", tt.word, uint32(got), err, uint32(tt.want))
+			report.Errorf("Parse(%q) = %d, %v, want %d", tt.word, uint32(got), err, uint32(tt.want))
 		}
 	}
 	if got := n.Name(30); got != "second" {
-		t.Errorf("Name(30) = %q, want the last", got)
+		report.Errorf("Name(30) = %q, want the last", got)
 	}
 	if got := n.Name(254); got != "main" {
-		t.Errorf("Name(254) = %q", got)
+		report.Errorf("Name(254) = %q", got)
 	}
 }
 
 func TestNamesParseErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	n, err := Load(tree("etc/iproute2/rt_tables", "20 lan2\n21 uplink\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -166,16 +173,17 @@ func TestNamesParseErrors(t *testing.T) {
 		_, err := n.Parse(word)
 		var ue *UnknownError
 		if !errors.As(err, &ue) || ue.Word != word || ue.Near != near {
-			t.Errorf("Parse(%q): %v, want near %q", word, err, near)
+			report.Errorf("Parse(%q): %v, want near %q", word, err, near)
 		}
 	}
 	_, err = n.Parse("lna2")
-	if want := `unknown table "lna2" (did you mean "lan2"?)`; err.Error() != want {
-		t.Errorf("got %q, want %q", err, want)
+	if want := `unknown table "lna2" (did you mean "lan2"?)`; testrun.Error(err) != want {
+		report.Errorf("got %q, want %q", err, want)
 	}
 }
 
 func TestOtherDatabases(t *testing.T) {
+	report := testrun.Limit(t)
 	n, err := Load(tree(
 		"etc/iproute2/rt_protos", "4 fixed\n99 openr\n98 openr\n256 far\n",
 		"etc/iproute2/rt_protos.d/x.conf", "210 policyroute\n",
@@ -207,7 +215,7 @@ func TestOtherDatabases(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got, err := tt.db.Parse(tt.word); err != nil || got != tt.want {
-			t.Errorf("Parse(%q) = %d, %v, want %d", tt.word, got, err, tt.want)
+			report.Errorf("Parse(%q) = %d, %v, want %d", tt.word, got, err, tt.want)
 		}
 	}
 	// In an array the later name takes the place of the earlier one.
@@ -219,11 +227,11 @@ func TestOtherDatabases(t *testing.T) {
 		{n.Realms(), "unknown"}, {n.Realms(), "256"}, {n.DSFields(), "g"}, {n.Groups(), "2147483648"},
 	} {
 		if got, err := tt.db.Parse(tt.word); err == nil {
-			t.Errorf("Parse(%q) = %d, want an error", tt.word, got)
+			report.Errorf("Parse(%q) = %d, want an error", tt.word, got)
 		}
 	}
 	if got := n.Groups().Name(16); got != "lan0" {
-		t.Errorf("Groups().Name(16) = %q, want the last", got)
+		report.Errorf("Groups().Name(16) = %q, want the last", got)
 	}
 }
 

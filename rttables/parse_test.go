@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 func entry(id ID, name, comment string) Entry { return Entry{ID: id, Name: name, Comment: comment} }
@@ -58,6 +60,8 @@ var lineTests = []struct {
 	{in: "0x-99999999999999999999 a\n"},
 	{in: "0x-fffffffe a\n", want: entry(2, "a", ""), ok: true},
 	{in: "20\n", reason: "no name"},
+	{in: "9\n", reason: "no name"},
+	{in: "-9\n", reason: "no name"},
 	{in: "20", reason: "no name"},
 	{in: "20 \r\n", reason: "no name"},
 	{in: "lan2 20\n", reason: "no number"},
@@ -73,26 +77,28 @@ var lineTests = []struct {
 }
 
 func TestParseLine(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range lineTests {
 		got, ok, reason := parseLine(tt.in)
 		if ok != tt.ok || (reason == "") != (tt.reason == "") || !strings.Contains(reason, tt.reason) {
-			t.Errorf("parseLine(%.40q) = %v, %v, %q, want %v, %v, %q", tt.in, got, ok, reason, tt.want, tt.ok, tt.reason)
+			report.Errorf("parseLine(%.40q) = %v, %v, %q, want %v, %v, %q", tt.in, got, ok, reason, tt.want, tt.ok, tt.reason)
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("parseLine(%.40q) (-want +got):\n%s", tt.in, diff)
+			report.Errorf("parseLine(%.40q) (-want +got):\n%s", tt.in, diff)
 		}
 	}
 }
 
 func TestLooksNumeric(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, s := range []string{"0", "20", "010", "0x14", "0Xff", "+20", "-20", "-0x1", "0b101", "0B1", "99999999999999999999999"} {
 		if !looksNumeric(s) {
-			t.Errorf("looksNumeric(%q) = false", s)
+			report.Errorf("looksNumeric(%q) = false", s)
 		}
 	}
 	for _, s := range []string{"", "+", "lan2", "08", "09", "20a", "0x", "0xg", "0b", "0b2", "2.0", "x20", "++1"} {
 		if looksNumeric(s) {
-			t.Errorf("looksNumeric(%q) = true", s)
+			report.Errorf("looksNumeric(%q) = true", s)
 		}
 	}
 }

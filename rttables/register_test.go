@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // newTestRegistry makes directories etc and usr below a temporary one, and puts
@@ -103,9 +105,10 @@ func TestRegister(t *testing.T) {
 
 // Registered finds exactly the lines that Unregister would remove.
 func TestRegistered(t *testing.T) {
+	report := testrun.Limit(t)
 	etc := t.TempDir()
 	if Registered(etc, 20, "lan2") {
-		t.Error("registered in an empty directory")
+		report.Error("registered in an empty directory")
 	}
 	write(t, filepath.Join(etc, "rt_tables"), "21 lan3\n")
 	if err := Register(etc, 20, "lan2"); err != nil {
@@ -117,11 +120,11 @@ func TestRegistered(t *testing.T) {
 		want bool
 	}{{20, "lan2", true}, {20, "lan3", false}, {21, "lan2", false}, {21, "lan3", false}} {
 		if got := Registered(etc, tt.id, tt.name); got != tt.want {
-			t.Errorf("Registered(%d, %s) = %v", uint32(tt.id), tt.name, got)
+			report.Errorf("Registered(%d, %s) = %v", uint32(tt.id), tt.name, got)
 		}
 	}
 	if err := Unregister(etc, 20, "lan2"); err != nil || Registered(etc, 20, "lan2") {
-		t.Errorf("still registered, %v", err)
+		report.Errorf("still registered, %v", err)
 	}
 }
 
@@ -289,6 +292,7 @@ func TestUnregisterKeepsDirectoryInUse(t *testing.T) {
 }
 
 func TestUnregisterDamaged(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, content := range []string{
 		"20\tlan2 # policyroute\ngarbage\n",
 		"garbage\n20\tlan2 # policyroute\n",
@@ -297,21 +301,22 @@ func TestUnregisterDamaged(t *testing.T) {
 		before := dump(t, root)
 		var se *SyntaxError
 		if err := r.unregister(20, "lan2"); !errors.As(err, &se) || se.File != filepath.Join(r.etc, "rt_tables") {
-			t.Errorf("%q: %v, want a *SyntaxError", content, err)
+			report.Errorf("%q: %v, want a *SyntaxError", content, err)
 		}
 		if diff := cmp.Diff(before, dump(t, root)); diff != "" {
-			t.Errorf("(-before +after):\n%s", diff)
+			report.Errorf("(-before +after):\n%s", diff)
 		}
 	}
 	r, _ := newTestRegistry(t, "etc/rt_tables", "garbage\n")
 	if err := r.unregister(20, "lan2"); err != nil {
-		t.Errorf("damaged, but without our line: %v", err)
+		report.Errorf("damaged, but without our line: %v", err)
 	}
 }
 
 // Names that come and go at once, in one process and in several, leave what was
 // there before, in an existing file and in one of ours.
 func TestRegisterConcurrent(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, files := range [][]string{{"etc/rt_tables", stock}, {}} {
 		r, root := newTestRegistry(t, files...)
 		before := dump(t, root)
@@ -326,10 +331,10 @@ func TestRegisterConcurrent(t *testing.T) {
 				id := ID(100 + i)
 				for range 20 {
 					if err := Register(r.etc, id, "t"+id.String()); err != nil {
-						t.Error(err)
+						report.Error(err)
 					}
 					if err := Unregister(r.etc, id, "t"+id.String()); err != nil {
-						t.Error(err)
+						report.Error(err)
 					}
 				}
 			})
@@ -337,16 +342,17 @@ func TestRegisterConcurrent(t *testing.T) {
 		wg.Wait()
 		for _, cmd := range cmds {
 			if err := cmd.Wait(); err != nil {
-				t.Errorf("child: %v", err)
+				report.Errorf("child: %v", err)
 			}
 		}
 		if diff := cmp.Diff(before, dump(t, root)); diff != "" {
-			t.Errorf("(-before +after):\n%s", diff)
+			report.Errorf("(-before +after):\n%s", diff)
 		}
 	}
 }
 
 func TestNewRegistry(t *testing.T) {
+	report := testrun.Limit(t)
 	vendors := []string{"/usr/share/iproute2", "/usr/lib/iproute2"}
 	for etc, want := range map[string]registry{
 		"":                {filepath.Clean(defaultEtc), vendors},
@@ -355,7 +361,7 @@ func TestNewRegistry(t *testing.T) {
 		"/opt/iproute2":   {filepath.Clean("/opt/iproute2"), nil},
 	} {
 		if diff := cmp.Diff(want, newRegistry(etc), cmp.AllowUnexported(registry{})); diff != "" {
-			t.Errorf("newRegistry(%q) (-want +got):\n%s", etc, diff)
+			report.Errorf("newRegistry(%q) (-want +got):\n%s", etc, diff)
 		}
 	}
 }

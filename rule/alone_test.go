@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -13,6 +14,7 @@ import (
 // encoded and decoded: no attribute depends on another one to be written. Each
 // field of the literal has a value that plain constants make.
 func TestEachFieldAlone(t *testing.T) {
+	report := testrun.Limit(t)
 	full := Rule{
 		Family: route.IPv4, Flags: FlagPermanent, Priority: Priority(0), Not: true,
 		From: netip.MustParsePrefix("10.0.0.0/8"), To: netip.MustParsePrefix("10.1.0.0/16"),
@@ -39,7 +41,7 @@ func TestEachFieldAlone(t *testing.T) {
 			err = got.UnmarshalBinary(b)
 		}
 		if err != nil || got != r {
-			t.Errorf("%s: error %v\ngot  %+v\nwant %+v", name, err, got, r)
+			report.Errorf("%s: %s%s", name, testrun.Error(err), testrun.Values(r, got))
 		}
 	}
 }

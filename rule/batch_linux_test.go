@@ -14,12 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
 
 // A batch does what the verbs do one by one, over any Conn.
 func TestKernelBatch(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		before := list(t, c, Filter{})
@@ -62,15 +65,15 @@ func TestKernelBatch(t *testing.T) {
 			gotN, got = append(gotN, r.N), append(got, r.Err.Error())
 		}
 		if diff := cmp.Diff(refused, gotN); diff != "" {
-			t.Errorf("%s: refused (-want +got):\n%s", name, diff)
+			report.Errorf("%s: refused (-want +got):\n%s", name, diff)
 		}
 		if diff := cmp.Diff(texts, got); diff != "" {
-			t.Errorf("%s: refusals (-want +got):\n%s", name, diff)
+			report.Errorf("%s: refusals (-want +got):\n%s", name, diff)
 		}
 		want := slices.Insert(slices.Clone(before), 1, "100: from 10.0.0.3 lookup 10",
 			"200: from 10.0.0.4 fwmark 0x1 lookup 10", "200: from 10.0.0.4 lookup 10")
 		if diff := cmp.Diff(want, list(t, c, Filter{})); diff != "" {
-			t.Errorf("%s: rules (-want +got):\n%s", name, diff)
+			report.Errorf("%s: rules (-want +got):\n%s", name, diff)
 		}
 		// The second at 200 can go once the first has.
 		b.Delete(r("from 10.0.0.4 fwmark 0x1 lookup 10 pref 200"))
@@ -78,10 +81,10 @@ func TestKernelBatch(t *testing.T) {
 		b.Delete(r("from 10.0.0.3 lookup 10 pref 100"))
 		b.Routes.Delete(route.Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Table: 10})
 		if err := b.Do(t.Context(), c); err != nil {
-			t.Errorf("%s: %v", name, err)
+			report.Errorf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-			t.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
+			report.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
 		}
 	}
 }
@@ -90,6 +93,8 @@ func TestKernelBatch(t *testing.T) {
 // numbers of refused requests are those of the whole batch. StopAtFirst applies
 // to both.
 func TestKernelBatchOrder(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	dst := route.Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Table: 10, Type: route.TypeUnreachable}
 	r := parse(t, "lookup 10 pref 100")
@@ -110,7 +115,7 @@ func TestKernelBatchOrder(t *testing.T) {
 		b.Routes.Delete(dst)
 		b.Delete(r)
 		if b.Len() != 10 {
-			t.Errorf("%d requests, want 10", b.Len())
+			report.Errorf("%d requests, want 10", b.Len())
 		}
 		sent := &recorder{Conn: c}
 		err := b.Do(t.Context(), sent)
@@ -128,11 +133,11 @@ func TestKernelBatchOrder(t *testing.T) {
 			got = append(got, x.N)
 		}
 		if !slices.Equal(sent.types, want) || !slices.Equal(got, refused) || be.Rest != rest || be.Total != 10 {
-			t.Errorf("stop %v: sent %v, want %v; %+v", stop, sent.types, want, be)
+			report.Errorf("stop %v: sent %v, want %v; %+v", stop, sent.types, want, be)
 		}
 		if stop {
 			if err := Delete(t.Context(), c, r); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 		}
 		wantList(t, c, Filter{Table: 10})
@@ -154,6 +159,8 @@ func (r *recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 
 // What a kernel does not know is found in a batch, too, and by AddAll.
 func TestKernelBatchVerified(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	old := oldKernel{c, uapi.FRA_DSCP}
@@ -171,16 +178,16 @@ func TestKernelBatchVerified(t *testing.T) {
 		err := do()
 		var be *route.BatchError
 		if !errors.As(err, &be) || len(be.Refused) != 1 || be.Refused[0].N != 1 || !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%s: got %v", name, err)
+			report.Errorf("%s: got %v", name, err)
 		}
 		if got := len(list(t, c, Filter{})); got != len(before)+2 {
-			t.Errorf("%s: %d rules more, want 2", name, got-len(before))
+			report.Errorf("%s: %d rules more, want 2", name, got-len(before))
 		}
 		var b Batch
 		b.Delete(rules[2])
 		b.Delete(rules[0])
 		if err := b.Do(t.Context(), c); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 }
@@ -203,6 +210,7 @@ func (c *countingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 // All rules of a batch are deleted after one look at what is there, and rules
 // that are replaced at their priorities as well.
 func TestKernelBatchLooksOnce(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	var b Batch
 	rule := func(i int, table uint32) Rule { return parse(t, fmt.Sprintf("lookup %d pref %d", table, i)) }
@@ -238,6 +246,7 @@ func TestKernelBatchLooksOnce(t *testing.T) {
 // Another process deletes a rule after the batch has listed it: the kernel
 // refuses, in words of the rule that was given.
 func TestKernelBatchDeleteRefused(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	r := parse(t, "from 10.0.0.1 lookup 300 pref 100")
 	if err := Add(t.Context(), c, r); err != nil {
@@ -273,6 +282,8 @@ func (d *deletingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 
 // AddAll makes what Add makes one by one.
 func TestKernelAddAll(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		before := list(t, c, Filter{})
@@ -304,7 +315,7 @@ func TestKernelAddAll(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(want, list(t, c, Filter{})); diff != "" {
-			t.Errorf("%s: rules (-one by one +AddAll):\n%s", name, diff)
+			report.Errorf("%s: rules (-one by one +AddAll):\n%s", name, diff)
 		}
 		// Once more, with one that is new, one that comes twice and one that
 		// cannot be.
@@ -321,24 +332,24 @@ func TestKernelAddAll(t *testing.T) {
 				n++ // the new one
 			}
 			if r.N != n || n < len(again)-1 && !errors.Is(r.Err, fs.ErrExist) {
-				t.Errorf("%s: refusal %d: request %d: %v", name, i, r.N, r.Err)
+				report.Errorf("%s: refusal %d: request %d: %v", name, i, r.N, r.Err)
 			}
 		}
 		if got := len(list(t, c, Filter{})); got != len(want)+1 {
-			t.Errorf("%s: %d rules, want one more than %d", name, got, len(want))
+			report.Errorf("%s: %d rules, want one more than %d", name, got, len(want))
 		}
 		var b Batch
 		for _, r := range append(rules, there, parse(t, "lookup 5 pref 9")) {
 			b.Delete(r)
 		}
 		if err := b.Do(t.Context(), c); err != nil {
-			t.Errorf("%s: %v", name, err)
+			report.Errorf("%s: %v", name, err)
 		}
 		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-			t.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
+			report.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
 		}
 		if err := AddAll(t.Context(), c, nil); err != nil {
-			t.Errorf("%s: no rules: %v", name, err)
+			report.Errorf("%s: no rules: %v", name, err)
 		}
 	}
 }
@@ -346,6 +357,7 @@ func TestKernelAddAll(t *testing.T) {
 // A socket that fails after some of many rules: those that were not sent are
 // counted, and only those.
 func TestKernelAddAllStops(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	var rules []Rule
 	for i := range 3 * addAllChunk {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -65,6 +66,7 @@ var knownDifferences = map[string]string{
 
 // Parse and AppendBinary make of words what ip(8) sent for them.
 func TestCorpusRequest(t *testing.T) {
+	report := testrun.Limit(t)
 	names := names(t)
 	differed := map[string]string{}
 	n := 0
@@ -78,14 +80,14 @@ func TestCorpusRequest(t *testing.T) {
 		case knownDifferences[c.Words()] != "" && (got != "" || err != nil):
 			differed[c.Words()] = knownDifferences[c.Words()]
 		case err != nil:
-			t.Errorf("%s: %v", c.Words(), err)
+			report.Errorf("%s: %v", c.Words(), err)
 		case got != "":
-			t.Errorf("%s: request (-ip +this):\n%s", c.Words(), got)
+			report.Errorf("%s: request (-ip +this):\n%s", c.Words(), got)
 		}
 	}
 	t.Logf("words → request: %d cases, %d of them differ as listed", n, len(differed))
 	if littleEndian && !maps.Equal(differed, knownDifferences) {
-		t.Errorf("these no longer differ; take them out:\n%s", cmp.Diff(knownDifferences, differed))
+		report.Errorf("these no longer differ; take them out:\n%s", cmp.Diff(knownDifferences, differed))
 	}
 }
 
@@ -109,6 +111,7 @@ func request(c corpus.Case, n *route.Names) (diff string, _ error) {
 
 // What ip(8) refuses without asking the kernel, Parse refuses.
 func TestCorpusRefused(t *testing.T) {
+	report := testrun.Limit(t)
 	n := 0
 	for _, c := range readCorpus(t) {
 		if c.Exit == 0 || c.Exit == 2 {
@@ -116,18 +119,19 @@ func TestCorpusRefused(t *testing.T) {
 		}
 		n++
 		if r, err := Parse(c.Words(), names(t)); err == nil {
-			t.Errorf("%s is %s; ip: %s", c.Words(), r, c.Stderr)
+			report.Errorf("%s is %s; ip: %s", c.Words(), r, c.Stderr)
 		}
 	}
 	t.Logf("words refused: %d cases", n)
 	if n < 20 {
-		t.Errorf("%d refusals of words", n)
+		report.Errorf("%d refusals of words", n)
 	}
 }
 
 // The text of a parsed rule, with and without names, gives it back, and its
 // arguments do.
 func TestCorpusText(t *testing.T) {
+	report := testrun.Limit(t)
 	n, count := names(t), 0
 	for _, c := range readCorpus(t) {
 		r, err := Parse(c.Words(), n)
@@ -137,7 +141,7 @@ func TestCorpusText(t *testing.T) {
 		count++
 		for _, s := range []string{r.String(), r.Text(n), fmt.Sprintf("-%d %s", c.Family, r.Args(n))} {
 			if back, err := Parse(s, n); err != nil || back != r {
-				t.Errorf("%s: %q: %v", c.Words(), s, err)
+				report.Errorf("%s: %q: %v", c.Words(), s, err)
 			}
 		}
 	}
@@ -147,6 +151,7 @@ func TestCorpusText(t *testing.T) {
 // What the kernel reports survives decoding and encoding, but for what
 // UnmarshalBinary and AppendBinary say, and survives text as it is.
 func TestCorpusKernel(t *testing.T) {
+	report := testrun.Limit(t)
 	if !littleEndian {
 		return // the payloads are of a little-endian machine
 	}
@@ -156,27 +161,27 @@ func TestCorpusKernel(t *testing.T) {
 			n++
 			var r Rule
 			if err := r.UnmarshalBinary(payload); err != nil {
-				t.Errorf("%s: %v", c.Words(), err)
+				report.Errorf("%s: %v", c.Words(), err)
 				continue
 			}
 			got, err := r.MarshalBinary()
 			if err != nil {
-				t.Errorf("%s: %v", c.Words(), err)
+				report.Errorf("%s: %v", c.Words(), err)
 				continue
 			}
 			want := corpus.Comparable(written(payload), uapi.SizeofFibRuleHdr)
 			if diff := cmp.Diff(want, corpus.Comparable(got, uapi.SizeofFibRuleHdr)); diff != "" {
-				t.Errorf("%s: payload (-kernel +this):\n%s", c.Words(), diff)
+				report.Errorf("%s: payload (-kernel +this):\n%s", c.Words(), diff)
 			}
 			r.Flags = 0 // which text leaves out
 			if back, err := Parse(r.String(), nil); err != nil || back != r {
-				t.Errorf("%s: %q: %v", c.Words(), r, err)
+				report.Errorf("%s: %q: %v", c.Words(), r, err)
 			}
 		}
 	}
 	t.Logf("kernel → message and text, and back: %d payloads", n)
 	if n < 300 {
-		t.Errorf("%d payloads", n)
+		report.Errorf("%d payloads", n)
 	}
 }
 
@@ -208,6 +213,7 @@ func TestCorpusCanonical(t *testing.T) {
 	if !littleEndian {
 		return // the payloads are of a little-endian machine
 	}
+	report := testrun.Limit(t)
 	n := 0
 	for _, c := range readCorpus(t) {
 		asked, err := Parse(c.Words(), names(t))
@@ -225,7 +231,7 @@ func TestCorpusCanonical(t *testing.T) {
 			got.Priority = route.Opt[uint32]{}
 		}
 		if got != want {
-			t.Errorf("%s: listed as %s, canonical is %s", c.Words(), got, want)
+			report.Errorf("%s: what is listed is not what is canonical:%s", c.Words(), testrun.Values(want, got))
 		}
 	}
 	t.Logf("words and kernel, in canonical form: %d cases", n)

@@ -61,13 +61,55 @@ func Delete(ctx context.Context, c route.Conn, r Rule) error {
 //
 // The zero Deleter is ready to use. It is not safe for concurrent use, and all
 // its calls must be about the same network namespace.
-type Deleter struct{ index ruleIndex }
+type Deleter struct {
+	index  ruleIndex
+	listed [][]Rule // not yet in index
+	// isGiven says that the rules of index are those that Listed was called with.
+	isGiven bool
+}
+
+// Listed makes rules of a listing that was just made, in their order, serve instead of
+// another. They have to be all of both families, or of the only family that Delete is
+// called for. To delete a rule whose selectors can have masks, the Deleter lists
+// nevertheless: the kernel reports a mask of all bits, which a [Rule] does not have, and
+// takes a rule with another mask for the same where a request lacks it.
+func (d *Deleter) Listed(rules ...[]Rule) { d.listed = rules }
+
+// load takes over the rules that Listed was called with.
+func (d *Deleter) load() {
+	n := 0
+	for _, list := range d.listed {
+		n += len(list)
+	}
+	d.index = ruleIndex{
+		loaded: true, rules: make([]listedRule, 0, n), groups: make(map[ruleGroup][]int32, n), same: make(map[Rule][]int32, n),
+	}
+	for _, list := range d.listed {
+		for i := range list {
+			canonical := list[i].Canonical()
+			canonical.Flags = 0
+			d.index.add(list[i], canonical)
+		}
+	}
+	d.listed, d.isGiven = nil, true
+}
+
+// canHaveMasks reports whether r has selectors that the kernel compares with a mask.
+func (r *Rule) canHaveMasks() bool {
+	return r.FwMark != Mark{} || r.DSCP != CodePoint{} || r.FlowLabel != Label{} || r.SPort != Ports{} || r.DPort != Ports{}
+}
 
 // Delete deletes exactly the rule r, or nothing. Errors are those of the
 // function [Delete].
 func (d *Deleter) Delete(ctx context.Context, c route.Conn, r Rule) error {
 	if r.isEmpty() {
 		return fail("delete", r, errEmpty)
+	}
+	if d.listed != nil {
+		d.load()
+	}
+	if d.isGiven && r.canHaveMasks() {
+		d.forget()
 	}
 	listed := d.index.loaded
 	err := d.try(ctx, c, r)
@@ -84,10 +126,13 @@ func (d *Deleter) try(ctx context.Context, c route.Conn, r Rule) error {
 		err = write(ctx, c, uapi.RTM_DELRULE, 0, found)
 	}
 	if err != nil {
-		d.index = ruleIndex{}
+		d.forget()
 	}
 	return err
 }
+
+// forget drops the listing. The next deletion makes another.
+func (d *Deleter) forget() { d.index, d.isGiven = ruleIndex{}, false }
 
 // isStale reports whether err may come of a listing that is not current.
 func isStale(err error) bool {

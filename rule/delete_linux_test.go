@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -48,9 +49,23 @@ type deletion func(context.Context, route.Conn, Rule) error
 // given, or refuses; never another. Both orders of every pair are tried. So does
 // a Deleter, whose listing is always that of pairs before.
 func TestKernelDeleteExact(t *testing.T) {
-	for name, del := range map[string]deletion{"Delete": Delete, "Deleter": new(Deleter).Delete, "Batch": deleteBatch} {
+	t.Parallel()
+	for name, del := range map[string]deletion{
+		"Delete": Delete, "Deleter": new(Deleter).Delete, "Batch": deleteBatch, "Listed": deleteListed,
+	} {
 		t.Run(name, func(t *testing.T) { testDeleteExact(t, del) })
 	}
+}
+
+// deleteListed deletes a rule by a Deleter that is given a listing.
+func deleteListed(ctx context.Context, c route.Conn, r Rule) error {
+	rules, err := List(ctx, c, Filter{})
+	if err != nil {
+		return err
+	}
+	var d Deleter
+	d.Listed(rules)
+	return d.Delete(ctx, c, r)
 }
 
 // deleteBatch deletes a rule by a batch.
@@ -146,6 +161,8 @@ func wantKernelDeletes(t *testing.T, c route.Conn, del deletion, r, victim Rule)
 // Delete is asked for a rule that is not there, while one is that has more
 // selectors, fewer, or another value.
 func TestKernelDeleteMissing(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	variants := knownVariants(t)
 	for _, there := range variants {
@@ -158,55 +175,59 @@ func TestKernelDeleteMissing(t *testing.T) {
 				continue
 			}
 			if err := Delete(t.Context(), c, variant(t, asked, "table 10")); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%q is there, asked for %q: %v", there, asked, err)
+				report.Errorf("%q is there, asked for %q: %v", there, asked, err)
 			}
 		}
 		for _, action := range []string{"table 11", "unreachable", "goto 200"} {
 			if err := Delete(t.Context(), c, variant(t, there, action)); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%q is there, asked for %q: %v", there, action, err)
+				report.Errorf("%q is there, asked for %q: %v", there, action, err)
 			}
 		}
 		other := r
 		other.Priority = Priority(101)
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("another priority: %v", err)
+			report.Errorf("another priority: %v", err)
 		}
 		other = r
 		other.From = netip.MustParsePrefix("10.0.0.1/8") // host bits are part of the key
 		if err := Delete(t.Context(), c, other); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("other host bits: %v", err)
+			report.Errorf("other host bits: %v", err)
 		}
 		wantList(t, c, Filter{Priority: Priority(100)}, r.Canonical().String())
 		if err := Delete(t.Context(), c, r); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 }
 
 func TestKernelDeleteRefused(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	before := list(t, c, Filter{})
 	for name, c := range conns(t, ns) {
 		for _, f := range []route.Family{0, route.IPv4, route.IPv6} {
 			err := Delete(t.Context(), c, Rule{Family: f})
 			if err == nil || errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: the empty rule: %v", name, err)
+				report.Errorf("%s: the empty rule: %v", name, err)
 			}
 		}
 		// Without a selector the kernel would take the first rule there is.
 		for _, s := range []string{"from all table 10", "nop", "-6 nop"} {
 			if err := Delete(t.Context(), c, parse(t, s)); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: %s: %v", name, s, err)
+				report.Errorf("%s: %s: %v", name, s, err)
 			}
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("rules (-before +after):\n%s", diff)
+		report.Errorf("rules (-before +after):\n%s", diff)
 	}
 }
 
 // Without a priority, Delete takes the first of the rules that are the same.
 func TestKernelDeleteAnyPriority(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	add(t, c, "pref 5 table 10 proto 99", "pref 6 table 10", "pref 7 table 10", "pref 6 table 11")
 	r := parse(t, "table 10")
@@ -219,17 +240,19 @@ func TestKernelDeleteAnyPriority(t *testing.T) {
 		}
 		got := list(t, c, Filter{Family: route.IPv4})
 		if diff := cmp.Diff(left, got[1:len(got)-2]); diff != "" {
-			t.Errorf("rules (-want +got):\n%s", diff)
+			report.Errorf("rules (-want +got):\n%s", diff)
 		}
 	}
 	if err := Delete(t.Context(), c, r); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
+		report.Error(err)
 	}
 }
 
 // The kernel accepts a rule without an action, and exact duplicates, from
 // programs that do not ask it not to.
 func TestKernelDeleteForeign(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	none := Rule{Family: route.IPv4, Priority: Priority(50), Table: 10}
@@ -244,10 +267,10 @@ func TestKernelDeleteForeign(t *testing.T) {
 	}
 	for _, r := range rules {
 		if err := Delete(t.Context(), c, r); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("rules (-before +after):\n%s", diff)
+		report.Errorf("rules (-before +after):\n%s", diff)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -41,6 +42,8 @@ func manyRules(t *testing.T, n int) (rules []Rule) {
 // A Deleter lists once, however many rules it deletes and in whatever order, and
 // sends one request for each.
 func TestKernelDeleterListsOnce(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	rules := manyRules(t, 400)
@@ -68,7 +71,7 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 			}
 		}
 		if n.dumps != 1 || n.writes != len(rules) {
-			t.Errorf("%s: %d listings and %d writes, want 1 and %d", name, n.dumps, n.writes, len(rules))
+			report.Errorf("%s: %d listings and %d writes, want 1 and %d", name, n.dumps, n.writes, len(rules))
 		}
 		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 			t.Fatalf("%s: rules (-want +got):\n%s", name, diff)
@@ -127,6 +130,7 @@ var staleCases = []struct {
 // The listing of a Deleter is not current: others have added, deleted and moved
 // rules since.
 func TestKernelDeleterStale(t *testing.T) {
+	t.Parallel()
 	for _, tt := range staleCases {
 		t.Run(tt.name, func(t *testing.T) {
 			_, c := kernel(t)
@@ -166,6 +170,7 @@ func remove(t *testing.T, c route.Conn, s string) {
 // some that the kernel cannot tell from others. Each deletion takes exactly the
 // first rule that is the same, or nothing.
 func TestKernelDeleterRandom(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	variants := knownVariants(t)
@@ -234,6 +239,8 @@ func (f *failingConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 // After a failure a Deleter does not rely on its listing: the rule may be
 // there, or not.
 func TestKernelDeleterAfterFailure(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	const first, second = "lookup 10 pref 100", "lookup 10 pref 101"
 	for _, done := range []bool{false, true} {
@@ -241,23 +248,23 @@ func TestKernelDeleterAfterFailure(t *testing.T) {
 		f := &failingConn{Conn: c, err: syscall.ENOBUFS, done: done}
 		var d Deleter
 		if err := d.Delete(t.Context(), f, parse(t, first)); !errors.Is(err, syscall.ENOBUFS) {
-			t.Errorf("got %v", err)
+			report.Errorf("got %v", err)
 		}
 		if err := d.Delete(t.Context(), f, parse(t, first)); errors.Is(err, fs.ErrNotExist) != done || !done && err != nil {
-			t.Errorf("once more: %v", err)
+			report.Errorf("once more: %v", err)
 		}
 		if err := d.Delete(t.Context(), f, parse(t, second)); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 		wantList(t, c, Filter{Family: route.IPv4}, ruleLocal, ruleMain, ruleDefault)
 	}
 	var d Deleter
 	if err := d.Delete(t.Context(), c, Rule{}); !errors.Is(err, errEmpty) {
-		t.Errorf("the empty rule: %v", err)
+		report.Errorf("the empty rule: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Delete(ctx, c, parse(t, first)); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the context has ended: %v", err)
+		report.Errorf("after the context has ended: %v", err)
 	}
 }

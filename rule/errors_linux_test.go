@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -66,6 +67,8 @@ var refusals = []struct {
 }
 
 func TestKernelErrorText(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	add(t, c, "from 10.0.0.0/8 table 10 pref 100")
 	before := list(t, c, Filter{})
@@ -76,33 +79,35 @@ func TestKernelErrorText(t *testing.T) {
 		}
 		err := Add(t.Context(), c, parse(t, tt.rule))
 		if err == nil || err.Error() != tt.want || !errors.Is(err, tt.errno) {
-			t.Errorf("%s:\n got %v\nwant %s", tt.rule, err, tt.want)
+			report.Errorf("%s:\n got %v\nwant %s", tt.rule, err, tt.want)
 		}
 		var op *netlink.OpError
 		if !errors.As(err, &op) || !strings.Contains(tt.want, op.Message) {
-			t.Errorf("%s: no *netlink.OpError with the kernel's words: %v", tt.rule, err)
+			report.Errorf("%s: no *netlink.OpError with the kernel's words: %v", tt.rule, err)
 		}
 		if errors.Is(err, fs.ErrExist) != (tt.errno == syscall.EEXIST) {
-			t.Errorf("%s: fs.ErrExist: %v", tt.rule, err)
+			report.Errorf("%s: fs.ErrExist: %v", tt.rule, err)
 		}
 	}
 	err := Delete(t.Context(), c, parse(t, "pref 5 from 10.0.0.0/8 table 10"))
 	want := `rule: delete "from 10.0.0.0/8 lookup 10 pref 5": no such rule: file does not exist`
 	if err == nil || err.Error() != want {
-		t.Errorf("\n got %v\nwant %s", err, want)
+		report.Errorf("\n got %v\nwant %s", err, want)
 	}
 	_, err = List(t.Context(), c, Filter{Family: 99})
 	want = "rule: list: address family not supported by protocol"
 	if err == nil || err.Error() != want || !errors.Is(err, syscall.EAFNOSUPPORT) {
-		t.Errorf("\n got %v\nwant %s", err, want)
+		report.Errorf("\n got %v\nwant %s", err, want)
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("refusals changed the rules (-before +after):\n%s", diff)
+		report.Errorf("refusals changed the rules (-before +after):\n%s", diff)
 	}
 }
 
 // What the kernel would accept and understand differently is not sent at all.
 func TestKernelRefusedHere(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := kernel(t)
 	before := list(t, c, Filter{})
 	for _, tt := range []struct {
@@ -124,16 +129,18 @@ func TestKernelRefusedHere(t *testing.T) {
 				`FRA_IIFNAME: interface name "an-interface-of-24-bytes" is longer than 15 bytes`},
 	} {
 		if err := Add(t.Context(), c, tt.rule); err == nil || err.Error() != tt.want {
-			t.Errorf("\n got %v\nwant %s", err, tt.want)
+			report.Errorf("\n got %v\nwant %s", err, tt.want)
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("refusals changed the rules (-before +after):\n%s", diff)
+		report.Errorf("refusals changed the rules (-before +after):\n%s", diff)
 	}
 }
 
 // Without CAP_NET_ADMIN rules can be listed, and neither added nor deleted.
 func TestKernelPermission(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "pref 5 table 10")
 	r := parse(t, "pref 5 table 10")
@@ -142,11 +149,11 @@ func TestKernelPermission(t *testing.T) {
 	errs := <-got
 	for _, err := range errs[:2] {
 		if !errors.Is(err, fs.ErrPermission) {
-			t.Errorf("want fs.ErrPermission: %v", err)
+			report.Errorf("want fs.ErrPermission: %v", err)
 		}
 	}
 	if errs[2] != nil {
-		t.Errorf("list: %v", errs[2])
+		report.Errorf("list: %v", errs[2])
 	}
 	wantList(t, c, Filter{Family: route.IPv4}, ruleLocal, "5: from all lookup 10", ruleMain, ruleDefault)
 }

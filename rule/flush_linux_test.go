@@ -12,6 +12,7 @@ import (
 // A flush takes all that the filter selects, also where one listing would not
 // show them all, and nothing else.
 func TestKernelFlush(t *testing.T) {
+	t.Parallel()
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +46,7 @@ func TestKernelFlush(t *testing.T) {
 
 // The rule for local stays unless its priority is asked for.
 func TestKernelFlushKeepsLocal(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	if _, err := Flush(t.Context(), c, Filter{Family: route.IPv6}); err != nil {
 		t.Fatal(err)
@@ -58,6 +60,7 @@ func TestKernelFlushKeepsLocal(t *testing.T) {
 
 // A rule that the kernel cannot tell from another's is not flushed.
 func TestKernelFlushRefused(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	add(t, c, "100: from all iif eth7 lookup 20 proto 210", "100: from all lookup 20 proto 210",
 		"101: from all fwmark 0x1 lookup 20 proto 99")
@@ -76,6 +79,7 @@ func TestKernelFlushRefused(t *testing.T) {
 
 // Every change is seen, with what it is about, by those who look at that.
 func TestKernelWatch(t *testing.T) {
+	t.Parallel()
 	ns, c := kernel(t)
 	events, err := Watch(t.Context(), ns.Config(), Filter{Table: 20})
 	if err != nil {

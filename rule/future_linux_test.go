@@ -11,6 +11,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -50,6 +51,8 @@ func (f futureKernel) Execute(m netlink.Message) ([]netlink.Message, error) {
 // An attribute of a newer kernel survives a listing, text and JSON, is sent back
 // when the rule is deleted, and distinguishes the rule from another one.
 func TestKernelFuture(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, real := kernel(t)
 	before := list(t, real, Filter{})
 	for name, c := range conns(t, ns) {
@@ -68,29 +71,29 @@ func TestKernelFuture(t *testing.T) {
 		newer := rules[0]
 		want := []string{"100: from 10.0.0.0/8 lookup 10 attribute 60 010203", "100: from 10.0.0.0/8 lookup 10"}
 		if got := []string{newer.String(), rules[1].String()}; !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q", name, got, want)
+			report.Errorf("%s: got %q, want %q", name, got, want)
 		}
 		if back := parse(t, newer.String()); back != newer {
-			t.Errorf("%s: %s parsed is %s", name, newer, back)
+			report.Errorf("%s: %s parsed is %s", name, newer, back)
 		}
 		// Without the attribute, the kernel would take the rule that has it.
 		if err := Delete(t.Context(), c, plain); err == nil || !strings.Contains(err.Error(), "the kernel would delete") {
-			t.Errorf("%s: %v", name, err)
+			report.Errorf("%s: %v", name, err)
 		}
 		if deleted != nil {
-			t.Errorf("%s: asked to delete %v", name, deleted)
+			report.Errorf("%s: asked to delete %v", name, deleted)
 		}
 		if err := Delete(t.Context(), c, newer); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 		if len(deleted) != 1 || deleted[0].Unknown != newer.Unknown {
-			t.Errorf("%s: asked to delete %v", name, deleted)
+			report.Errorf("%s: asked to delete %v", name, deleted)
 		}
 		if err := Delete(t.Context(), real, plain); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 		if diff := cmp.Diff(before, list(t, real, Filter{})); diff != "" {
-			t.Errorf("%s: rules (-before +after):\n%s", name, diff)
+			report.Errorf("%s: rules (-before +after):\n%s", name, diff)
 		}
 	}
 }

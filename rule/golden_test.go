@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -131,6 +132,7 @@ func checkGolden(t *testing.T, r Rule, want []byte) {
 
 // No attribute of linux/fib_rules.h and no field of Rule is missing above.
 func TestGoldenComplete(t *testing.T) {
+	report := testrun.Limit(t)
 	attrs, fields := map[uint16]bool{}, map[string]bool{}
 	for _, tt := range golden {
 		b := unhex(t, tt.attrs)
@@ -147,7 +149,7 @@ func TestGoldenComplete(t *testing.T) {
 	fields["Flags"] = true // TestFlags
 	for i := range reflect.TypeFor[Rule]().NumField() {
 		if name := reflect.TypeFor[Rule]().Field(i).Name; !fields[name] {
-			t.Errorf("no golden bytes for the field %s", name)
+			report.Errorf("no golden bytes for the field %s", name)
 		}
 	}
 	for num := uapi.FRA_DST; num <= uapi.FRA_DSCP_MASK; num++ {
@@ -156,7 +158,7 @@ func TestGoldenComplete(t *testing.T) {
 			continue
 		}
 		if !attrs[uint16(num)] {
-			t.Errorf("no golden bytes for %s", num)
+			report.Errorf("no golden bytes for %s", num)
 		}
 	}
 }
@@ -164,39 +166,41 @@ func TestGoldenComplete(t *testing.T) {
 // The kernel's flags are read and not written. The padding that aligns 64 bits
 // is neither.
 func TestFlags(t *testing.T) {
+	report := testrun.Limit(t)
 	var r Rule
 	if err := r.UnmarshalBinary(unhex(t, "0000000000000000"+host32(0x1001f)+attribute(18, ""))); err != nil {
 		t.Fatal(err)
 	}
 	want := "permanent,unresolved,iif-detached,oif-detached,find-saddr"
 	if !r.Not || r.Flags.String() != want {
-		t.Errorf("flags %q, not %v", r.Flags, r.Not)
+		report.Errorf("flags %q, not %v", r.Flags, r.Not)
 	}
 	r.Flags |= 1 << 30
 	if got := r.Flags.String(); got != want+",0x40000000" {
-		t.Errorf("flags %q", got)
+		report.Errorf("flags %q", got)
 	}
 	for _, want := range []Flags{0, r.Flags, FlagIIFDetached, 1 << 31} {
 		var got Flags = 5
 		if text, err := want.MarshalText(); err != nil || got.UnmarshalText(text) != nil || got != want {
-			t.Errorf("flags %q read as %q", text, got)
+			report.Errorf("flags %q read as %q", text, got)
 		}
 	}
 	for _, text := range []string{"up", "permanent,", ",", "0x100000000", "permanent unresolved"} {
 		got := FlagPermanent
 		if err := got.UnmarshalText([]byte(text)); err == nil || got != FlagPermanent {
-			t.Errorf("flags %q read as %q, %v", text, got, err)
+			report.Errorf("flags %q read as %q, %v", text, got, err)
 		}
 	}
 	got, err := r.MarshalBinary()
 	if err != nil || !bytes.Equal(got, unhex(t, "0000000000000000"+host32(2))) {
-		t.Errorf("written: %x, %v", got, err)
+		report.Errorf("written: %x, %v", got, err)
 	}
 }
 
 // A payload that is too short is an error that names the attribute, and leaves
 // the rule as it was.
 func TestTooShort(t *testing.T) {
+	report := testrun.Limit(t)
 	for num := uapi.FRA_DST; num <= uapi.FRA_DSCP_MASK; num++ {
 		switch num {
 		case uapi.FRA_UNUSED2, uapi.FRA_UNUSED3, uapi.FRA_UNUSED4, uapi.FRA_UNUSED5, uapi.FRA_PAD,
@@ -206,7 +210,7 @@ func TestTooShort(t *testing.T) {
 		r := Rule{Table: 5}
 		err := r.UnmarshalBinary(unhex(t, inet+"00000000000000"+host32(0)+attribute(uint16(num), "")))
 		if err == nil || !strings.HasPrefix(err.Error(), "rule: decode: "+num.String()+": ") || r != (Rule{Table: 5}) {
-			t.Errorf("%s: %v, %s", num, err, r)
+			report.Errorf("%s: %v, %s", num, err, r)
 		}
 	}
 	for _, tt := range []struct{ payload, want string }{
@@ -225,13 +229,14 @@ func TestTooShort(t *testing.T) {
 	} {
 		var r Rule
 		if err := r.UnmarshalBinary(unhex(t, tt.payload)); err == nil || err.Error() != tt.want {
-			t.Errorf("%s:\n got %v\nwant %s", tt.payload, err, tt.want)
+			report.Errorf("%s:\n got %v\nwant %s", tt.payload, err, tt.want)
 		}
 	}
 }
 
 // What cannot be sent is an error that names the attribute.
 func TestAppendError(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		rule Rule
 		want string
@@ -249,7 +254,7 @@ func TestAppendError(t *testing.T) {
 		b := append(make([]byte, 0, 256), "head"...)
 		got, err := tt.rule.AppendBinary(b)
 		if err == nil || err.Error() != tt.want || string(got) != "head" {
-			t.Errorf("\n got %v, %q\nwant %s", err, got, tt.want)
+			report.Errorf("\n got %v, %q\nwant %s", err, got, tt.want)
 		}
 	}
 }

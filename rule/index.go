@@ -50,18 +50,24 @@ func (x *ruleIndex) load(ctx context.Context, c route.Conn, f route.Family, keep
 		if err != nil {
 			return err
 		}
-		l := listedRule{reported: *reported, canonical: *reported}
-		l.canonical.normalizeListed()
-		l.canonical.Flags = 0
-		if keep(&l.canonical) {
-			at, i := l.group(), int32(len(x.rules))
-			x.groups[at] = append(x.groups[at], i)
-			x.same[l.canonical] = append(x.same[l.canonical], i)
-			x.rules = append(x.rules, l)
+		canonical := *reported
+		canonical.normalizeListed()
+		canonical.Flags = 0
+		if keep(&canonical) {
+			x.add(*reported, canonical)
 		}
 	}
 	x.loaded = true
 	return nil
+}
+
+// add adds a rule behind the others.
+func (x *ruleIndex) add(reported, canonical Rule) {
+	l := listedRule{reported: reported, canonical: canonical}
+	at, i := l.group(), int32(len(x.rules))
+	x.groups[at] = append(x.groups[at], i)
+	x.same[canonical] = append(x.same[canonical], i)
+	x.rules = append(x.rules, l)
 }
 
 // listAndTake is take, after a listing of all rules if there was none yet.

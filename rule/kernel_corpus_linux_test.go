@@ -12,6 +12,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/corpus"
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -31,6 +32,8 @@ func recordedNS(t *testing.T) *lab.NS {
 // The kernel makes of the words what it made of them when ip(8) sent them, and
 // Delete takes it away.
 func TestKernelCorpus(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns := recordedNS(t)
 	c, err := route.Dial(ns.Config())
 	if err != nil {
@@ -58,22 +61,22 @@ func TestKernelCorpus(t *testing.T) {
 		if !uidsExist(t, r.UIDRange) {
 			// Recorded as root; another user has one user only.
 			if err := addAnyway(t, c, r); !strings.Contains(errText(err), "Invalid uid range") {
-				t.Errorf("%s: %v", tt.Words(), err)
+				report.Errorf("%s: %v", tt.Words(), err)
 			}
 			continue
 		}
 		err = addAnyway(t, c, r)
 		if (tt.Exit == 0) != (err == nil) || err != nil && !strings.Contains(err.Error(), kernelSays(tt)) {
-			t.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
+			report.Errorf("%s: %v; ip: %s", tt.Words(), err, tt.Stderr)
 			continue
 		}
 		added := addedSince(t, c, before)
 		if diff := cmp.Diff(recordedRules(t, tt), texts(added)); diff != "" {
-			t.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
+			report.Errorf("%s: in the kernel (-recorded +now):\n%s", tt.Words(), diff)
 		}
 		for _, r := range added {
 			if err := Delete(t.Context(), c, r); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 		}
 		if after, err := List(t.Context(), c, Filter{Family: r.Family}); err != nil || !slices.Equal(before, after) {
@@ -82,7 +85,7 @@ func TestKernelCorpus(t *testing.T) {
 	}
 	t.Logf("request → kernel: %d cases, %d of them refused with the kernel's text", n, refused)
 	if n < 330 {
-		t.Errorf("%d cases", n)
+		report.Errorf("%d cases", n)
 	}
 }
 

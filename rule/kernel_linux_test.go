@@ -16,6 +16,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -96,6 +97,7 @@ const (
 )
 
 func TestKernelVerbs(t *testing.T) {
+	t.Parallel()
 	ns, _ := kernel(t)
 	for name, c := range conns(t, ns) {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +124,7 @@ func TestKernelVerbs(t *testing.T) {
 // The kernel chooses a priority for a rule that has none. Fact: one below the
 // second rule's, whatever the first's.
 func TestKernelPriorityChosen(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	add(t, c, "table 10", "table 11")
 	wantList(t, c, Filter{Family: route.IPv4}, ruleLocal,
@@ -131,6 +134,7 @@ func TestKernelPriorityChosen(t *testing.T) {
 }
 
 func TestKernelDefaults(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	for _, r := range []Rule{
 		{Table: 10, Priority: Priority(1)},
@@ -150,6 +154,8 @@ func TestKernelDefaults(t *testing.T) {
 }
 
 func TestKernelFilter(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	add(t, c, "pref 5 table 10", "pref 5 table 300 proto 99", "-6 pref 5 table 300", "pref 6 table 10 proto 99",
 		"-6 pref 7 from 2001:db8::/32 unreachable proto 99")
@@ -163,7 +169,7 @@ func TestKernelFilter(t *testing.T) {
 	}
 	// Fact: a listing of all families has those of multicast routing.
 	if !families[route.IPv4] || !families[route.IPv6] || !families[route.IPMR] || !families[route.IP6MR] {
-		t.Errorf("families listed: %v", families)
+		report.Errorf("families listed: %v", families)
 	}
 	for _, f := range filters() {
 		var want []Rule
@@ -175,10 +181,10 @@ func TestKernelFilter(t *testing.T) {
 		for name, c := range conns(t, ns) {
 			got, err := List(t.Context(), c, f)
 			if err != nil {
-				t.Errorf("%s %+v: %v", name, f, err)
+				report.Errorf("%s %+v: %v", name, f, err)
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("%s %+v: got %v, want %v", name, f, got, want)
+				report.Errorf("%s %+v: got %v, want %v", name, f, got, want)
 			}
 		}
 	}
@@ -220,6 +226,7 @@ func selects(f Filter, r Rule) bool {
 
 // A rule outlives its interface.
 func TestKernelDetached(t *testing.T) {
+	t.Parallel()
 	ns, c := kernel(t)
 	add(t, c, "pref 5 iif gone0 oif eth0 table 10", "pref 6 goto 7")
 	flags := func() (f []string) {
@@ -248,6 +255,8 @@ func TestKernelDetached(t *testing.T) {
 
 // A loop over a listing may use the Conn that the listing comes from.
 func TestKernelLoop(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	const n = 400 // several datagrams
 	for i := range uint32(n) {
@@ -267,14 +276,14 @@ func TestKernelLoop(t *testing.T) {
 		}
 	}
 	if seen != n {
-		t.Errorf("%d rules, want %d", seen, n)
+		report.Errorf("%d rules, want %d", seen, n)
 	}
 	for name, c := range conns(t, ns) { // an early end leaves the Conn usable
 		for range All(t.Context(), c, Filter{Family: route.IPv4}) {
 			break
 		}
 		if got := list(t, c, Filter{Family: route.IPv4}); len(got) != n+3 {
-			t.Errorf("%s: %d rules after an early end, want %d", name, len(got), n+3)
+			report.Errorf("%s: %d rules after an early end, want %d", name, len(got), n+3)
 		}
 	}
 	rules, err := List(t.Context(), c, Filter{Table: 10})
@@ -290,6 +299,7 @@ func TestKernelLoop(t *testing.T) {
 }
 
 func TestKernelContext(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

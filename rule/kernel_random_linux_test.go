@@ -18,6 +18,7 @@ import (
 // A rule that is added is listed as Canonical says, its text and its bytes give
 // it back, and deleting it leaves what was there before.
 func TestKernelRandom(t *testing.T) {
+	t.Parallel()
 	_, c := kernel(t)
 	before, err := List(t.Context(), c, Filter{})
 	if err != nil {

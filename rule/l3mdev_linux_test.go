@@ -38,6 +38,7 @@ const vrfTable rttables.ID = 100
 // A rule with l3mdev sends packets of a VRF to its table: the kernel's answers
 // and a packet on the wire say so. Without a VRF it sends none anywhere.
 func TestKernelL3MDev(t *testing.T) {
+	t.Parallel()
 	l := lab.Test(t)
 	ns, far := l.NS("a"), l.NS("b")
 	ns.Link("eth0", far, "eth0")

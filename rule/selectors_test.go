@@ -3,11 +3,14 @@ package rule
 import (
 	"encoding"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // The mask of a selector is that which was given, else all bits, and none of a
 // selector that is unset.
 func TestMask(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		name      string
 		got, want uint32
@@ -27,7 +30,7 @@ func TestMask(t *testing.T) {
 		{"a port with a mask", uint32(Port(16).Masked(0xfff0).Mask()), 0xfff0},
 	} {
 		if tt.got != tt.want {
-			t.Errorf("the mask of %s is %#x, want %#x", tt.name, tt.got, tt.want)
+			report.Errorf("the mask of %s is %#x, want %#x", tt.name, tt.got, tt.want)
 		}
 	}
 }
@@ -66,6 +69,7 @@ type textSelector interface {
 
 // What MarshalText returns, UnmarshalText reads.
 func TestSelectorText(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, got := range map[string]textSelector{
 		"0x10": new(Mark), "0x10/0xf0": new(Mark), "0/0xff": new(Mark),
 		"10": new(CodePoint), "0xa/0x3e": new(CodePoint),
@@ -74,16 +78,16 @@ func TestSelectorText(t *testing.T) {
 		"0-999": new(UIDs), "5-5": new(UIDs),
 	} {
 		if err := got.UnmarshalText([]byte(text)); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 		if back, err := got.MarshalText(); err != nil || string(back) != text {
-			t.Errorf("%T: %q is written as %q, %v", got, text, back, err)
+			report.Errorf("%T: %q is written as %q, %v", got, text, back, err)
 		}
 		if err := got.UnmarshalText([]byte("x")); err == nil {
-			t.Errorf("%T: x was read as %v", got, got)
+			report.Errorf("%T: x was read as %v", got, got)
 		}
 		if back, err := got.MarshalText(); err != nil || string(back) != text {
-			t.Errorf("%T: an error has changed %q to %q, %v", got, text, back, err)
+			report.Errorf("%T: an error has changed %q to %q, %v", got, text, back, err)
 		}
 	}
 }

@@ -1,9 +1,14 @@
 package rule
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
+)
 
 // Words that ip(8) takes by their beginning, in its order.
 func TestParseAbbreviated(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, want := range map[string]string{
 		"p 5 ta 6":              "pref 5 lookup 6",
 		"pr 5 tab 6":            "pref 5 lookup 6",
@@ -32,17 +37,17 @@ func TestParseAbbreviated(t *testing.T) {
 	} {
 		r, err := Parse(text, nil)
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
+			report.Errorf("%q: %v", text, err)
 			continue
 		}
 		w, err := Parse(want, nil)
 		if err != nil || r != w {
-			t.Errorf("%q is %q, want %q (%v)", text, r, want, err)
+			report.Errorf("%q is %q, want %q (%v)", text, r, want, err)
 		}
 	}
 	for _, text := range []string{"look 5", "fro 10.1", "fw 1", "ii eth0", "l 5", "sp 5", "sup_g 1", "sup_p 1", "nat", "nat ::1", "type q", "h"} {
 		if r, err := Parse(text, nil); err == nil {
-			t.Errorf("%q is %q", text, r)
+			report.Errorf("%q is %q", text, r)
 		}
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"testing/fstest"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
 
 func TestString(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		rule Rule
 		want string
@@ -36,31 +38,33 @@ func TestString(t *testing.T) {
 		{Rule{TOS: 8, DSCP: DSCP(3), Table: 20}, "from all tos 0x08 lookup 20 dscp 3"},
 	} {
 		if got := tt.rule.String(); got != tt.want {
-			t.Errorf("%q, want %q", got, tt.want)
+			report.Errorf("%q, want %q", got, tt.want)
 		}
 	}
 }
 
 // Values that are unset have no text, and no text makes them unset.
 func TestUnset(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, s := range []string{Mark{}.String(), CodePoint{}.String(), Label{}.String(), Ports{}.String(), UIDs{}.String()} {
 		if s != "" {
-			t.Errorf("%q", s)
+			report.Errorf("%q", s)
 		}
 	}
 	m, d, f, p, u := FwMark(1), DSCP(1), FlowLabel(1), Port(1), UID(1)
 	for _, err := range []error{m.UnmarshalText(nil), d.UnmarshalText(nil), f.UnmarshalText(nil),
 		p.UnmarshalText(nil), u.UnmarshalText(nil)} {
 		if err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 	if m.IsSet() || d.IsSet() || f.IsSet() || p.IsSet() || u.IsSet() {
-		t.Error(m, d, f, p, u)
+		report.Error(m, d, f, p, u)
 	}
 }
 
 func TestParseError(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, want string }{
 		{"", "rule: word 1: a rule is missing"},
 		{"-6", `rule: word 2: a rule is missing after "-6"`},
@@ -95,13 +99,14 @@ func TestParseError(t *testing.T) {
 		{"attribute 6 0102", `rule: word 3 "0102": FRA_PRIORITY: 2 bytes of payload, want 4`},
 	} {
 		if r, err := Parse(tt.text, nil); err == nil || err.Error() != tt.want || r != (Rule{}) {
-			t.Errorf("%q:\n got %v, %s\nwant %s", tt.text, err, r, tt.want)
+			report.Errorf("%q:\n got %v, %s\nwant %s", tt.text, err, r, tt.want)
 		}
 	}
 }
 
 // Words that ip(8) takes for the same thing are the same rule.
 func TestParseSynonyms(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, words := range [][]string{
 		{"pref 5 table 10", "5: lookup 10", "priority 0x5 table 0xa", "order 05 table 10", "preference 5 table 10",
 			"-4 pref 5 table 10", "-f inet pref 5 table 10", "table 10 pref 5 from all to any"},
@@ -122,7 +127,7 @@ func TestParseSynonyms(t *testing.T) {
 	} {
 		for _, s := range words[1:] {
 			if got, want := parse(t, s), parse(t, words[0]); got != want {
-				t.Errorf("%q is %s, want %s", s, got, want)
+				report.Errorf("%q is %s, want %s", s, got, want)
 			}
 		}
 	}
@@ -130,6 +135,7 @@ func TestParseSynonyms(t *testing.T) {
 
 // Names enter through a *route.Names, and no other way.
 func TestNames(t *testing.T) {
+	report := testrun.Limit(t)
 	files, err := rttables.Load(fstest.MapFS{
 		"etc/iproute2/rt_tables":  {Data: []byte("20 lan2\n")},
 		"etc/iproute2/rt_protos":  {Data: []byte("210 policyroute\n")},
@@ -148,17 +154,17 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.String() != plain || r.Text(n) != named || r != parse(t, plain) {
-		t.Errorf("%s\n%s", r, r.Text(n))
+		report.Errorf("%s\n%s", r, r.Text(n))
 	}
 	if got := r.Args(n); got != named[len("5: "):]+" pref 5" {
-		t.Error(got)
+		report.Error(got)
 	}
 	if r, err := Parse(named, nil); err == nil {
-		t.Errorf("without names: %s", r)
+		report.Errorf("without names: %s", r)
 	}
 	for s, want := range map[string]CodePoint{"EF": DSCP(0x2e), "lowdelay": DSCP(4), "0x2e": DSCP(46)} {
 		if r, err := Parse("nop dscp "+s, n); err != nil || r.DSCP != want {
-			t.Errorf("dscp %s: %s, %v", s, r.DSCP, err)
+			report.Errorf("dscp %s: %s, %v", s, r.DSCP, err)
 		}
 	}
 }
@@ -186,7 +192,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Rules[0] != want.Rules[0] || got.Rules[1] != want.Rules[1] || got.Mark != want.Mark || got.Ports != want.Ports {
+	if len(got.Rules) != 2 || got.Rules[0] != want.Rules[0] || got.Rules[1] != want.Rules[1] || got.Mark != want.Mark || got.Ports != want.Ports {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if err := json.Unmarshal([]byte(`{"Rules":["tabel 10"]}`), &got); err == nil {
@@ -195,6 +201,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestActionText(t *testing.T) {
+	report := testrun.Limit(t)
 	for a := range 256 {
 		want := Action(a)
 		b, err := want.MarshalText()
@@ -203,18 +210,19 @@ func TestActionText(t *testing.T) {
 		}
 		var got Action
 		if err := got.UnmarshalText(b); err != nil || got != want {
-			t.Errorf("%d: %q is %d, %v", a, b, got, err)
+			report.Errorf("%d: %q is %d, %v", a, b, got, err)
 		}
 	}
 	var a Action
 	err := a.UnmarshalText([]byte("lokup"))
 	if want := `rule: "lokup" is not an action; did you mean lookup?`; err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
+		report.Errorf("%v, want %s", err, want)
 	}
 }
 
 // Actions in the words of ip-rule(8) that are those of routes, and NAT.
 func TestParseRouteTypes(t *testing.T) {
+	report := testrun.Limit(t)
 	for s, want := range map[string]Rule{
 		"from 192.0.2.1 unicast table 10": {From: netip.MustParsePrefix("192.0.2.1/32"), Action: ActionLookup, Table: 10},
 		"throw":                           {Action: Action(route.TypeThrow)},
@@ -226,12 +234,12 @@ func TestParseRouteTypes(t *testing.T) {
 	} {
 		want.Family = route.IPv4
 		if got, err := Parse(s, nil); err != nil || got != want {
-			t.Errorf("%s: %v, %v, want %v", s, got, err, want)
+			report.Errorf("%s: %v, %v, want %v", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"nat", "nat 2001:db8::1", "type nosuch", "type goto"} {
 		if got, err := Parse(s, nil); err == nil {
-			t.Errorf("%s: %v", s, got)
+			report.Errorf("%s: %v", s, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -55,6 +56,8 @@ var verified = []struct {
 // A kernel that lacks an attribute is met here for real, where the running one
 // does; elsewhere, the attribute is kept from it.
 func TestKernelVerified(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := kernel(t)
 	before := list(t, c, Filter{})
 	for name, c := range conns(t, ns) {
@@ -71,7 +74,7 @@ func TestKernelVerified(t *testing.T) {
 			err := Add(t.Context(), asked, r)
 			want := `rule: add "` + tt.rule + `": the kernel does not know ` + tt.names + `: unsupported operation`
 			if err == nil || err.Error() != want || !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("%s:\n got %v\nwant %s", name, err, want)
+				report.Errorf("%s:\n got %v\nwant %s", name, err, want)
 			}
 			if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 				t.Fatalf("%s: rules (-before +after):\n%s", name, diff)
@@ -83,20 +86,20 @@ func TestKernelVerified(t *testing.T) {
 			}
 			// This kernel knows it, and the priority that it chose is found.
 			if err := Add(t.Context(), c, r); err != nil {
-				t.Errorf("%s: %v", name, err)
+				report.Errorf("%s: %v", name, err)
 			}
 			if err := Add(t.Context(), c, r.Canonical()); err != nil {
-				t.Errorf("%s: once more, at the next priority: %v", name, err)
+				report.Errorf("%s: once more, at the next priority: %v", name, err)
 			}
 			for range 2 {
 				if err := Delete(t.Context(), c, r); err != nil {
-					t.Errorf("%s: %v", name, err)
+					report.Errorf("%s: %v", name, err)
 				}
 			}
 		}
 	}
 	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
-		t.Errorf("rules (-before +after):\n%s", diff)
+		report.Errorf("rules (-before +after):\n%s", diff)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // A floodNetwork is a network with a tap on the LAN, where packets can be flooded.
@@ -171,14 +171,14 @@ func report(t *testing.T, what string, count int, c tally, leaked int) {
 }
 
 // naive adds what a plan comes to, as one might type it: rules first.
-func (n *floodNetwork) naive(p table.Plan) {
+func (n *floodNetwork) naive(p plan.Plan) {
 	n.T.Helper()
-	var rules, routes []table.Step
+	var rules, routes []plan.Step
 	for _, s := range p.Net().Steps {
 		switch s.Op {
-		case table.AddRule:
+		case plan.AddRule:
 			rules = append(rules, s)
-		case table.AddRoute:
+		case plan.AddRoute:
 			routes = append(routes, s)
 		}
 	}

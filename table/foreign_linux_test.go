@@ -13,6 +13,7 @@ import (
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // Rules and routes of others between and beside ours, and such as differ in
@@ -116,7 +117,7 @@ func TestNoRoomForGates(t *testing.T) {
 		if err == nil || err.Error() != x.want {
 			t.Errorf("got  %v\nwant %s", err, x.want)
 		}
-		var conflict *table.ConflictError
+		var conflict *plan.ConflictError
 		if errors.As(err, &conflict) && conflict.Owner != route.ProtoStatic {
 			t.Errorf("the owner is %s", conflict.Owner)
 		}
@@ -160,8 +161,8 @@ func TestReadBack(t *testing.T) {
 			}
 		})
 		err := u.Install(t.Context(), rec)
-		var step *table.StepError
-		if !errors.As(err, &step) || !strings.Contains(err.Error(), "what was done before is gone: ip "+strings.Fields(words)[0]) {
+		var step *plan.StepError
+		if !errors.As(err, &step) || !strings.Contains(err.Error(), "an earlier step was undone by someone else: ip "+strings.Fields(words)[0]) {
 			t.Errorf("%s deleted meanwhile: %v", words, err)
 		}
 		n.WantSnapshot("Install", before)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // killed runs a job and reports whether it was killed.
@@ -30,11 +31,20 @@ func killed(n *tabletest.Network, j tabletest.Job) bool {
 // After a kill at any request, traffic is as before or as after. Recover, in a
 // new process, leaves an uplink that is complete or gone, and traffic as it is; a
 // second one changes nothing; and Install and Remove get to where they would have.
+// Without -full each of some changes is tried in one family, with a kill at every third
+// request, of which the first is the first, second or third of the change.
 func TestKill(t *testing.T) {
-	tabletest.ForChanges(t, tabletest.SomeChanges(), killAtEveryRequest)
+	offset := 0
+	tabletest.ForChanges(t, tabletest.SomeChanges(), tabletest.IPv6, func(t *testing.T, n *tabletest.Network, f tabletest.Family, x tabletest.Change) {
+		killAtRequests(t, n, f, x, offset)
+		offset++
+	})
 }
 
-func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, x tabletest.Change) {
+// killEvery returns how many requests there are from one kill to the next.
+func killEvery() int { return tabletest.Times(1, 3) }
+
+func killAtRequests(t *testing.T, n *tabletest.Network, f tabletest.Family, x tabletest.Change, offset int) {
 	from, to := x.From(n, f), x.To(n, f)
 	n.Narrow(f, from, to)
 	look := func() string { return n.Matrix(f, x.Sources(f)...) }
@@ -44,12 +54,14 @@ func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, 
 	before := look()
 	states[n.Kernel()] = map[bool]string{true: "nothing left", false: "complete, old"}[len(from) == 0]
 	p, err := table.PlanInstall(t.Context(), n.Conn, to...)
+	rec := &tabletest.Recorder{Conn: n.Conn}
 	if err == nil {
-		err = n.Apply(t.Context(), n.Conn, from, to)
+		err = n.Apply(t.Context(), rec, from, to)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	first := 1 + offset%min(killEvery(), len(rec.Writes))
 	detours := len(from) > 0 && strings.Contains(p.String(), "throw")
 	after := look()
 	if len(to) > 0 {
@@ -59,13 +71,15 @@ func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, 
 	if len(to) == 0 {
 		j.Remove = from
 	}
-	for j.KillAt = 1; ; j.KillAt++ {
+	kills := 0
+	for j.KillAt = first; ; j.KillAt += killEvery() {
 		n.Remove(append(to, from...)[:1]...)
 		n.WantSnapshot("Remove", nothing)
 		n.Install(from...)
 		if !killed(n, j) {
 			break
 		}
+		kills++
 		at := fmt.Sprintf("killed after request %2d", j.KillAt)
 		now := look()
 		tabletest.WantEither(t, at+": where packets go", before, after, now)
@@ -88,10 +102,10 @@ func killAtEveryRequest(t *testing.T, n *tabletest.Network, f tabletest.Family, 
 		tabletest.WantText(t, at+": where packets go after the next one", after, look())
 		n.WantNothingToDo(to...)
 	}
-	if j.KillAt == 1 {
+	if kills == 0 {
 		t.Error("nothing was killed")
 	}
-	t.Logf("%d kill points", j.KillAt-1)
+	t.Logf("%d kill points", kills)
 }
 
 // traffic says which of two policies packets go by.
@@ -127,9 +141,9 @@ func recovered(n *tabletest.Network, at string) string {
 	var rules, routes int
 	for _, s := range p.Steps {
 		switch s.Op {
-		case table.DeleteRule:
+		case plan.DeleteRule:
 			rules++
-		case table.DeleteRoute:
+		case plan.DeleteRoute:
 			routes++
 		default:
 			n.T.Errorf("%s: Recover would do %s", at, s)

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // Who has to wait says so when the context ends, and has changed nothing; another
@@ -32,7 +33,7 @@ func TestLock(t *testing.T) {
 	for name, err := range map[string]error{
 		"Install": u.Install(ctx, n.Conn), "Remove": u.Remove(ctx, n.Conn), "Recover": table.Recover(ctx, n.Conn),
 	} {
-		if !errors.Is(err, table.ErrLocked) || !errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, plan.ErrLocked) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s beside another: %v, want ErrLocked and DeadlineExceeded", name, err)
 		}
 	}
@@ -47,7 +48,7 @@ func TestLock(t *testing.T) {
 	defer c.Close()
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := u.Install(ctx, c); !errors.Is(err, table.ErrLocked) {
+	if err := u.Install(ctx, c); !errors.Is(err, plan.ErrLocked) {
 		t.Errorf("Install with a *netlink.Conn: %v, want ErrLocked", err)
 	}
 	close(leave)

@@ -6,8 +6,11 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
@@ -313,4 +316,31 @@ func TestAlsoRecover(t *testing.T) {
 		}
 		n.WantSnapshot("Recover", without)
 	})
+}
+
+// Rules of Also at the same priority are back in their order after a Remove that failed.
+func TestUndoKeepsOrder(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	u1, u2 := n.Uplink1(tabletest.IPv4), n.Uplink2(tabletest.IPv4)
+	at := rule.Priority(32100)
+	u1.Also = []rule.Rule{{Priority: at, FwMark: rule.FwMark(1)}, {Priority: at, FwMark: rule.FwMark(2)}}
+	u2.Also = []rule.Rule{{Priority: at, IPProto: route.TCP, DPort: rule.Port(25)}}
+	n.Install(u1, u2)
+	before := n.Kernel()
+	for k := 1; ; k++ {
+		rec := &tabletest.Recorder{Conn: n.Conn}
+		rec.Fail = func(_ int, m netlink.Message) error {
+			if tabletest.IsChange(m) && len(rec.Writes) == k {
+				return errno(syscall.EINVAL)
+			}
+			return nil
+		}
+		if table.Remove(t.Context(), rec, u1, u2) == nil {
+			if k < 5 {
+				t.Errorf("%d changes were refused: the test proves nothing", k-1)
+			}
+			return
+		}
+		n.WantKernel(fmt.Sprintf("change %d was refused", k), before)
+	}
 }

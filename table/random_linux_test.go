@@ -55,7 +55,7 @@ func TestRandomChanges(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		look := func() string { return n.Matrix(f, tabletest.BothSources(f)...) }
 		var now []table.SourceRoutedUplink
-		for i := range tabletest.Times(1000, 100) {
+		for i := range tabletest.Times(1000, 40) {
 			var next []table.SourceRoutedUplink
 			if r.IntN(8) > 0 {
 				next = append(next, randomUplink(n, r, f, r.IntN(2) == 0))

@@ -16,6 +16,7 @@ import (
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // What cannot be is refused with the uplink, the field and the reason, and
@@ -82,7 +83,7 @@ func TestRefused(t *testing.T) {
 			u := n.Uplink2(tabletest.IPv4)
 			x.change(&u)
 			err := u.Install(t.Context(), n.Conn)
-			var field *table.FieldError
+			var field *plan.FieldError
 			if !errors.As(err, &field) {
 				t.Fatalf("got %v, want a *FieldError", err)
 			}
@@ -170,7 +171,7 @@ func TestConflicts(t *testing.T) {
 			}
 			before := n.Snapshot()
 			err := u.Install(t.Context(), n.Conn)
-			var conflict *table.ConflictError
+			var conflict *plan.ConflictError
 			if !errors.As(err, &conflict) || err.Error() != x.want {
 				t.Errorf("got  %v\nwant %s", err, x.want)
 			}
@@ -245,7 +246,7 @@ func TestNameCannotBeRegistered(t *testing.T) {
 			x.prepare(n)
 			before := n.Snapshot()
 			err := n.Uplink2(tabletest.IPv4).Install(t.Context(), n.Conn)
-			var name *table.NameError
+			var name *plan.NameError
 			if !errors.As(err, &name) || name.Table != 20 || name.Name != "lan2" || x.is != nil && !errors.Is(err, x.is) {
 				t.Errorf("got %v, want a *NameError that is %v", err, x.is)
 			}

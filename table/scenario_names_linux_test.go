@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // withFiles runs fn where /etc and /usr/share hold nothing but some files, which
@@ -118,7 +118,7 @@ func TestNameFiles(t *testing.T) {
 				u := n.Uplink2(tabletest.IPv4)
 				u.Etc = ""
 				err := u.Install(t.Context(), n.Conn)
-				var ne *table.NameError
+				var ne *plan.NameError
 				refused := x.is != nil || x.damaged
 				if refused != errors.As(err, &ne) || !refused && err != nil || x.is != nil && !errors.Is(err, x.is) {
 					t.Errorf("Install: %v, want a *NameError: %t, that is %v", err, refused, x.is)

@@ -3,12 +3,12 @@ package table
 import (
 	"context"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // A SourceRoutedUplink is a way out of this host that is taken by packets whose
@@ -103,59 +103,43 @@ type SourceRoutedUplink struct {
 
 // Protocol is the default owner's mark, 0xd2. It is a number that
 // linux/rtnetlink.h has not given to anyone.
-const Protocol route.Protocol = 0xd2
+const Protocol = uplink.DefaultProtocol
 
 // Install makes the kernel's state what u says. See the function [Install].
 func (u SourceRoutedUplink) Install(ctx context.Context, c route.Conn) error {
 	return Install(ctx, c, u)
 }
 
-// Remove removes what Install installed. See the function [Remove].
+// Remove deletes what there is of u. See the function [Remove].
 func (u SourceRoutedUplink) Remove(ctx context.Context, c route.Conn) error {
 	return Remove(ctx, c, u)
 }
 
-// Plan returns what Install would do. See [PlanInstall].
-func (u SourceRoutedUplink) Plan(ctx context.Context, c route.Conn) (Plan, error) {
+// Plan returns what Install would do now.
+func (u SourceRoutedUplink) Plan(ctx context.Context, c route.Conn) (plan.Plan, error) {
 	return PlanInstall(ctx, c, u)
 }
 
-// String is how errors call u: its name, or the interface and gateway.
+// Validate reports what is wrong with u on any host: the first field that is
+// missing or does not fit the others, as a [*plan.FieldError]. Install and Remove
+// begin with it.
+func (u SourceRoutedUplink) Validate() error {
+	spec := uplink.Spec(u)
+	return spec.Validate()
+}
+
+// String returns the name that errors use for u: its Name, or its interface and
+// gateway.
 func (u SourceRoutedUplink) String() string {
-	if u.Name != "" {
-		return u.Name
-	}
-	words := []string{"dev", u.Interface}
-	if u.Gateway.IsValid() {
-		words = append(words, "via", u.Gateway.String())
-	}
-	return strings.Join(words, " ")
+	spec := uplink.Spec(u)
+	return spec.String()
 }
 
-func (u *SourceRoutedUplink) protocol() route.Protocol {
-	if u.Protocol == 0 {
-		return Protocol
+// specsOf returns uplinks as the planner takes them.
+func specsOf(uplinks []SourceRoutedUplink) []uplink.Spec {
+	specs := make([]uplink.Spec, len(uplinks))
+	for i, u := range uplinks {
+		specs[i] = uplink.Spec(u)
 	}
-	return u.Protocol
-}
-
-// family is that of the gateway, zero where there is none.
-func (u *SourceRoutedUplink) family() route.Family { return route.FamilyOf(u.Gateway) }
-
-// families are those that the uplink can be about: the gateway's, else those of
-// Sources, else both.
-func (u *SourceRoutedUplink) families() []route.Family {
-	if f := u.family(); f != 0 {
-		return []route.Family{f}
-	}
-	var families []route.Family
-	for _, a := range u.Sources {
-		if f := route.FamilyOf(a); !slices.Contains(families, f) {
-			families = append(families, f)
-		}
-	}
-	if len(families) == 0 {
-		families = []route.Family{route.IPv4, route.IPv6}
-	}
-	return families
+	return specs
 }

@@ -118,9 +118,9 @@ ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pr
 ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001
 ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32002
 ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32003
-ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
-ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
 ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
+ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
+ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
 `
 	before := n.Snapshot()
 	n.WantPlan("install", want, u)
@@ -180,10 +180,10 @@ ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 	n.WantPlanText("remove", `
 ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 ip -6 rule add from all nop proto 210 pref 31004
-ip -6 rule del from 2001:db8:2::2 unreachable proto 210 pref 31003
-ip -6 rule del from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
-ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
 ip -6 rule del from 2001:db8:2::2 lookup lan2 suppress_prefixlength 0 proto 210 pref 31000
+ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
+ip -6 rule del from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
+ip -6 rule del from 2001:db8:2::2 unreachable proto 210 pref 31003
 ip -6 route del default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
 ip -6 route del 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
 ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999

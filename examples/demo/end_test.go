@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// Whatever ends it early leaves no file and no process.
+// A demo that ends early leaves no file and no process.
 func TestInterrupt(t *testing.T) {
 	for _, test := range []struct {
 		sig syscall.Signal
@@ -33,7 +33,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// interrupt sends a signal when a line appears that begins with at.
+// interrupt sends a signal when the output has a line that begins with at.
 func interrupt(t *testing.T, sig syscall.Signal, at string) {
 	cmd, tmp := program(t, "demo")
 	r, w, err := os.Pipe()
@@ -56,7 +56,7 @@ func interrupt(t *testing.T, sig syscall.Signal, at string) {
 	if err := cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
-	// Output ends when each process has ended that could write it.
+	// The output ends when all processes have ended that can write to it.
 	rest, err := io.ReadAll(out)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func interrupt(t *testing.T, sig syscall.Signal, at string) {
 	empty(t, tmp)
 }
 
-// So does a reader that has seen enough, as in "demo | head".
+// A reader that closes the pipe, as in "demo | head", ends the demo, and nothing is left.
 func TestClosedPipe(t *testing.T) {
 	t.Parallel()
 	cmd, tmp := program(t, "demo")
@@ -132,7 +132,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Colour is for terminals: of what a test can open, /dev/null comes closest.
+// Only a terminal gets colours. The test uses /dev/null, which is a character device too.
 func TestColor(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -145,7 +145,7 @@ func TestColor(t *testing.T) {
 	}
 	defer file.Close()
 	t.Setenv("TERM", "xterm")
-	t.Setenv("NO_COLOR", "") // has it set back at the end
+	t.Setenv("NO_COLOR", "") // restores the variable at the end
 	if newPrinter(null, false).color {
 		t.Error("colour in spite of NO_COLOR")
 	}

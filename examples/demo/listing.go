@@ -36,26 +36,25 @@ func (n *network) listTable(ctx context.Context, p *printer, plan plan, id rttab
 	return nil
 }
 
-// ipRule is a rule as ip(8) lists it: our own words, but for the tab, and for
-// the kernel's own rules not being called that.
+// ipRule returns a rule as ip(8) lists it. The text of package rule differs in the tab, and
+// has the protocol of the kernel's rules.
 func ipRule(r rule.Rule, names *route.Names) string {
-	r.Family = 0 // which the command said already
+	r.Family = 0 // the command has the family
 	if r.Protocol == route.ProtoKernel {
 		r.Protocol = 0
 	}
 	return strings.Replace(r.Text(names), ": ", ":\t", 1)
 }
 
-// ipRoute is a route as ip(8) lists it, as far as the routes of this network
-// go. It differs from our own words, those of "ip route add", in what goes
-// without saying: the table, which the command said, no; the scope, yes.
+// ipRoute returns a route of this network as ip(8) lists it. The text of package route, which
+// is that of "ip route add", has the table, which the list leaves out, and not the scope.
 func ipRoute(r route.Route, names *route.Names) string {
 	words := []string{"default"}
 	if r.Dst.Bits() > 0 {
 		words[0] = strings.TrimSuffix(r.Dst.String(), fmt.Sprintf("/%d", r.Dst.Addr().BitLen()))
 	}
-	put := func(say bool, name, value string) {
-		if say {
+	put := func(isSet bool, name, value string) {
+		if isSet {
 			words = append(words, name, value)
 		}
 	}

@@ -1,22 +1,22 @@
-// Demo shows policy routing at work, with every packet counted.
+// Demo shows what policy routing does, and counts every packet.
 //
-// A server has two ways to the Internet. Without policy routing it answers
-// all of its callers by the one that the table main names, whichever way the
-// call came in, and providers drop such answers. The demo builds that network
-// out of network namespaces, shows a connection die, installs two uplinks with
-// package table, and shows the connection live; then it sends mail one way and
-// the web the other, removes everything, and compares the state with that
-// before. It does so for IPv4 and for IPv6.
+// A server has two ways to the Internet. Without policy routing it sends all replies by the
+// default route of table main, whichever way the request came in, and providers drop such
+// replies. The demo builds that network out of network namespaces, and shows a connection
+// that gets no answer. It installs two uplinks with package table, and shows that the
+// connection works. Then it sends mail one way and web traffic the other way, removes
+// everything, and compares the state with the state before. It does all that for IPv4 and
+// for IPv6.
 //
 //	go run ./examples/demo
 //
-// It runs on Linux, as root or as an ordinary user, needs no other program, does
-// not touch the network of the machine, and leaves nothing behind.
+// It runs on Linux, as root or as an ordinary user. It needs no other program, does not
+// change the network of the machine, and cleans up after itself.
 //
-// To read it: network.go builds the scenery, story.go and ports.go tell the
-// story, and trace.go is what -v adds. wire.go makes connections and counts
-// their packets, state.go compares what the kernel has, and listing.go and
-// print.go are for the eye.
+// The files: network.go builds the network and services.go its services. story.go and
+// ports.go have the steps, and trace.go prints the requests for -v. calls.go makes
+// connections and counts their packets, state.go compares the state of the kernel, and
+// listing.go and print.go print.
 package main
 
 import (
@@ -52,23 +52,22 @@ The exit status is 0 if every observation is as it should be, otherwise 1.
 Colours are for terminals, and off if NO_COLOR is set.
 `
 
-func main() { os.Exit(start(os.Args[1:], library)) }
+func main() { os.Exit(start(os.Args[1:], libraryOperations)) }
 
-// An acting is what the demo does to the server, as opposed to what it
-// observes. The tests put something else in its place, to see that the demo
-// notices.
-type acting struct {
+// The operations are the functions of package table that change the server. Tests replace
+// them with wrong ones, to check that the demo notices.
+type operations struct {
 	install, remove func(context.Context, route.Conn, ...table.SourceRoutedUplink) error
 
-	// patience is how long to wait for what should happen. It is used up only
-	// if it does not.
+	// patience is how long to wait for an event that should happen. The demo waits
+	// that long only if the event does not happen.
 	patience time.Duration
 }
 
-var library = acting{install: table.Install, remove: table.Remove, patience: 10 * time.Second}
+var libraryOperations = operations{install: table.Install, remove: table.Remove, patience: 10 * time.Second}
 
-// start is main with an exit status.
-func start(args []string, do acting) int {
+// start runs the demo with arguments, and returns the exit status.
+func start(args []string, ops operations) int {
 	var verbose bool
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // -h goes to standard output, which flag cannot do
@@ -87,14 +86,14 @@ func start(args []string, do acting) int {
 		return complain(fmt.Errorf("this needs Linux and its network namespaces; it cannot run on %s", runtime.GOOS))
 	}
 
-	// For an ordinary user this runs the program once more, as root of a user
-	// namespace of its own, and does not return.
+	// For an ordinary user, Enter runs the program again as root of a new user
+	// namespace, and does not return.
 	if err := lab.Enter(); err != nil {
 		return complain(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals()...)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
-	switch err := run(ctx, newPrinter(os.Stdout, verbose), do); {
+	switch err := run(ctx, newPrinter(os.Stdout, verbose), ops); {
 	case errors.Is(err, errFailed):
 		return 1
 	case err != nil:
@@ -108,10 +107,9 @@ func complain(err error) int {
 	return 1
 }
 
-// signals are those that end the demo early, but not without cleaning up. A
-// closed pipe, as in "demo | head", is one of them. What nohup(1) has had
-// ignored stays ignored.
-func signals() []os.Signal {
+// endSignals returns the signals that end the demo early, after it has cleaned up. A closed
+// pipe, as in "demo | head", is one of them. Signals that nohup(1) ignores stay ignored.
+func endSignals() []os.Signal {
 	var all []os.Signal
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE} {
 		if !signal.Ignored(s) {
@@ -121,13 +119,13 @@ func signals() []os.Signal {
 	return all
 }
 
-// errFailed is the result of a demo that ran to its end and saw something that
-// should not be. What, is printed.
+// errFailed is the result of a demo that ran to its end with a failed observation. The
+// output has the observation.
 var errFailed = errors.New("an observation failed")
 
-// run builds the network, tells the story and takes everything away again.
-func run(ctx context.Context, p *printer, do acting) error {
-	began := time.Now()
+// run builds the network, tells the story and removes everything.
+func run(ctx context.Context, p *printer, ops operations) error {
+	startTime := time.Now()
 	p.title("A server with two ways to the Internet")
 	p.say("Server, routers and client are network namespaces of this process; the network of this " +
 		"machine is not touched. Both routers drop what comes from the server with a source that is " +
@@ -139,7 +137,7 @@ func run(ctx context.Context, p *printer, do acting) error {
 
 	n, err := build(p)
 	if err == nil {
-		err = n.tell(ctx, p, do)
+		err = n.tell(ctx, p, ops)
 	}
 	err = errors.Join(err, n.close())
 	switch {
@@ -150,13 +148,13 @@ func run(ctx context.Context, p *printer, do acting) error {
 	case err != nil:
 		return err
 	}
-	return p.summary(time.Since(began), n.omitted())
+	return p.summary(time.Since(startTime), n.omitted())
 }
 
 // tell tells the story, once in each family.
-func (n *network) tell(ctx context.Context, p *printer, do acting) error {
+func (n *network) tell(ctx context.Context, p *printer, ops operations) error {
 	for _, plan := range n.plans {
-		s := &story{network: n, plan: plan, p: p, do: do}
+		s := &story{network: n, plan: plan, p: p, ops: ops}
 		if err := s.tell(ctx); err != nil {
 			return fmt.Errorf("%s: %w", plan.title, err)
 		}

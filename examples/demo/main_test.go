@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write testdata/output.txt anew")
 
 const golden = "testdata/output.txt"
 
-// programEnv has the test binary be the demo, or one of its sabotaged kin.
+// programEnv makes the test binary run the demo, or a variant of it that fails.
 const programEnv = "POLICYROUTE_DEMO_TEST"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	if name == "refused" { // a user namespace that may have no network namespace
+	if name == "refused" { // a user namespace that cannot have a network namespace
 		if err := os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0); err != nil {
 			log.Fatal(err)
 		}
@@ -45,18 +45,18 @@ func one(ctx context.Context, c route.Conn, u ...table.SourceRoutedUplink) error
 	return table.Install(ctx, c, u[0])
 }
 
-// programs are what the test binary can be. The patience of those that have
-// something to wait for in vain is small; what they find does not depend on it.
-var programs = map[string]acting{
-	"demo":       library,
-	"refused":    library,
+// programs are the variants of the demo that the test binary can run. Those that wait for an
+// event that does not happen have little patience. Their result does not depend on it.
+var programs = map[string]operations{
+	"demo":       libraryOperations,
+	"refused":    libraryOperations,
 	"no install": {nothing, table.Remove, 2 * time.Second},
 	"no lan2":    {one, table.Remove, 2 * time.Second},
 	"no remove":  {table.Install, nothing, 2 * time.Second},
 }
 
-// program makes the command for one of them, and the directory for its
-// temporary files.
+// program returns the command for one of the programs, and the directory for its temporary
+// files.
 func program(t *testing.T, name string, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	tmp := t.TempDir()
@@ -65,7 +65,7 @@ func program(t *testing.T, name string, args ...string) (*exec.Cmd, string) {
 	return cmd, tmp
 }
 
-// runProgram runs one of them to its end.
+// runProgram runs one of the programs to its end.
 func runProgram(t *testing.T, name string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd, tmp := program(t, name, args...)
@@ -94,12 +94,11 @@ var (
 	seconds  = regexp.MustCompile(`\(\d+\.\d s\)`)
 )
 
-// Where the counts begin in the line of a call.
+// The column of the counts in the line of a call.
 const countsColumn = 48
 
-// normal replaces what may differ from run to run, and from kernel to kernel:
-// how many packets a connection takes, but not whether there are any; how many
-// routes the kernel makes by itself; the time.
+// normal replaces what can differ between runs and kernels: the number of packets of a
+// connection, unless it is zero, the number of routes that the kernel makes, and the time.
 func normal(out string) string {
 	var b strings.Builder
 	for line := range strings.Lines(out) {
@@ -139,7 +138,7 @@ func narrow(t *testing.T, out string) {
 	}
 }
 
-// compare compares with the golden output, and shows the first difference.
+// compare compares with the golden output, and reports the first difference.
 func compare(t *testing.T, got string) {
 	t.Helper()
 	want, err := os.ReadFile(golden)
@@ -159,10 +158,10 @@ func compare(t *testing.T, got string) {
 	}
 }
 
-// folded is how a request goes on in the next line.
+// folded is the end of a line whose request continues in the next line.
 const folded = " \\\n         "
 
-// With -v there is more, and nothing else changes.
+// With -v there are more lines, and the other lines are the same.
 func TestVerbose(t *testing.T) {
 	t.Parallel()
 	status, out, stderr := runProgram(t, "demo", "-v")
@@ -196,7 +195,7 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
-// A demo that cannot fail proves nothing.
+// The demo fails if the library does not do what it should.
 func TestSabotage(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"no install": {

@@ -20,27 +20,27 @@ const (
 	routerB
 )
 
-// A plan is the addresses of the network in one family.
+// A plan has the addresses of the network in one family.
 type plan struct {
 	title  string
 	family route.Family
-	tcp    string       // the network, as package net calls it
-	ip     string       // the command, as an administrator types it
-	client netip.Prefix // on the client's loopback: it is behind both routers
+	tcp    string       // the network for package net
+	ip     string       // the command of an administrator
+	client netip.Prefix // on the loopback of the client, behind both routers
 	sides  [2]side      // by router
 }
 
-// A side is the way by one router, from the server to the client.
+// A side has the addresses on the way from the server to the client by one router.
 type side struct {
-	server netip.Prefix // the server's interface
-	lan    netip.Prefix // the router's, towards the server
-	wan    netip.Prefix // the router's, towards the Internet
-	isp    netip.Prefix // the client's end of that link
+	server netip.Prefix // on the interface of the server
+	lan    netip.Prefix // on the interface of the router to the server
+	wan    netip.Prefix // on the interface of the router to the Internet
+	isp    netip.Prefix // on the interface of the client to the router
 }
 
 var prefix = netip.MustParsePrefix
 
-// plans are the two families. They share the links and the namespaces.
+// plans has a plan for each family. Both use the same links and namespaces.
 var plans = []plan{{
 	title: "IPv4", family: route.IPv4, tcp: "tcp4", ip: "ip",
 	client: prefix("198.51.100.10/32"),
@@ -57,32 +57,31 @@ var plans = []plan{{
 	},
 }}
 
-// A router is one of the two.
+// A router is one of the two routers.
 type router struct {
 	name     string // A or B
 	ns       *lab.NS
-	lan, wan *lab.Tap // both of its interfaces, watched
+	lan, wan *lab.Tap // count the packets on both interfaces
 }
 
-// A network is everything that the story needs, and that goes away with it.
+// A network is all that the story needs. Its close removes everything.
 type network struct {
 	lab     *lab.Lab
 	plans   []plan
 	server  *lab.NS
 	client  *lab.NS
 	routers [2]router
-	etc     string // stands for /etc/iproute2
+	etc     string // in place of /etc/iproute2
 
-	conn  *route.Socket // to the server's kernel: what observes
-	acts  route.Conn    // the same, and -v shows what is sent: what changes something
-	links *route.Links  // the names of the server's interfaces
+	conn    *route.Socket // of the server, for observations
+	changer route.Conn    // of the server, for changes: -v prints its requests
+	links   *route.Links  // the names of the server's interfaces
 
 	conns []*route.Socket // all of them
-	port  uint16          // the last that a call was made from
+	port  uint16          // the port of the last call
 }
 
-// build makes the network. Whatever it returns is to be closed, also after an
-// error.
+// build makes the network. The caller closes the network, also after an error.
 func build(p *printer) (*network, error) {
 	n := &network{lab: lab.New(), plans: plans, port: 50000}
 	if _, err := os.Stat("/proc/sys/net/ipv6"); errors.Is(err, os.ErrNotExist) {
@@ -92,7 +91,7 @@ func build(p *printer) (*network, error) {
 	if n.etc, err = makeEtc(); err != nil {
 		return n, err
 	}
-	n.wire()
+	n.buildLinks()
 	if err := n.lab.Err(); err != nil {
 		return n, err
 	}
@@ -102,7 +101,7 @@ func build(p *printer) (*network, error) {
 	return n, n.serve()
 }
 
-// close removes the directory; the rest would go with the process, too.
+// close removes the directory, and closes the sockets and the namespaces.
 func (n *network) close() error {
 	for _, c := range n.conns {
 		c.Close()
@@ -114,7 +113,7 @@ func (n *network) close() error {
 	return err
 }
 
-// omitted says which part of the story this kernel cannot have.
+// omitted returns a sentence about the part of the story that this kernel cannot run, or "".
 func (n *network) omitted() string {
 	if len(n.plans) < len(plans) {
 		return "IPv6 was left out: this kernel runs without it"
@@ -122,8 +121,8 @@ func (n *network) omitted() string {
 	return ""
 }
 
-// makeEtc makes a directory for the names of tables, like /etc/iproute2, whose
-// rt_tables is as distributions ship it.
+// makeEtc makes a directory like /etc/iproute2. Its rt_tables is the one that distributions
+// ship.
 func makeEtc() (string, error) {
 	const shipped = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n" +
 		"#\n# local\n#\n#1\tinr.ruhep\n"
@@ -134,9 +133,9 @@ func makeEtc() (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "rt_tables"), []byte(shipped), 0o644)
 }
 
-// wire makes the namespaces, the links and the addresses. Failures stick to
-// the lab.
-func (n *network) wire() {
+// buildLinks makes the namespaces, the links and the addresses. The lab keeps the first
+// error.
+func (n *network) buildLinks() {
 	n.server, n.client = n.lab.NS("server"), n.lab.NS("client")
 	for i, name := range []string{"A", "B"} {
 		r := &n.routers[i]
@@ -144,7 +143,7 @@ func (n *network) wire() {
 		eth, isp := fmt.Sprintf("eth%d", i), "isp-"+name
 		n.server.Link(eth, r.ns, "lan")
 		n.client.Link(isp, r.ns, "wan")
-		r.ns.Sysctl("net.ipv4.conf.all.rp_filter", "1") // drops what does not come by the way back
+		r.ns.Sysctl("net.ipv4.conf.all.rp_filter", "1") // drops packets if the route to their source is not by the interface they came in on
 		r.ns.Sysctl("net.ipv4.conf.all.forwarding", "1")
 		if len(n.plans) > 1 {
 			r.ns.Sysctl("net.ipv6.conf.all.forwarding", "1")
@@ -163,8 +162,8 @@ func (n *network) wire() {
 	}
 }
 
-// dial opens a connection to the kernel of one namespace. It returns what
-// sends, and the socket and names that it sends with.
+// dial opens a netlink socket in a namespace. It returns the connection for changes, which
+// -v traces, the socket itself, and the names of the interfaces.
 func (n *network) dial(ns *lab.NS, p *printer) (route.Conn, *route.Socket, *route.Names, error) {
 	c, err := route.Dial(ns.Config())
 	if err != nil {
@@ -179,14 +178,13 @@ func (n *network) dial(ns *lab.NS, p *printer) (route.Conn, *route.Socket, *rout
 	return c, c, names, err
 }
 
-// addRoutes adds what makes packets find their way, in the words in which an
-// administrator would have done it.
+// addRoutes adds the routes of the network, in the words of ip-route(8).
 func (n *network) addRoutes(p *printer) error {
 	server, socket, names, err := n.dial(n.server, p)
 	if err != nil {
 		return err
 	}
-	n.acts, n.conn, n.links = server, socket, names.Links
+	n.changer, n.conn, n.links = server, socket, names.Links
 	client, _, clientNames, err := n.dial(n.client, p)
 	if err != nil {
 		return err
@@ -212,7 +210,7 @@ func (n *network) addRoutes(p *printer) error {
 	return nil
 }
 
-// setUpRouter makes router i lead to the Internet and, for IPv6, filter.
+// setUpRouter adds the default routes of router i, and its IPv6 filter.
 func (n *network) setUpRouter(i int, p *printer) error {
 	conn, _, names, err := n.dial(n.routers[i].ns, p)
 	if err != nil {
@@ -226,10 +224,10 @@ func (n *network) setUpRouter(i int, p *printer) error {
 		if plan.family != route.IPv6 {
 			continue
 		}
-		// They stand after the rule for the table local, so that they are about
-		// what is forwarded, and neighbours find the router as before. There
-		// are two because "not" is about all selectors: "iif lan not from LAN"
-		// would match what comes in by wan as well.
+		// The rules come after the rule for the table local, so they apply only to
+		// forwarded packets, and neighbours still reach the router. There are two
+		// rules because "not" negates all selectors: "iif lan not from LAN" would
+		// also match packets that come in by wan.
 		for _, r := range []rule.Rule{
 			{Priority: rule.Priority(100), IIF: "lan", From: side.lan.Masked(), Table: rttables.Main},
 			{Priority: rule.Priority(101), IIF: "lan", Action: rule.ActionBlackhole, Family: route.IPv6},
@@ -242,7 +240,7 @@ func (n *network) setUpRouter(i int, p *printer) error {
 	return nil
 }
 
-// add adds a route, given as on the command line.
+// add adds a route in the words of ip-route(8).
 func add(c route.Conn, names *route.Names, format string, args ...any) error {
 	r, err := route.Parse(fmt.Sprintf(format, args...), names)
 	if err != nil {

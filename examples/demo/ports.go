@@ -8,7 +8,7 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// A service is one of the client's, and the uplink that it should go by.
+// A service is a service of the client, and the uplink that calls to it should take.
 type service struct {
 	port   uint16
 	router int
@@ -19,7 +19,7 @@ func (s *story) stepPorts(ctx context.Context) error {
 	s.p.step(4, "Mail by router B, the web by router A")
 	s.p.say("Now the server calls, from sockets that are not bound to an address: no rule with \"from\" " +
 		"matches them, and they all go by main's default route:")
-	s.p.calls("from source", "by table")
+	s.p.callHeader("from source", "by table")
 	for _, port := range []uint16{mailPort, webPort, tlsPort} {
 		if err := s.reach(ctx, service{port, routerA, rttables.Main}); err != nil {
 			return err
@@ -36,7 +36,7 @@ func (s *story) stepPorts(ctx context.Context) error {
 	s.p.say("They stand after those with \"from\": a packet that has a source has no choice left. For the " +
 		"others the kernel takes the source from the route that it finds, the word src. Before each stands one " +
 		"that asks main first, for a nearer way than its default route: a mail server in the LAN stays there.")
-	s.p.calls("from source", "by table")
+	s.p.callHeader("from source", "by table")
 	for _, to := range []service{{mailPort, routerB, lan2}, {webPort, routerA, lan1}, {tlsPort, routerA, lan1}} {
 		if err := s.reach(ctx, to); err != nil {
 			return err
@@ -45,15 +45,15 @@ func (s *story) stepPorts(ctx context.Context) error {
 	return nil
 }
 
-// installPorts installs the two uplinks as they are then. Their tables and
-// their first rules are in place already, and stay.
+// installPorts installs the two uplinks with rules by port. Their tables and their first
+// rules exist already, and stay.
 func (s *story) installPorts(ctx context.Context) error {
 	web := []rule.Rule{
 		{IPProto: route.TCP, DPort: rule.Port(webPort)},
 		{IPProto: route.TCP, DPort: rule.Port(tlsPort)},
 	}
 	mail := []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(mailPort)}}
-	if err := s.do.install(ctx, s.acts, s.uplinks(web, mail)...); err != nil {
+	if err := s.ops.install(ctx, s.changer, s.uplinks(web, mail)...); err != nil {
 		return err
 	}
 	if err := s.listRules(ctx, s.p, s.plan); err != nil {
@@ -63,16 +63,16 @@ func (s *story) installPorts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := after.since(s.before)
-	s.p.observe(len(c.rules) == 8 && len(c.routes) == 4 && c.ours(),
+	c := after.changesSince(s.before)
+	s.p.observe(len(c.addedRules) == 8 && len(c.addedRoutes) == 4 && c.isOnlyOurs(),
 		"%d rules and %d routes more than before step 2, all with proto 210; nothing else changed",
-		len(c.rules), len(c.routes))
-	s.explain(c.gone)
+		len(c.addedRules), len(c.addedRoutes))
+	s.listRemoved(c.removed)
 	return nil
 }
 
-// reach has the server call a service of the client, and asks the kernel in
-// which table it finds the route.
+// reach makes the server call a service of the client, and asks the kernel for the table
+// that has the route.
 func (s *story) reach(ctx context.Context, to service) error {
 	r, err := route.Lookup(ctx, s.conn, route.Query{
 		Dst: s.plan.client.Addr(), IPProto: route.TCP, DPort: to.port,
@@ -86,11 +86,11 @@ func (s *story) reach(ctx context.Context, to service) error {
 	}
 	source := s.plan.sides[to.router].server.Addr()
 	ok := c.err == nil && c.server.Addr() == source && r.Table == to.table &&
-		only(c.to, to.router) && only(c.from, to.router)
+		seenOnlyAt(c.to, to.router) && seenOnlyAt(c.from, to.router)
 	near := "none"
 	if c.server.Addr().IsValid() {
 		near = c.server.Addr().String()
 	}
-	s.p.call(ok, c, c.client.String(), near, s.tableNames().Name(r.Table))
+	s.p.callLine(ok, c, c.client.String(), near, s.tableNames().Name(r.Table))
 	return nil
 }

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// width is how many columns the text takes at most.
+// width is the largest number of columns of the text.
 const width = 100
 
-// A printer writes the story and keeps the score.
+// A printer prints the story and counts observations.
 type printer struct {
 	w       io.Writer
 	color   bool
 	verbose bool
-	err     error // the first failure to write
+	err     error // the first error of a write
 
 	observations, failed int
 }
@@ -28,7 +28,7 @@ func newPrinter(f *os.File, verbose bool) *printer {
 	return &printer{w: f, verbose: verbose, color: terminal && !no && os.Getenv("TERM") != "dumb"}
 }
 
-// Colours, as terminals number them.
+// Colours, as ANSI escape codes.
 const (
 	bold  = "1"
 	faint = "2"
@@ -51,13 +51,13 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
-// title begins a part.
+// title prints the title of a part.
 func (p *printer) title(s string) {
 	p.line("%s", p.paint(bold, s))
 	p.line("%s", p.paint(bold, strings.Repeat("=", len(s))))
 }
 
-// step begins a step of a part.
+// step prints the title of a step.
 func (p *printer) step(n int, s string) {
 	p.line("")
 	p.line("%s", p.paint(bold, fmt.Sprintf("%d. %s", n, s)))
@@ -70,7 +70,7 @@ func (p *printer) say(format string, args ...any) {
 	}
 }
 
-// fold breaks a text into lines.
+// fold splits a text into lines of at most width columns.
 func fold(text string, width int) []string {
 	var lines []string
 	for word := range strings.FieldsSeq(text) {
@@ -87,24 +87,24 @@ func fold(text string, width int) []string {
 // code prints a line of Go.
 func (p *printer) code(s string) { p.line("       %s", p.paint(blue, s)) }
 
-// command prints a command that an administrator could give, and output a line
-// of what he would see.
+// command prints a command of an administrator.
 func (p *printer) command(s string) { p.line("     # %s", p.paint(blue, s)) }
 
-// The eight columns keep the tab that is in a line where it belongs.
+// output prints a line of the output of a command. The indentation of eight columns keeps
+// the tabs of the line aligned.
 func (p *printer) output(s string) { p.line("        %s", s) }
 
-// request prints what -v is for.
+// request prints a request for -v.
 func (p *printer) request(where, command string, err error) {
 	if err != nil {
 		command += ": " + err.Error()
 	}
-	// A long one goes on as the shell would have it.
+	// A long command continues after a backslash, as in a shell.
 	lines := fold(where+": "+command, width-9)
 	p.line("     %s", p.paint(faint, "> "+strings.Join(lines, " \\\n         ")))
 }
 
-// observe prints an observation, and whether it is what it should be.
+// observe prints an observation, and whether it is as expected.
 func (p *printer) observe(ok bool, format string, args ...any) {
 	p.observations++
 	mark := p.paint(green, "    ok")
@@ -115,7 +115,7 @@ func (p *printer) observe(ok bool, format string, args ...any) {
 	p.line("%s  %s", mark, fmt.Sprintf(format, args...))
 }
 
-// detail prints more about the observation above.
+// detail prints a line about the observation above.
 func (p *printer) detail(format string, args ...any) { p.line("          "+format, args...) }
 
 // The columns of a table of calls.
@@ -124,23 +124,23 @@ const (
 	callColumns = "%-22s  %-16s  %4d  %4d    %4d  %4d    %s"
 )
 
-// calls begins a table of calls: what the second and the last column are
-// depends on who calls.
-func (p *printer) calls(second, last string) {
+// callHeader prints the header of a table of calls, with the names of the second and the
+// last column.
+func (p *printer) callHeader(second, last string) {
 	p.line(headColumns, "connection to", second, "by router A", "by router B", last)
 	p.line(headColumns, "", "", "  to  from", "  to  from", "")
 }
 
-// call prints one as a line of the table.
-func (p *printer) call(ok bool, c call, to, second, last string) {
+// callLine prints a call as a line of the table.
+func (p *printer) callLine(ok bool, c call, to, second, last string) {
 	p.observe(ok, callColumns, to, second,
 		c.to[routerA], c.from[routerA], c.to[routerB], c.from[routerB], last)
-	if c.err != nil && c.result() == "error" {
+	if c.err != nil && c.result() == failed {
 		p.detail("%v", c.err)
 	}
 }
 
-// summary prints the last line. It is the result of the demo.
+// summary prints the last line, and returns the result of the demo.
 func (p *printer) summary(took time.Duration, omitted string) error {
 	p.line("")
 	if omitted != "" {

@@ -17,8 +17,8 @@ const (
 	tlsPort  = 443
 )
 
-// serve starts the services: the server's, for callers from the Internet, and
-// the client's, which the server calls.
+// serve starts the service of the server, which the client calls, and the services of the
+// client, which the server calls.
 func (n *network) serve() error {
 	for _, plan := range n.plans {
 		for _, s := range []struct {
@@ -37,7 +37,7 @@ func (n *network) serve() error {
 	return nil
 }
 
-// accept serves until the lab closes the listener.
+// accept answers calls until the lab closes the listener.
 func accept(ln net.Listener) {
 	for {
 		c, err := ln.Accept()

@@ -15,14 +15,14 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// A state is all that policy routing is made of: the rules and the routes of
-// all tables, in both families, and the file with the tables' names.
+// A state is the state of policy routing: the rules and the routes of all tables in both
+// families, and the file with the names of tables.
 type state struct {
 	rules, routes []string
 	names         []byte
 }
 
-// state reads the server's.
+// state reads the state of the server.
 func (n *network) state(ctx context.Context) (*state, error) {
 	var s state
 	for _, plan := range n.plans {
@@ -30,14 +30,14 @@ func (n *network) state(ctx context.Context) (*state, error) {
 			if err != nil {
 				return nil, err
 			}
-			// In the kernel's order, which matters for rules.
+			// The order of rules matters, so they are not sorted.
 			s.rules = append(s.rules, strings.TrimSpace(r.Text(nil)+" "+r.Flags.String()))
 		}
 		for r, err := range route.All(ctx, n.conn, route.Filter{Family: plan.family}) {
 			if err != nil {
 				return nil, err
 			}
-			r.CacheInfo = route.CacheInfo{} // ages and counters of use
+			r.CacheInfo = route.CacheInfo{} // times and counters change
 			s.routes = append(s.routes, r.Text(&route.Names{Links: n.links}))
 		}
 	}
@@ -47,24 +47,24 @@ func (n *network) state(ctx context.Context) (*state, error) {
 	return &s, err
 }
 
-// A change is what two states differ in.
+// A change is the difference of two states.
 type change struct {
-	rules, routes []string // that came
-	gone          []string // rules and routes that went
+	addedRules, addedRoutes []string
+	removed                 []string // rules and routes
 }
 
-// since returns what has changed since an earlier state.
-func (s *state) since(earlier *state) change {
+// changesSince returns the change since an earlier state.
+func (s *state) changesSince(earlier *state) change {
 	return change{
-		rules:  without(s.rules, earlier.rules),
-		routes: without(s.routes, earlier.routes),
-		gone:   append(without(earlier.rules, s.rules), without(earlier.routes, s.routes)...),
+		addedRules:  subtract(s.rules, earlier.rules),
+		addedRoutes: subtract(s.routes, earlier.routes),
+		removed:     append(subtract(earlier.rules, s.rules), subtract(earlier.routes, s.routes)...),
 	}
 }
 
-// without returns the lines that are not among others. Of a line that both have
-// several times, it returns those that others has not.
-func without(lines, others []string) []string {
+// subtract returns the lines without those of others. A line that lines has more often than
+// others stays in the result as often as it has it more.
+func subtract(lines, others []string) []string {
 	left := make(map[string]int)
 	for _, l := range others {
 		left[l]++
@@ -80,30 +80,30 @@ func without(lines, others []string) []string {
 	return out
 }
 
-// ours reports whether everything that came bears the owner's mark of package
-// table, and nothing went.
-func (c change) ours() bool {
+// isOnlyOurs reports whether all that was added has the protocol of package table, and
+// nothing was removed.
+func (c change) isOnlyOurs() bool {
 	mark := fmt.Sprintf(" proto %s ", table.Protocol)
-	for _, l := range slices.Concat(c.rules, c.routes) {
+	for _, l := range slices.Concat(c.addedRules, c.addedRoutes) {
 		if !strings.Contains(l+" ", mark) {
 			return false
 		}
 	}
-	return len(c.gone) == 0
+	return len(c.removed) == 0
 }
 
-// tableNames reads the names of tables that are registered now.
+// tableNames reads the names of tables from rt_tables.
 func (n *network) tableNames() *rttables.Names {
 	names, err := rttables.Load(os.DirFS(n.etc), ".")
 	if err != nil {
-		return nil // numbers will do
+		return nil // numbers are printed instead
 	}
 	return names
 }
 
-// settle waits until the kernel has done what it does when an interface gets a
-// carrier, some time later: for IPv6 it adds an address and three routes. The
-// state before and after can only be the same if it does not do so in between.
+// settle waits until the kernel has added the IPv6 link-local address and its three routes
+// to each interface. The kernel does that some time after an interface gets a carrier. If it
+// did so during the story, the states before and after would differ.
 func (n *network) settle(ctx context.Context, patience time.Duration) error {
 	if len(n.plans) == 1 {
 		return nil

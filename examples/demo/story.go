@@ -19,24 +19,23 @@ const (
 	lan2 rttables.ID = 20
 )
 
-// A story is told once in each family.
+// A story is one run of all steps in one family.
 type story struct {
 	*network
 	plan plan
 	p    *printer
-	do   acting
+	ops  operations
 
-	before *state // what it was like before the first step that changes it
+	before *state // the state before the first step that changes it
 }
 
-// tell goes through the steps. What they observe is printed and scored; an
-// error is what makes it pointless to go on.
+// tell runs the steps. The observations are printed and counted. An error ends the story.
 func (s *story) tell(ctx context.Context) error {
 	s.p.line("")
 	s.p.title(s.plan.title)
 	s.draw()
 	var err error
-	if err = s.settle(ctx, s.do.patience); err != nil {
+	if err = s.settle(ctx, s.ops.patience); err != nil {
 		return err
 	}
 	if s.before, err = s.state(ctx); err != nil {
@@ -67,8 +66,8 @@ func (s *story) draw() {
 	s.p.line("            '-- %s router B --'", way("eth1", b))
 }
 
-// uplinks are what all is about: the wanted state, from which Install, a second
-// Install and Remove work alike. The rules of also are one list for each.
+// uplinks returns the uplinks of the story: Install, a second Install and Remove get the
+// same values. Each uplink gets one of the lists in also.
 func (s *story) uplinks(also ...[]rule.Rule) []table.SourceRoutedUplink {
 	u := []table.SourceRoutedUplink{
 		{Name: "lan1", Table: lan1, Interface: "eth0", Gateway: s.plan.sides[routerA].lan.Addr(), Etc: s.etc},
@@ -91,39 +90,40 @@ func (s *story) stepBefore(ctx context.Context) error {
 	s.p.say("The client calls the server's two addresses. Who calls the second one comes in by router "+
 		"B, but the answer goes where main's default route points, whatever its source: to router A, "+
 		"which drops it because %s is not an address of its subnet.", s.plan.sides[routerB].server.Addr())
-	s.p.calls("result", "reached the client")
-	if err := s.call(ctx, routerA, routerA, true); err != nil {
+	s.p.callHeader("result", "reached the client")
+	if err := s.call(ctx, routerA, routerA, answered); err != nil {
 		return err
 	}
-	return s.call(ctx, routerB, routerA, false)
+	return s.call(ctx, routerB, routerA, noAnswer)
 }
 
-// call has the client call the server's address behind one router. The
-// answers should go by the router back, and the connection work or not.
-func (s *story) call(ctx context.Context, router, back int, works bool) error {
-	patience, want := s.patience(), "answered"
+// call makes the client call the address of the server behind a router, and checks that the
+// answers leave by the router back, and the result of the call.
+func (s *story) call(ctx context.Context, router, back int, want string) error {
+	works := want == answered
+	patience := s.patience()
 	if !works {
-		patience, want = noAnswer, "no answer"
+		patience = noAnswerPatience
 	}
 	c := s.callServer(ctx, s.plan, router, patience)
 	if err := ctx.Err(); err != nil {
-		return err // and not an observation
+		return err // an interrupted call is not an observation
 	}
 	if !works {
 		c = s.waitFor(c, back, s.patience())
 	}
-	ok := c.result() == want && only(c.to, router) && only(c.from, back) && (c.reached > 0) == works
-	s.p.call(ok, c, c.server.String(), c.result(), fmt.Sprintf("%4d", c.reached))
+	ok := c.result() == want && seenOnlyAt(c.to, router) && seenOnlyAt(c.from, back) && (c.reached > 0) == works
+	s.p.callLine(ok, c, c.server.String(), c.result(), fmt.Sprintf("%4d", c.reached))
 	return nil
 }
 
-// patience is how long to wait for what should happen. Once something has gone
-// wrong, more of the same will, and there is no point in waiting long.
+// patience returns how long to wait for an event that should happen. After the first failed
+// observation others will probably fail, so the wait gets shorter.
 func (s *story) patience() time.Duration {
 	if s.p.failed > 0 {
-		return min(s.do.patience, 2*time.Second)
+		return min(s.ops.patience, 2*time.Second)
 	}
-	return s.do.patience
+	return s.ops.patience
 }
 
 func (s *story) stepInstall(ctx context.Context) error {
@@ -133,7 +133,7 @@ func (s *story) stepInstall(ctx context.Context) error {
 		s.p.code(fmt.Sprintf("    Interface: %q, Gateway: netip.MustParseAddr(%q)}", u.Interface, u.Gateway))
 	}
 	s.p.code("err := table.Install(ctx, conn, lan1, lan2)")
-	if err := s.do.install(ctx, s.acts, s.uplinks()...); err != nil {
+	if err := s.ops.install(ctx, s.changer, s.uplinks()...); err != nil {
 		return err
 	}
 	if err := s.listRules(ctx, s.p, s.plan); err != nil {
@@ -150,10 +150,10 @@ func (s *story) stepInstall(ctx context.Context) error {
 	}
 	s.p.say("What comes from one of the two addresses is looked up in the table of its interface, " +
 		"before main. The protocol 210 marks what is ours: Remove touches nothing else.")
-	c := after.since(s.before)
-	s.p.observe(len(c.rules) == 2 && len(c.routes) == 4 && c.ours(),
-		"%d rules and %d routes came, all with proto 210; nothing else changed", len(c.rules), len(c.routes))
-	s.explain(c.gone)
+	c := after.changesSince(s.before)
+	s.p.observe(len(c.addedRules) == 2 && len(c.addedRoutes) == 4 && c.isOnlyOurs(),
+		"%d rules and %d routes came, all with proto 210; nothing else changed", len(c.addedRules), len(c.addedRoutes))
+	s.listRemoved(c.removed)
 	again, err := table.PlanInstall(ctx, s.conn, s.uplinks()...)
 	if err != nil {
 		return err
@@ -166,8 +166,8 @@ func (s *story) stepInstall(ctx context.Context) error {
 	return nil
 }
 
-// explain prints what should not have gone.
-func (s *story) explain(gone []string) {
+// listRemoved prints rules and routes that should not have been removed.
+func (s *story) listRemoved(gone []string) {
 	for _, l := range gone {
 		s.p.detail("gone: %s", l)
 	}
@@ -175,17 +175,17 @@ func (s *story) explain(gone []string) {
 
 func (s *story) stepAfter(ctx context.Context) error {
 	s.p.step(3, "After: each router gets the answers to its own calls")
-	s.p.calls("result", "reached the client")
-	if err := s.call(ctx, routerA, routerA, true); err != nil {
+	s.p.callHeader("result", "reached the client")
+	if err := s.call(ctx, routerA, routerA, answered); err != nil {
 		return err
 	}
-	return s.call(ctx, routerB, routerB, true)
+	return s.call(ctx, routerB, routerB, answered)
 }
 
 func (s *story) stepRemove(ctx context.Context) error {
 	s.p.step(5, "Remove: everything is as it was")
 	s.p.code("err = table.Remove(ctx, conn, lan1, lan2)")
-	if err := s.do.remove(ctx, s.acts, s.uplinks()...); err != nil {
+	if err := s.ops.remove(ctx, s.changer, s.uplinks()...); err != nil {
 		return err
 	}
 	if err := s.listRules(ctx, s.p, s.plan); err != nil {
@@ -195,14 +195,14 @@ func (s *story) stepRemove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := after.since(s.before)
+	c := after.changesSince(s.before)
 	s.p.observe(slices.Equal(after.rules, s.before.rules) && slices.Equal(after.routes, s.before.routes),
 		"%d rules and %d routes, of all tables in both families, are the same as before step 2",
 		len(after.rules), len(after.routes))
-	for _, l := range append(c.rules, c.routes...) {
+	for _, l := range append(c.addedRules, c.addedRoutes...) {
 		s.p.detail("left: %s", l)
 	}
-	s.explain(c.gone)
+	s.listRemoved(c.removed)
 	s.p.observe(string(after.names) == string(s.before.names), "rt_tables is the same, byte for byte (%d bytes)", len(after.names))
 	if string(after.names) != string(s.before.names) {
 		for l := range strings.Lines(string(after.names)) {

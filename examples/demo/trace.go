@@ -5,15 +5,14 @@ import (
 
 	"github.com/mdlayher/netlink"
 
-	// Outside of this module: golang.org/x/sys/unix has the same constants.
+	// Other modules find the same constants in golang.org/x/sys/unix.
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 )
 
-// A tracer is a route.Conn that prints every request that it sends. This is all
-// it takes: the library needs nothing of a Conn but Execute, and the messages
-// decode into the same types that they were made of.
+// A tracer is a route.Conn that prints every request that it sends. The library needs only
+// Execute of a Conn, and the messages decode into the types that they were made of.
 type tracer struct {
 	conn  route.Conn
 	where string
@@ -24,12 +23,12 @@ type tracer struct {
 // Execute sends a request, and prints it in the words of ip(8).
 func (t tracer) Execute(m netlink.Message) ([]netlink.Message, error) {
 	replies, err := t.conn.Execute(m)
-	t.p.request(t.where, command(m, t.names), err)
+	t.p.request(t.where, commandText(m, t.names), err)
 	return replies, err
 }
 
-// command is the command with which an administrator would send the request.
-func command(m netlink.Message, names *route.Names) string {
+// commandText returns the command of ip(8) that sends the same request.
+func commandText(m netlink.Message, names *route.Names) string {
 	switch m.Header.Type {
 	case uapi.RTM_NEWRULE, uapi.RTM_DELRULE, uapi.RTM_GETRULE:
 		var r rule.Rule
@@ -37,11 +36,11 @@ func command(m netlink.Message, names *route.Names) string {
 			return err.Error()
 		}
 		if m.Header.Type == uapi.RTM_GETRULE {
-			return ip(r.Family, "rule list")
+			return ipCommand(r.Family, "rule list")
 		}
-		// A request to delete says also what goes without saying, such as
-		// that all bits of a port count. Canonical leaves that out.
-		return ip(r.Family, "rule", verb(m), r.Canonical().Args(names))
+		// A request to delete also has default values, such as the mask of a port
+		// with all bits set. Canonical leaves them out.
+		return ipCommand(r.Family, "rule", verb(m), r.Canonical().Args(names))
 
 	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE, uapi.RTM_GETROUTE:
 		var r route.Route
@@ -49,11 +48,11 @@ func command(m netlink.Message, names *route.Names) string {
 			return err.Error()
 		}
 		if m.Header.Type == uapi.RTM_GETROUTE && r.Table == 0 {
-			return ip(r.Family, "route list table all")
+			return ipCommand(r.Family, "route list table all")
 		} else if m.Header.Type == uapi.RTM_GETROUTE {
-			return ip(r.Family, "route list table", r.Table.String())
+			return ipCommand(r.Family, "route list table", r.Table.String())
 		}
-		return ip(r.Family, "route", verb(m), r.Text(names))
+		return ipCommand(r.Family, "route", verb(m), r.Text(names))
 
 	case uapi.RTM_GETLINK:
 		return "ip link list"
@@ -73,7 +72,7 @@ func verb(m netlink.Message) string {
 	return "add"
 }
 
-func ip(f route.Family, words ...string) string {
+func ipCommand(f route.Family, words ...string) string {
 	if f == route.IPv6 {
 		words = append([]string{"-6"}, words...)
 	}

@@ -10,14 +10,14 @@ import (
 
 var errNoContinuation error = &failure{text: "Missing continuation line"}
 
-// runBatch executes the commands in a file, one a line, until one fails; with
-// -force, all of them.
+// runBatch executes the commands of a file, one a line. Without -force it ends with the
+// first command that fails.
 func (p *program) runBatch() error {
 	in := p.in
 	if p.batch != "-" {
 		f, err := os.Open(p.batch)
 		if err != nil {
-			return fail(statusFailed, `Cannot open file "%s" for reading: %s`, p.batch, errnoText(err))
+			return failf(statusFailed, `Cannot open file "%s" for reading: %s`, p.batch, errnoText(err))
 		}
 		defer f.Close()
 		in = f
@@ -26,15 +26,15 @@ func (p *program) runBatch() error {
 		return err
 	}
 	status := 0
-	lines := &batchLines{r: bufio.NewReader(in)}
-	p.in = lines.r // what "restore" reads
+	lines := &lineReader{r: bufio.NewReader(in)}
+	p.in = lines.r // restore reads the rest of the batch file
 	for {
 		args, err := lines.next()
 		if err == errNoContinuation {
 			p.report(err)
 		}
 		if err == errNoContinuation || err == io.EOF {
-			break // the former is no failure to ip(8)
+			break // ip(8) exits with success after a missing continuation line
 		}
 		if err == nil && len(args) == 0 {
 			continue
@@ -42,44 +42,43 @@ func (p *program) runBatch() error {
 		if err == nil {
 			err = p.command(&words{args: args})
 		}
-		p.flushOut()
+		p.flush()
 		if err == nil {
 			continue
 		}
 		status = statusFailed
 		p.report(err)
 		var f *failure
-		if errors.As(err, &f) && f.ends {
-			return fail(f.status, "")
+		if errors.As(err, &f) && f.fatal {
+			return failf(f.status, "")
 		}
-		p.warn("Command failed %s:%d", p.batch, lines.number)
+		p.warnf("Command failed %s:%d", p.batch, lines.number)
 		if !p.force {
 			break
 		}
 	}
 	if status != 0 {
-		return fail(status, "")
+		return failf(status, "")
 	}
 	return nil
 }
 
-// flushOut writes what a command has printed before the next one says something
-// on standard error.
-func (p *program) flushOut() {
+// flush writes the buffered output of a command before the next output to standard error.
+func (p *program) flush() {
 	if w, ok := p.out.(*bufio.Writer); ok {
 		w.Flush()
 	}
 }
 
-// batchLines reads lines of a batch.
-type batchLines struct {
+// A lineReader reads the lines of a batch file.
+type lineReader struct {
 	r      *bufio.Reader
-	number int // of the last line that was read
+	number int // of the last line that next returned
 }
 
-// next returns the words of the next line, with which those after a backslash
-// at its end count as one. The error is io.EOF after the last.
-func (l *batchLines) next() ([]string, error) {
+// next returns the words of the next line. A line that ends with a backslash continues in
+// the line after it. After the last line the error is io.EOF.
+func (l *lineReader) next() ([]string, error) {
 	line, err := l.line()
 	for err == nil && strings.HasSuffix(line, "\\\n") {
 		var more string
@@ -94,8 +93,8 @@ func (l *batchLines) next() ([]string, error) {
 	return splitWords(line)
 }
 
-// line reads a line, and takes the comment off.
-func (l *batchLines) line() (string, error) {
+// line reads a line, and removes the comment.
+func (l *lineReader) line() (string, error) {
 	line, err := l.r.ReadString('\n')
 	if err == io.EOF && line != "" {
 		err = nil
@@ -108,8 +107,8 @@ func (l *batchLines) line() (string, error) {
 	return line, nil
 }
 
-// splitWords splits a line at blanks. A word in quotes has blanks; a quote
-// within a word is one of its letters.
+// splitWords splits a line at blanks. A word in quotes can contain blanks. A quote inside a
+// word is an ordinary character.
 func splitWords(line string) (words []string, err error) {
 	const blanks = " \t\r\n"
 	for {
@@ -121,7 +120,7 @@ func splitWords(line string) (words []string, err error) {
 		if quote := line[0]; quote == '\'' || quote == '"' {
 			line = line[1:]
 			if end = strings.IndexByte(line, quote); end < 0 {
-				return nil, fatal(statusFailed, "Unterminated quoted string")
+				return nil, fatalf(statusFailed, "Unterminated quoted string")
 			}
 		}
 		if end < 0 {

@@ -18,15 +18,15 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// Each recorded command ends here as it ended with ip(8): exit status, standard
-// error, and what is then shown.
+// Each recorded command has the same result as with ip(8): the exit status, standard error,
+// and the rules and routes after it.
 func TestKernelCorpusRules(t *testing.T) {
 	needs(t, uapi.Version{Major: 6, Minor: 15})
 	h := newHost(t)
 	cases := h.cases("../../rule/testdata/corpus.jsonl")
 	for _, c := range cases {
 		if strings.Contains(c.Args, "uidrange") && !allUsers(t) {
-			continue // recorded as root; another user has one user only
+			continue // recorded as root; the user namespace of an ordinary user has a single user ID
 		}
 		before := h.listRules()
 		h.check(c, "rule", nil)
@@ -77,7 +77,7 @@ func (h *host) cases(file string) []corpus.Case {
 	return cases
 }
 
-// check runs a case and compares what comes of it.
+// check runs a case and compares the results.
 func (h *host) check(c corpus.Case, object string, selectors []string) {
 	h.Helper()
 	family := "-" + strconv.Itoa(c.Family)
@@ -96,14 +96,14 @@ func (h *host) check(c corpus.Case, object string, selectors []string) {
 	}
 	got := h.ip(slices.Concat([]string{family, object, "add"}, strings.Fields(c.Args))...)
 	if got.status == 0 && strings.Contains(c.Stderr, "lwt encapsulation type not supported") {
-		return // the recording kernel was built without MPLS; this one was not
+		return // the recording kernel was built without MPLS, and this one with it
 	}
 	if stderr := strings.TrimRight(got.stderr, "\n"); got.status != c.Exit || stderr != c.Stderr || got.out != "" {
 		h.Errorf("%s: got %+v, want %d, %q", c.Words(), got, c.Exit, c.Stderr)
 	}
 	for i, want := range [][]string{c.Show, c.ShowD, c.ShowN} {
 		if want == nil && c.Show != nil {
-			continue // it was not recorded
+			continue // not recorded
 		}
 		lines := missingFrom(entries(before[i]), entries(show(options[i]...)))
 		if diff := cmp.Diff(masked(want), masked(lines)); diff != "" {
@@ -116,8 +116,7 @@ func (h *host) check(c corpus.Case, object string, selectors []string) {
 	}
 }
 
-// entries are the objects that are shown, each with its next hops, which have a
-// line of their own.
+// entries returns the objects of an output, each with the lines of its next hops.
 func entries(text string) (all []string) {
 	for line := range strings.Lines(text) {
 		if n := len(all); n > 0 && line[0] == '\t' {
@@ -129,7 +128,7 @@ func entries(text string) (all []string) {
 	return all
 }
 
-// jsonObjects are those of a JSON array, as text with sorted members.
+// jsonObjects returns the objects of a JSON array as text with sorted members.
 func jsonObjects(t *testing.T, b []byte) (texts []string) {
 	t.Helper()
 	var all []any
@@ -153,7 +152,7 @@ func objectsOf(t *testing.T, c corpus.Case) []string {
 	return jsonObjects(t, c.JSON)
 }
 
-// remaining is the time that a route has left, which goes by.
+// remaining matches the remaining lifetime of a route, which changes.
 var remaining = regexp.MustCompile(`(expires"?[: ])\d+`)
 
 func masked(lines []string) (out []string) {
@@ -163,7 +162,7 @@ func masked(lines []string) (out []string) {
 	return out
 }
 
-// missingFrom are the elements of after that before has not, or fewer of.
+// missingFrom returns the elements of after that before does not have, or has fewer of.
 func missingFrom[T comparable](before, after []T) (more []T) {
 	count := map[T]int{}
 	for _, x := range before {
@@ -186,7 +185,7 @@ func (h *host) listRules() []rule.Rule {
 	return rules
 }
 
-// listRoutes are the routes without their ages.
+// listRoutes lists the routes without their ages.
 func (h *host) listRoutes() []route.Route {
 	h.Helper()
 	routes, err := route.List(h.Context(), h.conn, route.Filter{})

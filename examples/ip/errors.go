@@ -13,18 +13,18 @@ import (
 
 // Exit statuses of ip(8).
 const (
-	statusFailed  = 1   // it was not done
-	statusRefused = 2   // the kernel did not do it
-	statusUsage   = 255 // the words are wrong
+	statusFailed  = 1   // the command failed before the kernel was asked
+	statusRefused = 2   // the kernel refused
+	statusUsage   = 255 // the command line is wrong
 )
 
-// A failure is why a command was not done.
+// A failure is the error of a command.
 type failure struct {
 	status int
-	text   string // what ip(8) says about it; may be of several lines
-	// ends is set where ip(8) exits at once, also in a batch with -force.
-	ends bool
-	// cause is the error of the kernel, if there is one.
+	text   string // the message of ip(8); can have several lines
+	// fatal is set if ip(8) exits at once, even in a batch with -force.
+	fatal bool
+	// cause is the error of the kernel or of the system, or nil.
 	cause error
 }
 
@@ -32,40 +32,42 @@ func (f *failure) Error() string { return f.text }
 
 func (f *failure) Unwrap() error { return f.cause }
 
-// fail is a failure after which a batch can go on.
-func fail(status int, format string, args ...any) error {
+// failf returns a failure after which a batch with -force continues.
+func failf(status int, format string, args ...any) error {
 	return &failure{status: status, text: fmt.Sprintf(format, args...)}
 }
 
-// fatal is one after which it cannot.
-func fatal(status int, format string, args ...any) error {
-	return &failure{status: status, text: fmt.Sprintf(format, args...), ends: true}
+// fatalf returns a failure that ends a batch.
+func fatalf(status int, format string, args ...any) error {
+	return &failure{status: status, text: fmt.Sprintf(format, args...), fatal: true}
 }
 
-// usage is the failure that shows what words there are.
-func usage(help string) error { return fatal(statusUsage, "%s", strings.TrimSuffix(help, "\n")) }
-
-// wrong is the failure for a word that stands where it cannot be.
-func wrong(arg, why string) error {
-	return fatal(statusUsage, `Error: argument "%s" is wrong: %s`, arg, why)
+// usageFailure returns the failure whose message is a help text.
+func usageFailure(help string) error {
+	return fatalf(statusUsage, "%s", strings.TrimSuffix(help, "\n"))
 }
 
-// incomplete is the failure for a word that is missing.
-func incomplete() error {
-	return fatal(statusUsage, `Command line is not complete. Try option "help"`)
+// wrongArg returns the failure for an argument that is not valid.
+func wrongArg(arg, why string) error {
+	return fatalf(statusUsage, `Error: argument "%s" is wrong: %s`, arg, why)
 }
 
-func noDevice(name string) error { return fail(statusFailed, `Cannot find device "%s"`, name) }
-
-func notPrefix(f route.Family, arg string) error {
-	return fatal(statusFailed, `Error: %s prefix is expected rather than "%s".`, familyName(f), arg)
+// missingWord returns the failure for a command line that ends too early.
+func missingWord() error {
+	return fatalf(statusUsage, `Command line is not complete. Try option "help"`)
 }
 
-func notAddress(f route.Family, arg string) error {
-	return fatal(statusFailed, `Error: %s address is expected rather than "%s".`, familyName(f), arg)
+func noDevice(name string) error { return failf(statusFailed, `Cannot find device "%s"`, name) }
+
+func prefixExpected(f route.Family, arg string) error {
+	return fatalf(statusFailed, `Error: %s prefix is expected rather than "%s".`, familyName(f), arg)
 }
 
-// familyName is what ip(8) calls a family in messages.
+func addressExpected(f route.Family, arg string) error {
+	return fatalf(statusFailed, `Error: %s address is expected rather than "%s".`, familyName(f), arg)
+}
+
+// familyName returns the name of a family in messages of ip(8).
 func familyName(f route.Family) string {
 	if f == 0 {
 		return "any valid"
@@ -73,16 +75,16 @@ func familyName(f route.Family) string {
 	return f.String()
 }
 
-// refused is the failure of a request.
-func refused(err error) error {
+// kernelFailure returns the failure for an error of a request, or nil if err is nil.
+func kernelFailure(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &failure{status: statusRefused, text: kernelText(err), cause: err}
 }
 
-// kernelText is what ip(8) says about a refusal: the kernel's words, or without
-// any those for the error number.
+// kernelText returns the message of ip(8) for an error of the kernel: the text that the
+// kernel sent or, without one, the text of the error number.
 func kernelText(err error) string {
 	var op *netlink.OpError
 	switch {
@@ -94,7 +96,7 @@ func kernelText(err error) string {
 	return "Error: " + err.Error() + "."
 }
 
-// report says why a command failed, and returns the exit status.
+// report prints the error of a command, and returns the exit status.
 func (p *program) report(err error) int {
 	if err == nil {
 		return 0
@@ -104,12 +106,12 @@ func (p *program) report(err error) int {
 		f = &failure{status: statusFailed, text: err.Error()}
 	}
 	if f.text != "" {
-		p.warn("%s", f.text)
+		p.warnf("%s", f.text)
 	}
 	return f.status
 }
 
-// warn writes a line to standard error.
-func (p *program) warn(format string, args ...any) {
+// warnf writes a line to standard error.
+func (p *program) warnf(format string, args ...any) {
 	fmt.Fprintf(p.err, format+"\n", args...)
 }

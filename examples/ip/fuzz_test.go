@@ -11,8 +11,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Whatever the words are, the program says what is wrong with them, or, as here
-// it cannot, that it has no way to the kernel.
+// For any words, the program reports a fault of the words, or that it cannot reach the
+// kernel, which is so in this test.
 func FuzzCommand(f *testing.F) {
 	recorded, err := os.ReadFile("testdata/recorded.txt")
 	if err != nil {
@@ -49,7 +49,7 @@ func FuzzCommand(f *testing.F) {
 	})
 }
 
-// A rule or a route that is read from words is one that can be sent.
+// A rule or a route that was parsed can be encoded.
 func FuzzModify(f *testing.F) {
 	for _, s := range []string{
 		"from 192.168.1.6 table 10", "pref 5 nop", "10.0.0.0/8 via 192.168.1.1 mtu lock 1400",

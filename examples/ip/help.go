@@ -1,7 +1,6 @@
 package main
 
-// The keywords of ip(8) and how they go together. Scripts look for keywords in
-// these to find out what there is.
+// The help texts of ip(8). Scripts search them for keywords to find out what is supported.
 
 const helpIP = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch FILE

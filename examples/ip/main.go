@@ -22,26 +22,26 @@ func main() {
 	os.Exit(p.run(os.Args[1:]))
 }
 
-// A program is one run of ip.
+// A program is one run of the program.
 type program struct {
 	options
 	in       io.Reader
 	out, err io.Writer
-	files    fs.FS // with the names of tables, protocols and so on
+	files    fs.FS // the root directory, with the files of names of tables, protocols and so on
 
-	// What commands need, once they have asked for it.
+	// Commands set these when they first need them, see dial and loadNames.
 	conn  *route.Socket
 	names *route.Names
 }
 
-// objects are what there are commands for.
+// objects are the objects that have commands.
 var objects = []keyword[program]{
 	{short: []string{"route"}, read: (*program).route},
 	{short: []string{"rule"}, read: (*program).rule},
-	{short: []string{"help"}, read: func(*program, *words) error { return usage(helpIP) }},
+	{short: []string{"help"}, read: func(*program, *words) error { return usageFailure(helpIP) }},
 }
 
-// run does what the arguments say, and returns the exit status.
+// run runs the command line, and returns the exit status.
 func (p *program) run(args []string) int {
 	out := bufio.NewWriter(p.out)
 	p.out = out
@@ -55,12 +55,12 @@ func (p *program) run(args []string) int {
 	case p.batch != "":
 		err = p.runBatch()
 	case !w.more():
-		err = usage(helpIP)
+		err = usageFailure(helpIP)
 	default:
 		err = p.command(w)
 	}
 	if flushed := out.Flush(); err == nil && flushed != nil {
-		err = fail(1, "write: %v", flushed)
+		err = failf(1, "write: %v", flushed)
 	}
 	return p.report(err)
 }
@@ -70,12 +70,12 @@ func (p *program) command(w *words) error {
 	object := w.take()
 	k := find(objects, object)
 	if k == nil {
-		return fail(1, `Object "%s" is unknown, try "ip help".`, object)
+		return failf(1, `Object "%s" is unknown, try "ip help".`, object)
 	}
 	return k.read(p, w)
 }
 
-// dial opens the socket, in the namespace that the options name.
+// dial opens the socket in the namespace of the options.
 func (p *program) dial() error {
 	if p.conn != nil {
 		return nil
@@ -84,7 +84,7 @@ func (p *program) dial() error {
 	if p.netns != "" {
 		f, err := os.Open(rtnl.NetNSPath(p.netns))
 		if err != nil {
-			return &failure{status: 255, ends: true, cause: err,
+			return &failure{status: 255, fatal: true, cause: err,
 				text: fmt.Sprintf(`Cannot open network namespace "%s": %s`, p.netns, errnoText(err))}
 		}
 		defer f.Close()
@@ -92,7 +92,7 @@ func (p *program) dial() error {
 	}
 	var err error
 	if p.conn, err = route.Dial(config); err != nil {
-		return fatal(1, "Cannot open netlink socket: %s", errnoText(err))
+		return fatalf(1, "Cannot open netlink socket: %s", errnoText(err))
 	}
 	return nil
 }
@@ -103,30 +103,31 @@ func (p *program) close() {
 	}
 }
 
-// load reads the files with names, and says what is wrong with them, once.
-func (p *program) load() {
+// loadNames reads the files of names once, and warns about faults in them.
+func (p *program) loadNames() {
 	if p.names != nil {
 		return
 	}
 	names, err := rttables.Load(p.files)
 	p.names = &route.Names{Files: names}
-	for _, err := range unjoin(err) {
+	for _, err := range joinedErrors(err) {
 		var damaged *rttables.SyntaxError
 		if errors.As(err, &damaged) {
-			p.warn("Database /%s is corrupted at %s", damaged.File, damaged.Text)
+			p.warnf("Database /%s is corrupted at %s", damaged.File, damaged.Text)
 		}
 	}
 }
 
-// unjoin is the errors that errors.Join has made one of.
-func unjoin(err error) []error {
+// joinedErrors returns the errors that errors.Join has joined.
+func joinedErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return nil
 }
 
-// errnoText is an error in strerror(3)'s words, if it is one of the system's.
+// errnoText returns the text of an error as strerror(3) has it, if it is an error of the
+// system.
 func errnoText(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {

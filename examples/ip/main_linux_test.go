@@ -10,11 +10,12 @@ import (
 	"testing/fstest"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
 
-// TestMain is the program itself where the test binary is called ip.
+// TestMain runs the program if the test binary is called ip.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "ip" {
 		main()
@@ -22,17 +23,24 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// A host is a network namespace like that of the recorded cases.
+// A host is a network namespace like the one of the recorded cases.
 type host struct {
 	*testing.T
-	lab  *lab.Lab
-	ns   *lab.NS
-	conn *route.Socket
+	report *testrun.Reporter
+	lab    *lab.Lab
+	ns     *lab.NS
+	conn   *route.Socket
+}
+
+// Errorf prints a failure, unless enough of them are printed.
+func (h *host) Errorf(format string, args ...any) {
+	h.Helper()
+	h.report.Errorf(format, args...)
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	h := &host{T: t, lab: lab.Test(t)}
+	h := &host{T: t, report: testrun.Limit(t), lab: lab.Test(t)}
 	h.ns = h.namespace("a")
 	var err error
 	if h.conn, err = route.Dial(h.ns.Config()); err != nil {
@@ -42,11 +50,11 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// namespace makes another one of the same kind.
+// namespace makes another namespace of the same kind.
 func (h *host) namespace(name string) *lab.NS {
 	h.Helper()
 	ns, far := h.lab.NS(name), h.lab.NS("far of "+name)
-	ns.Sysctl("net.ipv6.conf.default.addr_gen_mode", "1") // no addresses by chance
+	ns.Sysctl("net.ipv6.conf.default.addr_gen_mode", "1") // no generated addresses
 	h.lab.Veth(lab.End{NS: ns, Name: "eth0", Index: 3}, lab.End{NS: far, Name: "eth0"})
 	h.lab.Veth(lab.End{NS: ns, Name: "eth1", Index: 5}, lab.End{NS: far, Name: "eth1"})
 	ns.Addr("eth0", "192.168.1.6/24", "2001:db8:1::6/64")
@@ -54,7 +62,7 @@ func (h *host) namespace(name string) *lab.NS {
 	return ns
 }
 
-// A result is what came of a command.
+// A result is the result of a command.
 type result struct {
 	status      int
 	out, stderr string
@@ -65,20 +73,19 @@ func (h *host) ip(args ...string) result {
 	return h.ipIn(h.ns, "", args...)
 }
 
-// ipIn runs it in a namespace, with standard input.
+// ipIn runs the program in a namespace with an input.
 func (h *host) ipIn(ns *lab.NS, in string, args ...string) result {
 	return runProgram(in, append([]string{"-n", ns.Path()}, args...)...)
 }
 
-// runProgram runs it where the test is.
+// runProgram runs the program in the namespace of the test.
 func runProgram(in string, args ...string) result {
 	var out, stderr bytes.Buffer
 	p := program{in: strings.NewReader(in), out: &out, err: &stderr, files: shipped()}
 	return result{status: p.run(args), out: out.String(), stderr: stderr.String()}
 }
 
-// shipped are the name files that iproute2 comes with, of which only this is in
-// the recorded cases.
+// shipped has the files of names from iproute2, with the entries that the recorded cases use.
 func shipped() fstest.MapFS {
 	var fields strings.Builder
 	for class := 1; class <= 7; class++ {
@@ -95,8 +102,7 @@ func shipped() fstest.MapFS {
 	}
 }
 
-// needs skips a test on a kernel that is too old for what it is about, and on
-// no other.
+// needs skips a test on a kernel that is too old for it. On other kernels it does nothing.
 func needs(t *testing.T, since uapi.Version) {
 	t.Helper()
 	if v, ok := uapi.Running(); ok && v.Less(since) {

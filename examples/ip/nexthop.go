@@ -8,18 +8,19 @@ import (
 	"github.com/policyroute/policyroute/route/show"
 )
 
-// addNextHops gives s the nexthop objects that -d shows routes with.
+// addNextHops adds the nexthop objects to s, if a route uses one. The option -d prints
+// routes with them.
 func (p *program) addNextHops(s *show.Style, routes []route.Route) error {
-	wanted := make(map[uint32]bool)
+	used := make(map[uint32]bool)
 	for i := range routes {
 		if id := routes[i].NextHopID; id != 0 {
-			wanted[id] = true
+			used[id] = true
 		}
 	}
-	if len(wanted) == 0 {
+	if len(used) == 0 {
 		return nil
 	}
 	objects, err := nexthop.List(context.Background(), p.conn, nexthop.Filter{})
 	s.NextHops = objects
-	return refused(err)
+	return kernelFailure(err)
 }

@@ -7,19 +7,18 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A prefix is one of a selector, which ip(8) compares in ways that depend on how
-// it was written.
+// A prefix is the prefix of a selector. ip(8) compares it in ways that depend on how it was
+// written.
 type prefix struct {
-	family route.Family // zero: any
-	addr   netip.Addr   // zero: all bits are
+	family route.Family // zero means any
+	addr   netip.Addr   // invalid means an address of zeros
 	bits   int
-	// length is set where the length was written: "default" has one, "all"
-	// has none.
+	// length is set if the prefix has a length: "default" has one, "all" does not.
 	length bool
-	label  uint32 // instead of the address, in the family mpls
+	label  uint32 // in the family mpls, instead of the address
 }
 
-// readPrefix takes a prefix of family f, or of any if that is zero.
+// readPrefix takes a prefix of family f. Zero means any family.
 func readPrefix(w *words, f route.Family) (prefix, error) {
 	s, err := w.arg()
 	if err != nil {
@@ -32,7 +31,7 @@ func parsePrefix(s string, f route.Family) (prefix, error) {
 	if f == route.MPLS {
 		label, ok := iptext.Uint[uint32](s, 20)
 		if !ok {
-			return prefix{}, notPrefix(f, s)
+			return prefix{}, prefixExpected(f, s)
 		}
 		return prefix{family: f, bits: 20, label: label}, nil
 	}
@@ -44,7 +43,7 @@ func parsePrefix(s string, f route.Family) (prefix, error) {
 	}
 	n, ok := iptext.Prefix(s)
 	if !ok || f != 0 && !f.Has(n.Addr()) {
-		return prefix{}, notPrefix(f, s)
+		return prefix{}, prefixExpected(f, s)
 	}
 	return prefix{family: route.FamilyOf(n.Addr()), addr: n.Addr(), bits: n.Bits(), length: true}, nil
 }

@@ -12,11 +12,10 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Commands, one after the other, come to what they came to with the ip(8) of
-// iproute2 6.1.0 on Linux 6.18. In testdata/recorded.txt a command stands after
-// a dollar sign, its exit status after =, and standard error after exclamation
-// marks: of help only how it begins, and, as in later versions, without empty
-// lines.
+// A sequence of commands has the same results as with the ip(8) of iproute2 6.1.0 on Linux
+// 6.18. In testdata/recorded.txt a command comes after a dollar sign, its exit status after
+// =, and its standard error after exclamation marks. Of a help text there is only the
+// beginning. Empty lines are left out, as in later versions.
 func TestKernelRecorded(t *testing.T) {
 	needs(t, uapi.Version{Major: 6, Minor: 12})
 	h := newHost(t)
@@ -42,11 +41,11 @@ func TestKernelRecorded(t *testing.T) {
 
 var usageLine = regexp.MustCompile(`(?s)! Usage: (ip( \w+)?).*`)
 
-// record is what comes of a command, as it stands in the file.
+// record returns the result of a command in the format of the file.
 func (h *host) record(args []string) string {
 	got := h.ip(args...)
 	if len(args) > 0 && args[0] == "-n" {
-		got = runProgram("", args...) // which would not count
+		got = runProgram("", args...) // without the -n of the host, so that this one counts
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "= %d\n%s", got.status, got.out)

@@ -8,8 +8,8 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// routeWrong are what ip(8) says about the arguments of keywords, where it is
-// not that the value is invalid.
+// routeWrong has the messages of ip(8) about arguments of keywords that differ from the
+// common one, that the value is invalid.
 var routeWrong = map[string]string{
 	"dsfield":  `"tos" value is invalid`,
 	"priority": `"metric" value is invalid`, "preference": `"metric" value is invalid`,
@@ -20,20 +20,20 @@ var routeWrong = map[string]string{
 	"nhid": `"id" value is invalid`, "proto": `"protocol" value is invalid`,
 }
 
-// routeError says in ip(8)'s words what parseRouteWords says about args.
+// routeError returns the failure of ip(8) for an error of parseRouteWords about args.
 func (p *program) routeError(err error, args []string) error {
 	var e *wordError
 	if !errors.As(err, &e) {
-		return fatal(statusUsage, "Error: %v.", err)
+		return fatalf(statusUsage, "Error: %v.", err)
 	}
 	n := slices.Index(args, "nexthop")
 	switch {
 	case len(args) == 0, n >= 0 && !p.hasDst(args[:n]):
-		return usage(helpRoute)
+		return usageFailure(helpRoute)
 	case e.missing:
-		return incomplete()
+		return missingWord()
 	case !p.hasDst(args):
-		return usage(helpRoute)
+		return usageFailure(helpRoute)
 	}
 	arg, before := args[e.index], args[:e.index]
 	if n >= 0 && n < e.index {
@@ -49,58 +49,57 @@ func (p *program) routeError(err error, args []string) error {
 		if e.keyword == "to" && p.hasDst(before) {
 			return duplicateDst(arg)
 		}
-		return notPrefix(p.familySoFar(before), arg)
+		return prefixExpected(p.knownFamily(before), arg)
 	case "via", "src", "as":
 		if arg == "via" && e.keyword == arg {
-			return wrong(arg, "use nexthop syntax to specify multiple via")
+			return wrongArg(arg, "use nexthop syntax to specify multiple via")
 		}
 		return p.wrongAddress(arg, before)
 	case "dev", "oif":
 		return p.missingDevice(e.index, args)
 	case "quickack", "fastopen_no_cookie":
 		if isUint(arg, 32) {
-			return wrong(arg, `"`+e.keyword+`" value should be 0 or 1`)
+			return wrongArg(arg, `"`+e.keyword+`" value should be 0 or 1`)
 		}
 	case "encap":
 		if before[len(before)-1] == "encap" {
-			return wrong(arg, `"encap type" value is invalid`)
+			return wrongArg(arg, `"encap type" value is invalid`)
 		}
-		return fatal(statusUsage, `Error: unexpected end of line after "encap"`)
+		return fatalf(statusUsage, `Error: unexpected end of line after "encap"`)
 	}
 	if why, ok := routeWrong[e.keyword]; ok {
-		return wrong(arg, why)
+		return wrongArg(arg, why)
 	}
-	return wrong(arg, `"`+e.keyword+`" value is invalid`)
+	return wrongArg(arg, `"`+e.keyword+`" value is invalid`)
 }
 
-// unknownWord is the failure for a word that is no keyword: a destination that
-// is none, or something after it.
+// unknownWord returns the failure for a word that is not a keyword: an invalid destination,
+// or a word after the destination.
 func (p *program) unknownWord(arg string, before []string) error {
 	switch {
-	case begins(arg, "help"):
-		return usage(helpRoute)
+	case abbreviates(arg, "help"):
+		return usageFailure(helpRoute)
 	case slices.Contains(before, "nexthop"):
-		return fatal(statusUsage, `Error: "nexthop" or end of line is expected instead of "%s"`, arg)
+		return fatalf(statusUsage, `Error: "nexthop" or end of line is expected instead of "%s"`, arg)
 	case p.hasDst(before):
 		return duplicateDst(arg)
 	}
-	return notPrefix(p.familySoFar(before), arg)
+	return prefixExpected(p.knownFamily(before), arg)
 }
 
 func duplicateDst(arg string) error {
-	return fatal(statusUsage, `Error: either "to" is duplicate, or "%s" is garbage.`, arg)
+	return fatalf(statusUsage, `Error: either "to" is duplicate, or "%s" is garbage.`, arg)
 }
 
-// hasDst reports whether there is a destination among the words: Parse refuses
-// another one.
+// hasDst reports whether the words contain a destination: then Parse refuses a second one.
 func (p *program) hasDst(args []string) bool {
 	_, err := p.parseRouteWords(nil, append(slices.Clone(args), "default"))
 	return err != nil
 }
 
-// familySoFar is the family that the options or the addresses among the words
-// tell, or zero.
-func (p *program) familySoFar(args []string) route.Family {
+// knownFamily returns the family of the options or of the addresses among the words. Zero
+// means that it is not known.
+func (p *program) knownFamily(args []string) route.Family {
 	if p.family != 0 {
 		return p.family
 	}
@@ -123,12 +122,12 @@ func (p *program) familySoFar(args []string) route.Family {
 	return 0
 }
 
-// wrongAddress is the failure for an address after via, src or as, before which
-// the name of a family may stand.
+// wrongAddress returns the failure for an address after via, src or as. Before the address
+// there may be the name of a family.
 func (p *program) wrongAddress(arg string, before []string) error {
 	keyword := len(before) - 1
 	family := route.Family(0)
-	if n, ok := namedFamily(before[keyword]); ok && keyword > 0 && before[keyword-1] == "via" {
+	if n, ok := parseFamily(before[keyword]); ok && keyword > 0 && before[keyword-1] == "via" {
 		family, keyword = n, keyword-1
 	} else if before[keyword] == "to" && keyword > 0 && before[keyword-1] == "as" {
 		keyword--
@@ -138,12 +137,12 @@ func (p *program) wrongAddress(arg string, before []string) error {
 		before = before[:len(before)-1]
 	}
 	if family == 0 {
-		family = p.familySoFar(before)
+		family = p.knownFamily(before)
 	}
-	return notAddress(family, arg)
+	return addressExpected(family, arg)
 }
 
-func namedFamily(s string) (route.Family, bool) {
+func parseFamily(s string) (route.Family, bool) {
 	for _, f := range families {
 		if f.Name == s {
 			return route.Family(f.N), true
@@ -152,12 +151,12 @@ func namedFamily(s string) (route.Family, bool) {
 	return 0, false
 }
 
-// missingDevice is the failure for an interface that is not there. ip(8) looks
-// for it after it has read all words, but those of next hops at once.
+// missingDevice returns the failure for an interface that does not exist. ip(8) looks up
+// interfaces after it has parsed all words, but those of next hops at once.
 func (p *program) missingDevice(i int, args []string) error {
 	name := args[i]
 	if slices.Contains(args[:i], "nexthop") {
-		return fatal(statusUsage, "%v\nError: cannot parse nexthop", noDevice(name))
+		return fatalf(statusUsage, "%v\nError: cannot parse nexthop", noDevice(name))
 	}
 	args = slices.Clone(args)
 	args[i] = "if1"

@@ -9,33 +9,32 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A routeFilter selects routes. What is unset selects any.
+// A routeFilter selects routes. A field that is not set selects any route.
 type routeFilter struct {
-	p        *program
-	table    rttables.ID // zero: all
-	cloned   bool        // those of the cache instead of those of tables
-	types    uint64      // one bit a type; zero: any
-	protocol route.Opt[route.Protocol]
-	scope    route.Opt[route.Scope]
-	tos      route.Opt[uint8]
-	mark     route.Opt[uint32]
-	metric   route.Opt[uint32]
-	oif, iif route.Opt[uint32]
-	oifName  string
-	iifName  string
-	realms   route.Realms
-	srcRealm bool // whether it counts
-	dstRealm bool
-	via, src prefix
-	// The destination, and the source that a route is for, lie in root and
-	// contain match.
-	dst, from area
+	p         *program
+	table     rttables.ID // zero means all
+	cloned    bool        // routes of the cache instead of routes of tables
+	types     uint64      // one bit for each type; zero means any
+	protocol  route.Opt[route.Protocol]
+	scope     route.Opt[route.Scope]
+	tos       route.Opt[uint8]
+	mark      route.Opt[uint32]
+	metric    route.Opt[uint32]
+	oif, iif  route.Opt[uint32]
+	oifName   string
+	iifName   string
+	realms    route.Realms
+	srcRealm  bool // compare the source realm
+	dstRealm  bool // compare the destination realm
+	via, src  prefix
+	dst, from prefixRange // of the destination, and of the source that a route is for
 }
 
-// An area is what ip(8) says by root, match and exact.
-type area struct{ root, match prefix }
+// A prefixRange is the prefixes that lie in root and contain match, which are words of
+// ip(8). The word exact sets both.
+type prefixRange struct{ root, match prefix }
 
-// routeSelectors are what "ip route list", flush and save take. The rest is the
+// routeSelectors are the selectors of "ip route list", flush and save. Any other word is the
 // destination.
 var routeSelectors = []keyword[routeFilter]{
 	{short: []string{"table"}, read: (*routeFilter).readTable},
@@ -68,7 +67,7 @@ var routeSelectors = []keyword[routeFilter]{
 	{names: []string{"via"}, read: func(f *routeFilter, w *words) (err error) {
 		family := f.p.family
 		if w.more() {
-			if named, ok := namedFamily(w.args[w.next]); ok {
+			if named, ok := parseFamily(w.args[w.next]); ok {
 				family = named
 				w.take()
 			}
@@ -81,11 +80,11 @@ var routeSelectors = []keyword[routeFilter]{
 		return err
 	}},
 	{short: []string{"realms"}, read: (*routeFilter).readRealms},
-	{short: []string{"from"}, read: func(f *routeFilter, w *words) error { return f.readArea(w, &f.from) }},
+	{short: []string{"from"}, read: func(f *routeFilter, w *words) error { return f.readRange(w, &f.from) }},
 }
 
 func (p *program) readRouteFilter(w *words) (*routeFilter, error) {
-	p.load()
+	p.loadNames()
 	f := &routeFilter{p: p, table: rttables.Main}
 	for w.more() {
 		var err error
@@ -94,7 +93,7 @@ func (p *program) readRouteFilter(w *words) (*routeFilter, error) {
 			err = k.read(f, w)
 		} else {
 			w.accept("to")
-			err = f.readArea(w, &f.dst)
+			err = f.readRange(w, &f.dst)
 		}
 		if err != nil {
 			return nil, err
@@ -130,9 +129,9 @@ func (f *routeFilter) readTable(w *words) error {
 	case s == "cache":
 		f.cloned = true
 	case s == "help":
-		return usage(helpRoute)
+		return usageFailure(helpRoute)
 	default:
-		return wrong(s, "table id value is invalid")
+		return wrongArg(s, "table id value is invalid")
 	}
 	return nil
 }
@@ -154,19 +153,19 @@ func (f *routeFilter) readType(w *words) error {
 	}
 	t, ok := parseType(s)
 	if !ok || t > 63 {
-		return wrong(s, "node type value is invalid")
+		return wrongArg(s, "node type value is invalid")
 	}
 	f.types = 1 << t
 	return nil
 }
 
-// parseType reads a type as it stands before a destination, or its number.
+// parseType parses the name of a route type or its number.
 func parseType(s string) (route.Type, bool) {
 	if n, ok := iptext.Uint[uint8](s, 8); ok {
 		return route.Type(n), true
 	}
 	dst := netip.MustParsePrefix("192.0.2.0/24")
-	r, err := route.Parse(newSentence(route.IPv4, nil, []string{s, dst.String()}).String(), nil)
+	r, err := route.Parse(newParserInput(route.IPv4, nil, []string{s, dst.String()}).String(), nil)
 	return r.Type, err == nil && r.Dst == dst && r.Flags == 0 && s != "to"
 }
 
@@ -176,9 +175,9 @@ func (f *routeFilter) readRealms(w *words) error {
 		return err
 	}
 	if f.realms, err = route.ParseRealms(strings.TrimSuffix(s, "/"), f.p.names); err != nil {
-		return wrong(s, "invalid realms")
+		return wrongArg(s, "invalid realms")
 	}
-	if strings.HasSuffix(s, "/") { // the source alone
+	if strings.HasSuffix(s, "/") { // only the source
 		f.realms = route.Realms{Src: f.realms.Dst}
 	}
 	f.dstRealm = f.realms.Dst != 0 || !strings.HasSuffix(s, "/")
@@ -186,8 +185,8 @@ func (f *routeFilter) readRealms(w *words) error {
 	return nil
 }
 
-// readArea takes root, match or exact and a prefix, or a prefix that is exact.
-func (f *routeFilter) readArea(w *words, a *area) error {
+// readRange takes root, match or exact, and a prefix. A prefix without a word is exact.
+func (f *routeFilter) readRange(w *words, a *prefixRange) error {
 	read := []*prefix{&a.root, &a.match}
 	switch {
 	case w.accept("root"):

@@ -15,14 +15,14 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// flushTime is how long a flush goes on against someone who adds routes.
+// flushTime is how long a flush continues while other programs add routes.
 const flushTime = 30 * time.Second
 
-// routeFlush deletes the routes that the words select, and looks again until
-// there are none.
+// routeFlush deletes the routes that the words select, and repeats that until there are
+// none.
 func (p *program) routeFlush(w *words) error {
 	if !w.more() {
-		return fail(statusFailed, `"ip route flush" requires arguments.`)
+		return failf(statusFailed, `"ip route flush" requires arguments.`)
 	}
 	f, err := p.readRouteFilter(w)
 	if err != nil {
@@ -43,32 +43,32 @@ func (p *program) routeFlush(w *words) error {
 		case err != nil:
 			return err
 		case n == 0:
-			p.flushed(f, round-1)
+			p.reportFlush(f, round-1)
 			return nil
 		case time.Since(start) > flushTime:
-			p.print("\n*** Flush not completed after %d seconds, %d entries remain ***\n",
+			p.printf("\n*** Flush not completed after %d seconds, %d entries remain ***\n",
 				int(time.Since(start).Seconds()), n)
-			return fail(statusFailed, "")
+			return failf(statusFailed, "")
 		case p.stats > 0:
-			p.print("\n*** Round %d, deleting %d entries ***\n", round, n)
+			p.printf("\n*** Round %d, deleting %d entries ***\n", round, n)
 		}
 	}
 }
 
-// flushed says after how many rounds there was nothing left.
-func (p *program) flushed(f *routeFilter, rounds int) {
+// reportFlush prints after how many rounds no routes were left.
+func (p *program) reportFlush(f *routeFilter, rounds int) {
 	switch {
 	case p.stats == 0:
 	case rounds == 0 && (!f.cloned || f.dumpFamily() == route.IPv6):
-		p.print("Nothing to flush.\n")
+		p.printf("Nothing to flush.\n")
 	case rounds > 1:
-		p.print("*** Flush is complete after %d rounds ***\n", rounds)
+		p.printf("*** Flush is complete after %d rounds ***\n", rounds)
 	default:
-		p.print("*** Flush is complete after %d round ***\n", rounds)
+		p.printf("*** Flush is complete after %d round ***\n", rounds)
 	}
 }
 
-// flushOnce deletes what a listing has, and returns how many that were.
+// flushOnce deletes the routes of one dump, and returns their number.
 func (p *program) flushOnce(f *routeFilter) (int, error) {
 	var reqs []netlink.Message
 	var routes []route.Route
@@ -86,7 +86,7 @@ func (p *program) flushOnce(f *routeFilter) (int, error) {
 		})
 	}
 	if p.stats > 1 {
-		if err := p.showRoutes(routes, f.omit()); err != nil {
+		if err := p.showRoutes(routes, f.omission()); err != nil {
 			return 0, err
 		}
 	}
@@ -96,31 +96,31 @@ func (p *program) flushOnce(f *routeFilter) (int, error) {
 	errs, err := rtnl.Send(p.conn, reqs)
 	for _, e := range append(errs, err) {
 		if e != nil && !errors.Is(e, syscall.ESRCH) {
-			return 0, fail(statusRefused, "Failed to send flush request: %s", errnoText(e))
+			return 0, failf(statusRefused, "Failed to send flush request: %s", errnoText(e))
 		}
 	}
 	return len(reqs), nil
 }
 
-// isNull6 reports whether r is the kernel's own route for what no route of IPv6
-// is for.
+// isNull6 reports whether r is the IPv6 route of the kernel for packets that match no other
+// route.
 func isNull6(r *route.Route) bool {
 	return r.Family == route.IPv6 && r.Dst.Bits() <= 0 && r.Type == route.TypeUnreachable && r.Priority == allBits
 }
 
-// flushCache makes IPv4 forget what it has learnt of paths.
+// flushCache flushes the IPv4 routing cache.
 func (p *program) flushCache() {
 	const file = "/proc/sys/net/ipv4/route/flush" // of the namespace of the thread
 	err := p.inNetNS(func() error { return os.WriteFile(file, []byte("-1"), 0) })
 	switch {
 	case err != nil:
-		p.warn(`Cannot open "%s": %s`, file, errnoText(err))
+		p.warnf(`Cannot open "%s": %s`, file, errnoText(err))
 	case p.stats > 0:
-		p.print("*** IPv4 routing cache is flushed.\n")
+		p.printf("*** IPv4 routing cache is flushed.\n")
 	}
 }
 
-// inNetNS calls fn in the namespace that the options name, in which the socket is.
+// inNetNS calls fn in the namespace of the options, which is that of the socket.
 func (p *program) inNetNS(fn func() error) error {
 	if p.netns == "" {
 		return fn()
@@ -131,7 +131,7 @@ func (p *program) inNetNS(fn func() error) error {
 	return rtnl.Inside(p.conn, fn)
 }
 
-// print writes to standard output.
-func (p *program) print(format string, args ...any) {
+// printf writes to standard output.
+func (p *program) printf(format string, args ...any) {
 	fmt.Fprintf(p.out, format, args...)
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A query is what "ip route get" asks for.
+// A query is the request of "ip route get".
 type query struct {
 	p         *program
-	route     route.Route // with what is known of the packet
+	route     route.Route // with the properties of the packet
 	flags     uint32
-	found     bool // a destination
+	hasDst    bool
 	connected bool
-	from      bool
+	hasSrc    bool
 	iif, oif  string
 }
 
-// queryWords are what "ip route get" takes. The rest is the destination.
+// queryWords are the keywords of "ip route get". Any other word is the destination.
 var queryWords = []keyword[query]{
 	{names: []string{"tos"}, short: []string{"dsfield"}, read: func(q *query, w *words) error {
 		return readValue(w, "TOS value is invalid", q.p.names.Files.DSFields().Parse, &q.route.TOS)
@@ -59,7 +59,7 @@ var queryWords = []keyword[query]{
 	{short: []string{"ipproto"}, read: func(q *query, w *words) error {
 		s, err := w.arg()
 		if err == nil && q.route.Packet.IPProto.UnmarshalText([]byte(s)) != nil {
-			err = wrong(s, `Invalid "ipproto" value`)
+			err = wrongArg(s, `Invalid "ipproto" value`)
 		}
 		return err
 	}},
@@ -69,7 +69,7 @@ var queryWords = []keyword[query]{
 }
 
 func (p *program) routeGet(w *words) error {
-	p.load()
+	p.loadNames()
 	q := &query{p: p, route: route.Route{Family: p.family, MPLS: &route.MPLSRoute{}, Packet: &route.Packet{}}}
 	for w.more() {
 		var err error
@@ -83,8 +83,8 @@ func (p *program) routeGet(w *words) error {
 			return err
 		}
 	}
-	if !q.found {
-		return fail(statusFailed, "need at least a destination address")
+	if !q.hasDst {
+		return failf(statusFailed, "need at least a destination address")
 	}
 	if err := q.findDevices(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (p *program) routeGet(w *words) error {
 	if err != nil {
 		return err
 	}
-	if q.connected && !q.from {
+	if q.connected && !q.hasSrc {
 		return q.showConnected(r)
 	}
 	return p.showRoutes([]route.Route{r}, 0)
@@ -103,20 +103,20 @@ func (q *query) readDst(w *words) error {
 	if w.args[w.next] == "to" {
 		w.take()
 	}
-	if w.more() && begins(w.args[w.next], "help") {
-		return usage(helpRoute)
+	if w.more() && abbreviates(w.args[w.next], "help") {
+		return usageFailure(helpRoute)
 	}
 	n, err := readPrefix(w, q.route.Family)
 	if err != nil {
 		return err
 	}
-	q.found = true
+	q.hasDst = true
 	q.setFamily(n.family)
 	if n.family == route.MPLS {
 		q.route.MPLS.Label.Set(n.label)
 	} else if n.addr.IsValid() {
 		if all := n.addr.BitLen(); n.bits != all {
-			q.p.warn("Warning: /%d as prefix is invalid, only /%d (or none) is supported.", n.bits, all)
+			q.p.warnf("Warning: /%d as prefix is invalid, only /%d (or none) is supported.", n.bits, all)
 		}
 		q.route.Dst = netip.PrefixFrom(n.addr, n.addr.BitLen())
 	}
@@ -124,14 +124,14 @@ func (q *query) readDst(w *words) error {
 }
 
 func (q *query) readFrom(w *words) error {
-	if w.more() && begins(w.args[w.next], "help") {
-		return usage(helpRoute)
+	if w.more() && abbreviates(w.args[w.next], "help") {
+		return usageFailure(helpRoute)
 	}
 	n, err := readPrefix(w, q.route.Family)
 	if err != nil {
 		return err
 	}
-	q.from = true
+	q.hasSrc = true
 	q.setFamily(n.family)
 	if n.addr.IsValid() {
 		q.route.Src = netip.PrefixFrom(n.addr, n.bits)
@@ -147,7 +147,7 @@ func (q *query) readNewDst(w *words) error {
 	}
 	r, err := q.p.parseRouteWords(nil, []string{"default", "as", s})
 	if err != nil {
-		return notAddress(q.route.Family, s)
+		return addressExpected(q.route.Family, s)
 	}
 	if r.MPLS != nil {
 		q.route.MPLS.NewDst = r.MPLS.NewDst
@@ -156,7 +156,8 @@ func (q *query) readNewDst(w *words) error {
 	return nil
 }
 
-// setFamily takes the family of the first address, unless an option said one.
+// setFamily sets the family of the query to that of its first address, unless an option set
+// one.
 func (q *query) setFamily(f route.Family) {
 	if q.route.Family == 0 {
 		q.route.Family = f
@@ -178,15 +179,15 @@ func (q *query) findDevices() (err error) {
 	return nil
 }
 
-// ask sends the query, and returns the kernel's answer.
+// ask sends the query, and returns the answer of the kernel.
 func (q *query) ask() (r route.Route, err error) {
 	q.setFamily(route.IPv4)
 	if q.route.Family == route.IPv4 {
-		q.flags |= uapi.RTM_F_LOOKUP_TABLE // IPv6 always says the table, and refuses to be asked
+		q.flags |= uapi.RTM_F_LOOKUP_TABLE // IPv6 always reports the table, and refuses the flag
 	}
 	data, err := q.route.MarshalBinary()
 	if err != nil {
-		return r, fail(statusFailed, "Error: %v.", err)
+		return r, failf(statusFailed, "Error: %v.", err)
 	}
 	binary.NativeEndian.PutUint32(data[uapi.RtMsgFlags:], q.flags)
 	if err := q.p.dial(); err != nil {
@@ -198,21 +199,21 @@ func (q *query) ask() (r route.Route, err error) {
 	})
 	switch {
 	case err != nil:
-		return r, refused(err)
+		return r, kernelFailure(err)
 	case len(msgs) == 0 || r.UnmarshalBinary(msgs[0].Data) != nil:
-		return r, fail(statusFailed, "An error :-)")
+		return r, failf(statusFailed, "An error :-)")
 	}
 	return r, nil
 }
 
-// showConnected shows the answer, and that for a second query, which ip(8) makes
-// the same as the first, and shows as text in any case.
+// showConnected prints the answer, and the answer to a second query. In ip(8) the second
+// query is the same as the first, and its answer is always text.
 func (q *query) showConnected(r route.Route) error {
 	if err := q.p.showRoutes([]route.Route{r}, 0); err != nil {
 		return err
 	}
 	if !r.PrefSrc.IsValid() && !r.Src.IsValid() {
-		return fail(statusFailed, "Failed to connect the route")
+		return failf(statusFailed, "Failed to connect the route")
 	}
 	r, err := q.ask()
 	if err != nil {

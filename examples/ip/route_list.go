@@ -28,15 +28,15 @@ func (p *program) routeList(w *words) error {
 		}
 		routes = append(routes, m.route)
 	}
-	return p.showRoutes(routes, f.omit())
+	return p.showRoutes(routes, f.omission())
 }
 
-// showRoutes writes routes, whose interfaces need names.
+// showRoutes prints routes with the names of their interfaces.
 func (p *program) showRoutes(routes []route.Route, omit show.Omission) error {
 	if err := p.loadLinks(); err != nil {
 		return err
 	}
-	s := p.shown()
+	s := p.showStyle()
 	s.Omit = omit
 	if s.Details {
 		if err := p.addNextHops(&s, routes); err != nil {
@@ -47,22 +47,22 @@ func (p *program) showRoutes(routes []route.Route, omit show.Omission) error {
 	return err
 }
 
-// A dumped is a route of a listing and the message that it came in.
-type dumped struct {
+// A dumpEntry is a route of a dump, and its message.
+type dumpEntry struct {
 	msg   netlink.Message
 	route route.Route
 }
 
-// dumpRoutes yields the routes that f selects, in the kernel's order. A message
-// is valid until the next one is asked for.
-func (p *program) dumpRoutes(f *routeFilter) iter.Seq2[dumped, error] {
-	return func(yield func(dumped, error) bool) {
+// dumpRoutes yields the routes that f selects, in the order of the kernel. A message is
+// valid until the next iteration.
+func (p *program) dumpRoutes(f *routeFilter) iter.Seq2[dumpEntry, error] {
+	return func(yield func(dumpEntry, error) bool) {
 		if err := p.dial(); err != nil {
-			yield(dumped{}, err)
+			yield(dumpEntry{}, err)
 			return
 		}
 		for m, err := range rtnl.Dump(p.conn, f.request()) {
-			d := dumped{msg: m}
+			d := dumpEntry{msg: m}
 			if err == nil && m.Header.Type != uapi.RTM_NEWROUTE {
 				continue
 			}
@@ -70,31 +70,30 @@ func (p *program) dumpRoutes(f *routeFilter) iter.Seq2[dumped, error] {
 				err = d.route.UnmarshalBinary(m.Data)
 			}
 			if err != nil {
-				// In a batch ip(8) asks without strict checking, and is not
-				// told that there is no such table.
+				// In a batch, ip(8) does not use strict checking, so the kernel
+				// does not report that the table does not exist.
 				if p.batch == "" || !errors.Is(err, syscall.ENOENT) {
-					yield(dumped{}, err)
+					yield(dumpEntry{}, err)
 				}
 				return
 			}
-			if f.match(&d.route) && !yield(d, nil) {
+			if f.matches(&d.route) && !yield(d, nil) {
 				return
 			}
 		}
 	}
 }
 
-// dumpError is the failure of a dump: what ip(8) says of that, and then that it
-// ended.
+// dumpError returns the failure of a dump. The message ends with the line ended.
 func dumpError(err error, ended string) error {
 	if _, ok := err.(*failure); ok {
 		return err
 	}
-	return fail(statusRefused, "%s\n%s", kernelText(err), ended)
+	return failf(statusRefused, "%s\n%s", kernelText(err), ended)
 }
 
-// request is the dump request for f: the kernel selects by family, table,
-// protocol and interface.
+// request returns the dump request for f. The kernel selects by family, table, protocol and
+// interface.
 func (f *routeFilter) request() netlink.Message {
 	b := make([]byte, uapi.SizeofRtMsg, 32)
 	b[uapi.RtMsgFamily] = uint8(f.dumpFamily())

@@ -20,7 +20,7 @@ var ruleCommands = []keyword[program]{
 	{short: []string{"add"}, read: (*program).ruleAdd},
 	{short: []string{"delete"}, read: (*program).ruleDelete},
 	{short: []string{"flush"}, read: (*program).ruleFlush},
-	{short: []string{"help"}, read: func(*program, *words) error { return usage(helpRule) }},
+	{short: []string{"help"}, read: func(*program, *words) error { return usageFailure(helpRule) }},
 }
 
 func (p *program) rule(w *words) error {
@@ -30,7 +30,7 @@ func (p *program) rule(w *words) error {
 	verb := w.take()
 	k := find(ruleCommands, verb)
 	if k == nil {
-		return fatal(statusUsage, `Command "%s" is unknown, try "ip rule help".`, verb)
+		return fatalf(statusUsage, `Command "%s" is unknown, try "ip rule help".`, verb)
 	}
 	return k.read(p, w)
 }
@@ -43,7 +43,7 @@ func (p *program) ruleAdd(w *words) error {
 	return p.sendRule(uapi.RTM_NEWRULE, netlink.Create|netlink.Excl, r)
 }
 
-// ruleDelete deletes the first rule that has all that the words say.
+// ruleDelete deletes the first rule that has all values of the words.
 func (p *program) ruleDelete(w *words) error {
 	r, err := p.parseRule("del", w.rest())
 	if err != nil {
@@ -52,55 +52,55 @@ func (p *program) ruleDelete(w *words) error {
 	return p.sendRule(uapi.RTM_DELRULE, 0, r)
 }
 
-// unsaid stand before the words of a rule to delete or to list: there is no
-// default for what they do not say.
-var unsaid = []string{"type", "0"}
+// ruleWildcards come before the words of a rule to delete or to list: they replace the
+// default action with a value that matches any rule.
+var ruleWildcards = []string{"type", "0"}
 
 func (p *program) parseRule(verb string, args []string) (rule.Rule, error) {
 	if len(args) == 0 {
-		return rule.Rule{}, fail(statusFailed, `"ip rule %s" requires arguments.`, verb)
+		return rule.Rule{}, failf(statusFailed, `"ip rule %s" requires arguments.`, verb)
 	}
 	var before []string
 	if verb == "del" {
-		before = unsaid
+		before = ruleWildcards
 	}
 	r, err := p.parseRuleWords(before, args)
 	if err != nil {
 		return rule.Rule{}, p.ruleError(err, args)
 	}
 	if hasNAT(r) {
-		p.warn("%s", natWarning)
+		p.warnf("%s", natWarning)
 	}
 	for _, x := range []struct{ name, keyword string }{{r.IIF, "iif"}, {r.OIF, "oif"}} {
 		if strings.Contains(x.name, "/") {
-			return rule.Rule{}, wrong(x.name, ruleWrong[x.keyword])
+			return rule.Rule{}, wrongArg(x.name, ruleWrong[x.keyword])
 		}
 	}
 	if r.L3MDev && r.Table != rttables.Unspec {
-		return rule.Rule{}, fail(22, "table can not be specified for l3mdev rules") // EINVAL
+		return rule.Rule{}, failf(22, "table can not be specified for l3mdev rules") // EINVAL
 	}
 	return r, nil
 }
 
-// parseRuleWords makes words a rule. An error is a *wordError.
+// parseRuleWords parses the words of a rule. The error is a *wordError.
 func (p *program) parseRuleWords(before, args []string) (rule.Rule, error) {
-	p.load()
-	s := newSentence(p.family, before, args)
+	p.loadNames()
+	s := newParserInput(p.family, before, args)
 	for i, a := range args {
 		if a == iptext.AttributeWord {
-			s.spoil(i) // package rule's own word
+			s.invalidate(i) // a word that only package rule has
 		}
 	}
 	r, err := rule.Parse(s.String(), p.names)
 	return r, s.wordError(err)
 }
 
-// sendRule sends a request about r. Without an option ip(8) takes a rule for one
-// of IPv4, whatever its addresses.
+// sendRule sends a request about r. Without an option for the family, ip(8) sends IPv4 with
+// any addresses.
 func (p *program) sendRule(typ netlink.HeaderType, flags netlink.HeaderFlags, r rule.Rule) error {
 	data, err := r.MarshalBinary()
 	if err != nil {
-		return fail(statusFailed, "Error: %v.", err)
+		return failf(statusFailed, "Error: %v.", err)
 	}
 	if p.family == 0 {
 		data[uapi.FibRuleHdrFamily] = uapi.AF_INET
@@ -108,7 +108,7 @@ func (p *program) sendRule(typ netlink.HeaderType, flags netlink.HeaderFlags, r 
 	return p.send(typ, flags, data)
 }
 
-// send sends one request, and waits for the kernel to acknowledge it.
+// send sends one request, and waits for the acknowledgement of the kernel.
 func (p *program) send(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) error {
 	if err := p.dial(); err != nil {
 		return err
@@ -117,12 +117,12 @@ func (p *program) send(typ netlink.HeaderType, flags netlink.HeaderFlags, data [
 		Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags},
 		Data:   data,
 	})
-	return refused(err)
+	return kernelFailure(err)
 }
 
 const natWarning = "Warning: route NAT is deprecated"
 
-// hasNAT reports whether the words of r were those of address translation.
+// hasNAT reports whether r was parsed from the words of address translation.
 func hasNAT(r rule.Rule) bool {
 	for num := range r.Unknown.All() {
 		if num == uint16(uapi.FRA_UNUSED2) {
@@ -132,7 +132,7 @@ func hasNAT(r rule.Rule) bool {
 	return false
 }
 
-// ruleWrong are what ip(8) says about the arguments of keywords.
+// ruleWrong has the messages of ip(8) about arguments of keywords.
 var ruleWrong = map[string]string{
 	"preference": "preference value is invalid", "pref": "preference value is invalid",
 	"priority": "preference value is invalid", "order": "preference value is invalid",
@@ -155,30 +155,30 @@ var ruleWrong = map[string]string{
 	"dscp":     "invalid dscp", "flowlabel": "invalid flowlabel",
 }
 
-// ruleError says in ip(8)'s words what parseRuleWords says about args.
+// ruleError returns the failure of ip(8) for an error of parseRuleWords about args.
 func (p *program) ruleError(err error, args []string) error {
 	var e *wordError
 	if !errors.As(err, &e) {
-		return fatal(statusUsage, "Error: %v.", err)
+		return fatalf(statusUsage, "Error: %v.", err)
 	}
 	if e.missing {
-		return incomplete()
+		return missingWord()
 	}
 	arg := args[e.index]
 	switch e.keyword {
 	case "":
-		if begins(arg, "help") {
-			return usage(helpRule)
+		if abbreviates(arg, "help") {
+			return usageFailure(helpRule)
 		}
-		return wrong(arg, "Failed to parse rule type")
+		return wrongArg(arg, "Failed to parse rule type")
 	case "from", "to":
-		return notPrefix(p.family, arg)
+		return prefixExpected(p.family, arg)
 	case "nat", "map-to":
-		return fatal(statusFailed, "%s\nError: an IP address is expected rather than \"%s\"", natWarning, arg)
+		return fatalf(statusFailed, "%s\nError: an IP address is expected rather than \"%s\"", natWarning, arg)
 	case "sport", "dport":
 		return wrongPort(arg)
 	case "fwmark", "dscp", "flowlabel":
 		return wrongMasked(e.keyword, arg)
 	}
-	return wrong(arg, ruleWrong[e.keyword])
+	return wrongArg(arg, ruleWrong[e.keyword])
 }

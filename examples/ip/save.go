@@ -15,27 +15,27 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// What save writes is one of these in the machine's byte order, and then the
-// messages of the listing as the kernel sent them, headers included.
+// A file of save begins with one of these numbers in the byte order of the machine. After
+// it come the messages of the dump as the kernel sent them, with their headers.
 const (
 	routeMagic = 0x45311224
 	ruleMagic  = 0x71706986
 )
 
-// startSave writes the beginning of a file.
+// startSave writes the number at the beginning of a file.
 func (p *program) startSave(magic uint32) error {
-	if p.terminal(os.Stdout) {
-		return fail(statusFailed, "Not sending a binary stream to stdout")
+	if p.isTerminal(os.Stdout) {
+		return failf(statusFailed, "Not sending a binary stream to stdout")
 	}
 	_, err := p.out.Write(binary.NativeEndian.AppendUint32(nil, magic))
 	return err
 }
 
-// terminal reports whether a stream of the process is a device that is not the
+// isTerminal reports whether a stream of the process is a character device other than the
 // null device.
-func (p *program) terminal(f *os.File) bool {
+func (p *program) isTerminal(f *os.File) bool {
 	if p.in != io.Reader(os.Stdin) {
-		return false // the streams are not those of the process
+		return false // a test, or a batch
 	}
 	info, err := f.Stat()
 	null, nullErr := os.Stat(os.DevNull)
@@ -53,7 +53,7 @@ func (p *program) saveMessage(m netlink.Message) error {
 
 func (p *program) ruleSave(w *words) error {
 	if w.more() {
-		return fail(statusFailed, `"ip rule save" does not take any arguments.`)
+		return failf(statusFailed, `"ip rule save" does not take any arguments.`)
 	}
 	if err := p.dial(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (p *program) ruleSave(w *words) error {
 		Data:   header,
 	}) {
 		if err != nil {
-			return fail(statusUsage, "%s\nDump terminated", kernelText(err))
+			return failf(statusUsage, "%s\nDump terminated", kernelText(err))
 		}
 		if err := p.saveMessage(m); err != nil {
 			return err
@@ -96,14 +96,13 @@ func (p *program) routeSave(w *words) error {
 	return nil
 }
 
-// readSaved reads the messages of a file. What is wrong with it ends a batch
-// with status 255, or is a failure with another status.
+// readSaved reads the messages of a file. With status 255, a fault of the file ends a batch.
 func (p *program) readSaved(magic uint32, what string, status int) ([]netlink.Message, error) {
-	fail := fail
+	fail := failf
 	if status == statusUsage {
-		fail = fatal
+		fail = fatalf
 	}
-	if p.terminal(os.Stdin) {
+	if p.isTerminal(os.Stdin) {
 		return nil, fail(status, "Can't restore %s dump from a terminal", what)
 	}
 	b, err := io.ReadAll(p.in)
@@ -132,14 +131,14 @@ func readMessage(r *bytes.Reader) (m netlink.Message, err error) {
 	var size [4]byte
 	start := r.Size() - int64(r.Len())
 	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return m, fatal(statusUsage, "rtnl-from_file: truncated message")
+		return m, fatalf(statusUsage, "rtnl-from_file: truncated message")
 	}
 	n := binary.NativeEndian.Uint32(size[:])
 	if n < header || n%4 != 0 {
-		return m, fatal(statusUsage, "!!!malformed message: len=%d @%d", n, start)
+		return m, fatalf(statusUsage, "!!!malformed message: len=%d @%d", n, start)
 	}
 	if int64(n)-4 > int64(r.Len()) {
-		return m, fatal(statusUsage, "rtnl-from_file: truncated message")
+		return m, fatalf(statusUsage, "rtnl-from_file: truncated message")
 	}
 	b := make([]byte, n)
 	copy(b, size[:])
@@ -149,8 +148,8 @@ func readMessage(r *bytes.Reader) (m netlink.Message, err error) {
 	return m, err
 }
 
-// restore sends a message of a file. What is there already is no failure, but
-// it is reported.
+// restore sends a message of a file. If the rule or route exists already, restore only
+// warns.
 func (p *program) restore(m netlink.Message) error {
 	if err := p.dial(); err != nil {
 		return err
@@ -159,24 +158,24 @@ func (p *program) restore(m netlink.Message) error {
 	m.Header.Length, m.Header.Sequence, m.Header.PID = 0, 0, 0
 	_, err := p.conn.Execute(m)
 	if errors.Is(err, fs.ErrExist) {
-		p.warn("%s", kernelText(err))
+		p.warnf("%s", kernelText(err))
 		return nil
 	}
-	return refused(err)
+	return kernelFailure(err)
 }
 
 func (p *program) ruleRestore(*words) error {
 	msgs, err := p.readSaved(ruleMagic, "rule", statusUsage)
 	for _, m := range msgs {
 		if err := p.restore(m); err != nil {
-			return fatal(statusUsage, "%v", err)
+			return fatalf(statusUsage, "%v", err)
 		}
 	}
 	return err
 }
 
-// routeRestore adds routes to local addresses first, then those to networks on a
-// link, and then those by a gateway, which need these.
+// routeRestore adds routes to local addresses first, then routes to networks on a link, and
+// last routes by a gateway, which need the others.
 func (p *program) routeRestore(*words) error {
 	msgs, err := p.readSaved(routeMagic, "route", statusFailed)
 	for stage := range 3 {
@@ -195,7 +194,7 @@ func (p *program) routeRestore(*words) error {
 func restoreStage(m netlink.Message) int {
 	var r route.Route
 	switch err := r.UnmarshalBinary(m.Data); {
-	case err != nil: // the kernel says what is wrong with it
+	case err != nil: // the kernel reports the fault
 		return 0
 	case r.Family.Has(r.Gateway):
 		return 2
@@ -205,7 +204,7 @@ func restoreStage(m netlink.Message) int {
 	return 0
 }
 
-// routeShowDump lists the routes of a file.
+// routeShowDump prints the routes of a file.
 func (p *program) routeShowDump(*words) error {
 	msgs, err := p.readSaved(routeMagic, "route", statusFailed)
 	if err != nil {

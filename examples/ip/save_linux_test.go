@@ -13,7 +13,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// savedRules and savedRoutes make what the tests save.
+// savedRules and savedRoutes are the commands that make what the tests save.
 var (
 	savedRules = []string{
 		"rule add from 192.0.2.1 table 10 pref 100",
@@ -37,7 +37,7 @@ func (h *host) do(t *testing.T, commands []string) {
 	}
 }
 
-// What save writes, restore makes again, in another namespace.
+// restore makes the rules and routes of a file of save in another namespace.
 func TestKernelSaveRestore(t *testing.T) {
 	h := newHost(t)
 	h.do(t, savedRules)
@@ -53,7 +53,7 @@ func TestKernelSaveRestore(t *testing.T) {
 			t.Fatalf("%v: %+v", save, saved)
 		}
 		if c == "rule" {
-			h.ipIn(other, "", "rule", "flush") // which restore would double
+			h.ipIn(other, "", "rule", "flush") // restore would add them a second time
 			h.ipIn(other, "", "rule", "del", "pref", "0")
 		}
 		if got := h.ipIn(other, saved.out, c, "restore"); got != (result{}) {
@@ -65,7 +65,7 @@ func TestKernelSaveRestore(t *testing.T) {
 	}
 }
 
-// Files of save are those of ip(8), in both directions.
+// ip(8) restores files of the program, and the program restores files of ip(8).
 func TestKernelSaveInterchange(t *testing.T) {
 	installed, err := findInstalled()
 	if err != nil {
@@ -119,7 +119,7 @@ func TestKernelSaveInterchange(t *testing.T) {
 	}
 }
 
-// A file that is none is refused, and so is one that is cut off.
+// A file of another kind is refused, and so is a truncated file.
 func TestRestoreDamaged(t *testing.T) {
 	for in, want := range map[string]result{
 		"":                      {status: 255, stderr: "Magic mismatch (0 elems, 0 magic)\n"},

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,8 +19,8 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// A script for ip(8) comes to the same, command by command and in the end, with
-// the installed one and with this one.
+// A script has the same results with the installed ip(8) and with the program: the output
+// of each command, and the state at the end.
 func TestKernelScript(t *testing.T) {
 	installed, err := findInstalled()
 	if err != nil {
@@ -25,20 +28,29 @@ func TestKernelScript(t *testing.T) {
 	}
 	h := newHost(t)
 	other := h.namespace("b")
-	want := h.script(other, installed)
-	got := h.script(h.ns, asProgram(t))
+	ours := asProgram(t)
+	var want, got string
+	var errs [2]error
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	var wg sync.WaitGroup
+	wg.Go(func() { want, errs[0] = script(other, installed, dirs[0]) })
+	wg.Go(func() { got, errs[1] = script(h.ns, ours, dirs[1]) })
+	wg.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
 	if n := strings.Count(got, "\n$ ip "); n < 200 {
-		t.Errorf("%d commands", n)
+		h.Errorf("%d commands", n)
 	}
 	if diff := cmp.Diff(commands(alike(want)), commands(alike(got))); diff != "" {
-		t.Errorf("(-installed +this):\n%s", diff)
+		h.Errorf("(-installed +this):\n%s", diff)
 	}
 	if diff := cmp.Diff(h.state(other), h.state(h.ns)); diff != "" {
-		t.Errorf("in the kernel (-installed +this):\n%s", diff)
+		h.Errorf("in the kernel (-installed +this):\n%s", diff)
 	}
 }
 
-// findInstalled looks for ip(8), also where an ordinary user has no path to.
+// findInstalled finds ip(8), also in directories that are not in the PATH of an ordinary user.
 func findInstalled() (string, error) {
 	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"} {
 		if file, err := exec.LookPath(filepath.Join(dir, "ip")); err == nil {
@@ -48,7 +60,7 @@ func findInstalled() (string, error) {
 	return exec.LookPath("ip")
 }
 
-// asProgram returns a file by which the test binary is the program: see TestMain.
+// asProgram returns a link to the test binary with the name ip: see TestMain.
 func asProgram(t *testing.T) string {
 	t.Helper()
 	exe, err := os.Executable()
@@ -62,29 +74,28 @@ func asProgram(t *testing.T) string {
 	return file
 }
 
-// script runs the script in a namespace, with ip first in PATH.
-func (h *host) script(ns *lab.NS, ip string) string {
-	h.Helper()
+// script runs the script in a namespace and a directory, with ip first in PATH.
+func script(ns *lab.NS, ip, dir string) (string, error) {
 	script, err := filepath.Abs("testdata/script.sh")
 	if err != nil {
-		h.Fatal(err)
+		return "", err
 	}
 	cmd := exec.Command("sh", script)
-	cmd.Dir = h.TempDir()
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(ip)+":"+os.Getenv("PATH"), "LC_ALL=C")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := ns.Do(cmd.Run); err != nil {
-		h.Fatalf("%v: %s", err, out.String())
+		return "", fmt.Errorf("%v: %s", err, out.String())
 	}
-	return out.String()
+	return out.String(), nil
 }
 
-// blankLines are what versions of iproute2 before 7 have after some errors.
+// blankLines are the empty lines that iproute2 before 7 prints after some errors.
 var blankLines = regexp.MustCompile(`(?m)^(! )?\n`)
 
-// alike is without what differs between versions of iproute2: words of messages,
-// and what kernels newer than the version report.
+// alike removes what differs between versions of iproute2: words of messages, and values
+// that only newer kernels report.
 func alike(s string) string {
 	s = strings.ReplaceAll(s, "is a garbage.", "is garbage.")
 	s = strings.ReplaceAll(s, `,"dport_mask":"0xffff"`, "")
@@ -92,8 +103,8 @@ func alike(s string) string {
 	return remaining.ReplaceAllString(blankLines.ReplaceAllString(s, ""), "${1}N")
 }
 
-// commands are the parts of the output, one a command. Of help, there is only
-// the first line: versions know different words.
+// commands returns the output of each command. Of a help text it keeps only the first line,
+// because versions have different words.
 func commands(s string) []string {
 	all := strings.Split(s, "\n$ ")
 	for i, c := range all {
@@ -104,7 +115,7 @@ func commands(s string) []string {
 	return all
 }
 
-// state is what rules and routes there are in a namespace.
+// state returns the rules and routes of a namespace.
 func (h *host) state(ns *lab.NS) (state []string) {
 	h.Helper()
 	c, err := route.Dial(ns.Config())

@@ -13,13 +13,13 @@ func readNumber(w *words, why string, o *route.Opt[uint32]) error {
 	}
 	n, ok := iptext.Uint[uint32](s, 32)
 	if !ok {
-		return wrong(s, why)
+		return wrongArg(s, why)
 	}
 	o.Set(n)
 	return nil
 }
 
-// readName takes a name, or the number that it stands for.
+// readName takes a name or a number into an option.
 func readName[V iptext.Number](w *words, why string, parse func(string) (uint32, error), o *route.Opt[V]) error {
 	s, err := w.arg()
 	if err != nil {
@@ -27,13 +27,13 @@ func readName[V iptext.Number](w *words, why string, parse func(string) (uint32,
 	}
 	n, err := parse(s)
 	if err != nil || uint32(V(n)) != n {
-		return wrong(s, why)
+		return wrongArg(s, why)
 	}
 	o.Set(V(n))
 	return nil
 }
 
-// readNameOrAll also takes all, which selects any.
+// readNameOrAll is like readName, and also takes the word all, which selects any value.
 func readNameOrAll[V iptext.Number](w *words, why string, parse func(string) (uint32, error), o *route.Opt[V]) error {
 	if w.more() && w.args[w.next] == "all" {
 		w.take()
@@ -43,7 +43,7 @@ func readNameOrAll[V iptext.Number](w *words, why string, parse func(string) (ui
 	return readName(w, why, parse, o)
 }
 
-// readValue takes a name or a number.
+// readValue takes a name or a number into a value.
 func readValue[V iptext.Number](w *words, why string, parse func(string) (uint32, error), v *V) error {
 	var o route.Opt[V]
 	err := readName(w, why, parse, &o)
@@ -54,7 +54,7 @@ func readValue[V iptext.Number](w *words, why string, parse func(string) (uint32
 func parseUint(s string) (uint32, error) {
 	n, ok := iptext.Uint[uint32](s, 32)
 	if !ok {
-		return 0, wrong(s, "not a number")
+		return 0, wrongArg(s, "not a number")
 	}
 	return n, nil
 }

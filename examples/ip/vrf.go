@@ -14,7 +14,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// vrfTable is the table of a VRF device.
+// vrfTable returns the table of a VRF device.
 func (p *program) vrfTable(name string) (rttables.ID, error) {
 	if err := p.dial(); err != nil {
 		return 0, err
@@ -28,18 +28,18 @@ func (p *program) vrfTable(name string) (rttables.ID, error) {
 			err = link.UnmarshalBinary(m.Data)
 		}
 		if err != nil {
-			return 0, refused(err)
+			return 0, kernelFailure(err)
 		}
 		if a := link.Attributes; a != nil && a.Name == name && a.Info != nil && a.Info.Kind == "vrf" {
 			if data, ok := a.Info.Data.(*rtnetlink.LinkData); ok {
-				return tableOfVRF(data.Data), nil
+				return decodeVRFTable(data.Data), nil
 			}
 		}
 	}
-	return 0, wrong(name, "Invalid VRF")
+	return 0, wrongArg(name, "Invalid VRF")
 }
 
-func tableOfVRF(data []byte) rttables.ID {
+func decodeVRFTable(data []byte) rttables.ID {
 	for num, payload := range attr.All(string(data)) {
 		if num == uapi.IFLA_VRF_TABLE && len(payload) == 4 {
 			return rttables.ID(binary.NativeEndian.Uint32(payload))
@@ -48,20 +48,20 @@ func tableOfVRF(data []byte) rttables.ID {
 	return 0
 }
 
-// replaceVRF puts the table of a VRF in the place of the words that name it.
+// replaceVRF replaces the words "vrf NAME" by the table of the VRF.
 func (p *program) replaceVRF(args []string) ([]string, error) {
 	for i := range args {
 		if args[i] == "nexthop" {
 			break
 		}
-		if !begins(args[i], "vrf") {
+		if !abbreviates(args[i], "vrf") {
 			continue
 		}
 		if _, wrong := p.parseRouteWords(nil, args[:i]); wrong != nil && p.hasDst(args[:i]) {
-			continue // it is no keyword, or words before are wrong
+			continue // vrf is not a keyword here, or an earlier word is wrong
 		}
 		if i+1 == len(args) {
-			return nil, incomplete()
+			return nil, missingWord()
 		}
 		table, err := p.vrfTable(args[i+1])
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// words are arguments, read from the first to the last.
+// words are the arguments of a command. They are read from the first to the last.
 type words struct {
 	args []string
 	next int
@@ -14,10 +14,10 @@ type words struct {
 
 func (w *words) more() bool { return w.next < len(w.args) }
 
-// rest are the words that are left.
+// rest returns the words that were not taken.
 func (w *words) rest() []string { return w.args[w.next:] }
 
-// take takes the next word, of which there must be one.
+// take takes the next word. There must be one.
 func (w *words) take() string {
 	w.next++
 	return w.args[w.next-1]
@@ -26,39 +26,38 @@ func (w *words) take() string {
 // arg takes the argument of the word that was taken last.
 func (w *words) arg() (string, error) {
 	if !w.more() {
-		return "", incomplete()
+		return "", missingWord()
 	}
 	return w.take(), nil
 }
 
-// accept takes the next word if it is s, or the beginning of it.
+// accept takes the next word if it is s or an abbreviation of s.
 func (w *words) accept(s string) bool {
-	if w.more() && begins(w.args[w.next], s) {
+	if w.more() && abbreviates(w.args[w.next], s) {
 		w.next++
 		return true
 	}
 	return false
 }
 
-// begins reports whether s stands for name by its beginning.
-func begins(s string, names ...string) bool {
+// abbreviates reports whether s is one of the names or an abbreviation of one.
+func abbreviates(s string, names ...string) bool {
 	_, ok := iptext.Expand(s, names)
 	return ok
 }
 
-// A keyword is a word with its arguments, and what becomes of them in a T.
-// Tables of keywords have the order of ip(8), in which the first one counts that
-// a word stands for.
+// A keyword is a word and the function that reads its arguments into a T. Tables of keywords
+// have the order of ip(8): an abbreviation stands for the first keyword that it fits.
 type keyword[T any] struct {
-	names []string // that must be written out
-	short []string // of which the beginning is enough
+	names []string // cannot be abbreviated
+	short []string // can be abbreviated
 	read  func(*T, *words) error
 }
 
 // find returns the keyword that s stands for, or nil.
 func find[T any](table []keyword[T], s string) *keyword[T] {
 	i := slices.IndexFunc(table, func(k keyword[T]) bool {
-		return slices.Contains(k.names, s) || begins(s, k.short...)
+		return slices.Contains(k.names, s) || abbreviates(s, k.short...)
 	})
 	if i < 0 {
 		return nil

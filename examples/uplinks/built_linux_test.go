@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// As a new user would try it: two interfaces with DHCP, the program as it is built, and
-// then everything that goes wrong in the life of a server. Each time it heals, and the
-// log says what happened.
+// TestBuilt runs the built program as a new user would: with two DHCP interfaces, and then
+// with everything that goes wrong on a server. Each time the program restores the uplinks,
+// and the log says what happened.
 func TestBuilt(t *testing.T) {
 	text, err := os.ReadFile("conf/dhcp.conf")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestBuilt(t *testing.T) {
 	before := h.state()
 	p := h.build()
 
-	// Before there is any lease.
+	// There is no lease yet.
 	p.start()
 	p.says("warning: uplink lan1 IPv4 pending: the interface eth0 has no global IPv4 address that can be used")
 	p.says("warning: uplink lan2 IPv4 pending: the interface eth1 has no global IPv4 address that can be used")
@@ -41,7 +41,7 @@ func TestBuilt(t *testing.T) {
 		}
 	}
 
-	// The leases.
+	// The leases arrive.
 	p.ipAddr("add", "eth0", "192.168.1.2/24")
 	p.says("warning: uplink lan1 IPv4 pending: table main has no IPv4 default route by eth0 to learn the gateway from")
 	p.ipRoute("add", "default via 192.168.1.1 dev eth0 proto dhcp metric 100")
@@ -59,7 +59,7 @@ func TestBuilt(t *testing.T) {
 	p.changeFile()
 	p.kill()
 
-	// A stop leaves the uplinks, and with -remove nothing of them.
+	// At the end the uplinks stay, or are removed with -remove.
 	there := h.state()
 	p.signal(syscall.SIGTERM)
 	p.ends("exit status 0")
@@ -77,7 +77,7 @@ func TestBuilt(t *testing.T) {
 	h.unchanged(before)
 }
 
-// cables pulls a cable, and sees to it that nothing leaks meanwhile.
+// cables pulls a cable, and checks that no packet leaves by the other uplink at that time.
 func (p *program) cables() {
 	p.Helper()
 	p.ipLink("eth1", "down")
@@ -87,11 +87,11 @@ func (p *program) cables() {
 	p.ipLink("eth1", "up")
 	p.says("uplink lan2 IPv4 installed: added 2 routes")
 	p.leave("192.168.2.2", "eth1 192.168.2.1")
-	p.ipRoute("add", "default via 192.168.2.1 dev eth1 proto dhcp metric 200") // the client, which is slower
+	p.ipRoute("add", "default via 192.168.2.1 dev eth1 proto dhcp metric 200") // by the DHCP client, which is slower
 	p.complete()
 }
 
-// renumber is a lease with another address and another gateway.
+// renumber changes the address and the gateway of a lease.
 func (p *program) renumber() {
 	p.Helper()
 	p.ipAddr("del", "eth0", "192.168.1.2/24")
@@ -110,7 +110,7 @@ func (p *program) renumber() {
 	}
 }
 
-// harm deletes by hand what is the uplinks'.
+// harm deletes rules and routes of the uplinks by hand.
 func (p *program) harm() {
 	p.Helper()
 	for _, c := range []struct {
@@ -146,7 +146,7 @@ func (p *program) harm() {
 	}
 }
 
-// changeFile has it read the file again, with faults and without.
+// changeFile makes the program read the file again, with faults and without.
 func (p *program) changeFile() {
 	p.Helper()
 	there := p.state()
@@ -165,11 +165,11 @@ func (p *program) changeFile() {
 	p.says("FILE was read again: 1 uplink")
 	p.says("uplink lan2 IPv4 removed")
 	p.says("ready")
-	p.leave("192.168.2.2", "eth0 192.168.1.9") // by main, where the lower metric is
+	p.leave("192.168.2.2", "eth0 192.168.1.9") // by main, where that route has the lower metric
 	p.complete()
 }
 
-// kill kills it, and starts it again. Meanwhile nobody heals.
+// kill kills the program, changes something, and starts the program again.
 func (p *program) kill() {
 	p.Helper()
 	if second := p.do(exitFailure, "run"); second != fmt.Sprintf(
@@ -180,7 +180,7 @@ func (p *program) kill() {
 	p.ends("signal: killed")
 	p.ipRule("del", "from 192.168.1.77 lookup 10")
 	status := p.do(exitPending, "status")
-	if !strings.HasSuffix(status, notKept+"\n") || !strings.Contains(status, "incomplete: missing rule from 192.168.1.77 lookup lan1 ") {
+	if !strings.HasSuffix(status, notMaintained+"\n") || !strings.Contains(status, "incomplete: missing rule from 192.168.1.77 lookup lan1 ") {
 		p.Errorf("status without it:\n%s", status)
 	}
 	p.start()
@@ -190,7 +190,7 @@ func (p *program) kill() {
 	p.leave("192.168.1.77", "eth0 192.168.1.9")
 }
 
-// A log that nobody reads any more does not end it, nor that nobody reads.
+// A log that nobody reads, or nobody reads any more, does not end the program.
 func TestBuiltLostLog(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	p := h.build()
@@ -216,7 +216,7 @@ func TestBuiltLostLog(t *testing.T) {
 	p.ends("exit status 0")
 }
 
-// Without the privilege it ends, and says what it takes.
+// Without the privilege, run ends and says which privilege it needs.
 func TestRunPrivilege(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	before := h.state()
@@ -226,7 +226,7 @@ func TestRunPrivilege(t *testing.T) {
 	p.cmd.Stderr = p.log
 	started := make(chan error)
 	go func() {
-		// What is dropped is dropped for ever: the thread ends with the goroutine.
+		// The thread cannot get the capability back, so it ends with the goroutine.
 		runtime.LockOSThread()
 		started <- p.ns.Do(func() error {
 			if err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_ADMIN, 0, 0, 0); err != nil {

@@ -4,31 +4,31 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/check"
 )
 
-// A finding is what check found, in a report.
+// A finding is a [check.Finding] in a report.
 type finding struct {
-	Code     table.Code     `json:"code"`
-	Severity table.Severity `json:"severity"`
+	Code     check.Code     `json:"code"`
+	Severity check.Severity `json:"severity"`
 	Uplink   string         `json:"uplink,omitempty"`
 	Object   string         `json:"object,omitempty"`
 	Text     string         `json:"text"`
 	Cure     string         `json:"cure,omitempty"`
 }
 
-// check looks at the uplinks and at what around them will hurt.
+// check reports what is wrong with the uplinks, and what else on the host will cause trouble.
 func (s *session) check() (int, error) {
-	found, err := table.Check(s.ctx, s.conn, s.learned()...)
+	found, err := check.Run(s.ctx, s.conn, s.resolvedUplinks()...)
 	if err != nil {
 		return exitFailure, err
 	}
 	status := exitOK
-	for i, why := range s.unlearned {
-		if why != "" {
+	for i, reason := range s.noGateway {
+		if reason != "" {
 			u := s.uplinks[i]
 			s.report.Findings = append(s.report.Findings, finding{
-				Code: "gateway-unlearned", Severity: table.Fault, Uplink: u.Name, Object: u.Interface, Text: why,
+				Code: "gateway-unlearned", Severity: check.Fault, Uplink: u.Name, Object: u.Interface, Text: reason,
 				Cure: "look at the DHCP client, or the router's advertisements",
 			})
 			status = exitPending
@@ -36,21 +36,21 @@ func (s *session) check() (int, error) {
 	}
 	for _, f := range found {
 		s.report.Findings = append(s.report.Findings, finding(f))
-		if f.Severity > table.Note {
+		if f.Severity > check.Note {
 			status = exitPending
 		}
 	}
 	return status, nil
 }
 
-// writeFindings writes a line for each finding, and one below it for the cure.
+// writeFindings prints a line for each finding, and below it a line for the cure.
 func (r *report) writeFindings(w io.Writer) {
 	for _, f := range r.Findings {
-		about := f.Uplink
-		if about == "" {
-			about = "host"
+		subject := f.Uplink
+		if subject == "" {
+			subject = "host"
 		}
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n", about, f.Severity, f.Text, f.Code)
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n", subject, f.Severity, f.Text, f.Code)
 		if f.Cure != "" {
 			fmt.Fprintf(w, "    cure: %s\n", f.Cure)
 		}

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/check"
 )
 
-// findings runs check, whose exit status has to be that of what it finds. What
-// is about programs of this machine is left out.
+// findings runs check, and compares its exit status with the findings. It leaves out
+// findings about programs of this machine.
 func (h *host) findings() (found []finding) {
 	h.Helper()
 	var out, errs bytes.Buffer
@@ -22,7 +22,7 @@ func (h *host) findings() (found []finding) {
 	}
 	want := exitOK
 	for _, f := range r.Findings {
-		if f.Severity > table.Note {
+		if f.Severity > check.Note {
 			want = exitPending
 		}
 	}
@@ -32,14 +32,13 @@ func (h *host) findings() (found []finding) {
 	return slices.DeleteFunc(r.Findings, func(f finding) bool { return f.Uplink == "" })
 }
 
-// What is wrong is told in text and in JSON, with what cures it; a note is no
-// failure.
+// Findings have their cure, as text and as JSON. A note does not change the exit status.
 func TestCheck(t *testing.T) {
 	h := newHost(t, lan12)
 	h.run(exitOK, "up")
-	// Nobody has been spoken to.
+	// There was no traffic to the gateways yet.
 	found := h.findings()
-	if len(found) != 2 || found[0].Severity != table.Note || found[0].Code != table.CodeGatewayUnknown || found[0].Uplink != "lan1" {
+	if len(found) != 2 || found[0].Severity != check.Note || found[0].Code != check.CodeGatewayUnknown || found[0].Uplink != "lan1" {
 		t.Errorf("after up: %+v", found)
 	}
 
@@ -55,7 +54,7 @@ lan2: note: the gateway 192.168.2.1 has not been talked to on eth1, so that nobo
 	}
 	found = h.findings()
 	if !slices.ContainsFunc(found, func(f finding) bool {
-		return f.Code == table.CodeMissing && f.Severity == table.Fault && f.Uplink == "lan2" && f.Cure != ""
+		return f.Code == check.CodeMissing && f.Severity == check.Fault && f.Uplink == "lan2" && f.Cure != ""
 	}) {
 		t.Errorf("in JSON: %+v", found)
 	}

@@ -2,33 +2,32 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
-type planFunc func(context.Context, route.Conn, ...table.SourceRoutedUplink) (table.Plan, error)
+type planFunc func(context.Context, route.Conn, ...table.SourceRoutedUplink) (plan.Plan, error)
 
-// install plans what up does.
-func (s *session) install() planFunc {
+// installPlanner returns the function that makes the plan of up.
+func (s *session) installPlanner() planFunc {
 	if s.prune {
 		return table.PlanSync
 	}
 	return table.PlanInstall
 }
 
-// plan reports what up would do.
+// plan reports the steps of up without doing them.
 func (s *session) plan() (int, error) {
-	p, err := s.install()(s.ctx, s.conn, s.values()...)
+	p, err := s.installPlanner()(s.ctx, s.conn, s.tableUplinks()...)
 	if err != nil {
 		return exitFailure, err
 	}
-	s.took(p.Steps)
+	s.recordPlan(p)
 	if p.Empty() {
 		return exitOK, nil
 	}
@@ -37,13 +36,13 @@ func (s *session) plan() (int, error) {
 
 // up installs the uplinks, all or none.
 func (s *session) up() (int, error) {
-	plan := s.install()
-	return s.change(func() (table.Plan, error) { return plan(s.ctx, s.conn, s.values()...) })
+	makePlan := s.installPlanner()
+	return s.applyPlan(func() (plan.Plan, error) { return makePlan(s.ctx, s.conn, s.tableUplinks()...) })
 }
 
 // down removes the uplinks, and the default route that they share.
 func (s *session) down() (int, error) {
-	if k, err := ask(s.netns); err == nil && k != nil {
+	if k, err := askMaintainer(s.netns); err == nil && k != nil {
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("process %d maintains uplinks, "+
 			"and brings back those of its file: stop it first, or delete lines and send it SIGHUP", k.PID))
 	}
@@ -52,10 +51,10 @@ func (s *session) down() (int, error) {
 			return exitFailure, err
 		}
 	}
-	return s.change(func() (table.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.values()...) })
+	return s.applyPlan(func() (plan.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...) })
 }
 
-// recover cleans up what a command that was killed has left.
+// recover cleans up after a command that was killed.
 func (s *session) recover() (int, error) {
 	protocols := []route.Protocol{table.Protocol}
 	for _, u := range s.uplinks {
@@ -63,55 +62,37 @@ func (s *session) recover() (int, error) {
 			protocols = append(protocols, u.Protocol)
 		}
 	}
-	return s.change(func() (table.Plan, error) { return table.PlanRecover(s.ctx, s.conn, protocols...) })
+	return s.applyPlan(func() (plan.Plan, error) { return table.PlanRecover(s.ctx, s.conn, protocols...) })
 }
 
-// change does what a plan says, and reports it.
-func (s *session) change(plan func() (table.Plan, error)) (int, error) {
-	var p table.Plan
-	var names []*table.NameError
-	var err error
-	for range attempts {
-		if p, err = plan(); err != nil {
-			return exitFailure, err
+// applyPlan makes a plan, applies it under the lock, and reports it.
+func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
+	var p plan.Plan
+	var names []*plan.NameError
+	applied := false
+	err := plan.Lock(s.ctx, s.conn, func() (err error) {
+		if p, err = makePlan(); err != nil || p.Empty() {
+			return err
 		}
-		if p.Empty() {
-			return exitOK, nil
-		}
-		if names, err = nameErrors(p.Apply(s.ctx, s.conn)); !overtaken(err) {
-			break
-		}
-	}
+		applied = true
+		names, err = nameErrors(p.ApplyLocked(s.ctx, s.conn))
+		return err
+	})
 	for _, e := range names {
 		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
 	}
 	if err != nil {
-		s.left(err)
+		if applied {
+			s.recordLeft(err)
+		}
 		return exitFailure, err
 	}
-	var done []table.Step
-	for _, step := range p.Steps {
-		if !failedName(names, step) {
-			done = append(done, step)
-		}
-	}
-	s.took(done)
+	s.recordPlan(p.Select(func(step *plan.Step) bool { return !failedName(names, step) }))
 	return exitOK, nil
 }
 
-// attempts is how often a command plans, and tries, until it gives up.
-const attempts = 5
-
-// overtaken reports whether an error can be due to another process, which has done
-// something between the plan and the try. All that was tried is undone.
-func overtaken(err error) bool {
-	var step *table.StepError
-	return errors.As(err, &step) && len(step.Left) == 0 &&
-		(errors.Is(step.Err, fs.ErrExist) || errors.Is(step.Err, fs.ErrNotExist))
-}
-
-// failedName reports whether a step is about a name with an error.
-func failedName(names []*table.NameError, step table.Step) bool {
+// failedName reports whether a step adds or deletes a name that failed.
+func failedName(names []*plan.NameError, step *plan.Step) bool {
 	for _, e := range names {
 		if e.Table == step.Table && e.Name == step.Name {
 			return true
@@ -120,62 +101,66 @@ func failedName(names []*table.NameError, step table.Step) bool {
 	return false
 }
 
-// took puts steps into the report, each with its uplink.
-func (s *session) took(steps []table.Step) {
-	s.report.steps = steps
-	for _, step := range steps {
-		if i := s.uplinkOf(step); i >= 0 {
-			s.report.Uplinks[i].Steps = append(s.report.Uplinks[i].Steps, step.String())
+// A step is a step of a plan. The plan has the names for its text.
+type step struct {
+	plan.Step
+	plan plan.Plan
+}
+
+// command returns the ip command of the step.
+func (s *step) command() string { return s.plan.Command(&s.Step) }
+
+// object returns the route, rule or name of the step.
+func (s *step) object() string { return s.plan.Object(&s.Step) }
+
+// stepsOf returns the steps of a plan.
+func stepsOf(p plan.Plan) []step {
+	steps := make([]step, len(p.Steps))
+	for i := range p.Steps {
+		steps[i] = step{p.Steps[i], p}
+	}
+	return steps
+}
+
+// recordPlan adds the steps of a plan to the report, each to its uplink.
+func (s *session) recordPlan(p plan.Plan) {
+	s.report.plan = p
+	for _, step := range stepsOf(p) {
+		if step.Owner != plan.NoOwner {
+			e := s.report.Uplinks[step.Owner]
+			e.Steps = append(e.Steps, step.command())
 		} else {
-			o := s.report.other(step.Uplink)
-			o.Steps = append(o.Steps, step.String())
+			o := s.report.unlistedEntry(step.Uplink)
+			o.Steps = append(o.Steps, step.command())
 		}
 	}
-	// What is only there for a while is not worth a word.
-	for _, step := range (table.Plan{Steps: steps}).Net().Steps {
-		if i := s.uplinkOf(step); i >= 0 {
-			e := s.report.Uplinks[i]
+	// The text output leaves out temporary rules and routes.
+	for _, step := range stepsOf(p.Net()) {
+		if step.Owner != plan.NoOwner {
+			e := s.report.Uplinks[step.Owner]
 			e.net = append(e.net, step)
 			e.setTable(step)
 		} else {
-			o := s.report.other(step.Uplink)
+			o := s.report.unlistedEntry(step.Uplink)
 			o.net = append(o.net, step)
 		}
 	}
 }
 
-// uplinkOf is the index of the uplink that a step belongs to: the first of its
-// name that is of its family. A name belongs to both. It is -1 for an uplink that
-// the file does not have.
-func (s *session) uplinkOf(step table.Step) int {
-	f := step.Family()
-	named := -1
-	for i, u := range s.uplinks {
-		if u.Name != step.Uplink {
-			continue
-		}
-		if g := u.family(); f == 0 || g == 0 || g == f {
-			return i
-		}
-		named = i
-	}
-	return named
-}
-
-// summary says in a few words what was done.
-func summary(steps []table.Step) string {
-	count := make(map[table.Op]int)
+// summary returns the steps in a few words.
+func summary(steps []step) string {
+	count := make(map[plan.Op]int)
 	for _, s := range steps {
 		count[s.Op]++
 	}
 	var parts []string
 	for _, verb := range []struct {
 		verb        string
-		route, rule table.Op
+		route, rule plan.Op
 	}{
-		{"added", table.AddRoute, table.AddRule},
-		{"replaced", table.ReplaceRoute, 0},
-		{"deleted", table.DeleteRoute, table.DeleteRule},
+		{"added", plan.AddRoute, plan.AddRule},
+		{"replaced", plan.ReplaceRoute, 0},
+		{"deleted", plan.DeleteRoute, plan.DeleteRule},
 	} {
 		var what []string
 		if n := count[verb.route]; n > 0 {
@@ -190,9 +175,9 @@ func summary(steps []table.Step) string {
 	}
 	for _, s := range steps {
 		switch s.Op {
-		case table.AddName:
+		case plan.AddName:
 			parts = append(parts, fmt.Sprintf("named table %d", uint32(s.Table)))
-		case table.DeleteName:
+		case plan.DeleteName:
 			parts = append(parts, fmt.Sprintf("took the name from table %d", uint32(s.Table)))
 		}
 	}

@@ -15,7 +15,7 @@ lan2 table 20 dev eth1 via 192.168.2.1
 lan2          dev eth1 via 2001:db8:2::1
 `
 
-// status2 is the status of twoProviders; all have one state.
+// status2 returns the status of twoProviders, in which all uplinks have the same state.
 const status2 = `NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
 lan1  10     inet    eth0  192.168.1.1    192.168.1.2    <STATE>
 lan2  20     inet    eth1  192.168.2.1    192.168.2.2    <STATE>
@@ -25,7 +25,7 @@ lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  <STATE>
 func TestSession(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notKept+"\n", exitPending, "status")
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notMaintained+"\n", exitPending, "status")
 	// Both IPv4 uplinks come into effect with the deletion of the rule nop.
 	plan := `echo '10 lan1' >>ETC/rt_tables
 echo '20 lan2' >>ETC/rt_tables
@@ -44,8 +44,8 @@ ip rule del from all nop proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
 ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 0 proto 210 pref 32000
 ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32001
-ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
 ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
+ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
 `
 	h.want(plan, exitPending, "plan")
 	h.unchanged(before)
@@ -61,7 +61,7 @@ lan2 inet6: added 2 routes and 1 rule
 	}
 	h.want("", exitOK, "up")
 	h.want("", exitOK, "plan")
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notKept+"\n", exitOK, "status")
+	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notMaintained+"\n", exitOK, "status")
 	h.unchanged(up)
 	h.want(`lan1 inet: deleted 2 routes and 3 rules, took the name from table 10
 lan2 inet: deleted 2 routes and 1 rule, took the name from table 20
@@ -78,7 +78,7 @@ func TestSelect(t *testing.T) {
 lan1  10     inet    eth0  192.168.1.1    192.168.1.2    absent
 lan2  20     inet    eth1  192.168.2.1    192.168.2.2    complete
 lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
-`+notKept+"\n", exitPending, "status")
+`+notMaintained+"\n", exitPending, "status")
 	h.run(exitOK, "status", "lan2")
 	h.run(exitPending, "status", "lan2", "lan1")
 	h.want("", exitOK, "down", "lan1")
@@ -87,7 +87,7 @@ lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
 	}
 }
 
-// A refusal in the middle leaves nothing, and says where it was and why.
+// After a refusal in the middle all steps are undone, and the error has the step and the reason.
 func TestFailure(t *testing.T) {
 	h := newHost(t, strings.Replace(twoProviders, "192.168.2.1", "192.168.77.1", 1))
 	before := h.state()
@@ -115,7 +115,7 @@ func TestCancelled(t *testing.T) {
 	h.unchanged(before)
 }
 
-// A changed file changes what differs.
+// After a change of the file, up changes only what differs.
 func TestChange(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 src 192.168.2.2 192.168.2.3 also dport 25\n")
 	h.ns.Addr("eth1", "192.168.2.3/24")
@@ -129,7 +129,7 @@ func TestChange(t *testing.T) {
 lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
 		`changed route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2, `+
 		`wanted route default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2
-`+notKept+"\n", exitPending, "status")
+`+notMaintained+"\n", exitPending, "status")
 	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
 	h.want("", exitOK, "plan")
 
@@ -144,7 +144,7 @@ ip rule del from all dport 25 lookup main suppress_prefixlength 0 proto 210 pref
 	h.unchanged(before)
 }
 
-// Without rt_tables the uplinks work.
+// Uplinks work without rt_tables.
 func TestNames(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -173,14 +173,14 @@ func TestNames(t *testing.T) {
 					t.Errorf("%s\nwant %s… %s", lines[i], want, c.word)
 				}
 			}
-			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notKept+"\n", exitOK, "status")
+			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notMaintained+"\n", exitOK, "status")
 			h.run(exitOK, "down")
 			h.unchanged(before)
 		})
 	}
 }
 
-// The table may be left to the host.
+// A line without a table gets one.
 func TestNoTable(t *testing.T) {
 	h := newHost(t, "lan2 dev eth1 via 192.168.2.1\nlan2 dev eth1 via 2001:db8:2::1\n")
 	before := h.state()
@@ -188,7 +188,7 @@ func TestNoTable(t *testing.T) {
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
 lan2  1      inet    eth1  192.168.2.1    192.168.2.2    complete
 lan2  1      inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
-`+notKept+"\n", exitOK, "status")
+`+notMaintained+"\n", exitOK, "status")
 	h.run(exitOK, "down")
 	h.unchanged(before)
 }

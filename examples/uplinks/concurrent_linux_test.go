@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Two commands at once get to the same end as one after the other.
+// Two concurrent commands have the same result as one after the other.
 func TestAtOnce(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()

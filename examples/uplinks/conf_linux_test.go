@@ -11,7 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// wayOut is the interface by which a packet leaves, and the gateway; or the error.
+// wayOut returns the interface and the gateway by which a packet leaves, or the error.
 func (h *host) wayOut(q route.Query) string {
 	h.Helper()
 	r, err := route.Lookup(h.Context(), h.conn, q)
@@ -31,7 +31,7 @@ func (h *host) wayOut(q route.Query) string {
 	return name
 }
 
-// query is a packet to somewhere far away. The source may be left out.
+// query returns the lookup of a packet to the Internet. An empty source means none.
 func query(source string, port uint16) route.Query {
 	q := route.Query{Dst: addr("198.51.100.7")}
 	if source != "" {
@@ -43,7 +43,7 @@ func query(source string, port uint16) route.Query {
 	return q
 }
 
-// The example files are installed by run -once, and packets go where the comments say.
+// run -once installs the example files, and packets leave as the comments of the files say.
 func TestConf(t *testing.T) {
 	type packet struct {
 		source string
@@ -96,7 +96,7 @@ func TestConf(t *testing.T) {
 	}
 }
 
-// sharesOut checks the default route that uplinks share, in both directions.
+// sharesOut checks that the shared default route has both uplinks.
 func (h *host) sharesOut() {
 	h.Helper()
 	seen := make(map[string]int)
@@ -109,14 +109,14 @@ func (h *host) sharesOut() {
 	}
 }
 
-// A VPN's own network stays behind its tunnel.
+// Packets to the network of a VPN leave by its tunnel.
 func TestConfVPN(t *testing.T) {
 	text, err := os.ReadFile("conf/vpn.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := newHost(t, string(text))
-	h.ns.Link("tun0", h.net, "clients") // a tunnel takes /dev/net/tun, which not everyone may open
+	h.ns.Link("tun0", h.net, "clients") // in place of a real tunnel, which needs /dev/net/tun
 	h.ns.Addr("tun0", "10.8.0.1/24")
 	h.daemon("-once").ended(exitOK)
 	client := route.Query{Dst: addr("10.8.0.6"), Src: addr("192.168.2.2")}

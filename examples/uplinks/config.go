@@ -10,27 +10,30 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // An uplink is a line of the file.
 type uplink struct {
-	table.MaintainedUplink
+	maintain.Uplink
 	line int
 }
 
-// A config is a file.
+// A config is the contents of a file.
 type config struct {
-	name    string
+	name    string // of the file
 	uplinks []uplink
-	// shared is the default route that uplinks with a weight share. Nil: none has one.
-	shared     *table.SharedDefault
-	sharedLine int // that says so
+	// shared is the default route that uplinks with a weight share, or nil if no uplink
+	// has a weight.
+	shared     *maintain.Default
+	sharedLine int // the line of shared, or of the first uplink with a weight
 }
 
-// parseConfig reads the text of a file. The error joins those of all its lines.
+// parseConfig parses the text of a file. The error joins the errors of all lines.
 func parseConfig(file, text string) (*config, error) {
 	c := &config{name: file}
+	index := newLineIndex()
 	var errs []error
 	n := 0
 	for s := range strings.Lines(text) {
@@ -40,52 +43,48 @@ func parseConfig(file, text string) (*config, error) {
 		if len(words) == 0 {
 			continue
 		}
-		if err := c.parseLine(n, words); err != nil {
+		if err := c.parseLine(n, words, index); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(errs, c.share())
+		errs = append(errs, c.setShared())
 	}
 	return c, errors.Join(errs...)
 }
 
-// parseLine reads the n-th line.
-func (c *config) parseLine(n int, words []string) error {
-	where := c.where(n)
+// parseLine parses the n-th line.
+func (c *config) parseLine(n int, words []string, index *lineIndex) error {
 	if words[0] == sharedWord {
 		return c.parseShared(n, words)
 	}
-	u, err := parseUplink(where, words)
+	u, err := parseUplink(c.position(n), words)
 	u.line = n
 	if err == nil {
-		err = u.join(where, c.uplinks)
-	}
-	if err == nil {
-		c.uplinks = append(c.uplinks, u)
+		err = c.addUplink(&u, index)
 	}
 	return err
 }
 
-// where is a line as editors read it.
-func (c *config) where(line int) string { return fmt.Sprintf("%s:%d", c.name, line) }
+// position returns the position of a line in the form that editors read.
+func (c *config) position(line int) string { return fmt.Sprintf("%s:%d", c.name, line) }
 
-// place is an error about a field with the line that it is about.
-func (c *config) place(err error) error {
-	var e *table.FieldError
+// locateError puts the position of the line before an error about a field.
+func (c *config) locateError(err error) error {
+	var e *plan.FieldError
 	if !errors.As(err, &e) {
 		return err
 	}
 	line := c.sharedLine
 	for _, u := range c.uplinks {
 		if u.String() == e.Uplink || u.Name == e.Uplink {
-			line = u.line // the last of its name: it is that which does not fit the others
+			line = u.line // of several lines with the name, the last is the one that conflicts
 		}
 	}
-	return fmt.Errorf("%s: %s: %s: %s", c.where(line), e.Uplink, wordOf(e.Field), e.Reason)
+	return fmt.Errorf("%s: %s: %s: %s", c.position(line), e.Uplink, fieldWord(e.Field), e.Reason)
 }
 
-// keepOnly leaves the uplinks that have one of the names.
+// keepOnly removes the uplinks whose name is not one of names.
 func (c *config) keepOnly(names []string) {
 	c.uplinks = slices.DeleteFunc(c.uplinks, func(u uplink) bool { return !slices.Contains(names, u.Name) })
 	if !slices.ContainsFunc(c.uplinks, func(u uplink) bool { return u.Weight > 0 }) {
@@ -93,34 +92,34 @@ func (c *config) keepOnly(names []string) {
 	}
 }
 
-// parseUplink reads the words of a line. Its own words come first, since
-// selectors have some of the same: table, dev, to, pref and proto.
-func parseUplink(where string, words []string) (uplink, error) {
+// parseUplink parses the words of a line. The words of the uplink come before the first
+// "also", because some of them are also words of selectors: table, dev, to, pref and proto.
+func parseUplink(position string, words []string) (uplink, error) {
 	var u uplink
 	own := words
 	if i := slices.Index(words, alsoWord); i >= 0 {
 		own = words[:i]
 	}
-	if err := u.parseOwn(iptext.Split(where, strings.Join(own, " "))); err != nil {
+	if err := u.parseOwn(iptext.Split(position, strings.Join(own, " "))); err != nil {
 		return u, err
 	}
 	for at := len(own); at < len(words); {
-		at++ // the word also
+		at++ // skip the word also
 		end := len(words)
 		if i := slices.Index(words[at:], alsoWord); i >= 0 {
 			end = at + i
 		}
-		r, err := parseAlso(where, at, words[at:end])
+		r, err := parseAlso(position, at, words[at:end])
 		if err != nil {
 			return u, err
 		}
 		u.Also = append(u.Also, r)
 		at = end
 	}
-	return u, u.check(where)
+	return u, u.validate(position)
 }
 
-// parseOwn reads the words of the uplink itself.
+// parseOwn parses the words before the first "also".
 func (u *uplink) parseOwn(w *iptext.Words) error {
 	var err error
 	if u.Name, err = w.Arg("the name of an uplink"); err != nil {
@@ -129,7 +128,7 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 	if _, ok := uplinkWords.Find(u.Name); ok {
 		return w.Errorf("not a name: a line begins with the name of an uplink")
 	}
-	// The name is to be registered for the table: any number will do.
+	// The name must be valid in rt_tables. The number does not matter here.
 	if err := new(rttables.File).Set(1, u.Name, ""); err != nil {
 		return w.Errorf("%v", errors.Unwrap(err))
 	}
@@ -138,7 +137,7 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 		s := w.Peek()
 		word, ok := uplinkWords.Find(s)
 		switch {
-		case ok && seen[word.Names[0]] && !repeatable(s):
+		case ok && seen[word.Names[0]] && !isRepeatable(s):
 			w.Take()
 			return w.Errorf("said twice")
 		case ok:
@@ -158,20 +157,19 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 	return nil
 }
 
-// parseAlso reads the selectors that follow the word also, which is the at-th
-// of the line.
-func parseAlso(where string, at int, words []string) (rule.Rule, error) {
-	// Parse fills in the table main where no word says one. With a table said
-	// before all others, and it is none, main is left only if it was written.
+// parseAlso parses the selectors after the word also, which is word number at of the line.
+func parseAlso(position string, at int, words []string) (rule.Rule, error) {
+	// Parse sets the table main if the words name no table. With "lookup 0" before the
+	// words, the table is main only if the line says so.
 	option := familyOption(words)
 	text := strings.Join(slices.Concat(words[:option], []string{"lookup", "0"}, words[option:]), " ")
 	if option == len(words) {
-		return rule.Rule{}, &iptext.Error{Package: where, Pos: at + option + 1, Reason: "a selector is missing"}
+		return rule.Rule{}, &iptext.Error{Package: position, Pos: at + option + 1, Reason: "a selector is missing"}
 	}
 	r, err := rule.Parse(text, nil)
 	var e *iptext.Error
 	if errors.As(err, &e) {
-		e.Package, e.Pos = where, e.Pos+at
+		e.Package, e.Pos = position, e.Pos+at
 		if e.Pos > at+option {
 			e.Pos -= 2
 		}
@@ -180,7 +178,7 @@ func parseAlso(where string, at int, words []string) (rule.Rule, error) {
 		return rule.Rule{}, err
 	}
 	if option == 0 {
-		r.Family = 0 // the uplink's
+		r.Family = 0 // the family of the uplink
 	}
 	if r.Action == rule.ActionLookup {
 		r.Action = 0
@@ -188,7 +186,7 @@ func parseAlso(where string, at int, words []string) (rule.Rule, error) {
 	return r, nil
 }
 
-// familyOption is how many words at the beginning of a rule say its family.
+// familyOption returns the number of words at the beginning of a rule that set its family.
 func familyOption(words []string) int {
 	switch {
 	case len(words) > 0 && (words[0] == "-4" || words[0] == "-6"):
@@ -199,49 +197,8 @@ func familyOption(words []string) int {
 	return 0
 }
 
-// join checks u against the lines before it, and shares the table with those of
-// the same name.
-func (u *uplink) join(where string, all []uplink) error {
-	for i := range all {
-		o := &all[i]
-		same := o.Name == u.Name
-		f, g := u.family(), o.family()
-		switch {
-		case same && (f == g || f == 0 || g == 0):
-			return fmt.Errorf("%s: %s is on line %d already, with the same family", where, u.Name, o.line)
-		case same && u.Table != 0 && o.Table != 0 && u.Table != o.Table:
-			return fmt.Errorf("%s: table %d: %s has table %d on line %d",
-				where, uint32(u.Table), u.Name, uint32(o.Table), o.line)
-		case !same && u.Table != 0 && u.Table == o.Table:
-			return fmt.Errorf("%s: table %d is that of %s on line %d", where, uint32(u.Table), o.Name, o.line)
-		case same && u.Table == 0:
-			u.Table = o.Table
-		case same:
-			o.Table = u.Table
-		}
-		if err := u.beside(where, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// beside refuses sources that another line has.
-func (u *uplink) beside(where string, o *uplink) error {
-	f, g := u.family(), o.family()
-	if u.Interface == o.Interface && len(u.Sources) == 0 && len(o.Sources) == 0 && (f == g || f == 0 || g == 0) {
-		return fmt.Errorf("%s: src: is missing, and so it is on line %d: both would have all addresses of %s",
-			where, o.line, u.Interface)
-	}
-	for _, a := range u.Sources {
-		if slices.Contains(o.Sources, a) {
-			return fmt.Errorf("%s: src: %s is that of %s on line %d", where, a, o.Name, o.line)
-		}
-	}
-	return nil
-}
-
-// family is that of the uplink's addresses; zero, for both, if there are none.
+// family returns the family of the uplink's addresses. Without addresses it returns zero,
+// which means both families.
 func (u *uplink) family() route.Family {
 	switch {
 	case u.Learn != 0:
@@ -256,34 +213,34 @@ func (u *uplink) family() route.Family {
 	return 0
 }
 
-// check finds what is wrong with an uplink whatever the host is like.
-func (u *uplink) check(where string) error {
+// validate reports what is wrong with the uplink on any host.
+func (u *uplink) validate(position string) error {
 	f := u.family()
 	for _, a := range u.Sources {
 		if g := route.FamilyOf(a); g != f {
-			return fmt.Errorf("%s: src: %s is of %s, and the uplink of %s: they take two lines", where, a, g, f)
+			return fmt.Errorf("%s: src: %s is of %s, and the uplink of %s: they take two lines", position, a, g, f)
 		}
 	}
 	for _, p := range u.Routes {
 		if g := route.FamilyOf(p.Addr()); g != f {
-			return fmt.Errorf("%s: to: %s is of %s, and the uplink of %s: they take two lines", where, p, g, f)
+			return fmt.Errorf("%s: to: %s is of %s, and the uplink of %s: they take two lines", position, p, g, f)
 		}
 	}
 	for _, r := range u.Also {
 		if f != 0 && r.Family != 0 && r.Family != f {
 			return fmt.Errorf("%s: also: %s is of %s, and the uplink of %s",
-				where, strings.Join(selectors(r), " "), r.Family, f)
+				position, strings.Join(selectors(r), " "), r.Family, f)
 		}
 	}
 	if u.Learn != 0 && u.Gateway.IsValid() {
-		return fmt.Errorf("%s: learn: the gateway is said already, %s", where, u.Gateway)
+		return fmt.Errorf("%s: learn: the gateway is said already, %s", position, u.Gateway)
 	}
 	if h := u.Health; h != nil && len(h.Echo)+len(h.TCP) == 0 {
-		return fmt.Errorf("%s: there is nothing to probe: ping or connect says what", where)
+		return fmt.Errorf("%s: there is nothing to probe: ping or connect says what", position)
 	}
-	var e *table.FieldError
+	var e *plan.FieldError
 	if errors.As(u.Validate(), &e) {
-		return fmt.Errorf("%s: %s: %s", where, wordOf(e.Field), e.Reason)
+		return fmt.Errorf("%s: %s: %s", position, fieldWord(e.Field), e.Reason)
 	}
 	return nil
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/maintain"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// parseLines are the uplinks of a file.
+// parseLines returns the uplinks of a file.
 func parseLines(file, text string) ([]uplink, error) {
 	c, err := parseConfig(file, text)
 	return c.uplinks, err
@@ -25,7 +26,7 @@ func parseLines(file, text string) ([]uplink, error) {
 var goodLines = []struct {
 	line string
 	want table.SourceRoutedUplink
-	text string // the normal form, if it is not the line
+	text string // the normal form; empty means the line itself
 }{
 	{line: "lan1 table 10 dev eth0 via 192.168.1.1", want: table.SourceRoutedUplink{
 		Name: "lan1", Table: 10, Interface: "eth0", Gateway: addr("192.168.1.1"),
@@ -77,7 +78,7 @@ var goodLines = []struct {
 		},
 	},
 	{
-		// Words that are the uplink's before also are a selector's behind it.
+		// Some words of an uplink are also words of selectors after also.
 		line: "a dev eth0 also to 10.9.0.0/16 dev wg0",
 		text: "a dev eth0 also to 10.9.0.0/16 iif wg0",
 		want: table.SourceRoutedUplink{Name: "a", Interface: "eth0", Also: []rule.Rule{
@@ -118,20 +119,20 @@ func TestParseGood(t *testing.T) {
 	}
 }
 
-// A gateway that is learned is no part of the uplink that is installed.
+// A gateway that was learned is not part of the line.
 func TestParseLearn(t *testing.T) {
 	const line = "a dev eth0 learn inet6 unreachable"
 	got, err := parseLines("f", line)
 	if err != nil || len(got) != 1 || got[0].Learn != route.IPv6 || got[0].Gateway.IsValid() || got[0].family() != route.IPv6 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	got[0].Gateway = addr("fe80::1") // as it was found
+	got[0].Gateway = addr("fe80::1") // as if it had been learned
 	if got[0].String() != line {
 		t.Errorf("printed %s", got[0])
 	}
 }
 
-// Health and shares are not part of the uplink either.
+// The words about health and weight set the fields of maintain.Uplink.
 func TestParseHealth(t *testing.T) {
 	const line = "a dev eth0 via 10.0.0.1 weight 3 ping 192.0.2.1 192.0.2.2 connect 192.0.2.3:443 every 10s timeout 1.5s " +
 		"failures 5 successes 4 withdraw also dport 25"
@@ -144,13 +145,13 @@ func TestParseHealth(t *testing.T) {
 		Interval: 10 * time.Second, Timeout: 1500 * time.Millisecond, Failures: 5, Successes: 4, Withdraw: true,
 	}
 	u := c.uplinks[0]
-	if !reflect.DeepEqual(*u.Health, want) || u.Weight != 3 || *c.shared != (table.SharedDefault{Table: 99, Metric: 9}) {
+	if !reflect.DeepEqual(*u.Health, want) || u.Weight != 3 || *c.shared != (maintain.Default{Table: 99, Metric: 9}) {
 		t.Errorf("%+v, weight %d, shared %+v", u.Health, u.Weight, c.shared)
 	}
 	if u.String() != line {
 		t.Errorf("printed %s", u)
 	}
-	// One that is not selected shares nothing.
+	// An uplink that is not selected has no share.
 	if c.keepOnly([]string{"b"}); c.shared != nil || len(c.uplinks) != 0 {
 		t.Errorf("kept %+v", c)
 	}
@@ -197,7 +198,7 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via 10.0.0.1 src 2001:db8::1", "f:1: src: 2001:db8::1 is of inet6, and the uplink of inet: they take two lines"},
 	{"a dev eth0 src 10.0.0.1 to 2001:db8::/32", "f:1: to: 2001:db8::/32 is of inet6, and the uplink of inet: they take two lines"},
 
-	// Probes and shares.
+	// Probes and weights.
 	{"a dev eth0 ping x", `f:1: word 5 "x": not an address`},
 	{"a dev eth0 connect 192.0.2.1", `f:1: word 5 "192.0.2.1": not an address with a port, such as 192.0.2.1:443 or [2001:db8::1]:443`},
 	{"a dev eth0 connect 192.0.2.1:443 every 5", `f:1: word 7 "5": not a time, such as 5s or 500ms`},
@@ -219,7 +220,7 @@ var badLines = []struct{ text, want string }{
 	{"default table 20\na table 20 dev eth0 via 10.0.0.1 weight 1", "f:2: table: 20 is also that of the shared default"},
 	{"default table 255\na dev eth0 via 10.0.0.1 weight 1", "f:1: default: 255 is a table of the system"},
 
-	// Between lines, and several faults.
+	// Conflicts of lines, and several faults.
 	{"a dev eth0\nb dev eth0 via 10.0.0.1", "f:2: src: is missing, and so it is on line 1: both would have all addresses of eth0"},
 	{"a dev eth0 src 10.0.0.2\nb dev eth1 src 10.0.0.2", "f:2: src: 10.0.0.2 is that of a on line 1"},
 	{
@@ -248,8 +249,8 @@ func TestParseBad(t *testing.T) {
 	}
 }
 
-// What package table refuses whatever the host is like, it refuses when the
-// file is read: it says why, in the file's words.
+// An uplink that package table refuses on any host is refused when the file is read, with
+// the reason in the words of the file.
 func TestParseRefused(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"a table 254 dev eth0", "f:1: table: "},
@@ -280,7 +281,7 @@ func TestParseJoin(t *testing.T) {
 	}
 }
 
-// The examples are read without a fault.
+// The examples have no faults.
 func TestParseExamples(t *testing.T) {
 	b, err := os.ReadFile("uplinks.conf")
 	if err != nil {
@@ -289,7 +290,7 @@ func TestParseExamples(t *testing.T) {
 	if got, err := parseLines("uplinks.conf", string(b)); err != nil || len(got) != 3 {
 		t.Errorf("uplinks.conf: %d uplinks, %v", len(got), err)
 	}
-	// In the help, the lines of a file are those with a gateway, said or learned.
+	// In the help, a line of a file is a line with via or learn.
 	n := 0
 	for line := range strings.Lines(help) {
 		if !strings.HasPrefix(line, "        lan") || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {

@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// controlName is the socket on which run tells status how things stand. It is an
-// abstract one: it belongs to the network namespace, as the uplinks do, and goes with
-// its process, also one that is killed. Anyone can have taken the name: who listens is
-// believed only if it is root, or who asks.
+// controlName is the name of the socket on which run answers status. It is an abstract
+// socket: it belongs to the network namespace, as the uplinks do, and the kernel removes it
+// when the process ends. Any user can take the name. So an answer is trusted only if it
+// comes from root or from the user who asks.
 const controlName = "@policyroute/uplinks"
 
-// controlPatience is how long one side waits for the other.
+// controlPatience is how long each side waits for the other.
 const controlPatience = 2 * time.Second
 
-// A strangerError is someone who has the name, and is not to be believed.
-type strangerError struct{ pid, uid int }
+// An untrustedError says that the process of another user has the name of the socket.
+type untrustedError struct{ pid, uid int }
 
-func (e *strangerError) Error() string {
+func (e *untrustedError) Error() string {
 	return fmt.Sprintf("process %d of user %d has the socket %s, and is not believed", e.pid, e.uid, controlName)
 }
 
-// ask asks who maintains the uplinks of a network namespace. Nil: nobody.
-func ask(netns string) (*keeper, error) {
+// askMaintainer asks the process that maintains the uplinks of a network namespace for its
+// state. It returns nil if there is no such process.
+func askMaintainer(netns string) (*maintainer, error) {
 	var c *net.UnixConn
 	err := inNetns(netns, func() (err error) {
 		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: controlName, Net: "unix"})
@@ -45,31 +46,31 @@ func ask(netns string) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !believed(uid) {
-		return nil, &strangerError{pid, uid}
+	if !isTrusted(uid) {
+		return nil, &untrustedError{pid, uid}
 	}
 	_ = c.SetDeadline(time.Now().Add(controlPatience))
-	k := new(keeper)
+	k := new(maintainer)
 	if err := json.NewDecoder(io.LimitReader(c, 1<<20)).Decode(k); err != nil {
 		return nil, fmt.Errorf("process %d does not say how things stand: %w", pid, err)
 	}
-	k.PID = pid // as it is called here
+	k.PID = pid // as this PID namespace numbers it
 	return k, nil
 }
 
-// believed reports whether what a user's process says is taken for true: root's, and
-// one's own.
-func believed(uid int) bool { return uid == 0 || uid == os.Geteuid() }
+// isTrusted reports whether answers of a user's processes are trusted: those of root and of
+// the current user.
+func isTrusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
-// A control answers those who ask.
-type control struct {
+// A controlServer answers status on the control socket.
+type controlServer struct {
 	l    *net.UnixListener
 	done chan struct{}
 }
 
-// listen answers with what now returns, until it is closed.
-func listen(netns string, now func() keeper) (*control, error) {
-	c := &control{done: make(chan struct{})}
+// listenControl starts a server that answers with the result of state.
+func listenControl(netns string, state func() maintainer) (*controlServer, error) {
+	c := &controlServer{done: make(chan struct{})}
 	err := inNetns(netns, func() (err error) {
 		c.l, err = net.ListenUnix("unix", &net.UnixAddr{Name: controlName, Net: "unix"})
 		return err
@@ -88,17 +89,17 @@ func listen(netns string, now func() keeper) (*control, error) {
 				time.Sleep(controlPatience)
 				continue
 			}
-			// What is written fits into the buffer: nobody can hold it up.
+			// The answer fits into the socket buffer, so a client that does not read cannot block.
 			_ = conn.SetDeadline(time.Now().Add(controlPatience))
-			_ = json.NewEncoder(conn).Encode(now())
+			_ = json.NewEncoder(conn).Encode(state())
 			_ = conn.Close()
 		}
 	}()
 	return c, nil
 }
 
-// close ends it.
-func (c *control) close() {
+// close stops the server.
+func (c *controlServer) close() {
 	c.l.Close()
 	<-c.done
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statusSays waits until a part of the status is this.
+// statusSays waits until the status contains want.
 func (d *daemon) statusSays(want string) {
 	d.Helper()
 	var stdout string
@@ -30,7 +30,7 @@ func (d *daemon) statusSays(want string) {
 	}
 }
 
-// Status says of a run at work what it waits for, and where the two differ.
+// With a running service, status shows what its uplinks wait for, and where its lines differ.
 func TestStatusKept(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1\n")
 	h.ns.Down("eth1")
@@ -42,7 +42,7 @@ func TestStatusKept(t *testing.T) {
 	h.ns.Up("eth1")
 	d.complete()
 
-	// The file changes, and it has not been told yet.
+	// The file has changed, and the service has not read it yet.
 	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1 metric 7\nlan3 table 30 dev eth1 via 192.168.2.1\n")
 	d.statusSays("    lan1 inet: kept as another line, until the file is read again: lan1 table 10 dev eth0 via 192.168.1.1\n")
 	d.statusSays("    lan3 inet: not kept: run was not told of it, or has not read the file again\n")
@@ -52,21 +52,22 @@ func TestStatusKept(t *testing.T) {
 	d.says("ready\n")
 	d.complete()
 
-	// As JSON.
+	// The same as JSON.
 	stdout, _ := h.run(exitOK, "-json", "status")
 	var r report
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Keeper == nil {
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Maintainer == nil {
 		t.Fatalf("%v\n%s", err, stdout)
 	}
-	k := r.Keeper
-	if k.PID != os.Getpid() || k.File != "FILE" || time.Since(k.Since) > time.Hour || len(k.Uplinks) != 2 || k.Repairs == 0 {
-		t.Errorf("keeper %+v", k)
+	k := r.Maintainer
+	if k.PID != os.Getpid() || k.File != "FILE" || time.Since(k.Since) > time.Hour || len(k.Uplinks) != 2 || k.Repairs == 0 ||
+		len(r.Uplinks) != 2 {
+		t.Fatalf("keeper %+v", k)
 	}
-	if u := k.Uplinks[1]; u.Name != "lan3" || u.Family != "inet" || u.State != keptInstalled || u.Config != r.Uplinks[1].Config {
+	if u := k.Uplinks[1]; u.Name != "lan3" || u.Family != "inet" || u.State != lineInstalled || u.Config != r.Uplinks[1].Config {
 		t.Errorf("lan3 is kept as %+v", u)
 	}
 
-	// down would be undone.
+	// The service would undo down.
 	_, stderr := h.run(exitOK, "down")
 	if want := fmt.Sprintf("uplinks: warning: process %d maintains uplinks, ", os.Getpid()); !strings.HasPrefix(stderr, want) {
 		t.Errorf("down says %q", stderr)
@@ -74,12 +75,12 @@ func TestStatusKept(t *testing.T) {
 	d.complete()
 	d.end(exitOK)
 	stdout, _ = h.run(exitOK, "status")
-	if !strings.HasSuffix(stdout, notKept+"\n") {
+	if !strings.HasSuffix(stdout, notMaintained+"\n") {
 		t.Errorf("after the end status is\n%s", stdout)
 	}
 }
 
-// There is one for a network namespace.
+// A network namespace can have only one service.
 func TestRunTwice(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	d := h.daemon()
@@ -88,7 +89,7 @@ func TestRunTwice(t *testing.T) {
 	if want := fmt.Sprintf("uplinks: process %d maintains the uplinks of this network namespace already\n", os.Getpid()); stderr != want {
 		t.Errorf("%q, want %q", stderr, want)
 	}
-	h.run(exitOK, "run", "-once") // which does not stay
+	h.run(exitOK, "run", "-once") // which ends
 	other := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n").daemon()
 	other.says("ready\n")
 	other.end(exitOK)
@@ -96,16 +97,16 @@ func TestRunTwice(t *testing.T) {
 	h.daemon().says("ready\n")
 }
 
-// Someone else may have taken the socket's name. He is not believed, and does not keep
-// the uplinks from being kept.
+// A process of another user that has the name of the socket is not trusted, and does not
+// prevent a service.
 func TestStranger(t *testing.T) {
-	if own := os.Geteuid(); !believed(0) || !believed(own) || believed(own+1) {
-		t.Errorf("user 0 is believed: %t; user %d: %t; user %d: %t", believed(0), own, believed(own), own+1, believed(own+1))
+	if own := os.Geteuid(); !isTrusted(0) || !isTrusted(own) || isTrusted(own+1) {
+		t.Errorf("user 0 is believed: %t; user %d: %t; user %d: %t", isTrusted(0), own, isTrusted(own), own+1, isTrusted(own+1))
 	}
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	l, err := h.listenAs(65534)
 	if errors.Is(err, syscall.EINVAL) {
-		return // this user namespace has no other user, who could have a socket
+		return // this user namespace has no other user
 	} else if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestStranger(t *testing.T) {
 	d.end(exitOK)
 }
 
-// listenAs takes the socket's name as another user.
+// listenAs listens on the control socket as another user.
 func (h *host) listenAs(uid int) (l net.Listener, err error) {
 	setuid := func(uid int) error { // of this thread alone
 		const keep = ^uintptr(0)
@@ -142,7 +143,7 @@ func (h *host) listenAs(uid int) (l net.Listener, err error) {
 	return l, err
 }
 
-// One that does not answer is reported, and the rest of the status is there.
+// A service that does not answer is reported, and the rest of the status is printed.
 func TestNoAnswer(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	l, err := h.listenAs(os.Geteuid())
@@ -170,7 +171,7 @@ func TestNoAnswer(t *testing.T) {
 	h.run(exitFailure, "run")
 }
 
-// Probes are told in the log and by status, and what is withdrawn comes back.
+// The log and status show the result of probes, and a share that was withdrawn comes back.
 func TestRunHealth(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1 weight 1\n"+
 		"lan2 table 20 dev eth1 via 192.168.2.1 weight 1 connect 192.0.2.1:443 every 20ms failures 2 successes 1 withdraw also dport 25\n")

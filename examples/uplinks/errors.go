@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
-// An enterError is a network namespace that could not be entered. Unlike all
-// else, that takes CAP_SYS_ADMIN.
+// An enterError says that a network namespace could not be entered. That takes
+// CAP_SYS_ADMIN, unlike everything else.
 type enterError struct {
 	path string
 	err  error
@@ -20,13 +20,13 @@ type enterError struct {
 func (e *enterError) Error() string { return fmt.Sprintf("network namespace %s: %v", e.path, e.err) }
 func (e *enterError) Unwrap() error { return e.err }
 
-// explain is err for an administrator: in the words of the file instead of the
-// names of fields, with what is to be done, and what state the host is in.
+// explain returns the text of err for an administrator: with the words of the file instead
+// of the names of fields, the privilege that is missing, and the state of the host.
 func explain(err error) string {
 	text := strings.TrimPrefix(err.Error(), "table: ")
-	var step *table.StepError
-	var field *table.FieldError
-	var conflict *table.ConflictError
+	var step *plan.StepError
+	var field *plan.FieldError
+	var conflict *plan.ConflictError
 	var enter *enterError
 	var probe *health.Error
 	left := ""
@@ -36,15 +36,15 @@ func explain(err error) string {
 			left = "; nothing was left of what was done before"
 		}
 	case errors.As(err, &field):
-		text = fmt.Sprintf("uplink %s: %s: %s", field.Uplink, wordOf(field.Field), field.Reason)
+		text = fmt.Sprintf("uplink %s: %s: %s", field.Uplink, fieldWord(field.Field), field.Reason)
 		left = "; nothing was changed"
-	case errors.As(err, &conflict) && conflict.Uplink == sharedName: // it may be there, behind another
+	case errors.As(err, &conflict) && conflict.Uplink == sharedName: // the shared default may exist behind another route
 	case errors.As(err, &conflict):
 		left = "; nothing was changed"
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		switch {
-		case errors.As(err, &probe): // it says what it needs
+		case errors.As(err, &probe): // its text says what it needs
 		case errors.As(err, &enter):
 			text += ": needs root or CAP_SYS_ADMIN"
 		default:
@@ -54,8 +54,8 @@ func explain(err error) string {
 	return text + left
 }
 
-// wordOf is the word of the file for a field of an uplink.
-func wordOf(field string) string {
+// fieldWord returns the word of the file for a field of an uplink.
+func fieldWord(field string) string {
 	words := map[string]string{
 		"Name": "name", "Interface": "dev", "Gateway": "via", "Sources": "src", "Priority": "pref",
 		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe",
@@ -66,16 +66,16 @@ func wordOf(field string) string {
 	return strings.ToLower(field)
 }
 
-// nameErrors splits off the names that could not be registered, or taken away
-// again, which is no failure: the uplinks work, and ip(8) shows numbers.
-func nameErrors(err error) (names []*table.NameError, rest error) {
-	var step *table.StepError
+// nameErrors splits err into the errors about names in rt_tables and the rest. A name that
+// could not be added or deleted is not a failure: the uplinks work, and ip(8) shows numbers.
+func nameErrors(err error) (names []*plan.NameError, rest error) {
+	var step *plan.StepError
 	if errors.As(err, &step) {
-		return nil, err // one that could not be undone may be in it
+		return nil, err // it may contain a name that could not be undone
 	}
 	switch e := err.(type) {
-	case *table.NameError:
-		return []*table.NameError{e}, nil
+	case *plan.NameError:
+		return []*plan.NameError{e}, nil
 	case interface{ Unwrap() []error }:
 		for _, err := range e.Unwrap() {
 			more, other := nameErrors(err)

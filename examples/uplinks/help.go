@@ -16,7 +16,7 @@ const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|do
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
        uplinks help [TOPIC]`
 
-// helpTopics are the sections of the help that are about something.
+// helpTopics maps each topic of "uplinks help" to sections of the help.
 var helpTopics = map[string][]string{
 	"plan": commandSections, "up": commandSections, "down": commandSections, "status": commandSections,
 	"check": commandSections, "recover": commandSections,
@@ -31,7 +31,7 @@ var helpTopics = map[string][]string{
 
 var commandSections = []string{"SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS"}
 
-// showHelp prints the help, or what of it is about a topic.
+// showHelp prints the whole help, or the sections about topics.
 func showHelp(topics []string, stdout, stderr io.Writer) int {
 	if len(topics) == 0 {
 		fmt.Fprint(stdout, help)
@@ -39,7 +39,7 @@ func showHelp(topics []string, stdout, stderr io.Writer) int {
 	}
 	var titles []string
 	for _, topic := range topics {
-		about, ok := helpTopics[topic]
+		sections, ok := helpTopics[topic]
 		if !ok {
 			var names []string
 			for name := range helpTopics {
@@ -50,15 +50,15 @@ func showHelp(topics []string, stdout, stderr io.Writer) int {
 				topic, strings.Join(names, ", "), iptext.Suggest(topic, names))
 			return exitUsage
 		}
-		titles = append(titles, about...)
+		titles = append(titles, sections...)
 	}
-	wanted := false
+	selected := false
 	var b strings.Builder
 	for line := range strings.Lines(help) {
 		if line[0] != ' ' && line[0] != '\n' {
-			wanted = slices.Contains(titles, strings.TrimSuffix(line, "\n"))
+			selected = slices.Contains(titles, strings.TrimSuffix(line, "\n"))
 		}
-		if wanted {
+		if selected {
 			b.WriteString(line)
 		}
 	}

@@ -1,6 +1,6 @@
 package main
 
-// help is in the manner of a manual page. A line at the left begins a section.
+// help is a manual page. A line that is not indented begins a section.
 const help = `NAME
     uplinks - several providers on one host
 

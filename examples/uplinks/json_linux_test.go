@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// wantJSON runs a command with -json. The comparison is of text, because others
-// rely on the names of the fields.
+// wantJSON runs a command with -json. It compares the text, because programs rely on the
+// names of the fields.
 func (h *host) wantJSON(text string, status int, args ...string) {
 	h.Helper()
 	stdout, _ := h.run(status, append([]string{"-json"}, args...)...)

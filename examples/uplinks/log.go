@@ -10,16 +10,15 @@ import (
 	"time"
 )
 
-// A logger writes the log of a service for an administrator, in lines of plain words,
-// or for programs, in lines of JSON.
+// A logger writes the log of run: lines of text for people, or of JSON for programs.
 type logger struct {
-	json    *slog.Logger // nil: words
+	json    *slog.Logger // nil: text
 	out     *queue
-	journal bool // it is that of systemd
+	journal bool // standard error is the journal of systemd
 }
 
 func newLogger(o options, journal bool, stdout, stderr io.Writer) *logger {
-	l := &logger{journal: journal, out: &queue{lines: make(chan []byte, queueLines), done: make(chan struct{})}}
+	l := &logger{journal: journal, out: &queue{lines: make(chan []byte, queueSize), done: make(chan struct{})}}
 	w := stderr
 	if o.json {
 		w = stdout
@@ -29,20 +28,20 @@ func newLogger(o options, journal bool, stdout, stderr io.Writer) *logger {
 	return l
 }
 
-// close waits for what is written still, a while.
+// close waits for a limited time until all lines are written.
 func (l *logger) close() { l.out.close() }
 
-// say writes a line of the log.
-func (l *logger) say(level slog.Level, text string) {
-	if n := l.out.left(); n > 0 {
-		l.line(slog.LevelWarn, plural(n, "line")+" of the log were left out: whoever reads it was too slow")
+// write writes a line of the log.
+func (l *logger) write(level slog.Level, text string) {
+	if n := l.out.takeDropped(); n > 0 {
+		l.writeLine(slog.LevelWarn, plural(n, "line")+" of the log were left out: whoever reads it was too slow")
 	}
-	l.line(level, text)
+	l.writeLine(level, text)
 }
 
-// line writes a line. The journal has the time already, and wants the level
-// in front, as sd-daemon(3) has it.
-func (l *logger) line(level slog.Level, text string) {
+// writeLine writes a line with its level and time. The journal adds the time itself, and
+// takes the level as a prefix, see sd-daemon(3).
+func (l *logger) writeLine(level slog.Level, text string) {
 	if l.json != nil {
 		l.json.Log(context.Background(), level, text)
 		return
@@ -62,55 +61,56 @@ func (l *logger) line(level slog.Level, text string) {
 	fmt.Fprintln(l.out, prefix+text)
 }
 
-// A queue writes lines in its own time. Who reads a log, and stops reading, does not
-// keep the uplinks from being kept: lines for which there is no room are left out.
+// A queue writes lines in a goroutine of its own, so that a slow reader of the log does not
+// block run. Lines that do not fit into the queue are dropped.
 type queue struct {
 	lines chan []byte
 	done  chan struct{}
 
-	mu   sync.Mutex
-	lost int
+	mu      sync.Mutex
+	dropped int
 }
 
-// queueLines is how many lines may wait, and queuePatience how long for, at the end.
+// queueSize is the number of lines that a queue can hold, and queuePatience is how long
+// close waits.
 const (
-	queueLines    = 1000
+	queueSize     = 1000
 	queuePatience = time.Second
 )
 
 func (q *queue) run(w io.Writer) {
 	defer close(q.done)
 	for line := range q.lines {
-		_, _ = w.Write(line) // there is nobody else to tell
+		_, _ = w.Write(line) // there is no other place to report it
 	}
 }
 
-// Write takes a line.
+// Write adds a line to the queue.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.lines) == queueLines { // only this function adds to it
-		q.lost++
+	if len(q.lines) == queueSize { // only Write adds lines
+		q.dropped++
 	} else {
 		q.lines <- bytes.Clone(line)
 	}
 	return len(line), nil
 }
 
-// left is how many lines were left out since it was last asked. It says zero as long as
-// there is no room for a line that tells it.
-func (q *queue) left() int {
+// takeDropped returns the number of lines that were dropped since the last call. It returns
+// zero while the queue is so full that a line about it might be dropped too.
+func (q *queue) takeDropped() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.lines) > queueLines/2 {
+	if len(q.lines) > queueSize/2 {
 		return 0
 	}
-	n := q.lost
-	q.lost = 0
+	n := q.dropped
+	q.dropped = 0
 	return n
 }
 
-// close waits for what is to be written still.
+// close waits until the lines of the queue are written, at most queuePatience.
 func (q *queue) close() {
 	close(q.lines)
 	select {

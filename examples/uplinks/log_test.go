@@ -25,9 +25,9 @@ func TestLogger(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		l := newLogger(c.o, c.journal, &stdout, &stderr)
-		l.say(slog.LevelInfo, "it is up")
-		l.say(slog.LevelWarn, "it is down")
-		l.say(slog.LevelError, "it is broken")
+		l.write(slog.LevelInfo, "it is up")
+		l.write(slog.LevelWarn, "it is down")
+		l.write(slog.LevelError, "it is broken")
 		l.close()
 		got := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)`).ReplaceAllString(stdout.String()+stderr.String(), "TIME")
 		if got != c.want || c.o.json == (stderr.Len() > 0) {
@@ -36,13 +36,13 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-// Whoever reads too slowly holds up nobody, and is told what he has missed.
+// A slow reader of the log blocks nobody, and learns how many lines were dropped.
 func TestLoggerSlow(t *testing.T) {
 	r, w := io.Pipe()
 	l := newLogger(options{}, true, nil, w)
 	const more = 50
-	for i := range queueLines + more + 1 { // one is being written
-		l.say(slog.LevelInfo, fmt.Sprint("line ", i))
+	for i := range queueSize + more + 1 { // one line is being written
+		l.write(slog.LevelInfo, fmt.Sprint("line ", i))
 	}
 	read := make(chan string)
 	go func() {
@@ -51,11 +51,11 @@ func TestLoggerSlow(t *testing.T) {
 	}()
 	for len(l.out.lines) > 0 {
 	}
-	l.say(slog.LevelInfo, "the last line")
+	l.write(slog.LevelInfo, "the last line")
 	l.close()
 	w.Close()
 	got := <-read
-	// The first line may have been taken from the queue before the others came, or not.
+	// The first line may or may not have left the queue before the others arrived.
 	if !regexp.MustCompile(`\n<4>5[01] lines of the log were left out: whoever reads it was too slow\nthe last line\n$`).MatchString(got) ||
 		!strings.HasPrefix(got, "line 0\nline 1\n") {
 		t.Errorf("%d bytes, which end with %s", len(got), got[max(0, len(got)-200):])

@@ -19,24 +19,25 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/maintain"
 )
 
 // Exit statuses.
 const (
 	exitOK      = 0
-	exitFailure = 1 // the kernel refused, or may not be asked
-	exitUsage   = 2 // of the command line, or of the file
-	exitPending = 3 // plan: there is something to do; status: not all is complete; check: something hurts
+	exitFailure = 1 // the kernel refused, or a privilege is missing
+	exitUsage   = 2 // the command line or the file has a fault
+	exitPending = 3 // plan: there are steps; status: an uplink is not complete; check: a warning or a fault
 )
 
 func main() {
-	// A second Ctrl-C kills: after the first, up and down undo what they did.
+	// After the first Ctrl-C, up and down undo their steps. A second one kills the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// An options is the command line.
+// The options are the parsed command line.
 type options struct {
 	netns   string
 	file    string
@@ -53,7 +54,7 @@ type options struct {
 
 var errHelp = errors.New("help was asked for")
 
-// parseArgs reads the command line. Options may also follow the command.
+// parseArgs parses the command line. Options may come before and after the command.
 func parseArgs(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("uplinks", flag.ContinueOnError)
@@ -99,8 +100,8 @@ func parseArgs(args []string) (options, error) {
 	return o, nil
 }
 
-// topics are what help was asked about: of "run -h", run.
-func (o *options) topics() []string {
+// requestedTopics returns the topics of the help to show. For "run -h" that is run.
+func (o *options) requestedTopics() []string {
 	if o.command == "help" || o.command == "" {
 		return o.names
 	}
@@ -109,22 +110,22 @@ func (o *options) topics() []string {
 
 const commandList = "plan, up, down, run, status, check or recover"
 
-// A session is one command at work. Its uplinks have the gateways that were
-// learned.
+// A session is one run of a command other than run. Its uplinks have the gateways that
+// were learned.
 type session struct {
 	prune   bool
 	ctx     context.Context
-	netns   string // its path. Empty: the own one
+	netns   string // path of the network namespace; empty means that of this process
 	conn    route.Conn
 	uplinks []uplink
-	shared  *table.SharedDefault
-	// unlearned says, of each uplink whose gateway is not known, why.
-	unlearned []string
+	shared  *maintain.Default
+	// noGateway has, for each uplink, the reason why its gateway is not known, or "".
+	noGateway []string
 	report    report
 }
 
-// commands do the work, write the result into the session's report, and return
-// the exit status.
+// commands maps names to commands. A command puts its result into the report of the
+// session, and returns the exit status.
 var commands = map[string]func(*session) (int, error){
 	"plan": (*session).plan, "up": (*session).up, "down": (*session).down, "status": (*session).status,
 	"check":   (*session).check,
@@ -134,7 +135,7 @@ var commands = map[string]func(*session) (int, error){
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
 	if err == errHelp {
-		return showHelp(o.topics(), stdout, stderr)
+		return showHelp(o.requestedTopics(), stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
@@ -142,13 +143,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	file, err := o.load()
 	if err != nil {
-		// One line a fault, each with its place at the beginning, as editors
-		// read it.
+		// Each fault is a line that begins with its position, in the form that
+		// editors read.
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
 	if o.command == "run" {
-		return maintain(ctx, o, file, stdout, stderr)
+		return serve(ctx, o, file, stdout, stderr)
 	}
 	s := &session{ctx: ctx, netns: netnsPath(o.netns), prune: o.prune, uplinks: file.uplinks, shared: file.shared}
 	status, err := s.do(o)
@@ -166,7 +167,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// do runs the command.
+// do opens the socket, learns gateways, and runs the command.
 func (s *session) do(o options) (int, error) {
 	conn, err := dial(o.netns)
 	if err != nil {
@@ -174,7 +175,7 @@ func (s *session) do(o options) (int, error) {
 	}
 	defer conn.Close()
 	s.conn = conn
-	if err := s.learn(o.command); err != nil {
+	if err := s.learnGateways(o.command); err != nil {
 		return exitFailure, err
 	}
 	for _, u := range s.uplinks {
@@ -183,22 +184,22 @@ func (s *session) do(o options) (int, error) {
 	return commands[o.command](s)
 }
 
-// learn finds the gateways that are to be learned. Without one, an uplink cannot be
-// installed, but removed: the family of its gateway is all that takes.
-func (s *session) learn(command string) error {
-	s.unlearned = make([]string, len(s.uplinks))
+// learnGateways sets the gateways that are learned. An uplink without a gateway cannot be
+// installed, but it can be removed, because only the family of its gateway is needed.
+func (s *session) learnGateways(command string) error {
+	s.noGateway = make([]string, len(s.uplinks))
 	for i := range s.uplinks {
 		u := &s.uplinks[i]
 		if u.Learn == 0 {
 			continue
 		}
 		resolved, err := u.Resolve(s.ctx, s.conn)
-		_, reason, ok := problem(err)
+		_, reason, ok := problemOf(err)
 		switch {
 		case err == nil:
 			u.Gateway = resolved.Gateway
 		case ok && command != "plan" && command != "up":
-			s.unlearned[i] = reason
+			s.noGateway[i] = reason
 			u.Gateway = netip.IPv4Unspecified()
 			if u.Learn == route.IPv6 {
 				u.Gateway = netip.IPv6Unspecified()
@@ -210,8 +211,8 @@ func (s *session) learn(command string) error {
 	return nil
 }
 
-// values are the uplinks as package table takes them.
-func (s *session) values() []table.SourceRoutedUplink {
+// tableUplinks returns the uplinks in the type of package table.
+func (s *session) tableUplinks() []table.SourceRoutedUplink {
 	var all []table.SourceRoutedUplink
 	for _, u := range s.uplinks {
 		all = append(all, u.SourceRoutedUplink)
@@ -219,18 +220,27 @@ func (s *session) values() []table.SourceRoutedUplink {
 	return all
 }
 
-// learned are the values of those uplinks whose gateway is known.
-func (s *session) learned() []table.SourceRoutedUplink {
+// resolvedUplinks returns the uplinks whose gateway is known.
+func (s *session) resolvedUplinks() []table.SourceRoutedUplink {
 	var all []table.SourceRoutedUplink
-	for i, u := range s.values() {
-		if s.unlearned[i] == "" {
-			all = append(all, u)
+	for _, i := range s.resolvedIndexes() {
+		all = append(all, s.uplinks[i].SourceRoutedUplink)
+	}
+	return all
+}
+
+// resolvedIndexes returns the indexes of the uplinks whose gateway is known.
+func (s *session) resolvedIndexes() []int {
+	var all []int
+	for i := range s.uplinks {
+		if s.noGateway[i] == "" {
+			all = append(all, i)
 		}
 	}
 	return all
 }
 
-// load reads the file, and selects the uplinks that were named.
+// load reads the file, and keeps the uplinks whose names the command line has, if it has names.
 func (o *options) load() (*config, error) {
 	text, err := os.ReadFile(o.file)
 	if err != nil {
@@ -256,8 +266,8 @@ func (o *options) load() (*config, error) {
 	return file, nil
 }
 
-// netnsPath is the path of a network namespace: of a name, that which "ip netns" gave
-// it. Empty stands for the own one.
+// netnsPath returns the path of a network namespace. Its argument is a path, a name that
+// "ip netns" gave, or "" for the namespace of this process, for which it returns "".
 func netnsPath(netns string) string {
 	if netns == "" {
 		return ""
@@ -265,7 +275,7 @@ func netnsPath(netns string) string {
 	return rtnl.NetNSPath(netns)
 }
 
-// dial opens the socket in a network namespace.
+// dial opens a socket in a network namespace.
 func dial(netns string) (*route.Socket, error) {
 	path := netnsPath(netns)
 	if path == "" {
@@ -275,7 +285,7 @@ func dial(netns string) (*route.Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network namespace: %w", err)
 	}
-	defer f.Close() // the socket stays in the namespace without it
+	defer f.Close() // the socket does not need the file
 	conn, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
 	if err != nil {
 		return nil, &enterError{path, err}

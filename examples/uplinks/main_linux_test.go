@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { lab.Main(m) }
 type host struct {
 	*testing.T
 	ns   *lab.NS
-	net  *lab.NS // what the providers lead to
+	net  *lab.NS // the Internet behind the providers
 	conn *route.Socket
 	etc  string
 	file string
@@ -65,7 +65,7 @@ func (h *host) write(path, text string) {
 	}
 }
 
-// route is ip route add or del.
+// route adds or deletes a route.
 func (h *host) route(verb, words string) {
 	h.Helper()
 	links, err := route.ListLinks(h.Context(), h.conn)
@@ -84,7 +84,7 @@ func (h *host) route(verb, words string) {
 	}
 }
 
-// rule is ip rule add or del.
+// rule adds or deletes a rule.
 func (h *host) rule(verb, words string) {
 	h.Helper()
 	r, err := rule.Parse(words, nil)
@@ -100,7 +100,7 @@ func (h *host) rule(verb, words string) {
 	}
 }
 
-// state is all routes and rules, and every byte in the directory of rt_tables.
+// state returns all routes and rules, and the files in the directory of rt_tables.
 func (h *host) state() string {
 	h.Helper()
 	var lines []string
@@ -151,7 +151,7 @@ func (h *host) runIn(ctx context.Context, status int, args ...string) (stdout, s
 	return stdout, stderr
 }
 
-// want runs a command that prints text, and nothing to standard error.
+// want runs a command that prints text to standard output and nothing to standard error.
 func (h *host) want(text string, status int, args ...string) {
 	h.Helper()
 	stdout, stderr := h.run(status, args...)

@@ -12,8 +12,9 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/rttables"
-	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 func TestUsage(t *testing.T) {
@@ -44,7 +45,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("uplinks %s: exit %d, %s", arg, status, &stderr)
 		}
 	}
-	// What is about a topic is a part of it, and begins with a section's title.
+	// The help about a topic is a part of the help, and begins with the title of a section.
 	for topic, titles := range helpTopics {
 		var stdout, stderr bytes.Buffer
 		status := run(t.Context(), []string{"help", topic}, &stdout, &stderr)
@@ -72,7 +73,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("line %d of the help has %d letters", n, len(line)-1)
 		}
 	}
-	// Every word of the file is in it.
+	// The help has every word of the file.
 	for _, w := range uplinkWords {
 		if !strings.Contains(help, "\n    "+w.Names[0]+" ") {
 			t.Errorf("the help does not have %q", w.Names[0])
@@ -88,8 +89,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-// Where there is no rtnetlink, and where there is but no file, the file's faults
-// come first.
+// The faults of the file are reported first, also on a system without rtnetlink.
 func TestOtherSystems(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "uplinks.conf")
 	if err := os.WriteFile(file, []byte("lan1 dve eth0"), 0o644); err != nil {
@@ -103,29 +103,29 @@ func TestOtherSystems(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	step := table.Step{Op: table.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
+	step := plan.Step{Op: plan.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
 	const words = "echo '20 lan2' >>/etc/iproute2/rt_tables"
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
 		{errors.New("table: no luck"), "no luck"},
-		{&table.FieldError{Uplink: "lan2", Field: "Sources", Reason: "is bad"}, "uplink lan2: src: is bad; nothing was changed"},
-		{&table.FieldError{Uplink: "lan2", Field: "OnLink", Reason: "is bad"}, "uplink lan2: onlink: is bad; nothing was changed"},
+		{&plan.FieldError{Uplink: "lan2", Field: "Sources", Reason: "is bad"}, "uplink lan2: src: is bad; nothing was changed"},
+		{&plan.FieldError{Uplink: "lan2", Field: "OnLink", Reason: "is bad"}, "uplink lan2: onlink: is bad; nothing was changed"},
 		{
-			&table.ConflictError{Uplink: "lan2", Object: "default", Reason: "someone else's"},
+			&plan.ConflictError{Uplink: "lan2", Object: "default", Reason: "someone else's"},
 			"uplink lan2: someone else's: default; nothing was changed",
 		},
 		{
-			&table.ConflictError{Uplink: sharedName, Object: "default", Reason: "someone else's goes before it"},
+			&plan.ConflictError{Uplink: sharedName, Object: "default", Reason: "someone else's goes before it"},
 			"uplink (default): someone else's goes before it: default",
 		},
 		{
-			&table.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
+			&plan.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
 			"uplink lan2: " + words + ": invalid argument; nothing was left of what was done before",
 		},
 		{
-			&table.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}},
+			&plan.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []plan.LeftError{{Step: step, Err: syscall.EBUSY}}},
 			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
 		},
 		{&health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
@@ -140,36 +140,36 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A probe that cannot be made is no reason to end, and no verdict on the uplink.
+// A probe that cannot be made does not end the service, and the uplink stays healthy.
 func TestProbeError(t *testing.T) {
 	err := &health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}
-	if forbidden(err) || !forbidden(fs.ErrPermission) {
-		t.Errorf("forbidden: %t for %v, %t for %v", forbidden(err), err, forbidden(fs.ErrPermission), fs.ErrPermission)
+	if isForbidden(err) || !isForbidden(fs.ErrPermission) {
+		t.Errorf("forbidden: %t for %v, %t for %v", isForbidden(err), err, isForbidden(fs.ErrPermission), fs.ErrPermission)
 	}
-	line := &keptLine{Name: "lan2", Family: "inet", State: keptInstalled}
-	r := record{is: keeper{Uplinks: []*keptLine{line}}}
-	r.note(table.Event{Kind: table.EventFailed, Uplink: "lan2", Err: err})
-	if missing := r.missing(); len(missing) > 0 || !strings.HasPrefix(line.Health, "cannot probe") {
+	line := &lineStatus{Name: "lan2", Family: "inet", State: lineInstalled}
+	r := tracker{current: maintainer{Uplinks: []*lineStatus{line}}}
+	r.handle(maintain.Event{Kind: maintain.EventFailed, Uplink: "lan2", Err: err})
+	if missing := r.incomplete(); len(missing) > 0 || !strings.HasPrefix(line.Health, "cannot probe") {
 		t.Errorf("missing: %q, health %q", missing, line.Health)
 	}
-	r.note(table.Event{Kind: table.EventFailed, Uplink: "lan2", Err: fs.ErrPermission})
-	if missing := r.missing(); len(missing) != 1 {
+	r.handle(maintain.Event{Kind: maintain.EventFailed, Uplink: "lan2", Err: fs.ErrPermission})
+	if missing := r.incomplete(); len(missing) != 1 {
 		t.Errorf("missing after a failure: %q", missing)
 	}
 }
 
 func TestLeft(t *testing.T) {
-	step := table.Step{Op: table.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
+	step := plan.Step{Op: plan.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
 	s := new(session)
-	s.left(fmt.Errorf("up: %w", &table.StepError{Step: step, Err: syscall.EINVAL, Left: []table.LeftError{{Step: step, Err: syscall.EBUSY}}}))
+	s.recordLeft(fmt.Errorf("up: %w", &plan.StepError{Step: step, Err: syscall.EINVAL, Left: []plan.LeftError{{Step: step, Err: syscall.EBUSY}}}))
 	if got := strings.Join(s.report.Left, "\n"); got != step.String() {
 		t.Errorf("left %q", got)
 	}
 }
 
 func TestNameErrors(t *testing.T) {
-	one := &table.NameError{Table: rttables.ID(10), Name: "lan1", Err: fs.ErrNotExist}
-	two := &table.NameError{Table: rttables.ID(20), Name: "lan2", Err: fs.ErrNotExist}
+	one := &plan.NameError{Table: rttables.ID(10), Name: "lan1", Err: fs.ErrNotExist}
+	two := &plan.NameError{Table: rttables.ID(20), Name: "lan2", Err: fs.ErrNotExist}
 	other := errors.New("other")
 	names, rest := nameErrors(errors.Join(errors.Join(nil, one), two))
 	if len(names) != 2 || names[0] != one || names[1] != two || rest != nil {
@@ -179,8 +179,8 @@ func TestNameErrors(t *testing.T) {
 	if len(names) != 1 || !errors.Is(rest, other) {
 		t.Errorf("%v, %v", names, rest)
 	}
-	// A name that stayed after a failure is no excuse for the failure.
-	failed := &table.StepError{Err: other, Left: []table.LeftError{{Err: one}}}
+	// A failure that left a name behind is still a failure.
+	failed := &plan.StepError{Err: other, Left: []plan.LeftError{{Err: one}}}
 	if names, rest = nameErrors(failed); len(names) != 0 || rest != failed {
 		t.Errorf("%v, %v", names, rest)
 	}

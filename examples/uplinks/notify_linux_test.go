@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// systemd hears of readiness, reloads, signs of life and the end.
+// systemd is notified of readiness, reloads and the end, and for its watchdog.
 func TestRunNotify(t *testing.T) {
 	for _, name := range []string{filepath.Join(t.TempDir(), "notify"), "@policyroute/test/" + strconv.Itoa(os.Getpid())} {
 		t.Run(name[:1], func(t *testing.T) { testNotify(t, name) })
@@ -30,7 +30,7 @@ func testNotify(t *testing.T, path string) {
 	defer l.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_USEC", "200000")
-	// hears waits for a message that begins so.
+	// hears waits for a message with a prefix.
 	hears := func(text string) string {
 		t.Helper()
 		l.SetReadDeadline(time.Now().Add(patience))
@@ -84,26 +84,26 @@ func TestManager(t *testing.T) {
 		{"60000000", strconv.Itoa(self), time.Minute, 15 * time.Second},
 		{"60000000", strconv.Itoa(self + 1), 0, 0},
 		{"x", "", 0, 0},
-		{"3600000000", "", time.Hour, 0}, // looks are frequent enough
+		{"3600000000", "", time.Hour, 0}, // the default interval is short enough
 		{"99999999999999999999", "", 0, 0},
 	} {
 		m := newManager(func(name string) string {
 			return map[string]string{"WATCHDOG_USEC": c.usec, "WATCHDOG_PID": c.pid}[name]
 		})
-		if m.watch != c.watch || m.lookEvery() != c.look {
-			t.Errorf("%+v: %v, a look every %v", c, m.watch, m.lookEvery())
+		if m.watchdogTimeout != c.watch || m.lookInterval() != c.look {
+			t.Errorf("%+v: %v, a look every %v", c, m.watchdogTimeout, m.lookInterval())
 		}
 	}
 }
 
-// Signs of life are of the looks: while there are none, it says nothing.
+// The watchdog is notified only while there are looks.
 func TestWatchdog(t *testing.T) {
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	m := manager{socket: l.LocalAddr().String(), watch: 40 * time.Millisecond}
+	m := manager{socket: l.LocalAddr().String(), watchdogTimeout: 40 * time.Millisecond}
 	var looks atomic.Uint64
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -121,7 +121,7 @@ func TestWatchdog(t *testing.T) {
 		return err == nil
 	}
 	for range 3 {
-		if hears(3 * m.watch) {
+		if hears(3 * m.watchdogTimeout) {
 			t.Error("a sign of life without a look")
 		}
 		looks.Add(1)
@@ -133,7 +133,7 @@ func TestWatchdog(t *testing.T) {
 	<-done
 }
 
-// The journal is where the variable says, and not wherever standard error is.
+// Standard error is the journal only if the variable names its device and inode.
 func TestIsStream(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {

@@ -31,7 +31,7 @@ func (h *host) withoutNetAdmin(fn func()) {
 	}
 }
 
-// An ordinary user may look, and is told what changing takes.
+// An ordinary user can read, and changes fail with the privilege that they need.
 func TestPrivilege(t *testing.T) {
 	h := newHost(t, twoProviders)
 	h.run(exitOK, "up", "lan1")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A program is the built program at work in a host's namespace.
+// A program is the built program in the namespace of a host.
 type program struct {
 	*host
 	path string
@@ -32,7 +32,7 @@ func (p *program) command(args ...string) *exec.Cmd {
 	return exec.Command(p.path, append([]string{"-f", p.file, "-etc", p.etc}, args...)...)
 }
 
-// start starts it with run.
+// start starts the program with the command run.
 func (p *program) start(args ...string) {
 	p.Helper()
 	p.log = new(log)
@@ -50,7 +50,7 @@ func (p *program) start(args ...string) {
 	})
 }
 
-// signal sends a signal to it.
+// signal sends a signal to the program.
 func (p *program) signal(s syscall.Signal) {
 	p.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
@@ -58,7 +58,7 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-// ends waits until it ends.
+// ends waits until the program ends.
 func (p *program) ends(want string) {
 	p.Helper()
 	p.cmd.Wait()
@@ -67,7 +67,7 @@ func (p *program) ends(want string) {
 	}
 }
 
-// do runs another command of it, and checks the exit status.
+// do runs another command of the program, and checks the exit status.
 func (p *program) do(status int, args ...string) string {
 	p.Helper()
 	var out bytes.Buffer
@@ -80,9 +80,8 @@ func (p *program) do(status int, args ...string) string {
 	return strings.ReplaceAll(out.String(), p.file, "FILE")
 }
 
-// says waits for a line of the log that is text, behind its time, and forgets those up
-// to it. An ellipsis stands for anything: on a busy machine, what happened before may be
-// a reason as well.
+// says waits for a line of the log that is text after its time, and forgets the lines up to
+// it. An ellipsis matches anything: on a busy machine the line may have further reasons.
 func (p *program) says(text string) {
 	p.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -95,7 +94,7 @@ func (p *program) says(text string) {
 	}
 }
 
-// forget forgets the lines up to one, if it is there.
+// forget forgets the lines up to a line with a text, if the log has one.
 func (l *log) forget(text, file string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,7 +114,7 @@ func (l *log) forget(text, file string) bool {
 	return false
 }
 
-// until waits until status finds everything complete.
+// complete waits until status reports everything complete.
 func (p *program) complete() {
 	p.Helper()
 	var out string
@@ -131,7 +130,7 @@ func (p *program) complete() {
 	p.Fatalf("it does not heal:\n%s\n%s", out, p.log)
 }
 
-// ip is ip(8) in the host's namespace, where there is one; else the same by other means.
+// ip runs ip(8) in the namespace of the host. On a machine without ip(8) it calls otherwise.
 func (p *program) ip(words string, otherwise func()) {
 	p.Helper()
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -167,7 +166,7 @@ func (p *program) ipLink(dev, state string) {
 	})
 }
 
-// leave checks by which way packets from a source leave.
+// leave checks the interface by which packets from a source leave.
 func (p *program) leave(source, want string) {
 	p.Helper()
 	if got := p.wayOut(query(source, 0)); got != want {

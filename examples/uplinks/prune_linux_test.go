@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// All rungs, an update of them, and what status says of a missing one.
+// An uplink with all of its rules is installed and updated, and status reports a missing rule.
 func TestLadder(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 main-first unreachable\n")
 	before := h.state()
@@ -24,15 +24,15 @@ func TestLadder(t *testing.T) {
 	h.unchanged(before)
 }
 
-// What the file no longer has goes with -prune, together with the rest; what has
-// another protocol stays.
+// With -prune, up removes uplinks that the file no longer has. Rules and routes with
+// another protocol stay.
 func TestPrune(t *testing.T) {
 	h := newHost(t, twoProviders)
 	h.rule("add", "from 10.9.9.9 lookup 99 proto static pref 99")
 	before := h.state()
 	h.run(exitOK, "up")
 	h.write(h.file, "mail table 30 dev eth1 via 192.168.2.1\n")
-	// It takes over the IPv4 address of lan2.
+	// The new uplink has the IPv4 address of lan2.
 	stdout, _ := h.run(exitPending, "-prune", "plan", "-json")
 	if !strings.Contains(stdout, `"others": [`) || !strings.Contains(stdout, `"table": 30`) {
 		t.Errorf("plan -json: %s", stdout)
@@ -50,7 +50,7 @@ lan2: deleted 2 routes and 1 rule, took the name from table 20
 	h.unchanged(before)
 }
 
-// What a command that was killed left is cleaned up by recover, and by up.
+// recover and up clean up after a command that was killed.
 func TestRecover(t *testing.T) {
 	for _, command := range []string{"recover", "up"} {
 		h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")

@@ -13,25 +13,25 @@ import (
 
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A report is what a command found and did. The help describes its JSON form,
-// on which others rely: fields may be added, and none change.
+// A report is the result of a command. The help describes its JSON form. Programs rely on
+// it: fields may be added, but existing fields do not change.
 type report struct {
-	Command  string    `json:"command"`
-	Uplinks  []*entry  `json:"uplinks"`
-	Others   []*other  `json:"others,omitempty"`
-	Findings []finding `json:"findings,omitempty"`
-	Keeper   *keeper   `json:"keeper,omitempty"`
-	Warnings []string  `json:"warnings,omitempty"`
-	Error    string    `json:"error,omitempty"`
-	Left     []string  `json:"left,omitempty"`
+	Command    string            `json:"command"`
+	Uplinks    []*entry          `json:"uplinks"`
+	Others     []*unlistedUplink `json:"others,omitempty"`
+	Findings   []finding         `json:"findings,omitempty"`
+	Maintainer *maintainer       `json:"keeper,omitempty"`
+	Warnings   []string          `json:"warnings,omitempty"`
+	Error      string            `json:"error,omitempty"`
+	Left       []string          `json:"left,omitempty"`
 
-	steps []table.Step // of all uplinks, in order
+	plan plan.Plan // of command plan, for all uplinks
 }
 
-// An entry is a line of the file in a report.
+// An entry is the part of a report about a line of the file.
 type entry struct {
 	Name    string   `json:"name"`
 	Table   uint32   `json:"table,omitempty"`
@@ -49,28 +49,29 @@ type entry struct {
 	Problem string   `json:"problem,omitempty"`
 	Unnamed bool     `json:"unnamed,omitempty"`
 
-	net []table.Step // what of the steps others do not undo
+	net []step // the steps without those that other steps undo
 }
 
-// An other is an uplink that the file does not have, in a report.
-type other struct {
+// An unlistedUplink is the part of a report about an uplink that the file does not have.
+type unlistedUplink struct {
 	Name  string   `json:"name"`
 	Steps []string `json:"steps"`
 
-	net []table.Step
+	net []step
 }
 
-// other is the entry of an uplink that the file does not have.
-func (r *report) other(name string) *other {
-	i := slices.IndexFunc(r.Others, func(o *other) bool { return o.Name == name })
+// unlistedEntry returns the entry of an uplink that the file does not have. It adds the
+// entry if there is none.
+func (r *report) unlistedEntry(name string) *unlistedUplink {
+	i := slices.IndexFunc(r.Others, func(o *unlistedUplink) bool { return o.Name == name })
 	if i < 0 {
 		i = len(r.Others)
-		r.Others = append(r.Others, &other{Name: name})
+		r.Others = append(r.Others, &unlistedUplink{Name: name})
 	}
 	return r.Others[i]
 }
 
-// A change is a route that is not as it should be.
+// A change is a route that exists, and the route that should be in its place.
 type change struct {
 	Is     string `json:"is"`
 	Wanted string `json:"wanted"`
@@ -96,7 +97,7 @@ func (e *entry) addSource(a netip.Addr) {
 	}
 }
 
-// sourceOf is the source of a rule that says no more than that.
+// sourceOf returns the source of a rule whose only selector is a source address.
 func sourceOf(r rule.Rule) (netip.Addr, bool) {
 	plain := rule.Rule{
 		Family: r.Family, Priority: r.Priority, From: r.From,
@@ -105,14 +106,14 @@ func sourceOf(r rule.Rule) (netip.Addr, bool) {
 	return r.From.Addr(), r == plain && r.From.IsSingleIP()
 }
 
-// setTable notes the table that a step is about, where the line leaves it open.
-// Some rules of an uplink are about main, or about none.
-func (e *entry) setTable(s table.Step) {
+// setTable sets the table of the entry to the table of a step, if the line has no table.
+// Some rules of an uplink look up main or no table.
+func (e *entry) setTable(s step) {
 	id := s.Route.Table
 	switch s.Op {
-	case table.AddRule, table.DeleteRule:
+	case plan.AddRule, plan.DeleteRule:
 		id = s.Rule.Table
-	case table.AddName, table.DeleteName:
+	case plan.AddName, plan.DeleteName:
 		id = s.Table
 	}
 	if e.Table == 0 && id != rttables.Main {
@@ -120,17 +121,17 @@ func (e *entry) setTable(s table.Step) {
 	}
 }
 
-// left reports what a failure left.
-func (s *session) left(err error) {
-	var e *table.StepError
+// recordLeft adds the steps to the report that a failure did not undo.
+func (s *session) recordLeft(err error) {
+	var e *plan.StepError
 	if errors.As(err, &e) {
 		for _, l := range e.Left {
-			s.report.Left = append(s.report.Left, l.Step.String())
+			s.report.Left = append(s.report.Left, l.Command())
 		}
 	}
 }
 
-// write prints the report, after a failure as JSON only.
+// write prints the report. After a failure, only the JSON form is printed.
 func (r *report) write(w io.Writer, o options) error {
 	r.Command = o.command
 	if o.json {
@@ -148,7 +149,7 @@ func (r *report) write(w io.Writer, o options) error {
 	var b strings.Builder
 	switch o.command {
 	case "plan":
-		b.WriteString(table.Plan{Steps: r.steps}.String())
+		b.WriteString(r.plan.String())
 	case "status":
 		r.writeStatus(&b)
 	case "check":
@@ -169,7 +170,7 @@ func (r *report) write(w io.Writer, o options) error {
 	return err
 }
 
-// writeStatus writes an aligned line for each uplink.
+// writeStatus prints a table with a line for each uplink, and the maintaining process.
 func (r *report) writeStatus(w io.Writer) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "NAME\tTABLE\tFAMILY\tDEV\tVIA\tSOURCES\tSTATE")
@@ -178,22 +179,22 @@ func (r *report) writeStatus(w io.Writer) {
 		if e.Table != 0 {
 			number = fmt.Sprint(e.Table)
 		}
-		words := []string{
-			e.Name, orDash(number), e.Family, e.Dev, orDash(e.Via), orDash(strings.Join(e.Sources, ",")), e.words(),
+		cells := []string{
+			e.Name, orDash(number), e.Family, e.Dev, orDash(e.Via), orDash(strings.Join(e.Sources, ",")), e.stateText(),
 		}
-		fmt.Fprintln(tab, strings.Join(words, "\t"))
+		fmt.Fprintln(tab, strings.Join(cells, "\t"))
 	}
-	tab.Flush() // into memory
+	tab.Flush() // writing to memory does not fail
 	switch {
-	case r.Keeper != nil:
-		r.Keeper.write(w, r.Uplinks, time.Now())
+	case r.Maintainer != nil:
+		r.Maintainer.write(w, r.Uplinks, time.Now())
 	case len(r.Warnings) == 0:
-		fmt.Fprintln(w, notKept)
+		fmt.Fprintln(w, notMaintained)
 	}
 }
 
-// notKept is the last line of a status without a keeper.
-const notKept = "kept by nobody: no \"uplinks run\" is at work here"
+// notMaintained is the last line of a status if no process maintains the uplinks.
+const notMaintained = "kept by nobody: no \"uplinks run\" is at work here"
 
 func orDash(s string) string {
 	if s == "" {
@@ -202,8 +203,8 @@ func orDash(s string) string {
 	return s
 }
 
-// words is the state with what it is that is not as it should be.
-func (e *entry) words() string {
+// stateText returns the state and what is wrong.
+func (e *entry) stateText() string {
 	var parts []string
 	if len(e.Missing) > 0 {
 		parts = append(parts, "missing "+strings.Join(e.Missing, ", "))

@@ -15,39 +15,40 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A service is the command run at work.
+// A service is one run of the command run.
 type service struct {
 	o        options
 	log      *logger
-	manager  manager // systemd, if it asks to be told
-	counters table.Counters
-	record   record
-	update   chan table.MaintainUpdate
+	manager  manager // systemd, if it started this process
+	counters maintain.Counters
+	tracker  tracker
+	update   chan maintain.Update
 	hup      chan os.Signal
-	// looked is closed when all uplinks have been looked at once.
-	looked chan struct{}
+	// allLooked is closed when all uplinks have been checked once.
+	allLooked chan struct{}
 
-	mu  sync.Mutex
-	was *config // before file, if that may still be refused
-	// file is what is kept, or about to be.
+	mu           sync.Mutex
+	previousFile *config // the file before an update that may still be refused
+	// file is the file that is maintained, or was sent as an update.
 	file *config
-	// hopeless is why it ends by itself.
-	hopeless error
+	// fatalErr is the error that ends the service.
+	fatalErr error
 	stop     context.CancelFunc
 }
 
-// maintain keeps uplinks until ctx ends.
-func maintain(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
+// serve maintains uplinks until ctx ends, and returns the exit status.
+func serve(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
 	s := &service{
-		o: o, manager: newManager(os.Getenv), file: file, update: make(chan table.MaintainUpdate),
-		hup: make(chan os.Signal, 1), looked: make(chan struct{}),
+		o: o, manager: newManager(os.Getenv), file: file, update: make(chan maintain.Update),
+		hup: make(chan os.Signal, 1), allLooked: make(chan struct{}),
 	}
-	// Before anyone can know of the process: an early SIGHUP would end it. And so
-	// would a log that nobody reads any more.
+	// Signals are caught before anything else: an early SIGHUP would end the process, and
+	// so would SIGPIPE when nobody reads the log any more.
 	signal.Notify(s.hup, syscall.SIGHUP)
 	defer signal.Stop(s.hup)
 	pipe := make(chan os.Signal, 1)
@@ -55,7 +56,7 @@ func maintain(ctx context.Context, o options, file *config, stdout, stderr io.Wr
 	defer signal.Stop(pipe)
 	s.log = newLogger(o, s.manager.journal, stdout, stderr)
 	defer s.log.close()
-	s.record.begin(o.file, file.uplinks)
+	s.tracker.start(o.file, file.uplinks)
 	if !o.once {
 		control, err := s.listen()
 		if err != nil {
@@ -66,134 +67,138 @@ func maintain(ctx context.Context, o options, file *config, stdout, stderr io.Wr
 			defer control.close()
 		}
 	}
-	err := s.keep(ctx)
-	if s.hopeless != nil {
-		err = s.hopeless
+	err := s.maintain(ctx)
+	if s.fatalErr != nil {
+		err = s.fatalErr
 	}
-	var field *table.FieldError
+	var field *plan.FieldError
 	switch {
 	case errors.As(err, &field):
-		fmt.Fprintln(stderr, file.place(err))
+		fmt.Fprintln(stderr, file.locateError(err))
 		return exitUsage
 	case err != nil:
 		fmt.Fprintln(stderr, "uplinks:", explain(err))
 		return exitFailure
 	case o.once:
-		return s.result()
+		return s.onceStatus()
 	}
-	s.log.say(slog.LevelInfo, "the end: "+map[bool]string{
+	s.log.write(slog.LevelInfo, "the end: "+map[bool]string{
 		true: "the uplinks were removed", false: "the uplinks stay, and nobody repairs them",
 	}[o.remove])
 	return exitOK
 }
 
-// keep is Maintain, with what goes on beside it.
-func (s *service) keep(ctx context.Context) error {
+// maintain calls maintain.Run, and runs the reload, the watchdog and -once next to it.
+func (s *service) maintain(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	s.stop = cancel
-	uplinks := values(s.file.uplinks)
-	if s.o.once { // nobody stays to give back what a probe has taken
+	uplinks := maintainUplinks(s.file.uplinks)
+	if s.o.once { // after the end nobody would restore a share that a probe took away
 		for i := range uplinks {
 			uplinks[i].Health = nil
 		}
 	}
-	config := table.MaintainConfig{
-		Event: s.event, Logger: s.log.json, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
-		FullLook: s.manager.lookEvery(), Default: s.file.shared,
+	config := maintain.Config{
+		Event: s.handleEvent, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
+		FullLook: s.manager.lookInterval(), Default: s.file.shared,
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	begin := func(do func(context.Context)) {
+	start := func(do func(context.Context)) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			do(ctx)
 		}()
 	}
-	begin(s.reload)
-	begin(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
-	begin(func(ctx context.Context) {
+	start(s.reload)
+	start(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
+	start(func(ctx context.Context) {
 		<-ctx.Done()
-		s.manager.tell("STOPPING=1")
+		s.manager.notify("STOPPING=1")
 	})
 	if s.o.once {
-		begin(func(ctx context.Context) {
-			s.await(ctx)
+		start(func(ctx context.Context) {
+			s.waitComplete(ctx)
 			cancel()
 		})
 	}
 	dial := func() (route.Conn, error) { return dial(s.o.netns) }
-	return table.Maintain(ctx, dial, &config, uplinks...)
+	return maintain.Run(ctx, dial, &config, uplinks...)
 }
 
-// listen lets status ask. One process maintains a network namespace, and not two: each
-// would take the other for someone who undoes its work.
-func (s *service) listen() (*control, error) {
+// attempts is how often listen tries to take the socket.
+const attempts = 5
+
+// listen starts the control server. It returns an error if another process maintains the
+// uplinks of the network namespace: two processes would undo each other's changes. If the
+// socket cannot be opened for another reason, listen logs it and returns nil.
+func (s *service) listen() (*controlServer, error) {
 	path := netnsPath(s.o.netns)
 	for range attempts {
-		c, err := listen(path, func() keeper { return s.record.now(&s.counters) })
+		c, err := listenControl(path, func() maintainer { return s.tracker.snapshot(&s.counters) })
 		switch {
 		case err == nil:
 			return c, nil
 		case errors.Is(err, syscall.EADDRINUSE):
-			k, err := ask(path)
-			var stranger *strangerError
+			k, err := askMaintainer(path)
+			var stranger *untrustedError
 			switch {
 			case errors.As(err, &stranger):
-				s.log.say(slog.LevelWarn, err.Error()+": status cannot ask this process")
+				s.log.write(slog.LevelWarn, err.Error()+": status cannot ask this process")
 				return nil, nil
 			case err != nil:
 				return nil, err
 			case k != nil:
 				return nil, fmt.Errorf("process %d maintains the uplinks of this network namespace already", k.PID)
 			}
-			continue // it has just gone
+			continue // the process has ended since
 		case errors.As(err, new(*enterError)), errors.As(err, new(*os.PathError)):
 			return nil, err
 		}
-		s.log.say(slog.LevelWarn, "status cannot ask this process: "+err.Error())
+		s.log.write(slog.LevelWarn, "status cannot ask this process: "+err.Error())
 		return nil, nil
 	}
 	return nil, fmt.Errorf("the socket %s comes and goes", controlName)
 }
 
-// values are the uplinks as package table maintains them.
-func values(uplinks []uplink) []table.MaintainedUplink {
-	var all []table.MaintainedUplink
+// maintainUplinks returns the uplinks in the type of package maintain.
+func maintainUplinks(uplinks []uplink) []maintain.Uplink {
+	var all []maintain.Uplink
 	for _, u := range uplinks {
-		all = append(all, u.MaintainedUplink)
+		all = append(all, u.Uplink)
 	}
 	return all
 }
 
-// await waits until all uplinks are complete, or for the time that it may take.
-func (s *service) await(ctx context.Context) {
+// waitComplete waits until all uplinks are complete, at most for the time of -wait.
+func (s *service) waitComplete(ctx context.Context) {
 	end := time.After(s.o.wait)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	looked := s.looked
+	looked := s.allLooked
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-end:
 			return
-		case <-looked: // from now on the states say something
+		case <-looked: // before that, the states are not known
 			looked = nil
 		case <-tick.C:
 		}
-		if looked == nil && len(s.record.missing()) == 0 {
+		if looked == nil && len(s.tracker.incomplete()) == 0 {
 			return
 		}
 	}
 }
 
-// result is the exit status of run -once.
-func (s *service) result() int {
-	missing := s.record.missing()
+// onceStatus logs the lines that are not complete, and returns the exit status of run -once.
+func (s *service) onceStatus() int {
+	missing := s.tracker.incomplete()
 	for _, text := range missing {
-		s.log.say(slog.LevelWarn, "not complete: "+text)
+		s.log.write(slog.LevelWarn, "not complete: "+text)
 	}
 	if len(missing) > 0 {
 		return exitPending
@@ -201,8 +206,8 @@ func (s *service) result() int {
 	return exitOK
 }
 
-// reload reads the file again at each SIGHUP. With a fault in it, what was read last
-// stays.
+// reload reads the file again at each SIGHUP, and sends it as an update. If the file has a
+// fault, nothing changes.
 func (s *service) reload(ctx context.Context) {
 	for {
 		select {
@@ -210,99 +215,113 @@ func (s *service) reload(ctx context.Context) {
 			return
 		case <-s.hup:
 		}
-		s.manager.reloading()
+		s.manager.notifyReloading()
 		file, err := s.o.load()
 		if err != nil {
-			s.refuse(err)
+			s.reportRefusal(err)
 			continue
 		}
-		s.log.say(slog.LevelInfo, s.o.file+" was read again: "+plural(len(file.uplinks), "uplink"))
+		s.log.write(slog.LevelInfo, s.o.file+" was read again: "+plural(len(file.uplinks), "uplink"))
 		s.mu.Lock()
-		s.was, s.file = s.file, file
+		s.previousFile, s.file = s.file, file
 		s.mu.Unlock()
-		s.record.declare(file.uplinks)
+		s.tracker.declare(file.uplinks)
 		select {
-		case s.update <- table.MaintainUpdate{Uplinks: values(file.uplinks), Default: file.shared}:
+		case s.update <- maintain.Update{Uplinks: maintainUplinks(file.uplinks), Default: file.shared}:
 		case <-ctx.Done():
 		}
 	}
 }
 
-// refuse reports that the file as it is now is not taken over.
-func (s *service) refuse(err error) {
+// reportRefusal logs the faults of the new file.
+func (s *service) reportRefusal(err error) {
 	for line := range strings.Lines(err.Error()) {
-		s.log.say(slog.LevelError, strings.TrimSpace(line))
+		s.log.write(slog.LevelError, strings.TrimSpace(line))
 	}
-	s.log.say(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
-	s.manager.tell("READY=1")
+	s.log.write(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
+	s.manager.notify("READY=1")
 }
 
-// event reports what Maintain says.
-func (s *service) event(e table.Event) {
-	var field *table.FieldError
+// handleEvent logs an event, and updates the state that status and systemd see.
+func (s *service) handleEvent(e maintain.Event) {
+	kind := e.Kind
+	e.Kind = logKind(kind)
+	if s.log.json != nil {
+		s.log.json.LogAttrs(context.Background(), e.Kind.Level(), e.Message(), e.Attrs()...)
+	}
 	switch {
-	case e.Kind != table.EventFailed:
-	case e.Uplink == "" && errors.As(e.Err, &field): // an update is not taken
-		s.goBack(e.Err)
+	case e.Kind != maintain.EventFailed:
+	case kind == maintain.EventUpdateRefused:
+		s.restoreFile(e.Err)
 		return
-	case s.counters.Repairs.Load() == 0 && forbidden(e.Err):
-		s.hopeless = e.Err
+	case s.counters.Repairs.Load() == 0 && isForbidden(e.Err):
+		s.fatalErr = e.Err
 		s.stop()
 		return
 	}
-	s.record.note(e)
+	s.tracker.handle(e)
 	text := describe(e, s.o.verbose)
 	if s.log.json == nil {
-		s.log.say(e.Kind.Level(), text)
+		s.log.write(e.Kind.Level(), text)
 	}
-	if e.Kind == table.EventReady {
-		if !s.ready() {
-			close(s.looked)
+	if e.Kind == maintain.EventReady {
+		if !s.isReady() {
+			close(s.allLooked)
 		}
-		s.manager.tell("READY=1")
+		s.manager.notify("READY=1")
 	}
-	complete, all := s.record.count()
-	s.manager.tell(fmt.Sprintf("STATUS=%d of %s complete, %s. Last: %s", complete, plural(all, "uplink"),
+	complete, all := s.tracker.count()
+	s.manager.notify(fmt.Sprintf("STATUS=%d of %s complete, %s. Last: %s", complete, plural(all, "uplink"),
 		plural(int(s.counters.Repairs.Load()), "repair"), text))
 }
 
-// goBack takes the file before for that which is kept.
-func (s *service) goBack(err error) {
-	s.record.refused()
-	s.mu.Lock()
-	file := s.file
-	if s.was != nil {
-		s.file, s.was = s.was, nil
+// logKind returns the kind of an event that the log shows: all failures have one kind there.
+func logKind(k maintain.EventKind) maintain.EventKind {
+	switch k {
+	case maintain.EventUpdateRefused, maintain.EventSocketFailed, maintain.EventCleanUpFailed,
+		maintain.EventRemovalFailed, maintain.EventProbeFailed:
+		return maintain.EventFailed
 	}
-	s.mu.Unlock()
-	s.refuse(file.place(err))
+	return k
 }
 
-// ready reports whether all uplinks have been looked at once.
-func (s *service) ready() bool {
+// restoreFile makes the previous file current again after a refused update.
+func (s *service) restoreFile(err error) {
+	s.tracker.restorePrevious()
+	s.mu.Lock()
+	file := s.file
+	if s.previousFile != nil {
+		s.file, s.previousFile = s.previousFile, nil
+	}
+	s.mu.Unlock()
+	s.reportRefusal(file.locateError(err))
+}
+
+// isReady reports whether all uplinks have been checked once.
+func (s *service) isReady() bool {
 	select {
-	case <-s.looked:
+	case <-s.allLooked:
 		return true
 	default:
 		return false
 	}
 }
 
-// forbidden reports whether an error says that this process may not change anything, and
-// so never will.
-func forbidden(err error) bool {
-	var name *table.NameError
+// isForbidden reports whether an error says that this process lacks the privilege to change
+// rules and routes.
+func isForbidden(err error) bool {
+	var name *plan.NameError
 	var probe *health.Error
 	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
 }
 
-// describe is an event for an administrator, in a line.
-func describe(e table.Event, verbose bool) string {
+// describe returns an event as a line of the log.
+func describe(e maintain.Event, verbose bool) string {
 	if e.Err != nil {
 		e.Err = errors.New(explain(e.Err))
 	}
-	if e.Kind == table.EventInstalled && e.Reason == "" && !verbose {
-		e.Reason, e.Steps = summary(e.Steps), nil
+	if e.Kind == maintain.EventInstalled && e.Reason == "" && !verbose {
+		e.Reason, e.Plan = summary(stepsOf(e.Plan)), plan.Plan{}
 	}
 	return oneLine(e.String())
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// patience is how long a test waits for what takes milliseconds.
+// patience is how long a test waits for an event that takes milliseconds.
 const patience = 20 * time.Second
 
-// A log is what a service prints, while it does.
+// A log collects the output of a running service.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -38,7 +38,7 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
-// A daemon is the command run at work.
+// A daemon is a running service.
 type daemon struct {
 	*host
 	stdout, stderr log
@@ -57,7 +57,7 @@ func (h *host) daemon(args ...string) *daemon {
 	return d
 }
 
-// until waits until ok.
+// until waits until ok returns true.
 func (d *daemon) until(what string, ok func() bool) {
 	d.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
@@ -67,7 +67,7 @@ func (d *daemon) until(what string, ok func() bool) {
 	}
 }
 
-// says waits for a line of the log, and forgets those up to it.
+// says waits for a line of the log, and forgets the lines up to it.
 func (d *daemon) says(text string) {
 	d.Helper()
 	d.until("the line "+text, func() bool {
@@ -83,14 +83,14 @@ func (d *daemon) says(text string) {
 	})
 }
 
-// asked is what status prints.
+// asked returns the output of status.
 func (d *daemon) asked() string {
 	var out, errs bytes.Buffer
 	run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs)
 	return out.String() + errs.String()
 }
 
-// complete waits until status finds everything complete.
+// complete waits until status reports everything complete.
 func (d *daemon) complete() {
 	d.Helper()
 	d.until("complete", func() bool {
@@ -124,8 +124,9 @@ lan2 table 20 dev eth1 learn inet main-first unreachable
 lan2 dev eth1 via 2001:db8:2::1
 `
 
-// Leases come and go, cables are pulled, addresses change, rules are deleted by
-// hand, the file changes: each time it heals, and the log says what happened.
+// Leases come and go, cables are pulled, addresses change, rules are deleted by hand and
+// the file changes. Each time the service restores the uplinks, and the log says what
+// happened.
 func TestRun(t *testing.T) {
 	h := newHost(t, leased)
 	d := h.daemon()
@@ -134,7 +135,7 @@ func TestRun(t *testing.T) {
 	d.says("uplink lan2 IPv6 installed: added 2 routes and 1 rule, named table 20\n")
 	d.says("ready\n")
 
-	// The lease comes, with its default route.
+	// The lease arrives with its default route.
 	h.route("add", "default via 192.168.2.1 dev eth1 metric 200 proto dhcp")
 	d.says("uplink lan2 IPv4 installed: added")
 	d.complete()
@@ -145,7 +146,7 @@ func TestRun(t *testing.T) {
 	h.ns.Up("eth1")
 	d.says("uplink lan2 IPv4 installed: added 2 routes\n")
 
-	// Another address, and another gateway.
+	// The address and the gateway change.
 	h.ns.Addr("eth1", "2001:db8:2::2/64")
 	h.ns.DelAddr("eth1", "192.168.2.2/24")
 	h.ns.Addr("eth1", "192.168.2.77/24")
@@ -173,7 +174,7 @@ func TestRun(t *testing.T) {
 	if state := h.state(); strings.Contains(state, "table 10 ") || !strings.Contains(state, "fwmark 0x7") {
 		t.Errorf("after another file the state is\n%s", state)
 	}
-	// A faulty one changes nothing.
+	// A file with a fault changes nothing.
 	before := h.state()
 	h.write(h.file, "lan2 table x\n")
 	hangUp(t)
@@ -184,7 +185,7 @@ func TestRun(t *testing.T) {
 	h.unchanged(before)
 }
 
-// A default route to share comes with the file, moves, and goes.
+// A shared default route is added, moved and removed by changes of the file.
 func TestRunShared(t *testing.T) {
 	const line = "lan2 table 20 dev eth1 via 192.168.2.1"
 	h := newHost(t, line+"\n")
@@ -225,7 +226,7 @@ func TestRunShared(t *testing.T) {
 	d.says("ready\n")
 	d.complete()
 	h.unchanged(without)
-	// One that cannot be, and then need not be.
+	// A shared default route that cannot be installed, and then is not wanted any more.
 	h.route("add", "default via 192.168.1.1 dev eth0 metric 50")
 	becomes(line + " weight 2\n")
 	d.says("uplink (default) IPv4 failed: ")
@@ -242,7 +243,7 @@ func TestRunShared(t *testing.T) {
 	d.end(exitOK)
 }
 
-// hangUp tells the services of this process to read their files again.
+// hangUp makes the services of this process read their files again.
 func hangUp(t *testing.T) {
 	t.Helper()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
@@ -250,7 +251,7 @@ func hangUp(t *testing.T) {
 	}
 }
 
-// Who deletes a rule again and again is in a fight, which status knows of.
+// If a program deletes a rule again and again, status reports a fight.
 func TestRunFight(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1\n")
 	d := h.daemon()
@@ -274,7 +275,7 @@ func TestRunFight(t *testing.T) {
 	d.end(exitOK)
 }
 
-// At the end everything goes if it is asked to, and the log can be JSON.
+// With -remove the uplinks are removed at the end. The log can be JSON.
 func TestRunRemove(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	before := h.state()
@@ -298,7 +299,7 @@ func TestRunRemove(t *testing.T) {
 	}
 }
 
-// For scripts at boot it ends when all is complete, or after a time.
+// With -once, run ends when everything is complete, or after the time of -wait.
 func TestRunOnce(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	h.ns.Down("eth1")
@@ -313,7 +314,7 @@ func TestRunOnce(t *testing.T) {
 	h.run(exitOK, "status")
 }
 
-// What cannot be is a fault of the file; what cannot be dialed is a failure.
+// Uplinks that conflict are a fault of the file. A namespace that cannot be opened is a failure.
 func TestRunRefused(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan3 table 30 dev eth1 via 192.168.2.9\n")
 	before := h.state()

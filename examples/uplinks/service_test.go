@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// What systemd.unit(5), systemd.service(5) and systemd.exec(5) know of what the
-// unit has, with how the value begins: a misspelt option is only a warning in
-// the journal, and then there is no protection.
+// The options of the units that systemd.unit(5), systemd.service(5) and systemd.exec(5)
+// have, each with the beginning of its value. For a misspelt option systemd only logs a
+// warning, and the protection is missing.
 var unitOptions = map[string]map[string]string{
 	"Unit": {"Description": "", "Documentation": "https://", "After": "network-", "ConditionPathExists": "/"},
 	"Service": {
@@ -25,7 +25,7 @@ var unitOptions = map[string]map[string]string{
 	"Install": {"WantedBy": "multi-user.target"},
 }
 
-// What only one of the units has.
+// The options that only one of the units has.
 var (
 	onceOptions = map[string]string{
 		"Wants": "network-online.target", "After": "network-online.target",
@@ -60,7 +60,7 @@ func wantCommand(t *testing.T, key, line, command string) {
 	}
 }
 
-// readUnit reads a unit, which has to have all that units have, and some more.
+// readUnit reads a unit, which must have the options of all units and those in more.
 func readUnit(t *testing.T, file string, more map[string]string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile(file)

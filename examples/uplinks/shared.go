@@ -8,34 +8,35 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/maintain"
 )
 
-// sharedWord begins the line about the default route that uplinks share.
+// sharedWord is the first word of the line about the shared default route.
 const sharedWord = "default"
 
-// sharedName is what events call the shared default.
+// sharedName is the name of the shared default route in events.
 const sharedName = "(default)"
 
-// sharedWords are the words of that line.
-var sharedWords = iptext.Table[table.SharedDefault]{
-	{Names: []string{"table"}, Parse: func(w *iptext.Words, d *table.SharedDefault) (err error) {
+// sharedWords are the words of the line about the shared default route.
+var sharedWords = iptext.Table[maintain.Default]{
+	{Names: []string{"table"}, Parse: func(w *iptext.Words, d *maintain.Default) (err error) {
 		d.Table, err = argTable(w)
 		return err
 	}},
-	{Names: []string{"metric"}, Parse: func(w *iptext.Words, d *table.SharedDefault) (err error) {
+	{Names: []string{"metric"}, Parse: func(w *iptext.Words, d *maintain.Default) (err error) {
 		d.Metric, err = argPositive[uint32](w, "a metric", 32)
 		return err
 	}},
 }
 
-// parseShared reads the line about the shared default, which is the n-th.
+// parseShared parses the line about the shared default route, which is the n-th.
 func (c *config) parseShared(n int, words []string) error {
-	where := c.where(n)
+	position := c.position(n)
 	if c.shared != nil {
-		return fmt.Errorf("%s: %s: said on line %d already", where, sharedWord, c.sharedLine)
+		return fmt.Errorf("%s: %s: said on line %d already", position, sharedWord, c.sharedLine)
 	}
-	c.shared, c.sharedLine = new(table.SharedDefault), n
-	w := iptext.Split(where, strings.Join(words, " "))
+	c.shared, c.sharedLine = new(maintain.Default), n
+	w := iptext.Split(position, strings.Join(words, " "))
 	w.Take()
 	for w.More() {
 		if err := sharedWords.Parse(w, c.shared, "a word of the line "+sharedWord); err != nil {
@@ -45,14 +46,14 @@ func (c *config) parseShared(n int, words []string) error {
 	return nil
 }
 
-// share finds out whether uplinks share a default route, and checks it.
-func (c *config) share() error {
+// setShared sets the shared default route if an uplink has a weight, and checks it.
+func (c *config) setShared() error {
 	for i := range c.uplinks {
 		u := &c.uplinks[i]
 		switch {
 		case u.Weight == 0:
 		case c.shared == nil:
-			c.shared, c.sharedLine = &table.SharedDefault{Protocol: u.Protocol}, u.line
+			c.shared, c.sharedLine = &maintain.Default{Protocol: u.Protocol}, u.line
 		case c.shared.Protocol == 0:
 			c.shared.Protocol = u.Protocol
 		}
@@ -61,20 +62,20 @@ func (c *config) share() error {
 		return nil
 	}
 	if id := c.shared.Table; id == rttables.Compat || id == rttables.Local {
-		return fmt.Errorf("%s: %s: %d is a table of the system", c.where(c.sharedLine), sharedWord, uint32(id))
+		return fmt.Errorf("%s: %s: %d is a table of the system", c.position(c.sharedLine), sharedWord, uint32(id))
 	}
 	weight := 0
 	for _, u := range c.uplinks {
 		if u.Table != 0 && u.Table == c.shared.Table {
-			return fmt.Errorf("%s: table: %d is also that of the shared default", c.where(u.line), uint32(u.Table))
+			return fmt.Errorf("%s: table: %d is also that of the shared default", c.position(u.line), uint32(u.Table))
 		}
 		if cmp.Or(u.Protocol, table.Protocol) != cmp.Or(c.shared.Protocol, table.Protocol) {
-			return fmt.Errorf("%s: proto: the uplinks share a default route, and need the same", c.where(u.line))
+			return fmt.Errorf("%s: proto: the uplinks share a default route, and need the same", c.position(u.line))
 		}
 		weight += u.Weight
 	}
 	if weight == 0 {
-		return fmt.Errorf("%s: %s: no uplink has a weight to share it by", c.where(c.sharedLine), sharedWord)
+		return fmt.Errorf("%s: %s: no uplink has a weight to share it by", c.position(c.sharedLine), sharedWord)
 	}
 	return nil
 }

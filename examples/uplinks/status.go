@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // States of an uplink.
@@ -17,74 +17,85 @@ const (
 	stateAbsent     = "absent"
 )
 
-// status compares what there is, which is what Remove would delete, with what
-// Install would still do.
+// status compares what is installed, which is what Remove would delete, with what Install
+// would do.
 func (s *session) status() (int, error) {
-	have, err := table.PlanRemove(s.ctx, s.conn, s.values()...)
+	removal, err := table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...)
 	if err != nil {
 		return exitFailure, err
 	}
-	installed := s.distribute(have.Net().Steps)
-	todo, problems, err := s.todo()
+	installed := s.stepsByUplink(removal.Net(), s.allIndexes())
+	todo, problems, err := s.planRemaining()
 	if err != nil {
 		return exitFailure, err
 	}
 	status := exitOK
 	for i, e := range s.report.Uplinks {
-		e.Problem, e.Unnamed = problems[i], unnamed(todo, e.Name)
-		e.complete(s.uplinks[i], installed[i], todo[i])
-		e.assess(installed[i], todo[i])
+		e.Problem, e.Unnamed = problems[i], addsName(todo, e.Name)
+		e.fillIn(s.uplinks[i], installed[i], todo[i])
+		e.setState(installed[i], todo[i])
 		if e.State != stateComplete {
 			status = exitPending
 		}
 	}
-	if s.report.Keeper, err = ask(s.netns); err != nil {
+	if s.report.Maintainer, err = askMaintainer(s.netns); err != nil {
 		s.report.Warnings = append(s.report.Warnings, "who keeps the uplinks is not known: "+err.Error())
 	}
 	return status, nil
 }
 
-// distribute sorts steps by the uplink that they belong to.
-func (s *session) distribute(steps []table.Step) [][]table.Step {
-	all := make([][]table.Step, len(s.uplinks))
-	for _, step := range steps {
-		if i := s.uplinkOf(step); i >= 0 {
+// allIndexes returns the indexes of all uplinks.
+func (s *session) allIndexes() []int {
+	all := make([]int, len(s.uplinks))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// stepsByUplink returns the steps of each uplink in a plan. The plan was made for the
+// uplinks whose indexes are in some.
+func (s *session) stepsByUplink(p plan.Plan, some []int) [][]step {
+	all := make([][]step, len(s.uplinks))
+	for _, step := range stepsOf(p) {
+		if step.Owner != plan.NoOwner {
+			i := some[step.Owner]
 			all[i] = append(all[i], step)
 		}
 	}
 	return all
 }
 
-// todo is what Install would do for each uplink. They are planned together,
-// because they choose priorities and tables in turn. Where that fails for one,
-// the state of the others is asked for one by one.
-func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
-	problems = slices.Clone(s.unlearned)
-	p, err := table.PlanInstall(s.ctx, s.conn, s.learned()...)
+// planRemaining returns the steps of Install for each uplink, and the reason why an uplink
+// cannot be installed. The uplinks are planned together, because they choose priorities and
+// tables in turn. If that fails, each uplink is planned alone.
+func (s *session) planRemaining() (steps [][]step, problems []string, err error) {
+	problems = slices.Clone(s.noGateway)
+	p, err := table.PlanInstall(s.ctx, s.conn, s.resolvedUplinks()...)
 	if err == nil {
-		return s.distribute(p.Net().Steps), problems, nil
+		return s.stepsByUplink(p.Net(), s.resolvedIndexes()), problems, nil
 	}
-	name, together, ok := problem(err)
+	name, together, ok := problemOf(err)
 	if !ok {
 		return nil, nil, err
 	}
-	steps = make([][]table.Step, len(s.uplinks))
-	alone := false
+	steps = make([][]step, len(s.uplinks))
+	fails := false // an uplink cannot be installed even alone
 	for i, u := range s.uplinks {
-		if s.unlearned[i] != "" {
+		if s.noGateway[i] != "" {
 			continue
 		}
 		p, err := table.PlanInstall(s.ctx, s.conn, u.SourceRoutedUplink)
 		if err != nil {
-			if _, problems[i], ok = problem(err); !ok {
+			if _, problems[i], ok = problemOf(err); !ok {
 				return nil, nil, err
 			}
-			alone = true
+			fails = true
 		}
-		steps[i] = p.Net().Steps
+		steps[i] = stepsOf(p.Net())
 	}
-	if !alone {
-		// Each could be installed, but not beside the others.
+	if !fails {
+		// Each uplink can be installed alone, but not with the others.
 		for i, u := range s.uplinks {
 			if u.Name == name {
 				problems[i] = together
@@ -94,35 +105,34 @@ func (s *session) todo() (steps [][]table.Step, problems []string, err error) {
 	return steps, problems, nil
 }
 
-// unnamed reports whether a name would be registered; the step is with one of
-// the lines that have it.
-func unnamed(todo [][]table.Step, name string) bool {
+// addsName reports whether Install would add a name to rt_tables. Of several lines with the
+// name, one has the step.
+func addsName(todo [][]step, name string) bool {
 	for _, s := range slices.Concat(todo...) {
-		if s.Op == table.AddName && s.Name == name {
+		if s.Op == plan.AddName && s.Name == name {
 			return true
 		}
 	}
 	return false
 }
 
-// problem is why an uplink cannot be installed, and which; ok is false for an
-// error that is not about an uplink.
-func problem(err error) (name, reason string, ok bool) {
-	var field *table.FieldError
-	var conflict *table.ConflictError
+// problemOf returns the uplink that an error is about, and the reason why it cannot be
+// installed. The result ok is false if the error is not about an uplink.
+func problemOf(err error) (name, reason string, ok bool) {
+	var field *plan.FieldError
+	var conflict *plan.ConflictError
 	switch {
 	case errors.As(err, &field):
-		return field.Uplink, fmt.Sprintf("%s: %s", wordOf(field.Field), field.Reason), true
+		return field.Uplink, fmt.Sprintf("%s: %s", fieldWord(field.Field), field.Reason), true
 	case errors.As(err, &conflict):
 		return conflict.Uplink, fmt.Sprintf("%s: %s", conflict.Reason, conflict.Object), true
 	}
 	return "", "", false
 }
 
-// assess works out the state from what Remove would delete and what Install
-// would do.
-func (e *entry) assess(installed, todo []table.Step) {
-	present := slices.ContainsFunc(installed, func(s table.Step) bool { return s.Op != table.DeleteName })
+// setState sets the state from what Remove would delete and what Install would do.
+func (e *entry) setState(installed, todo []step) {
+	present := slices.ContainsFunc(installed, func(s step) bool { return s.Op != plan.DeleteName })
 	if !present {
 		e.State = stateAbsent
 		return
@@ -130,12 +140,12 @@ func (e *entry) assess(installed, todo []table.Step) {
 	e.State = stateComplete
 	for _, s := range todo {
 		switch s.Op {
-		case table.AddRoute, table.AddRule:
-			e.Missing = append(e.Missing, object(s))
-		case table.ReplaceRoute:
-			e.Changed = append(e.Changed, change{Is: replaced(s, installed), Wanted: object(s)})
-		case table.DeleteRoute, table.DeleteRule:
-			e.Extra = append(e.Extra, object(s))
+		case plan.AddRoute, plan.AddRule:
+			e.Missing = append(e.Missing, s.object())
+		case plan.ReplaceRoute:
+			e.Changed = append(e.Changed, change{Is: replaced(s, installed), Wanted: s.object()})
+		case plan.DeleteRoute, plan.DeleteRule:
+			e.Extra = append(e.Extra, s.object())
 		}
 	}
 	if len(e.Missing)+len(e.Changed)+len(e.Extra) > 0 || e.Problem != "" {
@@ -143,48 +153,40 @@ func (e *entry) assess(installed, todo []table.Step) {
 	}
 }
 
-// complete fills in what the line leaves to the host: the table, and the
-// sources, which are those of the rules that there should be.
-func (e *entry) complete(u uplink, installed, todo []table.Step) {
-	sources := len(u.Sources) == 0
+// fillIn sets what the line leaves to the host: the table, and the sources, which are those
+// of the rules that should exist.
+func (e *entry) fillIn(u uplink, installed, todo []step) {
+	anySource := len(u.Sources) == 0
 	for _, s := range slices.Concat(installed, todo) {
-		if s.Op == table.AddName || s.Op == table.DeleteName {
+		if s.Op == plan.AddName || s.Op == plan.DeleteName {
 			continue
 		}
 		e.setTable(s)
 		a, ok := sourceOf(s.Rule)
-		extra := s.Op == table.DeleteRule && slices.ContainsFunc(todo, func(x table.Step) bool {
+		extra := s.Op == plan.DeleteRule && slices.ContainsFunc(todo, func(x step) bool {
 			return x.Op == s.Op && x.Rule == s.Rule
 		})
-		if sources && ok && !extra {
+		if anySource && ok && !extra {
 			e.addSource(a)
 		}
 	}
 }
 
-// replaced is the route in whose place a step puts another.
-func replaced(s table.Step, installed []table.Step) string {
+// replaced returns the installed route that a step replaces.
+func replaced(s step, installed []step) string {
 	want := s.Route.Canonical()
 	for _, x := range installed {
-		if x.Op != table.DeleteRoute {
+		if x.Op != plan.DeleteRoute {
 			continue
 		}
 		if r := x.Route.Canonical(); sameKey(r, want) {
-			return object(x)
+			return x.object()
 		}
 	}
 	return "route"
 }
 
-// sameKey reports whether one table cannot have both routes.
+// sameKey reports whether a table can have only one of both routes.
 func sameKey(a, b route.Route) bool {
 	return a.Family == b.Family && a.Table == b.Table && a.Dst == b.Dst && a.TOS == b.TOS && a.Priority == b.Priority
-}
-
-// object is what a step is about: its command without ip and the verb, and
-// route or rule before it.
-func object(s table.Step) string {
-	kind, _, _ := strings.Cut(s.Op.String(), " ")
-	_, words, _ := strings.Cut(s.String(), " "+s.Op.String()+" ")
-	return kind + " " + words
 }

@@ -8,11 +8,11 @@ import (
 
 var stateColumn = regexp.MustCompile(`(absent|incomplete|complete).*`)
 
-// lan2 is its state in the status, where it is the last uplink.
+// lan2 returns the state of lan2, which is the last uplink of the status.
 func (h *host) lan2() string {
 	h.Helper()
 	stdout, _ := h.run(exitPending, "status")
-	lines := strings.Split(strings.TrimSuffix(stdout, "\n"+notKept+"\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"+notMaintained+"\n"), "\n")
 	return stateColumn.FindString(lines[len(lines)-1])
 }
 
@@ -22,12 +22,12 @@ const (
 	theWay   = "default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2"
 )
 
-// harms are what others do to lan2.
+// harms are changes that other programs make to lan2.
 var harms = []struct {
 	name string
 	harm func(h *host)
 	want string
-	stay bool // what others have in the way is not mended
+	stay bool // a conflict with other programs that up does not repair
 }{
 	{
 		name: "rule deleted", harm: func(h *host) { h.rule("del", theRule) },
@@ -83,7 +83,7 @@ var harms = []struct {
 	},
 }
 
-// What others have done to an uplink is told, and up mends it.
+// Status reports what other programs changed, and up repairs it.
 func TestStatus(t *testing.T) {
 	for _, c := range harms {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,14 +109,14 @@ const lan12 = `lan1 table 10 dev eth0 via 192.168.1.1
 lan2 table 20 dev eth1 via 192.168.2.1
 `
 
-// Two uplinks that could each be installed, but not both: the status is of
-// each, and says so.
+// If each of two uplinks can be installed alone, but not both, the status has the state of
+// each and the reason.
 func TestStatusTogether(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1 src 192.168.1.2\n")
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA          SOURCES      STATE
 lan1  10     inet    eth0  192.168.1.1  192.168.1.2  absent
 lan2  20     inet    eth1  192.168.2.1  192.168.1.2  absent: src: 192.168.1.2 is also a source of uplink lan1
-`+notKept+"\n", exitPending, "status")
+`+notMaintained+"\n", exitPending, "status")
 	before := h.state()
 	_, stderr := h.run(exitFailure, "up")
 	if want := "uplinks: uplink lan2: src: 192.168.1.2 is also a source of uplink lan1; nothing was changed\n"; stderr != want {

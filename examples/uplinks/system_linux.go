@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is the time of CLOCK_MONOTONIC.
+// monotonic returns the time of CLOCK_MONOTONIC.
 func monotonic() time.Duration {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // it cannot fail
 	return time.Duration(t.Nano())
 }
 
-// isStream reports whether f is the stream of the journal that JOURNAL_STREAM names by
-// device and inode. The variable is inherited, by programs whose output goes elsewhere
-// as well.
+// isStream reports whether f is the stream of the journal with a name, which is the value of
+// JOURNAL_STREAM: a device and an inode. Having the variable is not enough, because programs
+// inherit it whose output does not go to the journal.
 func isStream(f *os.File, name string) bool {
 	fi, err := f.Stat()
 	if err != nil {
@@ -30,8 +30,8 @@ func isStream(f *os.File, name string) bool {
 	return ok && name == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// inNetns calls do in the network namespace at a path. Sockets that it opens belong
-// there.
+// inNetns calls do in the network namespace with a path. Sockets that do opens belong to
+// that namespace.
 func inNetns(path string, do func() error) error {
 	if path == "" {
 		return do()
@@ -43,7 +43,7 @@ func inNetns(path string, do func() error) error {
 	defer f.Close()
 	done := make(chan error)
 	go func() {
-		// The thread is not let go, so that it ends with the goroutine.
+		// The thread stays locked, so that it ends with the goroutine.
 		runtime.LockOSThread()
 		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- &enterError{path, err}
@@ -54,7 +54,8 @@ func inNetns(path string, do func() error) error {
 	return <-done
 }
 
-// peer is who has the other end of a connection, or listened for it.
+// peer returns the process and the user at the other end of a connection. For a client this
+// is the process that listens.
 func peer(c *net.UnixConn) (pid, uid int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What there is without Linux: nothing, since there is no rtnetlink either.
+// Other systems do not have rtnetlink, so these functions do nothing.
 
 func monotonic() time.Duration { return 0 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/policyroute/policyroute/table/health"
 )
 
-// alsoWord ends the uplink's own words: selectors follow it.
+// alsoWord comes before the selectors of other traffic.
 const alsoWord = "also"
 
-// uplinkWords are the words of a line behind the name, in the order in which
-// they are printed.
+// uplinkWords are the words of a line after the name, in the order in which they are
+// printed.
 var uplinkWords = iptext.Table[uplink]{
 	{Names: []string{"table"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
@@ -101,35 +101,35 @@ var uplinkWords = iptext.Table[uplink]{
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "weight", uint32(u.Weight)) }},
-	healthWord("ping", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
+	probeWord("ping", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
 		func(p *iptext.Printer, h *health.Probe) { putMany(p, "ping", h.Echo, netip.Addr.String) }),
-	healthWord("connect", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.TCP, argAddrPort) },
+	probeWord("connect", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.TCP, argAddrPort) },
 		func(p *iptext.Printer, h *health.Probe) { putMany(p, "connect", h.TCP, netip.AddrPort.String) }),
-	healthWord("every", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Interval) },
+	probeWord("every", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Interval) },
 		func(p *iptext.Printer, h *health.Probe) { putTime(p, "every", h.Interval) }),
-	healthWord("timeout", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Timeout) },
+	probeWord("timeout", func(w *iptext.Words, h *health.Probe) error { return argTime(w, &h.Timeout) },
 		func(p *iptext.Printer, h *health.Probe) { putTime(p, "timeout", h.Timeout) }),
-	healthWord("failures", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Failures) },
+	probeWord("failures", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Failures) },
 		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "failures", uint32(h.Failures)) }),
-	healthWord("successes", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Successes) },
+	probeWord("successes", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Successes) },
 		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "successes", uint32(h.Successes)) }),
-	healthWord("withdraw", func(_ *iptext.Words, h *health.Probe) error { h.Withdraw = true; return nil },
+	probeWord("withdraw", func(_ *iptext.Words, h *health.Probe) error { h.Withdraw = true; return nil },
 		func(p *iptext.Printer, h *health.Probe) {
 			if h.Withdraw {
 				p.Put("withdraw")
 			}
 		}),
-	// It is not among the words that are parsed by this table.
+	// The table only prints this word: parseUplink parses it.
 	{Names: []string{alsoWord}, Print: printAlso},
 }
 
-// repeatable reports whether a word may be said more than once.
-func repeatable(word string) bool {
+// isRepeatable reports whether a line can have a word more than once.
+func isRepeatable(word string) bool {
 	return word == "src" || word == "to" || word == "ping" || word == "connect"
 }
 
-// healthWord is a word about probes.
-func healthWord(
+// probeWord returns a word that sets a field of the probe.
+func probeWord(
 	name string, parse func(*iptext.Words, *health.Probe) error, put func(*iptext.Printer, *health.Probe),
 ) iptext.Word[uplink] {
 	return iptext.Word[uplink]{
@@ -148,7 +148,7 @@ func healthWord(
 	}
 }
 
-// String is the uplink as a line of the file.
+// String returns the uplink as a line of the file.
 func (u uplink) String() string {
 	var p iptext.Printer
 	p.Put(u.Name)
@@ -166,8 +166,8 @@ func printAlso(p *iptext.Printer, u *uplink) {
 	}
 }
 
-// selectors are the words of a rule without those that say nothing, which ip(8)
-// puts there: from all, and the table that is not set.
+// selectors returns the selectors of a rule. It leaves out "from all", which selects
+// everything, and the table if it is not set.
 func selectors(r rule.Rule) []string {
 	words := strings.Fields(r.Args(nil))
 	var kept []string
@@ -181,7 +181,7 @@ func selectors(r rule.Rule) []string {
 	return kept
 }
 
-// argTable takes the number of a table. Its name is the uplink's.
+// argTable takes the number of a table. The name of the table is that of the uplink.
 func argTable(w *iptext.Words) (rttables.ID, error) {
 	s, err := w.Arg("the number of a table")
 	if err != nil {
@@ -194,7 +194,7 @@ func argTable(w *iptext.Words) (rttables.ID, error) {
 	return id, nil
 }
 
-// argMany takes one argument, and those after it that look like an address.
+// argMany takes one argument and all arguments after it that look like an address.
 func argMany[T any](w *iptext.Words, all *[]T, arg func(*iptext.Words, *T) error) error {
 	for {
 		var v T
@@ -208,8 +208,7 @@ func argMany[T any](w *iptext.Words, all *[]T, arg func(*iptext.Words, *T) error
 	}
 }
 
-// argDestination takes a prefix that is not the default one, which every uplink
-// has.
+// argDestination takes a prefix. It refuses the default prefix, which every uplink has.
 func argDestination(w *iptext.Words, p *netip.Prefix) error {
 	err := iptext.ArgPrefix(w, p)
 	if err == nil && p.Bits() <= 0 {

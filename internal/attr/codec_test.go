@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -95,6 +96,7 @@ func equal(a, b *message) bool {
 // What the codec does not know stands in the message afterwards as it stood
 // before, flags included. Padding is zeros, also where the last one has none.
 func TestUnknown(t *testing.T) {
+	report := testrun.Limit(t)
 	c := newCodec()
 	var m message
 	if err := c.Decode(recorded(t, goldenNested+" 0800 0f00 00010000"+goldenThree), &m); err != nil {
@@ -102,31 +104,31 @@ func TestUnknown(t *testing.T) {
 	}
 	want := string(recorded(t, goldenNested+goldenThree+" =00"))
 	if m.unknown != want || m.table != 256 {
-		t.Errorf("got %x and table %d, want %x and 256", m.unknown, m.table, want)
+		report.Errorf("got %x and table %d, want %x and 256", m.unknown, m.table, want)
 	}
 	got, err := c.Append(nil, &m)
 	if want := recorded(t, "0800 0f00 00010000"+goldenNested+goldenThree+" =00"); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("Append: error %v\ngot  %x\nwant %x", err, got, want)
+		report.Errorf("Append: error %v\ngot  %x\nwant %x", err, got, want)
 	}
 	var dirty message
 	if err := c.Decode(recorded(t, goldenThree+" =ff"), &dirty); err != nil || dirty.unknown != want[12:] {
-		t.Errorf("with something in the padding: got %x, %v, want %x", dirty.unknown, err, want[12:])
+		report.Errorf("with something in the padding: got %x, %v, want %x", dirty.unknown, err, want[12:])
 	}
 	n := 0
 	for num, p := range All(m.unknown) {
 		switch n++; n {
 		case 1:
 			if num != 0x83e8 || !bytes.Equal(p, recorded(t, "0800 0100 01000000")) {
-				t.Errorf("All: first %#x %x", num, p)
+				report.Errorf("All: first %#x %x", num, p)
 			}
 		case 2:
 			if num != 0x3e9 || string(p) != "\x01\x02\x03" {
-				t.Errorf("All: second %#x %x", num, p)
+				report.Errorf("All: second %#x %x", num, p)
 			}
 		}
 	}
 	if n != 2 {
-		t.Errorf("All yields %d attributes, want 2", n)
+		report.Errorf("All yields %d attributes, want 2", n)
 	}
 }
 
@@ -140,6 +142,7 @@ func TestUnknownLeavesInput(t *testing.T) {
 }
 
 func TestDecodeSpecial(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct {
 		name  string
 		bytes string
@@ -159,12 +162,13 @@ func TestDecodeSpecial(t *testing.T) {
 	for _, tt := range tests {
 		var m message
 		if err := c.Decode(recorded(t, tt.bytes), &m); err != nil || !equal(&m, &tt.want) {
-			t.Errorf("%s: error %v\ngot  %+v\nwant %+v", tt.name, err, m, tt.want)
+			report.Errorf("%s: error %v\ngot  %+v\nwant %+v", tt.name, err, m, tt.want)
 		}
 	}
 }
 
 func TestDecodeErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct {
 		name  string
 		bytes string
@@ -188,16 +192,17 @@ func TestDecodeErrors(t *testing.T) {
 	for _, tt := range tests {
 		err := c.Decode(recorded(t, tt.bytes), new(message))
 		if err == nil || err.Error() != tt.want {
-			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
+			report.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
 		var named *Error
 		if got, want := errors.As(err, &named), tt.want != errTruncated.Error(); got != want {
-			t.Errorf("%s: the error is an *Error: %t, want %t", tt.name, got, want)
+			report.Errorf("%s: the error is an *Error: %t, want %t", tt.name, got, want)
 		}
 	}
 }
 
 func TestAppendErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct {
 		name string
 		m    message
@@ -216,24 +221,24 @@ func TestAppendErrors(t *testing.T) {
 			b := append(make([]byte, 0, room+6), "header"...)
 			got, err := c.Append(b, &tt.m)
 			if err == nil || err.Error() != tt.want {
-				t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
+				report.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 			}
 			if string(got) != "header" {
-				t.Errorf("%s: the bytes are %q afterwards, want %q", tt.name, got[:min(len(got), 32)], "header")
+				report.Errorf("%s: the bytes are %q afterwards, want %q", tt.name, got[:min(len(got), 32)], "header")
 			}
 			var named *Error
 			if !errors.As(err, &named) || named.Unwrap() == nil {
-				t.Errorf("%s: %#v is not an *Error", tt.name, err)
+				report.Errorf("%s: %#v is not an *Error", tt.name, err)
 			}
 		}
 	}
 	b, err := c.Append(nil, &message{odd: make([]byte, MaxPayload)})
 	if err != nil || len(b) != 65536 || !bytes.Equal(b[:4], recorded(t, "ffff 6400")) {
-		t.Errorf("the longest payload: %d bytes, error %v", len(b), err)
+		report.Errorf("the longest payload: %d bytes, error %v", len(b), err)
 	}
 	var m message
 	if err := c.Decode(b, &m); err != nil || len(m.odd) != 65531 {
-		t.Errorf("the longest payload: decoded %d bytes, error %v", len(m.odd), err)
+		report.Errorf("the longest payload: decoded %d bytes, error %v", len(m.odd), err)
 	}
 }
 
@@ -262,13 +267,14 @@ func TestManyRows(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
+	report := testrun.Limit(t)
 	c := newCodec()
 	for num, want := range map[uint16]string{
 		uint16(uapi.FRA_TABLE): "FRA_TABLE", uint16(uapi.FRA_PAD): "FRA_PAD", uint16(portNum): "FRA_16382",
 		uint16(uapi.FRA_DST): "", 0: "", 0x3fff: "", 0xffff: "",
 	} {
 		if got := c.Name(num); got != want {
-			t.Errorf("Name(%d): got %q, want %q", num, got, want)
+			report.Errorf("Name(%d): got %q, want %q", num, got, want)
 		}
 	}
 }
@@ -312,6 +318,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
+	report := testrun.Limit(t)
 	c := newCodec()
 	want := recorded(t, goldenFull)
 	var wg sync.WaitGroup
@@ -321,11 +328,11 @@ func TestConcurrent(t *testing.T) {
 				m := c.Borrow()
 				err := c.Decode(want, m)
 				if err == nil && !equal(m, &full) {
-					t.Errorf("got %+v", m)
+					report.Errorf("got %+v", m)
 				}
 				b, err2 := c.Append(nil, m)
 				if err != nil || err2 != nil || !bytes.Equal(b, want) {
-					t.Errorf("errors %v, %v, bytes %x", err, err2, b)
+					report.Errorf("errors %v, %v, bytes %x", err, err2, b)
 				}
 				c.Return(m)
 			}
@@ -337,6 +344,7 @@ func TestConcurrent(t *testing.T) {
 // The rows of a section are written in their place if it is present, and read
 // in any case.
 func TestSection(t *testing.T) {
+	report := testrun.Limit(t)
 	type pair struct {
 		a, b, c uint8
 		unknown string
@@ -356,14 +364,14 @@ func TestSection(t *testing.T) {
 		{pair{b: 2}, "0500 0200 =02 =000000"},
 	} {
 		if got, err := c.Append(nil, &tt.m); err != nil || !bytes.Equal(got, recorded(t, tt.want)) {
-			t.Errorf("%+v: got %x, %v, want %s", tt.m, got, err, tt.want)
+			report.Errorf("%+v: got %x, %v, want %s", tt.m, got, err, tt.want)
 		}
 	}
 	var got pair
 	if err := c.Decode(recorded(t, "0500 0200 =09 =000000 0400 0400"), &got); err != nil || got != (pair{b: 9}) {
-		t.Errorf("decoded %+v, %v", got, err)
+		report.Errorf("decoded %+v, %v", got, err)
 	}
 	if name := c.Name(2); name != "FRA_SRC" || c.Name(0) != "" {
-		t.Errorf("names %q and %q", name, c.Name(0))
+		report.Errorf("names %q and %q", name, c.Name(0))
 	}
 }

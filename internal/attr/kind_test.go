@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // The goldens are payloads of what ip(8) 7.1.0 sent to Linux 6.18, except where
@@ -92,6 +94,7 @@ func TestFlag(t *testing.T) {
 }
 
 func TestIfName(t *testing.T) {
+	report := testrun.Limit(t)
 	k := IfName[string]()
 	testKind(t, k, []example[string]{
 		{"=6574683000", "eth0"}, // iif eth0
@@ -101,17 +104,18 @@ func TestIfName(t *testing.T) {
 	// A missing NUL is accepted, and what follows one is not read.
 	for golden, want := range map[string]string{"=65746830": "eth0", "=657400683000": "et", "=": ""} {
 		if got, err := k.Decode(recorded(t, golden)); got != want || err != nil {
-			t.Errorf("Decode(%s): got %q, %v, want %q", golden, got, err, want)
+			report.Errorf("Decode(%s): got %q, %v, want %q", golden, got, err, want)
 		}
 	}
 	for _, name := range []string{"1234567890123456", "et\x00h0", "\x00"} {
 		if got, err := k.Append(nil, name); err == nil {
-			t.Errorf("Append(%q): got %x, want an error", name, got)
+			report.Errorf("Append(%q): got %x, want an error", name, got)
 		}
 	}
 }
 
 func TestAddr(t *testing.T) {
+	report := testrun.Limit(t)
 	k := Addr()
 	testKind(t, k, []example[netip.Addr]{
 		{"=c0a80106", netip.MustParseAddr("192.168.1.6")},
@@ -122,27 +126,29 @@ func TestAddr(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 5, 15, 17} {
 		got, err := k.Decode(make([]byte, n))
 		if want := "bytes of address, want 4 or 16"; err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Decode of %d bytes: got %v, %v, want an error with %q", n, got, err, want)
+			report.Errorf("Decode of %d bytes: got %v, %v, want an error with %q", n, got, err, want)
 		}
 	}
 	if got, err := k.Append(nil, netip.MustParseAddr("fe80::1%eth0")); err == nil {
-		t.Errorf("Append of an address with a zone: got %x, want an error", got)
+		report.Errorf("Append of an address with a zone: got %x, want an error", got)
 	}
 }
 
 func TestAppendAddr(t *testing.T) {
+	report := testrun.Limit(t)
 	for addr, want := range map[netip.Addr]string{
 		{}:                                     "=ff",
 		netip.MustParseAddr("192.168.1.6"):     "=ffc0a80106",
 		netip.MustParseAddr("::ffff:10.0.0.1"): "=ff00000000000000000000ffff0a000001",
 	} {
 		if got, want := AppendAddr([]byte{0xff}, addr), recorded(t, want); !bytes.Equal(got, want) {
-			t.Errorf("AppendAddr(%v): got %x, want %x", addr, got, want)
+			report.Errorf("AppendAddr(%v): got %x, want %x", addr, got, want)
 		}
 	}
 }
 
 func TestDecodePrefix(t *testing.T) {
+	report := testrun.Limit(t)
 	tests := []struct {
 		payload string
 		bits    int
@@ -169,9 +175,9 @@ func TestDecodePrefix(t *testing.T) {
 		err := DecodePrefix(recorded(t, tt.payload), tt.bits, tt.n, &got)
 		switch {
 		case tt.want == "" && (err == nil || got != before):
-			t.Errorf("%s with %d of %d bits: got %v, %v, want an error and nothing changed", tt.payload, tt.n, tt.bits, got, err)
+			report.Errorf("%s with %d of %d bits: got %v, %v, want an error and nothing changed", tt.payload, tt.n, tt.bits, got, err)
 		case tt.want != "" && (err != nil || got.String() != tt.want):
-			t.Errorf("%s with %d of %d bits: got %v, %v, want %s", tt.payload, tt.n, tt.bits, got, err, tt.want)
+			report.Errorf("%s with %d of %d bits: got %v, %v, want %s", tt.payload, tt.n, tt.bits, got, err, tt.want)
 		}
 	}
 }
@@ -224,16 +230,17 @@ func (family4) Has(a netip.Addr) bool { return a.Is4() }
 func (family4) String() string        { return "inet" }
 
 func TestFamilyAddr(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, want := range map[string]string{
 		"192.0.2.1": "<nil>", "2001:db8::1": "2001:db8::1 is not an address of family inet",
 		"fe80::1%eth0": "fe80::1%eth0 is not an address of family inet",
 	} {
 		if got := fmt.Sprint(CheckAddr(family4{}, netip.MustParseAddr(text))); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
+			report.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
 	if err := CheckAddr(family4{}, netip.Addr{}); err == nil {
-		t.Error("the zero Addr can be sent")
+		report.Error("the zero Addr can be sent")
 	}
 	a := netip.MustParseAddr("2001:db8::1")
 	for n, want := range map[int]string{
@@ -241,11 +248,11 @@ func TestFamilyAddr(t *testing.T) {
 		16: "16 bytes of address in a message of family inet",
 	} {
 		if err := DecodeAddr(make([]byte, n), family4{}, &a); err == nil || err.Error() != want || a.Is4() {
-			t.Errorf("%d bytes: %v, %v, want %s", n, a, err, want)
+			report.Errorf("%d bytes: %v, %v, want %s", n, a, err, want)
 		}
 	}
 	if err := DecodeAddr([]byte{192, 0, 2, 1}, family4{}, &a); err != nil || a != netip.MustParseAddr("192.0.2.1") {
-		t.Errorf("%v, %v", a, err)
+		report.Errorf("%v, %v", a, err)
 	}
 }
 

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // A nested attribute is written with the flag, and read with it and without.
 func TestNested(t *testing.T) {
+	report := testrun.Limit(t)
 	type message struct {
 		value   uint32
 		unknown string
@@ -23,15 +25,15 @@ func TestNested(t *testing.T) {
 	}
 	payload := binary.NativeEndian.AppendUint32(nil, 7)
 	if want := AppendNested(nil, uapi.NHA_OIF, payload); !bytes.Equal(b, want) {
-		t.Errorf("%x, want %x", b, want)
+		report.Errorf("%x, want %x", b, want)
 	}
 	if typ := binary.NativeEndian.Uint16(b[2:]); typ != 0x8005 {
-		t.Errorf("type %#x", typ)
+		report.Errorf("type %#x", typ)
 	}
 	for _, b := range [][]byte{b, Append(nil, 5, payload)} {
 		var back message
 		if err := c.Decode(b, &back); err != nil || back != m {
-			t.Errorf("%x: %+v, %v", b, back, err)
+			report.Errorf("%x: %+v, %v", b, back, err)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// The functions with which vishvananda/netlink encodes and decodes a route have
-// no exported names. For rules it has none that do only that.
+// The functions of vishvananda/netlink that encode and decode a route are not exported. For
+// rules it has no such functions.
 
 //go:linkname prepareRouteReq github.com/vishvananda/netlink.(*Handle).prepareRouteReq
 func prepareRouteReq(h *netlink.Handle, route *netlink.Route, req *nl.NetlinkRequest, msg *nl.RtMsg) error
@@ -27,12 +27,12 @@ const (
 	rowByRow = "one call for each attribute that there can be"
 )
 
-// codecRows encode and decode one route and one rule: the ones that the other
-// rows are about, as the kernel sends them.
+// codecRows returns the rows that encode and decode one route and one rule, which are like
+// those of the other rows.
 func (w *world) codecRows() ([]row, error) {
 	const n = 100_000
-	ourRoute, theirRoute, vishRoute := w.route(7, many), w.jsimRoute(7, many), w.vishRoute(7, many)
-	routeMessage, err := w.captured(func() error { return route.Add(w.ctx, w.conn, ourRoute) }, dump(many))
+	ourRoute, theirRoute, vishRoute := w.route(7, scratchTable), w.jsimRoute(7, scratchTable), w.vishRoute(7, scratchTable)
+	routeMessage, err := w.capture(func() error { return route.Add(w.ctx, w.conn, ourRoute) }, dump(scratchTable))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (w *world) codecRows() ([]row, error) {
 	}
 	r := ourRule(7)
 	theirRule := jsimRule(7)
-	ruleMessage, err := w.captured(func() error { return rule.Add(w.ctx, w.conn, r) }, dumpRules())
+	ruleMessage, err := w.capture(func() error { return rule.Add(w.ctx, w.conn, r) }, dumpRules())
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,10 @@ func (w *world) codecRows() ([]row, error) {
 	return []row{
 		{name: "encode one route", n: n, targets: targets, note: copied, subjects: []subject{
 			{who: ours, run: func() (int, error) {
-				return each(n, func(int) (err error) { buf, err = ourRoute.AppendBinary(buf[:0]); return err })
+				return repeat(n, func(int) (err error) { buf, err = ourRoute.AppendBinary(buf[:0]); return err })
 			}},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(int) error {
+				return repeat(n, func(int) error {
 					req := nl.NewNetlinkRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 					err := prepareRouteReq(w.vish, vishRoute, req, nl.NewRtMsg())
 					req.Serialize()
@@ -66,51 +66,51 @@ func (w *world) codecRows() ([]row, error) {
 				})
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(int) error { _, err := theirRoute.MarshalBinary(); return err })
+				return repeat(n, func(int) error { _, err := theirRoute.MarshalBinary(); return err })
 			}},
 		}},
 		{name: "decode one route", n: n, targets: targets, note: copied, subjects: []subject{
 			{who: ours, run: func() (int, error) {
-				return each(n, func(int) error { return gotRoute.UnmarshalBinary(routeMessage) })
+				return repeat(n, func(int) error { return gotRoute.UnmarshalBinary(routeMessage) })
 			}},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(int) error { _, err := deserializeRoute(routeMessage); return err })
+				return repeat(n, func(int) error { _, err := deserializeRoute(routeMessage); return err })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(int) error { return new(rtnetlink.RouteMessage).UnmarshalBinary(routeMessage) })
+				return repeat(n, func(int) error { return new(rtnetlink.RouteMessage).UnmarshalBinary(routeMessage) })
 			}},
 		}},
 		{name: "encode one rule", n: n, targets: targets, note: rowByRow, subjects: []subject{
 			{who: ours, run: func() (int, error) {
-				return each(n, func(int) (err error) { buf, err = r.AppendBinary(buf[:0]); return err })
+				return repeat(n, func(int) (err error) { buf, err = r.AppendBinary(buf[:0]); return err })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(int) error { _, err := theirRule.MarshalBinary(); return err })
+				return repeat(n, func(int) error { _, err := theirRule.MarshalBinary(); return err })
 			}},
 		}},
 		{name: "decode one rule", n: n, targets: targets, subjects: []subject{
 			{who: ours, run: func() (int, error) {
-				return each(n, func(int) error { return gotRule.UnmarshalBinary(ruleMessage) })
+				return repeat(n, func(int) error { return gotRule.UnmarshalBinary(ruleMessage) })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(int) error { return new(rtnetlink.RuleMessage).UnmarshalBinary(ruleMessage) })
+				return repeat(n, func(int) error { return new(rtnetlink.RuleMessage).UnmarshalBinary(ruleMessage) })
 			}},
 		}},
 	}, nil
 }
 
-// captured is the payload of what is new in a dump after change.
-func (w *world) captured(change func() error, request []byte) ([]byte, error) {
-	seen := func() (map[string]bool, error) {
+// capture returns the payload of the message that a dump has after change and not before.
+func (w *world) capture(change func() error, request []byte) ([]byte, error) {
+	dumped := func() (map[string]bool, error) {
 		all := make(map[string]bool)
 		err := w.raw.each(request, func(payload []byte) { all[string(payload)] = true })
 		return all, err
 	}
-	before, _ := seen() // the table may not exist
+	before, _ := dumped() // the table may not exist
 	if err := change(); err != nil {
 		return nil, err
 	}
-	after, err := seen()
+	after, err := dumped()
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// lookupRows look up packets to destinations in main, one by one and many.
+// lookupRows returns the rows that look up packets one by one and many at once.
 func (w *world) lookupRows() ([]row, error) {
 	const n = 10_000
 	queries := make([]route.Query, n)
@@ -26,26 +26,26 @@ func (w *world) lookupRows() ([]row, error) {
 	defaults := route.Route{Gateway: gateway}
 	before := func() error { return route.Replace(w.ctx, w.conn, defaults) }
 	one := subject{who: limit, calls: w.rawCalls, before: before, run: func() (int, error) {
-		return each(n, func(i int) error { return w.raw.ask(requests[i]) })
+		return repeat(n, func(i int) error { return w.raw.ask(requests[i]) })
 	}}
 	single := row{
 		name: "`Lookup`, one at a time", n: n, targets: []target{{"raw", 1.25}},
 		note: "to encode, decode and lock takes 0.2 µs",
 		subjects: []subject{one,
 			{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
-				return each(n, func(i int) error {
+				return repeat(n, func(i int) error {
 					_, err := route.Lookup(w.ctx, w.conn, queries[i])
 					return err
 				})
 			}},
 			{who: vish, before: before, run: func() (int, error) {
-				return each(n, func(i int) error {
+				return repeat(n, func(i int) error {
 					_, err := w.vish.RouteGet(queries[i].Dst.AsSlice())
 					return err
 				})
 			}},
 			{who: jsim, before: before, run: func() (int, error) {
-				return each(n, func(i int) error {
+				return repeat(n, func(i int) error {
 					_, err := w.jsim.Route.Get(&rtnetlink.RouteMessage{
 						Family: unix.AF_INET, DstLength: 32,
 						Attributes: rtnetlink.RouteAttributes{Dst: queries[i].Dst.AsSlice()},

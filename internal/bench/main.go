@@ -1,22 +1,19 @@
-// Bench measures this library beside vishvananda/netlink, jsimonetti/rtnetlink,
-// ip(8), and the raw limit: the same work by loops that do what the kernel makes
-// necessary and no more.
+// Bench compares the speed of this library with vishvananda/netlink, jsimonetti/rtnetlink,
+// ip(8), and the raw limit: hand-coded loops that do the minimum work the kernel requires.
 //
 //	cd internal/bench && go run . [-n 100000] [-rounds 5] [-only NAME] [-md]
 //
-// Everything happens in one process and in network namespaces that it makes;
-// the network of the machine is not touched. The subjects of a row take turns,
-// and ratios are of two runs of the same round.
+// Everything runs in one process, in network namespaces that it makes. The network of the
+// machine is not changed. The subjects of a row take turns. A ratio compares two runs of the
+// same round.
 //
-// A time is the processor time, user and system, of all threads of the process:
-// what it is on an idle machine it is, nearly, on one with other work, and what
-// the garbage collector does on another processor counts. That of ip is its
-// own, the start included. Allocations and bytes are the runtime's; memory is the
-// highest resident size during a run less that before it, of ip all of it. Only
-// before the first round does the process give back the memory that it does not
-// use.
-// System calls are counted where they are made, by the raw limit and by this
-// library; the others have no counter.
+// A time is the processor time, user and system, of all threads of the process. So it hardly
+// depends on the load of the machine, and it includes the work of the garbage collector on
+// other processors. The time of ip is that of its process, including the start. Allocations
+// and bytes are those of the Go runtime. Memory is the highest resident size during a run
+// minus the size before it, or the whole resident size for ip. The process returns unused
+// memory to the system only before the first round. System calls are counted by the raw limit
+// and by this library. The other subjects have no counter.
 package main
 
 import (
@@ -36,7 +33,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	n, rounds int
 	only      string
@@ -66,18 +63,18 @@ func main() {
 	}
 }
 
-// bench measures and prints, and returns what it measured.
+// bench measures the rows, prints the results and returns them.
 func bench(ctx context.Context, out io.Writer, o options) ([]*result, error) {
 	start := time.Now()
 	l := lab.New()
 	defer l.Close()
 	var results []*result
-	for _, group := range []func(*world, options) ([]row, error){codecs, writes, rules, lookups, listings} {
+	for _, group := range []func(*world, options) ([]row, error){codecGroup, writeGroup, ruleGroup, growthGroup, lookupGroup, listGroup} {
 		w, err := newWorld(ctx, l, "bench")
 		if err != nil {
 			return nil, err
 		}
-		some, err := w.group(group, out, o)
+		some, err := w.measureGroup(group, out, o)
 		w.close()
 		if err != nil {
 			return nil, err
@@ -87,18 +84,18 @@ func bench(ctx context.Context, out io.Writer, o options) ([]*result, error) {
 	if o.md {
 		fmt.Fprintf(out, "%s, %d processors, Linux %s, %s, %d rounds, in %s.\n\n", processor(), runtime.NumCPU(), kernel(), runtime.Version(),
 			o.rounds, time.Since(start).Round(time.Second))
-		markdown(out, results)
+		printMarkdown(out, results)
 	}
 	if strings.Contains("watch", o.only) {
-		if err := watching(ctx, l, out, o); err != nil {
+		if err := runWatch(ctx, l, out, o); err != nil {
 			return nil, err
 		}
 	}
 	return results, nil
 }
 
-// group measures the rows of a group that o selects.
-func (w *world) group(rows func(*world, options) ([]row, error), out io.Writer, o options) ([]*result, error) {
+// measureGroup measures the rows of a group that o selects.
+func (w *world) measureGroup(rows func(*world, options) ([]row, error), out io.Writer, o options) ([]*result, error) {
 	all, err := rows(w, o)
 	if err != nil {
 		return nil, err
@@ -110,21 +107,21 @@ func (w *world) group(rows func(*world, options) ([]row, error), out io.Writer, 
 		}
 		res := &result{row: r, samples: make(map[string][]sample)}
 		for round := range o.rounds {
-			if err := errors.Join(res.do(round), w.ctx.Err()); err != nil {
+			if err := errors.Join(res.measureRound(round), w.ctx.Err()); err != nil {
 				return nil, err
 			}
 		}
 		results = append(results, res)
 		if !o.md {
-			plain(out, res)
+			printPlain(out, res)
 		}
 	}
 	return results, nil
 }
 
-func codecs(w *world, _ options) ([]row, error) { return w.codecRows() }
+func codecGroup(w *world, _ options) ([]row, error) { return w.codecRows() }
 
-func writes(w *world, o options) ([]row, error) {
+func writeGroup(w *world, o options) ([]row, error) {
 	add, err1 := w.addRow(o.n)
 	del, err2 := w.deleteRow(o.n)
 	flush, err3 := w.flushRow(min(o.n, 10_000))
@@ -132,21 +129,30 @@ func writes(w *world, o options) ([]row, error) {
 	return []row{add, del, flush, one}, errors.Join(err1, err2, err3, err4)
 }
 
-func rules(w *world, o options) ([]row, error) {
+func ruleGroup(w *world, o options) ([]row, error) {
 	n := min(o.n, 10_000)
 	up, err1 := w.uplinkRow()
 	install, err2 := w.installRow(n)
 	return append([]row{up, install}, w.listRulesRows(n)...), errors.Join(err1, err2)
 }
 
-func lookups(w *world, _ options) ([]row, error) { return w.lookupRows() }
-
-// listings are over tables of growing size, beside a small one.
-func listings(w *world, o options) ([]row, error) {
-	return append([]row{w.listRow(o.n)}, w.growing(o.n)...), nil
+// growthGroup returns the rows with growing numbers of addresses and uplinks.
+func growthGroup(w *world, o options) ([]row, error) {
+	addresses, uplinks := []int{10, 100, 1000, 5000}, []int{1, 10, 100, 500}
+	if o.n < 10_000 { // for tests
+		addresses, uplinks = addresses[:2], uplinks[:2]
+	}
+	return w.growthRows(addresses, uplinks)
 }
 
-func watching(ctx context.Context, l *lab.Lab, out io.Writer, o options) error {
+func lookupGroup(w *world, _ options) ([]row, error) { return w.lookupRows() }
+
+// listGroup returns the rows that list tables of growing size, and a small table next to them.
+func listGroup(w *world, o options) ([]row, error) {
+	return append([]row{w.listRow(o.n)}, w.allRows(o.n)...), nil
+}
+
+func runWatch(ctx context.Context, l *lab.Lab, out io.Writer, o options) error {
 	w, err := newWorld(ctx, l, "watch")
 	if err != nil {
 		return err
@@ -159,11 +165,11 @@ func watching(ctx context.Context, l *lab.Lab, out io.Writer, o options) error {
 	if o.md {
 		fmt.Fprintln(out)
 	}
-	watchTable(out, seen, total)
+	printWatch(out, seen, total)
 	return nil
 }
 
-// processor is the name of the machine's.
+// processor returns the name of the processor.
 func processor() string {
 	b, _ := os.ReadFile("/proc/cpuinfo")
 	_, s, _ := strings.Cut(string(b), "model name")

@@ -16,40 +16,40 @@ import (
 // A subject is one way to do the work of a row.
 type subject struct {
 	who string
-	// run does the work and returns how many things it did or saw, which has to
-	// be the row's number.
+	// run does the work and returns the number of things that it did or saw, which has
+	// to be the number of the row.
 	run func() (int, error)
-	// before and after put things in place and away, unmeasured. They may be nil.
+	// before and after prepare and clean up, and are not measured. They can be nil.
 	before, after func() error
-	// calls is how many system calls were made so far; nil where nobody counts.
+	// calls returns the number of system calls so far. It is nil if they are not counted.
 	calls func() int
-	// programs says that run starts programs: their time and memory are measured.
+	// programs is set if run starts programs. Then their time and memory are measured.
 	programs bool
 }
 
-// A row is work that several subjects do.
+// A row is a piece of work that several subjects do.
 type row struct {
 	name     string
-	n        int // things in a run
+	n        int // number of things in a run
 	targets  []target
 	subjects []subject
-	note     string // why a target is missed, if it is
+	note     string // the reason if a target is missed
 }
 
 // A sample is one run of a subject.
 type sample struct {
 	cpu       time.Duration // user and system, of all threads
 	wall      time.Duration
-	user, sys time.Duration // as the kernel splits it, which is by sampling
+	user, sys time.Duration // by the kernel, which samples
 	allocs    uint64
 	bytes     uint64 // allocated
-	peak      int64  // growth of the resident memory at its highest, bytes
-	calls     int    // system calls, −1 unknown
+	peak      int64  // largest growth of the resident memory, in bytes
+	calls     int    // system calls; −1 means unknown
 }
 
-// measure runs s once and checks what it did. A cold run starts with as little
-// memory as there can be, any other with what earlier runs have left, as in a
-// process that has been at work for a while.
+// measure runs s once, and checks the number of things that it did. A cold run starts with as
+// little memory as possible. Other runs start with the memory that earlier runs have left, as
+// in a process that has been running for some time.
 func (s *subject) measure(n int, cold bool) (m sample, err error) {
 	if s.before != nil {
 		if err := s.before(); err != nil {
@@ -108,24 +108,24 @@ func (s *subject) measure(n int, cold bool) (m sample, err error) {
 	return m, nil
 }
 
-// cpuTime is that of the process, to the nanosecond.
+// cpuTime returns the processor time of the process, in nanoseconds.
 func cpuTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
-		panic(err) // Linux has it
+		panic(err) // Linux always has this clock
 	}
 	return time.Duration(ts.Nano())
 }
 
 func duration(t unix.Timeval) time.Duration { return time.Duration(t.Nano()) }
 
-// resetPeak makes the highest resident memory the present one, and returns it.
+// resetPeak resets the highest resident memory to the current one, and returns it.
 func resetPeak() int64 {
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 	return peak()
 }
 
-// peak is the highest resident memory since resetPeak, in bytes.
+// peak returns the highest resident memory since resetPeak, in bytes.
 func peak() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -137,21 +137,25 @@ func peak() int64 {
 	return n << 10
 }
 
-// slow is from when on a subject is measured three times only.
-const slow = time.Second
+// slow is the time of a run above which a subject is measured only three times, and verySlow
+// that above which it is measured only once.
+const (
+	slow     = time.Second
+	verySlow = 4 * time.Second
+)
 
-// A result is the samples of a row, by subject and round. A slow subject has
-// fewer.
+// A result has the samples of a row, by subject and round. A slow subject has fewer samples.
 type result struct {
 	row     row
 	samples map[string][]sample
 }
 
-// do measures the row once more. The subjects take turns at being first.
-func (r *result) do(round int) error {
+// measureRound measures each subject of the row once. Each round begins with another subject.
+func (r *result) measureRound(round int) error {
 	for i := range r.row.subjects {
 		s := &r.row.subjects[(i+round)%len(r.row.subjects)]
-		if done := r.samples[s.who]; len(done) >= 3 && done[0].cpu > slow {
+		done := r.samples[s.who]
+		if len(done) >= 3 && done[0].cpu > slow || len(done) >= 1 && done[0].cpu > verySlow {
 			continue
 		}
 		m, err := s.measure(r.row.n, round == 0)
@@ -163,8 +167,8 @@ func (r *result) do(round int) error {
 	return nil
 }
 
-// per is the median of a quantity of who, for one thing of the row.
-func (r *result) per(who string, of func(sample) float64) (float64, bool) {
+// medianPer returns the median of a quantity of the subject who, for one thing of the row.
+func (r *result) medianPer(who string, of func(sample) float64) (float64, bool) {
 	var v []float64
 	for _, s := range r.samples[who] {
 		v = append(v, of(s)/float64(r.row.n))
@@ -176,7 +180,7 @@ func (r *result) per(who string, of func(sample) float64) (float64, bool) {
 	return v[len(v)/2], true
 }
 
-// memory is the most that the resident memory grew by in a run.
+// memory returns the largest growth of the resident memory in a run.
 func (r *result) memory(who string) (bytes float64, ok bool) {
 	for _, s := range r.samples[who] {
 		bytes = max(bytes, float64(s.peak))
@@ -184,8 +188,8 @@ func (r *result) memory(who string) (bytes float64, ok bool) {
 	return bytes, len(r.samples[who]) > 0
 }
 
-// A ratio is how the times of two subjects compare in the rounds in which both
-// were measured.
+// A ratio is the time of one subject divided by that of another, over the rounds in which
+// both were measured.
 type ratio struct{ median, low, high float64 }
 
 func (r *result) ratio(who, to string) (ratio, bool) {
@@ -202,6 +206,6 @@ func (r *result) ratio(who, to string) (ratio, bool) {
 	return ratio{v[len(v)/2], v[0], v[len(v)-1]}, true
 }
 
-func cpu(s sample) float64    { return float64(s.cpu) }
-func allocs(s sample) float64 { return float64(s.allocs) }
-func octets(s sample) float64 { return float64(s.bytes) }
+func cpuOf(s sample) float64    { return float64(s.cpu) }
+func allocsOf(s sample) float64 { return float64(s.allocs) }
+func bytesOf(s sample) float64  { return float64(s.bytes) }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// count is n with commas.
+// count returns n with commas.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -18,7 +18,7 @@ func count(n int) string {
 	return s
 }
 
-// nanos is a time in the unit that suits it.
+// nanos returns a time in nanoseconds with a suitable unit.
 func nanos(n float64) string {
 	switch {
 	case n < 1000:
@@ -38,11 +38,14 @@ func mebibytes(n float64) string {
 	return fmt.Sprintf("%.0f MiB", n/(1<<20))
 }
 
-// verdict says whether the targets are met.
+// verdict returns whether the targets are met, and which are not.
 func (r *result) verdict() string {
+	if len(r.row.targets) == 0 {
+		return r.row.note
+	}
 	var missed []string
 	for _, t := range r.row.targets {
-		if ok, got := t.met(r); !ok {
+		if ok, got := t.check(r); !ok {
 			missed = append(missed, got)
 		}
 	}
@@ -64,17 +67,17 @@ func (r *result) targetText() string {
 	return strings.Join(all, ", ")
 }
 
-// time is the median time for one thing.
+// time returns the median time for one thing.
 func (r *result) time(who string) string {
-	n, ok := r.per(who, cpu)
+	n, ok := r.medianPer(who, cpuOf)
 	if !ok {
 		return "–"
 	}
 	return nanos(n)
 }
 
-// cell is the time of another, and its multiple of ours.
-func (r *result) cell(who string) string {
+// peerCell returns the time of another subject, and its ratio to ours.
+func (r *result) peerCell(who string) string {
 	x, ok := r.ratio(who, ours)
 	if !ok {
 		return "–"
@@ -89,9 +92,9 @@ func factor(x float64) string {
 	return fmt.Sprintf("%.0f", x)
 }
 
-// own is our time, and what multiple of the raw limit it is, from the least to
-// the most of the rounds.
-func (r *result) own() string {
+// ourCell returns our time, and its ratio to the raw limit: the median, the lowest and the
+// highest of the rounds.
+func (r *result) ourCell() string {
 	s := r.time(ours)
 	if x, ok := r.ratio(ours, limit); ok {
 		s += fmt.Sprintf(", **%.2f × raw** (%.2f to %.2f)", x.median, x.low, x.high)
@@ -99,8 +102,8 @@ func (r *result) own() string {
 	return s
 }
 
-// markdown prints the table that the README shows.
-func markdown(w io.Writer, results []*result) {
+// printMarkdown prints the results as tables.
+func printMarkdown(w io.Writer, results []*result) {
 	fmt.Fprintf(w, "| work | target | raw limit | policyroute | %s | %s | ip(8) | |\n", vish, jsim)
 	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, r := range results {
@@ -109,7 +112,7 @@ func markdown(w io.Writer, results []*result) {
 			program = ipBatch
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.row.name, r.targetText(),
-			r.time(limit), r.own(), r.cell(vish), r.cell(jsim), r.cell(program), r.verdict())
+			r.time(limit), r.ourCell(), r.peerCell(vish), r.peerCell(jsim), r.peerCell(program), r.verdict())
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w, "What one of them costs beside time, and by how much the process's memory grows in a run:")
@@ -122,14 +125,14 @@ func markdown(w io.Writer, results []*result) {
 		}
 		number := func(of func(sample) float64) func(string) string {
 			return func(who string) string {
-				n, ok := r.per(who, of)
+				n, ok := r.medianPer(who, of)
 				if !ok {
 					return "–"
 				}
 				return fmt.Sprintf("%.0f", n)
 			}
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s, %s |\n", r.row.name, three(number(allocs)), three(number(octets)),
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s, %s |\n", r.row.name, three(number(allocsOf)), three(number(bytesOf)),
 			three(func(who string) string {
 				n, ok := r.memory(who)
 				if !ok {
@@ -140,17 +143,17 @@ func markdown(w io.Writer, results []*result) {
 	}
 }
 
-// calls is the median number of system calls for one thing.
+// calls returns the median number of system calls for one thing.
 func (r *result) calls(who string) string {
-	n, ok := r.per(who, func(s sample) float64 { return float64(s.calls) })
+	n, ok := r.medianPer(who, func(s sample) float64 { return float64(s.calls) })
 	if !ok || n < 0 {
 		return "–"
 	}
 	return strconv.FormatFloat(n, 'g', 2, 64)
 }
 
-// plain prints one line for each subject of a row.
-func plain(w io.Writer, r *result) {
+// printPlain prints one line for each subject of a row.
+func printPlain(w io.Writer, r *result) {
 	fmt.Fprintf(w, "%s: %s\n", r.row.name, r.verdict())
 	for _, s := range r.row.subjects {
 		samples := r.samples[s.who]
@@ -158,11 +161,11 @@ func plain(w io.Writer, r *result) {
 			continue
 		}
 		total := func(of func(sample) time.Duration) time.Duration {
-			n, _ := r.per(s.who, func(s sample) float64 { return float64(of(s)) })
+			n, _ := r.medianPer(s.who, func(s sample) float64 { return float64(of(s)) })
 			return time.Duration(n * float64(r.row.n)).Round(10 * time.Microsecond)
 		}
-		n, _ := r.per(s.who, allocs)
-		b, _ := r.per(s.who, octets)
+		n, _ := r.medianPer(s.who, allocsOf)
+		b, _ := r.medianPer(s.who, bytesOf)
 		p, _ := r.memory(s.who)
 		fmt.Fprintf(w, "  %-22s %10s each", s.who, r.time(s.who))
 		if x, ok := r.ratio(s.who, limit); ok {
@@ -174,8 +177,8 @@ func plain(w io.Writer, r *result) {
 	}
 }
 
-// watchTable prints what subscribers saw.
-func watchTable(w io.Writer, seen []watched, total int) {
+// printWatch prints the results of the subscribers.
+func printWatch(w io.Writer, seen []watchResult, total int) {
 	fmt.Fprintf(w, "| watching %s changes at full speed | lost | told | state afterwards |\n| --- | --- | --- | --- |\n", count(total))
 	for _, x := range seen {
 		state := "exact"

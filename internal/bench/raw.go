@@ -14,20 +14,20 @@ import (
 // headerLen is the size of struct nlmsghdr.
 const headerLen = 16
 
-// perSend is how many prepared messages the raw limit puts into a send.
+// perSend is the number of messages in a datagram of the raw limit.
 const perSend = 256
 
-// A raw is the raw limit: a socket, a buffer, and loops that do what the kernel
-// makes necessary and no more. Replies are walked from header to header and not
-// looked into, requests were prepared beforehand.
-type raw struct {
+// A rawSocket is the raw limit: a socket, a buffer, and loops that do the minimum work the
+// kernel requires. They read only the headers of replies, and their requests are prepared
+// before the measurement.
+type rawSocket struct {
 	fd    int
 	buf   [64 << 10]byte
 	calls int // system calls so far
 }
 
-func newRaw(ns *lab.NS) (*raw, error) {
-	r := new(raw)
+func newRaw(ns *lab.NS) (*rawSocket, error) {
+	r := new(rawSocket)
 	err := ns.Do(func() (err error) {
 		r.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 		if err != nil {
@@ -40,15 +40,15 @@ func newRaw(ns *lab.NS) (*raw, error) {
 	return r, err
 }
 
-func (r *raw) Close() error { return unix.Close(r.fd) }
+func (r *rawSocket) Close() error { return unix.Close(r.fd) }
 
-func (r *raw) send(b []byte) error {
+func (r *rawSocket) send(b []byte) error {
 	r.calls++
 	_, err := unix.Write(r.fd, b)
 	return err
 }
 
-func (r *raw) recv() ([]byte, error) {
+func (r *rawSocket) recv() ([]byte, error) {
 	r.calls++
 	n, err := unix.Read(r.fd, r.buf[:])
 	if err != nil {
@@ -57,10 +57,9 @@ func (r *raw) recv() ([]byte, error) {
 	return r.buf[:n], nil
 }
 
-// walk sends a datagram of requests and walks over the replies up to the end of
-// a dump or an acknowledgement. It returns how many messages with data there
-// were.
-func (r *raw) walk(request []byte) (n int, err error) {
+// walk sends a datagram of requests, and reads the replies up to the end of a dump or an
+// acknowledgement. It returns the number of messages with data.
+func (r *rawSocket) walk(request []byte) (n int, err error) {
 	if err := r.send(request); err != nil {
 		return 0, err
 	}
@@ -84,8 +83,8 @@ func (r *raw) walk(request []byte) (n int, err error) {
 	}
 }
 
-// each is walk with a look at each payload. It is for preparations.
-func (r *raw) each(request []byte, fn func(payload []byte)) error {
+// each is like walk, and calls fn for each payload. It is used only to prepare rows.
+func (r *rawSocket) each(request []byte, fn func(payload []byte)) error {
 	if err := r.send(request); err != nil {
 		return err
 	}
@@ -109,9 +108,8 @@ func (r *raw) each(request []byte, fn func(payload []byte)) error {
 	}
 }
 
-// write sends prepared datagrams, of which each ends with a request that is
-// acknowledged.
-func (r *raw) write(datagrams [][]byte) error {
+// write sends prepared datagrams. The last request of each datagram is acknowledged.
+func (r *rawSocket) write(datagrams [][]byte) error {
 	for i, d := range datagrams {
 		if _, err := r.walk(d); err != nil {
 			return fmt.Errorf("datagram %d: %w", i, err)
@@ -120,8 +118,8 @@ func (r *raw) write(datagrams [][]byte) error {
 	return nil
 }
 
-// ask sends a request that has one reply and no acknowledgement.
-func (r *raw) ask(request []byte) error {
+// ask sends a request that has a single reply and no acknowledgement.
+func (r *rawSocket) ask(request []byte) error {
 	if err := r.send(request); err != nil {
 		return err
 	}
@@ -132,7 +130,7 @@ func (r *raw) ask(request []byte) error {
 	return err
 }
 
-// prepare makes datagrams of up to most requests. The last request of each is
+// prepare returns datagrams with up to most requests each. The last request of each datagram is
 // acknowledged.
 func prepare(typ, flags uint16, most int, payloads [][]byte) (datagrams [][]byte) {
 	for len(payloads) > 0 {

@@ -15,24 +15,22 @@ import (
 
 // The tables that rows use.
 const (
-	full  rttables.ID = 2000 // of the big world, filled once
-	small rttables.ID = 3000 // beside it, of 1,000 routes
-	many  rttables.ID = 1000 // filled and emptied
+	bigTable     rttables.ID = 2000 // filled once, with growing numbers of routes
+	smallTable   rttables.ID = 3000 // has 1,000 routes
+	scratchTable rttables.ID = 1000 // filled and emptied by rows
 )
 
 const smallSize = 1000
 
-// Why targets are missed where they are.
+// Reasons why targets are missed.
 const (
 	decoding = "decoding a route and passing on its 264 bytes takes 20 ns, where the kernel needs no more than 120"
 	encoding = "the raw limit does not encode"
 )
 
-// listing rows are over a table of the big world that has n routes in it.
-
-// growing are `All` over a table that is filled to a hundredth, a tenth and all
-// of n, and ten times that, and then `List` of the small table beside it.
-func (w *world) growing(n int) []row {
+// allRows returns the rows of All over the big table with n/100, n/10, n and 10n routes, and
+// the row of List of the small table.
+func (w *world) allRows(n int) []row {
 	var rows []row
 	for _, size := range []int{n / 100, n / 10, n, 10 * n} {
 		r := w.allRow(size)
@@ -41,7 +39,7 @@ func (w *world) growing(n int) []row {
 		}
 		rows = append(rows, r)
 	}
-	return append(rows, w.besideRow(10*n))
+	return append(rows, w.smallListRow(10*n))
 }
 
 func (w *world) allRow(n int) row {
@@ -51,15 +49,15 @@ func (w *world) allRow(n int) row {
 		targets: []target{{"raw", 1.15}, {"peak", 2}},
 		note:    decoding,
 		subjects: []subject{
-			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(full)) }},
-			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.all(route.Filter{Family: route.IPv4, Table: full}) }},
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(bigTable)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.all(route.Filter{Family: route.IPv4, Table: bigTable}) }},
 			{who: vish, run: func() (n int, err error) {
-				err = w.vish.RouteListFilteredIter(netlink.FAMILY_V4, &netlink.Route{Table: int(full)}, netlink.RT_FILTER_TABLE,
+				err = w.vish.RouteListFilteredIter(netlink.FAMILY_V4, &netlink.Route{Table: int(bigTable)}, netlink.RT_FILTER_TABLE,
 					func(netlink.Route) bool { n++; return true })
 				return n, err
 			}},
-			{who: jsim, run: func() (int, error) { return w.jsimList(full) }},
-			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(full)) }},
+			{who: jsim, run: func() (int, error) { return w.jsimList(bigTable) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(bigTable)) }},
 		},
 	}
 	for i := range r.subjects {
@@ -68,13 +66,13 @@ func (w *world) allRow(n int) row {
 	return r
 }
 
-// fillTo fills the table full up to n routes.
+// fillTo fills the big table up to n routes.
 func (w *world) fillTo(n int) error {
-	if n <= w.filled {
+	if n <= w.bigSize {
 		return nil
 	}
-	err := w.fill(w.filled, n, full)
-	w.filled = n
+	err := w.fill(w.bigSize, n, bigTable)
+	w.bigSize = n
 	return err
 }
 
@@ -88,7 +86,7 @@ func (w *world) all(f route.Filter) (n int, err error) {
 	return n, nil
 }
 
-// jsimList lists all tables, which is all that rtnetlink does, and counts one.
+// jsimList lists all tables, because rtnetlink cannot select one, and counts the routes of one.
 func (w *world) jsimList(table rttables.ID) (n int, err error) {
 	msgs, err := w.jsim.Route.List()
 	for i := range msgs {
@@ -99,25 +97,25 @@ func (w *world) jsimList(table rttables.ID) (n int, err error) {
 	return n, err
 }
 
-func (w *world) besideRow(beside int) row {
+func (w *world) smallListRow(bigSize int) row {
 	filled := false
 	before := func() error {
 		if filled {
 			return nil
 		}
 		filled = true
-		return errors.Join(w.fill(0, smallSize, small), w.fillTo(beside))
+		return errors.Join(w.fill(0, smallSize, smallTable), w.fillTo(bigSize))
 	}
 	r := row{
-		name: fmt.Sprintf("`List` of a table of %s beside one of %s", count(smallSize), count(beside)), n: smallSize,
+		name: fmt.Sprintf("`List` of a table of %s beside one of %s", count(smallSize), count(bigSize)), n: smallSize,
 		targets: []target{{"raw", 1.3}},
 		note:    "the slice is new memory, 264 bytes a route, which is cleared first",
 		subjects: []subject{
-			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(small)) }},
-			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(small) }},
-			{who: vish, run: func() (int, error) { return w.vishList(small) }},
-			{who: jsim, run: func() (int, error) { return w.jsimList(small) }},
-			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(small)) }},
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(smallTable)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(smallTable) }},
+			{who: vish, run: func() (int, error) { return w.vishList(smallTable) }},
+			{who: jsim, run: func() (int, error) { return w.jsimList(smallTable) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(smallTable)) }},
 		},
 	}
 	for i := range r.subjects {
@@ -136,7 +134,7 @@ func (w *world) vishList(table rttables.ID) (int, error) {
 	return len(routes), err
 }
 
-// listRow is over the table many, which it fills.
+// listRow returns the row of List of the scratch table, which it fills.
 func (w *world) listRow(n int) row {
 	filled := false
 	before := func() error {
@@ -144,18 +142,18 @@ func (w *world) listRow(n int) row {
 			return nil
 		}
 		filled = true
-		return w.fill(0, n, many)
+		return w.fill(0, n, scratchTable)
 	}
 	r := row{
 		name: fmt.Sprintf("`List` of %s routes into a slice", count(n)), n: n,
 		targets: []target{{"raw", 2}, {"bytes", 320}},
 		note:    "a `Route` has 264 bytes; without the garbage collector, which looks through the new slice, it is 1.6 × raw",
 		subjects: []subject{
-			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(many)) }},
-			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(many) }},
-			{who: vish, run: func() (int, error) { return w.vishList(many) }},
-			{who: jsim, run: func() (int, error) { return w.jsimList(many) }},
-			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(many)) }},
+			{who: limit, calls: w.rawCalls, run: func() (int, error) { return w.raw.walk(dump(scratchTable)) }},
+			{who: ours, calls: w.connCalls, run: func() (int, error) { return w.list(scratchTable) }},
+			{who: vish, run: func() (int, error) { return w.vishList(scratchTable) }},
+			{who: jsim, run: func() (int, error) { return w.jsimList(scratchTable) }},
+			{who: ip, programs: true, run: func() (int, error) { return w.ip("", "route", "show", "table", fmt.Sprint(scratchTable)) }},
 		},
 	}
 	for i := range r.subjects {
@@ -164,10 +162,10 @@ func (w *world) listRow(n int) row {
 	return r
 }
 
-// writing rows start from and end with an empty table.
+// The rows that write start and end with an empty table.
 
 func (w *world) addRow(n int) (row, error) {
-	messages, err := w.payloads(n, many)
+	messages, err := w.payloads(n, scratchTable)
 	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
@@ -178,28 +176,28 @@ func (w *world) addRow(n int) (row, error) {
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
 				var b route.Batch
 				for i := range n {
-					b.Add(w.route(i, many))
+					b.Add(w.route(i, scratchTable))
 				}
 				return n, b.Do(w.ctx, w.conn)
 			}},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, scratchTable)) })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, scratchTable)) })
 			}},
-			{who: ipBatch, programs: true, run: w.ipBatch(n, "route add ", many)},
+			{who: ipBatch, programs: true, run: w.ipBatch(n, "route add ", scratchTable)},
 		},
 	}
 	for i := range r.subjects {
 		r.subjects[i].after = func() error {
-			return errors.Join(w.expect(n, many), w.raw.write(deletes), w.expect(0, many))
+			return errors.Join(w.expect(n, scratchTable), w.raw.write(deletes), w.expect(0, scratchTable))
 		}
 	}
 	return r, err
 }
 
-// expect checks how many routes a table has.
+// expect checks the number of routes of a table.
 func (w *world) expect(n int, table rttables.ID) error {
 	got, err := w.raw.walk(dump(table))
 	if errors.Is(err, unix.ENOENT) { // no such table
@@ -223,7 +221,7 @@ func (w *world) ipBatch(n int, verb string, table rttables.ID) func() (int, erro
 }
 
 func (w *world) deleteRow(n int) (row, error) {
-	messages, err := w.payloads(n, many)
+	messages, err := w.payloads(n, scratchTable)
 	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
@@ -234,31 +232,31 @@ func (w *world) deleteRow(n int) (row, error) {
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
 				var b route.Batch
 				for i := range n {
-					b.Delete(w.route(i, many))
+					b.Delete(w.route(i, scratchTable))
 				}
 				return n, b.Do(w.ctx, w.conn)
 			}},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(i int) error { return w.vish.RouteDel(w.vishRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.vish.RouteDel(w.vishRoute(i, scratchTable)) })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(i int) error { return w.jsim.Route.Delete(w.jsimRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.jsim.Route.Delete(w.jsimRoute(i, scratchTable)) })
 			}},
-			{who: ipBatch, programs: true, run: w.ipBatch(n, "route del ", many)},
+			{who: ipBatch, programs: true, run: w.ipBatch(n, "route del ", scratchTable)},
 		},
 	}
 	for i := range r.subjects {
-		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, many)) }
-		r.subjects[i].after = func() error { return w.expect(0, many) }
+		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, scratchTable)) }
+		r.subjects[i].after = func() error { return w.expect(0, scratchTable) }
 	}
 	return r, err
 }
 
-// flushRow: the raw limit turns what it reads of the dump into requests to
-// delete, and looks once more. Of the peers only ip has a flush; with the
-// others it is a list and a delete each.
+// flushRow returns the row that flushes a table. The raw limit dumps the table, deletes each
+// route, and dumps the table again. Of the peers only ip has a flush. The others list the
+// routes and delete each one.
 func (w *world) flushRow(n int) (row, error) {
-	messages, err := w.payloads(n, many)
+	messages, err := w.payloads(n, scratchTable)
 	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages)
 	r := row{
@@ -266,17 +264,17 @@ func (w *world) flushRow(n int) (row, error) {
 		note: "each route is decoded and encoded: the kernel refuses its own flags in a request",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
-				return n, errors.Join(w.expect(n, many), w.raw.write(deletes), w.expect(0, many))
+				return n, errors.Join(w.expect(n, scratchTable), w.raw.write(deletes), w.expect(0, scratchTable))
 			}},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
-				return route.Flush(w.ctx, w.conn, route.Filter{Family: route.IPv4, Table: many})
+				return route.Flush(w.ctx, w.conn, route.Filter{Family: route.IPv4, Table: scratchTable})
 			}},
 			{who: vish, run: func() (int, error) {
-				routes, err := w.vish.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: int(many)}, netlink.RT_FILTER_TABLE)
+				routes, err := w.vish.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: int(scratchTable)}, netlink.RT_FILTER_TABLE)
 				if err != nil {
 					return 0, err
 				}
-				return each(len(routes), func(i int) error { return w.vish.RouteDel(&routes[i]) })
+				return repeat(len(routes), func(i int) error { return w.vish.RouteDel(&routes[i]) })
 			}},
 			{who: jsim, run: func() (int, error) {
 				msgs, err := w.jsim.Route.List()
@@ -285,29 +283,29 @@ func (w *world) flushRow(n int) (row, error) {
 				}
 				var mine []rtnetlink.RouteMessage
 				for _, m := range msgs {
-					if m.Attributes.Table == uint32(many) {
+					if m.Attributes.Table == uint32(scratchTable) {
 						mine = append(mine, m)
 					}
 				}
-				return each(len(mine), func(i int) error { return w.jsim.Route.Delete(&mine[i]) })
+				return repeat(len(mine), func(i int) error { return w.jsim.Route.Delete(&mine[i]) })
 			}},
 			{who: ip, programs: true, run: func() (int, error) {
-				_, err := w.ip("", "route", "flush", "table", fmt.Sprint(many))
+				_, err := w.ip("", "route", "flush", "table", fmt.Sprint(scratchTable))
 				return n, err
 			}},
 		},
 	}
 	for i := range r.subjects {
-		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, many)) }
-		r.subjects[i].after = func() error { return w.expect(0, many) }
+		r.subjects[i].before = func() error { return errors.Join(w.raw.write(adds), w.expect(n, scratchTable)) }
+		r.subjects[i].after = func() error { return w.expect(0, scratchTable) }
 	}
 	return r, err
 }
 
-// oneRow adds routes one by one, each acknowledged before the next.
+// oneRow returns the row that adds routes one by one, each acknowledged before the next.
 func (w *world) oneRow() (row, error) {
 	const n = 2000
-	messages, err := w.payloads(n, many)
+	messages, err := w.payloads(n, scratchTable)
 	one := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, 1, messages)
 	r := row{
 		name: "one acknowledged add", n: n, targets: []target{{"raw", 1.2}},
@@ -315,19 +313,19 @@ func (w *world) oneRow() (row, error) {
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(one) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
-				return each(n, func(i int) error { return route.Add(w.ctx, w.conn, w.route(i, many)) })
+				return repeat(n, func(i int) error { return route.Add(w.ctx, w.conn, w.route(i, scratchTable)) })
 			}},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.vish.RouteAdd(w.vishRoute(i, scratchTable)) })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, many)) })
+				return repeat(n, func(i int) error { return w.jsim.Route.Add(w.jsimRoute(i, scratchTable)) })
 			}},
 		},
 	}
 	for i := range r.subjects {
 		r.subjects[i].after = func() error {
-			_, err := route.Flush(w.ctx, w.conn, route.Filter{Table: many})
+			_, err := route.Flush(w.ctx, w.conn, route.Filter{Table: scratchTable})
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // firstRule is the priority of the first of many rules.
 const firstRule = 1000
 
-// from is the source of the i-th rule.
+// from returns the source of the i-th rule.
 func from(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 }
@@ -27,19 +27,19 @@ func from(i int) netip.Prefix {
 
 func ourRule(i int) rule.Rule {
 	return rule.Rule{
-		Family: route.IPv4, From: from(i), Action: rule.ActionLookup, Table: many,
+		Family: route.IPv4, From: from(i), Action: rule.ActionLookup, Table: scratchTable,
 		Priority: rule.Priority(uint32(firstRule + i)), Protocol: route.ProtoStatic,
 	}
 }
 
 func vishRule(i int) *netlink.Rule {
 	r := netlink.NewRule()
-	r.Family, r.Src, r.Table, r.Priority, r.Protocol = netlink.FAMILY_V4, ipNet(from(i)), int(many), firstRule+i, unix.RTPROT_STATIC
+	r.Family, r.Src, r.Table, r.Priority, r.Protocol = netlink.FAMILY_V4, ipNet(from(i)), int(scratchTable), firstRule+i, unix.RTPROT_STATIC
 	return r
 }
 
 func jsimRule(i int) *rtnetlink.RuleMessage {
-	src, priority, table, protocol := net.IP(from(i).Addr().AsSlice()), uint32(firstRule+i), uint32(many), uint8(unix.RTPROT_STATIC)
+	src, priority, table, protocol := net.IP(from(i).Addr().AsSlice()), uint32(firstRule+i), uint32(scratchTable), uint8(unix.RTPROT_STATIC)
 	return &rtnetlink.RuleMessage{
 		Family: unix.AF_INET, SrcLength: 32, Action: unix.FR_ACT_TO_TBL,
 		Attributes: &rtnetlink.RuleAttributes{Src: &src, Priority: &priority, Table: &table, Protocol: &protocol},
@@ -47,19 +47,20 @@ func jsimRule(i int) *rtnetlink.RuleMessage {
 }
 
 func ipRule(i int) string {
-	return fmt.Sprintf("from %s lookup %d pref %d proto static", from(i), many, firstRule+i)
+	return fmt.Sprintf("from %s lookup %d pref %d proto static", from(i), scratchTable, firstRule+i)
 }
 
-// dumpRules is a dump request for the rules of IPv4.
+// dumpRules returns a dump request for the IPv4 rules.
 func dumpRules() []byte {
 	return prepare(unix.RTM_GETRULE, unix.NLM_F_DUMP, 1, [][]byte{{unix.AF_INET, 11: 0}})[0]
 }
 
-// builtIn is how many rules a namespace has from the start.
+// builtIn is the number of rules of a new namespace.
 const builtIn = 3
 
-// installRow installs rules. The raw limit sends the highest priority number
-// first and without NLM_F_EXCL; ip and the peers go upwards, as one does.
+// installRow returns the row that installs rules. The raw limit sends the highest priority
+// number first, and without NLM_F_EXCL. The peers and ip begin with the lowest number, which is
+// the usual order.
 func (w *world) installRow(n int) (row, error) {
 	var downwards, upwards [][]byte
 	for i := range n {
@@ -89,10 +90,10 @@ func (w *world) installRow(n int) (row, error) {
 			{who: limit, calls: w.rawCalls, run: func() (int, error) { return n, w.raw.write(adds) }},
 			{who: ours, calls: w.connCalls, run: func() (int, error) { return n, rule.AddAll(w.ctx, w.conn, rules) }},
 			{who: vish, run: func() (int, error) {
-				return each(n, func(i int) error { return w.vish.RuleAdd(vishRule(i)) })
+				return repeat(n, func(i int) error { return w.vish.RuleAdd(vishRule(i)) })
 			}},
 			{who: jsim, run: func() (int, error) {
-				return each(n, func(i int) error { return w.jsim.Rule.Add(jsimRule(i)) })
+				return repeat(n, func(i int) error { return w.jsim.Rule.Add(jsimRule(i)) })
 			}},
 			{who: ipBatch, programs: true, run: func() (int, error) {
 				_, err := w.ip(batch.String(), "-batch", "-")
@@ -108,7 +109,7 @@ func (w *world) installRow(n int) (row, error) {
 	return r, nil
 }
 
-// expectRules checks how many rules there are beside those from the start.
+// expectRules checks the number of rules besides those of a new namespace.
 func (w *world) expectRules(n int) error {
 	got, err := w.raw.walk(dumpRules())
 	if err == nil && got != n+builtIn {
@@ -117,7 +118,7 @@ func (w *world) expectRules(n int) error {
 	return err
 }
 
-// listRulesRows list rules as a stream and into a slice.
+// listRulesRows returns the rows that list rules with All and with List.
 func (w *world) listRulesRows(n int) []row {
 	filled := false
 	before := func() error {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A target is what this library has to reach in a row.
+// A target is a bound that this library has to reach in a row.
 type target struct {
 	of    string // raw, peers, allocs, bytes, peak, programs
 	bound float64
@@ -29,8 +29,8 @@ func (t target) String() string {
 	return t.of
 }
 
-// met compares the medians with the target, and says what it looked at.
-func (t target) met(r *result) (ok bool, got string) {
+// check compares the medians with the target, and returns the value that it compared.
+func (t target) check(r *result) (ok bool, got string) {
 	switch t.of {
 	case "raw":
 		x, ok := r.ratio(ours, limit)
@@ -47,11 +47,11 @@ func (t target) met(r *result) (ok bool, got string) {
 		x, ok := r.ratio(ip, ours)
 		return ok && x.median >= t.bound, fmt.Sprintf("%.0f × faster than ip", x.median)
 	case "allocs":
-		// The runtime's own are a handful a run.
-		n, ok := r.per(ours, allocs)
+		// The Go runtime makes a few allocations of its own in a run.
+		n, ok := r.medianPer(ours, allocsOf)
 		return ok && math.Round(n) <= t.bound, fmt.Sprintf("%.0f allocations", n)
 	case "bytes":
-		n, ok := r.per(ours, octets)
+		n, ok := r.medianPer(ours, bytesOf)
 		return ok && n <= t.bound, fmt.Sprintf("%.0f B", n)
 	case "peak":
 		n, ok := r.memory(ours)

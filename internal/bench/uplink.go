@@ -12,15 +12,14 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// uplinkTable is where the uplink's routes stand.
+// uplinkTable is the table of the uplink.
 const uplinkTable = 20
 
-// uplinkRow installs and removes a SourceRoutedUplink, which looks at what is
-// there, checks it, and makes two routes and a rule. Beside it are the six
-// requests alone: as the raw limit, each acknowledged before the next, and as
-// six runs of ip.
+// uplinkRow returns the row that installs and removes a SourceRoutedUplink. Install reads the
+// state of the host, checks it, and adds two routes and a rule. The other subjects make only
+// the six requests: the raw limit with an acknowledgement for each, and ip with six runs.
 func (w *world) uplinkRow() (row, error) {
-	const n = 20
+	const n = 40
 	uplink := table.SourceRoutedUplink{Table: uplinkTable, Interface: "eth0", Gateway: gateway, Etc: os.DevNull}
 	six, err := w.sixRequests()
 	r := row{
@@ -29,10 +28,10 @@ func (w *world) uplinkRow() (row, error) {
 		note:    "it takes the lock, reads interfaces, addresses, rules and routes, and looks once more before the step: 38 system calls, a third of the time",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
-				return each(n, func(int) error { return w.raw.write(six) })
+				return repeat(n, func(int) error { return w.raw.write(six) })
 			}},
 			{who: ours, calls: w.connCalls, run: func() (int, error) {
-				return each(n, func(int) error {
+				return repeat(n, func(int) error {
 					if err := uplink.Install(w.ctx, w.conn); err != nil {
 						return err
 					}
@@ -40,7 +39,7 @@ func (w *world) uplinkRow() (row, error) {
 				})
 			}},
 			{who: ip, programs: true, run: func() (int, error) {
-				return each(n, func(int) error {
+				return repeat(n, func(int) error {
 					for _, args := range [][]string{
 						{"route", "add", "10.255.0.0/24", "dev", "eth0", "src", source.String(), "table", "20"},
 						{"route", "add", "default", "via", gateway.String(), "src", source.String(), "table", "20"},
@@ -64,7 +63,7 @@ func (w *world) uplinkRow() (row, error) {
 	return r, err
 }
 
-// sixRequests are what an uplink comes down to.
+// sixRequests returns the requests that add and delete the routes and the rule of an uplink.
 func (w *world) sixRequests() (datagrams [][]byte, err error) {
 	r := rule.Rule{
 		Family: route.IPv4, From: netip.PrefixFrom(source, 32), Action: rule.ActionLookup, Table: uplinkTable,

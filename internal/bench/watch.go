@@ -16,38 +16,37 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// watched is what a subscriber saw of n changes at full speed.
-type watched struct {
+// A watchResult is the result of a subscriber to n changes at full speed.
+type watchResult struct {
 	who  string
 	seen int
-	took time.Duration // of the changes
-	loss string        // how it was told
-	// exact: what it knew in the end, after it had listed again where told to,
-	// was what there was.
+	took time.Duration // time of the changes
+	loss string        // how the subscriber learned of lost events
+	// exact is set if the subscriber knew the state of the kernel in the end. It listed
+	// the routes again if events were lost.
 	exact bool
 }
 
-// watch has each subscriber look on while n routes are added and deleted as
-// fast as the kernel takes them.
-func (w *world) watch(n int) (_ []watched, total int, _ error) {
-	messages, err := w.payloads(n/2, many)
+// watch runs each subscriber while n routes are added and deleted as fast as the kernel can.
+func (w *world) watch(n int) (_ []watchResult, total int, _ error) {
+	messages, err := w.payloads(n/2, scratchTable)
 	if err != nil {
 		return nil, 0, err
 	}
 	adds := prepare(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, perSend, messages)
-	// One in ten stays.
+	// One route of ten is not deleted.
 	deletes := prepare(unix.RTM_DELROUTE, 0, perSend, messages[n/20:])
 	total = n/2 + len(messages[n/20:])
 	change := func() error { return errors.Join(w.raw.write(adds), w.raw.write(deletes)) }
 	clean := func() error {
-		_, err := route.Flush(w.ctx, w.conn, route.Filter{Table: many})
+		_, err := route.Flush(w.ctx, w.conn, route.Filter{Table: scratchTable})
 		return err
 	}
 	large, err := w.watchOurs(ours+", as root", total, change)
 	err = errors.Join(err, clean())
-	var ordinary, peer watched
+	var ordinary, peer watchResult
 	if err == nil {
-		err = asOrdinary(func() (err error) {
+		err = withoutNetAdmin(func() (err error) {
 			ordinary, err = w.watchOurs(ours+", default buffer", total, change)
 			return err
 		})
@@ -57,29 +56,29 @@ func (w *world) watch(n int) (_ []watched, total int, _ error) {
 		peer, err = w.watchVish(total, change)
 		err = errors.Join(err, clean())
 	}
-	return []watched{large, ordinary, peer}, total, err
+	return []watchResult{large, ordinary, peer}, total, err
 }
 
-// watchOurs keeps a set of the routes that there are by events, and lists again
-// when events were lost.
-func (w *world) watchOurs(who string, total int, change func() error) (watched, error) {
+// watchOurs updates a set of routes with events, and lists the routes again when events were
+// lost.
+func (w *world) watchOurs(who string, total int, change func() error) (watchResult, error) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	defer cancel()
-	f := route.Filter{Family: route.IPv4, Table: many}
+	f := route.Filter{Family: route.IPv4, Table: scratchTable}
 	events, err := route.Watch(ctx, w.ns.Config(), f)
 	if err != nil {
-		return watched{}, err
+		return watchResult{}, err
 	}
-	out := watched{who: who}
+	out := watchResult{who: who}
 	var changed error
-	var idle atomic.Int64 // when the last event came, after which the watch ends
+	var idle atomic.Int64 // the time of the last event
 	idle.Store(time.Now().UnixNano())
 	go func() {
 		start := time.Now()
 		changed = change()
 		out.took = time.Since(start)
-		for time.Since(time.Unix(0, max(idle.Load(), start.Add(out.took).UnixNano()))) < quiet {
-			time.Sleep(quiet / 10)
+		for time.Since(time.Unix(0, max(idle.Load(), start.Add(out.took).UnixNano()))) < idleTime {
+			time.Sleep(idleTime / 10)
 		}
 		cancel()
 	}()
@@ -93,13 +92,13 @@ func (w *world) watchOurs(who string, total int, change func() error) (watched, 
 		}
 		return nil
 	}
-	times := 0
+	losses := 0
 	for e, err := range events {
 		idle.Store(time.Now().UnixNano())
 		switch {
 		case errors.Is(err, context.Canceled):
 		case errors.Is(err, route.ErrEventsLost):
-			times++
+			losses++
 			clear(known)
 			if err := list(known); err != nil {
 				return out, err
@@ -117,24 +116,24 @@ func (w *world) watchOurs(who string, total int, change func() error) (watched, 
 	if changed != nil {
 		return out, changed
 	}
-	there := make(map[netip.Prefix]bool)
-	if err := list(there); err != nil {
+	actual := make(map[netip.Prefix]bool)
+	if err := list(actual); err != nil {
 		return out, err
 	}
-	out.exact = same(known, there)
+	out.exact = equalSets(known, actual)
 	out.loss = "none"
-	if times > 0 {
-		out.loss = fmt.Sprintf("reported %d times", times)
+	if losses > 0 {
+		out.loss = fmt.Sprintf("reported %d times", losses)
 	} else if out.seen != total {
 		out.loss = "not reported"
 	}
 	return out, nil
 }
 
-// quiet is how long no event has to come for a watch to be over.
-const quiet = 300 * time.Millisecond
+// idleTime is the time without events after which a watch ends.
+const idleTime = 300 * time.Millisecond
 
-func same(a, b map[netip.Prefix]bool) bool {
+func equalSets(a, b map[netip.Prefix]bool) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -146,9 +145,9 @@ func same(a, b map[netip.Prefix]bool) bool {
 	return true
 }
 
-// watchVish subscribes as one does with vishvananda/netlink.
-func (w *world) watchVish(total int, change func() error) (watched, error) {
-	out := watched{who: vish, loss: "none"}
+// watchVish subscribes with vishvananda/netlink in the usual way.
+func (w *world) watchVish(total int, change func() error) (watchResult, error) {
+	out := watchResult{who: vish, loss: "none"}
 	ns := netns.NsHandle(w.ns.FD())
 	updates, done := make(chan netlink.RouteUpdate, 1024), make(chan struct{})
 	var failed atomic.Pointer[error]
@@ -181,7 +180,7 @@ func (w *world) watchVish(total int, change func() error) (watched, error) {
 			}
 		case err = <-changed:
 			changed = nil
-		case <-time.After(quiet):
+		case <-time.After(idleTime):
 			idle = changed == nil
 		}
 	}
@@ -194,14 +193,14 @@ func (w *world) watchVish(total int, change func() error) (watched, error) {
 	} else if out.seen != total {
 		out.loss = "not reported"
 	}
-	n, walkErr := w.raw.walk(dump(many))
+	n, walkErr := w.raw.walk(dump(scratchTable))
 	out.exact = n == len(known)
 	return out, errors.Join(err, walkErr)
 }
 
-// asOrdinary runs fn without CAP_NET_ADMIN, and so with the receive buffer that
-// an ordinary user gets.
-func asOrdinary(fn func() error) (err error) {
+// withoutNetAdmin runs fn without CAP_NET_ADMIN, so that its sockets have the receive buffer
+// of an ordinary user.
+func withoutNetAdmin(fn func() error) (err error) {
 	runtime.LockOSThread()
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var caps [2]unix.CapUserData
@@ -216,7 +215,7 @@ func asOrdinary(fn func() error) (err error) {
 	defer func() {
 		if e := unix.Capset(&hdr, &caps[0]); e != nil {
 			err = errors.Join(err, e)
-			return // with the thread locked, so that it ends with the goroutine
+			return // the thread stays locked, so that it ends with the goroutine
 		}
 		runtime.UnlockOSThread()
 	}()

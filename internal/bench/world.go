@@ -32,16 +32,16 @@ const (
 	ipBatch = "ip -batch"
 )
 
-// A world is a namespace with what the subjects work through.
+// A world is a namespace with the sockets of the subjects.
 type world struct {
 	ctx  context.Context
 	ns   *lab.NS
 	link uint32 // the index of eth0
 
-	filled int // routes in the table full
+	bigSize int // number of routes in the big table
 
-	raw  *raw
-	conn *rtnl.Conn // what a route.Socket is inside; it counts system calls
+	raw  *rawSocket
+	conn *rtnl.Conn // the inside of a route.Socket, which counts system calls
 	vish *netlink.Handle
 	jsim *rtnetlink.Conn
 }
@@ -80,8 +80,7 @@ func (w *world) close() {
 func (w *world) rawCalls() int  { return w.raw.calls }
 func (w *world) connCalls() int { return w.conn.SystemCalls() }
 
-// ip runs ip(8) in the namespace, and returns the number of lines that it
-// prints.
+// ip runs ip(8) in the namespace, and returns the number of lines of its output.
 func (w *world) ip(input string, args ...string) (lines int, err error) {
 	err = w.ns.Do(func() error {
 		cmd := exec.Command("ip", args...)
@@ -99,7 +98,7 @@ func (w *world) ip(input string, args ...string) (lines int, err error) {
 	return lines, err
 }
 
-// A lineCounter counts lines.
+// A lineCounter is a writer that counts lines.
 type lineCounter struct{ n *int }
 
 func (c lineCounter) Write(b []byte) (int, error) {
@@ -109,8 +108,8 @@ func (c lineCounter) Write(b []byte) (int, error) {
 
 var _ io.Writer = lineCounter{}
 
-// each does fn for 0 to n−1.
-func each(n int, fn func(i int) error) (int, error) {
+// repeat calls fn for 0 to n−1.
+func repeat(n int, fn func(i int) error) (int, error) {
 	for i := range n {
 		if err := fn(i); err != nil {
 			return i, fmt.Errorf("number %d: %w", i, err)
@@ -119,7 +118,7 @@ func each(n int, fn func(i int) error) (int, error) {
 	return n, nil
 }
 
-// dst is the destination of the i-th of up to 2²⁴ routes.
+// dst returns the destination of the i-th of up to 2²⁴ routes.
 func dst(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{20 + byte(i>>16), byte(i >> 8), byte(i), 0}), 24)
 }
@@ -157,17 +156,17 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
 }
 
-// payloads are the routes 0 to n−1 as messages.
+// payloads returns the routes 0 to n−1 as payloads of messages.
 func (w *world) payloads(n int, table rttables.ID) ([][]byte, error) {
 	all := make([][]byte, n)
-	_, err := each(n, func(i int) (err error) {
+	_, err := repeat(n, func(i int) (err error) {
 		all[i], err = w.route(i, table).AppendBinary(nil)
 		return err
 	})
 	return all, err
 }
 
-// fill adds the routes from start up to end to a table.
+// fill adds the routes from start to end−1 to a table.
 func (w *world) fill(start, end int, table rttables.ID) error {
 	var b route.Batch
 	for i := start; i < end; i++ {
@@ -181,13 +180,13 @@ func (w *world) fill(start, end int, table rttables.ID) error {
 	return nil
 }
 
-// dump is a dump request for the routes of a table.
+// dump returns a dump request for the routes of a table.
 func dump(table rttables.ID) []byte {
 	p, err := route.Route{Family: route.IPv4, Table: table}.AppendBinary(nil)
 	if err != nil {
-		panic(err) // it is always the same
+		panic(err) // a route like this can always be encoded
 	}
-	// Strict checking wants neither a destination nor the rest.
+	// With strict checking, the kernel accepts only the table.
 	p = attribute(p[:unix.SizeofRtMsg], unix.RTA_TABLE, binary.NativeEndian.AppendUint32(nil, uint32(table)))
 	return prepare(unix.RTM_GETROUTE, unix.NLM_F_DUMP, 1, [][]byte{p})[0]
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -103,6 +104,7 @@ func TestArgPrefixAndAddr(t *testing.T) {
 }
 
 func TestAttributeRoundTrip(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, x := range []struct {
 		num     uint16
 		payload string
@@ -115,16 +117,16 @@ func TestAttributeRoundTrip(t *testing.T) {
 	} {
 		num, data := AttributeArgs(x.num, []byte(x.payload))
 		if got := num + " " + data; got != x.text {
-			t.Errorf("attribute %d prints as %.40q, want %.40q", x.num, got, x.text)
+			report.Errorf("attribute %d prints as %.40q, want %.40q", x.num, got, x.text)
 			continue
 		}
 		raw, err := ArgAttribute(Split("rule", x.text))
 		if err != nil || raw != string(attr.Append(nil, x.num, []byte(x.payload))) {
-			t.Errorf("%.40q reads as %.40x, %v", x.text, raw, err)
+			report.Errorf("%.40q reads as %.40x, %v", x.text, raw, err)
 		}
 		for num, p := range attr.All(raw) {
 			if num != x.num || string(p) != x.payload {
-				t.Errorf("%.40q holds %d, %.40x", x.text, num, p)
+				report.Errorf("%.40q holds %d, %.40x", x.text, num, p)
 			}
 		}
 	}
@@ -147,19 +149,20 @@ func TestArgAttributeErrors(t *testing.T) {
 }
 
 func TestEnum(t *testing.T) {
+	report := testrun.Limit(t)
 	e := Enum{{0, "low"}, {1, "medium"}, {1, "middle"}, {255, "high"}}
 	for n, want := range map[uint8]string{0: "low", 1: "medium", 2: "2", 255: "high"} {
 		s := e.Name(n)
 		if s != want {
-			t.Errorf("Name(%d): got %q, want %q", n, s, want)
+			report.Errorf("Name(%d): got %q, want %q", n, s, want)
 		}
 		if got, ok := e.Number(s); got != n || !ok {
-			t.Errorf("Number(%q): got %d, %t, want %d", s, got, ok, n)
+			report.Errorf("Number(%q): got %d, %t, want %d", s, got, ok, n)
 		}
 	}
 	for s, want := range map[string]uint8{"middle": 1, "0x10": 16} {
 		if got, err := e.Unmarshal("route", "a preference", []byte(s)); got != want || err != nil {
-			t.Errorf("%q: got %d, %v, want %d", s, got, err, want)
+			report.Errorf("%q: got %d, %v, want %d", s, got, err, want)
 		}
 	}
 	for s, want := range map[string]string{
@@ -169,7 +172,7 @@ func TestEnum(t *testing.T) {
 		"LOW":    `route: "LOW" is not a preference`,
 	} {
 		if got, err := e.Unmarshal("route", "a preference", []byte(s)); err == nil || err.Error() != want {
-			t.Errorf("%q: got %d, %v, want %s", s, got, err, want)
+			report.Errorf("%q: got %d, %v, want %s", s, got, err, want)
 		}
 	}
 }
@@ -178,22 +181,23 @@ type family uint8
 
 // The numbers are those of bits/socket.h and linux/rtnetlink.h.
 func TestFamilyOption(t *testing.T) {
+	report := testrun.Limit(t)
 	for f, want := range map[family]string{
 		2: "-4", 10: "-6", 0: "-f unspec", 28: "-f mpls", 128: "-f ipmr", 129: "-f ip6mr", 99: "-f 99",
 	} {
 		got := strings.Join(FamilyOption(f), " ")
 		if got != want {
-			t.Errorf("family %d: got %q, want %q", f, got, want)
+			report.Errorf("family %d: got %q, want %q", f, got, want)
 		}
 		w, back := Split("rule", got+" from all"), family(77)
 		if err := ParseFamilyOption(w, &back); err != nil || back != f || w.Peek() != "from" {
-			t.Errorf("%q: got %d, %v, and next %q, want %d", got, back, err, w.Peek(), f)
+			report.Errorf("%q: got %d, %v, and next %q, want %d", got, back, err, w.Peek(), f)
 		}
 	}
 	for text, want := range map[string]family{"": 77, "from all": 77, "-f inet": 2, "-f inet6 -4": 10, "-f 0x1c": 28} {
 		f := family(77)
 		if err := ParseFamilyOption(Split("rule", text), &f); err != nil || f != want {
-			t.Errorf("%q: got %d, %v, want %d", text, f, err, want)
+			report.Errorf("%q: got %d, %v, want %d", text, f, err, want)
 		}
 	}
 	for text, want := range map[string]string{
@@ -203,7 +207,7 @@ func TestFamilyOption(t *testing.T) {
 	} {
 		f := family(77)
 		if err := ParseFamilyOption(Split("rule", text), &f); err == nil || err.Error() != want || f != 77 {
-			t.Errorf("%q: got %d, %v, want %s", text, f, err, want)
+			report.Errorf("%q: got %d, %v, want %s", text, f, err, want)
 		}
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 var testBits = Bits{{1, "one"}, {4, "four"}, {2, "two"}}
 
 func TestBits(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		n     uint32
 		names []string
@@ -22,19 +25,20 @@ func TestBits(t *testing.T) {
 	} {
 		names, rest := testBits.Names(tt.n)
 		if !slices.Equal(names, tt.names) || rest != tt.rest {
-			t.Errorf("%d: %q and %d, want %q and %d", tt.n, names, rest, tt.names, tt.rest)
+			report.Errorf("%d: %q and %d, want %q and %d", tt.n, names, rest, tt.names, tt.rest)
 		}
 		if got := testBits.Text(tt.n, ","); got != tt.text {
-			t.Errorf("%d: %q, want %q", tt.n, got, tt.text)
+			report.Errorf("%d: %q, want %q", tt.n, got, tt.text)
 		}
 		back := uint32(99)
 		if err := UnmarshalBits(testBits, 32, "rule", "bits", []byte(tt.text), ",", &back); err != nil || back != tt.n {
-			t.Errorf("%q: %d, %v, want %d", tt.text, back, err, tt.n)
+			report.Errorf("%q: %d, %v, want %d", tt.text, back, err, tt.n)
 		}
 	}
 }
 
 func TestUnmarshalBitsError(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, want := range map[string]string{
 		"one,":      `rule: "one," is not bits`,
 		"fuor":      `rule: "fuor" is not bits; did you mean four?`,
@@ -47,17 +51,18 @@ func TestUnmarshalBitsError(t *testing.T) {
 		err := UnmarshalBits(testBits, 16, "rule", "bits", []byte(text), ",", &n)
 		if want == "" {
 			if err != nil || n != 0xfff {
-				t.Errorf("%q: %d, %v", text, n, err)
+				report.Errorf("%q: %d, %v", text, n, err)
 			}
 			continue
 		}
 		if err == nil || err.Error() != want || n != 99 || !errors.As(err, new(*NameError)) {
-			t.Errorf("%q: %d, %v, want %s", text, n, err, want)
+			report.Errorf("%q: %d, %v, want %s", text, n, err, want)
 		}
 	}
 }
 
 func TestFlagsWord(t *testing.T) {
+	report := testrun.Limit(t)
 	type object struct{ flags uint32 }
 	table := Table[object]{FlagsWord(func(o *object) *uint32 { return &o.flags })}
 	for _, text := range []string{"", "dead", "onlink", "dead onlink pervasive", "linkdown flags 0x40000000", "flags 0x40000000"} {
@@ -70,11 +75,11 @@ func TestFlagsWord(t *testing.T) {
 		}
 		var p Printer
 		if table.Print(&p, &o); p.String() != text || FlagsText(o.flags) != text {
-			t.Errorf("%q is %#x, which is %q and %q", text, o.flags, p.String(), FlagsText(o.flags))
+			report.Errorf("%q is %#x, which is %q and %q", text, o.flags, p.String(), FlagsText(o.flags))
 		}
 		back := uint32(99)
 		if err := UnmarshalFlags("route", []byte(text), &back); err != nil || back != o.flags {
-			t.Errorf("%q is %#x, %v, want %#x", text, back, err, o.flags)
+			report.Errorf("%q is %#x, %v, want %#x", text, back, err, o.flags)
 		}
 	}
 	for text, want := range map[string]string{
@@ -84,7 +89,7 @@ func TestFlagsWord(t *testing.T) {
 	} {
 		flags := uint32(99)
 		if err := UnmarshalFlags("route", []byte(text), &flags); err == nil || err.Error() != want || flags != 99 {
-			t.Errorf("%q: %d, %v, want %s", text, flags, err, want)
+			report.Errorf("%q: %d, %v, want %s", text, flags, err, want)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // object writes an object with a member of every kind.
@@ -33,6 +35,7 @@ func object(o *Output) {
 
 // The pretty form is that of "ip -j -p route show", blanks and all.
 func TestOutput(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, test := range []struct {
 		json, pretty bool
 		want         string
@@ -58,12 +61,13 @@ func TestOutput(t *testing.T) {
 		o := NewOutput(test.json, test.pretty)
 		object(o)
 		if diff := cmp.Diff(test.want, o.String()); diff != "" {
-			t.Errorf("json %t, pretty %t (-want +got):\n%s", test.json, test.pretty, diff)
+			report.Errorf("json %t, pretty %t (-want +got):\n%s", test.json, test.pretty, diff)
 		}
 	}
 }
 
 func TestAddrText(t *testing.T) {
+	report := testrun.Limit(t)
 	for addr, want := range map[string]string{
 		"192.0.2.1":      "192.0.2.1",
 		"::":             "::",
@@ -77,7 +81,7 @@ func TestAddrText(t *testing.T) {
 		"2001:db8:0:1::": "2001:db8:0:1::",
 	} {
 		if got := AddrText(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("%s: got %s, want %s", addr, got, want)
+			report.Errorf("%s: got %s, want %s", addr, got, want)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package iptext
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // What "ip rule add from PREFIX" of iproute2 6.1 makes of its argument, in
@@ -30,19 +32,21 @@ var prefixes = map[string]string{
 }
 
 func TestPrefix(t *testing.T) {
+	report := testrun.Limit(t)
 	for s, want := range prefixes {
 		p, ok := Prefix(s)
 		if got := p.String(); ok != (want != "") || ok && got != want {
-			t.Errorf("Prefix(%q): got %s, %t, want %q", s, got, ok, want)
+			report.Errorf("Prefix(%q): got %s, %t, want %q", s, got, ok, want)
 		}
 	}
 	// A netmask is IPv4's alone: ip(8) takes this one for 8 bits.
 	if p, ok := Prefix("2001:db8::/255.0.0.0"); ok {
-		t.Errorf("an IPv6 prefix with an IPv4 netmask is %s", p)
+		report.Errorf("an IPv6 prefix with an IPv4 netmask is %s", p)
 	}
 }
 
 func TestAddr(t *testing.T) {
+	report := testrun.Limit(t)
 	for s, want := range map[string]string{
 		"192.168.1.1": "192.168.1.1", "10.1": "10.1.0.0", "0xa.0.0.1": "10.0.0.1",
 		"2001:db8::1": "2001:db8::1", "::ffff:1.2.3.4": "::ffff:1.2.3.4",
@@ -50,13 +54,14 @@ func TestAddr(t *testing.T) {
 	} {
 		a, ok := Addr(s)
 		if ok != (want != "") || ok && a.String() != want {
-			t.Errorf("Addr(%q): got %s, %t, want %q", s, a, ok, want)
+			report.Errorf("Addr(%q): got %s, %t, want %q", s, a, ok, want)
 		}
 	}
 }
 
 // The forms are those of "ip rule show" and "ip route show".
 func TestPrefixString(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		p    netip.Prefix
 		want string
@@ -71,7 +76,7 @@ func TestPrefixString(t *testing.T) {
 		{netip.MustParsePrefix("::ffff:1.2.3.0/120"), "::ffff:1.2.3.0/120"},
 	} {
 		if got := PrefixString(tt.p); got != tt.want {
-			t.Errorf("PrefixString(%v): got %q, want %q", tt.p, got, tt.want)
+			report.Errorf("PrefixString(%v): got %q, want %q", tt.p, got, tt.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -35,26 +36,28 @@ func shell(t *testing.T, dir, commands string) string {
 
 // A shell hands on each word as it is, and does nothing else.
 func TestCommandInShell(t *testing.T) {
+	report := testrun.Limit(t)
 	sh(t)
 	for _, name := range oddNames {
 		dir := t.TempDir()
 		got := shell(t, dir, Command[uint8](uapi.AF_INET6, "route", "add", "-6 default dev "+name+" table 20"))
 		want := strings.Join([]string{"-6", "route", "add", "default", "dev", name, "table", "20"}, "\n") + "\n"
 		if got != want {
-			t.Errorf("dev %q: ip is called with\n%swant\n%s", name, got, want)
+			report.Errorf("dev %q: ip is called with\n%swant\n%s", name, got, want)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-			t.Errorf("dev %q: the shell has written %v, %v", name, left, err)
+			report.Errorf("dev %q: the shell has written %v, %v", name, left, err)
 		}
 		words, err := SplitCommand(Command[uint8](uapi.AF_INET, "route", "add", "default dev "+name))
 		if err != nil || !slices.Equal(words, []string{"ip", "route", "add", "default", "dev", name}) {
-			t.Errorf("dev %q is split into %q, %v", name, words, err)
+			report.Errorf("dev %q is split into %q, %v", name, words, err)
 		}
 	}
 }
 
 // A line is appended to a file as it is, and is the one that is deleted again.
 func TestLinesInShell(t *testing.T) {
+	report := testrun.Limit(t)
 	sh(t)
 	for _, name := range oddNames {
 		if strings.ContainsAny(name, "#\x01") {
@@ -77,17 +80,18 @@ func TestLinesInShell(t *testing.T) {
 		line := "20\t" + name + "\t# ours"
 		shell(t, dir, AppendLine(line, file))
 		if got := read(); got != other+line+"\n" {
-			t.Errorf("%q: the file has\n%s", name, got)
+			report.Errorf("%q: the file has\n%s", name, got)
 		}
 		shell(t, dir, DeleteLines(file, "20", name))
 		if got := read(); got != other {
-			t.Errorf("%q: afterwards the file has\n%s", name, got)
+			report.Errorf("%q: afterwards the file has\n%s", name, got)
 		}
 	}
 }
 
 // What an administrator would not quote is not quoted.
 func TestPlainCommands(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, x := range []struct{ got, want string }{
 		{Command[uint8](uapi.AF_INET, "rule", "add", "from 192.0.2.1 lookup 20"), "ip rule add from 192.0.2.1 lookup 20"},
 		{Command[uint8](uapi.AF_INET, "rule", "add", "-4 from all lookup 20"), "ip rule add from all lookup 20"},
@@ -100,18 +104,18 @@ func TestPlainCommands(t *testing.T) {
 		{Quote(""), "''"},
 	} {
 		if x.got != x.want {
-			t.Errorf("got  %s\nwant %s", x.got, x.want)
+			report.Errorf("got  %s\nwant %s", x.got, x.want)
 		}
 	}
 	for line, want := range map[string]string{
 		"ip  rule\tadd": "ip|rule|add", `it\'s`: "it's", "a''b '' c": "ab||c", "": "", "a\r": "a", `a\`: `a\`,
 	} {
 		if words, err := SplitCommand(line); err != nil || strings.Join(words, "|") != want {
-			t.Errorf("%q: %q, %v", line, words, err)
+			report.Errorf("%q: %q, %v", line, words, err)
 		}
 	}
 	if _, err := SplitCommand("a 'b"); err == nil {
-		t.Error("a quote that is not closed is taken")
+		report.Error("a quote that is not closed is taken")
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // A thing has two words, one of them with two names, and one that is only read.
@@ -39,18 +41,19 @@ func parseThing(s string) (v thing, err error) {
 }
 
 func TestTable(t *testing.T) {
+	report := testrun.Limit(t)
 	for text, want := range map[string]string{
 		"": "", "not": "not", "to sea": "to sea", "towards sea not": "not to sea",
 		"to sea nowhere": "", "to sea to hill": "to hill", "to not": "to not",
 	} {
 		v, err := parseThing(text)
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
+			report.Errorf("%q: %v", text, err)
 			continue
 		}
 		var p Printer
 		if things.Print(&p, &v); p.String() != want {
-			t.Errorf("%q prints as %q, want %q", text, p.String(), want)
+			report.Errorf("%q prints as %q, want %q", text, p.String(), want)
 		}
 	}
 	for text, want := range map[string]string{
@@ -61,21 +64,23 @@ func TestTable(t *testing.T) {
 		"to sea nowhree": `thing: word 3 "nowhree": not a word of things; did you mean nowhere?`,
 	} {
 		if v, err := parseThing(text); err == nil || err.Error() != want {
-			t.Errorf("%q:\ngot  %+v, %v\nwant %s", text, v, err, want)
+			report.Errorf("%q:\ngot  %+v, %v\nwant %s", text, v, err, want)
 		}
 	}
 }
 
 func TestFind(t *testing.T) {
+	report := testrun.Limit(t)
 	for name, want := range map[string]string{"not": "not", "towards": "to", "nowhere": "nowhere", "": "", "no": ""} {
 		word, ok := things.Find(name)
 		if ok != (want != "") || ok && word.Names[0] != want {
-			t.Errorf("Find(%q): got %v, %t, want %q", name, word, ok, want)
+			report.Errorf("Find(%q): got %v, %t, want %q", name, word, ok, want)
 		}
 	}
 }
 
 func TestSuggest(t *testing.T) {
+	report := testrun.Limit(t)
 	names := []string{"from", "to", "iif", "oif", "sport", "dport", "suppress_prefixlength", "table", "tos"}
 	for word, want := range map[string]string{
 		"dprot":                  "dport", // swapped
@@ -98,15 +103,16 @@ func TestSuggest(t *testing.T) {
 			want = "; did you mean " + want + "?"
 		}
 		if got := Suggest(word, names); got != want {
-			t.Errorf("Suggest(%.30q): got %q, want %q", word, got, want)
+			report.Errorf("Suggest(%.30q): got %q, want %q", word, got, want)
 		}
 	}
 	if got := Suggest("from", nil); got != "" {
-		t.Errorf("Suggest without names: got %q", got)
+		report.Errorf("Suggest without names: got %q", got)
 	}
 }
 
 func TestDistance(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		a, b string
 		want int
@@ -116,7 +122,7 @@ func TestDistance(t *testing.T) {
 		{strings.Repeat("a", 32), strings.Repeat("b", 32), 32},
 	} {
 		if got, back := distance(tt.a, tt.b), distance(tt.b, tt.a); got != tt.want || back != tt.want {
-			t.Errorf("distance(%q, %q): got %d, and back %d, want %d", tt.a, tt.b, got, back, tt.want)
+			report.Errorf("distance(%q, %q): got %d, and back %d, want %d", tt.a, tt.b, got, back, tt.want)
 		}
 	}
 }
@@ -137,6 +143,7 @@ func TestPrinter(t *testing.T) {
 // A word that may be abbreviated is its beginning, the first one that fits; one
 // that is written out is that, and the parser sees the full form.
 func TestTableShort(t *testing.T) {
+	report := testrun.Limit(t)
 	var seen []string
 	word := func(names ...string) Word[thing] {
 		return Word[thing]{Names: names, Parse: func(w *Words, _ *thing) error {
@@ -151,25 +158,26 @@ func TestTableShort(t *testing.T) {
 	w := Split("thing", "t ta to tab lookup pre pref pri prio")
 	for w.More() {
 		if err := table.Parse(w, new(thing), "a word"); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 	want := "tun_id table to table lookup preference pref priority priority"
 	if got := strings.Join(seen, " "); got != want {
-		t.Errorf("got %s, want %s", got, want)
+		report.Errorf("got %s, want %s", got, want)
 	}
 	for _, s := range []string{"look", "tables", "toto"} {
 		if err := table.Parse(Split("thing", s), new(thing), "a word"); err == nil {
-			t.Errorf("%q is a word", s)
+			report.Errorf("%q is a word", s)
 		}
 	}
 	if _, ok := Expand("", []string{"table"}); ok {
-		t.Error("nothing is the beginning of a name")
+		report.Error("nothing is the beginning of a name")
 	}
 }
 
 // An error says whose argument it is about, of words within words the innermost.
 func TestErrorKeyword(t *testing.T) {
+	report := testrun.Limit(t)
 	inner := Table[thing]{{Names: []string{"via"}, Parse: func(w *Words, v *thing) (err error) {
 		v.to, err = w.Arg("a place")
 		return err
@@ -183,7 +191,7 @@ func TestErrorKeyword(t *testing.T) {
 		err := outer.Parse(Split("thing", text), new(thing), "a word")
 		var e *Error
 		if !errors.As(err, &e) || e.Keyword != want {
-			t.Errorf("%q: %v is about %q, want %q", text, err, e.Keyword, want)
+			report.Errorf("%q: %v is about %q, want %q", text, err, e.Keyword, want)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 func TestWords(t *testing.T) {
@@ -35,6 +37,7 @@ func TestWords(t *testing.T) {
 }
 
 func TestWordsErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	w := Split("rule", "from 10.0.0.0/8 dprot")
 	_, missing := Split("rule", "").Arg("a rule")
 	w.Take()
@@ -55,7 +58,7 @@ func TestWordsErrors(t *testing.T) {
 	} {
 		var got *Error
 		if !errors.As(tt.err, &got) || *got != tt.want || tt.err.Error() != tt.text {
-			t.Errorf("got  %#v: %v\nwant %#v: %s", got, tt.err, &tt.want, tt.text)
+			report.Errorf("got  %#v: %v\nwant %#v: %s", got, tt.err, &tt.want, tt.text)
 		}
 	}
 }
@@ -63,12 +66,13 @@ func TestWordsErrors(t *testing.T) {
 // What iproute2 6.1 takes for the value of "fwmark", and what it does not; but
 // for signs and blanks, which strtoul accepts before a number.
 func TestUint(t *testing.T) {
+	report := testrun.Limit(t)
 	for s, want := range map[string]uint32{
 		"0": 0, "1": 1, "4294967295": math.MaxUint32, "0x1f": 31, "0X1F": 31, "0xffffffff": math.MaxUint32,
 		"010": 8, "00": 0, "0017": 15,
 	} {
 		if got, ok := Uint[uint32](s, 32); got != want || !ok {
-			t.Errorf("Uint(%q): got %d, %t, want %d", s, got, ok, want)
+			report.Errorf("Uint(%q): got %d, %t, want %d", s, got, ok, want)
 		}
 	}
 	for _, s := range []string{
@@ -76,29 +80,30 @@ func TestUint(t *testing.T) {
 		"4294967296", "0x100000000", "99999999999999999999", "one",
 	} {
 		if got, ok := Uint[uint32](s, 32); ok {
-			t.Errorf("Uint(%q): got %d, want nothing", s, got)
+			report.Errorf("Uint(%q): got %d, want nothing", s, got)
 		}
 	}
 	for bits, s := range map[int]string{8: "256", 16: "65536", 20: "1048576", 32: "4294967296"} {
 		if got, ok := Uint[uint64](s, bits); ok {
-			t.Errorf("Uint(%q) of %d bits: got %d, want nothing", s, bits, got)
+			report.Errorf("Uint(%q) of %d bits: got %d, want nothing", s, bits, got)
 		}
 	}
 	if got, ok := Uint[uint64]("0xffffffffffffffff", 64); got != math.MaxUint64 || !ok {
-		t.Errorf("the largest: got %d, %t", got, ok)
+		report.Errorf("the largest: got %d, %t", got, ok)
 	}
 }
 
 func TestNumberText(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, n := range []uint64{0, 9, 10, 255, 1 << 32, math.MaxUint64} {
 		for _, s := range []string{Decimal(n), Hex(n)} {
 			if got, ok := Uint[uint64](s, 64); got != n || !ok {
-				t.Errorf("%d prints as %q and reads as %d, %t", n, s, got, ok)
+				report.Errorf("%d prints as %q and reads as %d, %t", n, s, got, ok)
 			}
 		}
 	}
 	if d, h := Decimal(uint16(6500)), Hex(uint8(31)); d != "6500" || h != "0x1f" {
-		t.Errorf("got %q and %q", d, h)
+		report.Errorf("got %q and %q", d, h)
 	}
 }
 

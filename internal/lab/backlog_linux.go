@@ -15,10 +15,10 @@ import (
 // flushBacklogs waits until every packet that was sent before, by any thread,
 // has arrived at the other end of its veth pair.
 //
-// What leaves by a veth goes into the backlog of the sender's CPU and comes out
-// of it at the peer, as a rule before send returns; under load a kernel thread
-// finishes the work later. A backlog is found empty while running on its own
-// CPU: then the kernel is not in the middle of a packet there either.
+// A packet that leaves by a veth goes into the backlog of the sender's CPU, and from there
+// to the peer. Normally that is done before send returns, but under load a kernel thread
+// does it later. flushBacklogs checks each backlog on its own CPU: if it is empty there, the
+// kernel is not processing a packet on that CPU either.
 func flushBacklogs() (err error) {
 	runtime.LockOSThread()
 	var all unix.CPUSet
@@ -29,7 +29,7 @@ func flushBacklogs() (err error) {
 	defer func() {
 		if e := unix.SchedSetaffinity(0, &all); e != nil {
 			err = errors.Join(err, os.NewSyscallError("sched_setaffinity", e))
-			return // and leave this thread to die with its goroutine
+			return // the thread stays locked, so that it ends with its goroutine
 		}
 		runtime.UnlockOSThread()
 	}()
@@ -53,7 +53,7 @@ func flushBacklog(cpu int) error {
 		return os.NewSyscallError("sched_setaffinity", err)
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Microsecond) {
-		n, err := backlog(cpu)
+		n, err := readBacklog(cpu)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -63,9 +63,9 @@ func flushBacklog(cpu int) error {
 	}
 }
 
-// backlog reads how many packets wait on a CPU. A CPU without a line is
-// offline, and a line without the columns (before Linux 5.10) says nothing.
-func backlog(cpu int) (uint64, error) {
+// readBacklog returns the number of packets that wait on a CPU. It returns zero for a CPU
+// without a line, which is offline, and on Linux before 5.10, which does not have the columns.
+func readBacklog(cpu int) (uint64, error) {
 	const (
 		path    = "/proc/thread-self/net/softnet_stat"
 		waiting = 11 // since Linux 5.10

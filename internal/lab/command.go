@@ -8,8 +8,8 @@ import (
 )
 
 // Run runs a program in the namespace with input as its standard input, and
-// returns what it wrote to its standard output. The error has the command's
-// words and what it wrote to its standard error.
+// returns its standard output. The error has the words of the command and its standard
+// error.
 func (ns *NS) Run(input, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	var stdout, stderr bytes.Buffer

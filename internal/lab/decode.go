@@ -2,21 +2,21 @@ package lab
 
 import "encoding/binary"
 
-// decode reads the headers of the packet b, which may be cut off anywhere;
-// what is not there stays zero.
+// decode decodes the headers of the packet b, which can be truncated anywhere. Fields that
+// are missing in b stay zero.
 func (r *record) decode(etherType uint16, b []byte) {
 	r.etherType = etherType
 	switch etherType {
 	case etherIPv4:
-		r.ipv4(b)
+		r.decodeIPv4(b)
 	case etherIPv6:
-		r.ipv6(b)
+		r.decodeIPv6(b)
 	case etherARP:
-		r.arp(b)
+		r.decodeARP(b)
 	}
 }
 
-func (r *record) ipv4(b []byte) {
+func (r *record) decodeIPv4(b []byte) {
 	const (
 		minimum    = 20
 		offsetMask = 0x1fff // of the fragment, in units of 8 bytes
@@ -24,7 +24,7 @@ func (r *record) ipv4(b []byte) {
 	if len(b) < minimum || b[0]>>4 != 4 {
 		return
 	}
-	r.addrs = true
+	r.hasAddrs = true
 	copy(r.src[:4], b[12:16])
 	copy(r.dst[:4], b[16:20])
 	r.proto = b[9]
@@ -32,15 +32,15 @@ func (r *record) ipv4(b []byte) {
 	if header < minimum || len(b) < header || binary.BigEndian.Uint16(b[6:8])&offsetMask != 0 {
 		return
 	}
-	r.transport(b[header:])
+	r.decodeTransport(b[header:])
 }
 
-func (r *record) ipv6(b []byte) {
+func (r *record) decodeIPv6(b []byte) {
 	const minimum = 40
 	if len(b) < minimum || b[0]>>4 != 6 {
 		return
 	}
-	r.addrs = true
+	r.hasAddrs = true
 	copy(r.src[:], b[8:24])
 	copy(r.dst[:], b[24:40])
 	r.proto = b[6]
@@ -61,7 +61,7 @@ func (r *record) ipv6(b []byte) {
 		case protoFragment:
 			length = 8
 		default:
-			r.transport(b)
+			r.decodeTransport(b)
 			return
 		}
 		if len(b) < length {
@@ -76,8 +76,8 @@ func (r *record) ipv6(b []byte) {
 	}
 }
 
-// transport reads what follows the IP header.
-func (r *record) transport(b []byte) {
+// decodeTransport decodes the header after the IP header.
+func (r *record) decodeTransport(b []byte) {
 	switch r.proto {
 	case protoTCP, protoUDP, protoSCTP:
 		if len(b) < 4 {
@@ -95,13 +95,13 @@ func (r *record) transport(b []byte) {
 	}
 }
 
-// arp reads ARP for IPv4 over Ethernet.
-func (r *record) arp(b []byte) {
+// decodeARP decodes ARP for IPv4 over Ethernet.
+func (r *record) decodeARP(b []byte) {
 	const size = 28
 	if len(b) < size || binary.BigEndian.Uint16(b[2:4]) != etherIPv4 || b[4] != 6 || b[5] != 4 {
 		return
 	}
-	r.addrs = true
+	r.hasAddrs = true
 	r.typ = b[7]
 	copy(r.src[:4], b[14:18])
 	copy(r.dst[:4], b[24:28])

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Packets that no kernel sends of its own accord.
+// Packets that a kernel does not send by itself.
 func TestDecode(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
@@ -45,8 +45,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// Whatever arrives, decoding ends, addresses have the family that the frame
-// names, and every prefix of a packet gives the same answer or less.
+// Decoding ends for any bytes, the addresses have the family of the frame, and a truncated
+// packet has the same values as the whole packet, or fewer.
 func FuzzPacket(f *testing.F) {
 	for _, s := range []string{
 		"4500002100004000401126ba0a0000010a00000200090035000d0000",
@@ -79,7 +79,7 @@ func FuzzPacket(f *testing.F) {
 		for i := range b {
 			var part record
 			part.decode(ether, b[:i])
-			if part.addrs && (part.src != r.src || part.dst != r.dst) {
+			if part.hasAddrs && (part.src != r.src || part.dst != r.dst) {
 				t.Errorf("cut to %d bytes: %v, whole: %v", i, part.packet(), p)
 			}
 		}

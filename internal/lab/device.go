@@ -19,7 +19,7 @@ func (ns *NS) MACVLAN(name, parent string) {
 	ns.device(name, parent, &driver.Macvlan{Mode: &mode})
 }
 
-// A VXLAN says where a vxlan tunnel goes.
+// A VXLAN has the properties of a vxlan tunnel.
 type VXLAN struct {
 	ID     uint32
 	Local  netip.Addr // source of the outer packets
@@ -56,11 +56,11 @@ func (ns *NS) Bridge(name string, ports ...string) {
 
 // enslave puts an interface into a bridge or a VRF.
 func (ns *NS) enslave(port, master string) error {
-	conn, m, err := ns.link(master)
+	conn, m, err := ns.findLink(master)
 	if err != nil {
 		return err
 	}
-	_, link, err := ns.link(port)
+	_, link, err := ns.findLink(port)
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (ns *NS) enslave(port, master string) error {
 // the first VRF of a namespace the kernel adds the rules "1000: from all
 // lookup [l3mdev-table]".
 //
-// A kernel may have none, so like that of [NS.TUN] its failure is returned; the
-// error is then EOPNOTSUPP.
+// Some kernels do not support VRFs, so VRF returns its error, as [NS.TUN] does. The error is
+// then EOPNOTSUPP.
 func (ns *NS) VRF(name string, table uint32, ports ...string) error {
 	m := End{Name: name}.message()
 	m.Attributes.Info = &rtnetlink.LinkInfo{Kind: vrf{}.Kind(), Data: vrf{table}}
@@ -97,7 +97,7 @@ func (ns *NS) VRF(name string, table uint32, ports ...string) error {
 	return nil
 }
 
-// vrf is the data of a link of that kind: its table.
+// A vrf is the data of a VRF link: its table.
 type vrf struct{ table uint32 }
 
 func (vrf) New() rtnetlink.LinkDriver              { return vrf{} }
@@ -108,19 +108,18 @@ func (v vrf) Encode(e *netlink.AttributeEncoder) error {
 	return nil
 }
 
-// device makes an interface that the kernel knows how to make from a netlink
-// message, and takes it up.
+// device makes an interface with a netlink message, and takes it up.
 func (ns *NS) device(name, parent string, data rtnetlink.LinkDriver) {
 	ns.lab.tb.Helper()
 	ns.step(fmt.Sprintf("make %s %s", data.Kind(), name), func() error {
 		m := End{Name: name}.message()
 		m.Attributes.Info = &rtnetlink.LinkInfo{Kind: data.Kind(), Data: data}
 		if parent != "" {
-			_, link, err := ns.link(parent)
+			_, link, err := ns.findLink(parent)
 			if err != nil {
 				return err
 			}
-			m.Attributes.Type = link.Index // the package's name for IFLA_LINK
+			m.Attributes.Type = link.Index // rtnetlink's name for IFLA_LINK
 		}
 		if err := ns.newLink(m); err != nil {
 			return err
@@ -132,12 +131,12 @@ func (ns *NS) device(name, parent string, data rtnetlink.LinkDriver) {
 	})
 }
 
-// TUN makes a point-to-point interface without a link layer and takes it up.
-// What is routed to it is read from the file, what is written to the file
-// arrives from it: whole IP packets. The interface goes away with the file.
+// TUN makes a point-to-point interface without a link layer, and takes it up. A read from
+// the file returns an IP packet that was routed to the interface. A write makes an IP packet
+// arrive from it. Closing the file deletes the interface.
 //
-// It needs /dev/net/tun, which a machine may lack or reserve for root, and is
-// therefore the one device whose failure is returned and not recorded.
+// TUN needs /dev/net/tun, which some machines do not have or reserve for root. So it returns
+// its error.
 func (ns *NS) TUN(name string) (*os.File, error) {
 	var f *os.File
 	err := ns.Do(func() (err error) {
@@ -145,7 +144,7 @@ func (ns *NS) TUN(name string) (*os.File, error) {
 		return err
 	})
 	if err == nil {
-		err = ns.lab.own(f)
+		err = ns.lab.closeLater(f)
 	}
 	if err == nil {
 		err = ns.up(name)

@@ -1,10 +1,10 @@
-// Package lab makes networks inside the running kernel, for the tests and the
-// demo: network namespaces, the links between them, addresses, sockets, and
-// taps that count packets. It mocks nothing, runs no program, needs no root,
-// and leaves nothing behind, however the process ends.
+// Package lab makes networks inside the running kernel, for tests and for the demo: network
+// namespaces, links between them, addresses, sockets, and taps that count packets. It uses
+// the real kernel, needs neither root nor another program, and leaves nothing behind,
+// however the process ends.
 //
-// A test package runs its tests through [Main]; a program calls [Enter] first
-// in main. From then on [Test] and [New] make a [Lab]:
+// A test package runs its tests through [Main]. A program calls [Enter] first in main. After
+// that, [Test] and [New] make a [Lab]:
 //
 //	func TestMain(m *testing.M) { lab.Main(m) }
 //
@@ -20,18 +20,17 @@
 //		…
 //		if got := tap.Count(func(p lab.Packet) bool { return p.Proto == 17 }); got != 1 {
 //
-// Steps that build the network have no result to check: in a test they fail
-// it, in a program they stick, see [Lab.Err]. What a test is about (sockets,
-// [NS.Do]) returns its error.
+// Methods that build the network return no error. In a test their failure fails the test.
+// In a program the first failure is kept, see [Lab.Err]. Methods that open sockets or run
+// functions, such as [NS.Dial] and [NS.Do], return their errors.
 //
-// Another package of this module opens its own netlink socket in a namespace
-// with [NS.Config], and another process with [NS.Path] and [Lab.Open].
+// [NS.Config] is the configuration for a netlink socket in a namespace. Another process
+// opens a namespace with [NS.Path] and [Lab.Open].
 //
-// A namespace is quiet unless it is asked to be otherwise: IPv6 sends no
-// duplicate address detection and no router solicitations, and IPv4 filters no
-// reverse paths. What is left is neighbour discovery, and the reports of
-// multicast groups with which IPv6 greets a new link. So match the packets
-// that a test is about rather than count all of them.
+// By default a namespace sends little by itself: IPv6 sends no duplicate address detection
+// and no router solicitations. IPv4 does not filter reverse paths. The kernel still sends
+// neighbour discovery, and IPv6 reports multicast groups on a new link. So a test should
+// count the packets that it sent, and not all packets.
 //
-// On systems other than Linux everything fails with errors.ErrUnsupported.
+// On systems other than Linux all functions fail with errors.ErrUnsupported.
 package lab

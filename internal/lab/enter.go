@@ -9,29 +9,27 @@ import (
 	"syscall"
 )
 
-// Enter makes the process able to make network namespaces. A program calls it
-// first in main; for root it does nothing.
+// Enter enables the process to make network namespaces. A program calls it first in main.
+// For root it does nothing.
 //
-// For an ordinary user it runs the program again, in a user namespace where it
-// is root, and does not return: it passes on the arguments, the environment,
-// the standard streams and the signals, waits, and exits as that process does.
-// The second process is killed with the first, however that ends. It has a
-// process group of its own, so that a Ctrl-C reaches it once, and Ctrl-Z stops
-// both; reading from a terminal is an error there.
+// For an ordinary user, Enter runs the program again as root of a new user namespace, and
+// does not return. It passes on the arguments, the environment, the standard streams and the
+// signals, waits, and exits with the status of the second process. The second process is
+// killed when the first one ends for any reason. It has a process group of its own, so a
+// Ctrl-C reaches it once, and Ctrl-Z stops both processes. It cannot read from a terminal.
 //
-// Where the kernel forbids user namespaces the error says what to do.
+// If the kernel forbids user namespaces, the error says how to allow them.
 func Enter() error { return enter() }
 
-// Main runs the tests of a package where they can make network namespaces, and
-// exits. A kernel that refuses is a failure, not a skip.
+// Main calls [Enter], runs the tests of a package, and exits. If the kernel refuses
+// namespaces, the tests fail.
 //
 //	func TestMain(m *testing.M) { lab.Main(m) }
 //
-// With POLICYROUTE_LAB=off in the environment the tests run where they are, for
-// those that need no namespace on a machine that has none, such as an emulated
-// one.
+// With POLICYROUTE_LAB=off in the environment, Main does not call Enter. That is for tests
+// that need no namespace on a machine without namespaces, such as an emulated one.
 func Main(m interface{ Run() int }) {
-	if os.Getenv(off) == "off" {
+	if os.Getenv(labEnv) == "off" {
 		os.Exit(m.Run())
 	}
 	if err := Enter(); err != nil {
@@ -41,31 +39,31 @@ func Main(m interface{ Run() int }) {
 	os.Exit(m.Run())
 }
 
-// off is the variable that keeps Main out of namespaces.
-const off = "POLICYROUTE_LAB"
+// labEnv is the environment variable that turns Enter off in Main.
+const labEnv = "POLICYROUTE_LAB"
 
-// A knob is a kernel parameter that forbids namespaces when it has one value.
-type knob struct {
-	key    string // in sysctl(8)'s notation
+// A kernelParam is a kernel parameter that can forbid namespaces.
+type kernelParam struct {
+	key    string // in the notation of sysctl(8)
 	forbid string
 	allow  string
-	root   bool // also for root
+	root   bool // applies to root too
 }
 
-// knobs are the known ones: of Debian and Ubuntu's kernels, of AppArmor from
-// Ubuntu 23.10, and of the kernel itself, where some distributions set a zero.
-var knobs = []knob{
+// kernelParams has the known parameters: one of the kernels of Debian and Ubuntu, one of
+// AppArmor since Ubuntu 23.10, and two of Linux, which some distributions set to zero.
+var kernelParams = []kernelParam{
 	{key: "kernel.unprivileged_userns_clone", forbid: "0", allow: "1"},
 	{key: "kernel.apparmor_restrict_unprivileged_userns", forbid: "1", allow: "0"},
 	{key: "user.max_user_namespaces", forbid: "0", allow: "15000"},
 	{key: "user.max_net_namespaces", forbid: "0", allow: "15000", root: true},
 }
 
-// refused explains why the kernel made no namespace for the user uid, by what
-// /proc/sys says. It wraps err.
-func refused(err error, sys fs.FS, uid int) error {
+// explainRefusal returns err with the reason why the kernel refused a namespace to the user
+// uid, and the advice how to allow it. The reason is taken from /proc/sys.
+func explainRefusal(err error, sys fs.FS, uid int) error {
 	var fix []string
-	for _, k := range knobs {
+	for _, k := range kernelParams {
 		b, e := fs.ReadFile(sys, strings.ReplaceAll(k.key, ".", "/"))
 		if e == nil && strings.TrimSpace(string(b)) == k.forbid && (uid != 0 || k.root) {
 			fix = append(fix, fmt.Sprintf("sudo sysctl -w %s=%s", k.key, k.allow))

@@ -13,18 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// marker is in the environment of the process that Enter starts, until that
-// one calls Enter.
-const marker = "POLICYROUTE_LAB_ENTERED"
+// enteredEnv is in the environment of the process that Enter starts, until that process
+// calls Enter.
+const enteredEnv = "POLICYROUTE_LAB_ENTERED"
 
 func enter() error {
-	_, entered := os.LookupEnv(marker)
-	if err := os.Unsetenv(marker); err != nil {
+	_, entered := os.LookupEnv(enteredEnv)
+	if err := os.Unsetenv(enteredEnv); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
 	if entered {
-		// The process group is not the terminal's: what would stop the
-		// process, forever since no shell watches it, becomes an error.
+		// The process group is not the one of the terminal. Access to the
+		// terminal would stop the process forever, because no shell continues
+		// it. With these signals ignored, the access is an error.
 		signal.Ignore(unix.SIGTTIN, unix.SIGTTOU)
 	}
 	fd, err := createNS()
@@ -32,47 +33,48 @@ func enter() error {
 		return closeFD(fd)
 	}
 	if !entered {
-		err = again()
+		err = runAgain()
 	}
-	return refused(err, os.DirFS("/proc/sys"), os.Getuid())
+	return explainRefusal(err, os.DirFS("/proc/sys"), os.Getuid())
 }
 
-// again runs this program once more, as root of a user namespace, and ends
-// this process as that one ends. It returns only if it cannot be started.
-func again() error {
-	// The child is killed when the thread that made it ends: it is to be a
-	// thread that lasts as long as the process.
+// runAgain runs this program again as root of a user namespace, and exits as that process
+// does. It returns only if the process cannot be started.
+func runAgain() error {
+	// The child is killed when the thread that started it ends, so that thread must
+	// not end before the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = os.Args
-	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.Env = append(os.Environ(), enteredEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		// The network namespace is one that the user namespace owns. The
-		// host's is not: a thread that left it could not go back.
+		// The new network namespace belongs to the user namespace. The network
+		// namespace of the host does not, so a thread that leaves it could not
+		// return to it.
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 		Pdeathsig:   unix.SIGKILL,
-		// In the terminal's own group the child would get a Ctrl-C twice:
-		// from the terminal, and from us.
+		// In the process group of the terminal, the child would get a Ctrl-C
+		// twice: from the terminal and from this process.
 		Setpgid: true,
 	}
-	signals := catch()
+	signals := catchSignals()
 	if err := cmd.Start(); err != nil {
 		signal.Reset()
 		return err
 	}
-	go forward(signals, cmd.Process.Pid)
-	end(cmd)
+	go forwardSignals(signals, cmd.Process.Pid)
+	exitAs(cmd)
 	return nil
 }
 
-// catch asks for the signals that are passed on. A signal that whoever started
-// us has had ignored, as nohup(1) does, stays ignored, in the child as well.
-func catch() <-chan os.Signal {
+// catchSignals returns a channel for the signals that are passed on. A signal that was
+// ignored at the start, as nohup(1) does, stays ignored, also in the child.
+func catchSignals() <-chan os.Signal {
 	c := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{
 		unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTERM, unix.SIGTSTP,
@@ -84,16 +86,16 @@ func catch() <-chan os.Signal {
 	return c
 }
 
-// forward passes signals on. Those that a terminal sends go to the whole
-// process group, as the terminal's would.
-func forward(signals <-chan os.Signal, pid int) {
+// forwardSignals passes signals on. Signals that a terminal sends go to the process group of
+// the child.
+func forwardSignals(signals <-chan os.Signal, pid int) {
 	for s := range signals {
 		switch s := s.(syscall.Signal); s {
 		case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP:
 			_ = unix.Kill(-pid, s)
 		case unix.SIGTSTP:
 			_ = unix.Kill(-pid, unix.SIGSTOP)
-			pause() // until the shell's fg or bg
+			stopProcess() // until the shell's fg or bg
 			_ = unix.Kill(-pid, unix.SIGCONT)
 		default:
 			_ = unix.Kill(pid, s)
@@ -101,17 +103,17 @@ func forward(signals <-chan os.Signal, pid int) {
 	}
 }
 
-// pause stops this process, as Ctrl-Z does. The signal goes to the calling
-// thread, so that the thread is stopped when the call would return; one to the
-// process is taken by any thread, some time later.
-func pause() {
+// stopProcess stops this process, as Ctrl-Z does. It sends the signal to the calling thread,
+// so that the process is stopped before the call returns. A signal to the process could
+// arrive at another thread, some time later.
+func stopProcess() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
-// end waits for the child and ends this process in the same way.
-func end(cmd *exec.Cmd) {
+// exitAs waits for the child, and ends this process in the same way.
+func exitAs(cmd *exec.Cmd) {
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -126,9 +128,9 @@ func end(cmd *exec.Cmd) {
 	case unix.SIGINT, unix.SIGHUP, unix.SIGTERM, unix.SIGKILL, unix.SIGPIPE:
 		signal.Reset(s)
 		_ = unix.Kill(os.Getpid(), s)
-		time.Sleep(time.Second) // another thread may be the one that takes it
+		time.Sleep(time.Second) // the signal may arrive at another thread
 	}
-	// The rest would have the Go runtime print our stack, which is not the
-	// one to look at; a shell shows them as this number too.
+	// For other signals the Go runtime would print the stack of this process, which
+	// is of no use. A shell reports a signal as the same number.
 	os.Exit(128 + int(status.Signal()))
 }

@@ -22,12 +22,13 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// helperEnv names what a copy of the test binary does instead of the tests.
+// helperEnv is the environment variable that makes the test binary run a helper instead of
+// the tests.
 const helperEnv = "LAB_TEST_HELPER"
 
-// helper is the program that the tests below start: one that calls Enter.
+// helper is the program that the tests below start. It calls Enter.
 func helper(name string) {
-	if name == "refuse" { // this user namespace allows no namespace
+	if name == "refuse" { // this user namespace cannot have a network namespace
 		check(os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0))
 	}
 	check(lab.Enter())
@@ -45,7 +46,7 @@ func helper(name string) {
 		fmt.Printf("uid %d args %q stdin %q\n", os.Getuid(), os.Args[1:], in)
 		fmt.Fprintln(os.Stderr, "standard error")
 		os.Exit(7)
-	case "count": // signals, until none has come for a while
+	case "count": // counts signals until none has come for a while
 		c := make(chan os.Signal, 16)
 		signal.Notify(c, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		fmt.Println("ready", os.Getpid())
@@ -73,9 +74,9 @@ func check(err error) {
 	}
 }
 
-// ordinary makes a command that runs a helper as one who may not make network
-// namespaces. Whoever runs the tests, taking that one capability out of what
-// the helper can ever have is enough to make Enter go its long way.
+// ordinary returns a command that runs a helper as a user who cannot make network namespaces.
+// For any user of the tests, removing this capability from the bounding set of the helper is
+// enough to make Enter start a second process.
 func ordinary(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)
@@ -89,7 +90,7 @@ func start(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	err := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread has lost a capability
+		runtime.LockOSThread() // never unlocked: the thread has lost a capability
 		if e := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0, 0, 0); e != nil {
 			err <- os.NewSyscallError("PR_CAPBSET_DROP", e)
 			return
@@ -118,9 +119,9 @@ func TestEnter(t *testing.T) {
 	}
 }
 
-// run starts a helper, waits until it is ready, has something done to the two
-// processes that it is, and returns what it says after that. Output ends when every process has ended:
-// all of them hold the pipe.
+// run starts a helper, waits until it is ready, calls a function with the numbers of its two
+// processes, and returns the output after that. The output ends when all processes have
+// ended, because all of them have the pipe open.
 func run(t *testing.T, name string, do func(pid, child int)) (string, error) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -147,8 +148,8 @@ func run(t *testing.T, name string, do func(pid, child int)) (string, error) {
 	return string(rest), cmd.Wait()
 }
 
-// Each signal arrives once, whether it is sent to the process or, as a
-// terminal does, to the process group.
+// Each signal arrives once, whether it is sent to the process or, like a signal of a
+// terminal, to the process group.
 func TestEnterPassesSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		for who, sign := range map[string]int{"process": 1, "group": -1} {
@@ -160,8 +161,7 @@ func TestEnterPassesSignals(t *testing.T) {
 	}
 }
 
-// A program that a signal kills takes the one in front of it along, and the
-// other way round, also without a chance to say goodbye.
+// If a signal kills one of the two processes, the other one ends too, even after SIGKILL.
 func TestEnterDiesWithTheProgram(t *testing.T) {
 	for _, s := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL} {
 		out, err := run(t, "sleep", func(pid, _ int) { unix.Kill(pid, s) })
@@ -172,7 +172,7 @@ func TestEnterDiesWithTheProgram(t *testing.T) {
 	}
 }
 
-// Ctrl-Z stops the program too, and fg lets it go on.
+// Ctrl-Z stops both processes, and fg continues them.
 func TestEnterPauses(t *testing.T) {
 	out, err := run(t, "count", func(pid, child int) {
 		unix.Kill(pid, unix.SIGTSTP)
@@ -204,7 +204,7 @@ func waitState(t *testing.T, pid int, want string) {
 	t.Fatalf("process %d is in state %s, not %s", pid, state, want)
 }
 
-// A kernel that does refuse: in a user namespace that may have none.
+// In a user namespace that cannot have network namespaces, the kernel refuses.
 func TestEnterRefused(t *testing.T) {
 	cmd := ordinary(t, "refuse")
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER

@@ -10,7 +10,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// Two namespaces, a wire, and a tap at its far end.
+// Two namespaces, a link between them, and a tap at its far end.
 func Example() {
 	l := lab.New()
 	defer l.Close()

@@ -2,50 +2,53 @@ package lab
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"sync"
 )
 
-// A TB is the part of testing.TB that a Lab needs; *testing.T, *testing.B and
-// *testing.F have it. The package does not import testing, so that the demo
-// does not link it.
+// A TB is the part of testing.TB that a Lab needs. *testing.T, *testing.B and *testing.F
+// implement it. The package does not import testing, so that the demo does not contain it.
 type TB interface {
 	Helper()
 	Fatal(args ...any)
 	Cleanup(func())
 }
 
-// A Lab is a set of network namespaces and of what was opened in them.
-// Everything goes away with Close, and with the process, however it ends:
-// namespaces are held by file descriptors alone and have no name anywhere.
+// A Lab is a set of network namespaces, and of the sockets, taps and devices that were
+// opened in them. Close removes everything. So does the end of the process, however it ends:
+// only file descriptors hold the namespaces, which have no names in the file system.
 //
-// The methods that build the network return no error. In a Lab from [Test] a
-// failure is t.Fatal on the line that failed; in a Lab from [New] the first
-// failure sticks, what follows it does nothing, and [Lab.Err] returns it. All
-// methods are safe for concurrent use.
+// The methods that build the network return no error. In a Lab from [Test], a failure is
+// reported with t.Fatal on the line that failed. A Lab from [New] keeps the first failure,
+// which [Lab.Err] returns, and does nothing after it. All methods are safe for concurrent
+// use.
 type Lab struct {
 	tb TB
 
 	mu      sync.Mutex
-	err     error       // first failure of a Lab from New
+	err     error       // the first failure of a Lab from New
 	closers []io.Closer // in the order of opening
 	closed  bool
 }
 
-// New makes an empty Lab for a program, which calls [Enter] first. Check
-// [Lab.Err] once, after building the network.
+// New makes an empty Lab for a program. The program has to call [Enter] before. It checks
+// [Lab.Err] once, after it has built the network.
 func New() *Lab {
 	l := &Lab{}
-	l.tb = recorder{l}
+	l.tb = programTB{l}
 	return l
 }
 
-// Test makes an empty Lab that belongs to the test t: every failure is
-// t.Fatal, and the Lab is closed when the test ends. The package of the test
-// has to run its tests through [Main].
+// Test makes an empty Lab for the test t. Every failure calls t.Fatal, and the end of the
+// test closes the Lab. The package of the test has to run its tests through [Main]. With go
+// test -short, Test skips the test, so that tests without namespaces can be run alone.
 func Test(t TB) *Lab {
 	t.Helper()
+	if s, ok := t.(interface{ Skip(...any) }); ok && isShort() {
+		s.Skip("it makes network namespaces, and -short is set")
+	}
 	l := &Lab{tb: t}
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
@@ -55,6 +58,12 @@ func Test(t TB) *Lab {
 	return l
 }
 
+// isShort reports whether go test has the flag -short.
+func isShort() bool {
+	f := flag.Lookup("test.short")
+	return f != nil && f.Value.String() == "true"
+}
+
 // Err returns the first failure of a Lab from [New].
 func (l *Lab) Err() error {
 	l.mu.Lock()
@@ -62,9 +71,8 @@ func (l *Lab) Err() error {
 	return l.err
 }
 
-// Close closes everything that was opened through the Lab: taps, sockets,
-// tun devices and the namespaces themselves, newest first. A second Close does
-// nothing.
+// Close closes everything that was opened through the Lab, newest first: taps, sockets, tun
+// devices and namespaces. A second Close does nothing.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	closers := l.closers
@@ -78,8 +86,8 @@ func (l *Lab) Close() error {
 	return errors.Join(errs...)
 }
 
-// own has c closed by Close. A Lab that is closed already closes it at once.
-func (l *Lab) own(c io.Closer) error {
+// closeLater makes Close close c. If the Lab is closed already, it closes c at once.
+func (l *Lab) closeLater(c io.Closer) error {
 	l.mu.Lock()
 	if !l.closed {
 		l.closers = append(l.closers, c)
@@ -90,7 +98,7 @@ func (l *Lab) own(c io.Closer) error {
 	return errors.Join(errClosed, c.Close())
 }
 
-// step runs one step of building the network, unless an earlier one failed.
+// step runs one step of building the network, unless an earlier step failed.
 func (l *Lab) step(what string, fn func() error) {
 	l.tb.Helper()
 	if l.Err() != nil {
@@ -101,14 +109,14 @@ func (l *Lab) step(what string, fn func() error) {
 	}
 }
 
-// A recorder stands where a test would, for a Lab from New: it keeps the first
-// failure and lets the program go on.
-type recorder struct{ l *Lab }
+// A programTB is the TB of a Lab from New. It keeps the first failure, and the program
+// continues.
+type programTB struct{ l *Lab }
 
-func (recorder) Helper()        {}
-func (recorder) Cleanup(func()) {}
+func (programTB) Helper()        {}
+func (programTB) Cleanup(func()) {}
 
-func (r recorder) Fatal(args ...any) {
+func (r programTB) Fatal(args ...any) {
 	err, ok := args[0].(error)
 	if !ok {
 		err = errors.New(fmt.Sprint(args...))

@@ -20,8 +20,8 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// Recorded messages name interfaces by index, so a test has to be able to ask
-// for the ones in the record, at either end of a pair.
+// Recorded messages have indexes of interfaces, so a test has to be able to set the index at
+// either end of a pair.
 func TestIndex(t *testing.T) {
 	l := lab.Test(t)
 	host, net := l.NS("host"), l.NS("net")
@@ -58,8 +58,8 @@ func interfaces(t *testing.T, ns *lab.NS) map[string]net.Interface {
 	return m
 }
 
-// After Veth the link is as it will stay: carrier known, IPv6 link-local
-// address there, no address tentative.
+// After Veth the state of the link does not change any more: the carrier is known, the IPv6
+// link-local address exists, and no address is tentative.
 func TestLinkIsSettled(t *testing.T) {
 	for range 20 {
 		a, _ := pair(t)
@@ -172,7 +172,7 @@ func TestDevices(t *testing.T) {
 	a.Addr("mac0", "10.0.5.1/24")
 	c.Addr("eth0", "10.0.5.2/24")
 
-	// A tunnel through all of that.
+	// A tunnel through the switch.
 	from, to := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	a.VXLAN("vx0", lab.VXLAN{ID: 42, Local: from, Remote: to, Parent: "eth0"})
 	c.VXLAN("vx0", lab.VXLAN{ID: 42, Local: to, Remote: from})
@@ -187,8 +187,8 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// A machine may have no /dev/net/tun, or keep it for root: both are errors
-// that say so, and the only ones that pass.
+// A machine may have no /dev/net/tun, or reserve it for root. The test accepts these two
+// errors and no others.
 func TestTUN(t *testing.T) {
 	l := lab.Test(t)
 	ns := l.NS("a")
@@ -230,7 +230,7 @@ func TestTUN(t *testing.T) {
 	}
 }
 
-// In a program the first failure sticks, and nothing after it does anything.
+// In a program the first failure is kept, and later steps do nothing.
 func TestErr(t *testing.T) {
 	l := lab.New()
 	defer l.Close()
@@ -252,7 +252,7 @@ func TestErr(t *testing.T) {
 	}
 }
 
-// Fifty labs in use leave no descriptor and no goroutine.
+// Fifty labs leave no descriptor and no goroutine behind.
 func TestLeak(t *testing.T) {
 	count := func() (fds, goroutines int) {
 		runtime.GC()

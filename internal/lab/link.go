@@ -19,18 +19,17 @@ type End struct {
 	NS   *NS
 	Name string // at most 15 bytes
 
-	// Index is the interface index to have; zero lets the kernel choose.
+	// Index is the index of the interface. Zero lets the kernel choose.
 	Index uint32
 
-	// MAC is the hardware address to have, nil for a random one.
+	// MAC is the hardware address. Nil means a random one.
 	MAC net.HardwareAddr
 }
 
 // Veth makes a veth pair and takes both ends up.
 func (l *Lab) Veth(a, b End) {
 	l.tb.Helper()
-	// The kernel takes the index of the peer only together with one for the
-	// near end.
+	// The kernel accepts an index for the peer only if the near end has one too.
 	if a.Index == 0 {
 		a, b = b, a
 	}
@@ -42,7 +41,7 @@ func (l *Lab) Veth(a, b End) {
 		if err := a.NS.newLink(near); err != nil {
 			return err
 		}
-		// The peer cannot be made up: it has no peer yet at that moment.
+		// The message cannot take the peer up, because its own peer does not exist yet.
 		if err := a.NS.up(a.Name); err != nil {
 			return err
 		}
@@ -85,8 +84,8 @@ func (ns *NS) Down(ifname string) {
 	ns.step("down "+ifname, func() error { return ns.setFlags(ifname, 0, uapi.IFF_UP) })
 }
 
-// NoARP turns off the resolution of addresses on an interface, as on a tunnel
-// that has only one other end. What is sent by it needs no neighbour.
+// NoARP turns off address resolution on an interface, as on a tunnel with one other end.
+// Packets that leave by the interface then need no neighbour.
 func (ns *NS) NoARP(ifname string) {
 	ns.lab.tb.Helper()
 	ns.step("no ARP on "+ifname, func() error { return ns.setFlags(ifname, uapi.IFF_NOARP, uapi.IFF_NOARP) })
@@ -96,7 +95,7 @@ func (ns *NS) NoARP(ifname string) {
 func (ns *NS) DeleteLink(ifname string) {
 	ns.lab.tb.Helper()
 	ns.step("delete link "+ifname, func() error {
-		conn, link, err := ns.link(ifname)
+		conn, link, err := ns.findLink(ifname)
 		if err != nil {
 			return err
 		}
@@ -108,7 +107,7 @@ func (ns *NS) DeleteLink(ifname string) {
 func (ns *NS) Index(ifname string) (index uint32) {
 	ns.lab.tb.Helper()
 	ns.step("index of "+ifname, func() error {
-		_, link, err := ns.link(ifname)
+		_, link, err := ns.findLink(ifname)
 		index = link.Index
 		return err
 	})
@@ -122,8 +121,8 @@ func (ns *NS) Addr(ifname string, prefixes ...string) {
 	ns.lab.tb.Helper()
 	for _, p := range prefixes {
 		ns.step(fmt.Sprintf("add address %s to %s", p, ifname), func() error {
-			return ns.address(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
-				if m.Family == uapi.AF_INET6 && !ns.chatty {
+			return ns.sendAddress(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
+				if m.Family == uapi.AF_INET6 && !ns.kernelDefaults {
 					m.Flags |= uapi.IFA_F_NODAD
 				}
 				if err := conn.Address.New(m); err != nil {
@@ -140,19 +139,19 @@ func (ns *NS) DelAddr(ifname string, prefixes ...string) {
 	ns.lab.tb.Helper()
 	for _, p := range prefixes {
 		ns.step(fmt.Sprintf("delete address %s from %s", p, ifname), func() error {
-			return ns.address(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
+			return ns.sendAddress(ifname, p, func(conn *rtnetlink.Conn, m *rtnetlink.AddressMessage) error {
 				return conn.Address.Delete(m)
 			})
 		})
 	}
 }
 
-func (ns *NS) address(ifname, prefix string, send func(*rtnetlink.Conn, *rtnetlink.AddressMessage) error) error {
+func (ns *NS) sendAddress(ifname, prefix string, send func(*rtnetlink.Conn, *rtnetlink.AddressMessage) error) error {
 	p, err := netip.ParsePrefix(prefix)
 	if err != nil {
 		return err
 	}
-	conn, link, err := ns.link(ifname)
+	conn, link, err := ns.findLink(ifname)
 	if err != nil {
 		return err
 	}
@@ -172,7 +171,7 @@ func (ns *NS) address(ifname, prefix string, send func(*rtnetlink.Conn, *rtnetli
 	return send(conn, m)
 }
 
-// netlink returns the namespace's own netlink socket.
+// netlink returns the netlink socket of the namespace.
 func (ns *NS) netlink() (*rtnetlink.Conn, error) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
@@ -182,8 +181,8 @@ func (ns *NS) netlink() (*rtnetlink.Conn, error) {
 	return ns.conn, nil
 }
 
-// link looks an interface up by its name.
-func (ns *NS) link(ifname string) (*rtnetlink.Conn, rtnetlink.LinkMessage, error) {
+// findLink returns the interface with a name, and the netlink socket.
+func (ns *NS) findLink(ifname string) (*rtnetlink.Conn, rtnetlink.LinkMessage, error) {
 	conn, err := ns.netlink()
 	if err != nil {
 		return nil, rtnetlink.LinkMessage{}, err
@@ -212,32 +211,32 @@ func (ns *NS) newLink(m *rtnetlink.LinkMessage) error {
 func (ns *NS) up(ifname string) error { return ns.setFlags(ifname, uapi.IFF_UP, uapi.IFF_UP) }
 
 func (ns *NS) setFlags(ifname string, flags, change uint32) error {
-	conn, link, err := ns.link(ifname)
+	conn, link, err := ns.findLink(ifname)
 	if err != nil {
 		return err
 	}
 	return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.Index, Flags: flags, Change: change})
 }
 
-// settle waits until the kernel's own workers are done with an interface, some
-// milliseconds after it came up or got an address. Until then its routes are
-// flagged linkdown, it has no IPv6 link-local address, and the addresses that
-// it has are tentative, even without duplicate address detection: binding to
-// one fails. Without a carrier there is nothing to wait for.
+// settle waits until the kernel has finished its work on an interface, which takes some
+// milliseconds after the interface came up or got an address. Until then its routes have the
+// flag linkdown, it has no IPv6 link-local address, and its addresses are tentative, even
+// without duplicate address detection, so that binding to one fails. If the interface has no
+// carrier, settle returns at once.
 //
-// IFF_RUNNING is set while the kernel does not know a state yet. Other kinds of
-// interfaces than veth may never have one.
+// IFF_RUNNING is also set while the operational state is unknown, so settle waits for a known
+// state of a veth. The state of other kinds of interfaces can stay unknown.
 func (ns *NS) settle(ifname string) error {
 	const patience = 5 * time.Second
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		conn, link, err := ns.link(ifname)
+		conn, link, err := ns.findLink(ifname)
 		if err != nil || link.Flags&uapi.IFF_LOWER_UP == 0 {
 			return err
 		}
 		busy := link.Flags&uapi.IFF_RUNNING == 0 ||
-			link.Attributes.OperationalState == rtnetlink.OperStateUnknown && kind(link) == "veth"
-		if !busy && !ns.chatty {
-			if busy, err = tentative(conn, link.Index); err != nil {
+			link.Attributes.OperationalState == rtnetlink.OperStateUnknown && linkKind(link) == "veth"
+		if !busy && !ns.kernelDefaults {
+			if busy, err = hasTentative(conn, link.Index); err != nil {
 				return err
 			}
 		}
@@ -250,17 +249,16 @@ func (ns *NS) settle(ifname string) error {
 	}
 }
 
-// kind is what an interface was made as.
-func kind(link rtnetlink.LinkMessage) string {
+// linkKind returns the kind of an interface, such as veth.
+func linkKind(link rtnetlink.LinkMessage) string {
 	if link.Attributes.Info == nil {
 		return ""
 	}
 	return link.Attributes.Info.Kind
 }
 
-// tentative reports whether an interface has an address that cannot be used
-// yet.
-func tentative(conn *rtnetlink.Conn, index uint32) (bool, error) {
+// hasTentative reports whether an interface has a tentative address.
+func hasTentative(conn *rtnetlink.Conn, index uint32) (bool, error) {
 	addrs, err := conn.Address.List()
 	for _, a := range addrs {
 		if a.Index == index && a.Flags&uapi.IFA_F_TENTATIVE != 0 {

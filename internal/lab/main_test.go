@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// pair is the network of most tests: one wire, both families.
+// pair is the network of most tests: one link with both families.
 func pair(t *testing.T) (a, b *lab.NS) {
 	t.Helper()
 	l := lab.Test(t)

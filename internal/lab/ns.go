@@ -13,10 +13,10 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// errClosed is the answer of a namespace, a tap or a Lab after Close.
+// errClosed is the error of a namespace, a tap or a Lab after Close.
 var errClosed = fmt.Errorf("lab: %w", net.ErrClosed)
 
-// ignoreClosed forgives a second Close.
+// ignoreClosed returns nil for the error of a second Close.
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
 		return nil
@@ -24,11 +24,10 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// quiet is what a new namespace is set to, so that nothing is sent that the
-// test did not send, and nothing depends on the host: IPv4 settings are
-// inherited from it. The interfaces made later start with the values of
-// "default".
-var quiet = []struct{ key, value string }{
+// quietSettings are the kernel parameters of a new namespace. With them the kernel sends few
+// packets by itself, and nothing depends on the host, whose IPv4 settings a new namespace
+// would inherit. New interfaces get the values of "default".
+var quietSettings = []struct{ key, value string }{
 	{"net.ipv4.conf.all.rp_filter", "0"},
 	{"net.ipv4.conf.default.rp_filter", "0"},
 	{"net.ipv6.conf.all.accept_dad", "0"},
@@ -39,46 +38,46 @@ var quiet = []struct{ key, value string }{
 
 // An NS is a network namespace.
 type NS struct {
-	lab    *Lab
-	name   string
-	chatty bool
+	lab            *Lab
+	name           string
+	kernelDefaults bool
 
 	mu   sync.Mutex
 	fd   int // -1 after Close
 	conn *rtnetlink.Conn
 }
 
-// An NSConfig says what a new namespace is like.
+// An NSConfig has the properties of a new namespace.
 type NSConfig struct {
-	// Name is what errors call the namespace. It is not written anywhere.
+	// Name is the name of the namespace in errors. It is not used elsewhere.
 	Name string
 
-	// KernelDefaults leaves the kernel's own settings: reverse path filter
-	// as on the host, IPv6 duplicate address detection and router
-	// solicitations on. Most tests leave it false.
+	// KernelDefaults keeps the settings of the kernel: the reverse path filter of
+	// the host, IPv6 duplicate address detection and router solicitations. Most
+	// tests leave it false.
 	KernelDefaults bool
 }
 
-// NS makes a network namespace with its loopback up and nothing else in it.
+// NS makes a network namespace. Its only interface is the loopback, which is up.
 func (l *Lab) NS(name string) *NS {
 	l.tb.Helper()
 	return l.NewNS(NSConfig{Name: name})
 }
 
-// NewNS makes a network namespace as cfg says, with its loopback up.
+// NewNS makes a network namespace with a configuration. Its loopback is up.
 func (l *Lab) NewNS(cfg NSConfig) *NS {
 	l.tb.Helper()
-	ns := &NS{lab: l, name: cfg.Name, chatty: cfg.KernelDefaults, fd: -1}
+	ns := &NS{lab: l, name: cfg.Name, kernelDefaults: cfg.KernelDefaults, fd: -1}
 	l.step("make namespace "+cfg.Name, func() error {
 		fd, err := createNS()
 		if err != nil {
 			return fmt.Errorf("%w (does TestMain call lab.Main, or main lab.Enter?)", err)
 		}
-		if err := ns.adopt(fd); err != nil {
+		if err := ns.setFD(fd); err != nil {
 			return err
 		}
 		if !cfg.KernelDefaults {
-			if err := ns.Do(silence); err != nil {
+			if err := ns.Do(makeQuiet); err != nil {
 				return err
 			}
 		}
@@ -87,8 +86,8 @@ func (l *Lab) NewNS(cfg NSConfig) *NS {
 	return ns
 }
 
-// Open opens a namespace that exists, by a path that [NS.Path] gave to another
-// process, or any other: /proc/PID/ns/net, /run/netns/NAME.
+// Open opens an existing namespace by its path: one that [NS.Path] returned, or a path such
+// as /proc/PID/ns/net or /run/netns/NAME.
 func (l *Lab) Open(name, path string) *NS {
 	l.tb.Helper()
 	ns := &NS{lab: l, name: name, fd: -1}
@@ -97,17 +96,17 @@ func (l *Lab) Open(name, path string) *NS {
 		if err != nil {
 			return err
 		}
-		return ns.adopt(fd)
+		return ns.setFD(fd)
 	})
 	return ns
 }
 
-// adopt gives the namespace its descriptor and a netlink socket inside it.
-func (ns *NS) adopt(fd int) error {
+// setFD sets the descriptor of the namespace, and opens a netlink socket in it.
+func (ns *NS) setFD(fd int) error {
 	ns.mu.Lock()
 	ns.fd = fd
 	ns.mu.Unlock()
-	if err := ns.lab.own(ns); err != nil {
+	if err := ns.lab.closeLater(ns); err != nil {
 		return err
 	}
 	conn, err := rtnetlink.Dial(ns.Config())
@@ -123,29 +122,29 @@ func (ns *NS) adopt(fd int) error {
 // String returns the namespace's name.
 func (ns *NS) String() string { return ns.name }
 
-// FD returns the descriptor that holds the namespace, -1 after Close. It is
-// closed by the Lab and not inherited by other programs.
+// FD returns the descriptor that holds the namespace, or -1 after Close. The Lab closes it,
+// and other programs do not inherit it.
 func (ns *NS) FD() int {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	return ns.fd
 }
 
-// Config returns what opens a netlink socket in the namespace.
+// Config returns the configuration for a netlink socket in the namespace.
 func (ns *NS) Config() *netlink.Config {
 	return &netlink.Config{NetNS: ns.FD(), Strict: true}
 }
 
-// Path returns a path by which another process of the same user can open the
-// namespace while this one lives.
+// Path returns a path by which another process of the same user can open the namespace
+// until this process ends.
 func (ns *NS) Path() string {
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), ns.FD())
 }
 
-// Do runs fn in the namespace: sockets that it opens belong there, programs
-// that it starts run there, and /proc/sys/net is the namespace's. It runs on
-// the caller's goroutine, which stays on one thread meanwhile; goroutines that
-// fn starts are not in the namespace.
+// Do runs fn in the namespace. Sockets that fn opens belong to the namespace, programs that
+// it starts run in it, and /proc/sys/net has its parameters. Do runs fn on the goroutine of
+// the caller, which is locked to its thread during the call. Goroutines that fn starts do
+// not run in the namespace.
 func (ns *NS) Do(fn func() error) error {
 	fd := ns.FD()
 	if fd < 0 {
@@ -154,8 +153,8 @@ func (ns *NS) Do(fn func() error) error {
 	return inNS(fd, fn)
 }
 
-// Close closes the namespace before its Lab is. The kernel removes it when
-// also the sockets in it are closed.
+// Close closes the namespace before the Lab is closed. The kernel removes the namespace when
+// the sockets in it are closed too.
 func (ns *NS) Close() error {
 	ns.mu.Lock()
 	fd, conn := ns.fd, ns.conn
@@ -172,7 +171,7 @@ func (ns *NS) Close() error {
 	return errors.Join(errs...)
 }
 
-// step is Lab.step with the namespace's name in front.
+// step is like Lab.step, with the name of the namespace before what.
 func (ns *NS) step(what string, fn func() error) {
 	ns.lab.tb.Helper()
 	ns.lab.step(ns.name+": "+what, fn)
@@ -198,10 +197,10 @@ func (ns *NS) SysctlValue(key string) (value string, err error) {
 	return value, err
 }
 
-// silence makes the current namespace quiet. A kernel without IPv6 has none
-// of its parameters and needs none.
-func silence() error {
-	for _, p := range quiet {
+// makeQuiet applies quietSettings to the current namespace. A kernel without IPv6 does not
+// have the parameters of IPv6.
+func makeQuiet() error {
+	for _, p := range quietSettings {
 		err := writeSysctl(p.key, p.value)
 		if errors.Is(err, os.ErrNotExist) && strings.HasPrefix(p.key, "net.ipv6.") {
 			continue
@@ -213,7 +212,8 @@ func silence() error {
 	return nil
 }
 
-// writeSysctl never creates a file, so that a wrong key is ErrNotExist.
+// writeSysctl sets a kernel parameter. It does not create a file, so the error for an unknown
+// key is ErrNotExist.
 func writeSysctl(key, value string) error {
 	f, err := os.OpenFile(sysctlPath(key), os.O_WRONLY, 0)
 	if err != nil {

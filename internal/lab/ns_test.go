@@ -64,8 +64,8 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// No thread is left in a namespace, whatever goes on at once and however the
-// functions end.
+// No thread stays in a namespace, even if functions run concurrently, panic or end their
+// goroutine.
 func TestDoParallel(t *testing.T) {
 	l := lab.Test(t)
 	spaces := []*lab.NS{l.NS("a"), l.NS("b"), l.NS("c")}
@@ -99,7 +99,7 @@ func TestDoParallel(t *testing.T) {
 	}
 	for _, task := range tasks {
 		got, err := os.Readlink("/proc/self/task/" + task.Name() + "/ns/net")
-		if err == nil && got != home { // an error is a thread that has ended
+		if err == nil && got != home { // an error means that the thread has ended
 			t.Errorf("thread %s is in %s, want %s", task.Name(), got, home)
 		}
 	}
@@ -152,7 +152,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// netnsOf returns the inode of the namespace that a socket lives in.
+// netnsOf returns the inode of the namespace of a socket.
 func netnsOf(t *testing.T, fd int) uint64 {
 	t.Helper()
 	ns, err := unix.IoctlRetInt(fd, unix.SIOCGSKNS)

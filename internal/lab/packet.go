@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Packet is what a Tap saw of one packet. Packets are comparable.
+// A Packet describes a packet that a Tap recorded. Packets are comparable.
 type Packet struct {
 	// Time is when the kernel handed the packet to the tap.
 	Time time.Time
@@ -19,9 +19,9 @@ type Packet struct {
 	// EtherType is 0x0800 for IPv4, 0x86dd for IPv6, 0x0806 for ARP.
 	EtherType uint16
 
-	// Src and Dst are the addresses in the IP header, with the ports of
-	// TCP, UDP and SCTP; other protocols, and fragments but the first, have
-	// port 0. In ARP they are the sender and the target.
+	// Src and Dst are the addresses in the IP header with the ports of TCP, UDP and
+	// SCTP. The port is 0 for other protocols, and for fragments other than the
+	// first. In ARP they are the sender and the target.
 	Src, Dst netip.AddrPort
 
 	// Proto is the protocol after the IP header and its extensions: 6 is
@@ -32,12 +32,11 @@ type Packet struct {
 	// ACK 16.
 	TCPFlags uint8
 
-	// Type and Code are those of ICMP; Type is the operation of ARP.
+	// Type and Code are the type and the code of ICMP. In ARP, Type is the operation.
 	Type, Code uint8
 
-	// Len is the length in bytes without the link layer's header. A TCP
-	// packet may be longer than the MTU: what is not yet cut into segments
-	// is one packet here.
+	// Len is the length in bytes without the header of the link layer. A TCP packet
+	// can be longer than the MTU, because it may not yet be split into segments.
 	Len int
 }
 
@@ -59,12 +58,12 @@ const (
 	protoSCTP     = 132
 )
 
-// protoNames are the words of String.
+// protoNames has the names of protocols in String.
 var protoNames = map[uint8]string{
 	protoICMP: "icmp", protoTCP: "tcp", protoUDP: "udp", protoICMPv6: "icmp6", protoSCTP: "sctp",
 }
 
-// String is one line in the manner of tcpdump(8).
+// String returns the packet in one line, in the style of tcpdump(8).
 func (p Packet) String() string {
 	var b strings.Builder
 	b.WriteString("in  ")
@@ -110,18 +109,18 @@ func tcpFlags(flags uint8) string {
 	return string(append(b, ']'))
 }
 
-// A record is a Packet without pointers: a tap holds hundreds of thousands of
-// them, and the garbage collector has nothing to do with any.
+// A record is a Packet without pointers. A tap holds hundreds of thousands of records, and
+// the garbage collector does not have to look into them.
 type record struct {
-	nanos        int64
-	src, dst     [16]byte // IPv4 in the first four bytes
-	length       uint32
-	sport, dport uint16
-	etherType    uint16
-	out, addrs   bool // addrs: src and dst are there
-	proto        uint8
-	tcpFlags     uint8
-	typ, code    uint8
+	nanos         int64
+	src, dst      [16]byte // IPv4 in the first four bytes
+	length        uint32
+	sport, dport  uint16
+	etherType     uint16
+	out, hasAddrs bool // hasAddrs: src and dst are set
+	proto         uint8
+	tcpFlags      uint8
+	typ, code     uint8
 }
 
 func (r *record) packet() Packet {
@@ -130,7 +129,7 @@ func (r *record) packet() Packet {
 		Proto: r.proto, TCPFlags: r.tcpFlags, Type: r.typ, Code: r.code,
 	}
 	switch {
-	case !r.addrs:
+	case !r.hasAddrs:
 	case r.etherType == etherIPv6:
 		p.Src = netip.AddrPortFrom(netip.AddrFrom16(r.src), r.sport)
 		p.Dst = netip.AddrPortFrom(netip.AddrFrom16(r.dst), r.dport)

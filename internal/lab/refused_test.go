@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 func TestRefused(t *testing.T) {
@@ -49,11 +51,11 @@ func TestRefused(t *testing.T) {
 		for k, v := range tt.sys {
 			sys[k] = &fstest.MapFile{Data: []byte(v)}
 		}
-		err := refused(tt.err, sys, tt.uid)
+		err := explainRefusal(tt.err, sys, tt.uid)
 		if !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v does not wrap %v", tt.name, err, tt.err)
 		}
-		if _, got, _ := strings.Cut(err.Error(), "\n"); got != strings.Join(tt.want, "\n") {
+		if _, got, _ := strings.Cut(testrun.Error(err), "\n"); got != strings.Join(tt.want, "\n") {
 			t.Errorf("%s: got\n%s\nwant\n%s", tt.name, got, strings.Join(tt.want, "\n"))
 		}
 	}

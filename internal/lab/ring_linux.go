@@ -11,31 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The size of a ring. A frame holds the kernel's header, 80 bytes here, and
-// the beginning of the packet: enough for an IPv6 header with extensions and a
-// TCP header behind it.
+// The size of a ring. A frame holds the header of the kernel, which has 80 bytes here, and
+// the beginning of the packet. That is enough for an IPv6 header with extensions and a TCP
+// header.
 const (
 	frameSize  = 256
 	frameCount = 64 << 10
 	blockSize  = 64 << 10 // a multiple of the page size on every architecture
 )
 
-// addressAt is where a frame has its sockaddr_ll: behind the header, aligned.
-const addressAt = (unix.SizeofTpacket2Hdr + unix.TPACKET_ALIGNMENT - 1) &^ (unix.TPACKET_ALIGNMENT - 1)
+// sockaddrOffset is the offset of the sockaddr_ll in a frame: after the header, aligned.
+const sockaddrOffset = (unix.SizeofTpacket2Hdr + unix.TPACKET_ALIGNMENT - 1) &^ (unix.TPACKET_ALIGNMENT - 1)
 
-// A ring is a packet socket whose packets the kernel writes into memory that
-// it shares with us. It is exact where a plain socket is not: a receive buffer
-// large enough for a flood is denied to an ordinary user, also in a namespace
-// of his own.
+// A ring is a packet socket for which the kernel writes packets into shared memory. A plain
+// socket would lose packets of a flood, because the kernel does not give an ordinary user a
+// large enough receive buffer, even in the user's own namespace.
 type ring struct {
 	fd   int
 	mem  []byte
-	next int // the frame that is filled next
+	next int // the frame that the kernel fills next
 }
 
 // openRing opens a ring for one interface of the calling thread's namespace.
 func openRing(ifindex int) (_ *ring, err error) {
-	// Protocol 0: the socket sees nothing before it is bound.
+	// With protocol 0 the socket receives nothing before it is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
@@ -69,12 +68,12 @@ func openRing(ifindex int) (_ *ring, err error) {
 	return r, nil
 }
 
-// drain calls yield for every packet in the ring and gives its frame back.
+// drain calls yield for every packet in the ring, and returns the frames to the kernel.
 func (r *ring) drain(yield func(record)) {
 	for {
 		frame := r.mem[r.next*frameSize:][:frameSize:frameSize]
 		h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&frame[0]))
-		// The status is written last, on both sides: it hands the frame over.
+		// Both sides write the status last: it passes the frame to the other side.
 		if atomic.LoadUint32(&h.Status)&unix.TP_STATUS_USER == 0 {
 			return
 		}
@@ -85,7 +84,7 @@ func (r *ring) drain(yield func(record)) {
 }
 
 func frameRecord(h *unix.Tpacket2Hdr, frame []byte) record {
-	from := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&frame[addressAt]))
+	from := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&frame[sockaddrOffset]))
 	rec := record{
 		nanos:  int64(h.Sec)*int64(time.Second) + int64(h.Nsec),
 		length: h.Len,
@@ -96,7 +95,7 @@ func frameRecord(h *unix.Tpacket2Hdr, frame []byte) record {
 	return rec
 }
 
-// drops returns how many packets found the ring full since it was last asked.
+// drops returns the number of packets that found the ring full since the last call.
 func (r *ring) drops() (uint64, error) {
 	s, err := unix.GetsockoptTpacketStats(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
@@ -105,7 +104,7 @@ func (r *ring) drops() (uint64, error) {
 	return uint64(s.Drops), nil
 }
 
-// Close gives the memory and the socket back.
+// Close releases the memory and the socket.
 func (r *ring) Close() error {
 	var errs []error
 	if r.mem != nil {
@@ -115,8 +114,7 @@ func (r *ring) Close() error {
 	return errors.Join(append(errs, closeFD(r.fd))...)
 }
 
-// htons swaps the bytes of v where the machine's order is not the network's,
-// and back.
+// htons converts v between the byte order of the machine and that of the network.
 func htons(v uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], v)

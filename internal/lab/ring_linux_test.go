@@ -5,18 +5,17 @@ import (
 	"testing"
 )
 
-// A tap that nobody empties loses packets, and says so instead of counting
-// what is left.
+// A tap that is not emptied loses packets, and then counting fails.
 func TestTapOverflow(t *testing.T) {
 	l := New()
 	defer l.Close()
 	ns := l.NS("a")
 	tap := ns.Tap("lo")
-	conn, err := ns.Dial(t.Context(), "udp", "127.0.0.1:9", "127.0.0.1:9") // to itself: no errors come back
+	conn, err := ns.Dial(t.Context(), "udp", "127.0.0.1:9", "127.0.0.1:9") // a socket that sends to itself gets no ICMP errors
 	if err != nil {
 		t.Fatal(err)
 	}
-	const sent, seen = frameCount/2 + 1000, 2 // each is seen out and in
+	const sent, seen = frameCount/2 + 1000, 2 // each packet is recorded out and in
 	tap.mu.Lock()
 	for range sent {
 		if _, err := conn.Write([]byte("hello")); err != nil {

@@ -11,27 +11,28 @@ import (
 	"syscall"
 )
 
-// Listen listens in the namespace, as net.Listen does. The address is
-// literal: a name would be looked up outside. The Lab closes the listener if
-// the caller does not.
+// Listen listens in the namespace, as net.Listen does. The address has to be an IP address,
+// because a name would be resolved outside the namespace. The Lab closes the listener if the
+// caller does not.
 func (ns *NS) Listen(network, addr string) (net.Listener, error) {
-	return inside(ns, "listen", addr, func() (net.Listener, error) {
+	return openSocket(ns, "listen", addr, func() (net.Listener, error) {
 		lc := listenConfig()
 		return lc.Listen(context.Background(), network, addr)
 	})
 }
 
-// ListenPacket is Listen for datagrams, as net.ListenPacket.
+// ListenPacket listens for datagrams in the namespace, as net.ListenPacket does. Otherwise it
+// is like Listen.
 func (ns *NS) ListenPacket(network, addr string) (net.PacketConn, error) {
-	return inside(ns, "listen", addr, func() (net.PacketConn, error) {
+	return openSocket(ns, "listen", addr, func() (net.PacketConn, error) {
 		lc := listenConfig()
 		return lc.ListenPacket(context.Background(), network, addr)
 	})
 }
 
-// Dial connects from the namespace to raddr. The socket is bound to laddr
-// first, an address, a port after a colon, or both, unless laddr is empty. Both
-// ends are literal. The Lab closes the connection if the caller does not.
+// Dial connects from the namespace to raddr. If laddr is not empty, it binds the socket to
+// laddr first, which is an address, a port after a colon, or both. Both ends have to be IP
+// addresses. The Lab closes the connection if the caller does not.
 func (ns *NS) Dial(ctx context.Context, network, laddr, raddr string) (net.Conn, error) {
 	local, err := localAddr(network, laddr)
 	if err != nil {
@@ -40,19 +41,18 @@ func (ns *NS) Dial(ctx context.Context, network, laddr, raddr string) (net.Conn,
 	return ns.DialWith(ctx, net.Dialer{LocalAddr: local}, network, raddr)
 }
 
-// DialWith is Dial with everything that a net.Dialer can be told, a socket
-// option among it: see [Mark].
+// DialWith is like Dial, with a net.Dialer. The dialer can set socket options, see [Mark].
 func (ns *NS) DialWith(ctx context.Context, d net.Dialer, network, raddr string) (net.Conn, error) {
-	// One address is one attempt, and one attempt makes its socket on the
-	// calling goroutine: that is what keeps it in the namespace.
-	return inside(ns, "dial", raddr, func() (net.Conn, error) {
+	// For a single IP address the dialer makes one attempt, and opens its socket on
+	// the calling goroutine, which is in the namespace.
+	return openSocket(ns, "dial", raddr, func() (net.Conn, error) {
 		d.SetMultipathTCP(false)
 		return d.DialContext(ctx, network, raddr)
 	})
 }
 
-// Mark returns a Control function for a net.Dialer or net.ListenConfig that
-// sets the socket's mark (SO_MARK), which a rule can select by fwmark.
+// Mark returns a Control function for a net.Dialer or net.ListenConfig. The function sets the
+// mark of the socket (SO_MARK), which a rule can select by fwmark.
 func Mark(mark uint32) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -63,18 +63,18 @@ func Mark(mark uint32) func(network, address string, c syscall.RawConn) error {
 	}
 }
 
-// listenConfig asks for plain TCP: the default since Go 1.24 is multipath TCP,
-// whose extra options and sockets a test of packets does not want.
+// listenConfig returns a configuration for plain TCP. The default since Go 1.24 is multipath
+// TCP, which has additional options and sockets that would disturb tests of packets.
 func listenConfig() net.ListenConfig {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	return lc
 }
 
-// inside opens a socket in the namespace.
-func inside[C io.Closer](ns *NS, verb, addr string, open func() (C, error)) (C, error) {
+// openSocket opens a socket in the namespace.
+func openSocket[C io.Closer](ns *NS, verb, addr string, open func() (C, error)) (C, error) {
 	var c, none C
-	err := literal(addr)
+	err := requireLiteral(addr)
 	if err == nil {
 		err = ns.Do(func() (err error) {
 			c, err = open()
@@ -82,7 +82,7 @@ func inside[C io.Closer](ns *NS, verb, addr string, open func() (C, error)) (C, 
 		})
 	}
 	if err == nil {
-		err = ns.lab.own(c)
+		err = ns.lab.closeLater(c)
 	}
 	if err != nil {
 		return none, fmt.Errorf("lab: %s: %s %s: %w", ns, verb, addr, err)
@@ -90,8 +90,8 @@ func inside[C io.Closer](ns *NS, verb, addr string, open func() (C, error)) (C, 
 	return c, nil
 }
 
-// literal refuses an address whose host is a name.
-func literal(addr string) error {
+// requireLiteral refuses an address whose host is a name.
+func requireLiteral(addr string) error {
 	host := addr
 	if h, _, err := net.SplitHostPort(addr); err == nil {
 		host = h
@@ -103,7 +103,7 @@ func literal(addr string) error {
 	return err
 }
 
-// localAddr makes what a net.Dialer of this network binds to.
+// localAddr returns the local address for a net.Dialer.
 func localAddr(network, addr string) (net.Addr, error) {
 	if addr == "" {
 		return nil, nil

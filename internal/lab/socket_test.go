@@ -64,8 +64,8 @@ func echo(t *testing.T, server, client *lab.NS, network, host string) {
 	}
 }
 
-// Sockets are made on the thread that is in the namespace, also when many are
-// made at once: the kernel says where each one lives.
+// Sockets are opened in the namespace, also if many are opened concurrently. The kernel
+// reports the namespace of each.
 func TestSocketNamespace(t *testing.T) {
 	a, b := pair(t)
 	wantA, wantB := inode(t, a.FD()), inode(t, b.FD())

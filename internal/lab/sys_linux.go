@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadNS is the namespace of the calling thread. /proc/self would be that of
-// the main thread.
+// threadNS is the path of the namespace of the calling thread. /proc/self has that of the
+// main thread.
 const threadNS = "/proc/thread-self/ns/net"
 
-// createNS makes a network namespace and returns the descriptor that alone
+// createNS makes a network namespace, and returns the descriptor that holds it. Nothing else
 // holds it.
 func createNS() (fd int, err error) {
 	fd = -1
-	err = aside(func() error {
+	err = restoreNSAfter(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return os.NewSyscallError("unshare", err)
 		}
@@ -26,7 +26,7 @@ func createNS() (fd int, err error) {
 	return fd, err
 }
 
-// openNS opens the namespace that path stands for.
+// openNS opens the namespace with a path.
 func openNS(path string) (int, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -37,9 +37,9 @@ func openNS(path string) (int, error) {
 
 func closeFD(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }
 
-// inNS runs fn in the namespace held by fd.
+// inNS runs fn in the namespace that fd holds.
 func inNS(fd int, fn func() error) error {
-	return aside(func() error {
+	return restoreNSAfter(func() error {
 		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
 			return os.NewSyscallError("setns", err)
 		}
@@ -47,11 +47,11 @@ func inNS(fd int, fn func() error) error {
 	})
 }
 
-// aside runs fn, which may change the namespace of its thread, and goes back,
-// also when fn panics or ends the goroutine. Where there is no way back the
-// goroutine stays locked to the thread, so that the runtime gives it no other
-// work and ends it with the goroutine.
-func aside(fn func() error) (err error) {
+// restoreNSAfter runs fn, which can change the namespace of its thread, and then restores the
+// namespace, also if fn panics or ends the goroutine. If it cannot restore the namespace, the
+// goroutine stays locked to the thread, so that the runtime does not use the thread for other
+// goroutines and ends it with this one.
+func restoreNSAfter(fn func() error) (err error) {
 	runtime.LockOSThread()
 	back, err := openNS(threadNS)
 	if err != nil {

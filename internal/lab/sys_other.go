@@ -16,7 +16,7 @@ func openTUN(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 func setMark(int, uint32) error        { return errors.ErrUnsupported }
 func flushBacklogs() error             { return errors.ErrUnsupported }
 
-// A ring is what a Tap reads from; here there is none.
+// A ring is the source of the packets of a Tap. Only Linux has one.
 type ring struct{}
 
 func openRing(int) (*ring, error)    { return nil, errors.ErrUnsupported }

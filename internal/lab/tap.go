@@ -7,44 +7,43 @@ import (
 )
 
 const (
-	// chunk is how many packets one piece of a tap's log holds: growing it
-	// copies nothing.
-	chunk = 4096
+	// chunkSize is the number of packets in a piece of the log. The log grows by
+	// pieces, so that growing copies nothing.
+	chunkSize = 4096
 
-	// drainEvery is how often a tap empties its ring when nobody asks. The
-	// ring has room for 13 million packets a second at this pace.
+	// drainEvery is the interval at which a tap empties its ring. At this interval
+	// the ring has room for 13 million packets a second.
 	drainEvery = 5 * time.Millisecond
 )
 
-// A Tap sees every packet that leaves or arrives by one interface, from the
-// moment that it is made, ARP and neighbour discovery included. On a loopback
-// each packet is seen twice, out and in.
+// A Tap records every packet that leaves or arrives by an interface after the Tap was made,
+// including ARP and neighbour discovery. On a loopback it records each packet twice, out and
+// in.
 //
-// Counts are exact. They include every packet whose send returned before the
-// count was asked for, at either end of a veth pair. If the tap ever lost a
-// packet, which takes millions a second, counting is a failure of the Lab
-// rather than a number too small.
+// Counts are exact. They include every packet whose send returned before the call, at either
+// end of a veth pair. If a tap loses a packet, which takes millions of packets a second,
+// counting fails the Lab instead of returning a number that is too small.
 //
-// The interface may go down and up again meanwhile, or be deleted.
+// The interface can go down and up again, or be deleted, while the Tap exists.
 type Tap struct {
 	lab  *Lab
-	name string // namespace and interface, for errors
+	name string // the namespace and the interface, for errors
 	stop chan struct{}
 	done chan struct{}
 
-	mu    sync.Mutex
-	ring  *ring // nil after Close
-	log   [][]record
-	epoch int // counts the Resets
-	lost  uint64
+	mu     sync.Mutex
+	ring   *ring // nil after Close
+	log    [][]record
+	resets int // the number of calls of Reset
+	lost   uint64
 }
 
-// Tap starts to watch an interface.
+// Tap starts to record the packets of an interface.
 func (ns *NS) Tap(ifname string) *Tap {
 	ns.lab.tb.Helper()
 	t := &Tap{lab: ns.lab, name: ns.name + ": tap " + ifname}
 	ns.step("tap "+ifname, func() error {
-		_, link, err := ns.link(ifname)
+		_, link, err := ns.findLink(ifname)
 		if err != nil {
 			return err
 		}
@@ -55,14 +54,14 @@ func (ns *NS) Tap(ifname string) *Tap {
 			return err
 		}
 		t.stop, t.done = make(chan struct{}), make(chan struct{})
-		go t.keep()
-		return ns.lab.own(t)
+		go t.drainRegularly()
+		return ns.lab.closeLater(t)
 	})
 	return t
 }
 
-// keep empties the ring from time to time, until Close.
-func (t *Tap) keep() {
+// drainRegularly empties the ring at an interval until Close.
+func (t *Tap) drainRegularly() {
 	defer close(t.done)
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
@@ -78,7 +77,7 @@ func (t *Tap) keep() {
 	}
 }
 
-// Packets returns what was seen so far, in order.
+// Packets returns the packets so far, in order.
 func (t *Tap) Packets() []Packet {
 	t.lab.tb.Helper()
 	var out []Packet
@@ -86,7 +85,8 @@ func (t *Tap) Packets() []Packet {
 	return out
 }
 
-// Count returns how many of the packets seen so far match; a nil match is all.
+// Count returns the number of packets so far for which match returns true. A nil match counts
+// all packets.
 func (t *Tap) Count(match func(Packet) bool) int {
 	t.lab.tb.Helper()
 	n := 0
@@ -98,16 +98,16 @@ func (t *Tap) Count(match func(Packet) bool) int {
 	return n
 }
 
-// Wait waits until n packets match, for at most timeout, and returns how many
-// do. A Reset meanwhile starts the count again.
+// Wait waits until match returns true for n packets, at most for timeout, and returns the
+// number of such packets. A concurrent Reset starts the count again.
 func (t *Tap) Wait(n int, match func(Packet) bool, timeout time.Duration) int {
 	t.lab.tb.Helper()
-	var count, seen, epoch int
+	var count, seen, resets int
 	for end := time.Now().Add(timeout); ; time.Sleep(500 * time.Microsecond) {
 		t.mu.Lock()
 		t.drain()
-		if t.epoch != epoch {
-			count, seen, epoch = 0, 0, t.epoch
+		if t.resets != resets {
+			count, seen, resets = 0, 0, t.resets
 		}
 		t.scan(seen, func(p Packet) {
 			seen++
@@ -118,25 +118,25 @@ func (t *Tap) Wait(n int, match func(Packet) bool, timeout time.Duration) int {
 		lost := t.lost
 		t.mu.Unlock()
 		if count >= n || time.Now().After(end) {
-			t.complain(lost)
+			t.checkLost(lost)
 			return count
 		}
 	}
 }
 
-// Reset forgets what was seen so far.
+// Reset discards the packets so far.
 func (t *Tap) Reset() {
 	t.lab.tb.Helper()
 	err := flushBacklogs()
 	t.mu.Lock()
 	t.drain()
 	t.log, t.lost = nil, 0
-	t.epoch++
+	t.resets++
 	t.mu.Unlock()
-	t.check(err)
+	t.fail(err)
 }
 
-// Drops returns how many packets the tap has lost since it was made or reset.
+// Drops returns the number of packets that the tap has lost since it was made or reset.
 func (t *Tap) Drops() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -144,7 +144,7 @@ func (t *Tap) Drops() uint64 {
 	return t.lost
 }
 
-// Close stops watching before the Lab is closed. What was seen stays readable.
+// Close stops recording before the Lab is closed. The packets so far remain available.
 func (t *Tap) Close() error {
 	t.mu.Lock()
 	r := t.ring
@@ -161,25 +161,25 @@ func (t *Tap) Close() error {
 	return r.Close()
 }
 
-// each calls yield for all packets sent so far.
+// each calls yield for all packets that were sent before the call.
 func (t *Tap) each(yield func(Packet)) {
 	t.lab.tb.Helper()
-	t.check(flushBacklogs())
+	t.fail(flushBacklogs())
 	t.mu.Lock()
 	t.drain()
 	lost := t.lost
 	t.scan(0, yield)
 	t.mu.Unlock()
-	t.complain(lost)
+	t.checkLost(lost)
 }
 
-// scan calls yield for the packets in the log from number from on. The lock is
-// held.
+// scan calls yield for the packets of the log, beginning with number from. The caller holds
+// the lock.
 func (t *Tap) scan(from int, yield func(Packet)) {
-	for i := from / chunk; i < len(t.log); i++ {
+	for i := from / chunkSize; i < len(t.log); i++ {
 		part := t.log[i]
-		if i == from/chunk {
-			part = part[from%chunk:]
+		if i == from/chunkSize {
+			part = part[from%chunkSize:]
 		}
 		for j := range part {
 			yield(part[j].packet())
@@ -187,35 +187,36 @@ func (t *Tap) scan(from int, yield func(Packet)) {
 	}
 }
 
-// drain moves what the kernel has seen into the log. The lock is held.
+// drain moves the packets of the ring into the log. The caller holds the lock.
 func (t *Tap) drain() {
 	if t.ring == nil {
 		return
 	}
 	t.ring.drain(func(r record) {
 		last := len(t.log) - 1
-		if last < 0 || len(t.log[last]) == chunk {
-			t.log = append(t.log, make([]record, 0, chunk))
+		if last < 0 || len(t.log[last]) == chunkSize {
+			t.log = append(t.log, make([]record, 0, chunkSize))
 			last++
 		}
 		t.log[last] = append(t.log[last], r)
 	})
 	n, err := t.ring.drops()
 	if err != nil {
-		n = 1 // a loss that cannot be ruled out is one
+		n = 1 // packets may have been lost
 	}
 	t.lost += n
 }
 
-func (t *Tap) complain(lost uint64) {
+// checkLost reports lost packets as a failure of the Lab.
+func (t *Tap) checkLost(lost uint64) {
 	t.lab.tb.Helper()
 	if lost > 0 {
-		t.check(fmt.Errorf("%d packets lost", lost))
+		t.fail(fmt.Errorf("%d packets lost", lost))
 	}
 }
 
-// check makes err a failure of the Lab.
-func (t *Tap) check(err error) {
+// fail reports err, if it is not nil, as a failure of the Lab.
+func (t *Tap) fail(err error) {
 	t.lab.tb.Helper()
 	if err != nil {
 		t.lab.tb.Fatal(fmt.Errorf("lab: %s: %w", t.name, err))

@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
-// Every packet is there as soon as its send has returned, at both ends.
+// A packet is recorded at both ends when its send has returned.
 func TestTapCounts(t *testing.T) {
 	a, b := pair(t)
 	for _, host := range []string{"10.0.0.2", "2001:db8::2"} {
@@ -78,7 +79,7 @@ func TestTapTCP(t *testing.T) {
 	}
 }
 
-// A link that flaps is what many tests are about.
+// A tap continues when its link goes down and up again.
 func TestTapOutlivesTheLink(t *testing.T) {
 	a, b := pair(t)
 	tap := a.Tap("eth0")
@@ -94,7 +95,7 @@ func TestTapOutlivesTheLink(t *testing.T) {
 	}
 }
 
-// What the kernel itself sends, in the order in which it does.
+// A tap records packets of the kernel, in their order.
 func TestTapProtocols(t *testing.T) {
 	a, _ := pair(t)
 	for _, tt := range []struct {
@@ -140,14 +141,16 @@ func TestTapProtocols(t *testing.T) {
 	}
 }
 
-// Half a million packets from two threads, at full speed, each of them seen.
+// A tap records each of two hundred thousand packets, with -full half a million, that two
+// threads send at full speed.
 func TestTapFlood(t *testing.T) {
-	// A round fits into the ring, also where the machine has no time for who
-	// empties it; all rounds go around it several times.
-	const senders, rounds, each = 2, 12, 20_000
+	// A round fits into the ring, even if the machine has no time for the goroutine
+	// that empties it. All rounds together are several times the size of the ring.
+	const senders, each = 2, 20_000
+	rounds := testrun.Times(12, 5)
 	a, b := pair(t)
 	near, far := a.Tap("eth0"), b.Tap("eth0")
-	// Nobody reads it: what does not fit is dropped behind the tap.
+	// Nobody reads the socket: the kernel drops what does not fit, after the tap.
 	if _, err := b.ListenPacket("udp", "10.0.0.2:9"); err != nil {
 		t.Fatal(err)
 	}
@@ -178,13 +181,13 @@ func TestTapFlood(t *testing.T) {
 		if got := near.Count(match); got != sent {
 			t.Errorf("near end: %d of %d", got, sent)
 		}
-		// What the kernel itself had to drop on the way never arrived.
+		// Packets that the kernel dropped on the way never arrived.
 		dropped := backlogDrops(t) - before
 		if got := far.Count(match); got > sent || got < sent-dropped {
 			t.Errorf("far end: %d of %d, the kernel dropped %d", got, sent, dropped)
 		}
 	}
-	t.Logf("%.0f packets a second; the kernel dropped %d", rounds*senders*each/took.Seconds(), backlogDrops(t)-before)
+	t.Logf("%.0f packets a second; the kernel dropped %d", float64(rounds*senders*each)/took.Seconds(), backlogDrops(t)-before)
 }
 
 // backlogDrops returns how many packets found a CPU's backlog full.

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTUN makes a tun interface in the namespace of the calling thread, which
-// is the one that the kernel notes at open.
+// openTUN makes a tun interface in the namespace of the calling thread, which the kernel
+// takes from the thread that opens the file.
 func openTUN(name string) (*os.File, error) {
 	const path = "/dev/net/tun"
 	ifr, err := unix.NewIfreq(name)
@@ -23,6 +23,6 @@ func openTUN(name string) (*os.File, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("TUNSETIFF", err)
 	}
-	// Only now: before TUNSETIFF the file reports an error to the poller.
+	// Before TUNSETIFF the file would report an error to the poller of the runtime.
 	return os.NewFile(uintptr(fd), path), nil
 }

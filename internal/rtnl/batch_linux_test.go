@@ -13,11 +13,13 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // Every tenth request is refused; the others are done.
 func TestKernelBatch(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, n := range []int{0, 1, 2, rtnl.MaxBatch - 1, rtnl.MaxBatch, rtnl.MaxBatch + 1, 1000} {
 		c := dial(t)
 		reqs := fill(n, func(i int) netlink.Message {
@@ -36,20 +38,20 @@ func TestKernelBatch(t *testing.T) {
 			if (i+1)%10 != 0 {
 				want = append(want, uint32(n-i))
 				if err != nil {
-					t.Errorf("%d requests: request %d: %v", n, i, err)
+					report.Errorf("%d requests: request %d: %v", n, i, err)
 				}
 				continue
 			}
 			var op *netlink.OpError
 			if !errors.As(err, &op) || op.Err != unix.EINVAL || op.Message != "Backward goto not supported" {
-				t.Errorf("%d requests: request %d: got %v, want the kernel's refusal", n, i, err)
+				report.Errorf("%d requests: request %d: got %v, want the kernel's refusal", n, i, err)
 			}
 		}
 		slices.Sort(want)
 		expect(t, "rules", numbers(t, c, ruleDump()), want)
 		clean(t, c)
 		if diff := cmp.Diff(before, reqs); diff != "" {
-			t.Errorf("Batch wrote to its argument (-before +after):\n%s", diff)
+			report.Errorf("Batch wrote to its argument (-before +after):\n%s", diff)
 		}
 	}
 }
@@ -72,6 +74,7 @@ func TestKernelBatchAllRefused(t *testing.T) {
 // Requests of all sizes: a send takes as many as fit, and one that is too large
 // for the socket is refused in its place.
 func TestKernelBatchOfLargeRequests(t *testing.T) {
+	report := testrun.Limit(t)
 	c := dial(t)
 	const unknown = 0x3fff
 	var reqs []netlink.Message
@@ -93,10 +96,10 @@ func TestKernelBatchOfLargeRequests(t *testing.T) {
 	for i, err := range errs {
 		if slices.Contains(want, uint32(i+1)) {
 			if err != nil {
-				t.Errorf("request %d: %v", i, err)
+				report.Errorf("request %d: %v", i, err)
 			}
 		} else if !errors.Is(err, unix.EMSGSIZE) {
-			t.Errorf("request %d: got %v, want EMSGSIZE", i, err)
+			report.Errorf("request %d: got %v, want EMSGSIZE", i, err)
 		}
 	}
 	expect(t, "rules", numbers(t, c, ruleDump()), want)
@@ -264,6 +267,7 @@ func text(err error) string {
 // Each question has its own answer, in order, also where answers are errors,
 // where they do not fit into the queue together, and through any Executor.
 func TestKernelAsk(t *testing.T) {
+	report := testrun.Limit(t)
 	l := lab.Test(t)
 	plain, err := netlink.Dial(unix.NETLINK_ROUTE, l.NS("a").Config())
 	if err != nil {
@@ -291,11 +295,11 @@ func TestKernelAsk(t *testing.T) {
 			}
 			next++
 			if bad := i%10 == 3; bad != errors.Is(err, unix.ENETUNREACH) || !bad && !bytes.Contains(m.Data, reqs[i].Data[16:20]) {
-				t.Errorf("%s: question %d: %v, % x", name, i, err, m.Data)
+				report.Errorf("%s: question %d: %v, % x", name, i, err, m.Data)
 			}
 		})
 		if err != nil || next != n {
-			t.Errorf("%s: %d answers, error %v", name, next, err)
+			report.Errorf("%s: %d answers, error %v", name, next, err)
 		}
 	}
 	clean(t, own)

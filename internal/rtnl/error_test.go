@@ -8,9 +8,12 @@ import (
 	"testing"
 
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 func TestErrorText(t *testing.T) {
+	report := testrun.Limit(t)
 	refused := &netlink.OpError{Op: "receive", Err: syscall.EINVAL, Message: "Backward goto not supported", Offset: 36}
 	silent := &netlink.OpError{Op: "receive", Err: syscall.ESRCH}
 	tests := []struct {
@@ -28,12 +31,13 @@ func TestErrorText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {
-			t.Errorf("got  %s\nwant %s", got, tt.want)
+			report.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}
 }
 
 func TestAttrAt(t *testing.T) {
+	report := testrun.Limit(t)
 	const fixed = 12
 	// A header, an attribute 6 with 4 bytes, an attribute 0x8001 with 5.
 	payload := recorded(t, "=000000000000000000000000 0800 0600 01000000 0900 0180 =0102030405000000")
@@ -63,7 +67,7 @@ func TestAttrAt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := AttrAt(tt.err, tt.payload, fixed, name); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+			report.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -106,12 +107,13 @@ func TestKernelEcho(t *testing.T) {
 
 // A route that is replaced by the same one is not echoed: nothing was stored.
 func TestKernelEchoOfNothing(t *testing.T) {
+	report := testrun.Limit(t)
 	c := dial(t)
 	addRoutes(t, c, 1)
 	for _, flags := range []netlink.HeaderFlags{netlink.Echo, netlink.Echo | ack} {
 		msgs, err := c.Execute(route(uapi.RTM_NEWROUTE, flags|netlink.Create|netlink.Replace, 1))
 		if err != nil || len(msgs) != 0 {
-			t.Errorf("%v: got %v, %v, want neither message nor error", flags, msgs, err)
+			report.Errorf("%v: got %v, %v, want neither message nor error", flags, msgs, err)
 		}
 		clean(t, c)
 	}
@@ -127,15 +129,16 @@ func lookup(flags netlink.HeaderFlags, addr ...byte) netlink.Message {
 }
 
 func TestKernelLookup(t *testing.T) {
+	report := testrun.Limit(t)
 	c := dial(t)
 	for _, flags := range []netlink.HeaderFlags{0, ack} {
 		msgs, err := c.Execute(lookup(flags, 127, 0, 0, 1))
 		if err != nil || len(msgs) != 1 || msgs[0].Header.Type != uapi.RTM_NEWROUTE {
-			t.Errorf("%v: got %v, %v, want one route", flags, msgs, err)
+			report.Errorf("%v: got %v, %v, want one route", flags, msgs, err)
 		}
 		clean(t, c)
 		if _, err := c.Execute(lookup(flags, 192, 0, 2, 1)); !errors.Is(err, unix.ENETUNREACH) {
-			t.Errorf("%v: got %v, want ENETUNREACH", flags, err)
+			report.Errorf("%v: got %v, want ENETUNREACH", flags, err)
 		}
 		clean(t, c)
 	}
@@ -223,6 +226,7 @@ func TestKernelSequenceWraps(t *testing.T) {
 }
 
 func TestKernelDial(t *testing.T) {
+	report := testrun.Limit(t)
 	l := lab.Test(t)
 	a, b := l.NS("a"), l.NS("b")
 	c := dial(t, a)
@@ -246,7 +250,7 @@ func TestKernelDial(t *testing.T) {
 		c, err := rtnl.Dial(tt.cfg)
 		var op *netlink.OpError
 		if !errors.As(err, &op) || op.Op != "dial" || tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%s: got %v, %v, want %v", name, c, err, tt.want)
+			report.Errorf("%s: got %v, %v, want %v", name, c, err, tt.want)
 		}
 	}
 	// Neither strict checking nor extended acknowledgements need be asked for.
@@ -259,15 +263,15 @@ func TestKernelDial(t *testing.T) {
 	defer plain.Close()
 	var op *netlink.OpError
 	if _, err := plain.Execute(backward(ack)); !errors.As(err, &op) || op.Message == "" {
-		t.Errorf("got %v, want the kernel's words", err)
+		report.Errorf("got %v, want the kernel's words", err)
 	}
 	bad := ruleDump()
 	bad.Data[uapi.FibRuleHdrTable] = 1
 	if _, err := plain.Execute(bad); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a dump with a table in its header: got %v, want EINVAL, from strict checking", err)
+		report.Errorf("a dump with a table in its header: got %v, want EINVAL, from strict checking", err)
 	}
 	if cfg.Strict {
-		t.Error("Dial wrote to its Config")
+		report.Error("Dial wrote to its Config")
 	}
 }
 

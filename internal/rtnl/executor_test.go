@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // A fake answers requests as *netlink.Conn does, which has no more than Execute.
@@ -19,6 +21,7 @@ func message(typ netlink.HeaderType, data string) netlink.Message {
 
 // *netlink.Conn returns the acknowledgement among the replies; no reader wants it.
 func TestControlMessagesAreLeftOut(t *testing.T) {
+	report := testrun.Limit(t)
 	all := []netlink.Message{
 		message(netlink.Noop, ""), message(24, "a"), message(netlink.Error, "0000"), message(16, "b"), message(netlink.Done, ""),
 	}
@@ -27,7 +30,7 @@ func TestControlMessagesAreLeftOut(t *testing.T) {
 
 	got, err := Replies(c, netlink.Message{})
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("Replies: error %v, (-want +got):\n%s", err, diff)
+		report.Errorf("Replies: error %v, (-want +got):\n%s", err, diff)
 	}
 	got = nil
 	for m, err := range Dump(c, netlink.Message{}) {
@@ -37,39 +40,41 @@ func TestControlMessagesAreLeftOut(t *testing.T) {
 		got = append(got, m)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("Dump (-want +got):\n%s", diff)
+		report.Errorf("Dump (-want +got):\n%s", diff)
 	}
 	for m := range Dump(c, netlink.Message{}) {
 		if string(m.Data) != "a" {
-			t.Errorf("Dump goes on after its loop was left: %q", m.Data)
+			report.Errorf("Dump goes on after its loop was left: %q", m.Data)
 		}
 		break
 	}
 	if len(all) != 5 || all[1].Header.Type != 24 || all[2].Header.Type != netlink.Error {
-		t.Errorf("Replies wrote to the executor's own slice: %v", all)
+		report.Errorf("Replies wrote to the executor's own slice: %v", all)
 	}
 }
 
 func TestExecutorFails(t *testing.T) {
+	report := testrun.Limit(t)
 	broken := errors.New("broken")
 	c := fake(func(netlink.Message) ([]netlink.Message, error) { return []netlink.Message{message(24, "a")}, broken })
 	if got, err := Replies(c, netlink.Message{}); got != nil || err != broken {
-		t.Errorf("Replies: got %v, %v", got, err)
+		report.Errorf("Replies: got %v, %v", got, err)
 	}
 	n := 0
 	for m, err := range Dump(c, netlink.Message{}) {
 		if n++; err != broken || m.Data != nil {
-			t.Errorf("Dump: got %v, %v", m, err)
+			report.Errorf("Dump: got %v, %v", m, err)
 		}
 	}
 	if n != 1 {
-		t.Errorf("Dump yielded %d times, want once, the error", n)
+		report.Errorf("Dump yielded %d times, want once, the error", n)
 	}
 }
 
 // Each request is acknowledged and none is echoed: with both, *netlink.Conn
 // would leave the acknowledgement in the socket.
 func TestSendOneByOne(t *testing.T) {
+	report := testrun.Limit(t)
 	refused := errors.New("refused")
 	var sent []netlink.Message
 	c := fake(func(m netlink.Message) ([]netlink.Message, error) {
@@ -83,7 +88,7 @@ func TestSendOneByOne(t *testing.T) {
 	reqs[2].Header.Flags = netlink.Echo | netlink.Create
 	errs, err := Send(c, reqs)
 	if err != nil || len(errs) != 3 || errs[0] != nil || errs[1] != refused || errs[2] != nil {
-		t.Errorf("Send: got %v, %v, want only the second refused", errs, err)
+		report.Errorf("Send: got %v, %v, want only the second refused", errs, err)
 	}
 	for i, want := range []netlink.HeaderFlags{
 		netlink.Request | netlink.Acknowledge,
@@ -91,13 +96,13 @@ func TestSendOneByOne(t *testing.T) {
 		netlink.Request | netlink.Acknowledge | netlink.Create,
 	} {
 		if got := sent[i].Header.Flags; got != want || string(sent[i].Data) != string(reqs[i].Data) {
-			t.Errorf("request %d: flags %v and data %q, want %v and %q", i, got, sent[i].Data, want, reqs[i].Data)
+			report.Errorf("request %d: flags %v and data %q, want %v and %q", i, got, sent[i].Data, want, reqs[i].Data)
 		}
 	}
 	if reqs[2].Header.Flags != netlink.Echo|netlink.Create {
-		t.Errorf("Send wrote to its argument: %v", reqs[2].Header.Flags)
+		report.Errorf("Send wrote to its argument: %v", reqs[2].Header.Flags)
 	}
 	if errs, err := Send(c, nil); len(errs) != 0 || err != nil {
-		t.Errorf("Send of nothing: got %v, %v", errs, err)
+		report.Errorf("Send of nothing: got %v, %v", errs, err)
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // recorded turns what a little-endian machine received into what this machine
@@ -189,6 +191,7 @@ func TestNextMessage(t *testing.T) {
 }
 
 func TestNextMessageDamaged(t *testing.T) {
+	report := testrun.Limit(t)
 	for name, golden := range map[string]string{
 		"nothing":           "",
 		"header cut off":    "10000000 0300 0200 00000000 =000000",
@@ -197,13 +200,14 @@ func TestNextMessageDamaged(t *testing.T) {
 		"negative":          "ffffffff 0300 0200 00000000 00000000",
 	} {
 		if m, rest, err := nextMessage(recorded(t, golden)); !errors.Is(err, errDatagram) {
-			t.Errorf("%s: got %+v, %d bytes left, error %v", name, m, len(rest), err)
+			report.Errorf("%s: got %+v, %d bytes left, error %v", name, m, len(rest), err)
 		}
 	}
 }
 
 // errors.Is and errors.As are a contract: callers depend on them.
 func TestErrorContract(t *testing.T) {
+	report := testrun.Limit(t)
 	sentinels := []error{fs.ErrExist, fs.ErrNotExist, fs.ErrPermission}
 	tests := []struct {
 		errno syscall.Errno
@@ -221,15 +225,15 @@ func TestErrorContract(t *testing.T) {
 		err := error(&Error{Package: "rule", Verb: "add", Err: op})
 		for _, s := range sentinels {
 			if got, want := errors.Is(err, s), s == tt.is; got != want {
-				t.Errorf("%v: errors.Is(err, %q) is %t, want %t", tt.errno, s, got, want)
+				report.Errorf("%v: errors.Is(err, %q) is %t, want %t", tt.errno, s, got, want)
 			}
 		}
 		if !errors.Is(err, tt.errno) {
-			t.Errorf("%v: errors.Is does not find the number itself", tt.errno)
+			report.Errorf("%v: errors.Is does not find the number itself", tt.errno)
 		}
 		var got *netlink.OpError
 		if !errors.As(err, &got) || got != op {
-			t.Errorf("%v: errors.As finds %v, want the kernel's answer", tt.errno, got)
+			report.Errorf("%v: errors.As finds %v, want the kernel's answer", tt.errno, got)
 		}
 	}
 }

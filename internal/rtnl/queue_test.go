@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 var errRefused = errors.New("refused")
@@ -59,16 +61,17 @@ func outcome(o Outcome) string {
 // Requests are sent in their order, refused ones are reported in theirs, and a
 // prepared one can look at what those before it did.
 func TestQueue(t *testing.T) {
+	report := testrun.Limit(t)
 	var q Queue
 	for _, again := range []string{"", "again"} {
 		k := &recordingKernel{refuse: map[string]bool{"b": true, "prepared": true}}
 		push(&q, "a", "b")
 		q.PushPrepare(func(_ context.Context, c Executor) (netlink.Message, error) {
 			if len(k.got) != 0 {
-				t.Errorf("%q were sent before it was needed", k.got)
+				report.Errorf("%q were sent before it was needed", k.got)
 			}
 			if _, err := c.Execute(netlink.Message{Data: []byte("question")}); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 			return netlink.Message{Header: netlink.Header{Type: 24}, Data: []byte("prepared")}, nil
 		}, nil)
@@ -76,15 +79,15 @@ func TestQueue(t *testing.T) {
 		q.PushPrepare(func(context.Context, Executor) (netlink.Message, error) { return netlink.Message{}, nil }, nil)
 		push(&q, "", "c")
 		if q.Len() != 7 {
-			t.Errorf("%d requests, want 7", q.Len())
+			report.Errorf("%d requests, want 7", q.Len())
 		}
 		const want = "4 done, rest 0 of 7, <nil>; 1: b: refused; 2: refused; 3: cannot be encoded"
 		if got := outcome(q.Run(t.Context(), k)); got != want {
-			t.Errorf("%s: got %s\nwant %s", again, got, want)
+			report.Errorf("%s: got %s\nwant %s", again, got, want)
 		}
 		wantGot(t, k.got, "a", "b", "question", "prepared", "", "c")
 		if q.Len() != 0 {
-			t.Errorf("%d requests are left", q.Len())
+			report.Errorf("%d requests are left", q.Len())
 		}
 	}
 }
@@ -107,20 +110,21 @@ func TestQueueStopAtFirst(t *testing.T) {
 
 // The end of the context leaves a rest, which was not sent.
 func TestQueueContext(t *testing.T) {
+	report := testrun.Limit(t)
 	k := new(recordingKernel)
 	ctx, cancel := context.WithCancel(t.Context())
 	var q Queue
 	push(&q, "a")
 	q.PushPrepare(func(_ context.Context, c Executor) (netlink.Message, error) {
 		for _, err := range Dump(c, netlink.Message{Data: []byte("dump")}) {
-			t.Error(err)
+			report.Error(err)
 		}
 		cancel()
 		return netlink.Message{}, nil
 	}, nil)
 	push(&q, "b", "c")
 	if got, want := outcome(q.Run(ctx, k)), "2 done, rest 2 of 4, context canceled"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+		report.Errorf("got %s, want %s", got, want)
 	}
 	wantGot(t, k.got, "a", "dump")
 }
@@ -128,6 +132,7 @@ func TestQueueContext(t *testing.T) {
 // The payloads of many blocks stay whole and in order, also if the requests are
 // collected by another queue.
 func TestQueueBlocks(t *testing.T) {
+	report := testrun.Limit(t)
 	const n, size = 3000, 100
 	payload := func(i int) []byte {
 		return append(binary.BigEndian.AppendUint32(nil, uint32(i)), make([]byte, i%size)...)
@@ -144,13 +149,13 @@ func TestQueueBlocks(t *testing.T) {
 		if collected {
 			push(&other, "first")
 			if got := outcome(q.Run(t.Context(), &Collector{&other})); got != "0 done, rest 0 of 0, <nil>" {
-				t.Errorf("collected: %s", got)
+				report.Errorf("collected: %s", got)
 			}
 			from = &other
 		}
 		k := new(recordingKernel)
 		if o := from.Run(t.Context(), k); o.Done() != o.Total || q.Len()+other.Len() != 0 {
-			t.Errorf("%s; %d and %d requests are left", outcome(o), q.Len(), other.Len())
+			report.Errorf("%s; %d and %d requests are left", outcome(o), q.Len(), other.Len())
 		}
 		if collected && k.got[0] == "first" {
 			k.got = k.got[1:]
@@ -165,6 +170,6 @@ func TestQueueBlocks(t *testing.T) {
 		}
 	}
 	if _, err := new(Collector).Execute(netlink.Message{}); err == nil {
-		t.Error("a Collector executes")
+		report.Error("a Collector executes")
 	}
 }

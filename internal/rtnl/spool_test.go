@@ -3,9 +3,12 @@ package rtnl
 import (
 	"bytes"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 func TestSpool(t *testing.T) {
+	report := testrun.Limit(t)
 	var s Spool
 	var want [][]byte
 	for i := range 5000 {
@@ -17,7 +20,7 @@ func TestSpool(t *testing.T) {
 		want = append(want, p)
 	}
 	if s.Len() != len(want) {
-		t.Errorf("%d payloads, want %d", s.Len(), len(want))
+		report.Errorf("%d payloads, want %d", s.Len(), len(want))
 	}
 	i := 0
 	for p := range s.All() {
@@ -27,12 +30,12 @@ func TestSpool(t *testing.T) {
 		i++
 	}
 	if i != len(want) {
-		t.Errorf("All yields %d payloads, want %d", i, len(want))
+		report.Errorf("All yields %d payloads, want %d", i, len(want))
 	}
 	for range s.All() {
 		break
 	}
 	for range new(Spool).All() {
-		t.Error("an empty Spool yields something")
+		report.Error("an empty Spool yields something")
 	}
 }

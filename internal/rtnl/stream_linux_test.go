@@ -14,6 +14,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -218,6 +219,7 @@ func TestKernelStreamsTakeTurns(t *testing.T) {
 
 // Goroutines share a Conn. Each has its own rules, and sees its own answers.
 func TestKernelConcurrent(t *testing.T) {
+	report := testrun.Limit(t)
 	c := dial(t)
 	addRoutes(t, c, many)
 	var wg sync.WaitGroup
@@ -229,11 +231,11 @@ func TestKernelConcurrent(t *testing.T) {
 				_, err2 := c.Execute(rule(uapi.RTM_NEWRULE, ack|add, prio))
 				echo, err3 := c.Execute(rule(uapi.RTM_DELRULE, netlink.Echo, prio))
 				if err1 != nil || !errors.Is(err2, unix.EEXIST) || err3 != nil {
-					t.Errorf("rule %d: add %v, again %v, delete %v", prio, err1, err2, err3)
+					report.Errorf("rule %d: add %v, again %v, delete %v", prio, err1, err2, err3)
 					return
 				}
 				if len(echo) != 1 || number(t, echo[0]) != prio {
-					t.Errorf("rule %d: the echo is another's: %v", prio, echo)
+					report.Errorf("rule %d: the echo is another's: %v", prio, echo)
 				}
 			}
 		})
@@ -242,7 +244,7 @@ func TestKernelConcurrent(t *testing.T) {
 				got, err := ours(t, c.Stream(routeDump(table)), func(int) {})
 				slices.Sort(got)
 				if err != nil || !slices.Equal(got, upTo(many)) {
-					t.Errorf("dump %d: %d routes, want %d, error %v", i, len(got), many, err)
+					report.Errorf("dump %d: %d routes, want %d, error %v", i, len(got), many, err)
 				}
 				for range c.Stream(ruleDump()) {
 					break
@@ -258,7 +260,7 @@ func TestKernelConcurrent(t *testing.T) {
 				errs, err := c.Batch(reqs)
 				for i, refused := range errs {
 					if err != nil || (refused != nil) != (i%2 == 1) {
-						t.Errorf("batch: request %d: %v, %v", i, refused, err)
+						report.Errorf("batch: request %d: %v, %v", i, refused, err)
 						return
 					}
 				}
@@ -266,7 +268,7 @@ func TestKernelConcurrent(t *testing.T) {
 					return rule(uapi.RTM_DELRULE, 0, uint32(first+i-1))
 				}))
 				if err := errors.Join(append(errs, err)...); err != nil {
-					t.Errorf("batch of deletions: %v", err)
+					report.Errorf("batch of deletions: %v", err)
 				}
 			}
 		})
@@ -277,6 +279,7 @@ func TestKernelConcurrent(t *testing.T) {
 }
 
 func TestKernelDumpRefused(t *testing.T) {
+	report := testrun.Limit(t)
 	c := dial(t)
 	bad := ruleDump()
 	bad.Data[uapi.FibRuleHdrTable] = table
@@ -296,14 +299,14 @@ func TestKernelDumpRefused(t *testing.T) {
 			n++
 			var op *netlink.OpError
 			if !errors.As(err, &op) || op.Err != tt.want.Err || op.Message != tt.want.Message {
-				t.Errorf("%s: got %v, want %v", tt.name, err, &tt.want)
+				report.Errorf("%s: got %v, want %v", tt.name, err, &tt.want)
 			}
 			if _, err := c.Execute(lookup(0, 127, 0, 0, 1)); err != nil {
-				t.Errorf("%s: a request after the refusal, in the loop: %v", tt.name, err)
+				report.Errorf("%s: a request after the refusal, in the loop: %v", tt.name, err)
 			}
 		}
 		if n != 1 {
-			t.Errorf("%s: yielded %d times, want once, the error", tt.name, n)
+			report.Errorf("%s: yielded %d times, want once, the error", tt.name, n)
 		}
 		clean(t, c)
 	}

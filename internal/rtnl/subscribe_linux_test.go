@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -65,18 +66,19 @@ func TestKernelSubscribe(t *testing.T) {
 
 // An event that comes when ctx ends is received now or next time.
 func TestKernelSubscribeContext(t *testing.T) {
+	report := testrun.Limit(t)
 	ns := lab.Test(t).NS("a")
 	c, s := dial(t, ns), subscribe(t, ns)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	never := func(netlink.Message) error { t.Error("an event from nowhere"); return nil }
+	never := func(netlink.Message) error { report.Error("an event from nowhere"); return nil }
 	if err := s.Receive(ended, never); !errors.Is(err, context.Canceled) {
-		t.Errorf("ended before: got %v", err)
+		report.Errorf("ended before: got %v", err)
 	}
 	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := s.Receive(soon, never); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("ended meanwhile: got %v", err)
+		report.Errorf("ended meanwhile: got %v", err)
 	}
 	var seen []int
 	for i := range 300 {
@@ -85,7 +87,7 @@ func TestKernelSubscribeContext(t *testing.T) {
 		wg.Go(cancel)
 		wg.Go(func() {
 			if _, err := c.Execute(rule(uapi.RTM_NEWRULE, ack|add, uint32(i+1))); err != nil {
-				t.Error(err)
+				report.Error(err)
 			}
 		})
 		err := s.Receive(ctx, func(m netlink.Message) error {
@@ -106,12 +108,13 @@ func TestKernelSubscribeContext(t *testing.T) {
 }
 
 func TestKernelSubscribeErrors(t *testing.T) {
+	report := testrun.Limit(t)
 	ns := lab.Test(t).NS("a")
 	c, s := dial(t, ns), subscribe(t, ns)
 	broken := errors.New("broken")
 	addRules(t, c, 1)
 	if err := s.Receive(t.Context(), func(netlink.Message) error { return broken }); err != broken {
-		t.Errorf("got %v, want the function's error", err)
+		report.Errorf("got %v, want the function's error", err)
 	}
 
 	waiting := make(chan error)
@@ -124,11 +127,11 @@ func TestKernelSubscribeErrors(t *testing.T) {
 	}
 	var op *netlink.OpError
 	if err := <-waiting; !errors.Is(err, os.ErrClosed) || !errors.As(err, &op) {
-		t.Errorf("closed meanwhile: got %v, want os.ErrClosed", err)
+		report.Errorf("closed meanwhile: got %v, want os.ErrClosed", err)
 	}
 	err := s.Receive(t.Context(), func(netlink.Message) error { return nil })
 	if !errors.Is(err, os.ErrClosed) || !errors.As(err, &op) {
-		t.Errorf("closed before: got %v, want os.ErrClosed", err)
+		report.Errorf("closed before: got %v, want os.ErrClosed", err)
 	}
 
 	for name, tt := range map[string]struct {
@@ -140,7 +143,7 @@ func TestKernelSubscribeErrors(t *testing.T) {
 		"namespace": {&netlink.Config{NetNS: 1 << 20}, unix.RTNLGRP_IPV4_RULE, unix.EBADF},
 	} {
 		if s, err := rtnl.Subscribe(tt.cfg, tt.group); !errors.Is(err, tt.want) || !errors.As(err, &op) {
-			t.Errorf("%s: got %v, %v, want %v", name, s, err, tt.want)
+			report.Errorf("%s: got %v, %v, want %v", name, s, err, tt.want)
 		}
 	}
 }
@@ -149,6 +152,7 @@ func TestKernelSubscribeErrors(t *testing.T) {
 // events until the queue is empty: the error has to come with an empty queue,
 // so that no event after it is missed.
 func TestKernelSubscribeOverrun(t *testing.T) {
+	report := testrun.Limit(t)
 	ns := lab.Test(t).NS("a")
 	c, s := dial(t, ns), subscribe(t, ns)
 	if err := s.SetReadBuffer(4096); err != nil {
@@ -170,7 +174,7 @@ func TestKernelSubscribeOverrun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := events(t, s, 1); got[0] != -(i + 1) {
-			t.Errorf("event %d after the overrun: got %d, want %d", i+1, got[0], -(i + 1))
+			report.Errorf("event %d after the overrun: got %d, want %d", i+1, got[0], -(i + 1))
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // kinds are the typed attribute kinds with their tables.
@@ -35,9 +37,10 @@ var sinceComment = regexp.MustCompile(`^(by )?(\d+)\.(\d+)(\.\d+)?( \S|$)`)
 // TestEveryConstantIsDated holds the package to its promise: the first kernel
 // version is in the comment of each constant.
 func TestEveryConstantIsDated(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, c := range constants(t) {
 		if !sinceComment.MatchString(c.comment) {
-			t.Errorf("%s: %s: comment %q does not begin with a kernel version", c.file, c.name, c.comment)
+			report.Errorf("%s: %s: comment %q does not begin with a kernel version", c.file, c.name, c.comment)
 		}
 	}
 }
@@ -45,50 +48,52 @@ func TestEveryConstantIsDated(t *testing.T) {
 // TestTables compares each table with the constants in the source, so that name
 // and version, which Go makes us write twice, cannot differ.
 func TestTables(t *testing.T) {
+	report := testrun.Limit(t)
 	byType := make(map[string][]constant)
 	for _, c := range constants(t) {
 		byType[c.goType] = append(byType[c.goType], c)
 	}
 	delete(byType, "")
 	if len(byType) != len(kinds) {
-		t.Errorf("%d typed kinds in the source, %d in this test", len(byType), len(kinds))
+		report.Errorf("%d typed kinds in the source, %d in this test", len(byType), len(kinds))
 	}
 	for _, k := range kinds {
 		consts := byType[k.goType]
 		if len(consts) != len(k.table) {
-			t.Errorf("%s: %d constants, %d rows", k.goType, len(consts), len(k.table))
+			report.Errorf("%s: %d constants, %d rows", k.goType, len(consts), len(k.table))
 			continue
 		}
 		for _, c := range consts {
 			n := uint16(c.value)
 			if !strings.HasPrefix(c.name, k.prefix) {
-				t.Errorf("%s: prefix is not %s", c.name, k.prefix)
+				report.Errorf("%s: prefix is not %s", c.name, k.prefix)
 			}
 			if got := k.name(n); got != c.name {
-				t.Errorf("%s(%d).String() = %q, the constant is %s", k.goType, n, got, c.name)
+				report.Errorf("%s(%d).String() = %q, the constant is %s", k.goType, n, got, c.name)
 			}
 			want, ok := ParseVersion(strings.Fields(c.comment)[0])
 			if !ok {
-				t.Errorf("%s: no version in %q", c.name, c.comment)
+				report.Errorf("%s: no version in %q", c.name, c.comment)
 			}
 			if want.Less(Version{3, 0}) {
 				want = Version{}
 			}
 			if got := k.since(n); got != want {
-				t.Errorf("%s.Since() = %v, the comment says %q", c.name, got, c.comment)
+				report.Errorf("%s.Since() = %v, the comment says %q", c.name, got, c.comment)
 			}
 		}
 	}
 }
 
 func TestUnknownAttributes(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, k := range kinds {
 		for _, n := range []uint16{uint16(len(k.table)), 77, 0x3fff, 0xffff} {
 			if got, want := k.name(n), fmt.Sprintf("%s%d", k.prefix, n); got != want {
-				t.Errorf("%s(%d).String() = %q, want %q", k.goType, n, got, want)
+				report.Errorf("%s(%d).String() = %q, want %q", k.goType, n, got, want)
 			}
 			if got := k.since(n); got != (Version{}) {
-				t.Errorf("%s(%d).Since() = %v, want zero", k.goType, n, got)
+				report.Errorf("%s(%d).Since() = %v, want zero", k.goType, n, got)
 			}
 		}
 	}
@@ -98,18 +103,20 @@ func TestUnknownAttributes(t *testing.T) {
 // never older. Rules are the exception up to FRA_UID_RANGE: they filled numbers
 // that were reserved for the layout that they share with routes.
 func TestAttributesOnlyGrow(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, k := range kinds {
 		from := 0
 		if k.goType == "FRA" {
 			from = int(FRA_FWMASK)
 		}
 		if !slices.IsSortedFunc(k.table[from:], func(a, b attribute) int { return a.since.Compare(b.since) }) {
-			t.Errorf("%s: a later attribute is older", k.goType)
+			report.Errorf("%s: a later attribute is older", k.goType)
 		}
 	}
 }
 
 func TestSince(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		got  Version
 		want Version
@@ -128,12 +135,13 @@ func TestSince(t *testing.T) {
 		{RTA_FLOWLABEL.Since(), Version{6, 14}},
 	} {
 		if tt.got != tt.want {
-			t.Errorf("got %v, want %v", tt.got, tt.want)
+			report.Errorf("got %v, want %v", tt.got, tt.want)
 		}
 	}
 }
 
 func TestParse(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		in   string
 		want Version
@@ -165,7 +173,7 @@ func TestParse(t *testing.T) {
 	} {
 		got, ok := ParseVersion(tt.in)
 		if got != tt.want || ok != tt.ok {
-			t.Errorf("ParseVersion(%q) = %v, %t, want %v, %t", tt.in, got, ok, tt.want, tt.ok)
+			report.Errorf("ParseVersion(%q) = %v, %t, want %v, %t", tt.in, got, ok, tt.want, tt.ok)
 		}
 	}
 }
@@ -173,19 +181,20 @@ func TestParse(t *testing.T) {
 // TestVersionOrder also is the contract that the zero version is the oldest: a
 // caller may compare without asking for zero first.
 func TestVersionOrder(t *testing.T) {
+	report := testrun.Limit(t)
 	sorted := []Version{{}, {2, 6}, {3, 0}, {3, 12}, {4, 3}, {4, 17}, {6, 1}, {6, 2}, {6, 10}, {7, 0}}
 	for i, v := range sorted {
 		for j, w := range sorted {
 			if got, want := v.Compare(w), cmp.Compare(i, j); got != want {
-				t.Errorf("%v.Compare(%v) = %d, want %d", v, w, got, want)
+				report.Errorf("%v.Compare(%v) = %d, want %d", v, w, got, want)
 			}
 			if got, want := v.Less(w), i < j; got != want {
-				t.Errorf("%v.Less(%v) = %t, want %t", v, w, got, want)
+				report.Errorf("%v.Less(%v) = %t, want %t", v, w, got, want)
 			}
 		}
 	}
 	if got := (Version{6, 15}).String(); got != "6.15" {
-		t.Errorf("String() = %q, want 6.15", got)
+		report.Errorf("String() = %q, want 6.15", got)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // headers is what testdata/headers.c prints: the constants that x/sys lacks and
@@ -53,11 +55,12 @@ var newer = map[string]int64{
 // elsewhere. A constant without such a value fails, and so does a value whose
 // constant is gone.
 func TestConstants(t *testing.T) {
+	report := testrun.Limit(t)
 	want := maps.Clone(newer)
 	for _, from := range []map[string]int64{parseHeaders(t), xsysRouting, xsysOther} {
 		for name, v := range from {
 			if _, twice := want[name]; twice {
-				t.Errorf("%s is listed twice", name)
+				report.Errorf("%s is listed twice", name)
 			}
 			want[name] = v
 		}
@@ -65,20 +68,21 @@ func TestConstants(t *testing.T) {
 	for _, c := range constants(t) {
 		v, ok := want[c.name]
 		if !ok {
-			t.Errorf("%s: %s is compared with nothing: list it with x/sys, in testdata/headers.c or in newer", c.file, c.name)
+			report.Errorf("%s: %s is compared with nothing: list it with x/sys, in testdata/headers.c or in newer", c.file, c.name)
 		} else if v != c.value {
-			t.Errorf("%s: %s = %#x, want %#x", c.file, c.name, c.value, v)
+			report.Errorf("%s: %s = %#x, want %#x", c.file, c.name, c.value, v)
 		}
 		delete(want, c.name)
 	}
 	for name := range want {
-		t.Errorf("%s is listed, but no constant of this package", name)
+		report.Errorf("%s is listed, but no constant of this package", name)
 	}
 }
 
 // TestTablesAreComplete fails when x/sys is updated to a kernel with attributes
 // that the tables do not have yet.
 func TestTablesAreComplete(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct {
 		table attributes
 		last  int
@@ -89,7 +93,7 @@ func TestTablesAreComplete(t *testing.T) {
 		{lwtunnelIP6Table, unix.LWTUNNEL_IP6_MAX},
 	} {
 		if got := len(tt.table) - 1; got < tt.last {
-			t.Errorf("the table ends with %s, %d; the kernel has attributes up to %d", tt.table[got].name, got, tt.last)
+			report.Errorf("the table ends with %s, %d; the kernel has attributes up to %d", tt.table[got].name, got, tt.last)
 		}
 	}
 }

@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// suites have the kernels: Debian 12 has had 6.1 since its release, and 6.12
-// since its time of long support began. Each is found on the mirror of the
-// suite that the host itself uses, whichever that is.
+// suites are the suites with the kernels: Debian 12 has 6.1 since its release, and 6.12 since
+// the beginning of its long-term support. They are fetched from the mirror that the host
+// uses.
 var suites = []string{"bookworm", "bookworm-security"}
 
-// keyring has the keys that sign the suites.
+// keyring is the file with the keys that sign the suites.
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// private is an apt of our own: its sources, lists and caches are files below
-// dir, so the host's stay as they are and no root is needed.
-type private struct {
+// A privateApt is apt with its own sources, lists and caches, which are files below dir. It
+// does not change those of the host, and needs no root.
+type privateApt struct {
 	dir  string
 	conf string
 }
 
-// newPrivate makes the files of a private apt, and fetches the lists.
-func newPrivate(ctx context.Context, dir string) (*private, error) {
+// newPrivateApt makes the files of a private apt, and fetches the lists.
+func newPrivateApt(ctx context.Context, dir string) (*privateApt, error) {
 	if _, err := os.Stat(keyring); err != nil {
 		return nil, fmt.Errorf("%w: install debian-archive-keyring", err)
 	}
@@ -42,7 +42,7 @@ func newPrivate(ctx context.Context, dir string) (*private, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &private{dir: dir, conf: filepath.Join(dir, "apt.conf")}
+	p := &privateApt{dir: dir, conf: filepath.Join(dir, "apt.conf")}
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -59,9 +59,9 @@ func newPrivate(ctx context.Context, dir string) (*private, error) {
 	return p, err
 }
 
-// aptConf says where everything is. It is read after the host's configuration,
-// of which it keeps what reaching the mirror may need, such as a proxy, but not
-// the commands to run after an update.
+// aptConf returns the configuration of a private apt. apt reads it after the configuration of
+// the host. So settings that the mirror may need, such as a proxy, remain, but the commands
+// to run after an update are removed.
 func aptConf(dir string) string {
 	return fmt.Sprintf(`Dir::State "%[1]s/state";
 Dir::State::status "%[1]s/state/status";
@@ -79,9 +79,9 @@ Acquire::Languages "none";
 `, dir)
 }
 
-// sourcesFor returns a sources.list for the suites. Its argument is the host's
-// sources, lines of suite and address, among which the archive is what has both
-// a suite and, perhaps elsewhere, that suite's security updates.
+// sourcesFor returns a sources.list for the suites. Its argument is the sources of the host, as
+// lines of suite and address. It takes the address of the first suite that also has a suite of
+// security updates, which can have another address.
 func sourcesFor(targets string) (string, error) {
 	const security = "-security"
 	address := map[string]string{}
@@ -108,9 +108,8 @@ func sourcesFor(targets string) (string, error) {
 	return "", errors.New("apt's sources have no Debian suite with its security updates")
 }
 
-// kernels returns the packages of the kernels of a series such as 6.1, the
-// newest last.
-func (p *private) kernels(ctx context.Context, series string) ([]string, error) {
+// kernels returns the packages with kernels of a series such as 6.1, the newest last.
+func (p *privateApt) kernels(ctx context.Context, series string) ([]string, error) {
 	pattern := `^linux-image-` + regexp.QuoteMeta(series) + `\..*-cloud-amd64-unsigned$`
 	out, err := output(ctx, "", "apt-cache", "-c", p.conf, "search", "--names-only", pattern)
 	if err != nil {
@@ -128,9 +127,9 @@ func (p *private) kernels(ctx context.Context, series string) ([]string, error) 
 	return names, nil
 }
 
-// fetch downloads a package, whose signed checksum apt compares, and unpacks it
-// in dir without installing it.
-func (p *private) fetch(ctx context.Context, name, dir string) error {
+// fetch downloads a package, and unpacks it in dir without installing it. apt verifies the
+// signed checksum.
+func (p *privateApt) fetch(ctx context.Context, name, dir string) error {
 	if _, err := p.get(ctx, dir, "download", "-qq", name); err != nil {
 		return err
 	}
@@ -147,17 +146,16 @@ func (p *private) fetch(ctx context.Context, name, dir string) error {
 	return os.Remove(debs[0])
 }
 
-func (p *private) get(ctx context.Context, dir string, args ...string) (string, error) {
+func (p *privateApt) get(ctx context.Context, dir string, args ...string) (string, error) {
 	return output(ctx, dir, "apt-get", append([]string{"-c", p.conf}, args...)...)
 }
 
-// output runs a command and returns what it prints; its error has what it says
-// about it.
+// output runs a command, and returns its standard output. The error has both outputs.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
-	// apt's own children have the output too, and may outlive it when it is killed.
+	// Children of apt have the output open too, and can outlive it when it is killed.
 	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	if err := cmd.Run(); err != nil {

@@ -16,25 +16,25 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// build is what to test, compiled: the same for every kernel.
+// A build is the compiled tests. It is the same for all kernels.
 type build struct {
 	root  string // directory of the module under test
-	dir   string // has the binaries
-	guest string // the guest's first program
+	dir   string // directory of the binaries
+	guest string // the first program of the guest
 	tests []testBinary
 	ip    []string // ip(8) and the libraries that it needs
 }
 
-// testBinary is a package's compiled tests.
+// A testBinary is the compiled tests of a package.
 type testBinary struct {
 	pkg  string // import path
 	dir  string // of its sources, relative to the module
 	file string
-	err  error // did not compile
+	err  error // the error of the compiler, or nil
 }
 
-// moduleRoot finds the module under test: the one that has this one as its
-// internal/vmtest, below which the working directory must be.
+// moduleRoot returns the directories of the module under test and of this module, which is
+// internal/vmtest of the former. The working directory must be in this module.
 func moduleRoot(ctx context.Context) (root, self string, err error) {
 	out, err := output(ctx, "", "go", "env", "GOMOD")
 	if err != nil {
@@ -49,8 +49,8 @@ func moduleRoot(ctx context.Context) (root, self string, err error) {
 	return root, self, err
 }
 
-// buildAll compiles the guest and the tests of the packages that the patterns
-// match. A package that does not compile has failed, and is no error.
+// buildAll compiles the guest and the tests of the packages that match the patterns. A package
+// that does not compile counts as failed, and buildAll returns no error for it.
 func buildAll(ctx context.Context, dir string, patterns []string) (*build, error) {
 	root, self, err := moduleRoot(ctx)
 	if err != nil {
@@ -84,13 +84,13 @@ func buildAll(ctx context.Context, dir string, patterns []string) (*build, error
 	return b, nil
 }
 
-// compile runs a go command; its error is what the compiler says. Without cgo
-// the result needs no libraries, and without symbols the guest has less to
-// unpack; panics print the same.
+// compile runs a go command. Its error is the output of the compiler. Without cgo the binary
+// needs no libraries. Without symbols the guest has less to unpack, and panics still print
+// their stacks.
 func compile(ctx context.Context, dir, command string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", append([]string{command, "-ldflags=-s -w"}, args...)...)
 	cmd.Dir = dir
-	cmd.WaitDelay = time.Second // for the compilers that go has started
+	cmd.WaitDelay = time.Second // for compilers that the go command started
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	out, err := cmd.CombinedOutput()
 	if err != nil && len(out) > 0 {
@@ -99,8 +99,7 @@ func compile(ctx context.Context, dir, command string, args ...string) error {
 	return err
 }
 
-// withLibraries returns the path of a program of the host, and those of the
-// libraries that it is linked with.
+// withLibraries returns the paths of a program of the host and of its shared libraries.
 func withLibraries(ctx context.Context, program string) ([]string, error) {
 	p, err := exec.LookPath(program)
 	if err != nil {
@@ -113,7 +112,7 @@ func withLibraries(ctx context.Context, program string) ([]string, error) {
 	return append([]string{p}, parseLdd(out)...), nil
 }
 
-// parseLdd finds the files in what ldd(1) prints.
+// parseLdd returns the files in the output of ldd(1).
 func parseLdd(out string) (files []string) {
 	for line := range strings.Lines(out) {
 		for _, f := range strings.Fields(line) {
@@ -125,12 +124,11 @@ func parseLdd(out string) (files []string) {
 	return files
 }
 
-// commands are those that tests run, or may be run by, from busybox.
+// commands are the commands of busybox that tests need.
 var commands = []string{"cat", "echo", "false", "ls", "sh", "sleep", "true"}
 
-// writeInitramfs writes all that the guest has: itself, the tests, the module's
-// sources (testdata among them) at the same places to each other, a few
-// commands, and the kernel's modules.
+// writeInitramfs writes the file system of the guest: the guest program, the tests, the sources
+// of the module with testdata, a few commands, and the modules of the kernel.
 func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busybox string) error {
 	a := newArchive(w)
 	// The kernel opens the console for the first program before it mounts /dev.
@@ -149,7 +147,7 @@ func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busy
 	for _, m := range mods {
 		a.data(modulePath(m), m.content)
 	}
-	a.tree(wire.Source, b.root, keepSource(b.root))
+	a.tree(wire.Source, b.root, sourceFilter(b.root))
 	for _, t := range b.tests {
 		if t.err == nil {
 			a.file(binaryPath(t), t.file)
@@ -163,8 +161,8 @@ func (b *build) writeInitramfs(w io.Writer, plan wire.Plan, mods []*module, busy
 	return a.close()
 }
 
-// keepSource leaves out of the module's tree what is hidden, and other modules.
-func keepSource(root string) func(rel string, d fs.DirEntry) bool {
+// sourceFilter returns a function that leaves out hidden files and other modules.
+func sourceFilter(root string) func(rel string, d fs.DirEntry) bool {
 	return func(rel string, d fs.DirEntry) bool {
 		if strings.HasPrefix(d.Name(), ".") {
 			return false
@@ -174,10 +172,10 @@ func keepSource(root string) func(rel string, d fs.DirEntry) bool {
 	}
 }
 
-// ipFiles are what ip(8) reads names from; a host need not have all of them.
+// ipFiles are the files with names for ip(8). A host may not have all of them.
 var ipFiles = []string{"/etc/protocols", "/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2"}
 
-// writeIP writes the host's ip(8) and what it needs.
+// writeIP writes ip(8) of the host and the files that it needs.
 func (b *build) writeIP(a *archive) {
 	if len(b.ip) == 0 {
 		return
@@ -197,7 +195,7 @@ func modulePath(m *module) string    { return "/modules/" + m.name + ".ko" }
 func binaryPath(t testBinary) string { return "/tests/" + filepath.Base(t.file) }
 func sourcePath(t testBinary) string { return path.Join(wire.Source, t.dir) }
 func testArgs(o options) []string {
-	// With test2json each line of the test's framework is marked as such.
+	// With test2json, the testing package marks its own lines.
 	args := []string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.timeout.String()}
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
@@ -208,7 +206,7 @@ func testArgs(o options) []string {
 	return args
 }
 
-// plan says what the guest is to do.
+// plan returns the plan of the guest.
 func (b *build) plan(mods []*module, o options) wire.Plan {
 	var p wire.Plan
 	for _, m := range mods {
@@ -221,7 +219,7 @@ func (b *build) plan(mods []*module, o options) wire.Plan {
 				Binary:  binaryPath(t),
 				Dir:     sourcePath(t),
 				Args:    testArgs(o),
-				// The test's own limit comes first and says where it hangs.
+				// The timeout of the test comes first, and reports where it hangs.
 				Limit: o.timeout + 10*time.Second,
 			})
 		}

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// archive writes the format "newc" of cpio(5), as the kernel unpacks it from
-// its initramfs. Times and owners are zero; inode numbers count up, as the
-// kernel takes equal ones for hard links.
+// An archive writes the format "newc" of cpio(5), which the kernel unpacks from an initramfs.
+// Times and owners are zero. Each entry has its own inode number, because the kernel treats
+// equal numbers as hard links.
 type archive struct {
 	w    *bufio.Writer
 	pos  int64
@@ -34,10 +34,9 @@ const (
 	cpioSymlink = 0o120000
 )
 
-// dir adds a directory and those above it, each at its first mention: the kernel
-// makes no missing ones.
+// dir adds a directory and its parents, each once. The kernel does not make missing parents.
 func (a *archive) dir(name string) {
-	name = clean(name)
+	name = entryName(name)
 	if a.dirs[name] {
 		return
 	}
@@ -49,7 +48,7 @@ func (a *archive) dir(name string) {
 // device adds a character device.
 func (a *archive) device(name string, major, minor uint32) {
 	a.dir(path.Dir(name))
-	a.header(clean(name), cpioDevice|0o600, 0, major, minor)
+	a.header(entryName(name), cpioDevice|0o600, 0, major, minor)
 }
 
 func (a *archive) symlink(name, target string) {
@@ -62,8 +61,8 @@ func (a *archive) data(name string, b []byte) {
 	a.entry(name, cpioFile|0o644, int64(len(b)), strings.NewReader(string(b)))
 }
 
-// file adds a file of the host. Of its mode only the right to execute it
-// matters here, as everything runs as root.
+// file adds a file of the host. Of its mode it keeps only the permission to execute it, because
+// everything runs as root.
 func (a *archive) file(name, from string) {
 	if a.err != nil {
 		return
@@ -87,8 +86,9 @@ func (a *archive) file(name, from string) {
 	a.entry(name, mode, info.Size(), f)
 }
 
-// tree adds the files under a directory of the host for which keep, given the
-// path below it, is true; a directory that is not kept takes its files along.
+// tree adds the files below a directory of the host for which keep returns true. The argument
+// rel of keep is the path below the directory. If keep returns false for a directory, all its
+// files are left out.
 func (a *archive) tree(name, from string, keep func(rel string, d fs.DirEntry) bool) {
 	err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -122,7 +122,7 @@ func (a *archive) tree(name, from string, keep func(rel string, d fs.DirEntry) b
 	}
 }
 
-// close ends the archive. It returns the first error of all.
+// close ends the archive. It returns the first error of all methods.
 func (a *archive) close() error {
 	a.entry("TRAILER!!!", 0, 0, nil)
 	if a.err != nil {
@@ -132,11 +132,11 @@ func (a *archive) close() error {
 }
 
 func (a *archive) entry(name string, mode uint32, size int64, r io.Reader) {
-	a.header(clean(name), mode, size, 0, 0)
+	a.header(entryName(name), mode, size, 0, 0)
 	if a.err != nil || size == 0 {
 		return
 	}
-	// A file that changes meanwhile must not shift what follows.
+	// If the file grows while it is read, the rest of the archive must not move.
 	n, err := io.CopyN(a.w, r, size)
 	a.pos += n
 	if err != nil {
@@ -146,8 +146,7 @@ func (a *archive) entry(name string, mode uint32, size int64, r io.Reader) {
 	a.pad()
 }
 
-// header writes what stands before the contents: thirteen numbers of eight
-// digits, and the name.
+// header writes the header of an entry: thirteen numbers of eight digits, and the name.
 func (a *archive) header(name string, mode uint32, size int64, major, minor uint32) {
 	if a.err != nil {
 		return
@@ -168,7 +167,7 @@ func (a *archive) header(name string, mode uint32, size int64, major, minor uint
 	a.pad()
 }
 
-// pad fills up to a multiple of four.
+// pad writes zeros up to a multiple of four bytes.
 func (a *archive) pad() {
 	if n := a.pos & 3; n != 0 {
 		a.printf("%s", "\x00\x00\x00"[:4-n])
@@ -184,7 +183,7 @@ func (a *archive) printf(format string, args ...any) {
 	a.err = err
 }
 
-// clean turns a path into a name of the archive, which is relative to the root.
-func clean(name string) string {
+// entryName returns the name of a path in the archive, which is relative to the root.
+func entryName(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// cpioEntry is what matters of an entry.
+// A cpioEntry has the values of an entry that the tests compare.
 type cpioEntry struct {
 	name         string
 	mode         uint64
@@ -25,7 +25,7 @@ func (e cpioEntry) String() string {
 	return fmt.Sprintf("%06o %s %d:%d %q", e.mode, e.name, e.major, e.minor, e.content)
 }
 
-// readCpio is written from cpio(5), apart from the writer.
+// readCpio reads an archive. It was written from cpio(5), independently of the writer.
 func readCpio(t *testing.T, b []byte) []cpioEntry {
 	t.Helper()
 	var entries []cpioEntry
@@ -62,7 +62,7 @@ func readCpio(t *testing.T, b []byte) []cpioEntry {
 	}
 }
 
-// The entries are those that busybox 1.35 has written for the same tree:
+// busybox 1.35 wrote the same entries for the same tree:
 //
 //	mkdir sub; printf hello >sub/a; chmod 755 sub/a; ln -s sub/a link
 //	find . | sort | busybox cpio -o -H newc -R 0:0
@@ -72,7 +72,7 @@ func TestArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := slices.DeleteFunc(readCpio(t, golden), func(e cpioEntry) bool {
-		return e.name == "." // the kernel has a root already
+		return e.name == "." // the root exists already
 	})
 
 	dir := t.TempDir()
@@ -107,7 +107,7 @@ func written(t *testing.T, add func(a *archive)) []cpioEntry {
 	return readCpio(t, b.Bytes())
 }
 
-// A directory comes before what it holds, and once.
+// A directory comes before its entries, and only once.
 func TestArchiveDirectories(t *testing.T) {
 	got := written(t, func(a *archive) {
 		a.device("/dev/console", 5, 1)
@@ -128,7 +128,7 @@ func TestArchiveDirectories(t *testing.T) {
 	}
 }
 
-// The first error stays, and nothing after it hides it.
+// close returns the first error.
 func TestArchiveError(t *testing.T) {
 	a := newArchive(io.Discard)
 	a.file("/x", "testdata/missing")

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// cache is a directory with unpacked packages, each named after its package,
-// and with what the private apt needs. It is locked while it is open.
+// A cache is a directory with unpacked packages, each in a directory with the name of the
+// package, and with the files of the private apt. It is locked while it is open.
 type cache struct {
 	dir    string
 	lock   *os.File
-	update bool // look for newer packages than those there are
-	apt    *private
+	update bool // look for newer packages than those of the cache
+	apt    *privateApt
 }
 
-// openCache waits for others who use the cache, and clears away what one of
-// them could not.
+// openCache waits until no other process uses the cache, locks it, and removes what a killed
+// process left.
 func openCache(ctx context.Context, update bool) (*cache, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -36,7 +36,7 @@ func openCache(ctx context.Context, update bool) (*cache, error) {
 	}
 	err = lockFile(ctx, c.lock)
 	if err == nil {
-		err = os.RemoveAll(c.partial())
+		err = os.RemoveAll(c.partialDir())
 	}
 	if err != nil {
 		c.lock.Close()
@@ -45,7 +45,7 @@ func openCache(ctx context.Context, update bool) (*cache, error) {
 	return c, nil
 }
 
-// lockFile tries again and again, as a wait in the kernel would not end with ctx.
+// lockFile locks a file. It polls, because a blocking system call would not end with ctx.
 func lockFile(ctx context.Context, f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -62,24 +62,24 @@ func lockFile(ctx context.Context, f *os.File) error {
 
 func (c *cache) close() { c.lock.Close() }
 
-// partial is where a package is until it is complete.
-func (c *cache) partial() string { return filepath.Join(c.dir, "partial") }
+// partialDir returns the directory of a package that is not complete yet.
+func (c *cache) partialDir() string { return filepath.Join(c.dir, "partial") }
 
-// kernel is one that can be booted.
+// A kernel is a kernel that can be booted.
 type kernel struct {
-	release string // as uname -r says it
+	release string // as printed by uname -r
 	image   string // the file to boot
 	modules string // the directory of its modules
 }
 
-// kernel finds the newest kernel of a series, in the cache or at the mirror.
+// kernel returns the newest kernel of a series, from the cache or the mirror.
 func (c *cache) kernel(ctx context.Context, series string) (kernel, error) {
 	have, err := c.kernels(series)
 	if err != nil {
 		return kernel{}, err
 	}
 	if len(have) == 0 || c.update {
-		apt, err := c.private(ctx)
+		apt, err := c.privateApt(ctx)
 		if err != nil {
 			return kernel{}, err
 		}
@@ -91,7 +91,7 @@ func (c *cache) kernel(ctx context.Context, series string) (kernel, error) {
 		if err := c.add(ctx, newest); err != nil {
 			return kernel{}, err
 		}
-		c.forget(have, newest)
+		c.removeOthers(have, newest)
 		have = []string{newest}
 	}
 	return openKernel(filepath.Join(c.dir, have[len(have)-1]))
@@ -113,16 +113,16 @@ func (c *cache) kernels(series string) ([]string, error) {
 	return names, nil
 }
 
-// forget removes all names but one.
-func (c *cache) forget(names []string, but string) {
+// removeOthers removes the packages with names, except one.
+func (c *cache) removeOthers(names []string, but string) {
 	for _, name := range names {
 		if name != but {
-			os.RemoveAll(filepath.Join(c.dir, name)) // at worst it stays
+			os.RemoveAll(filepath.Join(c.dir, name)) // on an error the package stays in the cache
 		}
 	}
 }
 
-// busybox returns the program that stands in for a few commands in the guest.
+// busybox returns the path of busybox, which has a few commands for the guest.
 func (c *cache) busybox(ctx context.Context) (string, error) {
 	const name = "busybox-static"
 	path := filepath.Join(c.dir, name, "bin", "busybox")
@@ -132,33 +132,33 @@ func (c *cache) busybox(ctx context.Context) (string, error) {
 	return path, c.add(ctx, name)
 }
 
-// add fetches a package unless it is there.
+// add fetches a package, unless the cache has it.
 func (c *cache) add(ctx context.Context, name string) error {
 	dir := filepath.Join(c.dir, name)
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	apt, err := c.private(ctx)
+	apt, err := c.privateApt(ctx)
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(c.partial(), 0o755); err != nil {
+	if err := os.Mkdir(c.partialDir(), 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(c.partial())
+	defer os.RemoveAll(c.partialDir())
 	fmt.Fprintln(os.Stderr, "vmtest: fetching", name)
-	if err := apt.fetch(ctx, name, c.partial()); err != nil {
+	if err := apt.fetch(ctx, name, c.partialDir()); err != nil {
 		return err
 	}
-	return os.Rename(c.partial(), dir)
+	return os.Rename(c.partialDir(), dir)
 }
 
-// private returns the private apt, whose lists are fetched once a run.
-func (c *cache) private(ctx context.Context) (*private, error) {
+// privateApt returns the private apt. Its lists are fetched once a run.
+func (c *cache) privateApt(ctx context.Context) (*privateApt, error) {
 	if c.apt != nil {
 		return c.apt, nil
 	}
-	apt, err := newPrivate(ctx, filepath.Join(c.dir, "apt"))
+	apt, err := newPrivateApt(ctx, filepath.Join(c.dir, "apt"))
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (c *cache) private(ctx context.Context) (*private, error) {
 	return apt, nil
 }
 
-// openKernel finds the kernel in an unpacked package.
+// openKernel returns the kernel of an unpacked package.
 func openKernel(dir string) (kernel, error) {
 	images, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
 	if err != nil {

@@ -1,39 +1,37 @@
-// Vmtest runs this module's tests on other kernels than the one at hand. What
-// the library does with rules and routes depends on the kernel, and features
-// come with a version: here the tests meet the versions that lack them.
+// Vmtest runs the tests of this module on other kernels than the running one. The library
+// depends on features of the kernel, so vmtest runs its tests on versions that lack some of
+// them.
 //
 //	cd internal/vmtest
 //	go run . [-kernel 6.1,6.12] [-run REGEXP] [-v] [PACKAGE…]
 //
-// It takes Debian's kernels for the cloud, boots each in an emulator with a file
-// system that holds nothing but the tests, and runs there, as root, the tests of
-// the packages: all packages of the module with tests, or those named, in the
-// words of go list at the top of the module (./rule, ./internal/...). The report
-// is that of go test, with the tests counted and those skipped named; of a
-// package that fails it has the output, and of a kernel that fails its messages.
-// The status is 0 only if every package passed on every kernel.
+// It boots Debian's cloud kernels in an emulator, with a file system that contains only the
+// tests, and runs the tests as root. By default it tests all packages of the module. Its
+// arguments are patterns of go list in the root of the module (./rule, ./internal/...). The
+// report is like that of go test, with the number of tests and the names of skipped tests. For
+// a package that fails it has the output, and for a kernel that fails the messages of the
+// kernel. The exit status is 0 only if every package passed on every kernel.
 //
-// A kernel's own fault ends its run, but never the host: so this is also where
-// to try a request that might bring a kernel down.
+// A kernel that crashes ends its run, but does not affect the host. So vmtest is also the
+// place to try a request that might crash a kernel.
 //
 // # Flags
 //
-//	-kernel   series to test, the newest of each (6.1,6.12: those of Debian 12)
-//	-run      only the tests that match, as go test has it
-//	-skip     not the tests that match, likewise
-//	-timeout  what the tests of one package may take on one kernel (10m)
-//	-p        how many kernels to test at the same time (as many as there are
-//	          processors); the reports come one after the other
+//	-kernel   series to test, the newest kernel of each (6.1,6.12: those of Debian 12)
+//	-run      run only the tests that match, as in go test
+//	-skip     skip the tests that match, as in go test
+//	-timeout  limit for the tests of one package on one kernel (10m)
+//	-p        number of kernels to test at the same time (number of processors);
+//	          the reports are printed one after the other
 //	-accel    kvm or tcg, if the choice made for this host is wrong
-//	-update   ask for newer kernels than those in the cache
-//	-v        print all output of the tests as it comes
+//	-update   look for newer kernels than those in the cache
+//	-v        print all output of the tests immediately
 //
-// # What it needs
+// # Requirements
 //
-// Linux on x86-64 with Debian's apt, dpkg and archive keyring, whichever release,
-// xz for the modules of newer kernels, and the host's ip(8) for the tests that
-// compare with it. The first run downloads, from the mirror in the host's apt
-// sources:
+// Linux on x86-64 with apt, dpkg and the archive keyring of any Debian release, xz for the
+// modules of newer kernels, and ip(8) for the tests that compare with it. The first run
+// downloads from the mirror in the apt sources of the host:
 //
 //	lists of packages     10 MB
 //	busybox-static         1 MB
@@ -42,17 +40,16 @@
 //	qemu-system-x86       17 MB, if it is missing; needs root or sudo,
 //	xz-utils, iproute2           likewise
 //
-// Only these last three are installed. The rest is unpacked in policyroute-vmtest in
-// the user's cache directory, 200 MB in all, and serves the next run, which
-// downloads nothing; it may be deleted at any time. Nothing else is left behind,
-// also after Ctrl-C: the virtual machine has no disk and no network, and dies
-// with this program.
+// Only the last three are installed. The rest is unpacked in policyroute-vmtest in the cache
+// directory of the user, which then has 200 MB. Later runs use it and download nothing. It can
+// be deleted at any time. Nothing else is left behind, even after Ctrl-C: the virtual machine
+// has no disk and no network, and ends with this program.
 //
 // # Time
 //
-// Without KVM the processor is emulated. A boot then takes 5 to 10 seconds on an
-// idle host, all tests 4 to 6 minutes for each kernel, ten times what they take
-// natively; most of it goes to those that send packets in bulk.
+// Without KVM the processor is emulated. On an idle host a boot then takes 5 to 10 seconds, and
+// all tests take 4 to 6 minutes for each kernel, which is ten times as long as without the
+// emulator. Most of the time is spent in tests that send many packets.
 package main
 
 import (
@@ -85,19 +82,19 @@ type options struct {
 	packages []string
 }
 
-// processors is how many a machine has: those of the host, by the number of
-// machines at a time.
+// processors returns the number of processors of a virtual machine: those of the host divided
+// by the number of machines that run at the same time, at most 4.
 func (o *options) processors() int {
 	return max(1, min(runtime.NumCPU()/o.parallel, 4))
 }
 
-// errFailed is the end of a run whose report has said all.
+// errFailed is the error of a run with failures, which the report has.
 var errFailed = errors.New("some tests failed")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	o, err := parse(os.Args[1:])
+	o, err := parseArgs(os.Args[1:])
 	if err != nil {
 		os.Exit(2)
 	}
@@ -109,7 +106,7 @@ func main() {
 	}
 }
 
-func parse(args []string) (options, error) {
+func parseArgs(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("vmtest", flag.ContinueOnError)
 	kernels := set.String("kernel", "6.1,6.12", "`series` of kernels")
@@ -134,7 +131,7 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// test prepares everything that the kernels share and then goes through them.
+// test fetches the kernels, compiles the tests, and runs them on each kernel.
 func test(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "vmtest-")
 	if err != nil {
@@ -158,11 +155,11 @@ func test(ctx context.Context, o options) error {
 	return b.testAll(ctx, kernels, busybox, o)
 }
 
-// testAll runs the tests on some kernels at a time. An error ends all of them.
+// testAll runs the tests on all kernels, o.parallel at the same time. An error ends all runs.
 func (b *build) testAll(ctx context.Context, kernels []kernel, busybox string, o options) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	out := newTurns(os.Stdout, len(kernels))
+	out := newOrderedOutput(os.Stdout, len(kernels))
 	slots := make(chan struct{}, o.parallel)
 	failed := make([]bool, len(kernels))
 	var wg sync.WaitGroup
@@ -170,8 +167,8 @@ func (b *build) testAll(ctx context.Context, kernels []kernel, busybox string, o
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			defer out.list[i].Close()
-			ok, err := b.testOn(ctx, k, busybox, o, out.list[i])
+			defer out.parts[i].Close()
+			ok, err := b.testOn(ctx, k, busybox, o, out.parts[i])
 			if err != nil {
 				cancel(err)
 			}
@@ -210,10 +207,10 @@ func fetch(ctx context.Context, o options) ([]kernel, string, error) {
 	return kernels, busybox, err
 }
 
-// testOn runs the tests on one kernel and reports to w. Its error is one that
-// ends the run.
+// testOn runs the tests on one kernel, writes the report to w, and returns whether they passed.
+// An error ends the whole run.
 func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options, w io.Writer) (bool, error) {
-	find, err := finder(ctx, k.modules)
+	find, err := newFinder(ctx, k.modules)
 	if err != nil {
 		return false, err
 	}
@@ -235,10 +232,10 @@ func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options,
 	for _, t := range b.tests {
 		pkgs = append(pkgs, t.pkg)
 		if t.err != nil {
-			r.unbuilt(t.pkg, t.err)
+			r.reportBuildFailure(t.pkg, t.err)
 		}
 	}
-	// Between two events lies at most the longest silence of a test.
+	// The longest time between two events is the timeout of a test.
 	err = boot(ctx, qemuCommand(o.accel, o.processors(), k.image, initramfs, console), o.timeout+time.Minute, r.handle)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -246,12 +243,12 @@ func (b *build) testOn(ctx context.Context, k kernel, busybox string, o options,
 	if err != nil {
 		b, _ := os.ReadFile(console)
 		r.printf("%s", b)
-		r.lost(pkgs, err)
+		r.reportCrash(pkgs, err)
 	}
 	return r.summary(), nil
 }
 
-// writeFile creates a file and has its content written.
+// writeFile creates a file, and calls write to write its contents.
 func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {

@@ -12,29 +12,27 @@ import (
 	"strings"
 )
 
-// modules are those that tests may need: nothing in the guest loads one when it
-// is asked for. The kernel may have any of them built in. Those that put
-// interfaces of their own into every network namespace, as IP tunnels do, are
-// left out: tests would meet interfaces that they did not make.
+// modules are the kernel modules that tests need, because the guest does not load modules on
+// demand. A kernel can have any of them built in. Modules that add interfaces to every network
+// namespace, such as IP tunnels, are left out: tests do not expect such interfaces.
 var modules = []string{
 	"af_packet", "tun",
 	"veth", "dummy", "macvlan", "ipvlan", "vrf", "vxlan", "geneve", "bridge", "8021q",
 	"mpls_router", "mpls_iptunnel", "xfrm_interface", "udp_diag",
 }
 
-// module is a kernel module: what it is called, what it is made of, and the
-// names of those it needs.
+// A module is a kernel module with the names of the modules that it needs.
 type module struct {
 	name    string
 	content []byte
 	depends []string
 }
 
-// loadOrder returns the wanted modules and those that they need, each after
-// those it needs. It leaves out what find returns nil for: that is built in.
+// loadOrder returns the wanted modules and the modules that they need, each after the modules
+// that it needs. It leaves out modules for which find returns nil, because they are built in.
 //
-// The order is that of modules.dep(5), which the kernel's package has not: it
-// is made where the package is installed, from what the modules say themselves.
+// The order is that of modules.dep(5). The package of a kernel does not contain that file: its
+// installation makes it from the same values in the modules.
 func loadOrder(wanted []string, find func(name string) (*module, error)) ([]*module, error) {
 	var order []*module
 	seen := map[string]bool{}
@@ -64,10 +62,10 @@ func loadOrder(wanted []string, find func(name string) (*module, error)) ([]*mod
 	return order, nil
 }
 
-// finder returns the function that loadOrder needs, for the modules below dir.
-// What is neither there nor built in is an error: tests that need it would do
-// with less, or fail one by one.
-func finder(ctx context.Context, dir string) (func(name string) (*module, error), error) {
+// newFinder returns a function for loadOrder that finds the modules below dir. A module that
+// does not exist and is not built in is an error. Otherwise tests that need it would fail one
+// by one, or test less.
+func newFinder(ctx context.Context, dir string) (func(name string) (*module, error), error) {
 	paths := map[string]string{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if name, ok := moduleName(p); ok {
@@ -108,8 +106,8 @@ func finder(ctx context.Context, dir string) (func(name string) (*module, error)
 	}, nil
 }
 
-// moduleName returns the name of the module in a file. Where a file has a
-// hyphen, the name has an underscore.
+// moduleName returns the name of the module in a file. A hyphen in the name of the file is an
+// underscore in the name of the module.
 func moduleName(path string) (string, bool) {
 	name, rest, ok := strings.Cut(filepath.Base(path), ".ko")
 	if !ok || rest != "" && rest[0] != '.' {
@@ -118,8 +116,8 @@ func moduleName(path string) (string, bool) {
 	return strings.ReplaceAll(name, "-", "_"), true
 }
 
-// dependencies reads the names of the modules that a module needs, from its
-// section of key=value strings.
+// dependencies returns the names of the modules that a module needs. They are in its section
+// of key=value strings.
 func dependencies(content []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(content))
 	if err != nil {
@@ -145,8 +143,8 @@ func parseDepends(modinfo []byte) []string {
 	return nil
 }
 
-// decompress reads a file that may be compressed, as newer Debian kernels'
-// modules are. The standard library has neither of the formats.
+// decompress reads a file that may be compressed, like the modules of newer Debian kernels. The
+// standard library does not have the formats.
 func decompress(ctx context.Context, path string) ([]byte, error) {
 	var tool string
 	switch filepath.Ext(path) {

@@ -19,7 +19,7 @@ func TestLoadOrder(t *testing.T) {
 		"udp_tunnel":    nil,
 		"mpls_iptunnel": {"mpls_router"},
 		"mpls_router":   {"ip_tunnel"},
-		"loop_a":        {"loop_b"}, // no kernel has that; it must end all the same
+		"loop_a":        {"loop_b"}, // a cycle, which no kernel has, must not hang
 		"loop_b":        {"loop_a"},
 	}
 	find := func(name string) (*module, error) {
@@ -80,8 +80,8 @@ func TestParseDepends(t *testing.T) {
 	}
 }
 
-// What is no module is an error that names the file, and so is what is not
-// there, unless it is built in.
+// A file that is not a module is an error with the name of the file. So is a module that does
+// not exist and is not built in.
 func TestFinder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "veth.ko"), []byte("no ELF"), 0o644); err != nil {
@@ -91,7 +91,7 @@ func TestFinder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "modules.builtin"), list, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	find, err := finder(context.Background(), dir)
+	find, err := newFinder(context.Background(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,19 +9,19 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// report prints the events of one machine in the words of go test.
+// A report prints the events of one machine in the format of go test.
 type report struct {
 	w       io.Writer
 	verbose bool
 	began   time.Time
 
 	release string // of the kernel, once it has booted
-	pkg     string // that runs now
+	pkg     string // the package that runs now
 	results *results
 	ran     map[string]bool // packages that have ended
 
 	passed, failed, skipped int // tests
-	bad                     int // packages, and what failed beside them
+	failures                int // failed packages, and failures outside of packages
 }
 
 func newReport(w io.Writer, verbose bool) *report {
@@ -36,8 +36,8 @@ func (r *report) handle(e wire.Event) {
 	case wire.Ready:
 		r.release = e.Text
 		r.printf("# linux %s, booted in %s\n", e.Text, seconds(time.Since(r.began)))
-	case wire.Note: // something that tests rely on did not work
-		r.bad++
+	case wire.Note: // the guest could not set up something that tests need
+		r.failures++
 		r.printf("# %s\n", e.Text)
 	case wire.Start:
 		r.pkg, r.results = e.Package, newResults()
@@ -49,13 +49,13 @@ func (r *report) handle(e wire.Event) {
 			r.results.Write(e.Data)
 		}
 	case wire.Done:
-		r.done(e)
+		r.reportPackage(e)
 	}
 }
 
-// done prints the result of a package. Its exit status alone would let one pass
-// whose process ended early with success.
-func (r *report) done(e wire.Event) {
+// reportPackage prints the result of a package. It does not rely on the exit status alone,
+// because a process can end early with status 0.
+func (r *report) reportPackage(e wire.Event) {
 	res := r.results
 	res.flush()
 	passed, failed, skipped := len(res.names("PASS")), len(res.names("FAIL")), res.names("SKIP")
@@ -78,7 +78,7 @@ func (r *report) done(e wire.Event) {
 		r.printf("ok  \t%s\t%s\t%s\n", e.Package, seconds(e.Elapsed), counts)
 		return
 	}
-	r.bad++
+	r.failures++
 	if !r.verbose {
 		r.printf("%s", res.failure())
 	}
@@ -88,15 +88,15 @@ func (r *report) done(e wire.Event) {
 	r.printf("FAIL\t%s\t%s\t%s\n", e.Package, seconds(e.Elapsed), counts)
 }
 
-// unbuilt reports a package that did not compile.
-func (r *report) unbuilt(pkg string, err error) {
-	r.bad++
+// reportBuildFailure reports a package that did not compile.
+func (r *report) reportBuildFailure(pkg string, err error) {
+	r.failures++
 	r.ran[pkg] = true
 	r.printf("# %s\n%v\nFAIL\t%s [build failed]\n", pkg, err, pkg)
 }
 
-// lost reports what a machine that went down took with it.
-func (r *report) lost(pkgs []string, err error) {
+// reportCrash reports the packages that did not finish because the machine went down.
+func (r *report) reportCrash(pkgs []string, err error) {
 	if r.pkg != "" && r.results != nil && !r.verbose {
 		r.results.flush()
 		r.printf("%s", r.results.failure())
@@ -104,24 +104,24 @@ func (r *report) lost(pkgs []string, err error) {
 	r.printf("# %v\n", err)
 	for _, pkg := range pkgs {
 		if !r.ran[pkg] {
-			r.bad++
+			r.failures++
 			r.printf("FAIL\t%s\t[not finished]\n", pkg)
 		}
 	}
 }
 
-// summary prints the last line of a kernel, and says whether all is well: where
-// nothing ran, nothing was checked.
+// summary prints the last line of a kernel, and returns whether the run passed. A run without
+// tests does not pass.
 func (r *report) summary() bool {
-	ok := r.bad == 0 && r.passed > 0
+	ok := r.failures == 0 && r.passed > 0
 	word := "ok  "
 	if !ok {
 		word = "FAIL"
 	}
 	r.printf("%s\tlinux %s\t%s\t%d passed, %d failed, %d skipped", word, r.release,
 		seconds(time.Since(r.began)), r.passed, r.failed, r.skipped)
-	if r.bad > 0 {
-		r.printf("; failures: %d", r.bad)
+	if r.failures > 0 {
+		r.printf("; failures: %d", r.failures)
 	}
 	r.printf("\n")
 	return ok

@@ -2,25 +2,25 @@ package main
 
 import "strings"
 
-// mark precedes each line that the testing package writes about tests, when
-// asked for -test.v=test2json, and nothing else that a test could print.
+// mark precedes each line that the testing package writes about tests with
+// -test.v=test2json. Other lines of a test do not have it.
 const mark = "\x16"
 
-// results are those of one package's tests, read from their output.
+// results has the results of the tests of a package, read from their output.
 type results struct {
 	tests map[string]*result
 	order []string
-	rest  strings.Builder // what belongs to no test
+	rest  strings.Builder // output outside of tests
 
-	complete bool   // the package has said PASS or FAIL
+	complete bool   // the output has PASS or FAIL for the package
 	current  string // the test that the output belongs to
-	line     string // unfinished
+	line     string // the last line, which has not ended
 }
 
-// result is one test's.
+// A result is the result of a test.
 type result struct {
-	status string // PASS, FAIL, SKIP; none: it has not ended
-	line   string // that says so
+	status string // PASS, FAIL or SKIP; empty if the test has not ended
+	line   string // the line with the status
 	output strings.Builder
 }
 
@@ -39,7 +39,7 @@ func (r *results) Write(b []byte) (int, error) {
 	}
 }
 
-// flush takes a last line without its end.
+// flush takes a last line that does not end with a newline.
 func (r *results) flush() {
 	if r.line != "" {
 		r.take(r.line)
@@ -47,15 +47,14 @@ func (r *results) flush() {
 	}
 }
 
-// take takes a line. A test that printed something without ending the line has
-// a mark in the middle.
+// take takes a line. If a test has printed a part of a line, the mark is in the middle.
 func (r *results) take(line string) {
 	text, marked, ok := strings.Cut(line, mark)
 	if text != "" || !ok {
 		r.add(text)
 	}
 	if ok {
-		r.marked(strings.ReplaceAll(marked, mark, ""))
+		r.takeMarked(strings.ReplaceAll(marked, mark, ""))
 	}
 }
 
@@ -67,15 +66,15 @@ func (r *results) add(text string) {
 	out.WriteString(text + "\n")
 }
 
-// marked takes a line of the testing package:
+// takeMarked takes a line of the testing package:
 //
 //	=== RUN   TestA/b
 //	    --- PASS: TestA/b (0.00s)
 //	PASS
-func (r *results) marked(line string) {
+func (r *results) takeMarked(line string) {
 	f := strings.Fields(line)
 	switch {
-	case len(f) == 2 && f[0] == "===": // === NAME, back to none
+	case len(f) == 2 && f[0] == "===": // === NAME without a name: output outside of tests
 		r.current = ""
 	case len(f) >= 3 && f[0] == "===":
 		r.current = f[2]
@@ -84,7 +83,7 @@ func (r *results) marked(line string) {
 		r.current = f[2]
 		t := r.test(f[2])
 		t.status, t.line = strings.TrimSuffix(f[1], ":"), strings.TrimSpace(line)
-	default: // of the whole package
+	default: // a line about the whole package
 		r.complete = r.complete || line == "PASS" || line == "FAIL"
 		r.current = ""
 		r.add(line)
@@ -101,7 +100,7 @@ func (r *results) test(name string) *result {
 	return t
 }
 
-// names returns the tests of a status, in the order in which they began.
+// names returns the tests with a status, in the order in which they began.
 func (r *results) names(status string) []string {
 	var names []string
 	for _, name := range r.order {
@@ -112,8 +111,8 @@ func (r *results) names(status string) []string {
 	return names
 }
 
-// failure returns what a person needs to see of a package that failed: the
-// tests that did, those that never ended, and what no test printed.
+// failure returns the output of a package that failed: of the tests that failed, of the tests
+// that did not end, and outside of tests.
 func (r *results) failure() string {
 	var b strings.Builder
 	for _, name := range r.order {

@@ -10,7 +10,7 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// The outputs are those of real tests under go1.26, run with
+// The outputs are from real tests with go1.26, run with
 // -test.v=test2json and, in the second, -test.timeout=300ms.
 func readOutput(t *testing.T, name string) []byte {
 	t.Helper()
@@ -129,11 +129,11 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// A machine that goes down takes the packages that had not ended with it.
+// If a machine goes down, the packages that have not ended fail.
 func TestReportLost(t *testing.T) {
 	var b strings.Builder
 	r := newReport(&b, false)
-	r.unbuilt("a", os.ErrInvalid)
+	r.reportBuildFailure("a", os.ErrInvalid)
 	for _, e := range []wire.Event{
 		{Kind: wire.Ready, Text: "6.1"},
 		{Kind: wire.Start, Package: "b"},
@@ -144,7 +144,7 @@ func TestReportLost(t *testing.T) {
 		r.handle(e)
 	}
 	b.Reset()
-	r.lost([]string{"a", "b", "c", "d"}, os.ErrClosed)
+	r.reportCrash([]string{"a", "b", "c", "d"}, os.ErrClosed)
 	want := "--- unfinished: TestC\nso far\n# file already closed\n" +
 		"FAIL\tc\t[not finished]\nFAIL\td\t[not finished]\n"
 	if b.String() != want || r.summary() {

@@ -10,8 +10,8 @@ func sortVersions(names []string) {
 	slices.SortFunc(names, compareVersions)
 }
 
-// compareVersions compares runs of digits as numbers and all else as text:
-// 6.1.0-9 comes before 6.1.0-47.
+// compareVersions compares digits as numbers and everything else as text: 6.1.0-9 comes before
+// 6.1.0-47.
 func compareVersions(a, b string) int {
 	for a != "" && b != "" {
 		x, restA := part(a)
@@ -30,7 +30,7 @@ func compareVersions(a, b string) int {
 	return len(a) - len(b)
 }
 
-// part splits off what is only digits, or has none.
+// part splits off the longest beginning that has only digits or no digits.
 func part(s string) (string, string) {
 	for i := range s {
 		if isDigit(s[i]) != isDigit(s[0]) {

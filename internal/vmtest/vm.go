@@ -21,11 +21,11 @@ import (
 
 const qemu = "qemu-system-x86_64"
 
-// tools are the programs that the host needs, and the packages that have them:
-// the emulator, what unpacks modules, and what tests compare with.
+// tools are the programs that the host needs, and their packages: the emulator, the program
+// that unpacks modules, and ip(8), with which tests compare.
 var tools = []struct{ program, pkg string }{{qemu, "qemu-system-x86"}, {"xz", "xz-utils"}, {"ip", "iproute2"}}
 
-// installTools installs those that are missing.
+// installTools installs the tools that are missing.
 func installTools(ctx context.Context) error {
 	var missing []string
 	for _, t := range tools {
@@ -53,9 +53,9 @@ func installTools(ctx context.Context) error {
 	return nil
 }
 
-// accelerator chooses kvm if it can be relied on, and else tcg, which emulates
-// the processor. A guest that has /dev/kvm while its processor says nothing of
-// virtualization may start a machine there and see it stand still.
+// accelerator returns kvm if it works, and otherwise tcg, which emulates the processor. Some
+// virtual hosts have /dev/kvm although their processor does not report virtualization. A
+// machine that is started there can hang.
 func accelerator() string {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
@@ -74,12 +74,13 @@ func accelerator() string {
 	return "tcg"
 }
 
-// kernelArgs make the kernel end at its first own fault, and the emulator with
-// it. Nothing hostile runs in the guest, and the mitigations cost time.
+// kernelArgs are the arguments of the kernel. At the first oops the kernel reboots, which ends
+// the emulator. The mitigations are off because they cost time and nothing hostile runs in the
+// guest.
 const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on"
 
-// qemuCommand describes a machine with two serial ports and nothing else: the
-// console goes to a file, the events to standard output.
+// qemuCommand returns the command for a machine with only two serial ports: the console is
+// written to a file, and the events to standard output.
 func qemuCommand(accel string, processors int, image, initramfs, console string) []string {
 	return []string{
 		qemu, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
@@ -91,17 +92,17 @@ func qemuCommand(accel string, processors int, image, initramfs, console string)
 	}
 }
 
-// boot runs a virtual machine by its command, hands each event to handle, and
-// returns when the machine is gone. It is killed when ctx ends and when it has
-// been silent for too long. An error says that it ended without wire.End.
+// boot runs a virtual machine, calls handle for each event, and returns when the machine has
+// ended. It kills the machine when ctx ends, and when there was no event for the time silence.
+// The error is not nil if the machine ended without wire.End.
 func boot(ctx context.Context, command []string, silence time.Duration, handle func(wire.Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	// Even if this process is killed, the machine goes with it. The kernel
-	// watches the thread that starts it, so that one has to stay.
+	// If this process is killed, the kernel kills the machine. It does so when the
+	// thread ends that started the machine, so the thread has to stay.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -136,8 +137,8 @@ func boot(ctx context.Context, command []string, silence time.Duration, handle f
 	return nil
 }
 
-// readEvents reads until the port closes, and says whether the guest had sent
-// everything.
+// readEvents reads events until the port closes, and returns whether the last event was
+// wire.End.
 func readEvents(r io.Reader, handle func(wire.Event)) (ended bool, err error) {
 	dec := json.NewDecoder(r)
 	for {
@@ -145,7 +146,7 @@ func readEvents(r io.Reader, handle func(wire.Event)) (ended bool, err error) {
 		switch err := dec.Decode(&e); {
 		case err == io.EOF:
 			return ended, nil
-		case err == io.ErrUnexpectedEOF: // the machine stopped while it wrote
+		case err == io.ErrUnexpectedEOF: // the machine stopped in the middle of an event
 			return false, nil
 		case err != nil:
 			return false, fmt.Errorf("events: %w", err)

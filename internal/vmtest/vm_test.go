@@ -17,7 +17,7 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// shell stands in for the emulator: it has the same output, and the same ends.
+// shell returns a shell command in place of the emulator, with the same kinds of output and exit.
 func shell(script string) []string { return []string{"sh", "-c", script} }
 
 const (
@@ -56,7 +56,7 @@ func TestBoot(t *testing.T) {
 	}
 }
 
-// Interrupted, boot ends at once and leaves no process.
+// When it is interrupted, boot ends at once and leaves no process.
 func TestBootInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var pid string
@@ -85,8 +85,8 @@ func TestQemuCommand(t *testing.T) {
 	}
 }
 
-// The guest's file system has the tests, the module's tree without other
-// modules, and a plan that names files that are there.
+// The file system of the guest has the tests, the tree of the module without other modules, and
+// the files of the plan.
 func TestInitramfs(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	for _, name := range []string{
@@ -152,12 +152,12 @@ func TestParseLdd(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-kernel", "6.12", "-timeout", "2m", "-accel", "tcg", "./rule"})
+	o, err := parseArgs([]string{"-kernel", "6.12", "-timeout", "2m", "-accel", "tcg", "./rule"})
 	want := options{series: []string{"6.12"}, timeout: 2 * time.Minute, accel: "tcg", parallel: 1, packages: []string{"./rule"}}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	o, err = parse(nil)
+	o, err = parseArgs(nil)
 	if err != nil || !slices.Equal(o.series, []string{"6.1", "6.12"}) || !slices.Equal(o.packages, []string{"./..."}) {
 		t.Errorf("got %+v, %v", o, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
@@ -24,6 +25,8 @@ import (
 // Routes name objects of every kind, are listed, sent back and deleted just as
 // they were listed, and move together when the object is replaced.
 func TestKernelRoutes(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := objectLab(t)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3", "id 13 blackhole",
 		"id 15 via 2001:db8:1::1 dev if3", "-6 id 16 blackhole", "id 100 group 10,2/11")
@@ -42,7 +45,7 @@ func TestKernelRoutes(t *testing.T) {
 	}
 	table := route.Filter{Table: 10}
 	if diff := cmp.Diff(want, routeTexts(t, c, table)); diff != "" {
-		t.Errorf("routes (-want +got):\n%s", diff)
+		report.Errorf("routes (-want +got):\n%s", diff)
 	}
 	if err := nexthop.Replace(t.Context(), c, parseNextHop(t, "id 10 via 192.168.1.7 dev if3")); err != nil {
 		t.Fatal(err)
@@ -53,33 +56,34 @@ func TestKernelRoutes(t *testing.T) {
 	}
 	for _, i := range []int{0, 2} {
 		if r := routes[i]; r.Gateway != netip.MustParseAddr("192.168.1.7") || r.OIF != 3 {
-			t.Errorf("after its object was replaced: %s", r)
+			report.Errorf("after its object was replaced: %s", r)
 		}
 	}
 	for i, r := range routes {
 		if err := route.Replace(t.Context(), c, r); err != nil {
-			t.Errorf("%s again: %v", r, err)
+			report.Errorf("%s again: %v", r, err)
 		}
 		if err := route.Delete(t.Context(), c, r); err != nil {
-			t.Errorf("delete %s: %v", r, err)
+			report.Errorf("delete %s: %v", r, err)
 		}
 		if diff := cmp.Diff(want[i+1:], routeTexts(t, c, table), cmp.Transformer("", slices.Clone[[]string])); diff != "" && i+1 < len(want) {
-			t.Errorf("deleted %s (-want +got):\n%s", r, diff)
+			report.Errorf("deleted %s (-want +got):\n%s", r, diff)
 		}
 		if err := route.Add(t.Context(), c, r); err != nil {
-			t.Errorf("add %s: %v", r, err)
+			report.Errorf("add %s: %v", r, err)
 		}
 		if err := route.Delete(t.Context(), c, r); err != nil {
-			t.Errorf("delete %s: %v", r, err)
+			report.Errorf("delete %s: %v", r, err)
 		}
 	}
 	if left := routeTexts(t, c, table); left != nil {
-		t.Errorf("left: %v", left)
+		report.Errorf("left: %v", left)
 	}
 }
 
 // Deleting an object deletes its routes: those of IPv4 without an event.
 func TestKernelDeleteRoutes(t *testing.T) {
+	t.Parallel()
 	ns, c := objectLab(t)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3",
 		"id 15 via 2001:db8:1::1 dev if3", "id 100 group 10/11", "id 101 group 10")
@@ -139,6 +143,7 @@ func eventTexts(t *testing.T, c *netlink.Conn) (text []string) {
 // Objects go with the carrier of their interface, their routes with them, and
 // no event says so. A route that has no object stays, as linkdown.
 func TestKernelCarrier(t *testing.T) {
+	t.Parallel()
 	needs(t, nexthops)
 	l := lab.Test(t)
 	ns, far := l.NS("a"), l.NS("b")
@@ -189,6 +194,8 @@ func TestKernelCarrier(t *testing.T) {
 }
 
 func TestKernelBuckets(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := objectLab(t)
 	needs(t, resilience)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3", "id 12 group 10",
@@ -215,7 +222,7 @@ func TestKernelBuckets(t *testing.T) {
 					t.Fatal(err)
 				}
 				if b.IdleTime < 0 || b.IdleTime > time.Minute {
-					t.Errorf("%s", b)
+					report.Errorf("%s", b)
 				}
 				if got == nil {
 					got = map[uint32][]uint32{}
@@ -227,48 +234,50 @@ func TestKernelBuckets(t *testing.T) {
 				slices.Reverse(members)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("%s %+v (-want +got):\n%s", name, tt.f, diff)
+				report.Errorf("%s %+v (-want +got):\n%s", name, tt.f, diff)
 			}
 		}
 	}
 }
 
 func TestKernelResilientGroup(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := objectLab(t)
 	needs(t, resilience)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3", "id 12 group 10",
 		"id 101 group 11 type resilient buckets 4 idle_timer 5")
 	_, err := nexthop.ListBuckets(t.Context(), c, nexthop.BucketFilter{Group: 99})
 	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no such group: %v", err)
+		report.Errorf("no such group: %v", err)
 	}
 	_, err = nexthop.ListBuckets(t.Context(), c, nexthop.BucketFilter{Group: 12})
 	if !errors.Is(err, syscall.EINVAL) || !strings.HasSuffix(err.Error(), "Nexthop group not of type resilient") {
-		t.Errorf("another group: %v", err)
+		report.Errorf("another group: %v", err)
 	}
 	// A replacement that does not say them leaves the timers and the buckets.
 	if err := nexthop.Replace(t.Context(), c, parseNextHop(t, "id 101 group 10/11 type resilient")); err != nil {
-		t.Error(err)
+		report.Error(err)
 	}
 	n, err := nexthop.Get(t.Context(), c, 101)
 	if err != nil || n.Resilient.Buckets != 4 || n.Resilient.IdleTimer != route.Some(5*time.Second) {
-		t.Errorf("%s, %v", n, err)
+		report.Errorf("%s, %v", n, err)
 	}
 	if _, err := nexthop.Add(t.Context(), c, parseNextHop(t, "id 102 group 10 type resilient")); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("no buckets: %v", err)
+		report.Errorf("no buckets: %v", err)
 	}
 	// The longest timer that every kernel keeps. A longer one it would cut.
 	n = parseNextHop(t, "id 102 group 10 type resilient buckets 1 unbalanced_timer 4294967")
 	if _, err := nexthop.Add(t.Context(), c, n); err != nil {
-		t.Error(err)
+		report.Error(err)
 	}
 	if got, err := nexthop.Get(t.Context(), c, 102); err != nil || !got.Canonical().Equal(n.Canonical()) {
-		t.Errorf("%s, %v", got, err)
+		report.Errorf("%s, %v", got, err)
 	}
 	for _, words := range []string{"idle_timer", "unbalanced_timer"} {
 		n := parseNextHop(t, "id 103 group 10 type resilient buckets 1 "+words+" 4294968")
 		if _, err := nexthop.Add(t.Context(), c, n); err == nil || !strings.HasSuffix(err.Error(), "is longer than 1193h2m47s") {
-			t.Errorf("%v", err)
+			report.Errorf("%v", err)
 		}
 	}
 }
@@ -277,6 +286,8 @@ func TestKernelResilientGroup(t *testing.T) {
 // of those say so, and some make it 1. 65536, which a weight of zero is on the
 // wire, is refused by all.
 func TestKernelWeights(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := objectLab(t)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.2.9 dev if5", "id 200 group 10,3/11")
 	want := listNextHops(t, c, nexthop.Filter{})
@@ -292,12 +303,12 @@ func TestKernelWeights(t *testing.T) {
 		if s != "id 100 group 10,256" && ok && v.Less(weights) {
 			t.Logf("Linux %s: %v", v, err)
 			if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
-				t.Errorf("%s: %v", s, err)
+				report.Errorf("%s: %v", s, err)
 			}
 			continue
 		}
 		if err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 		if n.ID == 200 {
 			want[2] = s
@@ -317,15 +328,16 @@ func TestKernelWeights(t *testing.T) {
 		Data:   b,
 	})
 	if !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("weight 65536: %v", err)
+		report.Errorf("weight 65536: %v", err)
 	}
 	if _, err := nexthop.Add(t.Context(), c, n); err != nil {
-		t.Error(err)
+		report.Error(err)
 	}
 }
 
 // A listing goes on while its loop deletes and adds.
 func TestKernelLoop(t *testing.T) {
+	t.Parallel()
 	_, c := objectLab(t)
 	const n = 2000 // more than one datagram
 	for id := uint32(1); id <= n; id++ {
@@ -354,6 +366,8 @@ func TestKernelLoop(t *testing.T) {
 // A reply without NHA_OP_FLAG_RESP_GRP_RESVD_0 has anything in the upper halves
 // of its weights.
 func TestOldWeights(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	b := make([]byte, uapi.SizeofNhmsg)
 	b = attr.AppendU32(b, uapi.NHA_ID, 100)
 	b = attr.Append(b, uint16(uapi.NHA_GROUP), append(binary.NativeEndian.AppendUint32(nil, 10), 2, 0xaa, 0xbb, 0xcc))
@@ -366,16 +380,16 @@ func TestOldWeights(t *testing.T) {
 			Data:   attr.AppendU32(slices.Clone(b), uapi.NHA_OP_FLAGS, tt.flags),
 		}}
 		if n, err := nexthop.Get(t.Context(), c, 100); err != nil || n.String() != tt.want {
-			t.Errorf("%s, %v, want %s", n, err, tt.want)
+			report.Errorf("%s, %v, want %s", n, err, tt.want)
 		}
 		wantNextHops(t, c, nexthop.Filter{}, tt.want)
 	}
 	// A Conn that replies with nothing.
 	if _, err := nexthop.Get(t.Context(), replier{}, 100); err == nil {
-		t.Error("no error")
+		report.Error("no error")
 	}
 	if _, err := nexthop.Add(t.Context(), replier{}, nexthop.Object{Blackhole: true}); err == nil {
-		t.Error("no error")
+		report.Error("no error")
 	}
 }
 

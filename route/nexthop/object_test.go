@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
@@ -71,10 +72,11 @@ var sent = []struct{ words, payload string }{
 
 // The words of ip(8) are what it sends, in both directions.
 func TestSent(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range sent {
 		n := parseNextHop(t, tt.words)
 		if got := n.String(); got != tt.words {
-			t.Errorf("%q, want %q", got, tt.words)
+			report.Errorf("%q, want %q", got, tt.words)
 		}
 		if !littleEndian {
 			continue
@@ -82,11 +84,11 @@ func TestSent(t *testing.T) {
 		want := unhex(t, tt.payload)
 		got, err := n.AppendBinary([]byte("head"))
 		if err != nil || !bytes.Equal(got, append([]byte("head"), want...)) {
-			t.Errorf("%s: %v\n got %x\nwant 68656164%x", tt.words, err, got, want)
+			report.Errorf("%s: %v\n got %x\nwant 68656164%x", tt.words, err, got, want)
 		}
 		var back nexthop.Object
 		if err := back.UnmarshalBinary(want); err != nil || !back.Equal(n) {
-			t.Errorf("%s: %v\n%s", tt.words, err, cmp.Diff(n.String(), back.String()))
+			report.Errorf("%s: %v\n%s", tt.words, err, cmp.Diff(n.String(), back.String()))
 		}
 	}
 }
@@ -149,6 +151,7 @@ func checkNextHop(t *testing.T, n nexthop.Object) {
 
 // No field is missing above, and none in Equal.
 func TestFields(t *testing.T) {
+	report := testrun.Limit(t)
 	full := nexthop.Object{
 		ID: 1, Family: route.IPv4, Protocol: 2, Scope: 3, Flags: 4, Gateway: netip.MustParseAddr("10.0.0.1"),
 		OIF: 5, Blackhole: true, FDB: true, Group: []nexthop.Member{{ID: 6, Weight: 7}}, GroupType: 8,
@@ -165,22 +168,23 @@ func TestFields(t *testing.T) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		if v.Field(i).IsZero() {
-			t.Errorf("%s is not set", name)
+			report.Errorf("%s is not set", name)
 		}
 		other := full
 		reflect.ValueOf(&other).Elem().Field(i).SetZero()
 		if other.Equal(full) {
-			t.Errorf("Equal does not look at %s", name)
+			report.Errorf("Equal does not look at %s", name)
 		}
 	}
 	for i, r := 0, reflect.ValueOf(full.Resilient); i < r.NumField(); i++ {
 		if r.Field(i).IsZero() {
-			t.Errorf("Resilient.%s is not set", r.Type().Field(i).Name)
+			report.Errorf("Resilient.%s is not set", r.Type().Field(i).Name)
 		}
 	}
 }
 
 func TestAppendError(t *testing.T) {
+	report := testrun.Limit(t)
 	res := func(r nexthop.ResilientGroup) nexthop.Object { return nexthop.Object{Resilient: r} }
 	for _, tt := range []struct {
 		n    nexthop.Object
@@ -201,12 +205,13 @@ func TestAppendError(t *testing.T) {
 	} {
 		got, err := tt.n.AppendBinary([]byte("head"))
 		if err == nil || err.Error() != tt.want || string(got) != "head" {
-			t.Errorf("\n got %v, %q\nwant %s", err, got, tt.want)
+			report.Errorf("\n got %v, %q\nwant %s", err, got, tt.want)
 		}
 	}
 }
 
 func TestUnmarshalError(t *testing.T) {
+	report := testrun.Limit(t)
 	if !littleEndian {
 		return // the payloads are of a little-endian machine
 	}
@@ -230,7 +235,7 @@ func TestUnmarshalError(t *testing.T) {
 		n := nexthop.Object{ID: 5}
 		err := n.UnmarshalBinary(unhex(t, tt.payload))
 		if err == nil || err.Error() != "nexthop: decode: "+tt.want || !n.Equal(nexthop.Object{ID: 5}) {
-			t.Errorf("%s:\n got %v, %s\nwant nexthop: decode: %s", tt.payload, err, n, tt.want)
+			report.Errorf("%s:\n got %v, %s\nwant nexthop: decode: %s", tt.payload, err, n, tt.want)
 		}
 	}
 }

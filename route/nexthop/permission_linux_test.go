@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
 )
@@ -17,6 +18,8 @@ func TestMain(m *testing.M) { lab.Main(m) }
 
 // Without CAP_NET_ADMIN objects can be listed, and neither added nor deleted.
 func TestKernelPermission(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	ns, c := objectLab(t)
 	addNextHops(t, c, "id 13 blackhole")
 	got := make(chan map[string]error, 1)
@@ -24,9 +27,9 @@ func TestKernelPermission(t *testing.T) {
 	for verb, err := range <-got {
 		switch {
 		case verb == "list" && err != nil:
-			t.Error(err)
+			report.Error(err)
 		case verb != "list" && !errors.Is(err, fs.ErrPermission):
-			t.Errorf("%s: want fs.ErrPermission: %v", verb, err)
+			report.Errorf("%s: want fs.ErrPermission: %v", verb, err)
 		}
 	}
 	wantNextHops(t, c, nexthop.Filter{}, "id 13 blackhole")

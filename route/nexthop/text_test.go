@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rttables"
 )
 
 func TestString(t *testing.T) {
+	report := testrun.Limit(t)
 	group := []nexthop.Member{{ID: 1}, {ID: 2, Weight: 65535}}
 	for _, tt := range []struct {
 		n    nexthop.Object
@@ -34,12 +36,13 @@ func TestString(t *testing.T) {
 		}}, "idle_timer 0 unbalanced_timer 1.5 unbalanced_time 0.000000001"},
 	} {
 		if got := tt.n.String(); got != tt.want {
-			t.Errorf("%q, want %q", got, tt.want)
+			report.Errorf("%q, want %q", got, tt.want)
 		}
 	}
 }
 
 func TestParse(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, want string }{
 		{"dev if5 id 3", "id 3 dev if5"},
 		{"via inet6 fe80::1 dev if5", "via fe80::1 dev if5"},
@@ -51,12 +54,13 @@ func TestParse(t *testing.T) {
 		{"group 2 idle_timer 9223372035.999999999", "group 2 idle_timer 9223372035.999999999"},
 	} {
 		if got := parseNextHop(t, tt.text).String(); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
+			report.Errorf("%s: %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }
 
 func TestParseError(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, want string }{
 		{"", "nexthop: word 1: a nexthop is missing"},
 		{"-6", `nexthop: word 2: a nexthop is missing after "-6"`},
@@ -84,7 +88,7 @@ func TestParseError(t *testing.T) {
 	} {
 		n, err := nexthop.Parse(tt.text, nil)
 		if err == nil || err.Error() != tt.want || !n.Equal(nexthop.Object{}) {
-			t.Errorf("%s:\n got %v, %s\nwant %s", tt.text, err, n, tt.want)
+			report.Errorf("%s:\n got %v, %s\nwant %s", tt.text, err, n, tt.want)
 		}
 	}
 }
@@ -92,6 +96,7 @@ func TestParseError(t *testing.T) {
 // The arguments are the text without the option for the family, which those who
 // run ip(8) give before "nexthop".
 func TestArgs(t *testing.T) {
+	report := testrun.Limit(t)
 	names := &route.Names{Links: route.MakeLinks(map[uint32]string{5: "eth1"})}
 	for _, tt := range []struct{ text, args, named string }{
 		{"-6 id 16 dev if5", "id 16 dev if5", "id 16 dev eth1"},
@@ -101,14 +106,14 @@ func TestArgs(t *testing.T) {
 	} {
 		n := parseNextHop(t, tt.text)
 		if got := n.Args(nil); got != tt.args {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.args)
+			report.Errorf("%s: %q, want %q", tt.text, got, tt.args)
 		}
 		if got := n.Args(names); got != tt.named {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.named)
+			report.Errorf("%s: %q, want %q", tt.text, got, tt.named)
 		}
 		back, err := nexthop.Parse(strings.Join(append(iptext.FamilyOption(n.Family), n.Args(names)), " "), names)
 		if err != nil || !back.Equal(n) {
-			t.Errorf("%s: %s, %v", tt.text, back, err)
+			report.Errorf("%s: %s, %v", tt.text, back, err)
 		}
 	}
 }
@@ -145,6 +150,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestGroupType(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, typ := range []nexthop.GroupType{nexthop.GroupMpath, nexthop.GroupResilient, 2, 255, 256, 65535} {
 		text, err := typ.MarshalText()
 		if err != nil {
@@ -152,17 +158,18 @@ func TestGroupType(t *testing.T) {
 		}
 		var back nexthop.GroupType
 		if err := back.UnmarshalText(text); err != nil || back != typ {
-			t.Errorf("%s is %v, %v", text, back, err)
+			report.Errorf("%s is %v, %v", text, back, err)
 		}
 	}
 	back := nexthop.GroupResilient
 	if err := back.UnmarshalText([]byte("mpth")); err == nil || back != nexthop.GroupResilient ||
 		err.Error() != `nexthop: "mpth" is not a type of group; did you mean mpath?` {
-		t.Errorf("%v, %v", back, err)
+		report.Errorf("%v, %v", back, err)
 	}
 }
 
 func TestCanonical(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, tt := range []struct{ text, want string }{
 		{"id 10 via 192.168.2.1 dev if5 scope link linkdown onlink", "id 10 via 192.168.2.1 dev if5 onlink"},
 		{"id 100 group 1,1/2", "id 100 group 1/2"},
@@ -172,15 +179,15 @@ func TestCanonical(t *testing.T) {
 			"id 104 group 10 type resilient idle_timer 0 unbalanced_timer 9"},
 	} {
 		if got := parseNextHop(t, tt.text).Canonical().String(); got != tt.want {
-			t.Errorf("%s:\n got %s\nwant %s", tt.text, got, tt.want)
+			report.Errorf("%s:\n got %s\nwant %s", tt.text, got, tt.want)
 		}
 	}
 	n := nexthop.Object{Group: []nexthop.Member{{ID: 1}}}
 	if c := n.Canonical(); c.Group[0].Weight != 1 || n.Group[0].Weight != 0 {
-		t.Errorf("%+v of %+v", c, n)
+		report.Errorf("%+v of %+v", c, n)
 	}
 	n = nexthop.Object{Gateway: netip.MustParseAddr("2001:db8::1")}
 	if c := n.Canonical(); c.Family != route.IPv6 {
-		t.Errorf("%+v", c)
+		report.Errorf("%+v", c)
 	}
 }

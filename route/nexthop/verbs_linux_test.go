@@ -14,6 +14,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
@@ -112,6 +113,7 @@ func routeTexts(t *testing.T, c route.Conn, f route.Filter) (text []string) {
 }
 
 func TestKernelVerbs(t *testing.T) {
+	t.Parallel()
 	ns, c := objectLab(t)
 	conns := objectConns(t, ns, c)
 	for _, name := range slices.Sorted(maps.Keys(conns)) {
@@ -157,6 +159,8 @@ func TestKernelVerbs(t *testing.T) {
 // Every kind of object is listed as Canonical says, and can be added again as
 // it was listed.
 func TestKernelAgain(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := objectLab(t)
 	texts := []string{
 		"id 10 via 192.168.2.1 dev if5", "id 11 via 192.168.1.1 dev if3 proto static onlink",
@@ -183,38 +187,39 @@ func TestKernelAgain(t *testing.T) {
 		n := parseNextHop(t, s)
 		got, err := nexthop.Get(t.Context(), c, n.ID)
 		if err != nil || !got.Canonical().Equal(n.Canonical()) {
-			t.Errorf("%s is %s, %v", s, got, err)
+			report.Errorf("%s is %s, %v", s, got, err)
 		}
 		if back, err := nexthop.Parse(got.String(), nil); err != nil || !back.Equal(got) {
-			t.Errorf("%s is %s, %v", got, back, err)
+			report.Errorf("%s is %s, %v", got, back, err)
 		}
 		listed = append(listed, got)
 	}
 	before := listNextHops(t, c, nexthop.Filter{})
 	for i, n := range listed {
 		if err := nexthop.Replace(t.Context(), c, n); err != nil {
-			t.Errorf("%s: %v", texts[i], err)
+			report.Errorf("%s: %v", texts[i], err)
 		}
 	}
 	if diff := cmp.Diff(before, listNextHops(t, c, nexthop.Filter{})); diff != "" {
-		t.Errorf("after replacement by the same (-want +got):\n%s", diff)
+		report.Errorf("after replacement by the same (-want +got):\n%s", diff)
 	}
 	if n, err := nexthop.Flush(t.Context(), c, nexthop.Filter{}); err != nil || n != len(texts) {
-		t.Errorf("flushed %d of %d, %v", n, len(texts), err)
+		report.Errorf("flushed %d of %d, %v", n, len(texts), err)
 	}
 	for _, n := range listed {
 		if _, err := nexthop.Add(t.Context(), c, n); err != nil {
-			t.Error(err)
+			report.Error(err)
 		}
 	}
 	if diff := cmp.Diff(before, listNextHops(t, c, nexthop.Filter{})); diff != "" {
-		t.Errorf("added as listed (-want +got):\n%s", diff)
+		report.Errorf("added as listed (-want +got):\n%s", diff)
 	}
 }
 
 // An encapsulation is kept in Unknown, and written with the flag that the
 // kernel wants and does not report.
 func TestKernelEncap(t *testing.T) {
+	t.Parallel()
 	_, c := objectLab(t)
 	if !littleEndian {
 		t.Log("the payload is of a little-endian machine")
@@ -238,6 +243,7 @@ func TestKernelEncap(t *testing.T) {
 }
 
 func TestKernelFilter(t *testing.T) {
+	t.Parallel()
 	ns, c := objectLab(t)
 	needs(t, uapi.NHA_FDB.Since())
 	ns.Bridge("br0", "eth1")
@@ -276,6 +282,8 @@ func TestKernelFilter(t *testing.T) {
 
 // What the kernel refuses is an error with its words, and the attribute.
 func TestKernelError(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
 	_, c := objectLab(t)
 	addNextHops(t, c, "id 10 via 192.168.2.1 dev if5", "id 13 blackhole", "id 100 group 10")
 	for _, tt := range []struct {
@@ -304,13 +312,13 @@ func TestKernelError(t *testing.T) {
 		var op *netlink.OpError
 		if !errors.Is(err, tt.errno) || !errors.As(err, &op) || op.Message == "" ||
 			err.Error() != prefix+op.Message+tt.attr {
-			t.Errorf("%v, want %s", err, prefix)
+			report.Errorf("%v, want %s", err, prefix)
 		}
 	}
 	var op *netlink.OpError
 	_, err := nexthop.Get(t.Context(), c, 99)
 	if want := `nexthop: get "id 99": no such file or directory`; err == nil || err.Error() != want || !errors.As(err, &op) {
-		t.Errorf("%v, want %s", err, want)
+		report.Errorf("%v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -321,7 +329,7 @@ func TestKernelError(t *testing.T) {
 	_, flushErr := nexthop.Flush(ctx, c, nexthop.Filter{})
 	for i, err := range []error{addErr, getErr, listErr, bucketErr, flushErr, nexthop.Delete(ctx, c, 10)} {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%d: %v", i, err)
+			report.Errorf("%d: %v", i, err)
 		}
 	}
 	wantNextHops(t, c, nexthop.Filter{}, "id 10 via 192.168.2.1 dev if5 scope link", "id 13 blackhole", "id 100 group 10")

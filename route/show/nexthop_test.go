@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
@@ -51,14 +52,15 @@ var objects = []struct {
 }
 
 func TestNextHop(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, test := range objects {
 		test.style.Names = routeNames(t)
 		if got := show.NextHop(test.object, test.style); got != test.text {
-			t.Errorf("%s:\n got %q\nwant %q", test.object, got, test.text)
+			report.Errorf("%s:\n got %q\nwant %q", test.object, got, test.text)
 		}
 		test.style.JSON = true
 		if got, want := show.NextHop(test.object, test.style), "["+test.json+"]"; got != want {
-			t.Errorf("%s:\n got %s\nwant %s", test.object, got, want)
+			report.Errorf("%s:\n got %s\nwant %s", test.object, got, want)
 		}
 	}
 }

@@ -17,23 +17,14 @@ import (
 // objects with what the installed ip(8) does. The routes are those of commands
 // that the recorded cases do not have.
 func TestKernelRoutes(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	h.ns.Sysctl("net.ipv4.ip_forward", "1")
 	commands, err := os.ReadFile("../testdata/commands.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, refused := 0, 0
-	for command := range strings.Lines(string(commands)) {
-		if strings.HasPrefix(command, "#") {
-			continue
-		}
-		done++
-		if _, err := h.ns.Run("", "ip", strings.Fields(command)...); err != nil {
-			t.Logf("ip %s: %v", command, err)
-			refused++
-		}
-	}
+	done, refused := h.do(t, string(commands))
 	if done < 60 || refused > done/3 {
 		t.Errorf("%d of %d commands were refused", refused, done)
 	}
@@ -66,6 +57,41 @@ func TestKernelRoutes(t *testing.T) {
 		h.compare(t, "route get "+s.words, show.Route(r, show.Style{Names: names})+"\n")
 		h.compare(t, "-j route get "+s.words, show.Route(r, show.Style{Names: names, JSON: true})+"\n")
 	}
+}
+
+// do does commands, and returns how many there are, and how many were refused.
+func (h *host) do(t *testing.T, commands string) (done, refused int) {
+	t.Helper()
+	var family string // ip(8) has one for all commands of a batch
+	var batch strings.Builder
+	flush := func() {
+		t.Helper()
+		args := append(strings.Fields(family), "-force", "-batch", "-")
+		if _, err := h.ns.Run(batch.String(), "ip", args...); err != nil {
+			t.Log(err)
+			refused += strings.Count(err.Error(), "Command failed")
+		}
+		batch.Reset()
+	}
+	for command := range strings.Lines(commands) {
+		if strings.HasPrefix(command, "#") {
+			continue
+		}
+		done++
+		option := ""
+		for _, o := range []string{"-6 ", "-f mpls "} {
+			if after, ok := strings.CutPrefix(command, o); ok {
+				option, command = o, after
+			}
+		}
+		if option != family {
+			flush()
+			family = option
+		}
+		batch.WriteString(command)
+	}
+	flush()
+	return done, refused
 }
 
 // omitted are what words of "ip route show" leave out.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/show"
@@ -20,6 +21,7 @@ import (
 // What the kernel reports is shown as iproute2 showed it, as it came and in the
 // form of List.
 func TestCorpusRoutes(t *testing.T) {
+	report := testrun.Limit(t)
 	if !littleEndian {
 		return // the payloads are of a little-endian machine; TestRoute is of any
 	}
@@ -53,7 +55,7 @@ func TestCorpusRoutes(t *testing.T) {
 		} {
 			form.style.Names = names
 			if got := show.Routes(routes, form.style); got != form.want+"\n" {
-				t.Errorf("%s: %s\n got %q\nwant %q", c.Words(), form.option, got, form.want)
+				report.Errorf("%s: %s\n got %q\nwant %q", c.Words(), form.option, got, form.want)
 				continue
 			}
 			count[form.option]++
@@ -62,7 +64,7 @@ func TestCorpusRoutes(t *testing.T) {
 	t.Logf("kernel → %v cases", count)
 	for _, n := range []string{"show", "show -d", "json"} {
 		if count[n] < 256 {
-			t.Errorf("%s: %d cases", n, count[n])
+			report.Errorf("%s: %d cases", n, count[n])
 		}
 	}
 }
@@ -183,14 +185,15 @@ var geneve = route.Attributes(raw(uapi.LWTUNNEL_IP_OPTS_GENEVE, []byte(
 		raw(uapi.LWTUNNEL_IP_OPT_GENEVE_DATA))...))
 
 func TestRoute(t *testing.T) {
+	report := testrun.Limit(t)
 	for _, test := range unusualRoutes {
 		test.style.Names = routeNames(t)
 		if got := show.Route(test.route, test.style); got != test.text {
-			t.Errorf("%s:\n got %q\nwant %q", test.route, got, test.text)
+			report.Errorf("%s:\n got %q\nwant %q", test.route, got, test.text)
 		}
 		test.style.JSON = true
 		if got, want := show.Route(test.route, test.style), "["+test.json+"]"; got != want {
-			t.Errorf("%s:\n got %s\nwant %s", test.route, got, want)
+			report.Errorf("%s:\n got %s\nwant %s", test.route, got, want)
 		}
 	}
 }
@@ -198,6 +201,7 @@ func TestRoute(t *testing.T) {
 // Every kind of encapsulation that package route decodes is shown by its name. A
 // pointer to a struct is not an encapsulation.
 func TestEncapKinds(t *testing.T) {
+	report := testrun.Limit(t)
 	for typ := route.EncapTypeMPLS; typ <= route.EncapTypeXFRM; typ++ {
 		b := make([]byte, uapi.SizeofRtMsg)
 		b[uapi.RtMsgFamily] = uapi.AF_INET
@@ -208,16 +212,17 @@ func TestEncapKinds(t *testing.T) {
 			t.Fatalf("%s: %v", typ, err)
 		}
 		if got := show.Route(r, show.Style{}); !strings.Contains(got, " encap "+typ.String()+" ") {
-			t.Errorf("%s: %q", typ, got)
+			report.Errorf("%s: %q", typ, got)
 		}
 	}
 	if got, want := show.Route(encapsulated(&route.EncapMPLS{}), show.Style{}), "10.0.0.0/8  encap unknown dev if3 "; got != want {
-		t.Errorf("a pointer: %q, want %q", got, want)
+		report.Errorf("a pointer: %q, want %q", got, want)
 	}
 }
 
 // A part that is left out leaves no trace.
 func TestOmission(t *testing.T) {
+	report := testrun.Limit(t)
 	r := route.Route{Family: route.IPv4, Type: route.TypeUnicast, Dst: dst4, TOS: 8, Gateway: netip.MustParseAddr("192.0.2.1"), OIF: eth0, Table: 20,
 		Protocol: route.ProtoStatic, Scope: route.ScopeSite, PrefSrc: netip.MustParseAddr("192.0.2.2"), Priority: 5, Realms: route.Realms{Src: 1, Dst: 2}, Packet: &route.Packet{IIF: eth1}}
 	all := show.OmitIIF<<1 - 1
@@ -227,12 +232,12 @@ func TestOmission(t *testing.T) {
 			want = `[{"dst":"10.0.0.0/8","flags":[]}]`
 		}
 		if got := show.Route(r, show.Style{Omit: all, JSON: json}); got != want {
-			t.Errorf("got %q, want %q", got, want)
+			report.Errorf("got %q, want %q", got, want)
 		}
 	}
 	r.Gateway = addr6
 	if got, want := show.Route(r, show.Style{Omit: all}), "10.0.0.0/8 via inet6 2001:db8::1 "; got != want {
-		t.Errorf("got %q, want %q", got, want)
+		report.Errorf("got %q, want %q", got, want)
 	}
 }
 

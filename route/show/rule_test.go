@@ -13,6 +13,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/show"
@@ -133,6 +134,7 @@ var unusualRules = []struct {
 }
 
 func TestRule(t *testing.T) {
+	report := testrun.Limit(t)
 	names := ruleNames(t)
 	for _, test := range unusualRules {
 		if test.numeric == "" {
@@ -148,7 +150,7 @@ func TestRule(t *testing.T) {
 			{show.Style{Names: names, JSON: true}, test.json},
 		} {
 			if got := show.Rule(test.rule, form.style); got != form.want {
-				t.Errorf("%s:\n got %q\nwant %q", test.rule, got, form.want)
+				report.Errorf("%s:\n got %q\nwant %q", test.rule, got, form.want)
 			}
 		}
 	}
@@ -156,6 +158,7 @@ func TestRule(t *testing.T) {
 
 // What "ip -j -p rule show" of iproute2 6.1 prints.
 func TestPretty(t *testing.T) {
+	report := testrun.Limit(t)
 	rules := []rule.Rule{
 		{Priority: rule.Priority(10), Not: true, IIF: "nosuch", Flags: rule.FlagIIFDetached, Action: rule.ActionBlackhole},
 		{Priority: rule.Priority(32766), Table: rttables.Main, Action: rule.ActionLookup},
@@ -175,14 +178,14 @@ func TestPretty(t *testing.T) {
 `
 	pretty := show.Style{JSON: true, Pretty: true}
 	if diff := cmp.Diff(want, show.Rules(rules, pretty)); diff != "" {
-		t.Errorf("(-ip +this):\n%s", diff)
+		report.Errorf("(-ip +this):\n%s", diff)
 	}
 	for _, none := range []struct {
 		style show.Style
 		want  string
 	}{{pretty, "[ ]\n"}, {show.Style{JSON: true}, "[]\n"}, {show.Style{Pretty: true}, ""}} {
 		if got := show.Rules(nil, none.style); got != none.want {
-			t.Errorf("no rules: got %q, want %q", got, none.want)
+			report.Errorf("no rules: got %q, want %q", got, none.want)
 		}
 	}
 }

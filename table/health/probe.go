@@ -91,6 +91,7 @@ type Error struct {
 	Err   error  // why the probe cannot be made
 }
 
+// Error names the probe, and says why this host cannot make it.
 func (e *Error) Error() string { return fmt.Sprintf("cannot probe: %s: %v", e.Probe, e.Err) }
 
 // Unwrap returns why the probe cannot be made.

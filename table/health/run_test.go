@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table/health"
 )
@@ -79,7 +80,7 @@ func TestTimeout(t *testing.T) {
 			return ctx.Err()
 		},
 	}, nil)
-	if err := await(t, verdicts, false); err.Error() != "probe: no answer within 10ms" || !errors.Is(err, context.DeadlineExceeded) {
+	if err := await(t, verdicts, false); testrun.Error(err) != "probe: no answer within 10ms" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it says %v", err)
 	}
 	end()
@@ -102,7 +103,7 @@ func TestFuncThatDoesNotReturn(t *testing.T) {
 		},
 	}
 	first, verdicts, end := run(t, probe, nil)
-	if err := await(t, verdicts, false); !strings.HasPrefix(err.Error(), "probe: it ") || !strings.Contains(err.Error(), "does not return") {
+	if err := await(t, verdicts, false); !strings.HasPrefix(testrun.Error(err), "probe: it ") || !strings.Contains(testrun.Error(err), "does not return") {
 		t.Errorf("it says %v", err)
 	}
 	begin := time.Now()
@@ -138,7 +139,7 @@ func TestContinue(t *testing.T) {
 	}}
 	fails.Store(true)
 	first, verdicts, end := run(t, probe, nil)
-	if err := await(t, verdicts, false); err.Error() != "probe: as the test says" {
+	if err := await(t, verdicts, false); testrun.Error(err) != "probe: as the test says" {
 		t.Errorf("it says %v", err)
 	}
 	end()
@@ -178,7 +179,7 @@ func TestCannotProbe(t *testing.T) {
 		calls.Add(1)
 		return &health.Error{Probe: "letter", Err: errors.New(reason.Load().(string))}
 	}}, nil)
-	if err := await(t, verdicts, true); err.Error() != "cannot probe: letter: no paper" {
+	if err := await(t, verdicts, true); testrun.Error(err) != "cannot probe: letter: no paper" {
 		t.Errorf("it says %v", err)
 	}
 	until(t, "more probes", func() bool { return calls.Load() > 10 })
@@ -186,7 +187,7 @@ func TestCannotProbe(t *testing.T) {
 		t.Errorf("it says %v as well", <-verdicts)
 	}
 	reason.Store("no ink")
-	if err := await(t, verdicts, true); err.Error() != "cannot probe: letter: no ink" {
+	if err := await(t, verdicts, true); testrun.Error(err) != "cannot probe: letter: no ink" {
 		t.Errorf("it says %v", err)
 	}
 }

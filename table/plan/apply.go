@@ -26,27 +26,45 @@ func (p Plan) Apply(ctx context.Context, c route.Conn) error {
 	if p.Empty() {
 		return nil
 	}
-	return Lock(ctx, c, func() error { return p.ApplyLocked(ctx, c) })
+	return Lock(ctx, c, func() error {
+		r := run{p: p, c: c} // others may have changed the rules since
+		return r.all(ctx)
+	})
 }
 
-// ApplyLocked is Apply for a caller of [Lock], who has the lock.
+// ApplyLocked is Apply for a caller of [Lock] who has made the plan under this lock.
 func (p Plan) ApplyLocked(ctx context.Context, c route.Conn) error {
 	r := run{p: p, c: c}
+	r.deleter.Listed(p.present...)
+	return r.all(ctx)
+}
+
+// all does all steps, or none.
+func (r *run) all(ctx context.Context) error {
 	var nameErr error
-	for i := range p.Steps {
-		s := &p.Steps[i]
-		err := r.step(ctx, s)
+	for steps := r.p.Steps; len(steps) > 0; {
+		n, err := r.some(ctx, steps)
+		steps = steps[n:]
+		var failed *failure
 		var ne *NameError
-		if errors.As(err, &ne) {
+		switch {
+		case errors.As(err, &ne):
 			nameErr = errors.Join(nameErr, err) // the uplink works without
-			continue
-		}
-		if err != nil {
-			return &StepError{Uplink: s.Uplink, Step: *s, Err: err, Left: r.undo(ctx), command: p.Command(s)}
+		case errors.As(err, &failed):
+			s := failed.step
+			return &StepError{Uplink: s.Uplink, Step: *s, Err: failed.err, Left: r.undo(ctx), command: r.p.Command(s)}
 		}
 	}
 	return nameErr
 }
+
+// A failure is a step that failed.
+type failure struct {
+	step *Step
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
 
 // A run is a plan that is being done.
 type run struct {
@@ -55,6 +73,91 @@ type run struct {
 	done []*Step
 	// deleter deletes rules exactly, after one listing.
 	deleter rule.Deleter
+}
+
+// some does the first of some steps or, where these add many gates or many rungs, all of
+// them. It returns how many steps it has done or tried.
+func (r *run) some(ctx context.Context, steps []Step) (int, error) {
+	n := anyOrder(steps)
+	if n >= manyRules {
+		return n, r.addRules(ctx, steps[:n])
+	}
+	s := &steps[0]
+	err := r.step(ctx, s)
+	var ne *NameError
+	if err == nil || errors.As(err, &ne) {
+		return 1, err
+	}
+	return 1, &failure{s, err}
+}
+
+// manyRules is how many rules are added the way that grows in proportion to their
+// number. It takes another listing.
+const manyRules = 16
+
+// anyOrder returns how many of the first steps add rules that can be added in any order:
+// gates and ENDs, or rungs that no packet meets before a later step. Gates and rungs are
+// not mixed, as the gates have to be there before the rungs that they hide. Main-first
+// rules have to be there before the rules of Also that they belong to.
+func anyOrder(steps []Step) int {
+	n := 0
+	for n < len(steps) && steps[n].Op == AddRule && !steps[n].ReadBack && steps[n].Rule.Priority.IsSet() &&
+		(isGateOrEnd(&steps[n]) || form.IsRung(&steps[n].Rule)) && isGateOrEnd(&steps[n]) == isGateOrEnd(&steps[0]) {
+		n++
+	}
+	if n < manyRules || !isGateOrEnd(&steps[0]) && !slices.ContainsFunc(steps[n:], func(s Step) bool { return s.ReadBack }) {
+		return min(n, 1)
+	}
+	return n
+}
+
+func isGateOrEnd(s *Step) bool { return form.IsGate(&s.Rule) || form.IsEnd(&s.Rule) }
+
+// addRules adds many rules.
+func (r *run) addRules(ctx context.Context, steps []Step) error {
+	rules := make([]rule.Rule, len(steps))
+	for i := range steps {
+		rules[i] = steps[i].Rule
+	}
+	err := rule.AddAll(ctx, r.c, rules)
+	var batch *route.BatchError
+	if err != nil && !errors.As(err, &batch) {
+		return &failure{&steps[0], err}
+	}
+	refused := make(map[int]error)
+	var first *failure
+	var present form.Set
+	if batch != nil {
+		for _, x := range batch.Refused {
+			refused[x.N] = x.Err
+		}
+		first = &failure{&steps[0], batch.Err}
+		present = r.listAfter(ctx)
+	}
+	for i := range steps {
+		err := refused[i]
+		// If the batch did not come so far, there is nothing to undo.
+		if (err == nil || isUncertain(err)) && (present == nil || present.Has(rules[i])) {
+			r.done = append(r.done, &steps[i])
+		}
+		if err != nil && (first == nil || first.err == nil) {
+			first = &failure{&steps[i], err}
+		}
+	}
+	if first != nil {
+		return first
+	}
+	return nil
+}
+
+// listAfter returns the rules that there are after a failure, or nil if they cannot be
+// listed.
+func (r *run) listAfter(ctx context.Context) form.Set {
+	rules, err := rule.List(context.WithoutCancel(ctx), r.c, rule.Filter{})
+	if err != nil {
+		return nil
+	}
+	return form.MakeSet(rules...)
 }
 
 // step does one step.
@@ -113,7 +216,7 @@ func isUncertain(err error) bool {
 func (r *run) undo(ctx context.Context) []LeftError {
 	ctx = context.WithoutCancel(ctx)
 	var left []LeftError
-	for _, s := range slices.Backward(r.done) {
+	for _, s := range r.undoOrder() {
 		back := s.inverse()
 		err := r.do(ctx, &back)
 		if err == nil || back.Op.deletes() && errors.Is(err, fs.ErrNotExist) ||
@@ -134,42 +237,95 @@ func (r *run) undo(ctx context.Context) []LeftError {
 	return left
 }
 
+// undoOrder returns the steps in the order in which they are undone: newest first, except
+// for rules that decided about nothing any more and were deleted from the first to the
+// last. These are added in the same order, so that those of the same priority keep
+// their places.
+func (r *run) undoOrder() []*Step {
+	places := make(map[rule.Rule]int)
+	for _, list := range r.p.present {
+		for i := range list {
+			places[form.Bare(list[i])] = i
+		}
+	}
+	order := make([]*Step, 0, len(r.done))
+	for end := len(r.done); end > 0; {
+		begin := end - 1
+		for begin > 0 && isNext(r.done[begin-1], r.done[begin], places) {
+			begin--
+		}
+		order = append(order, r.done[begin:end]...)
+		end = begin
+	}
+	return order
+}
+
+// isNext reports whether two steps delete rules, the second one behind the first, that
+// decide about nothing any more. Places are those of the rules that there were.
+func isNext(a, b *Step, places map[rule.Rule]int) bool {
+	if a.Op != DeleteRule || b.Op != DeleteRule || a.ReadBack || b.ReadBack || a.Rule.Family != b.Rule.Family {
+		return false
+	}
+	first, foundFirst := places[form.Bare(a.Rule)]
+	second, foundSecond := places[form.Bare(b.Rule)]
+	if foundFirst && foundSecond {
+		return first < second
+	}
+	return a.Rule.Priority.Or(0) <= b.Rule.Priority.Or(0)
+}
+
 // readBack fails unless the results of all steps so far are still there. Another
 // program may have changed them, and a link that goes down takes routes along.
 func (r *run) readBack(ctx context.Context) error {
 	want := r.results()
 	var rules form.Set
-	routes := make(map[rttables.ID]map[form.RouteKey]route.Route)
+	routes := make(map[tableOfFamily]map[form.RouteKey]route.Route)
 	for _, s := range want {
-		if s.Op == AddRule && rules == nil {
-			list, err := rule.List(ctx, r.c, rule.Filter{})
-			if err != nil {
-				return err
-			}
-			rules = form.MakeSet(list...)
-		}
-		if s.Op.IsRoute() && routes[s.Route.Table] == nil {
-			list, err := route.List(ctx, r.c, route.Filter{Table: s.Route.Table})
-			if err != nil {
-				return fmt.Errorf("table: %w", err)
-			}
-			byKey := make(map[form.RouteKey]route.Route, len(list))
-			for i := range list {
-				byKey[form.KeyOf(&list[i])] = list[i]
-			}
-			routes[s.Route.Table] = byKey
-		}
 		there := false
 		if s.Op == AddRule {
+			if rules == nil {
+				list, err := rule.List(ctx, r.c, rule.Filter{})
+				if err != nil {
+					return err
+				}
+				rules = form.MakeSet(list...)
+			}
 			there = rules.Has(s.Rule)
-		} else if have, ok := routes[s.Route.Table][form.KeyOf(&s.Route)]; ok {
-			there = form.SameRoute(&have, &s.Route)
+		} else {
+			at := tableOfFamily{s.Route.Table, s.Route.Family}
+			if routes[at] == nil {
+				list, err := listRoutes(ctx, r.c, at)
+				if err != nil {
+					return err
+				}
+				routes[at] = list
+			}
+			have, ok := routes[at][form.KeyOf(&s.Route)]
+			there = ok && form.SameRoute(&have, &s.Route)
 		}
 		if !there {
 			return fmt.Errorf("an earlier step was undone by someone else: %s", r.p.Command(s))
 		}
 	}
 	return nil
+}
+
+// A tableOfFamily is the routes of one family in a table.
+type tableOfFamily struct {
+	table  rttables.ID
+	family route.Family
+}
+
+func listRoutes(ctx context.Context, c route.Conn, at tableOfFamily) (map[form.RouteKey]route.Route, error) {
+	list, err := route.List(ctx, c, route.Filter{Table: at.table, Family: at.family})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the kernel knows no such table
+		return nil, fmt.Errorf("table: %w", err)
+	}
+	byKey := make(map[form.RouteKey]route.Route, len(list))
+	for i := range list {
+		byKey[form.KeyOf(&list[i])] = list[i]
+	}
+	return byKey, nil
 }
 
 // results returns the steps that have added or replaced something which no later

@@ -56,17 +56,25 @@ type LeftError struct {
 }
 
 // Command returns the shell command of the step, with the names that the plan has.
-func (e *LeftError) Command() string { return e.command }
+func (e *LeftError) Command() string { return commandOf(e.command, e.Step) }
 
 // Command returns the shell command of the step, with the names that the plan has.
-func (e *StepError) Command() string { return e.command }
+func (e *StepError) Command() string { return commandOf(e.command, e.Step) }
+
+// commandOf returns the command of a step, with numbers in an error that is not a plan's.
+func commandOf(command string, s Step) string {
+	if command == "" {
+		return s.String()
+	}
+	return command
+}
 
 // Error has the commands of the step that failed and of those that are left.
 func (e *StepError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.command, reason(e.Err))
+	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.Command(), reason(e.Err))
 	for _, l := range e.Left {
-		fmt.Fprintf(&b, "; not undone: %s: %s", l.command, reason(l.Err))
+		fmt.Fprintf(&b, "; not undone: %s: %s", l.Command(), reason(l.Err))
 	}
 	return b.String()
 }

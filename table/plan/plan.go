@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
@@ -14,12 +15,23 @@ type Plan struct {
 
 	names func() *route.Names // of tables and interfaces, for its text; nil: there are none
 	etc   string
+	// present are the rules that there were when the plan was made. Nil: not known.
+	present [][]rule.Rule
+}
+
+// On returns the plan with the rules that there were when it was made, which
+// [Plan.ApplyLocked] takes to be still there.
+func (p Plan) On(present ...[]rule.Rule) Plan {
+	p.present = present
+	return p
 }
 
 // Make returns a plan. Its text has the names that the function names returns; a
 // nil function stands for none. Names of tables are written to rt_tables in the
 // directory etc. Empty: /etc/iproute2.
-func Make(steps []Step, names func() *route.Names, etc string) Plan { return Plan{steps, names, etc} }
+func Make(steps []Step, names func() *route.Names, etc string) Plan {
+	return Plan{Steps: steps, names: names, etc: etc}
+}
 
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
@@ -27,6 +39,17 @@ func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 // Command returns the shell command for a step of the plan, with the names of
 // tables and interfaces.
 func (p Plan) Command(s *Step) string { return s.command(p.allNames(), p.etc) }
+
+// Object returns what a step of the plan changes: "route" or "rule" and its words in the
+// command of the step, or "name" and the name of a table.
+func (p Plan) Object(s *Step) string {
+	kind, _, _ := strings.Cut(s.Op.String(), " ")
+	if s.Op.IsName() {
+		return kind + " " + s.Name
+	}
+	_, words, _ := strings.Cut(p.Command(s), " "+s.Op.String()+" ")
+	return kind + " " + words
+}
 
 func (p Plan) allNames() *route.Names {
 	if p.names == nil {

@@ -108,10 +108,10 @@ const NoOwner = -1
 
 // String returns the shell command for the step, with the numbers of tables and
 // interfaces. [Plan.Command] returns it with their names.
-func (s *Step) String() string { return s.command(nil, "") }
+func (s Step) String() string { return s.command(nil, "") }
 
 // Family returns the family of the step's route or rule, and zero for a name.
-func (s *Step) Family() route.Family {
+func (s Step) Family() route.Family {
 	switch {
 	case s.Op.IsRoute():
 		return s.Route.Family
@@ -155,6 +155,10 @@ func (s Step) inverse() Step {
 	case AddRoute:
 		s.Op = DeleteRoute
 	case ReplaceRoute:
+		if s.Replaced == nil { // there was none
+			s.Op = DeleteRoute
+			break
+		}
 		replaced := s.Route
 		s.Route, s.Replaced = *s.Replaced, &replaced
 	case DeleteRoute:

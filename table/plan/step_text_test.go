@@ -28,3 +28,25 @@ func TestStepQuotes(t *testing.T) {
 		}
 	}
 }
+
+// The object of a step has the words of its command without ip and the verb.
+func TestPlanObject(t *testing.T) {
+	for _, x := range []struct {
+		step plan.Step
+		want string
+	}{
+		{
+			plan.Step{Op: plan.AddRule, Rule: rule.Rule{Family: route.IPv6, IIF: "a;id>x", Action: rule.ActionLookup, Table: 20}},
+			`rule from all iif 'a;id>x' lookup 20`,
+		},
+		{
+			plan.Step{Op: plan.DeleteRoute, Route: route.Route{Family: route.IPv6, Type: route.TypeUnreachable, Table: 20, Protocol: 210}},
+			`route unreachable default table 20 proto 210`,
+		},
+		{plan.Step{Op: plan.AddName, Table: 20, Name: "lan2"}, `name lan2`},
+	} {
+		if got := (plan.Plan{}).Object(&x.step); got != x.want {
+			t.Errorf("got  %s\nwant %s", got, x.want)
+		}
+	}
+}

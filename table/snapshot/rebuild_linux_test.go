@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,17 +216,66 @@ func understood(t *testing.T, s snapshot.Snapshot) (snapshot.Snapshot, int) {
 	return some, left
 }
 
-// shell has a shell in a namespace do commands, all of which have to succeed.
+// shellCommands is how many commands the shell does without -full.
+const shellCommands = 20
+
+// shell does commands in a namespace, all of which have to succeed: the first of them,
+// and with -full all, as they are, by a shell. The rest are given to ip(8) at once.
 func shell(t *testing.T, ns *lab.NS, commands string) {
 	t.Helper()
+	lines := slices.Collect(strings.Lines(commands))
+	first := len(lines)
+	if !tabletest.Full() {
+		first = min(first, shellCommands)
+	}
+	runAll(t, ns, strings.Join(lines[:first], ""), "sh")
+	lines = slices.DeleteFunc(lines[first:], func(line string) bool { return strings.HasPrefix(line, "#") })
+	for len(lines) > 0 {
+		// ip(8) has one family for all commands of a batch.
+		option := batchFamily(lines[0])
+		n := 1
+		for n < len(lines) && batchFamily(lines[n]) == option && !numericProto.MatchString(lines[n-1]) {
+			n++
+		}
+		var batch strings.Builder
+		for _, line := range lines[:n] {
+			batch.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "ip "), option+" "))
+		}
+		args := []string{"-batch", "-"}
+		if option != "" {
+			args = append([]string{option}, args...)
+		}
+		runAll(t, ns, batch.String(), "ip", args...)
+		lines = lines[n:]
+	}
+}
+
+// numericProto matches a command after which ip(8) reads the name of a protocol that it
+// has read before as this number.
+var numericProto = regexp.MustCompile(` proto \d`)
+
+// batchFamily returns the option of a command that says its family.
+func batchFamily(command string) string {
+	if words := strings.Fields(command); len(words) > 1 && strings.HasPrefix(words[1], "-") {
+		return words[1]
+	}
+	return ""
+}
+
+// runAll runs a program that reads commands and is not to say anything.
+func runAll(t *testing.T, ns *lab.NS, commands, name string, args ...string) {
+	t.Helper()
+	if commands == "" {
+		return
+	}
 	err := ns.Do(func() error {
-		cmd := exec.Command("sh")
+		cmd := exec.Command(name, args...)
 		cmd.Stdin = strings.NewReader(commands)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		err := cmd.Run()
 		if stderr.Len() > 0 {
-			t.Errorf("ip says:\n%s", stderr.String())
+			t.Errorf("%s says:\n%s", name, stderr.String())
 		}
 		return err
 	})

@@ -27,6 +27,7 @@ type UnsettledError struct {
 	Changed []string // what changed during the last listing: links, nexthops, routes, rules
 }
 
+// Error says what changed, and during how many listings.
 func (e *UnsettledError) Error() string {
 	return fmt.Sprintf("snapshot: %s changed during each of %d listings", strings.Join(e.Changed, ", "), e.Tries)
 }

@@ -1,14 +1,16 @@
 #!/bin/sh
 #
-# Commands for ip(8), and what comes of each: its exit status, what it prints,
+# Commands for ip(8), and what comes of each: what it prints, its exit status,
 # and what it says on standard error.
 
 run() {
 	echo "\$ $*"
-	"$@" >out 2>err </dev/null
+	"$@" 2>err </dev/null
 	echo "= $?"
-	cat out
-	sed 's/^/! /' err
+	while IFS= read -r line; do
+		printf '! %s\n' "$line"
+	done <err
+	printf '%s' "${line:+! $line}"
 }
 
 # Rules of IPv4.

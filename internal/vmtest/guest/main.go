@@ -1,8 +1,8 @@
 //go:build linux
 
-// Guest is the first and only program of the virtual machine: it mounts what
-// tests expect, loads kernel modules, runs the test binaries of the plan, and
-// turns the machine off. It is useless, and refuses to run, anywhere else.
+// Guest is the first program of the virtual machine. It mounts the file systems that tests
+// need, loads kernel modules, runs the test binaries of the plan, and turns the machine off. It
+// refuses to run anywhere else.
 package main
 
 import (
@@ -18,15 +18,15 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// worker is the argument with which process 1 starts itself again.
+// worker is the argument with which process 1 starts the program again.
 const worker = "worker"
 
 func main() {
 	switch {
 	case os.Getpid() == 1:
-		first()
+		runInit()
 	case len(os.Args) == 2 && os.Args[1] == worker && os.Getppid() == 1:
-		if err := work(); err != nil {
+		if err := runJobs(); err != nil {
 			fmt.Fprintln(os.Stderr, "guest:", err)
 			os.Exit(1)
 		}
@@ -36,10 +36,10 @@ func main() {
 	}
 }
 
-// first is process 1. All it does is to collect the processes that lost their
-// parent, which tests look for, and so it leaves the work to a second process
-// whose own children it cannot take away.
-func first() {
+// runInit is the work of process 1. It waits for orphaned processes, because tests check that
+// none is left. A second process runs the jobs, so that runInit does not take the exit status
+// of its children.
+func runInit() {
 	defer powerOff()
 	if err := mountAll(); err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
@@ -59,14 +59,14 @@ func first() {
 	}
 }
 
-// powerOff restarts the machine, which the emulator is told to take as its end:
-// unlike turning it off, that needs no ACPI.
+// powerOff restarts the machine, on which the emulator exits. A restart needs no ACPI, unlike
+// turning the machine off.
 func powerOff() {
 	unix.Sync()
 	unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 }
 
-func work() error {
+func runJobs() error {
 	port, err := openPort(wire.Port)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func work() error {
 	return drain(port)
 }
 
-// runJob runs one test binary. Its last event is always Done.
+// runJob runs one test binary. The last event that it sends is always Done.
 func runJob(events *sender, job wire.Job) {
 	events.send(wire.Event{Kind: wire.Start, Package: job.Package})
 	start := time.Now()
@@ -112,7 +112,7 @@ func runJob(events *sender, job wire.Job) {
 	cmd.Env = []string{"PATH=/bin", "HOME=/root", "USER=root"}
 	cmd.Stdout = events
 	cmd.Stderr = events
-	// A child that outlives the test and holds its output must not hold us.
+	// A child that outlives the test and has its output open must not block the guest.
 	cmd.WaitDelay = 5 * time.Second
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	err := cmd.Start()

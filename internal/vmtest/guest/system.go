@@ -14,7 +14,7 @@ import (
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
-// sender writes events to the port. As an io.Writer it sends output.
+// A sender writes events to the port. As an io.Writer it sends events with output.
 type sender struct {
 	mu  sync.Mutex
 	enc *json.Encoder
@@ -24,8 +24,7 @@ func newSender(port *os.File) *sender {
 	return &sender{enc: json.NewEncoder(port)}
 }
 
-// send has nobody to tell that the port failed: the host notices by itself that
-// the events end before wire.End.
+// send sends an event. It ignores errors, because the host notices that wire.End is missing.
 func (s *sender) send(e wire.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,8 +36,7 @@ func (s *sender) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// openPort opens a serial port and turns off everything that a terminal does to
-// what is written to it.
+// openPort opens a serial port in raw mode: the terminal does not change the bytes.
 func openPort(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -57,8 +55,8 @@ func openPort(path string) (*os.File, error) {
 	return f, nil
 }
 
-// drain waits until the port has sent everything; a machine that goes down
-// earlier would swallow the end.
+// drain waits until the port has sent everything. Otherwise the last bytes would be lost when
+// the machine goes down.
 func drain(port *os.File) error {
 	// With an argument other than zero, TCSBRK is tcdrain(3).
 	return unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1)
@@ -76,7 +74,7 @@ func loadModule(path string) error {
 	return nil
 }
 
-// setUp sets an interface up, as the host of other tests has its loopback.
+// setUp takes an interface up. The tests expect that the loopback is up, as on other hosts.
 func setUp(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -94,7 +92,7 @@ func setUp(name string) error {
 	return nil
 }
 
-// mounts are in the order in which they are made.
+// mounts are the file systems to mount, in order.
 var mounts = []struct{ source, target, fstype string }{
 	{"proc", "/proc", "proc"},
 	{"sysfs", "/sys", "sysfs"},

@@ -1,22 +1,22 @@
-// Package wire is what the host and the guest of a test run agree on: the plan
-// that the guest finds in its file system, and the events that it sends back.
+// Package wire defines the data that the host and the guest of a test run exchange: the plan,
+// which is a file of the guest, and the events, which the guest sends to the host.
 //
-// Events are JSON, one a line, on a serial port of their own: the kernel writes
-// to the other one, so its messages never end up within a result.
+// Events are JSON, one a line. They have their own serial port, so that they are not mixed with
+// messages of the kernel, which writes to the other port.
 package wire
 
 import "time"
 
-// Where the guest finds things.
+// Paths in the guest.
 const (
 	PlanPath = "/plan.json" // a Plan
 	Source   = "/src"       // the module under test
-	Port     = "/dev/ttyS1" // takes the events
+	Port     = "/dev/ttyS1" // the serial port for events
 )
 
-// Plan is what the guest does from boot to power-off.
+// Plan is the work of the guest.
 type Plan struct {
-	Modules []string // kernel modules, each after those it needs
+	Modules []string // files of kernel modules, each after the modules that it needs
 	Jobs    []Job
 }
 
@@ -26,19 +26,19 @@ type Job struct {
 	Binary  string
 	Dir     string // working directory, as go test would choose it
 	Args    []string
-	Limit   time.Duration // until it is killed
+	Limit   time.Duration // the time after which it is killed
 }
 
-// Kind says which fields of an Event matter.
+// Kind is the kind of an Event. It determines which fields are set.
 type Kind string
 
 const (
-	Ready  Kind = "ready"  // Text is the kernel's release; the jobs follow
-	Note   Kind = "note"   // Text is something that went wrong outside of the jobs
-	Start  Kind = "start"  // Package begins
-	Output Kind = "output" // Data is output of the package that began last
-	Done   Kind = "done"   // that package has ended: Exit, Killed, Elapsed
-	End    Kind = "end"    // nothing follows
+	Ready  Kind = "ready"  // Text is the release of the kernel; the jobs follow
+	Note   Kind = "note"   // Text is a failure outside of the jobs
+	Start  Kind = "start"  // Package has started
+	Output Kind = "output" // Data is output of the package that started last
+	Done   Kind = "done"   // Package has ended: Exit, Killed and Elapsed are set
+	End    Kind = "end"    // the last event
 )
 
 // Event is a message of the guest.
@@ -46,7 +46,7 @@ type Event struct {
 	Kind    Kind          `json:"kind"`
 	Package string        `json:"package,omitempty"`
 	Text    string        `json:"text,omitempty"`
-	Data    []byte        `json:"data,omitempty"` // not a string: JSON would alter what is not UTF-8
+	Data    []byte        `json:"data,omitempty"` // not a string, because JSON would change bytes that are not UTF-8
 	Exit    int           `json:"exit,omitempty"`
 	Killed  bool          `json:"killed,omitempty"`
 	Elapsed time.Duration `json:"elapsed,omitempty"`

@@ -25,17 +25,17 @@ type Address struct {
 	Tentative bool
 }
 
-// ListAddresses reads the addresses of the network namespace that c is in, in the
-// kernel's order (RTM_GETADDR).
-func ListAddresses(ctx context.Context, c route.Conn) ([]Address, error) {
-	addrs, err := listAddresses(ctx, c)
+// ListAddresses reads the addresses of a family, or with zero of all, in the network
+// namespace that c is in, in the kernel's order (RTM_GETADDR).
+func ListAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address, error) {
+	addrs, err := listAddresses(ctx, c, f)
 	if err != nil {
 		return nil, fmt.Errorf("table: list addresses: %w", err)
 	}
 	return addrs, nil
 }
 
-func listAddresses(ctx context.Context, c route.Conn) ([]Address, error) {
+func listAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -43,7 +43,8 @@ func listAddresses(ctx context.Context, c route.Conn) ([]Address, error) {
 		Header: netlink.Header{Type: uapi.RTM_GETADDR, Flags: netlink.Request | netlink.Dump},
 		Data:   make([]byte, uapi.SizeofIfAddrmsg),
 	}
-	var addrs []Address
+	req.Data[uapi.IfAddrmsgFamily] = uint8(f)
+	addrs := []Address{}
 	for m, err := range rtnl.Dump(c, req) {
 		if err != nil {
 			return nil, err

@@ -14,8 +14,10 @@ import (
 // an uplink's table can be a number. A nil *Names knows none.
 type Names struct {
 	etc   string
-	once  sync.Once
+	links func() *route.Links // nil: they are known
 	known route.Names
+
+	onceAll, onceFiles sync.Once
 	// registered reports whether the name of a table is ours. Nil: ask the files.
 	registered func(rttables.ID, string) bool
 }
@@ -29,31 +31,48 @@ func NewNames(etc string, links *route.Links) *Names {
 // MakeNames returns names that are not read from files. Those of tables that
 // registered returns true for are ours.
 func MakeNames(links *route.Links, files *rttables.Names, registered func(rttables.ID, string) bool) *Names {
+	if files == nil {
+		files = new(rttables.Names)
+	}
 	return &Names{known: route.Names{Links: links, Files: files}, registered: registered}
 }
+
+// LazyNames is NewNames for interfaces that are read when a name is first needed.
+func LazyNames(etc string, links func() *route.Links) *Names { return &Names{etc: etc, links: links} }
 
 // All returns all names.
 func (n *Names) All() *route.Names {
 	if n == nil {
 		return nil
 	}
-	n.once.Do(func() {
-		if n.known.Files == nil {
-			n.known.Files = loadFiles(n.etc)
+	n.onceAll.Do(func() {
+		n.Files()
+		if n.links != nil {
+			n.known.Links = n.links()
 		}
 	})
 	return &n.known
 }
 
 // Files returns the names of tables and protocols.
-func (n *Names) Files() *rttables.Names { return n.All().FileNames() }
+func (n *Names) Files() *rttables.Names {
+	if n == nil {
+		return nil
+	}
+	n.onceFiles.Do(func() {
+		if n.known.Files == nil {
+			n.known.Files = loadFiles(n.etc)
+		}
+	})
+	return n.known.Files
+}
 
 // Table returns the name of a table, or its number.
 func (n *Names) Table(id rttables.ID) string { return n.Files().Name(id) }
 
 // With returns n with other names of tables and protocols.
 func (n *Names) With(files *rttables.Names) *Names {
-	return &Names{etc: n.etc, known: route.Names{Links: n.known.Links, Files: files}, registered: n.registered}
+	return &Names{etc: n.etc, links: n.links, known: route.Names{Links: n.known.Links, Files: files}, registered: n.registered}
 }
 
 // Registered reports whether a line of ours gives a table its name.

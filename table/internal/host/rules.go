@@ -20,8 +20,10 @@ type Rules struct {
 	// kernel has them at first.
 	Local, Main uint32
 
-	tables map[rttables.ID]bool
-	taken  map[uint32]bool
+	// What follows is made when it is needed.
+	tables map[rttables.ID]bool // looked up by any rule
+	taken  map[uint32]bool      // priorities of rules, and where gotos lead
+	gotos  []*rule.Rule
 	owners map[route.Protocol]*OwnerRules
 }
 
@@ -29,36 +31,57 @@ type Rules struct {
 const initialMain = 32766
 
 func newRules(all []rule.Rule) *Rules {
-	rs := &Rules{
-		All: all, Main: initialMain,
-		tables: make(map[rttables.ID]bool), taken: make(map[uint32]bool, len(all)),
-		owners: make(map[route.Protocol]*OwnerRules),
-	}
+	rs := &Rules{All: all, Main: initialMain}
 	foundLocal, foundMain := false, false
 	for i := range all {
-		r := &all[i]
-		prio := r.Priority.Or(0)
-		rs.tables[r.Table] = true
-		rs.taken[prio] = true
-		if r.Goto != 0 {
-			rs.taken[r.Goto] = true
-		}
-		switch {
+		switch r := &all[i]; {
 		case !foundLocal && form.LooksUpForAll(r, rttables.Local):
-			rs.Local, foundLocal = prio, true
+			rs.Local, foundLocal = r.Priority.Or(0), true
 		case !foundMain && form.LooksUpForAll(r, rttables.Main):
-			rs.Main, foundMain = prio, true
+			rs.Main, foundMain = r.Priority.Or(0), true
 		}
 	}
 	return rs
 }
 
 // LeadTo reports whether a rule, whoever made it, leads to a table.
-func (rs *Rules) LeadTo(table rttables.ID) bool { return rs.tables[table] }
+func (rs *Rules) LeadTo(table rttables.ID) bool {
+	if rs.tables == nil {
+		rs.tables = make(map[rttables.ID]bool)
+		for i := range rs.All {
+			rs.tables[rs.All[i].Table] = true
+		}
+	}
+	return rs.tables[table]
+}
 
 // Taken reports whether a rule has a priority, or a goto leads to it: a rule there
 // would make that goto work.
-func (rs *Rules) Taken(priority uint32) bool { return rs.taken[priority] }
+func (rs *Rules) Taken(priority uint32) bool {
+	if rs.taken == nil {
+		rs.taken = make(map[uint32]bool, len(rs.All))
+		for i := range rs.All {
+			rs.taken[rs.All[i].Priority.Or(0)] = true
+			if to := rs.All[i].Goto; to != 0 {
+				rs.taken[to] = true
+			}
+		}
+	}
+	return rs.taken[priority]
+}
+
+// Gotos returns the rules goto.
+func (rs *Rules) Gotos() []*rule.Rule {
+	if rs.gotos == nil {
+		rs.gotos = make([]*rule.Rule, 0)
+		for i := range rs.All {
+			if r := &rs.All[i]; r.Action == rule.ActionGoto {
+				rs.gotos = append(rs.gotos, r)
+			}
+		}
+	}
+	return rs.gotos
+}
 
 // At returns the rules with a priority.
 func (rs *Rules) At(priority uint32) []rule.Rule { return rs.Between(priority, priority) }
@@ -89,6 +112,9 @@ func (rs *Rules) Of(protocol route.Protocol) *OwnerRules {
 	o := rs.owners[protocol]
 	if o == nil {
 		o = newOwnerRules(rs.All, protocol)
+		if rs.owners == nil {
+			rs.owners = make(map[route.Protocol]*OwnerRules)
+		}
 		rs.owners[protocol] = o
 	}
 	return o
@@ -99,6 +125,7 @@ func (rs *Rules) Of(protocol route.Protocol) *OwnerRules {
 type OwnerRules struct {
 	all      []rule.Rule // of the family
 	own      []int       // indexes into all, in ascending order, as everywhere below
+	gates    int         // how many of them are gates or END
 	byTable  map[rttables.ID][]int
 	bySource map[netip.Addr][]int
 	alike    map[rule.Rule][]int // by [form.Like]
@@ -116,6 +143,9 @@ func newOwnerRules(all []rule.Rule, protocol route.Protocol) *OwnerRules {
 			continue
 		}
 		o.own = append(o.own, i)
+		if form.IsGate(r) || form.IsEnd(r) {
+			o.gates++
+		}
 		o.byTable[r.Table] = append(o.byTable[r.Table], i)
 		if r.From.IsSingleIP() {
 			o.bySource[r.From.Addr()] = append(o.bySource[r.From.Addr()], i)
@@ -138,8 +168,23 @@ func (o *OwnerRules) pick(indexes []int) []rule.Rule {
 // All returns all of them.
 func (o *OwnerRules) All() []rule.Rule { return o.pick(o.own) }
 
+// HasGates reports whether there are gates, or END, among them.
+func (o *OwnerRules) HasGates() bool { return o.gates > 0 }
+
 // Len returns how many they are.
 func (o *OwnerRules) Len() int { return len(o.own) }
+
+// LeadElsewhere reports whether rules look up another table than id, and than those of
+// the system.
+func (o *OwnerRules) LeadElsewhere(id rttables.ID) bool {
+	n := len(o.byTable)
+	for _, x := range [...]rttables.ID{id, rttables.Unspec, rttables.Compat, rttables.Default, rttables.Main, rttables.Local} {
+		if _, ok := o.byTable[x]; ok && (x != id || !form.IsSystemTable(id)) {
+			n--
+		}
+	}
+	return n > 0
+}
 
 // ToOrFrom returns the rules that look up one of some tables, or have one of some
 // addresses, and nothing wider, as their source.

@@ -3,7 +3,9 @@ package host
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
@@ -18,8 +20,11 @@ import (
 // goroutine at a time.
 type State struct {
 	Names *Names
-	Links *route.Links
-	Addrs []Address // in the kernel's order
+	Links *route.Links // nil: not read
+	Addrs []Address    // in the kernel's order; nil: not read
+
+	// onlyFamily is the family of Addrs, if others were not read. Zero: all were.
+	onlyFamily route.Family
 
 	rules  [len(form.Families)]*Rules
 	routes map[rttables.ID][]route.Route
@@ -34,31 +39,114 @@ type State struct {
 	byName  map[string]uint32
 }
 
-// usualRules is how many rules there are on most hosts, or fewer.
-const usualRules = 16
-
-// Read reads links, addresses and rules of the network namespace that c is in, each
-// once. Names of tables are those of files in the directory etc; an empty etc
-// stands for /etc/iproute2.
+// Read reads rules, addresses and links of the network namespace that c is in, each
+// once. Links come last: if an address is missing because its link went down, the link is
+// seen to be down. Names of tables are those of files in the directory etc; an empty etc stands
+// for /etc/iproute2.
 func Read(ctx context.Context, c route.Conn, etc string) (*State, error) {
-	links, err := route.ListLinks(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("table: %w", err)
+	s, err := ReadRules(ctx, c, etc)
+	if err == nil {
+		err = s.ReadAddresses(ctx, c)
 	}
-	addrs, err := ListAddresses(ctx, c)
+	if err == nil {
+		err = s.ReadLinks(ctx, c)
+	}
 	if err != nil {
 		return nil, err
 	}
-	rules := make([]rule.Rule, 0, usualRules)
+	s.Names = NewNames(etc, s.Links)
+	return s, nil
+}
+
+// fewRules is how many rules most hosts have, or less.
+const fewRules = 8
+
+// ReadRules is Read for who may not need links and addresses. These are read by
+// [State.ReadLinks], [State.ReadLink] and [State.ReadAddresses], or, for text, when a
+// name is first needed.
+func ReadRules(ctx context.Context, c route.Conn, etc string) (*State, error) {
+	s := &State{routes: make(map[rttables.ID][]route.Route)}
+	s.Names = LazyNames(etc, func() *route.Links {
+		// A text is needed also after ctx has ended, and if nothing can be read any more.
+		if s.ReadLinks(context.WithoutCancel(ctx), c) != nil {
+			return s.knownLinks()
+		}
+		return s.Links
+	})
+	rules := make([]rule.Rule, 0, fewRules)
 	for r, err := range rule.All(ctx, c, rule.Filter{}) {
 		if err != nil {
 			return nil, fmt.Errorf("table: %w", err)
 		}
 		rules = append(rules, r)
 	}
-	s := &State{Names: NewNames(etc, links), Links: links, Addrs: addrs, routes: make(map[rttables.ID][]route.Route)}
-	s.setRules(rules)
+	// The kernel lists one family after the other.
+	for i, f := range form.Families {
+		from := slices.IndexFunc(rules, func(r rule.Rule) bool { return r.Family == f })
+		to := from
+		for to >= 0 && to < len(rules) && rules[to].Family == f {
+			to++
+		}
+		s.rules[i] = newRules(slices.Clip(rules[max(from, 0):max(to, 0)]))
+	}
 	return s, nil
+}
+
+// ReadLinks reads all interfaces, unless they are known.
+func (s *State) ReadLinks(ctx context.Context, c route.Conn) error {
+	if s.Links != nil {
+		return nil
+	}
+	links, err := route.ListLinks(ctx, c)
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	s.Links, s.byName = links, nil // byName may have some of them
+	return nil
+}
+
+// knownLinks returns the interfaces that were read one by one.
+func (s *State) knownLinks() *route.Links {
+	names := make(map[uint32]string)
+	for name, index := range s.byName {
+		names[index] = name
+	}
+	return route.MakeLinks(names)
+}
+
+// ReadLink reads the index of one interface, unless it is known. On a host with many
+// interfaces that is much less than all of them.
+func (s *State) ReadLink(ctx context.Context, c route.Conn, name string) error {
+	if _, known := s.byName[name]; known || s.Links != nil {
+		return nil
+	}
+	index, err := route.LinkIndex(ctx, c, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("table: %w", err)
+	}
+	if s.byName == nil {
+		s.byName = make(map[string]uint32)
+	}
+	s.byName[name] = index
+	return nil
+}
+
+// ReadAddresses reads the addresses of some families, unless they are known. No
+// families stands for both.
+func (s *State) ReadAddresses(ctx context.Context, c route.Conn, families ...route.Family) error {
+	f := route.Family(0)
+	if len(families) == 1 {
+		f = families[0]
+	}
+	if s.Addrs != nil && (s.onlyFamily == 0 || s.onlyFamily == f) {
+		return nil
+	}
+	addrs, err := ListAddresses(ctx, c, f)
+	s.Addrs, s.onlyFamily, s.byAddr, s.byIndex = addrs, f, nil, nil
+	return err
 }
 
 // Make returns the state of a host of which everything is known: rules in their
@@ -103,7 +191,7 @@ func (s *State) Rules(f route.Family) *Rules {
 // Link returns the index of an interface. Unlike [route.Links.Index], Link does not
 // take if9 for the interface 9.
 func (s *State) Link(name string) (index uint32, ok bool) {
-	if s.byName == nil {
+	if s.byName == nil && s.Links != nil {
 		s.byName = make(map[string]uint32)
 		for index, have := range s.Links.All() {
 			if _, twice := s.byName[have]; !twice {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 )
 
@@ -100,17 +101,49 @@ func (n *Network) Apply(ctx context.Context, c route.Conn, from, to []table.Sour
 }
 
 // ForChanges runs a test for each change and family, on a [Network] with the LAN and a
-// second address of u2.
-func ForChanges(t *testing.T, list []Change, test func(t *testing.T, n *Network, f Family, x Change)) {
-	for _, x := range list {
+// second address of u2, but without taps. It is the same network for all changes: after
+// each of them nothing of uplinks is left.
+//
+// Without -full each change is tried in one family, and the next one in the other: first
+// is the family of the first change. So each kind of change is tried in both families.
+func ForChanges(t *testing.T, list []Change, first Family, test func(t *testing.T, n *Network, f Family, x Change)) {
+	network := newNetwork(t)
+	network.AddLAN()
+	network.Server.Addr("u2", "10.2.0.22/24", "2001:db8:2::22/64")
+	before := network.Snapshot()
+	for i, x := range list {
 		t.Run(x.Name, func(t *testing.T) {
-			ForFamilies(t, func(t *testing.T, n *Network, f Family) {
-				n.AddLAN()
-				n.Server.Addr("u2", "10.2.0.22/24", "2001:db8:2::22/64")
-				test(t, n, f, x)
-			})
+			for j, name := range []string{"ipv4", "ipv6"} {
+				f := []Family{IPv4, IPv6}[j]
+				if !Full() && (f == first) != (i%2 == 0) {
+					continue
+				}
+				t.Run(name, func(t *testing.T) {
+					n := *network
+					n.T = t
+					test(t, &n, f, x)
+					n.clean()
+					n.WantSnapshot("the network for the next change", before)
+				})
+				if t.Failed() {
+					network.clean()
+				}
+			}
 		})
 	}
+}
+
+// clean deletes everything of uplinks.
+func (n *Network) clean() {
+	n.T.Helper()
+	_, err := rule.Flush(context.Background(), n.Conn, rule.Filter{Protocol: table.Protocol})
+	if err == nil {
+		_, err = route.Flush(context.Background(), n.Conn, route.Filter{Protocol: table.Protocol})
+	}
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	n.WriteRTTables(RTTables)
 }
 
 // Narrow gives the uplinks by u2 that have no Sources the first address of u2.

@@ -26,19 +26,39 @@ func WantEither(t testing.TB, what, before, after, got string) {
 }
 
 // Diff returns the first lines in which two texts differ, and how many more there
-// are. A line of want alone begins with "-", and one of got alone with "+". Of equal
-// texts Diff returns nothing.
+// are. A line of want alone begins with "-", and one of got alone with "+": of ten lines
+// at least five are of each, if there are so many. Of equal texts Diff returns nothing.
 func Diff(want, got string) string {
 	const most = 10
 	lines := diffLines(strings.Split(want, "\n"), strings.Split(got, "\n"))
-	more := len(lines) - most
-	if more > 0 {
-		lines = append(lines[:most], fmt.Sprintf("and %d more", more))
-	}
 	if len(lines) == 0 {
 		return ""
 	}
+	if more := len(lines) - most; more > 0 {
+		lines = append(firstLines(lines, most), fmt.Sprintf("and %d more", more))
+	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// firstLines returns the first lines of each sign, as many altogether as most says.
+func firstLines(lines []string, most int) []string {
+	plus := 0
+	for _, line := range lines {
+		if line[0] == '+' {
+			plus++
+		}
+	}
+	room := map[byte]int{'-': most - min(plus, most/2)}
+	room['-'] = min(room['-'], len(lines)-plus)
+	room['+'] = most - room['-']
+	var first []string
+	for _, line := range lines {
+		if room[line[0]] > 0 {
+			room[line[0]]--
+			first = append(first, line)
+		}
+	}
+	return first
 }
 
 // diffLines returns the lines that are not in both, in their order.

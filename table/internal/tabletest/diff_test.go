@@ -23,6 +23,7 @@ func TestDiff(t *testing.T) {
 		{"end of line", "a", "a\n", "+\n"},
 		{"nothing", "", "a\nb\n", "+a\n+b\n"},
 		{"long", long.String(), "", "-0\n-1\n-2\n-3\n-4\n-5\n-6\n-7\n-8\n-9\nand 20 more\n"},
+		{"all others", long.String(), "x\ny\n", "-0\n-1\n-2\n-3\n-4\n-5\n-6\n-7\n+x\n+y\nand 22 more\n"},
 		{"within", long.String(), strings.Replace(long.String(), "\n20\n", "\n", 1), "-20\n"},
 	} {
 		if got := Diff(x.want, x.got); got != x.diff {

@@ -43,6 +43,14 @@ const RTTables = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n
 // NewNetwork returns a network that is there until the test ends.
 func NewNetwork(t *testing.T) *Network {
 	t.Helper()
+	n := newNetwork(t)
+	n.G1, n.G2 = n.Net.Tap("g1"), n.Net.Tap("g2")
+	return n
+}
+
+// newNetwork returns a network without taps.
+func newNetwork(t *testing.T) *Network {
+	t.Helper()
 	l := lab.Test(t)
 	n := &Network{T: t, Server: l.NS("server"), Net: l.NS("net"), Etc: t.TempDir()}
 	n.Server.Link("u1", n.Net, "g1")
@@ -52,7 +60,6 @@ func NewNetwork(t *testing.T) *Network {
 	n.Net.Addr("g1", "10.1.0.1/24", "2001:db8:1::1/64")
 	n.Net.Addr("g2", "10.2.0.1/24", "2001:db8:2::1/64")
 	n.Net.Addr("lo", "198.51.100.10/32", "2001:db8:99::10/128")
-	n.G1, n.G2 = n.Net.Tap("g1"), n.Net.Tap("g2")
 	n.Conn = n.Dial(n.Server)
 	for _, f := range []Family{IPv4, IPv6} {
 		r := route.Route{Gateway: netip.MustParseAddr(f.G1)}

@@ -10,6 +10,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // WantNothingToDo fails the test if Install would still do something.
@@ -32,7 +33,7 @@ func (n *Network) WantSent(u ...table.SourceRoutedUplink) {
 }
 
 // WantRequests fails the test unless what something sends is what a plan says.
-func (n *Network) WantRequests(p table.Plan, do func(route.Conn) error) {
+func (n *Network) WantRequests(p plan.Plan, do func(route.Conn) error) {
 	n.T.Helper()
 	var want, got []string
 	for _, s := range p.Steps {
@@ -60,7 +61,7 @@ func (n *Network) WantPlan(what, want string, u table.SourceRoutedUplink) {
 
 // WantPlanText fails the test unless the text of a plan is want, where that has a
 // newline before it and ETC for the directory Etc.
-func (n *Network) WantPlanText(what, want string, p table.Plan) {
+func (n *Network) WantPlanText(what, want string, p plan.Plan) {
 	n.T.Helper()
 	got := "\n" + strings.ReplaceAll(p.String(), n.Etc, "ETC")
 	WantText(n.T, what+": the plan", want, got)
@@ -71,32 +72,32 @@ func command(t *testing.T, m netlink.Message) string {
 	t.Helper()
 	var r route.Route
 	var o rule.Rule
-	step := table.Step{}
+	step := plan.Step{}
 	switch m.Header.Type {
 	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE:
 		if err := r.UnmarshalBinary(m.Data); err != nil {
 			t.Fatal(err)
 		}
-		step.Route, step.Op = r, table.AddRoute
+		step.Route, step.Op = r, plan.AddRoute
 		if m.Header.Type == uapi.RTM_DELROUTE {
-			step.Op = table.DeleteRoute
+			step.Op = plan.DeleteRoute
 		} else if m.Header.Flags&netlink.Replace != 0 {
-			step.Op = table.ReplaceRoute
+			step.Op = plan.ReplaceRoute
 		}
 	default:
 		if err := o.UnmarshalBinary(m.Data); err != nil {
 			t.Fatal(err)
 		}
-		step.Rule, step.Op = o.Canonical(), table.AddRule
+		step.Rule, step.Op = o.Canonical(), plan.AddRule
 		if m.Header.Type == uapi.RTM_DELRULE {
-			step.Op = table.DeleteRule
+			step.Op = plan.DeleteRule
 		}
 	}
 	return commandOf(step)
 }
 
 // commandOf returns a step as an ip command, without any names.
-func commandOf(s table.Step) string {
-	plain := table.Step{Op: s.Op, Route: s.Route.Canonical(), Rule: s.Rule.Canonical()}
+func commandOf(s plan.Step) string {
+	plain := plan.Step{Op: s.Op, Route: s.Route.Canonical(), Rule: s.Rule.Canonical()}
 	return plain.String()
 }

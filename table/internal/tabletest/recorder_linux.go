@@ -49,8 +49,8 @@ func (r *Recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 	return r.Conn.Execute(m)
 }
 
-// A Watcher looks at something, as at a [Network.Matrix], after every request that changes
-// something.
+// A Watcher looks at something, such as a [Network.Matrix], after every request that
+// changes something.
 type Watcher struct {
 	*route.Socket
 	Look   func() string

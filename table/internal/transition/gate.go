@@ -1,6 +1,7 @@
 package transition
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -77,25 +78,68 @@ func (g *gateGroup) needsGates() bool {
 // but those inside that can decide about a packet of the sources. If there is one,
 // placeGates returns it; the zero Rule says that there is no room.
 func (p *priorities) placeGates(g *gateGroup) (at gatePlaces, inTheWay rule.Rule, ok bool) {
+	return p.placeGatesFrom(g, 0)
+}
+
+// placeGatesFrom is placeGates with an END that is not before a priority.
+func (p *priorities) placeGatesFrom(g *gateGroup, end uint32) (at gatePlaces, inTheWay rule.Rule, ok bool) {
 	lowest, highest := form.Span(g.inside)
 	limit := p.endLimit(g)
-	for at.end = highest + 1; at.end < limit && p.isTaken(at.end); at.end++ {
+	for at.end = max(end, highest+1); at.end < limit && p.isTaken(at.end) && !p.ends[at.end]; at.end++ {
 	}
 	at.gate = p.gateBefore(lowest)
 	inTheWay, found := p.inTheWay(g, at)
 	return at, inTheWay, !found && at.gate > p.rules.Local && at.end < limit
 }
 
-// placeGatesToForeignEnd is placeGates with the next rule that there is as END.
+// placeGatesBeside is placeGates that leaves room for the gates of other groups, if it
+// can.
+func (p *priorities) placeGatesBeside(g *gateGroup, others []gateGroup) (gatePlaces, bool) {
+	first, _, ok := p.placeGates(g)
+	for at, fits := first, ok; fits; at, _, fits = p.placeGatesFrom(g, at.end+1) {
+		if !slices.ContainsFunc(others, func(o gateGroup) bool { return p.takesRoom(at, &o) }) {
+			return at, true
+		}
+	}
+	return first, ok
+}
+
+// takesRoom reports whether a group that has room for its gates would have none beside
+// those at some places.
+func (p *priorities) takesRoom(at gatePlaces, o *gateGroup) bool {
+	without, _, ok := p.placeGates(o)
+	if !ok || at.end != without.gate && at.end != without.end && at.gate != without.end {
+		return false
+	}
+	taken, gates, ends := maps.Clone(p.taken), maps.Clone(p.gates), maps.Clone(p.ends)
+	p.takeGates(at)
+	_, _, ok = p.placeGates(o)
+	p.taken, p.gates, p.ends = taken, gates, ends
+	return !ok
+}
+
+// placeGatesToForeignEnd is placeGates with a rule that there is as END: the next one
+// that is not about to be deleted, or else the next one.
 func (p *priorities) placeGatesToForeignEnd(g *gateGroup) (at gatePlaces, ok bool) {
 	lowest, highest := form.Span(g.inside)
-	at.end, at.foreignEnd = p.endLimit(g), true
-	if next := p.rules.Between(highest+1, at.end-1); at.end > highest+1 && len(next) > 0 {
-		at.end = next[0].Priority.Or(0)
+	limit := p.endLimit(g)
+	at.gate, at.foreignEnd = p.gateBefore(lowest), true
+	next, staying := limit, limit
+	if limit > highest+1 {
+		between := p.rules.Between(highest+1, limit-1)
+		if len(between) > 0 {
+			next = between[0].Priority.Or(0)
+		}
+		if i := slices.IndexFunc(between, func(r rule.Rule) bool { return !p.leaving.Has(r) }); i >= 0 {
+			staying = between[i].Priority.Or(0)
+		}
 	}
-	at.gate = p.gateBefore(lowest)
-	_, found := p.inTheWay(g, at)
-	return at, !found && at.gate > p.rules.Local && at.end > highest
+	for _, at.end = range []uint32{staying, next} {
+		if _, found := p.inTheWay(g, at); !found && at.gate > p.rules.Local && at.end > highest {
+			return at, true
+		}
+	}
+	return at, false
 }
 
 // endLimit returns the priority that END has to be before.
@@ -107,18 +151,29 @@ func (p *priorities) endLimit(g *gateGroup) uint32 {
 	return p.rules.Main
 }
 
-// gateBefore returns the next priority before lowest that is not taken.
+// gateBefore returns the next priority before lowest that nothing but gates has.
 func (p *priorities) gateBefore(lowest uint32) uint32 {
 	prio := lowest - 1
-	for prio > p.rules.Local && p.isTaken(prio) {
+	for prio > p.rules.Local && p.isTaken(prio) && !p.gates[prio] {
 		prio--
 	}
 	return prio
 }
 
 // inTheWay returns a rule between the gates and END, other than those inside, that can
-// decide about a packet of the sources.
+// decide about a packet of the sources; or a rule goto that can lead such a packet past
+// the gates.
 func (p *priorities) inTheWay(g *gateGroup, at gatePlaces) (rule.Rule, bool) {
+	last := at.end - 1
+	if len(g.beyond) > 0 {
+		last, _ = form.Span(g.beyond)
+	}
+	for _, r := range p.rules.Gotos() {
+		if r.Priority.Or(0) <= at.gate && r.Goto > at.gate && r.Goto <= last && len(p.rules.At(r.Goto)) > 0 &&
+			r.Protocol != g.first().Spec.Proto() && g.mayMatch(r) {
+			return *r, true
+		}
+	}
 	if at.end <= at.gate+1 {
 		return rule.Rule{}, false
 	}

@@ -55,11 +55,18 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	if m.target != 0 {
 		p.takeRange(m.target-1, m.target+m.Spec.Height())
 	}
+	lowest, _ := form.Span(have)
+	noneBehind := false // no place behind the present rungs will do
 	for prio := range p.places(m, have) {
+		behind := len(have) > 0 && prio > lowest
+		if behind && noneBehind {
+			continue
+		}
 		l.setWant(m.Ladder(p.family, prio))
 		if p.fits(&l) {
 			return l, nil
 		}
+		noneBehind = noneBehind || behind && p.isObstructed(&l.hide)
 	}
 	return l, m.Spec.FieldError("Priority", "there is no room for the rules between those for local, %d, and for main, %d",
 		p.rules.Local, p.rules.Main)
@@ -168,6 +175,15 @@ func (p *priorities) fits(l *placement) bool {
 		}
 	}
 	return true
+}
+
+// isObstructed reports whether a rule of others is in the way of gates for a group.
+func (p *priorities) isObstructed(g *gateGroup) bool {
+	if !g.needsGates() {
+		return false
+	}
+	_, r, ok := p.placeGates(g)
+	return !ok && r != rule.Rule{}
 }
 
 // places yields the priorities where rungs could begin: from the usual place on, and

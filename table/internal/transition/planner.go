@@ -1,6 +1,8 @@
 package transition
 
 import (
+	"maps"
+
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/form"
@@ -11,29 +13,39 @@ import (
 
 // A Planner collects the steps that lead from a state of the host to another.
 type Planner struct {
-	now   *host.State // after the steps
+	begin *host.State
+	now   *host.State // after the first of the steps
 	steps []plan.Step
-	free  func(taken map[rttables.ID]bool) (rttables.ID, error)
+	// behind is how many of the steps are not yet in now.
+	behind int
+	free   func(taken map[rttables.ID]bool) (rttables.ID, error)
+	taken  map[rttables.ID]bool // tables that no uplink can get
+	named  map[string]bool      // names that the plan adds
 }
 
 // New returns a planner that begins with a state of the host. The function free returns
 // a table that nothing uses, and which is not among those that are taken.
 func New(now *host.State, free func(taken map[rttables.ID]bool) (rttables.ID, error)) *Planner {
-	return &Planner{now: now, free: free}
+	return &Planner{begin: now, now: now, free: free, named: make(map[string]bool)}
 }
 
 // State returns what the host will be like after the steps so far.
-func (p *Planner) State() *host.State { return p.now }
+func (p *Planner) State() *host.State {
+	if p.behind > 0 {
+		p.now, p.behind = after(p.now, p.steps[len(p.steps)-p.behind:]), 0
+	}
+	return p.now
+}
 
 // Plan returns the steps so far.
-func (p *Planner) Plan() plan.Plan { return plan.Make(p.steps, p.now.Names.All, p.now.Names.Etc()) }
+func (p *Planner) Plan() plan.Plan {
+	made := plan.Make(p.steps, p.now.Names.All, p.now.Names.Etc())
+	return made.On(p.begin.Rules(route.IPv4).All, p.begin.Rules(route.IPv6).All)
+}
 
-// do adds steps to the plan, and the state follows.
+// do adds steps to the plan. The state follows when it is asked for.
 func (p *Planner) do(steps ...plan.Step) {
-	if len(steps) == 0 {
-		return
-	}
-	p.now = after(p.now, steps)
+	p.behind += len(steps)
 	if p.steps == nil {
 		p.steps = steps
 		return
@@ -57,8 +69,10 @@ type move struct {
 	target uint32
 }
 
-// Install adds the steps that install uplinks, whose policies were joined.
-func (p *Planner) Install(all []*uplink.Policy) error {
+// Install adds the steps that install uplinks, whose policies were joined. An uplink that
+// needs a temporary table does not get one of those that are taken.
+func (p *Planner) Install(all []*uplink.Policy, taken map[rttables.ID]bool) error {
+	p.taken = taken
 	for _, w := range all {
 		p.addName(w)
 	}
@@ -66,7 +80,7 @@ func (p *Planner) Install(all []*uplink.Policy) error {
 	for i, w := range all {
 		moves[i] = &move{Policy: w, claims: w.New}
 	}
-	if err := p.transact(moves, false); err != nil {
+	if err := p.transact(newTransaction(p.State()), moves); err != nil {
 		return err
 	}
 	again := false
@@ -78,7 +92,7 @@ func (p *Planner) Install(all []*uplink.Policy) error {
 		}
 	}
 	if again {
-		if err := p.transact(moves, true); err != nil {
+		if err := p.transact(newSecondTransaction(p.State()), moves); err != nil {
 			return err
 		}
 	}
@@ -86,13 +100,11 @@ func (p *Planner) Install(all []*uplink.Policy) error {
 	return nil
 }
 
-// transact adds the steps of one transaction that installs uplinks. In the second
-// transaction, after that with temporary tables, nothing changes that a packet notices.
-func (p *Planner) transact(moves []*move, second bool) error {
-	t := &transaction{now: p.now, second: second}
+// transact adds the steps of one transaction that installs uplinks.
+func (p *Planner) transact(t *transaction, moves []*move) error {
 	for _, f := range familiesOf(moves) {
-		prios := newPriorities(p.now, f)
-		placements, err := p.placeAll(prios, moves, f, second)
+		prios := newPriorities(p.State(), f)
+		placements, err := p.placeAll(t, prios, moves)
 		if err != nil {
 			return err
 		}
@@ -107,11 +119,13 @@ func (p *Planner) transact(moves []*move, second bool) error {
 			t.alsoRules(l, also)
 			t.routes(l.move, f)
 		}
-		t.rungs(prios, placements)
+		if err := t.rungs(prios, placements); err != nil {
+			return err
+		}
 	}
 	for _, m := range moves {
 		t.claims(m)
-		if m.temporary != nil && !second {
+		if m.temporary != nil && !t.second {
 			t.claims(m.temporary)
 		}
 	}
@@ -121,22 +135,23 @@ func (p *Planner) transact(moves []*move, second bool) error {
 
 // placeAll finds the places of the rungs of all uplinks in one family. An uplink that
 // cannot change over in one step gets a temporary table.
-func (p *Planner) placeAll(prios *priorities, moves []*move, f route.Family, second bool) ([]placement, error) {
+func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]placement, error) {
+	f := prios.family
 	var all []placement
 	for _, m := range moves {
 		if !m.InFamily(f) {
 			continue
 		}
-		have := m.InstalledRungs(p.now, f)
+		have := m.InstalledRungs(p.State(), f)
 		l, err := prios.placeLadder(m, have)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case second && l.blocked:
+		case t.second && l.blocked:
 			return nil, m.Spec.FieldError("Priority", "there is no way from those of the rules that there are to %d",
 				m.Spec.Priority)
-		case !second && (l.blocked || p.needsTemporary(&l)):
+		case !t.second && (l.blocked || p.needsTemporary(&l)):
 			if err := p.addTemporary(moves, m); err != nil {
 				return nil, err
 			}
@@ -145,6 +160,7 @@ func (p *Planner) placeAll(prios *priorities, moves []*move, f route.Family, sec
 			}
 		}
 		prios.take(l.want)
+		prios.keepEnd(&l.hide)
 		all = append(all, l)
 	}
 	return all, nil
@@ -154,10 +170,10 @@ func (p *Planner) placeAll(prios *priorities, moves []*move, f route.Family, sec
 // more than one step that packets notice: several routes, or routes and rules.
 func (p *Planner) needsTemporary(l *placement) bool {
 	m, f := l.move, l.family
-	if !p.now.Rules(f).LeadTo(m.Table) || !hasWayOut(p.now, m, f) {
+	if !p.State().Rules(f).LeadTo(m.Table) || !hasWayOut(p.State(), m, f) {
 		return false
 	}
-	adds, deletes := routeSteps(p.now, m, f)
+	adds, deletes := routeSteps(p.State(), m, f)
 	n := len(adds) + len(deletes)
 	return n > 1 || n == 1 && l.changes()
 }
@@ -168,6 +184,7 @@ func (p *Planner) addTemporary(moves []*move, m *move) error {
 		return nil // for the other family
 	}
 	taken := make(map[rttables.ID]bool)
+	maps.Copy(taken, p.taken)
 	for _, o := range moves {
 		taken[o.Table] = true
 		if o.temporary != nil {

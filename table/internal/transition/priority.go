@@ -3,6 +3,7 @@ package transition
 import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
@@ -24,12 +25,19 @@ type priorities struct {
 	// lowest is the first priority from the key on that may be free.
 	lowest map[uint32]uint32
 	// foreign are rules of others at a priority.
-	foreign map[owned]*rule.Rule
+	foreign map[priorityOfOwner]*rule.Rule
+	// gates are priorities that gates of the transaction have, and nothing else has.
+	// Those of another group may share them: they have other sources.
+	gates map[uint32]bool
+	// ends are priorities that are kept for END between two generations of rungs.
+	ends map[uint32]bool
+	// leaving are rungs that the transaction deletes: a gate must not lead to one.
+	leaving form.Set
 	now     *host.State
 }
 
-// An owned priority is one at which a protocol has, or wants, a rule.
-type owned struct {
+// A priorityOfOwner is a priority at which a protocol has, or wants, a rule.
+type priorityOfOwner struct {
 	priority uint32
 	protocol route.Protocol
 }
@@ -37,7 +45,8 @@ type owned struct {
 func newPriorities(now *host.State, f route.Family) *priorities {
 	return &priorities{
 		family: f, rules: now.Rules(f), now: now,
-		taken: make(map[uint32]bool), lowest: make(map[uint32]uint32), foreign: make(map[owned]*rule.Rule),
+		taken: make(map[uint32]bool), lowest: make(map[uint32]uint32), foreign: make(map[priorityOfOwner]*rule.Rule),
+		gates: make(map[uint32]bool), ends: make(map[uint32]bool), leaving: form.MakeSet(),
 	}
 }
 
@@ -47,7 +56,37 @@ func (p *priorities) isTaken(prio uint32) bool { return p.rules.Taken(prio) || p
 // take notes the priorities of rules that there will be.
 func (p *priorities) take(rules []rule.Rule) {
 	for i := range rules {
-		p.taken[rules[i].Priority.Or(0)] = true
+		prio := rules[i].Priority.Or(0)
+		p.taken[prio] = true
+		delete(p.ends, prio)
+	}
+}
+
+// keepEnd keeps the priority of END free, where it has to be between two generations of
+// rungs: a gate of another group could need the same.
+func (p *priorities) keepEnd(g *gateGroup) {
+	if len(g.beyond) == 0 || !g.needsGates() {
+		return
+	}
+	if at, _, ok := p.placeGates(g); ok {
+		p.taken[at.end], p.ends[at.end] = true, true
+	}
+}
+
+// takeGates notes the priorities of gates and of their END. A gate of another group to
+// this END would be open.
+func (p *priorities) takeGates(at gatePlaces) {
+	p.taken[at.gate], p.gates[at.gate] = true, true
+	if !at.foreignEnd {
+		p.taken[at.end] = true
+		delete(p.ends, at.end)
+	}
+}
+
+// leave notes rungs that the transaction deletes.
+func (p *priorities) leave(rules []rule.Rule) {
+	for _, r := range rules {
+		p.leaving[form.Bare(r)] = struct{}{}
 	}
 }
 
@@ -98,16 +137,29 @@ func (p *priorities) check(m *move, r rule.Rule) error {
 		return m.Spec.FieldError("Priority", "%d is not between those of the rules for local, %d, and for main, %d",
 			prio, p.rules.Local, p.rules.Main)
 	}
-	have := p.foreignAt(prio, m.Spec.Proto())
+	have, reason := p.foreignAt(prio, m.Spec.Proto()), "someone else's rule is at the priority of one of ours"
+	if have == nil {
+		have, reason = p.gotoTo(prio, m.Spec.Proto()), "someone else's rule leads to the priority of one of ours, and would do so from then on"
+	}
 	if have == nil || p.rules.Of(r.Protocol).Has(r) {
 		return nil
 	}
-	return m.Spec.Conflict(*have, "someone else's rule is at the priority of one of ours")
+	return m.Spec.Conflict(*have, reason)
+}
+
+// gotoTo returns the first rule goto that leads to a priority and has another protocol.
+func (p *priorities) gotoTo(prio uint32, proto route.Protocol) *rule.Rule {
+	for _, r := range p.rules.Gotos() {
+		if r.Goto == prio && r.Protocol != proto {
+			return r
+		}
+	}
+	return nil
 }
 
 // foreignAt returns the first rule at a priority that has another protocol.
 func (p *priorities) foreignAt(prio uint32, proto route.Protocol) *rule.Rule {
-	at := owned{prio, proto}
+	at := priorityOfOwner{prio, proto}
 	found, known := p.foreign[at]
 	if !known {
 		for _, r := range p.rules.At(prio) {

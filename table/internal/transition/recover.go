@@ -20,10 +20,8 @@ const LeftOver = "(left over)"
 func Interrupted(now *host.State, protocols []route.Protocol) bool {
 	for _, f := range form.Families {
 		for _, proto := range protocols {
-			for _, r := range now.Rules(f).Of(proto).All() {
-				if form.IsGate(&r) || form.IsEnd(&r) {
-					return true
-				}
+			if now.Rules(f).Of(proto).HasGates() {
+				return true
 			}
 		}
 	}
@@ -36,32 +34,34 @@ func Interrupted(now *host.State, protocols []route.Protocol) bool {
 // routes with one of the protocols, of all tables.
 func (p *Planner) Recover(protocols []route.Protocol, own []route.Route) {
 	r := p.newRecovery(protocols)
-	r.findMainFirst(protocols)
-	p.recover(r, own)
+	p.deleteGarbage(r)
+	p.do(deleteRules(leftOver, mainFirstAlone(p.State(), protocols)...)...)
+	p.deleteRest(r, own)
 }
 
 // Finish is Recover of transactions that have left gates. It leaves main-first rules:
 // what is planned next may use them.
 func (p *Planner) Finish(protocols []route.Protocol, own []route.Route) {
-	p.recover(p.newRecovery(protocols), own)
+	r := p.newRecovery(protocols)
+	p.deleteGarbage(r)
+	p.deleteRest(r, own)
 }
 
-func (p *Planner) recover(r *recovery, own []route.Route) {
+// deleteGarbage adds the steps for rules that no packet meets.
+func (p *Planner) deleteGarbage(r *recovery) {
 	p.do(addRules(leftOver, r.follow...)...)
-	p.do(deleteInOrder(r.garbage)...)
+	p.do(deleteRules(leftOver, r.garbage...)...)
+}
+
+// deleteRest adds the steps for what the garbage led to, and for the gates.
+func (p *Planner) deleteRest(r *recovery, own []route.Route) {
 	var orphans []plan.Step
-	for _, o := range r.orphans(p.now, own) {
+	for _, o := range r.orphans(p.State(), own) {
 		orphans = append(orphans, leftOver(rule.Rule{}).step(plan.Step{Op: plan.DeleteRoute, Route: o}))
 	}
 	p.do(orphans...)
-	p.do(deleteInOrder(r.gates)...)
-	p.do(deleteInOrder(r.ends)...)
-}
-
-func deleteInOrder(rules []rule.Rule) []plan.Step {
-	rules = slices.Clone(rules)
-	slices.Reverse(rules)
-	return deleteRules(leftOver, rules...)
+	p.do(deleteRules(leftOver, r.gates...)...)
+	p.do(deleteRules(leftOver, r.ends...)...)
 }
 
 // A recovery is what transactions have left.
@@ -84,7 +84,7 @@ type tableOfOwner struct {
 
 func (p *Planner) newRecovery(protocols []route.Protocol) *recovery {
 	r := &recovery{
-		now: p.now, gatesFrom: make(map[netip.Prefix][]rule.Rule),
+		now: p.State(), gatesFrom: make(map[netip.Prefix][]rule.Rule),
 		isGarbage: form.MakeSet(), moved: make(map[tableOfOwner]bool),
 	}
 	for _, proto := range protocols {
@@ -225,6 +225,11 @@ func (r *recovery) findTwins(found *[]rule.Rule, f route.Family, proto route.Pro
 			candidates = append(candidates, o)
 		}
 	}
+	for _, o := range r.follow {
+		if o.Family == f && o.Protocol == proto {
+			inUse[likeInAnyTable(o)] = true
+		}
+	}
 	for _, o := range candidates {
 		if inUse[likeInAnyTable(o)] {
 			r.discard(found, o)
@@ -238,20 +243,22 @@ func likeInAnyTable(r rule.Rule) rule.Rule {
 	return r
 }
 
-// findMainFirst finds main-first rules that belong to no rule.
-func (r *recovery) findMainFirst(protocols []route.Protocol) {
+// mainFirstAlone returns main-first rules that belong to no rule.
+func mainFirstAlone(now *host.State, protocols []route.Protocol) []rule.Rule {
+	var found []rule.Rule
 	for _, proto := range protocols {
 		for _, f := range form.Families {
-			own := r.now.Rules(f).Of(proto)
+			own := now.Rules(f).Of(proto)
 			for _, o := range own.All() {
 				if form.IsMainFirst(&o) && !form.IsRung(&o) {
 					if _, ok := own.PairOf(o); !ok {
-						r.discard(&r.garbage, o)
+						found = append(found, o)
 					}
 				}
 			}
 		}
 	}
+	return found
 }
 
 // orphans returns routes that nothing leads to: those of own in tables that no rule

@@ -95,6 +95,10 @@ func (t *transaction) claims(m *move) {
 		tables = tables[:1] // the others are its owner's
 	}
 	for _, id := range tables {
+		if t.unclaimed[id] {
+			continue // by the uplink of the other family
+		}
+		t.unclaimed[id] = true
 		for _, r := range t.now.Routes(id) {
 			if form.IsClaim(&r) && r.Protocol == m.Spec.Proto() {
 				t.drop = append(t.drop, m.step(plan.Step{Op: plan.DeleteRoute, Route: r}))

@@ -69,7 +69,8 @@ func (c *ruleChange) do(s *plan.Step) {
 		c.added = append(c.added, s.Rule)
 		return
 	}
-	if c.place == nil { // to index the rules takes time, and is for deletions
+	if c.place == nil {
+		// To index the rules takes time, and is for several deletions.
 		c.place = make(map[rule.Rule][]int, len(c.before))
 		for i, r := range c.before {
 			c.index(r, i)
@@ -93,14 +94,23 @@ func (c *ruleChange) index(r rule.Rule, i int) {
 // result returns the rules in their order. A new rule is behind those with the same
 // priority.
 func (c *ruleChange) result() []rule.Rule {
-	all := make([]rule.Rule, 0, len(c.before)+len(c.added))
-	for i, r := range slices.Concat(c.before, c.added) {
-		if !c.gone[i] {
-			all = append(all, r)
+	added := make([]rule.Rule, 0, len(c.added))
+	for i, r := range c.added {
+		if !c.gone[len(c.before)+i] {
+			added = append(added, r)
 		}
 	}
-	slices.SortStableFunc(all, host.ComparePriority)
-	return all
+	slices.SortStableFunc(added, host.ComparePriority)
+	all := make([]rule.Rule, 0, len(c.before)+len(added)-min(len(c.gone), len(c.before)))
+	for i := range c.before {
+		for len(added) > 0 && host.ComparePriority(added[0], c.before[i]) < 0 {
+			all, added = append(all, added[0]), added[1:]
+		}
+		if !c.gone[i] {
+			all = append(all, c.before[i])
+		}
+	}
+	return append(all, added...)
 }
 
 // A routeChange is the routes of one table while steps are done to them.

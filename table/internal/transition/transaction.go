@@ -1,8 +1,10 @@
 package transition
 
 import (
+	"cmp"
 	"slices"
 
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
@@ -13,6 +15,8 @@ import (
 // package has a picture of the phases.
 type transaction struct {
 	now *host.State
+	// unclaimed are tables whose left claims are deleted.
+	unclaimed map[rttables.ID]bool
 	// second says that the state differs from the wanted one in nothing that a packet
 	// notices: the steps of commit are no commits.
 	second bool
@@ -34,13 +38,25 @@ type transaction struct {
 	also []plan.Step
 	// Phase 7: old rungs, which no packet meets any more.
 	clean []plan.Step
-	// Phase 8: old rules of Also. A gate may have led to one of them, so they go after
-	// the rungs that it hid.
+	// Phase 8: old rules of Also. A gate may have led to one of them; the rungs that it
+	// hid are gone by now, and so is that gate.
 	leave []plan.Step
 	// Phase 9: routes in tables that no rule leads to any more, and claims.
 	drop []plan.Step
 	// Phase 10: gates. They are the mark of a transaction, which Recover looks for.
 	shut []plan.Step
+}
+
+func newTransaction(now *host.State) *transaction {
+	return &transaction{now: now, unclaimed: make(map[rttables.ID]bool)}
+}
+
+// newSecondTransaction returns the transaction that moves uplinks from temporary tables to
+// their own.
+func newSecondTransaction(now *host.State) *transaction {
+	t := newTransaction(now)
+	t.second = true
+	return t
 }
 
 // steps returns the steps of the transaction in their order.
@@ -66,13 +82,21 @@ func addRules(m func(rule.Rule) *move, rules ...rule.Rule) []plan.Step {
 	return steps
 }
 
-// deleteRules deletes the last rule first: an undo then adds them in their order.
+// deleteRules deletes the first rule first, which is where the kernel begins to look.
 func deleteRules(m func(rule.Rule) *move, rules ...rule.Rule) []plan.Step {
 	steps := make([]plan.Step, 0, len(rules))
-	for _, r := range slices.Backward(rules) {
+	for _, r := range rules {
 		steps = append(steps, m(r).step(plan.Step{Op: plan.DeleteRule, Rule: r}))
 	}
 	return steps
+}
+
+// deleteAlso deletes the last rule first: a main-first rule goes after the rule that it
+// belongs to.
+func deleteAlso(m *move, rules []rule.Rule) []plan.Step {
+	rules = slices.Clone(rules)
+	slices.Reverse(rules)
+	return deleteRules(m.owner, rules...)
 }
 
 // owner returns a function that returns m for every rule.
@@ -88,10 +112,11 @@ func (t *transaction) change(steps ...plan.Step) {
 
 // rungs adds the steps that change over the rungs of several uplinks of a family: in
 // one, if a single END can serve all of them.
-func (t *transaction) rungs(p *priorities, all []placement) {
+func (t *transaction) rungs(p *priorities, all []placement) error {
 	var uncover, hide []gateGroup
 	for i := range all {
 		l := &all[i]
+		p.leave(l.deleted)
 		if l.oneRule {
 			t.change(addRules(l.move.owner, l.added...)...)
 			t.change(deleteRules(l.move.owner, l.deleted...)...)
@@ -104,39 +129,51 @@ func (t *transaction) rungs(p *priorities, all []placement) {
 			hide = append(hide, l.hide)
 		}
 	}
-	for _, g := range slices.Concat(p.merge(uncover), p.merge(hide)) {
-		t.group(p, &g)
+	groups := slices.Concat(p.merge(uncover), p.merge(hide))
+	// Those that have less room for END choose first.
+	slices.SortStableFunc(groups, func(a, b gateGroup) int { return cmp.Compare(p.endLimit(&a), p.endLimit(&b)) })
+	for i := range groups {
+		if err := t.group(p, &groups[i], groups[i+1:]); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// group adds the steps of one group of gates.
-func (t *transaction) group(p *priorities, g *gateGroup) {
+// group adds the steps of one group of gates. It leaves room for others that come
+// later. New rungs without room for gates are an error.
+func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) error {
 	removed, added := g.beyond, g.inside
 	if !g.uncovers {
 		removed, added = added, removed
 	}
 	if len(g.inside) == 1 {
 		t.singleRung(g, added, removed)
-		return
+		return nil
 	}
-	at, _, ok := p.placeGates(g)
+	at, ok := p.placeGatesBeside(g, later)
 	if !ok {
 		at, ok = p.placeGatesToForeignEnd(g)
 	}
 	switch {
+	case !ok && g.uncovers:
+		_, err := p.refuseGates(g)
+		return err
 	case !ok:
 		// Someone else's rule is among ours, which are to go: they go one by one, the
 		// last one first.
 		t.rung = append(t.rung, addRules(g.owner, added...)...)
-		t.change(deleteRules(g.owner, removed...)...)
+		last := slices.Clone(removed)
+		slices.Reverse(last)
+		t.change(deleteRules(g.owner, last...)...)
 	case at.foreignEnd:
-		p.taken[at.gate] = true
+		p.takeGates(at)
 		t.gatesToForeignEnd(g, at, added, removed)
 	default:
-		// A gate of another group to this END would be open.
-		p.taken[at.gate], p.taken[at.end] = true, true
+		p.takeGates(at)
 		t.gatesToEnd(g, at, added, removed)
 	}
+	return nil
 }
 
 // gatesToEnd adds the steps of a group that END switches.
@@ -172,7 +209,9 @@ func (t *transaction) gatesToForeignEnd(g *gateGroup, at gatePlaces, added, remo
 		return
 	}
 	t.change(addGates...)
-	t.shut = append(t.shut, deleteGates...)
+	// The foreign END may be an old rule of Also. So the gates go before it: without END
+	// a gate would tell Recover that the new rungs are not in use yet.
+	t.clean = append(t.clean, deleteGates...)
 }
 
 // singleRung adds the steps of a change that one rung makes: a new one before the old
@@ -195,5 +234,5 @@ func (t *transaction) alsoRules(l *placement, want []rule.Rule) {
 	added := slices.DeleteFunc(slices.Clone(want), own.Has)
 	t.also = append(t.also, addRules(m.owner, added...)...)
 	removed := form.Without(m.InstalledAlso(t.now, l.family, l.have), want)
-	t.leave = append(t.leave, deleteRules(m.owner, removed...)...)
+	t.leave = append(t.leave, deleteAlso(m, removed)...)
 }

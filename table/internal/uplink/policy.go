@@ -137,7 +137,8 @@ func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
 	return []rule.Rule{form.MainFirst(r), r}
 }
 
-// rungs returns the rules of one source in their order, without priorities:
+// rung returns the k-th rule of one source, without a priority. These are, from the first
+// to the last:
 //
 //	from A lookup T    suppress_prefixlength 0    MainFirst: the uplink's own subnet and Routes
 //	from A lookup main suppress_prefixlength 0    MainFirst: all that main has but the default route
@@ -146,42 +147,46 @@ func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
 //
 // The last rung is a rule and not a route of T. A route would also stop what the
 // first rung lets pass while the link is down.
-func (p *Policy) rungs(a netip.Addr) []rule.Rule {
-	lookup := rule.Rule{
+func (p *Policy) rung(a netip.Addr, k uint32) rule.Rule {
+	r := rule.Rule{
 		Family: route.FamilyOf(a), From: form.HostPrefix(a), Action: rule.ActionLookup, Table: p.Table,
 		Protocol: p.Spec.Proto(),
 	}
-	rungs := make([]rule.Rule, 0, 4)
-	if p.Spec.MainFirst {
-		own := lookup
-		own.SuppressPrefixLength = form.NoDefault
-		main := own
-		main.Table = rttables.Main
-		rungs = append(rungs, own, main)
+	if !p.Spec.MainFirst {
+		k += 2
 	}
-	rungs = append(rungs, lookup)
-	if p.Spec.Unreachable {
-		last := lookup
-		last.Action, last.Table = rule.ActionUnreachable, rttables.Unspec
-		rungs = append(rungs, last)
+	switch k {
+	case 0:
+		r.SuppressPrefixLength = form.NoDefault
+	case 1:
+		r.Table, r.SuppressPrefixLength = rttables.Main, form.NoDefault
+	case 3:
+		r.Action, r.Table = rule.ActionUnreachable, rttables.Unspec
 	}
-	return rungs
+	return r
 }
 
 // Ladder returns the rungs of the sources of a family: the first of each source at
 // the priority prio, the second at prio+1, and so on.
 func (p *Policy) Ladder(f route.Family, prio uint32) []rule.Rule {
-	levels := make([][]rule.Rule, p.Spec.Height())
+	n := 0
 	for _, a := range p.Sources {
-		if route.FamilyOf(a) != f {
-			continue
-		}
-		for k, r := range p.rungs(a) {
-			r.Priority = rule.Priority(prio + uint32(k))
-			levels[k] = append(levels[k], r)
+		if route.FamilyOf(a) == f {
+			n++
 		}
 	}
-	return slices.Concat(levels...)
+	height := p.Spec.Height()
+	rungs := make([]rule.Rule, 0, n*int(height))
+	for k := range height {
+		for _, a := range p.Sources {
+			if route.FamilyOf(a) == f {
+				r := p.rung(a, k)
+				r.Priority = rule.Priority(prio + k)
+				rungs = append(rungs, r)
+			}
+		}
+	}
+	return rungs
 }
 
 // InstalledRungs returns the rungs of the uplink that there are in a family. Rules

@@ -133,16 +133,18 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 		return nil, err
 	}
 	p := &Policy{Spec: u, Owner: owner, Families: u.Families()}
-	sources := slices.Clone(u.Sources)
-	index, ok := now.Link(u.Interface)
-	if p.Index = index; ok && len(sources) == 0 {
-		for _, a := range now.AddressesOf(index) {
-			if p.InFamily(route.FamilyOf(a.Addr)) {
-				sources = append(sources, a.Addr)
-			}
-		}
-	}
 	var err error
+	if p.Table, err = FindTable(now, u, nil); err != nil {
+		return p, err
+	}
+	if p.Table != 0 && !p.hasElsewhere(now) {
+		return p, now.ReadRoutes(ctx, c, p.Table)
+	}
+	// It takes the sources to find the table, or others that the uplink was in before.
+	sources, err := p.readSources(ctx, c, now)
+	if err != nil {
+		return p, err
+	}
 	if p.Table, err = FindTable(now, u, sources); err != nil {
 		return p, err
 	}
@@ -156,6 +158,34 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 		return nil, err
 	}
 	return p, p.findOldTables(ctx, c, now, sources, func(rule.Rule) error { return nil })
+}
+
+// hasElsewhere reports whether rules of ours lead to other tables than the uplink's.
+func (p *Policy) hasElsewhere(now *host.State) bool {
+	return slices.ContainsFunc(p.Families, func(f route.Family) bool {
+		return now.Rules(f).Of(p.Spec.Proto()).LeadElsewhere(p.Table)
+	})
+}
+
+// readSources returns Sources of the Spec, or the addresses of the interface, if it is
+// there.
+func (p *Policy) readSources(ctx context.Context, c route.Conn, now *host.State) ([]netip.Addr, error) {
+	if err := now.ReadLink(ctx, c, p.Spec.Interface); err != nil {
+		return nil, err
+	}
+	if err := now.ReadAddresses(ctx, c); err != nil {
+		return nil, err
+	}
+	sources := slices.Clone(p.Spec.Sources)
+	index, ok := now.Link(p.Spec.Interface)
+	if p.Index = index; ok && len(sources) == 0 {
+		for _, a := range now.AddressesOf(index) {
+			if p.InFamily(route.FamilyOf(a.Addr)) {
+				sources = append(sources, a.Addr)
+			}
+		}
+	}
+	return sources, nil
 }
 
 // requireIdentity returns an error if there is something that may be an uplink
@@ -251,6 +281,9 @@ func Others(
 	for _, p := range others {
 		if err := now.ReadRoutes(ctx, c, p.Table); err != nil {
 			return nil, fmt.Errorf("table: %w", err)
+		}
+		if err := now.ReadLinks(ctx, c); err != nil {
+			return nil, err
 		}
 		p.describe(now)
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A lineIndex finds the lines of a file that another line may conflict with. The lists
+// are indexes of the file's uplinks.
+type lineIndex struct {
+	names   map[string][]int
+	tables  map[rttables.ID][]int
+	sources map[netip.Addr][]int
+	// interfaces has the lines without sources: they have all addresses of the interface.
+	interfaces map[string][]int
+}
+
+func newLineIndex() *lineIndex {
+	return &lineIndex{
+		names: make(map[string][]int), tables: make(map[rttables.ID][]int),
+		sources: make(map[netip.Addr][]int), interfaces: make(map[string][]int),
+	}
+}
+
+// add adds the i-th uplink.
+func (x *lineIndex) add(i int, u *uplink) {
+	x.names[u.Name] = append(x.names[u.Name], i)
+	x.addTable(i, u.Table)
+	for _, a := range u.Sources {
+		x.sources[a] = append(x.sources[a], i)
+	}
+	if len(u.Sources) == 0 {
+		x.interfaces[u.Interface] = append(x.interfaces[u.Interface], i)
+	}
+}
+
+// addTable adds the table of the i-th uplink, if it has one.
+func (x *lineIndex) addTable(i int, id rttables.ID) {
+	if id != 0 && !slices.Contains(x.tables[id], i) {
+		x.tables[id] = append(x.tables[id], i)
+	}
+}
+
+// related returns the uplinks that have the name of u, its table, one of its sources, or
+// all addresses of its interface, in the order of the file.
+func (x *lineIndex) related(u *uplink, all []uplink) []int {
+	lines := slices.Concat(x.names[u.Name], x.tables[u.Table])
+	for _, i := range x.names[u.Name] {
+		if id := all[i].Table; id != u.Table {
+			lines = append(lines, x.tables[id]...) // u may get this table
+		}
+	}
+	for _, a := range u.Sources {
+		lines = append(lines, x.sources[a]...)
+	}
+	if len(u.Sources) == 0 {
+		lines = append(lines, x.interfaces[u.Interface]...)
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// addUplink adds a line, unless it conflicts with an earlier line. Lines with the same
+// name get the same table.
+func (c *config) addUplink(u *uplink, index *lineIndex) error {
+	position := c.position(u.line)
+	for _, i := range index.related(u, c.uplinks) {
+		o := &c.uplinks[i]
+		if err := u.checkName(position, o); err != nil {
+			return err
+		}
+		if o.Name == u.Name {
+			if u.Table == 0 {
+				u.Table = o.Table
+			}
+			o.Table = u.Table
+			index.addTable(i, o.Table)
+		}
+		if err := u.checkSources(position, o); err != nil {
+			return err
+		}
+	}
+	index.add(len(c.uplinks), u)
+	c.uplinks = append(c.uplinks, *u)
+	return nil
+}
+
+// checkName refuses an uplink that has the name and the family of an earlier line, or that
+// has its name or its table, but not both.
+func (u *uplink) checkName(position string, o *uplink) error {
+	same := o.Name == u.Name
+	switch {
+	case same && u.sharesFamily(o):
+		return fmt.Errorf("%s: %s is on line %d already, with the same family", position, u.Name, o.line)
+	case same && u.Table != 0 && o.Table != 0 && u.Table != o.Table:
+		return fmt.Errorf("%s: table %d: %s has table %d on line %d",
+			position, uint32(u.Table), u.Name, uint32(o.Table), o.line)
+	case !same && u.Table != 0 && u.Table == o.Table:
+		return fmt.Errorf("%s: table %d is that of %s on line %d", position, uint32(u.Table), o.Name, o.line)
+	}
+	return nil
+}
+
+// checkSources refuses an uplink that has a source of an earlier line.
+func (u *uplink) checkSources(position string, o *uplink) error {
+	if u.Interface == o.Interface && len(u.Sources) == 0 && len(o.Sources) == 0 && u.sharesFamily(o) {
+		return fmt.Errorf("%s: src: is missing, and so it is on line %d: both would have all addresses of %s",
+			position, o.line, u.Interface)
+	}
+	for _, a := range u.Sources {
+		if slices.Contains(o.Sources, a) {
+			return fmt.Errorf("%s: src: %s is that of %s on line %d", position, a, o.Name, o.line)
+		}
+	}
+	return nil
+}
+
+// sharesFamily reports whether both uplinks can have addresses of one family.
+func (u *uplink) sharesFamily(o *uplink) bool {
+	f, g := u.family(), o.family()
+	return f == g || f == 0 || g == 0
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A tracker follows the events of [maintain.Run] and knows the state of each line of the
+// file. Several goroutines may use it.
+type tracker struct {
+	mu       sync.Mutex
+	current  maintainer
+	previous []*lineStatus // the lines before an update that may still be refused
+}
+
+// start sets the file and its uplinks.
+func (t *tracker) start(file string, uplinks []uplink) {
+	if path, err := filepath.Abs(file); err == nil {
+		file = path
+	}
+	t.current = maintainer{PID: os.Getpid(), Since: time.Now(), File: file}
+	t.declare(uplinks)
+}
+
+// declare replaces the lines. A line that existed before keeps its state.
+func (t *tracker) declare(uplinks []uplink) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var lines []*lineStatus
+	for _, u := range uplinks {
+		e := newEntry(u)
+		l := &lineStatus{Name: e.Name, Family: e.Family, Config: e.Config, family: u.family(), State: lineStarting, Since: time.Now()}
+		i := slices.IndexFunc(t.current.Uplinks, func(o *lineStatus) bool { return o.Name == l.Name && o.Family == l.Family })
+		if i >= 0 {
+			o := t.current.Uplinks[i]
+			l.State, l.Reason, l.Health, l.Since = o.State, o.Reason, o.Health, o.Since
+		}
+		lines = append(lines, l)
+	}
+	t.previous, t.current.Uplinks = t.current.Uplinks, lines
+}
+
+// restorePrevious undoes the last declare, because the update was refused.
+func (t *tracker) restorePrevious() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.previous != nil {
+		t.current.Uplinks, t.previous = t.previous, nil
+	}
+}
+
+// handle updates the state with an event.
+func (t *tracker) handle(e maintain.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e.Kind {
+	case maintain.EventReady:
+		t.previous = nil
+		return
+	case maintain.EventFighting:
+		if t.current.Fighting == nil {
+			t.current.Fighting = make(map[string]string)
+		}
+		t.current.Fighting[e.Uplink] = e.Reason
+		return
+	case maintain.EventCalm:
+		if delete(t.current.Fighting, e.Uplink); e.Uplink == "" {
+			clear(t.current.Fighting)
+		}
+		return
+	}
+	l := t.findLine(e)
+	if l == nil {
+		return // an uplink that is not in the file, such as one that is being removed
+	}
+	state, reason := l.State, l.Reason
+	switch e.Kind {
+	case maintain.EventRemoved:
+		t.current.Default = slices.DeleteFunc(t.current.Default, func(o *lineStatus) bool { return o == l })
+	case maintain.EventInstalled:
+		state, reason = lineInstalled, ""
+	case maintain.EventPending:
+		state, reason = linePending, e.Reason
+	case maintain.EventFailed:
+		var name *plan.NameError
+		var probe *health.Error
+		switch {
+		case errors.As(e.Err, &probe):
+			l.Health = explain(e.Err)
+		case !errors.As(e.Err, &name):
+			state, reason = lineFailed, explain(e.Err)
+		}
+	case maintain.EventHealthy, maintain.EventUnhealthy:
+		l.Health = e.Kind.String()
+	}
+	if state != l.State || reason != l.Reason {
+		l.State, l.Reason, l.Since = state, reason, time.Now()
+	}
+}
+
+// findLine returns the line that an event applies to, or nil. The first event about the
+// shared default of a family adds a line. The caller holds the lock.
+func (t *tracker) findLine(e maintain.Event) *lineStatus {
+	applies := func(l *lineStatus) bool {
+		return l.Name == e.Uplink && (l.family == e.Family || l.family == 0 || e.Family == 0)
+	}
+	if i := slices.IndexFunc(t.current.Uplinks, applies); i >= 0 {
+		return t.current.Uplinks[i]
+	}
+	if e.Uplink != sharedName {
+		return nil
+	}
+	i := slices.IndexFunc(t.current.Default, applies)
+	if i < 0 {
+		i = len(t.current.Default)
+		t.current.Default = append(t.current.Default, &lineStatus{Name: e.Uplink, Family: e.Family.String(), family: e.Family})
+	}
+	return t.current.Default[i]
+}
+
+// incomplete returns the lines that are not complete, each with the reason.
+func (t *tracker) incomplete() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []string
+	for _, l := range slices.Concat(t.current.Uplinks, t.current.Default) {
+		if l.State != lineInstalled {
+			all = append(all, l.String())
+		}
+	}
+	return all
+}
+
+// count returns the number of complete lines and the number of all lines.
+func (t *tracker) count() (complete, all int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.current.Uplinks {
+		if l.State == lineInstalled {
+			complete++
+		}
+	}
+	return complete, len(t.current.Uplinks)
+}
+
+// snapshot returns what is sent to status.
+func (t *tracker) snapshot(c *maintain.Counters) maintainer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.current
+	now.Fighting = maps.Clone(now.Fighting)
+	now.Uplinks, now.Default = copyLines(now.Uplinks), copyLines(now.Default)
+	now.Repairs, now.Failures, now.Lost = c.Repairs.Load(), c.Failures.Load(), c.Lost.Load()
+	return now
+}
+
+func copyLines(lines []*lineStatus) []*lineStatus {
+	all := make([]*lineStatus, len(lines))
+	for i, l := range lines {
+		line := *l
+		all[i] = &line
+	}
+	return all
+}

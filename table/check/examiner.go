@@ -1,0 +1,96 @@
+package check
+
+import (
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// An examiner makes findings of what was read. It reads nothing itself.
+type examiner struct {
+	*facts
+	*paths
+	order map[route.Family]ruleOrder
+}
+
+// A subject is one of the uplinks that are examined.
+type subject struct {
+	*uplinkFacts
+	*uplinkPaths
+}
+
+// A ruleOrder is the priorities of the first rules of one family that look up the
+// tables local and main for every packet.
+type ruleOrder struct {
+	local, main       uint32
+	hasLocal, hasMain bool
+}
+
+func newExaminer(f *facts, p *paths) *examiner {
+	e := &examiner{facts: f, paths: p, order: make(map[route.Family]ruleOrder)}
+	for _, family := range form.Families {
+		var o ruleOrder
+		o.local, o.hasLocal = e.firstForAll(family, rttables.Local)
+		o.main, o.hasMain = e.firstForAll(family, rttables.Main)
+		e.order[family] = o
+	}
+	return e
+}
+
+// firstForAll returns the priority of the first rule that looks up a table for every
+// packet.
+func (e *examiner) firstForAll(f route.Family, id rttables.ID) (priority uint32, ok bool) {
+	for _, r := range e.now.Rules(f).All {
+		if form.LooksUpForAll(&r, id) {
+			return r.Priority.Or(0), true
+		}
+	}
+	return 0, false
+}
+
+// findings returns all findings.
+func (e *examiner) findings() []Finding {
+	var all []Finding
+	for i := range e.facts.uplinks {
+		u := &subject{&e.facts.uplinks[i], &e.paths.uplinks[i]}
+		var found []Finding
+		for _, check := range []func(*subject) []Finding{
+			e.checkInterface, e.checkSources, e.checkOrder, e.checkInstalled, e.checkGateway,
+			e.checkBypasses, e.checkReversePath, e.checkServers,
+		} {
+			found = append(found, check(u)...)
+		}
+		for j := range found {
+			found[j].Uplink = u.spec.String()
+		}
+		all = append(all, withoutRefusal(found)...)
+	}
+	all = append(all, e.checkUnfinished()...)
+	all = append(all, e.checkManagers()...)
+	for _, text := range e.unread {
+		all = append(all, Finding{Code: CodeNotRead, Severity: Note, Text: text})
+	}
+	return all
+}
+
+// withoutRefusal leaves out that an uplink would be refused, if another finding says
+// why.
+func withoutRefusal(found []Finding) []Finding {
+	explained := false
+	for _, f := range found {
+		switch f.Code {
+		case CodeInterfaceMissing, CodeSourceGone, CodeSourceTentative:
+			explained = true
+		}
+	}
+	if !explained {
+		return found
+	}
+	kept := found[:0:0]
+	for _, f := range found {
+		if f.Code != CodeRefused {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}

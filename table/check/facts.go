@@ -1,0 +1,162 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/rtnl"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+	"github.com/policyroute/policyroute/table/plan"
+	"github.com/policyroute/policyroute/table/snapshot"
+)
+
+// Facts are what [Run] reads, and what is planned on it.
+type facts struct {
+	now *host.State // links, addresses, all rules and routes
+	// addresses are indexes into now.Addrs. Several interfaces can have the same
+	// address.
+	addresses  map[netip.Addr][]int
+	neighbours map[neighbour]uint16 // states, NUD_*
+	system     systemFacts
+	uplinks    []uplinkFacts
+	// unfinished cleans up after a transaction that did not come to its end.
+	unfinished plan.Plan
+	unread     []string // what could not be read, and why
+}
+
+// UplinkFacts are what is known of one uplink.
+type uplinkFacts struct {
+	spec     *uplink.Spec
+	index    uint32         // of the interface; zero: there is none
+	families []route.Family // that the uplink can have, IPv4 first
+	// sources are the addresses of this host whose packets take the uplink, in the
+	// kernel's order.
+	sources   []host.Address
+	installed installation
+	todo      part  // what Install would do
+	refused   error // why Install would do nothing
+}
+
+// A neighbour is an address on the link of an interface.
+type neighbour struct {
+	index uint32
+	addr  netip.Addr
+}
+
+// readFacts reads the host once, and files of root.
+func readFacts(ctx context.Context, c route.Conn, root fs.FS, specs []uplink.Spec) (*facts, error) {
+	s, err := snapshot.Take(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := host.ListAddresses(ctx, c, 0)
+	if err != nil {
+		return nil, err
+	}
+	toListForm(s.Routes)
+	f := newFacts(host.Make(host.NewNames("", s.Links), s.Links, addrs, s.Rules, s.Routes), specs)
+	if f.neighbours, err = listNeighbours(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := f.plan(ctx, c, specs); err != nil {
+		return nil, err
+	}
+	f.readSystem(c, root)
+	return f, nil
+}
+
+// newFacts returns the facts that follow from the state of the host.
+func newFacts(now *host.State, specs []uplink.Spec) *facts {
+	f := &facts{now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(specs))}
+	for i, a := range now.Addrs {
+		f.addresses[a.Addr] = append(f.addresses[a.Addr], i)
+	}
+	for i := range specs {
+		u := &f.uplinks[i]
+		u.spec = &specs[i]
+		u.index, _ = now.Link(u.spec.Interface)
+		for _, family := range form.Families {
+			if slices.Contains(u.spec.Families(), family) {
+				u.families = append(u.families, family)
+			}
+		}
+		u.sources = f.sourcesOf(u)
+	}
+	return f
+}
+
+// sourcesOf returns the addresses of this host whose packets take an uplink.
+func (f *facts) sourcesOf(u *uplinkFacts) []host.Address {
+	var sources []host.Address
+	if len(u.spec.Sources) == 0 {
+		for _, a := range f.now.AddressesOf(u.index) {
+			if a.Global && u.inFamily(route.FamilyOf(a.Addr)) {
+				sources = append(sources, a)
+			}
+		}
+		return sources
+	}
+	var indexes []int
+	for _, a := range u.spec.Sources {
+		indexes = append(indexes, f.addresses[a]...)
+	}
+	slices.Sort(indexes)
+	for _, i := range slices.Compact(indexes) {
+		sources = append(sources, f.now.Addrs[i])
+	}
+	return sources
+}
+
+// inFamily reports whether the uplink can have something in a family.
+func (u *uplinkFacts) inFamily(f route.Family) bool { return slices.Contains(u.families, f) }
+
+// firstSource returns the first source of a family that can be used.
+func (u *uplinkFacts) firstSource(f route.Family) (netip.Addr, bool) {
+	for _, a := range u.sources {
+		if route.FamilyOf(a.Addr) == f && !a.Tentative {
+			return a.Addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// listNeighbours lists the states of neighbours (RTM_GETNEIGH).
+func listNeighbours(ctx context.Context, c route.Conn) (map[neighbour]uint16, error) {
+	fail := func(err error) (map[neighbour]uint16, error) {
+		return nil, fmt.Errorf("check: list neighbours: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	req := netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETNEIGH, Flags: netlink.Request | netlink.Dump},
+		Data:   make([]byte, uapi.SizeofNdMsg),
+	}
+	all := make(map[neighbour]uint16)
+	for m, err := range rtnl.Dump(c, req) {
+		if err != nil {
+			return fail(err)
+		}
+		var n rtnetlink.NeighMessage
+		if err := n.UnmarshalBinary(m.Data); err != nil {
+			return fail(err)
+		}
+		if n.Attributes == nil {
+			continue
+		}
+		if a, ok := netip.AddrFromSlice(n.Attributes.Address); ok {
+			all[neighbour{n.Index, a}] = n.State
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,179 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// Findings about an uplink itself, and about what it depends on.
+
+// checkInterface looks at the uplink's interface.
+func (e *examiner) checkInterface(u *subject) []Finding {
+	dev := u.spec.Interface
+	f := Finding{Severity: Fault, Object: dev}
+	flags := e.now.Links.Flags(u.index)
+	switch {
+	case u.index == 0:
+		f.Code, f.Text = CodeInterfaceMissing, fmt.Sprintf("there is no interface %s", dev)
+	case flags&uapi.IFF_UP == 0:
+		f.Code, f.Text = CodeInterfaceDown, fmt.Sprintf("the interface %s is down", dev)
+		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and install the uplink again: its IPv4 routes went with the interface"
+	case flags&uapi.IFF_LOWER_UP == 0:
+		f.Code, f.Severity, f.Text = CodeNoCarrier, Warning, fmt.Sprintf("the interface %s has no carrier", dev)
+		f.Cure = "look at the cable and at the other end"
+	default:
+		return nil
+	}
+	return []Finding{f}
+}
+
+// checkSources looks at the addresses whose packets take the uplink.
+func (e *examiner) checkSources(u *subject) []Finding {
+	dev := u.spec.Interface
+	var found []Finding
+	for _, a := range u.spec.Sources {
+		if !e.now.IsLocal(a) {
+			found = append(found, Finding{
+				Code: CodeSourceGone, Severity: Fault, Object: a.String(),
+				Text: fmt.Sprintf("the source %s is no address of this host", a),
+				Cure: fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, iptext.Quote(dev)),
+			})
+		}
+	}
+	if u.index != 0 && len(u.spec.Sources) == 0 && len(u.sources) == 0 {
+		what := "address"
+		if f := route.FamilyOf(u.spec.Gateway); f != 0 {
+			what = form.FamilyName(f) + " address"
+		}
+		found = append(found, Finding{
+			Code: CodeSourceGone, Severity: Fault, Object: dev,
+			Text: fmt.Sprintf("the interface %s has no global %s that packets could come from", dev, what),
+			Cure: "ip addr add ADDRESS/LENGTH dev " + iptext.Quote(dev),
+		})
+	}
+	for _, a := range u.sources {
+		if a.Tentative {
+			found = append(found, Finding{
+				Code: CodeSourceTentative, Severity: Fault, Object: a.Addr.String(),
+				Text: fmt.Sprintf("the source %s cannot be used yet: its duplicate address detection has not ended, "+
+					"or has found another host with it", a.Addr),
+				Cure: "wait a second or two; if it stays, look for the other host (ip -6 addr show dadfailed)",
+			})
+		}
+	}
+	return found
+}
+
+// checkOrder looks for the uplink's rules before the rule for the table local, and after
+// the rule for main.
+func (e *examiner) checkOrder(u *subject) []Finding {
+	var found []Finding
+	for _, f := range u.families {
+		order := e.order[f]
+		if !order.hasLocal && len(e.now.Rules(f).All) > 0 {
+			found = append(found, Finding{
+				Code: CodeNoLocal, Severity: Fault, Object: "table local",
+				Text: "no " + form.FamilyName(f) + " rule looks up the table local, so that no packet arrives",
+				Cure: iptext.Command(f, "rule", "add", "from all lookup local pref 0"),
+			})
+		}
+		for _, r := range u.installed.rules {
+			prio, ok := r.Priority.Get()
+			if !ok || r.Family != f || r.Action != rule.ActionLookup {
+				continue
+			}
+			finding := Finding{Severity: Fault}
+			switch {
+			case order.hasLocal && prio < order.local:
+				finding.Code = CodeBeforeLocal
+				finding.Text = fmt.Sprintf("the rule at %d comes before that for the table local, at %d: "+
+					"packets between this host's own addresses leave it", prio, order.local)
+			case order.hasMain && prio > order.main:
+				finding.Code = CodeAfterMain
+				finding.Text = fmt.Sprintf("the rule at %d comes after that for the table main, at %d, "+
+					"whose default route takes its packets", prio, order.main)
+			default:
+				continue
+			}
+			finding.Object = u.installed.text(r)
+			finding.Cure = iptext.Command(f, "rule", "del", r.Args(nil)) + ", and install the uplink again"
+			found = append(found, finding)
+		}
+	}
+	return found
+}
+
+// text returns the words of an installed rule, with the names of tables.
+func (i *installation) text(r rule.Rule) string {
+	step := plan.Step{Op: plan.DeleteRule, Rule: r}
+	return plan.Make(nil, i.names.All, "").Object(&step)
+}
+
+// checkInstalled compares what is installed with what should be.
+func (e *examiner) checkInstalled(u *subject) []Finding {
+	label := u.spec.String()
+	var found []Finding
+	if u.refused != nil {
+		found = append(found, Finding{
+			Code: CodeRefused, Severity: Fault, Object: label,
+			Text: "it cannot be installed as it is: " + strings.TrimPrefix(u.refused.Error(), "table: uplink "+label+": "),
+		})
+	}
+	isChange := func(s *plan.Step) bool { return !s.Op.IsName() }
+	if !u.installed.any && (u.refused != nil || slices.ContainsFunc(u.todo.steps, isChange)) {
+		return append(found, Finding{
+			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed", Cure: "install it",
+		})
+	}
+	for _, s := range u.todo.steps {
+		f := Finding{Severity: Fault, Object: u.todo.plan.Object(s), Cure: u.todo.plan.Command(s)}
+		switch s.Op {
+		case plan.AddRoute, plan.AddRule:
+			f.Code, f.Text = CodeMissing, f.Object+" is missing"
+		case plan.ReplaceRoute:
+			f.Code, f.Text = CodeChanged, f.Object+" is wanted, and another is there"
+		case plan.DeleteRoute, plan.DeleteRule:
+			f.Code, f.Severity, f.Text = CodeExtra, Warning, f.Object+" is ours, and not wanted"
+		case plan.AddName:
+			f.Code, f.Severity, f.Object = CodeUnnamed, Note, s.Name
+			f.Text = fmt.Sprintf("rt_tables does not say that %s is the table %d", s.Name, uint32(s.Table))
+		default:
+			continue
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// checkGateway looks for the gateway among the neighbours.
+func (e *examiner) checkGateway(u *subject) []Finding {
+	dev, gateway := u.spec.Interface, u.spec.Gateway
+	flags := e.now.Links.Flags(u.index)
+	if !gateway.IsValid() || flags&uapi.IFF_LOWER_UP == 0 ||
+		flags&(uapi.IFF_NOARP|uapi.IFF_LOOPBACK|uapi.IFF_POINTOPOINT) != 0 {
+		return nil // the kernel asks nobody there
+	}
+	f := Finding{Object: gateway.String()}
+	switch state := e.neighbours[neighbour{u.index, gateway}]; {
+	case state&uapi.NUD_FAILED != 0:
+		f.Code, f.Severity = CodeGatewaySilent, Fault
+		f.Text = fmt.Sprintf("the gateway %s does not answer on %s", gateway, dev)
+		f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", gateway, iptext.Quote(dev))
+	case state == uapi.NUD_NONE || state == uapi.NUD_INCOMPLETE:
+		f.Code, f.Severity = CodeGatewayUnknown, Note
+		f.Text = fmt.Sprintf("the gateway %s has not been talked to on %s, so that nobody knows whether it answers",
+			gateway, dev)
+		f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", iptext.Quote(dev), gateway)
+	default:
+		return nil
+	}
+	return []Finding{f}
+}

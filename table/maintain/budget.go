@@ -1,0 +1,155 @@
+package maintain
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A budget limits repairs: so many a second on average, and more at once after a quiet
+// time. If a program uses it up by undoing what was repaired, that is a fight. The fight
+// ends when half of the budget has come back.
+type budget struct {
+	rate, most, left float64
+	last             time.Time
+	fighting         bool
+}
+
+// budgetSeconds is for how many seconds repairs may be saved up.
+const budgetSeconds = 10
+
+func newBudget(rate float64, now time.Time) *budget {
+	most := max(1, rate*budgetSeconds)
+	return &budget{rate: rate, most: most, left: most, last: now}
+}
+
+func (b *budget) refill(now time.Time) {
+	b.left = min(b.most, b.left+b.rate*max(0, now.Sub(b.last).Seconds()))
+	b.last = now
+}
+
+// spend takes one repair from the budget, if there is one left.
+func (b *budget) spend(now time.Time) (ok bool) {
+	if b.refill(now); b.left < 1 {
+		return false
+	}
+	b.left--
+	return true
+}
+
+// endFight ends a fight whose time has come, and returns whether there was one.
+func (b *budget) endFight(now time.Time) (ended bool) {
+	b.refill(now)
+	if b.fighting && b.left >= b.most/2 {
+		b.fighting = false
+		return true
+	}
+	return false
+}
+
+// next returns how long it takes until a repair may be made, or a fight may be over.
+func (b *budget) next() time.Duration {
+	need := 1 - b.left
+	if need <= 0 {
+		need = b.most/2 - b.left
+	}
+	return time.Duration(max(need, 0.01) / b.rate * float64(time.Second))
+}
+
+// A limiter has the budgets of uplinks, by their labels.
+type limiter struct {
+	rate    float64
+	budgets map[string]*budget
+}
+
+// of returns the budget of the uplinks with a label.
+func (l *limiter) of(label string, now time.Time) *budget {
+	b := l.budgets[label]
+	if b == nil {
+		b = newBudget(l.rate, now)
+		l.budgets[label] = b
+	}
+	return b
+}
+
+// endFights ends the fights whose time has come, and returns the labels of the uplinks.
+// The time is when to call it again, zero if no fight is left.
+func (l *limiter) endFights(now time.Time) (ended []string, again time.Duration) {
+	for label, b := range l.budgets {
+		if b.endFight(now) {
+			ended = append(ended, label)
+		}
+		switch {
+		case b.fighting && (again == 0 || b.next() < again):
+			again = b.next()
+		case !b.fighting && b.left >= b.most:
+			delete(l.budgets, label) // it is as good as a new one
+		}
+	}
+	slices.Sort(ended)
+	return ended, again
+}
+
+// admitRepair takes a repair from the budget of some uplinks. If there is none left, it
+// reports the fight, asks for another look, and returns false. A repair of nothing but
+// names is free.
+func (m *maintainer) admitRepair(about subject, p plan.Plan) bool {
+	b := m.limiter.of(about.label, time.Now())
+	if hasOnlyNames(p) || b.spend(time.Now()) {
+		return true
+	}
+	m.counters.Postponed.Add(1)
+	if !b.fighting {
+		b.fighting = true
+		m.counters.Fights.Add(1)
+		e := about.event(EventFighting)
+		e.Reason, e.Plan, e.Port = opponent(m.port), p.Net(), m.port
+		m.send(e)
+	}
+	m.lookIn(b.next())
+	return false
+}
+
+// endFights reports fights that are over.
+func (m *maintainer) endFights() {
+	ended, again := m.limiter.endFights(time.Now())
+	for _, label := range ended {
+		about := subject{label: label, owner: plan.NoOwner}
+		for _, group := range m.groups {
+			if group[0].String() == label {
+				about = groupSubject(group)
+			}
+		}
+		m.send(about.event(EventCalm))
+	}
+	if again > 0 {
+		m.lookIn(again)
+	}
+}
+
+// groupSubject returns the subject of events about a group of uplinks. It has an owner if
+// the group is one uplink.
+func groupSubject(group []*maintainedUplink) subject {
+	s := subject{label: group[0].String(), owner: plan.NoOwner}
+	if len(group) == 1 {
+		s.owner = group[0].owner
+	}
+	return s
+}
+
+// opponent says who deletes what is ours: the process whose ID is the port, if there is
+// one.
+func opponent(port uint32) string {
+	if port == 0 {
+		return "something keeps undoing it"
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", port))
+	if err != nil {
+		return fmt.Sprintf("netlink port %d keeps undoing it", port)
+	}
+	return fmt.Sprintf("process %d (%s) keeps undoing it", port, strings.TrimSpace(string(name)))
+}

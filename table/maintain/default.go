@@ -1,0 +1,255 @@
+package maintain
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// A Default is a default route that several uplinks share. It is for packets that have
+// no source yet when their route is looked up, for packets that take no uplink's rule,
+// and for packets that this host forwards. [Run] keeps it: one route for each family,
+// with a next hop for each uplink that has a Weight:
+//
+//	ip route replace default proto 210 metric 50
+//		nexthop via 192.168.1.1 dev eth0 weight 3 nexthop via 192.168.2.1 dev eth1 weight 1
+//
+// An uplink has a next hop while it is complete, unless it is unhealthy and its Health
+// has Withdraw. Any change is one request that replaces the route. The last uplink is
+// not taken away: when all of them are unhealthy, those stay that were healthy last, as
+// there is no better way. If those are pending, all others that are not pending have a
+// next hop. When all uplinks are pending, the existing route is left unchanged.
+//
+// The kernel distributes flows, not packets. The sysctls
+// net.ipv4.fib_multipath_hash_policy and net.ipv6.fib_multipath_hash_policy say whether
+// addresses alone make a flow, or ports as well. A socket without an address gets one of
+// the interface that its flow leaves by, and from then on takes the rule of that uplink:
+// also when weights change, and when the uplink is unhealthy.
+//
+// In IPv6 a next hop without a gateway cannot be beside others: an uplink without a
+// Gateway has a share of IPv4 only. And IPv6 makes one route of several with the same
+// metric. So a next hop that another program adds to the route is taken for ours, and
+// deleted.
+type Default struct {
+	// Table is the table of the route. Of the system's tables it can be main or
+	// default, and it cannot be the table of an uplink. A table other than main needs
+	// rules that lead to it, which are the caller's. [table.Sync] deletes the route
+	// from a table other than main and default, and Run then adds it again. Zero: main.
+	Table rttables.ID
+
+	// Metric is the priority of the route. Of several default routes in a table the
+	// kernel takes the one with the lowest. Zero: 50, which is lower than what network
+	// managers, DHCP clients and router advertisements use. An IPv4 route without a
+	// metric has 0, which is lower still: give that route a metric, or delete it.
+	Metric uint32
+
+	// Protocol marks the route as ours, and has to be the protocol of the uplinks. Other
+	// default routes of the table with this protocol are deleted. Default routes with
+	// another protocol are left alone: one with the same metric is a conflict, and one
+	// with a lower metric is reported. Zero: [table.Protocol].
+	Protocol route.Protocol
+}
+
+// defaultMetric is the default of Metric.
+const defaultMetric = 50
+
+// defaultLabel is what events and errors call a [Default].
+const defaultLabel = "(default)"
+
+// Remove deletes the routes of both families. It does not need to know the uplinks.
+// Errors are those of [table.Remove].
+func (d Default) Remove(ctx context.Context, c route.Conn) error {
+	d = d.withDefaults()
+	return plan.Lock(ctx, c, func() error {
+		var steps []plan.Step
+		names, err := readLinkNames(ctx, c)
+		for _, f := range form.Families {
+			if err != nil {
+				return err
+			}
+			var p plan.Plan
+			p, err = d.planRemove(ctx, c, names, f)
+			steps = append(steps, p.Steps...)
+		}
+		if err != nil {
+			return err
+		}
+		return makeDefaultPlan(steps, names).ApplyLocked(ctx, c)
+	})
+}
+
+// readLinkNames reads the names of interfaces.
+func readLinkNames(ctx context.Context, c route.Conn) (*host.Names, error) {
+	links, err := route.ListLinks(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("table: %w", err)
+	}
+	return host.NewNames("", links), nil
+}
+
+func makeDefaultPlan(steps []plan.Step, names *host.Names) plan.Plan {
+	return plan.Make(steps, names.All, "")
+}
+
+// withDefaults returns d with what it leaves open filled in.
+func (d Default) withDefaults() Default {
+	if d.Table == 0 {
+		d.Table = rttables.Main
+	}
+	if d.Metric == 0 {
+		d.Metric = defaultMetric
+	}
+	if d.Protocol == 0 {
+		d.Protocol = table.Protocol
+	}
+	return d
+}
+
+// validate refuses a route that cannot be, or not beside some uplinks.
+func (d *Default) validate(uplinks []Uplink) error {
+	if form.IsSystemTable(d.Table) && d.Table != rttables.Main && d.Table != rttables.Default {
+		return d.fieldError(fmt.Sprintf("%s is a table of the system", d.Table))
+	}
+	weight := 0
+	for i := range uplinks {
+		u := &uplinks[i]
+		switch {
+		case u.Table == d.Table:
+			return u.fieldError("Table", "%d is also that of the shared default", uint32(d.Table))
+		case u.protocol() != d.Protocol:
+			return u.fieldError("Protocol", "%d is not that of the shared default, %d", u.protocol(), d.Protocol)
+		}
+		weight += u.Weight
+	}
+	if weight == 0 && len(uplinks) > 0 {
+		return uplinks[0].fieldError("Weight", "no uplink has one for the shared default")
+	}
+	return nil
+}
+
+// fieldError returns an error about the table of the route.
+func (d *Default) fieldError(reason string) error {
+	return &plan.FieldError{Uplink: defaultLabel, Field: "Table", Reason: reason}
+}
+
+// route returns the default route of a family over next hops.
+func (d *Default) route(f route.Family, hops []route.NextHop) route.Route {
+	r := route.Route{
+		Family: f, Type: route.TypeUnicast, Table: d.Table, Protocol: d.Protocol, Priority: d.Metric,
+	}
+	switch {
+	case len(hops) > 1:
+		r.Multipath = hops
+	case hops[0].Gateway.IsValid():
+		r.Gateway, r.OIF, r.Flags = hops[0].Gateway, hops[0].OIF, hops[0].Flags
+	default:
+		r.OIF = hops[0].OIF
+		r = form.OnLink(r)
+	}
+	return r
+}
+
+// A defaultPlan is what leads to a default route.
+type defaultPlan struct {
+	plan plan.Plan
+	// preferred reports a route of another program with a lower metric, which packets
+	// take instead.
+	preferred error
+}
+
+// plan returns what leads from the routes that there are to the one that is wanted.
+func (d *Default) plan(ctx context.Context, c route.Conn, names *host.Names, want route.Route) (defaultPlan, error) {
+	routes, err := d.read(ctx, c, want.Family)
+	if err != nil {
+		return defaultPlan{}, err
+	}
+	var p defaultPlan
+	step := plan.Step{Op: plan.AddRoute, Route: want, Uplink: defaultLabel, Owner: plan.NoOwner}
+	key := form.KeyOf(&want)
+	for i := range routes {
+		r := &routes[i]
+		switch {
+		case r.TOS != 0:
+		case r.Protocol != d.Protocol && r.Priority == d.Metric:
+			return defaultPlan{}, d.conflict(names, r, "someone else's default route has the same metric")
+		case r.Protocol != d.Protocol && r.Priority < d.Metric:
+			p.preferred = d.conflict(names, r, "someone else's default route goes before it, with a lower metric")
+		case r.Protocol != d.Protocol || form.KeyOf(r) != key:
+		case hasSameHops(*r, want):
+			step.Op = 0
+		default:
+			replaced := *r
+			step.Op, step.Replaced = plan.ReplaceRoute, &replaced
+		}
+	}
+	var steps []plan.Step
+	if step.Op != 0 {
+		steps = append(steps, step)
+	}
+	for _, step := range d.deletes(routes) {
+		if form.KeyOf(&step.Route) != key {
+			steps = append(steps, step)
+		}
+	}
+	p.plan = makeDefaultPlan(steps, names)
+	return p, nil
+}
+
+// planRemove returns the plan that deletes our default routes of a family.
+func (d *Default) planRemove(ctx context.Context, c route.Conn, names *host.Names, f route.Family) (plan.Plan, error) {
+	routes, err := d.read(ctx, c, f)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return makeDefaultPlan(d.deletes(routes), names), nil
+}
+
+// deletes returns the steps that delete our default routes.
+func (d *Default) deletes(routes []route.Route) []plan.Step {
+	var steps []plan.Step
+	for _, r := range routes {
+		if r.Protocol == d.Protocol && !form.IsClaim(&r) {
+			steps = append(steps, plan.Step{Op: plan.DeleteRoute, Route: r, Uplink: defaultLabel, Owner: plan.NoOwner})
+		}
+	}
+	return steps
+}
+
+// read reads the default routes of a family in the table.
+func (d *Default) read(ctx context.Context, c route.Conn, f route.Family) ([]route.Route, error) {
+	var routes []route.Route
+	for r, err := range route.All(ctx, c, route.Filter{Family: f, Table: d.Table}) {
+		if err != nil {
+			return nil, fmt.Errorf("table: %w", err)
+		}
+		if form.IsDefault(&r) {
+			routes = append(routes, r)
+		}
+	}
+	return routes, nil
+}
+
+func (d *Default) conflict(names *host.Names, r *route.Route, reason string) error {
+	return &plan.ConflictError{Uplink: defaultLabel, Object: r.Text(names.All()), Owner: r.Protocol, Reason: reason}
+}
+
+// hasSameHops reports whether two routes are the same except for the order of their next
+// hops.
+func hasSameHops(a, b route.Route) bool {
+	a, b = a.Canonical(), b.Canonical()
+	for _, r := range []*route.Route{&a, &b} {
+		r.Multipath = slices.Clone(r.Multipath)
+		slices.SortFunc(r.Multipath, func(x, y route.NextHop) int {
+			return cmp.Or(cmp.Compare(x.OIF, y.OIF), x.Gateway.Compare(y.Gateway))
+		})
+	}
+	return a.Equal(b)
+}

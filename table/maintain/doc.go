@@ -1,0 +1,60 @@
+// Package maintain keeps uplinks, and a default route that they share, as they are
+// declared.
+//
+// [table.Install] is done once. Later the kernel deletes routes with a link or an
+// address and does not bring them back, leases change addresses, and other programs
+// delete rules that they do not know. [Run] listens to the kernel and repairs such
+// damage, as long as its context lasts:
+//
+//	err := maintain.Run(ctx, nil, &maintain.Config{Logger: slog.Default()},
+//		maintain.Uplink{SourceRoutedUplink: lan2},
+//		maintain.Uplink{SourceRoutedUplink: dsl, Learn: route.IPv4})
+//
+// # Guarantees
+//
+//   - Damage that the kernel reports is repaired within milliseconds, and damage that
+//     it does not report at the next periodic look.
+//   - The rules of a source stay while its link is down or its address is away, and when
+//     the process is killed. With Unreachable, its packets go nowhere in the meantime.
+//   - Each repair is a transaction like any other of package table. If the process is
+//     killed in the middle of one, the next Run finishes it, and keeps the sources that
+//     it finds rules for until the interface has others.
+//   - An uplink that cannot be complete is pending, or has failed, and an [Event] says
+//     why. The other uplinks are kept all the same.
+//   - Against a program that undoes its work all the time, Run limits its repairs to so
+//     many a second, and names the program.
+//   - When Run returns, it has closed its sockets, and its goroutines have ended.
+//
+// # Limits
+//
+//   - Packets leave by table main while the rules are away. That is the time between a
+//     deletion by another program and the repair.
+//   - A new address has no rule before Run has seen it.
+//   - Nothing is repaired while Run is not running. But nothing is removed either.
+//   - Run does not know sources that have left no trace. If another program deletes all
+//     rules of an address while Run is not running and the address is away, the address
+//     has no rules until it is back.
+//   - A gateway may lead nowhere. Run finds that out only for an uplink that has Health.
+//
+// # Health and a shared default route
+//
+// A gateway that answers can still lead nowhere. With Health set, Run sends a
+// [health.Probe] through the uplink, from the uplink's own address, and reports when that
+// fails. With Withdraw, an unhealthy uplink also loses the traffic that other uplinks can
+// carry: its rules of Also, and its share of a default route. The rules from its
+// addresses stay, for answers and for probes.
+//
+// A [Default] is a default route that several uplinks share: one for each family, in
+// table main or another one. Its next hops are the uplinks that are complete and healthy,
+// by their Weight. It changes in one step. (In about one of 2,000 such changes of an IPv4
+// route, Linux 6.18 finds no route for a packet that it looks up in the same instant.)
+//
+//	config := maintain.Config{Default: &maintain.Default{}}
+//	probe := &health.Probe{
+//		TCP:      []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("198.51.100.1:443")},
+//		Withdraw: true,
+//	}
+//	err := maintain.Run(ctx, nil, &config,
+//		maintain.Uplink{SourceRoutedUplink: fibre, Health: probe, Weight: 3},
+//		maintain.Uplink{SourceRoutedUplink: cable, Health: probe, Weight: 1})
+package maintain

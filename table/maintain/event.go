@@ -1,0 +1,180 @@
+package maintain
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// An EventKind is the kind of an [Event]. The zero EventKind is none.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	EventInstalled     EventKind = iota + 1 // all of the uplink is there; Plan is what it took
+	EventPending                            // the uplink waits for what Reason says
+	EventRepaired                           // something was not as it should be, and Plan has put it right
+	EventFailed                             // the uplink could not be put right: Err; it is tried again
+	EventUpdateRefused                      // an Update is invalid: Err; what was kept is kept on
+	EventSocketFailed                       // a socket failed, or could not be opened: Err; another one is opened
+	EventCleanUpFailed                      // what a killed process has left could not be deleted: Err; it is tried again
+	EventRemovalFailed                      // what is no longer wanted could not be deleted: Err; it is tried again
+	EventProbeFailed                        // the uplink could not be probed: Err; its health is what it was
+	EventLost                               // the kernel had more events than the buffer took; all is looked at again
+	EventFighting                           // another program keeps undoing the uplink; repairs are limited from now on
+	EventCalm                               // the fight is over
+	EventHealthy                            // the probe succeeds
+	EventUnhealthy                          // the probe fails: Err
+	EventReady                              // all uplinks were looked at once after the start, or an Update
+	EventRemoved                            // the uplink was removed
+)
+
+var eventNames = iptext.Enum{
+	{N: 0, Name: "none"},
+	{N: uint8(EventInstalled), Name: "installed"},
+	{N: uint8(EventPending), Name: "pending"},
+	{N: uint8(EventRepaired), Name: "repaired"},
+	{N: uint8(EventFailed), Name: "failed"},
+	{N: uint8(EventUpdateRefused), Name: "update refused"},
+	{N: uint8(EventSocketFailed), Name: "socket failed"},
+	{N: uint8(EventCleanUpFailed), Name: "clean-up failed"},
+	{N: uint8(EventRemovalFailed), Name: "removal failed"},
+	{N: uint8(EventProbeFailed), Name: "probe failed"},
+	{N: uint8(EventLost), Name: "events lost"},
+	{N: uint8(EventFighting), Name: "fighting"},
+	{N: uint8(EventCalm), Name: "calm"},
+	{N: uint8(EventHealthy), Name: "healthy"},
+	{N: uint8(EventUnhealthy), Name: "unhealthy"},
+	{N: uint8(EventReady), Name: "ready"},
+	{N: uint8(EventRemoved), Name: "removed"},
+}
+
+// String returns the kind in one or two words, such as "installed".
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) {
+		return eventNames.Name(uint8(k))
+	}
+	return fmt.Sprintf("event %d", uint8(k))
+}
+
+// MarshalText returns what String returns.
+func (k EventKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText takes what MarshalText returns, for kinds that exist.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	for _, x := range eventNames {
+		if x.Name == string(text) {
+			*k = EventKind(x.N)
+			return nil
+		}
+	}
+	return fmt.Errorf("table: %q is not the kind of an event%s", text, iptext.Suggest(string(text), eventNames.Names()))
+}
+
+// Level returns the level of the event in a log: Info, or Warn for what someone
+// should look at.
+func (k EventKind) Level() slog.Level {
+	switch k {
+	case EventPending, EventFailed, EventUpdateRefused, EventSocketFailed, EventCleanUpFailed, EventRemovalFailed,
+		EventProbeFailed, EventLost, EventFighting, EventUnhealthy:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// An Event is something that [Run] did or found.
+type Event struct {
+	Kind EventKind
+
+	// Uplink says to a reader which uplink the event is about: the name of the uplink,
+	// or its interface and gateway. Two uplinks without a name can have the same. It is
+	// "(default)" for a [Default]. Empty: the event is about none in particular.
+	Uplink string
+	// Owner is the index of the uplink among those that Run was called with, or that
+	// the last [Update] had. [plan.NoOwner] of an event that is about none of them.
+	Owner int
+	// Family is the family of the uplink. Zero: both.
+	Family route.Family
+
+	// Reason is, of EventPending, what the uplink waits for; of EventRepaired, what
+	// made Run look; of EventFighting, the other program, as far as it is known.
+	Reason string
+	// Plan is what was done, without steps that undo one another. Of EventFighting it
+	// is what would have been done.
+	Plan plan.Plan
+	// Err is the error of an event that reports a failure, and of EventUnhealthy. Of
+	// EventInstalled it is a [*plan.NameError] if only the name of a table could not
+	// be written.
+	Err error
+	// Port is, of EventFighting, the netlink port from which something of ours was
+	// deleted last. It is normally the ID of a process. Zero: not known.
+	Port uint32
+}
+
+// Message returns the event without what may vary, as the message of a log record. What
+// varies is in the attributes that [Event.Attrs] returns.
+func (e Event) Message() string {
+	if e.Uplink != "" {
+		return "uplink " + e.Kind.String()
+	}
+	return e.Kind.String()
+}
+
+// String returns the event in one line, in plain words.
+func (e Event) String() string {
+	var parts []string
+	if e.Uplink != "" {
+		parts = append(parts, "uplink", e.Uplink)
+		if e.Family != 0 {
+			parts = append(parts, form.FamilyName(e.Family))
+		}
+	}
+	text := strings.Join(append(parts, e.Kind.String()), " ")
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	if e.Err != nil {
+		text += ": " + errorText(e.Err)
+	}
+	if !e.Plan.Empty() {
+		text += ": " + strings.Join(e.Plan.Commands(), "; ")
+	}
+	return text
+}
+
+// errorText returns an error without the prefix that all errors of this module have.
+func errorText(err error) string { return strings.TrimPrefix(err.Error(), "table: ") }
+
+// LogValue returns the event as a group: its kind, and what [Event.Attrs] returns.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.String("kind", e.Kind.String())}, e.Attrs()...)...)
+}
+
+// Attrs returns the fields of the event that are set, except for its kind, as the
+// attributes of a log record.
+func (e Event) Attrs() []slog.Attr {
+	var attrs []slog.Attr
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add("uplink", e.Uplink)
+	if e.Family != 0 {
+		add("family", e.Family.String())
+	}
+	add("reason", e.Reason)
+	if e.Err != nil {
+		add("error", errorText(e.Err))
+	}
+	add("steps", strings.Join(e.Plan.Commands(), "; "))
+	if e.Port != 0 {
+		attrs = append(attrs, slog.Uint64("port", uint64(e.Port)))
+	}
+	return attrs
+}

@@ -1,0 +1,97 @@
+package maintain_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/maintain"
+)
+
+// The link goes down and comes up. While it is down nothing leaves by the other uplink, and
+// afterwards the table is complete again.
+func TestLink(t *testing.T) {
+	t.Parallel()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", "1")
+		u := n.Uplink2(f)
+		u.Unreachable = true
+		k := newKeeper(n, maintain.Config{}, maintained(u)...)
+		whole := n.Table(20)
+		if !strings.Contains(whole, "route default") {
+			t.Fatalf("not installed:\n%s", whole)
+		}
+		swallow(t, n, f)
+		k.within(100*time.Millisecond, "link up", func() time.Duration {
+			n.G1.Reset()
+			n.G2.Reset()
+			stop := send(n, f)
+			time.Sleep(20 * time.Millisecond)
+			n.Server.Down("u2")
+			time.Sleep(300 * time.Millisecond)
+			n.Server.Up("u2")
+			d := k.untilTable("the table is whole", whole)
+			time.Sleep(20 * time.Millisecond)
+			sent, refused := stop()
+			g1, g2 := fromUDP(n, f.A2)
+			if g1 > 0 || g2 == 0 || refused == 0 {
+				t.Errorf("%d sent, %d refused: %d at g1, %d at g2", sent, refused, g1, g2)
+			}
+			return d
+		})
+		events := k.text()
+		for _, want := range []string{"pending: the interface u2 is down", "installed"} {
+			if !strings.Contains(events, want) {
+				t.Errorf("no event says %q:\n%s", want, events)
+			}
+		}
+		// Without Run, and without a last rung, packets leave by g1.
+		k.stop()
+		u.Unreachable = false
+		n.Install(u)
+		n.G1.Reset()
+		stop := send(n, f)
+		n.Server.Down("u2")
+		time.Sleep(50 * time.Millisecond)
+		n.Server.Up("u2")
+		time.Sleep(200 * time.Millisecond)
+		stop()
+		if g1, _ := fromUDP(n, f.A2); g1 == 0 {
+			t.Error("the control does not leak: the test proves nothing")
+		}
+		if f == tabletest.IPv4 && strings.Contains(n.Table(20), "route") {
+			t.Errorf("the control still has routes:\n%s", n.Table(20))
+		}
+	})
+}
+
+// The link is down at the start. The uplink is pending, and complete once the link comes
+// up.
+func TestPending(t *testing.T) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Server.Down("u2")
+		u := n.Uplink2(f)
+		if err := u.Install(t.Context(), n.Conn); err == nil {
+			t.Error("the control: Install succeeds")
+		}
+		k := newKeeper(n, maintain.Config{}, maintained(u)...)
+		k.await(0, "pending", func(e maintain.Event) bool { return e.Kind == maintain.EventPending && e.Uplink == "lan2" })
+		n.Server.Up("u2")
+		if f == tabletest.IPv6 {
+			n.Server.Addr("u2", f.A2+"/64")
+		}
+		k.awaitKind(0, maintain.EventInstalled)
+		n.WantPlan("after it came up", "\n", u)
+		// One whose interface does not exist yet.
+		missing := n.Uplink1(f)
+		missing.Name, missing.Table, missing.Interface, missing.Gateway = "late", 30, "u9", netip.MustParseAddr("10.9.0.1")
+		k.stop()
+		k = newKeeper(n, maintain.Config{}, maintained(u, missing)...)
+		from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "no interface u9") })
+		n.Server.Link("u9", n.Net, "g9")
+		n.Server.Addr("u9", "10.9.0.2/24")
+		k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Uplink == "late" })
+	})
+}

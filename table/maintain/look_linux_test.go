@@ -1,0 +1,140 @@
+package maintain_test
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/maintain"
+)
+
+// A look that finds nothing to do reads links, addresses and rules once for all uplinks,
+// and main's default route by an interface once for all that learn its gateway.
+func TestIdleLookReadsOnce(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	n.Server.Addr("u2", "10.2.0.3/24")
+	lease := route.Route{Gateway: netip.MustParseAddr(tabletest.IPv4.G2), Priority: 2000, Protocol: route.ProtoDHCP}
+	if err := route.Add(t.Context(), n.Conn, lease); err != nil {
+		t.Fatal(err)
+	}
+	first, second := n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv4)
+	first.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}
+	second.Name, second.Table, second.Sources = "lan3", 30, []netip.Addr{netip.MustParseAddr("10.2.0.3")}
+	installed := []table.SourceRoutedUplink{n.Uplink1(tabletest.IPv4), n.Uplink1(tabletest.IPv6), first, second}
+	n.Install(installed...)
+	all := maintained(installed...)
+	for i := range all {
+		if all[i].Weight = 1; i >= 2 {
+			all[i].Learn, all[i].Gateway = route.IPv4, netip.Addr{}
+		}
+	}
+	d := &dialer{n: n}
+	k := startKeeper(n, d.dial, maintain.Config{FullLook: 20 * time.Millisecond, Default: &maintain.Default{}}, all...)
+	k.until("some looks", func() bool { return k.counters.Looks.Load() >= 10 })
+	k.stop()
+	looks := int(k.counters.Looks.Load())
+	asks := make(map[netlink.HeaderType]int)
+	leases := 0
+	for _, m := range d.asks {
+		asks[m.Header.Type]++
+		var r route.Route
+		if m.Header.Type == uapi.RTM_GETROUTE && r.UnmarshalBinary(m.Data) == nil &&
+			r.Table == rttables.Main && r.OIF == n.Server.Index("u2") {
+			leases++
+		}
+	}
+	for _, ask := range []struct {
+		what  string
+		count int
+	}{
+		{"links", asks[uapi.RTM_GETLINK]}, {"addresses", asks[uapi.RTM_GETADDR]}, {"rules", asks[uapi.RTM_GETRULE]},
+		{"default routes by u2", leases},
+	} {
+		// The end may come in the middle of the last look.
+		if ask.count != looks && ask.count != looks-1 {
+			t.Errorf("in %d looks at 4 uplinks %s are read %d times", looks, ask.what, ask.count)
+		}
+	}
+	if k.counters.Repairs.Load() != 2 { // the default routes
+		t.Errorf("it was not idle:\n%s", k.text())
+	}
+}
+
+// An address that goes with its link, between the listings of a look, stays a source: the
+// link is not taken to be up still.
+func TestLinkGoesDownDuringLook(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	n.Server.Addr("u2", "10.2.0.3/24")
+	u := n.Uplink2(tabletest.IPv4)
+	u.Unreachable = true
+	var between betweenListings
+	dial := func() (route.Conn, error) {
+		c, err := route.Dial(n.Server.Config())
+		return &interrupted{c, &between}, err
+	}
+	k := startKeeper(n, dial, maintain.Config{FullLook: 20 * time.Millisecond}, maintained(u)...)
+	k.awaitKind(0, maintain.EventInstalled)
+	between.arm(func() {
+		n.Server.DelAddr("u2", "10.2.0.3/24")
+		n.Server.Down("u2")
+	})
+	k.awaitKind(0, maintain.EventPending)
+	looks := k.counters.Looks.Load()
+	k.until("more looks", func() bool { return k.counters.Looks.Load() >= looks+3 })
+	rules, err := rule.List(t.Context(), n.Conn, rule.Filter{Table: 20})
+	if err != nil || len(rules) != 2 {
+		t.Errorf("the rules are %v, %v, want those of both sources\n%s", rules, err, k.text())
+	}
+}
+
+// A betweenListings does something once, between the listings of links and addresses.
+type betweenListings struct {
+	mu    sync.Mutex
+	do    func()
+	first netlink.HeaderType // that was listed
+}
+
+func (b *betweenListings) arm(do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.do, b.first = do, 0
+}
+
+// see is called before a listing.
+func (b *betweenListings) see(typ netlink.HeaderType) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.do == nil || typ != uapi.RTM_GETLINK && typ != uapi.RTM_GETADDR:
+	case b.first == 0 || b.first == typ:
+		b.first = typ
+	default:
+		b.do()
+		b.do = nil
+	}
+}
+
+// An interrupted connection is one between whose listings something happens. Its
+// listings are done by Execute.
+type interrupted struct {
+	c       *route.Socket
+	between *betweenListings
+}
+
+func (c *interrupted) Execute(m netlink.Message) ([]netlink.Message, error) {
+	c.between.see(m.Header.Type)
+	return c.c.Execute(m)
+}
+
+func (c *interrupted) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
+func (c *interrupted) Close() error                          { return c.c.Close() }

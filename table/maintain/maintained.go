@@ -1,0 +1,121 @@
+package maintain
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+)
+
+// A maintainedUplink is an uplink that is kept as declared, with what is known of it.
+type maintainedUplink struct {
+	Uplink
+	owner int // its index among the uplinks that were declared, or plan.NoOwner
+	// taken are the addresses that uplinks have as their Sources. They are no sources of
+	// uplinks that take all addresses of an interface.
+	taken map[netip.Addr]*Uplink
+
+	memory   memory
+	status   status
+	reported lastReport
+	probing  probeState
+}
+
+// A memory is what is remembered of an uplink from one look to the next.
+type memory struct {
+	gateway netip.Addr   // the last one that was learned
+	sources []netip.Addr // at the last look
+	table   rttables.ID  // in which the uplink is installed; zero: not known
+	// oldTable is the table that the uplink is to be moved from. Zero: none.
+	oldTable rttables.ID
+	// restored says that the rules an earlier process has left were looked at.
+	restored bool
+	// nameErr is why the name of the table could not be written. Nil: it was written, or
+	// there is none.
+	nameErr error
+}
+
+// A status is what a look has found out about an uplink.
+type status struct {
+	waits  string       // what keeps it from being complete; empty: nothing
+	usable []netip.Addr // sources that packets can have now
+}
+
+// A probeState is how an uplink is probed.
+type probeState struct {
+	// prober sends the probes until stop is called. It stays after that, and the next
+	// prober continues it. Stop is nil while nothing is probed.
+	prober    *health.Prober
+	stop      context.CancelFunc
+	unhealthy bool // as it was reported
+}
+
+// subject returns what events about the uplink have in common.
+func (k *maintainedUplink) subject() subject { return subject{k.String(), k.owner, k.family()} }
+
+// identityIn returns the identity of the uplink in a family.
+func (k *maintainedUplink) identityIn(f route.Family) identity { return identity{k.String(), f} }
+
+// table returns the table that the uplink has. Zero: it is not known.
+func (k *maintainedUplink) table() rttables.ID { return cmp.Or(k.memory.table, k.Table) }
+
+// isComplete reports whether all of the uplink is installed.
+func (k *maintainedUplink) isComplete() bool {
+	return k.reported.kind == EventInstalled && k.status.waits == ""
+}
+
+// isWithdrawn reports whether the uplink is to have only the packets of its sources.
+func (k *maintainedUplink) isWithdrawn() bool {
+	return k.probing.unhealthy && k.Health != nil && k.Health.Withdraw
+}
+
+// specWith returns what is to be installed, with a gateway that was learned.
+func (k *maintainedUplink) specWith(gateway netip.Addr) *uplink.Spec {
+	spec := uplink.Spec(k.withGateway(gateway))
+	if k.isWithdrawn() {
+		spec.Also = nil
+	}
+	return &spec
+}
+
+// currentSpec returns what is to be installed, with the gateway that is known.
+func (k *maintainedUplink) currentSpec() *uplink.Spec { return k.specWith(k.memory.gateway) }
+
+// canSucceed reports whether the uplink can take the place of another one, which is
+// then changed and not removed first.
+func (k *maintainedUplink) canSucceed(o *maintainedUplink) bool {
+	return k.family() == o.family() && k.protocol() == o.protocol() && k.Etc == o.Etc &&
+		(k.Interface == o.Interface || k.Table == o.Table)
+}
+
+// succeed takes over what is known of another uplink.
+func (k *maintainedUplink) succeed(o *maintainedUplink) {
+	k.reported = lastReport{kind: o.reported.kind, reason: o.reported.reason}
+	if k.Health != nil {
+		k.probing = probeState{prober: o.probing.prober, unhealthy: o.probing.unhealthy}
+	}
+	if o.Interface != k.Interface {
+		return
+	}
+	k.memory = o.memory
+	if k.Table != 0 && k.Table != o.memory.table {
+		k.memory.table, k.memory.oldTable = 0, o.memory.table
+	}
+}
+
+// protocolsOf returns the protocols of uplinks, each once.
+func protocolsOf(uplinks []*maintainedUplink) []route.Protocol {
+	seen := make(map[route.Protocol]bool)
+	var protocols []route.Protocol
+	for _, k := range uplinks {
+		if p := k.protocol(); !seen[p] {
+			seen[p] = true
+			protocols = append(protocols, p)
+		}
+	}
+	return protocols
+}
