@@ -61,9 +61,9 @@
 //   - An uplink may need one step for sources that it gets and another for those that it
 //     loses: they are different packets.
 //   - Routes that an uplink has lost are added one by one. There is no old policy then.
-//   - A change of an IPv4 gateway is one request that replaces the route. In about one of
-//     2,000 such requests Linux 6.18 finds no route for a packet that it looks up in the
-//     same instant: the packet goes on with the next rule.
+//   - A change of a gateway is one request that replaces the route. In one of some thousand
+//     such requests Linux 6.18 finds no route for a packet that it looks up in the same
+//     instant: the packet goes on with the next rule.
 //   - Another program that lists rules during a change may see intermediate states.
 //   - A program that does not take the lock, such as ip(8), can change what a transaction
 //     has found. The transaction reads back what it did before it changes over. It does

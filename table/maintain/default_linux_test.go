@@ -271,11 +271,11 @@ func TestSharedDefaultSameGateway(t *testing.T) {
 	})
 }
 
-// lostByKernel is how many packets may have no way while an IPv4 route is replaced 60
-// times. A lookup in the kernel that has found the old route just before it is replaced
-// takes it for dead, and looks no further (fib_dead in fib_table_lookup): with a sender and
-// a writer that never rest, that happens once in 1,300 to 2,000 replacements. IPv6 has no
-// such gap.
+// lostByKernel is how many packets may have no way while a route is replaced 60 times. A
+// lookup in the kernel that has found the old route just before it is replaced takes it for
+// dead, and looks no further (fib_dead in fib_table_lookup). With a sender and a writer that
+// never rest, a loop of nothing but route.Replace lost one packet in 2,000 to 12,000
+// replacements of IPv4, and in 4,000 to 35,000 of IPv6.
 const lostByKernel = 2
 
 // While the route is replaced, by one of one next hop or of several, no packet is
@@ -334,10 +334,7 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 			update <- sharing(list...)
 			k.awaitKind(from, maintain.EventReady)
 		})
-		most := 0
-		if f == tabletest.IPv4 {
-			most = lostByKernel
-		}
+		const most = lostByKernel
 		if failed > most || sent == 0 {
 			t.Errorf("%d sent, %d had no way, want at most %d", sent, failed, most)
 		}

@@ -46,8 +46,8 @@
 //
 // A [Default] is a default route that several uplinks share: one for each family, in
 // table main or another one. Its next hops are the uplinks that are complete and healthy,
-// by their Weight. It changes in one step. (In about one of 2,000 such changes of an IPv4
-// route, Linux 6.18 finds no route for a packet that it looks up in the same instant.)
+// by their Weight. It changes in one step. (In one of some thousand such changes Linux 6.18
+// finds no route for a packet that it looks up in the same instant.)
 //
 //	config := maintain.Config{Default: &maintain.Default{}}
 //	probe := &health.Probe{
