@@ -103,7 +103,7 @@ type SourceRoutedUplink struct {
 
 // Protocol is the default owner's mark, 0xd2. It is a number that
 // linux/rtnetlink.h has not given to anyone.
-const Protocol = uplink.DefaultProtocol
+const Protocol route.Protocol = uplink.DefaultProtocol
 
 // Install makes the kernel's state what u says. See the function [Install].
 func (u SourceRoutedUplink) Install(ctx context.Context, c route.Conn) error {
