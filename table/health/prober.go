@@ -34,6 +34,7 @@ type Config struct {
 
 	// Continue is an earlier Prober of the same way, whose Run has ended or whose
 	// context has. The new Prober begins with what the earlier one has found out,
+	// takes over verdicts that [Prober.Verdicts] of the earlier one has not returned,
 	// and does not call Func while a call of the earlier one has not returned. Nil:
 	// the way is taken for healthy until probes say otherwise.
 	Continue *Prober
@@ -79,6 +80,7 @@ func NewProber(config Config) *Prober {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		p.busy, p.tally = o.busy, o.tally
+		p.verdicts, o.verdicts = o.verdicts, nil
 	}
 	return p
 }

@@ -1,6 +1,8 @@
 package health
 
 import (
+	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -55,5 +57,23 @@ func TestDefaults(t *testing.T) {
 	}
 	if got := (Probe{Interval: time.Second}).withDefaults(); got.Timeout != time.Second {
 		t.Errorf("timeout %v, want that of the interval", got.Timeout)
+	}
+}
+
+// A verdict that nobody has asked the earlier Prober for is returned by the one that
+// continues it, which would not come to that verdict again.
+func TestContinueReturnsVerdict(t *testing.T) {
+	probe := Probe{Echo: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Failures: 1}
+	earlier := NewProber(Config{Probe: probe})
+	earlier.SetSources(netip.MustParseAddr("192.0.2.2"))
+	earlier.record(errors.New("no answer"))
+	p := NewProber(Config{Probe: probe, Continue: earlier})
+	if got := p.Verdicts(); len(got) != 1 || got[0].Healthy {
+		t.Errorf("the verdicts are %v, want one that the way is unhealthy", got)
+	}
+	p.SetSources(netip.MustParseAddr("192.0.2.2"))
+	p.record(errors.New("no answer"))
+	if got := p.Verdicts(); len(got) != 0 {
+		t.Errorf("the verdicts are %v once more", got)
 	}
 }
