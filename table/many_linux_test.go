@@ -129,7 +129,7 @@ func TestManyRulesAtomic(t *testing.T) {
 	for _, to := range []table.SourceRoutedUplink{u, plain, u} {
 		before := look()
 		w := &tabletest.Watcher{Socket: n.Conn, Look: look}
-		if err := to.Install(t.Context(), unbatched{w}); err != nil {
+		if err := to.Install(t.Context(), plainConn{w}); err != nil {
 			t.Fatal(err)
 		}
 		after := look()
@@ -145,7 +145,7 @@ func TestManyRulesAtomic(t *testing.T) {
 	}
 }
 
-// An unbatched connection does requests one by one.
-type unbatched struct{ w *tabletest.Watcher }
+// A plainConn does requests one by one.
+type plainConn struct{ w *tabletest.Watcher }
 
-func (c unbatched) Execute(m netlink.Message) ([]netlink.Message, error) { return c.w.Execute(m) }
+func (c plainConn) Execute(m netlink.Message) ([]netlink.Message, error) { return c.w.Execute(m) }

@@ -80,7 +80,7 @@ func TestLinkGoesDownDuringLook(t *testing.T) {
 	var between betweenListings
 	dial := func() (route.Conn, error) {
 		c, err := route.Dial(n.Server.Config())
-		return &interrupted{c, &between}, err
+		return &hookConn{c, &between}, err
 	}
 	k := startKeeper(n, dial, maintain.Config{FullLook: 20 * time.Millisecond}, maintained(u)...)
 	k.awaitKind(0, maintain.EventInstalled)
@@ -124,17 +124,17 @@ func (b *betweenListings) see(typ netlink.HeaderType) {
 	}
 }
 
-// An interrupted connection is one between whose listings something happens. Its
+// A hookConn is a connection between whose listings something happens. Its
 // listings are done by Execute.
-type interrupted struct {
+type hookConn struct {
 	c       *route.Socket
 	between *betweenListings
 }
 
-func (c *interrupted) Execute(m netlink.Message) ([]netlink.Message, error) {
+func (c *hookConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 	c.between.see(m.Header.Type)
 	return c.c.Execute(m)
 }
 
-func (c *interrupted) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
-func (c *interrupted) Close() error                          { return c.c.Close() }
+func (c *hookConn) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
+func (c *hookConn) Close() error                          { return c.c.Close() }
