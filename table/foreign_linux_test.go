@@ -1,6 +1,7 @@
 package table_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
@@ -217,5 +219,38 @@ func meanwhile(n *tabletest.Network, rec *tabletest.Recorder, writes int, do fun
 			do = nil
 		}
 		return nil
+	}
+}
+
+// Where each of many sources changes over by itself, the rules are not listed for each.
+func TestForeignEndListings(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	u := manyUplink(n)
+	u.Priority = 500
+	end := rule.Rule{Priority: rule.Priority(504), FwMark: rule.FwMark(7), Table: 99, Protocol: route.ProtoStatic}
+	if err := rule.Add(t.Context(), n.Conn, end); err != nil {
+		t.Fatal(err)
+	}
+	p, err := u.Plan(t.Context(), n.Conn)
+	commits := p.Select(func(s *plan.Step) bool { return s.Commit })
+	if err != nil || len(commits.Steps) < 9 {
+		t.Fatalf("%d steps change over, want one for each source, error %v", len(commits.Steps), err)
+	}
+	listings := 0
+	rec := &tabletest.Recorder{Conn: n.Conn, Fail: func(_ int, m netlink.Message) error {
+		if m.Header.Type == uapi.RTM_GETRULE {
+			listings++
+		}
+		return nil
+	}}
+	for _, do := range []func(context.Context, route.Conn) error{u.Install, u.Remove} {
+		listings = 0
+		if err := do(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+		// One is for the plan, one for many rungs, one is read back, and one is for the deletions.
+		if listings > 4 {
+			t.Errorf("the rules are listed %d times, want at most 4", listings)
+		}
 	}
 }

@@ -101,7 +101,7 @@ const manyRules = 16
 // rules have to be there before the rules of Also that they belong to.
 func anyOrder(steps []Step) int {
 	n := 0
-	for n < len(steps) && steps[n].Op == AddRule && !steps[n].ReadBack && steps[n].Rule.Priority.IsSet() &&
+	for n < len(steps) && steps[n].Op == AddRule && !steps[n].isNoticed() && steps[n].Rule.Priority.IsSet() &&
 		(isGateOrEnd(&steps[n]) || form.IsRung(&steps[n].Rule)) && isGateOrEnd(&steps[n]) == isGateOrEnd(&steps[0]) {
 		n++
 	}
@@ -263,7 +263,7 @@ func (r *run) undoOrder() []*Step {
 // isNext reports whether two steps delete rules, the second one behind the first, that
 // decide about nothing any more. Places are those of the rules that there were.
 func isNext(a, b *Step, places map[rule.Rule]int) bool {
-	if a.Op != DeleteRule || b.Op != DeleteRule || a.ReadBack || b.ReadBack || a.Rule.Family != b.Rule.Family {
+	if a.Op != DeleteRule || b.Op != DeleteRule || a.isNoticed() || b.isNoticed() || a.Rule.Family != b.Rule.Family {
 		return false
 	}
 	first, foundFirst := places[form.Bare(a.Rule)]

@@ -121,6 +121,9 @@ func (s Step) Family() route.Family {
 	return 0
 }
 
+// isNoticed reports whether packets may notice the step.
+func (s *Step) isNoticed() bool { return s.Commit || s.ReadBack }
+
 // isClaim reports whether the step reserves a table, which may have nothing else
 // in it.
 func (s *Step) isClaim() bool { return s.Op == AddRoute && form.IsClaim(&s.Route) }
