@@ -34,8 +34,9 @@
 //     new, as a whole. For each family one step changes over, for all sources of all
 //     uplinks of the call. That [plan.Step] has Commit set.
 //   - If a step fails, or the context ends, the steps that were done are undone, newest
-//     first. Rules, routes and rt_tables are then what they were. If an undo fails as
-//     well, the [*plan.StepError] lists what is left.
+//     first. Rules, routes and rt_tables are then what they were, except that two rules of
+//     different sources with the same priority may have changed places. If an undo fails
+//     as well, the [*plan.StepError] lists what is left.
 //   - If the process is killed at any step, packets take the old policy or the new one.
 //     The next Install or Remove cleans up, and so does [Recover]. After Recover the
 //     uplink is as it was before, or as it was to be, or gone. It may be in another

@@ -25,7 +25,7 @@ func (w *world) uplinkRow() (row, error) {
 	r := row{
 		name: "`SourceRoutedUplink`: Install and Remove, checked (raw and ip: six bare requests)", n: n,
 		targets: []target{{"raw", 4}, {"programs", 50}},
-		note:    "it takes the lock, reads interfaces, addresses, rules and routes, and looks once more before the step: 38 system calls, a third of the time",
+		note:    "it takes the lock, reads rules, the interface, addresses and the routes of the table, and reads back before the step: 29 system calls, in which the kernel alone takes 2.6 times what the six requests take",
 		subjects: []subject{
 			{who: limit, calls: w.rawCalls, run: func() (int, error) {
 				return repeat(n, func(int) error { return w.raw.write(six) })

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,6 +133,9 @@ func TestUnderChanges(t *testing.T) {
 	addRules(t, c, 0, many)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
+	// The changes leave some time in between, by how long a listing takes on this machine.
+	var listing atomic.Int64
+	listing.Store(int64(time.Millisecond))
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			for i := range busy {
@@ -145,7 +149,7 @@ func TestUnderChanges(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			time.Sleep(time.Duration(rand.IntN(20000)) * time.Microsecond)
+			time.Sleep(time.Duration(rand.Int64N(20 * listing.Load())))
 		}
 	})
 	defer wg.Wait()
@@ -161,10 +165,12 @@ func TestUnderChanges(t *testing.T) {
 	}
 	naive, taken := 0, 0
 	for range 100 {
+		start := time.Now()
 		rules, err := rule.List(t.Context(), c, rule.Filter{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		listing.Store(int64(max(time.Since(start), time.Millisecond)))
 		if lost(rules) > 0 {
 			naive++
 		}

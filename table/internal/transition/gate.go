@@ -39,10 +39,6 @@ type gatePlaces struct {
 	foreignEnd bool
 }
 
-func newGateGroup(f route.Family, uncovers bool) gateGroup {
-	return gateGroup{family: f, uncovers: uncovers}
-}
-
 // add adds a source with its rungs.
 func (g *gateGroup) add(a netip.Addr, owner *move, inside, beyond []rule.Rule) {
 	if g.owners == nil {
@@ -240,7 +236,7 @@ func (p *priorities) merge(groups []gateGroup) []gateGroup {
 	if len(groups) < 2 {
 		return groups
 	}
-	one := newGateGroup(groups[0].family, groups[0].uncovers)
+	one := gateGroup{family: groups[0].family, uncovers: groups[0].uncovers}
 	for i := range groups {
 		g := &groups[i]
 		if g.first().Spec.Proto() != groups[0].first().Spec.Proto() {

@@ -101,8 +101,8 @@ func findLadder(ladder, have []rule.Rule) (uint32, bool) {
 func (l *placement) setWant(want []rule.Rule) {
 	l.want = want
 	l.added, l.deleted = form.Without(want, l.have), form.Without(l.have, want)
-	l.uncover = newGateGroup(l.family, true)
-	l.hide = newGateGroup(l.family, false)
+	l.uncover = gateGroup{family: l.family, uncovers: true}
+	l.hide = gateGroup{family: l.family}
 	if !l.changes() {
 		return
 	}
