@@ -105,9 +105,11 @@ const firstUplinkTable = 1000
 // rules and routes without guard rules.
 func (w *world) growthRow(name string, n int, up []table.SourceRoutedUplink, before func() error) (row, error) {
 	r := row{
-		name: name, n: n,
+		name: name,
 		note: growthNote,
 	}
+	times := max(1, 40/n) // of what is over at once
+	r.n = n * times
 	var datagrams [][]byte
 	r.subjects = []subject{
 		{who: limit, calls: w.rawCalls, before: func() (err error) {
@@ -115,9 +117,15 @@ func (w *world) growthRow(name string, n int, up []table.SourceRoutedUplink, bef
 				datagrams, err = w.bareRequests(up)
 			}
 			return err
-		}, run: func() (int, error) { return n, w.raw.write(datagrams) }},
+		}, run: func() (int, error) {
+			_, err := repeat(times, func(int) error { return w.raw.write(datagrams) })
+			return r.n, err
+		}},
 		{who: ours, calls: w.connCalls, before: before, run: func() (int, error) {
-			return n, errors.Join(table.Install(w.ctx, w.conn, up...), table.Remove(w.ctx, w.conn, up...))
+			_, err := repeat(times, func(int) error {
+				return errors.Join(table.Install(w.ctx, w.conn, up...), table.Remove(w.ctx, w.conn, up...))
+			})
+			return r.n, err
 		}},
 	}
 	for i := range r.subjects {
