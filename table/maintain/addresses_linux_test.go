@@ -33,8 +33,9 @@ func TestAddressIsBack(t *testing.T) {
 	k.untilTable("the uplink is back", whole)
 
 	// A tentative address is waited for as well.
+	from := len(k.log())
 	n.Server.DelAddr("u2", tabletest.IPv6.A2+"/64")
-	from := k.awaitKind(len(k.log()), maintain.EventPending)
+	from = k.awaitKind(from, maintain.EventPending)
 	n.Server.Sysctl("net.ipv6.conf.u2.accept_dad", "1")
 	n.Server.Sysctl("net.ipv6.conf.u2.dad_transmits", "1")
 	n.AddTentative("u2", tabletest.IPv6.A2)
