@@ -222,3 +222,35 @@ func TestNoFile(t *testing.T) {
 		t.Errorf("stderr %q", stderr)
 	}
 }
+
+// A file without uplinks is not taken in silence, except where it says that all are to go.
+func TestEmptyFile(t *testing.T) {
+	h := newHost(t, "# nothing yet\n")
+	const want = "uplinks: warning: FILE has no uplinks\n"
+	for _, command := range []string{"up", "plan", "status", "check", "down"} {
+		if _, stderr := h.run(exitOK, command); stderr != want {
+			t.Errorf("%s: %q", command, stderr)
+		}
+	}
+	h.want("", exitOK, "-prune", "up")
+	if _, stderr := h.run(exitOK, "-once", "run"); !strings.Contains(stderr, "warning: FILE has no uplinks") {
+		t.Errorf("run: %q", stderr)
+	}
+}
+
+// What is no network namespace is said to be none.
+func TestNoNetns(t *testing.T) {
+	h := newHost(t, lan12)
+	for netns, want := range map[string]string{
+		h.file:              "FILE is not a network namespace",
+		"/proc/self/ns/mnt": "/proc/self/ns/mnt is not a network namespace",
+		"no-such-name":      "there is no network namespace /run/netns/no-such-name: ip netns list shows the names",
+	} {
+		for _, command := range []string{"up", "run"} {
+			_, stderr := h.runIn(h.Context(), exitFailure, "-n", netns, command)
+			if !strings.HasSuffix(stderr, "uplinks: "+want+"\n") {
+				t.Errorf("-n %s %s: %s\nwant %s", netns, command, stderr, want)
+			}
+		}
+	}
+}

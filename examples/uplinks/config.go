@@ -30,13 +30,22 @@ type config struct {
 	sharedLine int // the line of shared, or of the first uplink with a weight
 }
 
+// noUplinks says that a file has none. The name of the file comes before it.
+const noUplinks = " has no uplinks"
+
+// isEmpty reports whether the file has no uplinks.
+func (c *config) isEmpty() bool { return len(c.uplinks) == 0 }
+
 // parseConfig parses the text of a file. The error joins the errors of all lines.
 func parseConfig(file, text string) (*config, error) {
 	c := &config{name: file}
+	if err := checkText(c.position(1), text); err != nil {
+		return c, err
+	}
 	index := newLineIndex()
 	var errs []error
 	n := 0
-	for s := range strings.Lines(text) {
+	for s := range strings.Lines(strings.TrimPrefix(text, byteOrderMark)) {
 		n++
 		s, _, _ = strings.Cut(s, "#")
 		words := strings.Fields(s)
@@ -55,6 +64,9 @@ func parseConfig(file, text string) (*config, error) {
 
 // parseLine parses the n-th line.
 func (c *config) parseLine(n int, words []string, index *lineIndex) error {
+	if err := checkVisible(c.position(n), words); err != nil {
+		return err
+	}
 	if words[0] == sharedWord {
 		return c.parseShared(n, words)
 	}
@@ -128,6 +140,9 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 	if _, ok := uplinkWords.Find(u.Name); ok {
 		return w.Errorf("not a name: a line begins with the name of an uplink")
 	}
+	if err := checkName(w, u.Name); err != nil {
+		return err
+	}
 	// The name must be valid in rt_tables. The number does not matter here.
 	if err := new(rttables.File).Set(1, u.Name, ""); err != nil {
 		return w.Errorf("%v", errors.Unwrap(err))
@@ -142,6 +157,9 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 			return w.Errorf("said twice")
 		case ok:
 			seen[word.Names[0]] = true
+		case strings.Contains(s, "="):
+			w.Take()
+			return w.Errorf("not a word of an uplink: a blank, and no =, stands between a word and its value")
 		case strings.ContainsAny(s, ".:/"):
 			w.Take()
 			return w.Errorf("neither a word of an uplink nor a valid address here")
@@ -162,6 +180,13 @@ func parseAlso(position string, at int, words []string) (rule.Rule, error) {
 	// Parse sets the table main if the words name no table. With "lookup 0" before the
 	// words, the table is main only if the line says so.
 	option := familyOption(words)
+	if option == 2 {
+		words = slices.Clone(words)
+		words[1] = familyWord(words[1])
+	}
+	if err := checkSelectors(position, at, words); err != nil {
+		return rule.Rule{}, err
+	}
 	text := strings.Join(slices.Concat(words[:option], []string{"lookup", "0"}, words[option:]), " ")
 	if option == len(words) {
 		return rule.Rule{}, &iptext.Error{Package: position, Pos: at + option + 1, Reason: "a selector is missing"}
@@ -233,10 +258,10 @@ func (u *uplink) validate(position string) error {
 		}
 	}
 	if u.Learn != 0 && u.Gateway.IsValid() {
-		return fmt.Errorf("%s: learn: the gateway is said already, %s", position, u.Gateway)
+		return fmt.Errorf("%s: learn: the gateway is either learned or the one after via, not both", position)
 	}
 	if h := u.Health; h != nil && len(h.Echo)+len(h.TCP) == 0 {
-		return fmt.Errorf("%s: there is nothing to probe: ping or connect says what", position)
+		return fmt.Errorf("%s: %s: needs ping or connect, which say what is probed", position, probeWordOf(h))
 	}
 	var e *plan.FieldError
 	if errors.As(u.Validate(), &e) {

@@ -59,7 +59,7 @@ var goodLines = []struct {
 		},
 	},
 	{
-		line: "a dev eth0 to 10.9.0.0/16 10.8/16 priority 500 metric 7 protocol static",
+		line: "a dev eth0 to 10.9.0.0/16 10.8.0.0/16 priority 500 metric 7 protocol static",
 		text: "a dev eth0 to 10.9.0.0/16 10.8.0.0/16 pref 500 metric 7 proto static",
 		want: table.SourceRoutedUplink{
 			Name: "a", Interface: "eth0", Priority: 500, Metric: 7, Protocol: route.ProtoStatic,
@@ -132,6 +132,27 @@ func TestParseLearn(t *testing.T) {
 	}
 }
 
+// Families have the names that people use, and the words of ip(8) in print.
+func TestParseFamilyNames(t *testing.T) {
+	for line, want := range map[string]string{
+		"a dev eth0 learn ipv4":            "a dev eth0 learn inet",
+		"a dev eth0 learn IPv6":            "a dev eth0 learn inet6",
+		"a dev eth0 also -f ipv6 dport 25": "a dev eth0 also -6 dport 25",
+	} {
+		if got, err := parseLines("f", line); err != nil || len(got) != 1 || got[0].String() != want {
+			t.Errorf("%s: printed %v, %v", line, got, err)
+		}
+	}
+}
+
+// A byte order mark at the beginning of a file is no part of a name.
+func TestParseByteOrderMark(t *testing.T) {
+	got, err := parseLines("f", "\ufefflan1 dev eth0\n")
+	if err != nil || len(got) != 1 || got[0].Name != "lan1" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 // The words about health and weight set the fields of maintain.Uplink.
 func TestParseHealth(t *testing.T) {
 	const line = "a dev eth0 via 10.0.0.1 weight 3 ping 192.0.2.1 192.0.2.2 connect 192.0.2.3:443 every 10s timeout 1.5s " +
@@ -171,17 +192,16 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via 10.0.0.300", `f:1: word 5 "10.0.0.300": not an address`},
 	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
 	{"a dev eth0 10.0.0.2", `f:1: word 4 "10.0.0.2": neither a word of an uplink nor a valid address here`},
-	{"a dev eth0 via fe80::1%eth0", `f:1: word 5 "fe80::1%eth0": not an address`},
 	{"a dev eth0 learn", `f:1: word 5: a family with gateways: inet or inet6 is missing after "learn"`},
 	{"a dev eth0 learn mpls", `f:1: word 5 "mpls": not a family with gateways: inet or inet6`},
-	{"a dev eth0 learn inet via 10.0.0.1", `f:1: learn: the gateway is said already, 10.0.0.1`},
+	{"a dev eth0 learn inet via 10.0.0.1", `f:1: learn: the gateway is either learned or the one after via, not both`},
 	{"a dev eth0 learn inet src 2001:db8::1", `f:1: src: 2001:db8::1 is of inet6, and the uplink of inet: they take two lines`},
 	{"a dev eth0 dev eth1", `f:1: word 4 "dev": said twice`},
 	{"a dev eth0 pref 7 priority 8", `f:1: word 6 "priority": said twice`},
 	{"a dev eth0 table lan2", `f:1: word 5 "lan2": not the number of a table: want 1 to 4294967295`},
 	{"a dev eth0 table 0", `f:1: word 5 "0": not the number of a table: want 1 to 4294967295`},
 	{"a dev eth0 table 4294967296", `f:1: word 5 "4294967296": not the number of a table: want 1 to 4294967295`},
-	{"a dev eth0 pref 0", `f:1: word 5 "0": not a priority that an uplink can have`},
+	{"a dev eth0 pref 0", `f:1: word 5 "0": the rule at 0 is that for the table local: the rules of an uplink come after it`},
 	{"a dev eth0 metric x", `f:1: word 5 "x": not a metric: want a number of at most 32 bits`},
 	{"a dev eth0 proto 0", `f:1: word 5 "0": not a protocol that tells whose a route is`},
 	{"a dev eth0 proto nobody", `f:1: word 5 "nobody": not a protocol`},
@@ -201,16 +221,16 @@ var badLines = []struct{ text, want string }{
 	// Probes and weights.
 	{"a dev eth0 ping x", `f:1: word 5 "x": not an address`},
 	{"a dev eth0 connect 192.0.2.1", `f:1: word 5 "192.0.2.1": not an address with a port, such as 192.0.2.1:443 or [2001:db8::1]:443`},
-	{"a dev eth0 connect 192.0.2.1:443 every 5", `f:1: word 7 "5": not a time, such as 5s or 500ms`},
+	{"a dev eth0 connect 192.0.2.1:443 every 5", `f:1: word 7 "5": a time needs its unit: 5s`},
 	{"a dev eth0 connect 192.0.2.1:443 timeout -1s", `f:1: word 7 "-1s": not a time, such as 5s or 500ms`},
-	{"a dev eth0 ping 192.0.2.1 failures 0", `f:1: word 7 "0": not a number that an uplink can have`},
-	{"a dev eth0 withdraw", "f:1: there is nothing to probe: ping or connect says what"},
+	{"a dev eth0 ping 192.0.2.1 failures 0", `f:1: word 7 "0": want 1 or more`},
+	{"a dev eth0 withdraw", "f:1: withdraw: needs ping or connect, which say what is probed"},
 	{"a dev eth0 via 10.0.0.1 ping 2001:db8::1", "f:1: probe: 2001:db8::1 is not of the uplink's family"},
 	{"a dev eth0 connect 192.0.2.1:0", "f:1: probe: 192.0.2.1:0 has no port to connect to"},
 	{"a dev eth0 via 10.0.0.1 weight 257", "f:1: weight: 257 is not between 0 and 256"},
-	{"a dev eth0 via 10.0.0.1 weight 0", `f:1: word 7 "0": not a weight that an uplink can have`},
+	{"a dev eth0 via 10.0.0.1 weight 0", `f:1: word 7 "0": a share is from 1 to 256: an uplink without the word weight has none`},
 	{"default metric 9\na dev eth0 via 10.0.0.1", "f:1: default: no uplink has a weight to share it by"},
-	{"default metric 0", `f:1: word 3 "0": not a metric that an uplink can have`},
+	{"default metric 0", `f:1: word 3 "0": want 1 or more: without the word metric it is 50`},
 	{"default via 10.0.0.1", `f:1: word 2 "via": not a word of the line default`},
 	{"default\ndefault\na dev eth0 via 10.0.0.1 weight 1", "f:2: default: said on line 1 already"},
 	{
@@ -219,6 +239,50 @@ var badLines = []struct{ text, want string }{
 	},
 	{"default table 20\na table 20 dev eth0 via 10.0.0.1 weight 1", "f:2: table: 20 is also that of the shared default"},
 	{"default table 255\na dev eth0 via 10.0.0.1 weight 1", "f:1: default: 255 is a table of the system"},
+
+	// Forms of an address that are not the same to all programs.
+	{"a dev eth0 via 010.0.0.1", `f:1: word 5 "010.0.0.1": a number with a leading zero, which is octal to some programs: ` +
+		`write 8.0.0.1 or what you mean`},
+	{"a dev eth0 src 10.0.0.0x2", `f:1: word 5 "10.0.0.0x2": a number with a leading zero, which is octal to some programs: ` +
+		`write 10.0.0.2 or what you mean`},
+	{"a dev eth0 via 10.1", `f:1: word 5 "10.1": an address of fewer than four numbers, which is not the same to all programs: ` +
+		`write 10.1.0.0 or what you mean`},
+	{"a dev eth0 via 5", `f:1: word 5 "5": an address of fewer than four numbers, which is not the same to all programs: ` +
+		`write 5.0.0.0 or what you mean`},
+	{"a dev eth0 to 10.8/16", `f:1: word 5 "10.8/16": an address of fewer than four numbers, which is not the same to all ` +
+		`programs: write 10.8.0.0 or what you mean`},
+	{"a dev eth0 to 10.0.0.0/255.255", `f:1: word 5 "10.0.0.0/255.255": an address of fewer than four numbers, which is not the ` +
+		`same to all programs: write 255.255.0.0 or what you mean`},
+	{"a dev eth0 ping 192.0.2.01", `f:1: word 5 "192.0.2.01": a number with a leading zero, which is octal to some programs: ` +
+		`write 192.0.2.1 or what you mean`},
+	{"a dev eth0 also from 10/8 dport 25", `f:1: word 6 "10/8": an address of fewer than four numbers, which is not the same to ` +
+		`all programs: write 10.0.0.0 or what you mean`},
+	{"a dev eth0 also -4 to 192.0.02.1", `f:1: word 7 "192.0.02.1": a number with a leading zero, which is octal to some ` +
+		`programs: write 192.0.2.1 or what you mean`},
+	{"a dev eth0 via fe80::1%eth1", `f:1: word 5 "fe80::1%eth1": an address with a zone: dev says the interface, which is eth1 ` +
+		`here; the address is fe80::1`},
+	{"a dev eth0 via [fe80::1]", `f:1: word 5 "[fe80::1]": an address stands here without brackets: fe80::1`},
+
+	// What is no interface, no name, no word, and no selector.
+	{"a dev eth0:1", `f:1: word 3 "eth0:1": the label of an address, not an interface: the interface is eth0, and src says the address`},
+	{"a dev eth0 also iif eth1:0", `f:1: word 6 "eth1:0": the label of an address, not an interface: the interface is eth1, ` +
+		`and src says the address`},
+	{"a dev /dev/net/tun", `f:1: word 3 "/dev/net/tun": no interface can have this name`},
+	{"[lan1]", `f:1: word 1 "[lan1]": not a name: the file has no sections; a line is an uplink, such as: ` +
+		`lan1 dev eth0 via 192.0.2.1`},
+	{"a dev=eth0", `f:1: word 2 "dev=eth0": not a word of an uplink: a blank, and no =, stands between a word and its value`},
+	{"a\u200b dev eth0", `f:1: word 1 "a\u200b": has the invisible character U+200B`},
+	{"a dev eth0\n\ufeffb dev eth1", `f:2: word 1 "\ufeffb": has the invisible character U+FEFF`},
+	{"\xff\xfea\x00 \x00", "f:1: the file is in UTF-16: save it as UTF-8"},
+	{"b\xfcro dev eth0", "f:1: the file is not in UTF-8"},
+	{"a dev eth0 also dport 443-80", `f:1: also: "from all dport 443-80" has a range of ports that cannot be: ` +
+		`from 1 to 65534, the lower one first`},
+	{"a dev eth0 also sport 0", `f:1: also: "from all sport 0" has a range of ports that cannot be: ` +
+		`from 1 to 65534, the lower one first`},
+	{"a dev eth0 also uidrange 8-7", `f:1: also: "from all uidrange 8-7" has a range of users that cannot be: ` +
+		`from 0 to 4294967294, the lower one first`},
+	{"a dev eth0 every 5s", "f:1: every: needs ping or connect, which say what is probed"},
+	{"a dev eth0 learn ipmr", `f:1: word 5 "ipmr": not a family with gateways: inet or inet6`},
 
 	// Conflicts of lines, and several faults.
 	{"a dev eth0\nb dev eth0 via 10.0.0.1", "f:2: src: is missing, and so it is on line 1: both would have all addresses of eth0"},

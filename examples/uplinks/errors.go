@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/plan"
@@ -17,7 +18,16 @@ type enterError struct {
 	err  error
 }
 
-func (e *enterError) Error() string { return fmt.Sprintf("network namespace %s: %v", e.path, e.err) }
+func (e *enterError) Error() string {
+	switch {
+	case errors.Is(e.err, syscall.EINVAL): // of setns(2)
+		return e.path + " is not a network namespace"
+	case errors.Is(e.err, fs.ErrNotExist):
+		return fmt.Sprintf("there is no network namespace %s: ip netns list shows the names", e.path)
+	}
+	return fmt.Sprintf("network namespace %s: %v", e.path, e.err)
+}
+
 func (e *enterError) Unwrap() error { return e.err }
 
 // explain returns the text of err for an administrator: with the words of the file instead

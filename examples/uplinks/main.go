@@ -67,7 +67,13 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
-	fs.DurationVar(&o.wait, "wait", 30*time.Second, "")
+	o.wait = 30 * time.Second
+	waits := false
+	fs.Func("wait", "", func(s string) (err error) {
+		waits = true
+		o.wait, err = parseTime(s)
+		return err
+	})
 	for {
 		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return o, errHelp
@@ -90,6 +96,8 @@ func parseArgs(args []string) (options, error) {
 			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "status", "check", "recover", "help"}))
 	case (o.once || o.remove || o.verbose) && o.command != "run":
 		return o, errors.New("-once, -remove and -v are options of run")
+	case waits && (!o.once || o.command != "run"):
+		return o, errors.New("-wait is an option of run -once")
 	case o.once && o.remove:
 		return o, errors.New("-once leaves the uplinks, and -remove does not")
 	case o.prune && o.command != "plan" && o.command != "up":
@@ -152,6 +160,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, o, file, stdout, stderr)
 	}
 	s := &session{ctx: ctx, netns: netnsPath(o.netns), prune: o.prune, uplinks: file.uplinks, shared: file.shared}
+	if file.isEmpty() && !o.prune {
+		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
+	}
 	status, err := s.do(o)
 	for _, w := range s.report.Warnings {
 		fmt.Fprintln(stderr, "uplinks: warning:", w)
@@ -275,15 +286,24 @@ func netnsPath(netns string) string {
 	return rtnl.NetNSPath(netns)
 }
 
+// openNetns opens a network namespace.
+func openNetns(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &enterError{path, errors.Unwrap(err)}
+	}
+	return f, nil
+}
+
 // dial opens a socket in a network namespace.
 func dial(netns string) (*route.Socket, error) {
 	path := netnsPath(netns)
 	if path == "" {
 		return route.Dial(nil)
 	}
-	f, err := os.Open(path)
+	f, err := openNetns(path)
 	if err != nil {
-		return nil, fmt.Errorf("network namespace: %w", err)
+		return nil, err
 	}
 	defer f.Close() // the socket does not need the file
 	conn, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})

@@ -56,6 +56,9 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	defer signal.Stop(pipe)
 	s.log = newLogger(o, s.manager.journal, stdout, stderr)
 	defer s.log.close()
+	if file.isEmpty() {
+		s.log.write(slog.LevelWarn, o.file+noUplinks)
+	}
 	s.tracker.start(o.file, file.uplinks)
 	if !o.once {
 		control, err := s.listen()

@@ -24,7 +24,7 @@ var sharedWords = iptext.Table[maintain.Default]{
 		return err
 	}},
 	{Names: []string{"metric"}, Parse: func(w *iptext.Words, d *maintain.Default) (err error) {
-		d.Metric, err = argPositive[uint32](w, "a metric", 32)
+		d.Metric, err = argPositive[uint32](w, "a metric", 32, "want 1 or more: without the word metric it is 50")
 		return err
 	}},
 }

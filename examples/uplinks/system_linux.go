@@ -36,9 +36,9 @@ func inNetns(path string, do func() error) error {
 	if path == "" {
 		return do()
 	}
-	f, err := os.Open(path)
+	f, err := openNetns(path)
 	if err != nil {
-		return fmt.Errorf("network namespace: %w", err)
+		return err
 	}
 	defer f.Close()
 	done := make(chan error)

@@ -30,12 +30,12 @@ var uplinkWords = iptext.Table[uplink]{
 		}},
 	{Names: []string{"dev"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
-			u.Interface, err = w.Arg("an interface")
+			u.Interface, err = argInterface(w)
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { p.Put("dev", u.Interface) }},
 	{Names: []string{"via"},
-		Parse: func(w *iptext.Words, u *uplink) error { return iptext.ArgAddr(w, &u.Gateway) },
+		Parse: func(w *iptext.Words, u *uplink) error { return argAddr(w, &u.Gateway) },
 		Print: func(p *iptext.Printer, u *uplink) {
 			if u.Gateway.IsValid() && u.Learn == 0 {
 				p.Put("via", u.Gateway.String())
@@ -56,14 +56,15 @@ var uplinkWords = iptext.Table[uplink]{
 			}
 		}},
 	{Names: []string{"src"},
-		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Sources, iptext.ArgAddr) },
+		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Sources, argAddr) },
 		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "src", u.Sources, netip.Addr.String) }},
 	{Names: []string{"to"},
 		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Routes, argDestination) },
 		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "to", u.Routes, netip.Prefix.String) }},
 	{Names: []string{"pref", "priority"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
-			u.Priority, err = argPositive[uint32](w, "a priority", 32)
+			u.Priority, err = argPositive[uint32](w, "a priority", 32,
+				"the rule at 0 is that for the table local: the rules of an uplink come after it")
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "pref", u.Priority) }},
@@ -96,12 +97,13 @@ var uplinkWords = iptext.Table[uplink]{
 		}},
 	{Names: []string{"weight"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
-			n, err := argPositive[uint16](w, "a weight", 16)
+			n, err := argPositive[uint16](w, "a weight", 16,
+				"a share is from 1 to 256: an uplink without the word weight has none")
 			u.Weight = int(n)
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "weight", uint32(u.Weight)) }},
-	probeWord("ping", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.Echo, iptext.ArgAddr) },
+	probeWord("ping", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.Echo, argAddr) },
 		func(p *iptext.Printer, h *health.Probe) { putMany(p, "ping", h.Echo, netip.Addr.String) }),
 	probeWord("connect", func(w *iptext.Words, h *health.Probe) error { return argMany(w, &h.TCP, argAddrPort) },
 		func(p *iptext.Printer, h *health.Probe) { putMany(p, "connect", h.TCP, netip.AddrPort.String) }),
@@ -208,30 +210,9 @@ func argMany[T any](w *iptext.Words, all *[]T, arg func(*iptext.Words, *T) error
 	}
 }
 
-// argDestination takes a prefix. It refuses the default prefix, which every uplink has.
-func argDestination(w *iptext.Words, p *netip.Prefix) error {
-	err := iptext.ArgPrefix(w, p)
-	if err == nil && p.Bits() <= 0 {
-		err = w.Errorf("not needed: everything goes by the uplink")
-	}
-	return err
-}
-
-func argPositive[V iptext.Number](w *iptext.Words, what string, bits int) (V, error) {
-	n, err := iptext.ArgUint[V](w, what, bits)
-	if err == nil && n == 0 {
-		err = w.Errorf("not %s that an uplink can have", what)
-	}
-	return n, err
-}
-
 // argLearn takes a family whose gateways are learned.
 func argLearn(w *iptext.Words, f *route.Family) error {
-	err := iptext.ArgText(w, "a family with gateways: inet or inet6", f)
-	if err == nil && *f != route.IPv4 && *f != route.IPv6 {
-		err = w.Errorf("not a family with gateways: inet or inet6")
-	}
-	return err
+	return argFamily(w, "a family with gateways: inet or inet6", f)
 }
 
 // argAddrPort takes an address and a port, as 192.0.2.1:443 or [2001:db8::1]:443.
@@ -246,20 +227,8 @@ func argAddrPort(w *iptext.Words, a *netip.AddrPort) error {
 	return nil
 }
 
-// argTime takes a time with its unit.
-func argTime(w *iptext.Words, d *time.Duration) error {
-	s, err := w.Arg("a time, such as 5s")
-	if err != nil {
-		return err
-	}
-	if *d, err = time.ParseDuration(s); err != nil || *d < time.Millisecond {
-		return w.Errorf("not a time, such as 5s or 500ms")
-	}
-	return nil
-}
-
 func argCount(w *iptext.Words, n *int) error {
-	v, err := argPositive[uint16](w, "a number", 16)
+	v, err := argPositive[uint16](w, "a number", 16, "want 1 or more")
 	*n = int(v)
 	return err
 }

@@ -2,7 +2,9 @@ package uplink
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
@@ -65,7 +67,9 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 			text.Table = u.Table
 		}
 	}
-	fail := func(reason string) error { return u.FieldError("Also", "%q %s", text.Args(nil), reason) }
+	fail := func(reason string) error {
+		return u.FieldError("Also", "%q %s", strings.TrimSuffix(text.Args(nil), " lookup 0"), reason)
+	}
 	f := form.AddressFamily(&r)
 	switch {
 	case r == selectsAll:
@@ -78,8 +82,17 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 		return fail("has an action of its own")
 	case f != 0 && r.Family != 0 && f != r.Family:
 		return fail("has addresses of another family than its own")
+	case !canBePorts(r.SPort) || !canBePorts(r.DPort):
+		return fail("has a range of ports that cannot be: from 1 to 65534, the lower one first")
+	case r.UIDRange.Last() < r.UIDRange.First() || r.UIDRange.Last() == math.MaxUint32:
+		return fail("has a range of users that cannot be: from 0 to 4294967294, the lower one first")
 	case !slices.Contains(u.Families(), cmp.Or(f, r.Family, u.Families()[0])):
 		return fail("is not of the uplink's family")
 	}
 	return nil
+}
+
+// canBePorts reports whether the kernel takes the ports of a selector.
+func canBePorts(p rule.Ports) bool {
+	return !p.IsSet() || p.First() > 0 && p.First() <= p.Last() && p.Last() < math.MaxUint16
 }
