@@ -92,8 +92,15 @@
 // that table main decides where it has a route other than its default, for example to a
 // mail server in the LAN:
 //
-//	from all dport 25 lookup main suppress_prefixlength 0
+//	from all dport 25 lookup main suppress_prefixlength 1
 //	from all dport 25 lookup T
+//
+// With suppress_prefixlength 1 such a rule leaves out the default route, and the halves
+// 0.0.0.0/1 and 128.0.0.0/1 that VPNs put beside it. In IPv6 it is 4, as these parts are
+// 2000::/3 or its halves there. No network has a prefix that short. It is not 0 for
+// another reason: wg-quick deletes every rule that looks up main with
+// suppress_prefixlength 0, whoever made it. Install replaces rules of ours that earlier
+// versions made so.
 //
 // A UDP server that is bound to the wildcard address has the same problem, unless it uses
 // IP_PKTINFO: its answers leave by main, whatever address they answer for. Bind it to the
@@ -104,8 +111,8 @@
 // The rules of a source A have consecutive priorities. The first two exist with
 // MainFirst, the last one with Unreachable:
 //
-//	from A lookup T    suppress_prefixlength 0
-//	from A lookup main suppress_prefixlength 0
+//	from A lookup T    suppress_prefixlength 1
+//	from A lookup main suppress_prefixlength 1
 //	from A lookup T
 //	from A unreachable
 //

@@ -56,7 +56,7 @@ func ExampleSourceRoutedUplink_Plan() {
 	// ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2
 	// ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
 	// ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31000
-	// ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32000
+	// ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
 	// ip rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32001
 }
 

@@ -135,7 +135,7 @@ func TestUndoFails(t *testing.T) {
 	if !errors.As(err, &step) {
 		t.Fatalf("got %v, want a *StepError", err)
 	}
-	want := `table: uplink lan2: ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000: injected` +
+	want := `table: uplink lan2: ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000: injected` +
 		`; not undone: ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000: injected` +
 		`; not undone: ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2: injected` +
 		`; not undone: ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2: injected`

@@ -273,13 +273,13 @@ func TestAlsoPlaces(t *testing.T) {
 			}
 			return all
 		}
-		option := ""
+		option, noDefault := "", 1
 		if client.Is6() {
-			option = "-6 "
+			option, noDefault = "-6 ", 4
 		}
 		want := func(first, second, third int) []string {
 			return []string{
-				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210", option, first),
+				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup main suppress_prefixlength %d proto 210", option, first, noDefault),
 				fmt.Sprintf("%s%d: from all fwmark 0x2 lookup 20 proto 210", option, second),
 				fmt.Sprintf("%d: from all to %s lookup 20 proto 210", third, f.Client),
 			}

@@ -73,15 +73,16 @@ type SourceRoutedUplink struct {
 	//
 	// What table main has a particular route for goes by that: before each rule
 	// stands one with the same selector that looks in main, with
-	// suppress_prefixlength 0. A rule that says its Table, Priority or
+	// suppress_prefixlength 1, in IPv6 4. A rule that says its Table, Priority or
 	// SuppressPrefixLength, or To, stands alone, and takes all that it selects.
 	Also []rule.Rule
 
 	// MainFirst says that what table main has a particular route for goes by
 	// that: other networks of this host, bridges, routes that the administrator
-	// has set. Only what would take main's default route takes the uplink. Its
-	// own subnet and Routes are the uplink's in any case. Without it, all packets
-	// from the sources take the uplink.
+	// has set. Only what would take main's default route takes the uplink, or one of
+	// the halves of a default: see the package overview. Its own subnet and Routes
+	// are the uplink's in any case. Without it, all packets from the sources take the
+	// uplink.
 	MainFirst bool
 
 	// Unreachable says that packets from the sources never leave by another way,

@@ -114,9 +114,9 @@ ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.22.0.2 lookup lan2 proto 210 pref 31000
 ip rule add from 10.2.0.3 lookup lan2 proto 210 pref 31000
 ip rule del from all nop proto 210 pref 31001
-ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000
 ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001
-ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32002
+ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32002
 ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32003
 ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
 ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
@@ -136,7 +136,7 @@ ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
 	n.WantPlan("update", `
 ip rule del from 10.2.0.3 lookup lan2 proto 210 pref 31000
 ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32001
-ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000
 `, u)
 	n.Install(u)
 	n.WantPlan("update again", "\n", u)
@@ -165,8 +165,8 @@ ip -6 rule add from all nop proto 210 pref 31004
 ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 ip -6 route add 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2
 ip -6 route add default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2
-ip -6 rule add from 2001:db8:2::2 lookup lan2 suppress_prefixlength 0 proto 210 pref 31000
-ip -6 rule add from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
+ip -6 rule add from 2001:db8:2::2 lookup lan2 suppress_prefixlength 4 proto 210 pref 31000
+ip -6 rule add from 2001:db8:2::2 lookup main suppress_prefixlength 4 proto 210 pref 31001
 ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 unreachable proto 210 pref 31003
 ip -6 rule del from all nop proto 210 pref 31004
@@ -180,8 +180,8 @@ ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 	n.WantPlanText("remove", `
 ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 ip -6 rule add from all nop proto 210 pref 31004
-ip -6 rule del from 2001:db8:2::2 lookup lan2 suppress_prefixlength 0 proto 210 pref 31000
-ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 0 proto 210 pref 31001
+ip -6 rule del from 2001:db8:2::2 lookup lan2 suppress_prefixlength 4 proto 210 pref 31000
+ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 4 proto 210 pref 31001
 ip -6 rule del from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
 ip -6 rule del from 2001:db8:2::2 unreachable proto 210 pref 31003
 ip -6 route del default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium

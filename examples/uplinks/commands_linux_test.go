@@ -42,7 +42,7 @@ ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
 ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
 ip rule del from all nop proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
-ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 1 proto 210 pref 32000
 ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32001
 ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
 ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
@@ -136,7 +136,7 @@ lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
 	h.want(`ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
 ip rule del from all dport 25 lookup lan2 proto 210 pref 32001
-ip rule del from all dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32000
+ip rule del from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
 `, exitPending, "plan")
 	h.want("lan2 inet: deleted 3 rules\n", exitOK, "up")
 	h.run(exitOK, "status")

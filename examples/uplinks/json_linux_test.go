@@ -32,7 +32,7 @@ func TestJSON(t *testing.T) {
         "ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
         "ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
         "ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31000",
-        "ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000",
+        "ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000",
         "ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001"
       ]
     }
@@ -87,7 +87,7 @@ func TestJSON(t *testing.T) {
     {`+head+config+`
       "steps": [
         "ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32001",
-        "ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 0 proto 210 pref 32000",
+        "ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000",
         "ip rule del from 192.168.2.2 lookup lan2 proto 210 pref 31000",
         "ip route del default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
         "ip route del 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",

@@ -48,7 +48,7 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 					first = firstAlso(u)
 				}
 				f.Cure = iptext.Command(r.Family, "rule", "add", fmt.Sprintf(
-					"%s lookup main suppress_prefixlength 0 pref %d", words, max(first[r.Family], 1)-1))
+					"%s lookup main suppress_prefixlength %d pref %d", words, form.NoDefault(r.Family).Or(0), max(first[r.Family], 1)-1))
 			}
 		}
 		f.Text = fmt.Sprintf("packets %s to %s, to which main knows a way by %s, go %s",

@@ -56,5 +56,5 @@ func ExampleUplink_health() {
 	// Output:
 	// uplink dev eth1 via 192.168.2.1 IPv4 healthy
 	// uplink dev eth1 via 192.168.2.1 IPv4 unhealthy: probe: the provider wants money
-	// uplink dev eth1 via 192.168.2.1 IPv4 repaired: the health of an uplink changed: ip rule del from all ipproto tcp dport 25 lookup 20 proto 210 pref 32001; ip rule del from all ipproto tcp dport 25 lookup main suppress_prefixlength 0 proto 210 pref 32000
+	// uplink dev eth1 via 192.168.2.1 IPv4 repaired: the health of an uplink changed: ip rule del from all ipproto tcp dport 25 lookup 20 proto 210 pref 32001; ip rule del from all ipproto tcp dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
 }

@@ -189,14 +189,14 @@ func (w *world) want() string {
 		for _, src := range w.held[f] {
 			if f == route.IPv4 {
 				lines = append(lines,
-					fmt.Sprintf("from %s lookup 20 suppress_prefixlength 0", src),
-					fmt.Sprintf("from %s lookup main suppress_prefixlength 0", src))
+					fmt.Sprintf("from %s lookup 20 suppress_prefixlength 1", src),
+					fmt.Sprintf("from %s lookup main suppress_prefixlength 1", src))
 			}
 			lines = append(lines, fmt.Sprintf("from %s lookup 20", src), fmt.Sprintf("from %s unreachable", src))
 		}
 		if len(w.held[f]) > 0 {
 			lines = append(lines,
-				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength 0", f), fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
+				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength %d", f, noDefault[f]), fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
 		}
 		gateway := a.G2
 		if f == route.IPv4 {
@@ -208,6 +208,9 @@ func (w *world) want() string {
 	}
 	return sorted(lines)
 }
+
+// noDefault is the suppress_prefixlength of main-first rules.
+var noDefault = map[route.Family]int{route.IPv4: 1, route.IPv6: 4}
 
 // complete reports whether lan2 can have its routes.
 func (w *world) complete(f route.Family) bool {

@@ -24,8 +24,32 @@ func Like(r rule.Rule) rule.Rule {
 	return r
 }
 
-// NoDefault suppresses the default route of a table: suppress_prefixlength 0.
-var NoDefault = route.Some(uint32(0))
+// NoDefault returns the suppress_prefixlength that leaves out the default route of a
+// table, and shorter prefixes than any network has, which VPNs use to take all traffic
+// without touching the default: 0.0.0.0/1 and 128.0.0.0/1; in IPv6 also 2000::/3 and its
+// halves.
+func NoDefault(f route.Family) route.Opt[uint32] {
+	if f == route.IPv6 {
+		return route.Some(uint32(4))
+	}
+	return route.Some(uint32(1))
+}
+
+// leavesOutDefault reports whether a rule has the suppress_prefixlength of [NoDefault],
+// or 0, which earlier versions gave to such rules. wg-quick deletes rules that look up
+// main with 0, also those of others.
+func leavesOutDefault(r *rule.Rule) bool {
+	return r.SuppressPrefixLength == NoDefault(r.Family) || r.SuppressPrefixLength == route.Some(uint32(0))
+}
+
+// Current returns a rule of ours as this version makes it: other versions gave it
+// another suppress_prefixlength.
+func Current(r rule.Rule) rule.Rule {
+	if leavesOutDefault(&r) {
+		r.SuppressPrefixLength = NoDefault(r.Family)
+	}
+	return r
+}
 
 // IsRung reports whether a rule has the form of a rung.
 func IsRung(r *rule.Rule) bool {
@@ -41,9 +65,9 @@ func IsRung(r *rule.Rule) bool {
 	case r.Action != rule.ActionLookup:
 		return false
 	case r.Table == rttables.Main:
-		return r.SuppressPrefixLength == NoDefault
+		return leavesOutDefault(r)
 	}
-	return !IsSystemTable(r.Table) && (r.SuppressPrefixLength == NoDefault || !r.SuppressPrefixLength.IsSet())
+	return !IsSystemTable(r.Table) && (leavesOutDefault(r) || !r.SuppressPrefixLength.IsSet())
 }
 
 // Gate returns the rule that leads packets from a past all rules before END.

@@ -131,6 +131,8 @@ type OwnerRules struct {
 	alike    map[rule.Rule][]int // by [form.Like]
 	// pairs are rules that can belong to a main-first rule, by that one's [form.Like].
 	pairs map[rule.Rule][]int
+	// mainFirst are main-first rules, by the [form.Like] of their current form.
+	mainFirst map[rule.Rule][]int
 }
 
 func newOwnerRules(all []rule.Rule, protocol route.Protocol) *OwnerRules {
@@ -211,7 +213,7 @@ func (o *OwnerRules) From(sources ...netip.Addr) []rule.Rule { return o.ToOrFrom
 func (o *OwnerRules) Also(tables []rttables.ID, rungs form.Set, mainFirst []rule.Rule) []rule.Rule {
 	var found []int
 	before := func(first rule.Rule, wanted func(pair int) bool) {
-		for _, i := range o.alikeAt(first) {
+		for _, i := range o.mainFirstLike(first) {
 			if !rungs.Has(o.all[i]) && wanted(o.pairOf(i)) {
 				found = append(found, i)
 			}
@@ -261,12 +263,27 @@ func (o *OwnerRules) pairOf(i int) int {
 			}
 		}
 	}
-	for _, k := range o.pairs[form.Like(o.all[i])] {
+	for _, k := range o.pairs[form.Like(form.Current(o.all[i]))] {
 		if o.all[k].Priority.Or(0) > o.all[i].Priority.Or(0) {
 			return k
 		}
 	}
 	return -1
+}
+
+// mainFirstLike returns the indexes of the rules that are like a main-first rule, in
+// whatever form a version of ours made them.
+func (o *OwnerRules) mainFirstLike(first rule.Rule) []int {
+	if o.mainFirst == nil {
+		o.mainFirst = make(map[rule.Rule][]int)
+		for _, i := range o.own {
+			if form.IsMainFirst(&o.all[i]) {
+				like := form.Like(form.Current(o.all[i]))
+				o.mainFirst[like] = append(o.mainFirst[like], i)
+			}
+		}
+	}
+	return o.mainFirst[form.Like(form.Current(first))]
 }
 
 // inOrder sorts indexes, and leaves each out that is there twice.

@@ -29,6 +29,20 @@ func (n *Network) DeleteRule(words string) error {
 	return rule.Delete(n.T.Context(), n.Conn, r)
 }
 
+// DeleteFirstRule deletes the first rule of the server that has a table and a
+// suppress_prefixlength, whatever else it has, as "ip rule del" does.
+func (n *Network) DeleteFirstRule(f Family, table, suppress uint32) error {
+	c, err := rtnetlink.Dial(n.Server.Config())
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	defer c.Close()
+	return c.Rule.Delete(&rtnetlink.RuleMessage{
+		Family:     uint8(route.FamilyOf(netip.MustParseAddr(f.A1))),
+		Attributes: &rtnetlink.RuleAttributes{Table: &table, SuppressPrefixLen: &suppress},
+	})
+}
+
 // AddRoute adds a route to the server, in the words of ip-route(8).
 func (n *Network) AddRoute(words string) error {
 	r, err := route.Parse(words, nil)

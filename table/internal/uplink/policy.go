@@ -140,8 +140,8 @@ func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
 // rung returns the k-th rule of one source, without a priority. These are, from the first
 // to the last:
 //
-//	from A lookup T    suppress_prefixlength 0    MainFirst: the uplink's own subnet and Routes
-//	from A lookup main suppress_prefixlength 0    MainFirst: all that main has but the default route
+//	from A lookup T    suppress_prefixlength 1    MainFirst: the uplink's own subnet and Routes
+//	from A lookup main suppress_prefixlength 1    MainFirst: all that main has but the default route
 //	from A lookup T
 //	from A unreachable                            Unreachable
 //
@@ -157,9 +157,9 @@ func (p *Policy) rung(a netip.Addr, k uint32) rule.Rule {
 	}
 	switch k {
 	case 0:
-		r.SuppressPrefixLength = form.NoDefault
+		r.SuppressPrefixLength = form.NoDefault(r.Family)
 	case 1:
-		r.Table, r.SuppressPrefixLength = rttables.Main, form.NoDefault
+		r.Table, r.SuppressPrefixLength = rttables.Main, form.NoDefault(r.Family)
 	case 3:
 		r.Action, r.Table = rule.ActionUnreachable, rttables.Unspec
 	}
@@ -220,7 +220,7 @@ func (p *Policy) alsoLike() map[rule.Rule]bool {
 }
 
 func likeAlso(r rule.Rule) rule.Rule {
-	r = form.Like(r)
+	r = form.Like(form.Current(r))
 	r.Table = 0
 	return r
 }
@@ -265,7 +265,7 @@ func (p *Policy) OwnsAlso(now *host.State, f route.Family, r rule.Rule) bool {
 	if ok {
 		return p.Uses(next.Table)
 	}
-	return slices.ContainsFunc(p.mainFirst(f), func(first rule.Rule) bool { return form.Like(first) == form.Like(r) })
+	return slices.ContainsFunc(p.mainFirst(f), func(first rule.Rule) bool { return form.Like(first) == form.Like(form.Current(r)) })
 }
 
 // Moved returns the policy of the same uplink in another table, which its present ones
