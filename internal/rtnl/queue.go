@@ -32,6 +32,10 @@ type Request struct {
 	// a zero message means that there is nothing to send. Its error is reported
 	// like a refusal.
 	Prepare func(ctx context.Context, c Executor) (netlink.Message, error)
+	// Again, if set, is called with the requests that share this Request, were sent
+	// together and refused, before their refusals are reported. It can send other
+	// requests instead. It sets the errors of those that are done to nil.
+	Again func(ctx context.Context, c Executor, refused []netlink.Message, errs []error)
 	// Fail makes the error to report of the kernel's refusal of m. If Fail is
 	// nil, the refusal itself is reported.
 	Fail func(m netlink.Message, err error) error

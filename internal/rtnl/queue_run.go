@@ -3,8 +3,10 @@ package rtnl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"slices"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 )
@@ -38,17 +40,18 @@ func (q *Queue) Run(ctx context.Context, c Executor) Outcome {
 		to.collect(q)
 		return Outcome{}
 	}
-	run := batchRun{queue: q, c: c, most: maxWaiting}
+	run := batchRun{ctx: ctx, queue: q, c: c, most: maxWaiting}
 	if q.StopAtFirst {
 		run.most = 1
 	}
-	rest := run.all(ctx)
+	rest := run.all()
 	slices.SortFunc(run.refused, func(x, y Refusal) int { return cmp.Compare(x.N, y.N) })
 	return Outcome{Refused: run.refused, Total: len(q.requests), Rest: rest, Err: run.err}
 }
 
 // A batchRun is the state of [Queue.Run]. It is the Executor of Prepare.
 type batchRun struct {
+	ctx   context.Context
 	queue *Queue
 	c     Executor
 	most  int // requests that wait
@@ -65,16 +68,16 @@ const maxWaiting = 512
 
 // all does the requests up to the first that cannot be sent, and returns how
 // many are left.
-func (r *batchRun) all(ctx context.Context) (rest int) {
+func (r *batchRun) all() (rest int) {
 	requests := r.queue.requests
 	for i := range requests {
 		if len(r.waiting) == 0 && r.err == nil {
-			r.err = ctx.Err()
+			r.err = r.ctx.Err()
 		}
 		if r.err != nil {
 			return r.left(i)
 		}
-		m, err := r.message(ctx, i)
+		m, err := r.message(i)
 		switch {
 		case err != nil:
 			r.refuse(i, err)
@@ -102,10 +105,10 @@ func (r *batchRun) left(next int) int {
 }
 
 // message returns the message of the i-th request.
-func (r *batchRun) message(ctx context.Context, i int) (netlink.Message, error) {
+func (r *batchRun) message(i int) (netlink.Message, error) {
 	request := r.queue.requests[i].request
 	if request.Prepare != nil {
-		return request.Prepare(ctx, r)
+		return request.Prepare(r.ctx, r)
 	}
 	return netlink.Message{Header: request.Header, Data: r.queue.payload(i)}, nil
 }
@@ -120,6 +123,9 @@ func (r *batchRun) flush() {
 		return
 	}
 	errs, err := Send(r.c, r.waiting)
+	if err == nil {
+		r.again(errs)
+	}
 	for i, err := range errs {
 		if err == nil {
 			continue
@@ -132,6 +138,38 @@ func (r *batchRun) flush() {
 	if r.err = err; err == nil {
 		r.waiting, r.places = r.waiting[:0], r.places[:0]
 	}
+}
+
+// again lets the kinds of requests that were refused send others instead.
+func (r *batchRun) again(errs []error) {
+	var asked []*Request
+	for i, err := range errs {
+		request := r.queue.requests[r.places[i]].request
+		if err == nil || request.Again == nil || slices.Contains(asked, request) {
+			continue
+		}
+		asked = append(asked, request)
+		var refused []int
+		var messages []netlink.Message
+		var reasons []error
+		for k, err := range errs {
+			if err != nil && r.queue.requests[r.places[k]].request == request {
+				refused, messages, reasons = append(refused, k), append(messages, r.waiting[k]), append(reasons, err)
+			}
+		}
+		request.Again(r.ctx, r.c, messages, reasons)
+		for n, k := range refused {
+			errs[k] = reasons[n]
+		}
+	}
+}
+
+// SyscallConn gives access to the socket of the Executor that sends.
+func (r *batchRun) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := r.c.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // Execute sends the waiting requests, then m.

@@ -173,3 +173,37 @@ func TestQueueBlocks(t *testing.T) {
 		report.Error("a Collector executes")
 	}
 }
+
+// The refused requests of a kind can be sent in another way, those that were sent
+// together at once.
+func TestQueueAgain(t *testing.T) {
+	k := &recordingKernel{refuse: map[string]bool{"b": true, "c": true, "e": true, "f": true}}
+	var calls []string
+	kind := func(name string) *Request {
+		return &Request{
+			Header: testRequest.Header, Fail: testRequest.Fail,
+			Again: func(_ context.Context, c Executor, refused []netlink.Message, errs []error) {
+				for i, m := range refused {
+					calls = append(calls, fmt.Sprintf("%s %s %v", name, m.Data, errs[i]))
+					if _, errs[i] = c.Execute(netlink.Message{Data: append(m.Data[:1:1], '2')}); string(m.Data) == "c" {
+						errs[i] = errors.New("not again")
+					}
+				}
+			},
+		}
+	}
+	first, second := kind("first"), kind("second")
+	var q Queue
+	for _, x := range []struct {
+		request *Request
+		payload string
+	}{{first, "a"}, {first, "b"}, {second, "c"}, {&testRequest, "f"}, {first, "e"}, {first, "d"}} {
+		q.Push(x.request, append(q.Buffer(), x.payload...))
+	}
+	o := q.Run(t.Context(), k)
+	wantGot(t, calls, "first b refused", "first e refused", "second c refused")
+	wantGot(t, k.got, "a", "b", "c", "f", "e", "d", "b2", "e2", "c2")
+	if got := outcome(o); got != "4 done, rest 0 of 6, <nil>; 2: c: not again; 3: f: refused" {
+		t.Errorf("got %s", got)
+	}
+}
