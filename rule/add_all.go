@@ -19,9 +19,8 @@ import (
 //
 // AddAll lists the rules once. It does not send a rule that is listed, or that
 // comes twice in rules: the error of that rule is fs.ErrExist. If another process
-// adds the same rule at the same time, there can be two of it. Unlike with Add,
-// two rules are the same only if all fields of their [Rule.Canonical] forms are.
-// Each rule must have a Priority.
+// adds the same rule at the same time, there can be two of it. Each rule must have
+// a Priority.
 //
 // If a rule was not added the error is a [*route.BatchError], in which the number
 // of a request is the index of the rule in rules.
@@ -41,8 +40,7 @@ func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 			n+1 < len(order) && rules[order[n+1]].Priority == r.Priority
 		var key Rule
 		if shared || len(present) > 0 {
-			key = r.Canonical()
-			key.Flags = 0
+			key = r.bare()
 		}
 		switch {
 		case !r.Priority.IsSet():

@@ -20,8 +20,10 @@ import (
 //	err := b.Do(ctx, c)
 //
 // A batch makes the same checks as [Add] and [Delete]. If Add looks at the rule
-// that the kernel made, so does the batch, and the request is sent by itself. To
-// delete rules, the batch has to find them: it lists the rules once for all
+// that the kernel made, so does the batch, and the request is sent by itself. So is
+// each rule but the first of those with the same priority. If Add would send a rule
+// twice, since the kernel refuses it for another rule that differs, the second request
+// comes after others that were sent together with the first. To delete rules, the batch has to find them: it lists the rules once for all
 // deletions, and again for a rule that it did not find and that may have been
 // added by the batch since.
 //
@@ -35,11 +37,11 @@ type Batch struct {
 	queue rtnl.Queue
 	// index is that of the deletions; nil if there are none yet.
 	index *ruleIndex
-	// added are the groups that rules were queued to be added to after the first
-	// deletion. addedAnywhere is set if the kernel is to choose the priority of
-	// one of these rules.
-	added         map[ruleGroup]bool
-	addedAnywhere bool
+	// adds are the groups that rules were queued to be added to, and addedSince
+	// those after the first deletion. addedAnywhere is set if the kernel is to
+	// choose the priority of one of these rules.
+	adds, addedSince map[ruleGroup]bool
+	addedAnywhere    bool
 }
 
 // Len returns the number of requests in b. It is also the number that a
@@ -66,7 +68,8 @@ func (b *Batch) Do(ctx context.Context, c route.Conn) error {
 func (b *Batch) begin() {
 	if b.Len() == 0 {
 		b.index, b.addedAnywhere = nil, false
-		clear(b.added)
+		clear(b.adds)
+		clear(b.addedSince)
 	}
 	b.collectRoutes()
 }
@@ -83,23 +86,34 @@ func (b *Batch) collectRoutes() {
 func (b *Batch) Add(r Rule) {
 	b.begin()
 	r.setDefaults()
+	group := ruleGroup{r.Family, r.Priority}
 	if b.index != nil {
-		if b.added == nil {
-			b.added = make(map[ruleGroup]bool)
-		}
-		b.added[ruleGroup{r.Family, r.Priority}] = true
+		setTrue(&b.addedSince, group)
 		b.addedAnywhere = b.addedAnywhere || !r.Priority.IsSet()
 	}
+	if b.adds[group] && r.Priority.IsSet() {
+		// If the kernel refuses the one before it for a rule that differs, that one
+		// is added after what was sent with it. Rules of the same priority have to
+		// keep their order.
+		pushAlone(&b.queue, &r)
+		return
+	}
+	setTrue(&b.adds, group)
 	pushAdd(&b.queue, &addRequest, &r)
+}
+
+// setTrue sets an entry of a map, which it makes if it is nil.
+func setTrue[K comparable](m *map[K]bool, key K) {
+	if *m == nil {
+		*m = make(map[K]bool)
+	}
+	(*m)[key] = true
 }
 
 // pushAdd queues the addition of r, whose defaults are filled in, by a request.
 func pushAdd(q *rtnl.Queue, request *rtnl.Request, r *Rule) {
 	if r.newAttributes() != "" {
-		own := *r
-		q.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
-			return netlink.Message{}, Add(ctx, c, own)
-		}, nil)
+		pushAlone(q, r)
 		return
 	}
 	err := r.check()
@@ -113,10 +127,20 @@ func pushAdd(q *rtnl.Queue, request *rtnl.Request, r *Rule) {
 	q.PushError(fail("add", *r, err))
 }
 
+// pushAlone queues the addition of r in a request that is sent by itself, after the
+// answers to those before it.
+func pushAlone(q *rtnl.Queue, r *Rule) {
+	own := *r
+	q.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
+		return netlink.Message{}, Add(ctx, c, own)
+	}, nil)
+}
+
 // addRequest is the request of [Add], addManyRequest that of [AddAll].
 var (
 	addRequest = rtnl.Request{
 		Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: netlink.Create | netlink.Excl}, Fail: refusedAdd,
+		Again: addAgain,
 	}
 	addManyRequest = rtnl.Request{
 		Header: netlink.Header{Type: uapi.RTM_NEWRULE, Flags: netlink.Create}, Fail: refusedAdd,
@@ -134,9 +158,9 @@ func (b *Batch) Delete(r Rule) {
 		b.index = new(ruleIndex)
 	}
 	x := b.index
-	addedSince := b.addedAnywhere || b.added[ruleGroup{r.Canonical().Family, r.Priority}]
+	addedSince := b.addedAnywhere || b.addedSince[ruleGroup{r.Canonical().Family, r.Priority}]
 	// The first rule of any priority may be one that was added.
-	listAgain := !r.Priority.IsSet() && len(b.added) > 0
+	listAgain := !r.Priority.IsSet() && len(b.addedSince) > 0
 	b.queue.PushPrepare(func(ctx context.Context, c rtnl.Executor) (netlink.Message, error) {
 		if listAgain {
 			x.loaded = false

@@ -86,9 +86,7 @@ func (d *Deleter) load() {
 	}
 	for _, list := range d.listed {
 		for i := range list {
-			canonical := list[i].Canonical()
-			canonical.Flags = 0
-			d.index.add(list[i], canonical)
+			d.index.add(list[i], list[i].bare())
 		}
 	}
 	d.listed, d.isGiven = nil, true
@@ -146,8 +144,8 @@ func failedDelete(r Rule, err error) error {
 	return fail("delete", r, err)
 }
 
-// isEmpty reports whether no field of r is set but the family.
-func (r *Rule) isEmpty() bool { return *r == Rule{Family: r.Family} }
+// isEmpty reports whether no field of r is set but the family. Flags are not sent.
+func (r *Rule) isEmpty() bool { return *r == Rule{Family: r.Family, Flags: r.Flags} }
 
 var (
 	errEmpty   = errors.New("an empty rule stands for the first one, from all lookup local")

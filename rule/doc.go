@@ -36,6 +36,10 @@
 // The kernel looks at rules of the same priority in the order in which they were
 // added. Two rules can have the same value in every field.
 //
+// The kernel's add request treats some missing fields as wildcards, and refuses a rule
+// that does not exist: "from all lookup 20" where "from 192.168.2.2 lookup 20" has the
+// same priority. [Add] then adds the rule. ip(8) cannot add it.
+//
 // There is no request that replaces a rule. To change one, add the new one and
 // then delete the old one.
 //

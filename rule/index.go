@@ -159,8 +159,7 @@ func (x *ruleIndex) first(same map[Rule][]int32, form Rule) (i int32, ok bool) {
 // kernel can have a rule without an action. If r has none, it can be that rule, or
 // one with the default action.
 func (r Rule) listedForms() []Rule {
-	canonical := r.Canonical()
-	canonical.Flags = 0
+	canonical := r.bare()
 	if r.Action != 0 {
 		return []Rule{canonical}
 	}

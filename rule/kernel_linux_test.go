@@ -224,6 +224,34 @@ func selects(f Filter, r Rule) bool {
 	return !ok || r.Priority == Priority(prio)
 }
 
+// A mark may have bits outside its mask. The kernel ignores them, and keeps them.
+func TestKernelMarkOutsideMask(t *testing.T) {
+	t.Parallel()
+	_, c := kernel(t)
+	for _, f := range []struct {
+		options string
+		dst     netip.Addr
+	}{{"", netip.MustParseAddr("203.0.113.5")}, {"-6 ", netip.MustParseAddr("2001:db8::5")}} {
+		r := parse(t, f.options+"from all fwmark 0x10/0xf prohibit pref 100")
+		if err := Add(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+		for mark, prohibited := range map[uint32]bool{0: true, 0x10: true, 0x20: true, 0xf0: true, 1: false, 0x1f: false} {
+			_, err := route.Lookup(t.Context(), c, route.Query{Dst: f.dst, Mark: mark})
+			if errors.Is(err, syscall.EACCES) != prohibited || err == nil {
+				t.Errorf("%s with mark %#x: %v, prohibited should be %v", f.dst, mark, err, prohibited)
+			}
+		}
+		listed, err := List(t.Context(), c, Filter{Priority: Priority(100)})
+		if err != nil || len(listed) != 1 || listed[0] != r.Canonical() {
+			t.Errorf("listed %v, %v, want %v", listed, err, r)
+		}
+		if err := Delete(t.Context(), c, r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A rule outlives its interface.
 func TestKernelDetached(t *testing.T) {
 	t.Parallel()

@@ -65,7 +65,7 @@ func (g generator) selectors(r *Rule) {
 func (g generator) values(r *Rule) {
 	if g.maybe(5) {
 		mask := g.Uint32()
-		r.FwMark = pick(g, FwMark(g.Uint32()), FwMark(g.Uint32()&mask).Masked(mask),
+		r.FwMark = pick(g, FwMark(g.Uint32()), FwMark(g.Uint32()).Masked(mask),
 			FwMark(0).Masked(0xff), FwMark(0).Masked(1<<32-1), FwMark(7).Masked(1<<32-1), FwMark(0))
 	}
 	switch {

@@ -131,6 +131,13 @@ func (r Rule) Canonical() Rule {
 	return r
 }
 
+// bare returns the canonical form of r without Flags, in which rules are compared.
+func (r Rule) bare() Rule {
+	r = r.Canonical()
+	r.Flags = 0
+	return r
+}
+
 // normalize chooses one of several encodings with the same meaning. Kernels from
 // 6.15 on report a mask for a plain port and a plain dscp.
 func (r *Rule) normalize() {

@@ -66,7 +66,8 @@ type Mark struct{ m valueMask }
 // FwMark(0), which matches every packet.
 func FwMark(n uint32) Mark { return Mark{valueMask{value: n, set: true}} }
 
-// Masked returns m with a mask: only those bits count.
+// Masked returns m with a mask: only those bits count. The kernel ignores other bits
+// of the value, but keeps them, and distinguishes two rules by them.
 func (m Mark) Masked(mask uint32) Mark {
 	m.m.set, m.m.mask, m.m.hasMask = true, mask, true
 	return m

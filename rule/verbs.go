@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/mdlayher/netlink"
 
@@ -19,31 +20,46 @@ import (
 // NLM_F_EXCL. Unset fields get defaults: the family of the addresses or IPv4,
 // and the action lookup, or goto if Goto is set.
 //
-// The error is fs.ErrExist if the same rule already exists, with the same Table
-// and Protocol. The kernel compares all fields but Not and Goto, and refuses a
-// rule that differs from another one only in these. The error is fs.ErrPermission
-// without CAP_NET_ADMIN.
+// The error is fs.ErrExist if the same rule already exists: one whose
+// [Rule.Canonical] form has the same value in every field but Flags. The kernel
+// itself refuses more with NLM_F_EXCL: it takes From, To, TOS, DSCP, FlowLabel and
+// Realms for equal to any where the new rule does not have them, and does not
+// compare Not, Goto and masks of ports. After such a refusal Add lists the rules
+// and, if none of them is the same, adds the rule without NLM_F_EXCL. To add again
+// many rules that may exist, use [AddAll] or a [Batch], which list the rules once.
+//
+// The error is fs.ErrPermission without CAP_NET_ADMIN.
 //
 // Kernels accept and ignore attributes that they do not know. If the rule has a
 // selector that is newer than Linux 4.20, or has [Rule.Unknown], Add therefore
 // compares it with the rule that the kernel made. If they differ, Add deletes the
 // rule that the kernel made, and the error is errors.ErrUnsupported.
 //
-// Add refuses three kinds of rules, and sends nothing, because the kernel would
+// Add refuses two kinds of rules, and sends nothing, because the kernel would
 // accept them and do something else: a lookup without a table (for IPv4 the
-// kernel takes an unused table), a mark with bits outside its mask (it matches
-// nothing), and an address with a prefix length of 0 (it matches everything).
+// kernel takes an unused table), and an address with a prefix length of 0 (it
+// matches everything).
 func Add(ctx context.Context, c route.Conn, r Rule) error {
 	r.setDefaults()
 	err := r.check()
 	if err == nil {
-		if names := r.newAttributes(); names != "" {
-			err = addVerified(ctx, c, r, names)
-		} else {
-			err = write(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl, r)
-		}
+		err = r.add(ctx, c, netlink.Excl)
+	}
+	if errors.Is(err, syscall.EEXIST) {
+		errs := []error{err}
+		addDespite(ctx, c, []Rule{r}, errs)
+		err = errs[0]
 	}
 	return fail("add", r, err)
+}
+
+// add sends one request to add r, whose defaults are filled in. The flag is
+// NLM_F_EXCL or none.
+func (r Rule) add(ctx context.Context, c route.Conn, flag netlink.HeaderFlags) error {
+	if names := r.newAttributes(); names != "" {
+		return addVerified(ctx, c, r, names, flag)
+	}
+	return write(ctx, c, uapi.RTM_NEWRULE, netlink.Create|flag, r)
 }
 
 // newAttributes names the attributes of r that are newer than strict checking,
@@ -74,11 +90,11 @@ func (r *Rule) newAttributes() string {
 }
 
 // addVerified adds r and compares it with the rule that the kernel reports to have
-// added. names are the new attributes of r.
-func addVerified(ctx context.Context, c route.Conn, r Rule, names string) error {
+// added. names are the new attributes of r. The flag is NLM_F_EXCL or none.
+func addVerified(ctx context.Context, c route.Conn, r Rule, names string, flag netlink.HeaderFlags) error {
 	// With NLM_F_ACK, *netlink.Conn would leave the acknowledgement in the socket.
 	// A refusal comes without NLM_F_ACK, too.
-	msgs, err := send(ctx, c, uapi.RTM_NEWRULE, netlink.Create|netlink.Excl|netlink.Echo, r)
+	msgs, err := send(ctx, c, uapi.RTM_NEWRULE, netlink.Create|flag|netlink.Echo, r)
 	if err != nil {
 		return err
 	}
@@ -105,9 +121,9 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, names string) error 
 }
 
 // equals reports whether r, from a listing, is want, whose priority can be unset
-// for any.
+// for any. Flags, which only the kernel sets, do not count.
 func (r Rule) equals(want Rule) bool {
-	r.Flags = 0
+	r.Flags, want.Flags = 0, 0
 	if !want.Priority.IsSet() {
 		r.Priority = want.Priority
 	}
@@ -132,8 +148,6 @@ func (r *Rule) check() error {
 	switch {
 	case r.Action == ActionLookup && r.Table == rttables.Unspec && !r.L3MDev:
 		return errNoTable
-	case r.FwMark.IsSet() && r.FwMark.Value()&^r.FwMark.Mask() != 0:
-		return fmt.Errorf("fwmark %s has bits outside its mask, and matches no packet", r.FwMark)
 	case r.From.IsValid() && r.From.Bits() == 0 && !r.From.Addr().IsUnspecified():
 		return fmt.Errorf("from %s matches every packet; a host has the length %d", r.From, r.From.Addr().BitLen())
 	case r.To.IsValid() && r.To.Bits() == 0 && !r.To.Addr().IsUnspecified():

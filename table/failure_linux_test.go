@@ -81,7 +81,8 @@ func failAtEveryRequest(t *testing.T, n *tabletest.Network, fault fault, from, t
 		err := n.Apply(ctx, rec, from, to)
 		cancel()
 		if err == nil && fault.name == "EEXIST" && rec.Seen > k {
-			// It was the claim of a table, of which there are more.
+			// It was the claim of a table, of which there are more, or a rule, which is
+			// added after a look whether it exists.
 			n.Remove(to...)
 			n.Install(from...)
 			continue
@@ -227,4 +228,72 @@ func TestUndoReplaceOfNone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	n.WantSnapshot("the failure", before)
+}
+
+// A rule for which the kernel takes another one is added, and one that exists is not
+// added again, by a plan of one rule as well as of many.
+func TestApplyRuleBesideAnother(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	for _, count := range []uint32{1, 40} {
+		before := n.Snapshot()
+		var steps []plan.Step
+		for i := range count {
+			there := rule.Rule{
+				Family: route.IPv4, From: netip.MustParsePrefix("10.2.0.9/32"), To: netip.MustParsePrefix("10.9.0.0/16"),
+				Action: rule.ActionLookup, Table: 20, Priority: rule.Priority(1000*count + i), Protocol: table.Protocol,
+			}
+			if err := rule.Add(t.Context(), n.Conn, there); err != nil {
+				t.Fatal(err)
+			}
+			there.To = netip.Prefix{}
+			steps = append(steps, plan.Step{Op: plan.AddRule, Rule: there})
+		}
+		p := plan.Plan{Steps: steps}
+		if err := p.Apply(t.Context(), n.Conn); err != nil {
+			t.Error(err)
+		}
+		after := n.Snapshot()
+		if got := len(difference(before, after)); got != 2*int(count) {
+			t.Errorf("%d rules more, want %d", got, 2*count)
+		}
+		var step *plan.StepError
+		if err := p.Apply(t.Context(), n.Conn); !errors.As(err, &step) || !errors.Is(err, syscall.EEXIST) || len(step.Left) > 0 {
+			t.Errorf("again: %v, want EEXIST and nothing left", err)
+		}
+		n.WantSnapshot("the second time", after)
+	}
+}
+
+// A deleted route cannot be brought back if another program has added one with the same
+// destination and metric meanwhile. That is left, unless both routes are the same.
+func TestUndoOfRouteTaken(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	r := route.Route{
+		Family: route.IPv4, Table: 20, OIF: n.Server.Index("u2"), Gateway: netip.MustParseAddr(tabletest.IPv4.G2),
+		Protocol: table.Protocol,
+	}
+	missing, other := r, r
+	missing.Table = 21
+	other.Protocol = route.ProtoStatic
+	for _, x := range []struct {
+		by   route.Route
+		left int
+	}{{r, 0}, {other, 1}} {
+		if err := route.Replace(t.Context(), n.Conn, r); err != nil {
+			t.Fatal(err)
+		}
+		rec := &tabletest.Recorder{Conn: n.Conn}
+		rec.Fail = func(int, netlink.Message) error {
+			if len(rec.Writes) != 2 {
+				return nil
+			}
+			rec.Writes = append(rec.Writes, 0)
+			return route.Add(t.Context(), n.Conn, x.by)
+		}
+		p := plan.Plan{Steps: []plan.Step{{Op: plan.DeleteRoute, Route: r}, {Op: plan.DeleteRoute, Route: missing}}}
+		var step *plan.StepError
+		if err := p.Apply(t.Context(), rec); !errors.As(err, &step) || len(step.Left) != x.left {
+			t.Errorf("by %v: got %v, want %d left", x.by, err, x.left)
+		}
+	}
 }

@@ -148,8 +148,8 @@ func readMessage(r *bytes.Reader) (m netlink.Message, err error) {
 	return m, err
 }
 
-// restore sends a message of a file. If the rule or route exists already, restore only
-// warns.
+// restore sends a message of a file. If the kernel says that it exists already, restore
+// only warns. It does not say so of a rule, and has it twice then, as with ip(8).
 func (p *program) restore(m netlink.Message) error {
 	if err := p.dial(); err != nil {
 		return err

@@ -220,7 +220,7 @@ func (r *run) undo(ctx context.Context) []LeftError {
 		back := s.inverse()
 		err := r.do(ctx, &back)
 		if err == nil || back.Op.deletes() && errors.Is(err, fs.ErrNotExist) ||
-			!back.Op.deletes() && errors.Is(err, fs.ErrExist) {
+			!back.Op.deletes() && errors.Is(err, fs.ErrExist) && r.isThere(ctx, &back) {
 			continue
 		}
 		// If an object was added and deleted again, and neither can be undone, it is
@@ -235,6 +235,18 @@ func (r *run) undo(ctx context.Context) []LeftError {
 		left = append(left, LeftError{Step: *s, Err: err, command: r.p.Command(s)})
 	}
 	return left
+}
+
+// isThere reports whether the rule, the route or the name that a step was to add is
+// there, after the answer that it exists. For a route, this answer can be about another
+// one with the same key.
+func (r *run) isThere(ctx context.Context, s *Step) bool {
+	if !s.Op.IsRoute() {
+		return true
+	}
+	routes, err := listRoutes(ctx, r.c, tableOfFamily{s.Route.Table, s.Route.Family})
+	have, ok := routes[form.KeyOf(&s.Route)]
+	return err == nil && ok && form.SameRoute(&have, &s.Route)
 }
 
 // undoOrder returns the steps in the order in which they are undone: newest first, except
