@@ -31,13 +31,15 @@ type maintainer struct {
 // A lineStatus is a line of the file as the maintaining process has read it, with the
 // state from the last event about it.
 type lineStatus struct {
-	Name   string    `json:"name"`
-	Family string    `json:"family"`
-	Config string    `json:"config"`
-	State  string    `json:"state"`
-	Reason string    `json:"reason,omitempty"`
-	Health string    `json:"health,omitempty"`
-	Since  time.Time `json:"since"` // when State or Reason last changed
+	Name   string `json:"name"`
+	Family string `json:"family"`
+	Config string `json:"config"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Health string `json:"health,omitempty"`
+	// Overruled is the rule of another program that takes the packets. Empty: none does.
+	Overruled string    `json:"overruled,omitempty"`
+	Since     time.Time `json:"since"` // when State or Reason last changed
 
 	family route.Family
 }
@@ -110,6 +112,9 @@ func (m *maintainer) remarks(e *entry, now time.Time) []string {
 		all = append(all, "not looked at yet"+since)
 	case e.State != stateComplete && line.Health != maintain.EventUnhealthy.String() && line.Config == e.Config:
 		all = append(all, "the process holds it for complete: it may be at work just now; if this stays, look at its log")
+	}
+	if line.Overruled != "" {
+		all = append(all, "overruled: "+line.Overruled)
 	}
 	if line.Health != "" {
 		all = append(all, line.Health)

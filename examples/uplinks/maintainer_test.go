@@ -81,7 +81,7 @@ func TestMaintainerWrite(t *testing.T) {
 	k := &maintainer{
 		PID: 7, Since: at, Repairs: 2, Fighting: map[string]string{"lan1": "process 8 (manager) keeps undoing it"},
 		Uplinks: []*lineStatus{
-			{Name: "lan1", Family: "inet", Config: "lan1 dev eth0", State: lineInstalled, Since: at},
+			{Name: "lan1", Family: "inet", Config: "lan1 dev eth0", State: lineInstalled, Since: at, Overruled: "a rule"},
 			{Name: "lan2", Family: "inet", Config: "lan2 dev eth1", State: linePending, Reason: "it rains", Since: at},
 			{Name: "lan3", Family: "inet", Config: "lan3 dev eth2", State: lineInstalled, Since: at, Health: "unhealthy"},
 			{Name: "lan5", Family: "inet", Config: "lan5 dev eth3", State: lineStarting, Since: at},
@@ -101,6 +101,7 @@ func TestMaintainerWrite(t *testing.T) {
 	k.write(&b, entries, at.Add(90*time.Second))
 	const want = `kept by process 7 since 2026-01-02 03:04:05: 2 repairs
     lan1: repaired slowly, in a fight: process 8 (manager) keeps undoing it
+    lan1 inet: overruled: a rule
     lan2 inet: kept as another line, until the file is read again: lan2 dev eth1
     lan2 inet: waits: it rains (for 1m30s)
     lan3 inet: unhealthy

@@ -42,7 +42,7 @@ func (t *tracker) declare(uplinks []uplink) {
 		i := slices.IndexFunc(t.current.Uplinks, func(o *lineStatus) bool { return o.Name == l.Name && o.Family == l.Family })
 		if i >= 0 {
 			o := t.current.Uplinks[i]
-			l.State, l.Reason, l.Health, l.Since = o.State, o.Reason, o.Health, o.Since
+			l.State, l.Reason, l.Health, l.Overruled, l.Since = o.State, o.Reason, o.Health, o.Overruled, o.Since
 		}
 		lines = append(lines, l)
 	}
@@ -101,6 +101,10 @@ func (t *tracker) handle(e maintain.Event) {
 		}
 	case maintain.EventHealthy, maintain.EventUnhealthy:
 		l.Health = e.Kind.String()
+	case maintain.EventOverruled:
+		l.Overruled = e.Reason
+	case maintain.EventInForce:
+		l.Overruled = ""
 	}
 	if state != l.State || reason != l.Reason {
 		l.State, l.Reason, l.Since = state, reason, time.Now()

@@ -21,6 +21,8 @@
 //     it finds rules for until the interface has others.
 //   - An uplink that cannot be complete is pending, or has failed, and an [Event] says
 //     why. The other uplinks are kept all the same.
+//   - A rule of another program that comes before those of an uplink, and takes its packets
+//     to the Internet, is left alone, and an [Event] names it. So does one when it has gone.
 //   - Against a program that undoes its work all the time, Run limits its repairs to so
 //     many a second, and names the program.
 //   - When Run returns, it has closed its sockets, and its goroutines have ended.

@@ -32,6 +32,8 @@ const (
 	EventUnhealthy                          // the probe fails: Err
 	EventReady                              // all uplinks were looked at once after the start, or an Update
 	EventRemoved                            // the uplink was removed
+	EventOverruled                          // a rule of another program takes packets of the uplink before it: Reason
+	EventInForce                            // no rule of another program does so any more
 )
 
 var eventNames = iptext.Enum{
@@ -52,6 +54,8 @@ var eventNames = iptext.Enum{
 	{N: uint8(EventUnhealthy), Name: "unhealthy"},
 	{N: uint8(EventReady), Name: "ready"},
 	{N: uint8(EventRemoved), Name: "removed"},
+	{N: uint8(EventOverruled), Name: "overruled"},
+	{N: uint8(EventInForce), Name: "in force"},
 }
 
 // String returns the kind in one or two words, such as "installed".
@@ -81,7 +85,7 @@ func (k *EventKind) UnmarshalText(text []byte) error {
 func (k EventKind) Level() slog.Level {
 	switch k {
 	case EventPending, EventFailed, EventUpdateRefused, EventSocketFailed, EventCleanUpFailed, EventRemovalFailed,
-		EventProbeFailed, EventLost, EventFighting, EventUnhealthy:
+		EventProbeFailed, EventLost, EventFighting, EventUnhealthy, EventOverruled:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
@@ -102,7 +106,8 @@ type Event struct {
 	Family route.Family
 
 	// Reason is, of EventPending, what the uplink waits for; of EventRepaired, what
-	// made Run look; of EventFighting, the other program, as far as it is known.
+	// made Run look; of EventFighting, the other program, as far as it is known; of
+	// EventOverruled, the rule, its protocol, and what it takes.
 	Reason string
 	// Plan is what was done, without steps that undo one another. Of EventFighting it
 	// is what would have been done.

@@ -184,6 +184,7 @@ func (m *maintainer) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	m.reportOverrules(ctx)
 	m.probeComplete(ctx)
 	m.watch.watchTables(tables)
 	if m.unreadable >= reportAfter {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
@@ -37,6 +38,8 @@ type memory struct {
 	// nameErr is why the name of the table could not be written. Nil: it was written, or
 	// there is none.
 	nameErr error
+	// overruled are the rules of others that were reported to come before the uplink's.
+	overruled map[route.Family]rule.Rule
 }
 
 // A status is what a look has found out about an uplink.

@@ -67,6 +67,9 @@ type watch struct {
 	// and may be any.
 	tables    map[rttables.ID]bool
 	protocols []route.Protocol
+	// defaults are tables of others whose default routes matter, because rules before
+	// those of the uplinks look them up.
+	defaults map[rttables.ID]bool
 }
 
 // run listens until ctx ends or the socket fails.
@@ -142,12 +145,15 @@ func (w *watch) isOurs(p route.Protocol) bool {
 // concerns reports whether a route is in one of the uplinks' tables, or one that a
 // gateway may be learned from.
 func (w *watch) concerns(r *route.Route) bool {
-	if r.Table == rttables.Main {
-		return form.IsDefault(r)
+	if r.Table == rttables.Main && form.IsDefault(r) {
+		return true
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tables == nil || w.tables[r.Table]
+	if r.Table == rttables.Main {
+		return w.defaults[r.Table] && isDefaultOrPart(r)
+	}
+	return w.tables == nil || w.tables[r.Table] || w.defaults[r.Table] && isDefaultOrPart(r)
 }
 
 // take returns what was noted since the last call.
@@ -175,6 +181,13 @@ func (w *watch) watchTables(tables map[rttables.ID]bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tables = tables
+}
+
+// watchDefaults sets the tables of others whose default routes matter.
+func (w *watch) watchDefaults(tables map[rttables.ID]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.defaults = tables
 }
 
 // openWatch subscribes to what Run listens to, in the namespace of c.

@@ -1,0 +1,221 @@
+package maintain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// elsewhere is an address of each family somewhere on the Internet. Nothing is sent
+// there.
+var elsewhere = map[route.Family]netip.Addr{
+	route.IPv4: netip.AddrFrom4([4]byte{1, 1, 1, 1}),
+	route.IPv6: netip.AddrFrom16([16]byte{0x26, 0x06, 0x47, 0, 0x47, 0, 14: 0x11, 15: 0x11}),
+}
+
+// An overrule is a rule of another program that takes packets of an uplink before the
+// uplink's own rules do.
+type overrule struct {
+	rule   rule.Rule
+	source netip.Addr
+	way    string // where the packets go
+}
+
+// A suspicion is that rules of others take packets from a source of an uplink.
+type suspicion struct {
+	of     *maintainedUplink
+	source netip.Addr
+	before []rule.Rule // the first rung of the source
+}
+
+// reportOverrules reports rules of others that take packets of an uplink, when they come
+// and when they have gone. The kernel says where packets go; it is only asked where rules
+// of others may match them.
+func (m *maintainer) reportOverrules(ctx context.Context) {
+	if m.reading == nil || ctx.Err() != nil {
+		return
+	}
+	type inFamily struct {
+		of     *maintainedUplink
+		family route.Family
+	}
+	var all []suspicion
+	var whole []inFamily
+	for _, k := range m.uplinks {
+		if !k.isComplete() {
+			continue // its packets go elsewhere without others
+		}
+		for _, f := range k.families() {
+			whole = append(whole, inFamily{k, f})
+			all = append(all, m.reading.suspect(k, f, m.protocols)...)
+		}
+	}
+	// From here on no route that they lead to is missed.
+	m.watch.watchDefaults(tablesOf(all))
+	found := make(map[inFamily]*overrule)
+	for _, s := range all {
+		at := inFamily{s.of, route.FamilyOf(s.source)}
+		if found[at] != nil {
+			continue
+		}
+		o, err := m.reading.ask(ctx, s)
+		if err != nil {
+			return // the next look may be able to tell
+		}
+		if o != nil {
+			found[at] = o
+		}
+	}
+	for _, at := range whole {
+		m.reportOverrule(at.of, at.family, found[at])
+	}
+}
+
+// tablesOf returns the tables that the rules look up.
+func tablesOf(all []suspicion) map[rttables.ID]bool {
+	tables := make(map[rttables.ID]bool)
+	for _, s := range all {
+		for _, r := range s.before {
+			if r.Action == rule.ActionLookup {
+				tables[r.Table] = true
+			}
+		}
+	}
+	return tables
+}
+
+// reportOverrule reports what is new about rules of others before those of an uplink.
+func (m *maintainer) reportOverrule(k *maintainedUplink, f route.Family, found *overrule) {
+	s := k.subject()
+	s.family = f
+	had, overruled := k.memory.overruled[f]
+	switch {
+	case found == nil && overruled:
+		delete(k.memory.overruled, f)
+		m.send(s.event(EventInForce))
+	case found != nil && (!overruled || had != form.Bare(found.rule)):
+		if k.memory.overruled == nil {
+			k.memory.overruled = make(map[route.Family]rule.Rule)
+		}
+		k.memory.overruled[f] = form.Bare(found.rule)
+		e := s.event(EventOverruled)
+		e.Reason = found.String()
+		m.send(e)
+	}
+}
+
+// String names the rule and its owner, and says what it takes.
+func (o *overrule) String() string {
+	return fmt.Sprintf("a rule of protocol %s comes before those of the uplink, %q, and takes packets from %s to the Internet: %s",
+		o.rule.Protocol, o.rule.String(), o.source, o.way)
+}
+
+// suspect returns sources of an uplink whose packets rules of others may take: the first
+// one, and those that such a rule names.
+func (r *reading) suspect(k *maintainedUplink, f route.Family, ours []route.Protocol) []suspicion {
+	var all []suspicion
+	var foreign []rule.Rule // before the rungs at a priority
+	at := uint32(0)
+	first := true
+	for _, a := range k.status.usable {
+		if route.FamilyOf(a) != f {
+			continue
+		}
+		if prio, ok := r.firstRung(k, a); ok && prio != at {
+			foreign, at = r.foreignBefore(f, prio, ours), prio
+		} else if !ok {
+			continue
+		}
+		var before []rule.Rule
+		names := false
+		for _, have := range foreign {
+			if form.MayMatchSource(&have, a) {
+				before = append(before, have)
+				names = names || have.From.IsValid()
+			}
+		}
+		if len(before) > 0 && (first || names) {
+			all = append(all, suspicion{k, a, before})
+		}
+		first = false
+	}
+	return all
+}
+
+// firstRung returns the priority of the first rung from a source.
+func (r *reading) firstRung(k *maintainedUplink, a netip.Addr) (uint32, bool) {
+	for _, have := range r.now.Rules(route.FamilyOf(a)).Of(k.protocol()).From(a) {
+		if form.IsRung(&have) {
+			return have.Priority.Or(0), true
+		}
+	}
+	return 0, false
+}
+
+// foreignBefore returns the rules of others with a lower priority, without the one for
+// table local. Rules of others at the priority of a rung come behind it.
+func (r *reading) foreignBefore(f route.Family, prio uint32, ours []route.Protocol) []rule.Rule {
+	var foreign []rule.Rule
+	for _, have := range r.now.Rules(f).Between(0, max(prio, 1)-1) {
+		if !slices.Contains(ours, have.Protocol) && !form.LooksUpForAll(&have, rttables.Local) {
+			foreign = append(foreign, have)
+		}
+	}
+	return foreign
+}
+
+// ask asks the kernel where packets from a source go, and finds out which rule of others
+// sends them there, if it is not the uplink.
+func (r *reading) ask(ctx context.Context, s suspicion) (*overrule, error) {
+	dst := elsewhere[route.FamilyOf(s.source)]
+	found, err := route.Lookup(ctx, r.conn, route.Query{Src: s.source, Dst: dst, FibMatch: true})
+	var errno syscall.Errno
+	o := &overrule{source: s.source}
+	var takes func(*rule.Rule) bool
+	switch {
+	case err == nil && (found.Table == s.of.table() || found.Table == rttables.Main && s.of.MainFirst && !isDefaultOrPart(&found)):
+		return nil, nil
+	case err == nil:
+		o.way = "they go by table " + r.now.Names.Table(found.Table)
+		if found.OIF != 0 {
+			o.way = "they leave by " + r.now.Links.Name(found.OIF) + ", by table " + r.now.Names.Table(found.Table)
+		}
+		takes = func(x *rule.Rule) bool { return x.Action == rule.ActionLookup && (x.Table == found.Table || x.L3MDev) }
+	case errors.As(err, &errno):
+		o.way = fmt.Sprintf("their senders get %q", errno.Error())
+		takes = func(x *rule.Rule) bool { return x.Action != rule.ActionGoto && x.Action != rule.ActionNop }
+	default:
+		return nil, err
+	}
+	i := slices.IndexFunc(s.before, func(x rule.Rule) bool { return takes(&x) && selectsPlain(&x, s.source, dst) })
+	if i < 0 {
+		return nil, nil // a rule of ours sends them there
+	}
+	o.rule = s.before[i]
+	return o, nil
+}
+
+// selectsPlain reports whether a rule selects packets of this host from src to dst that
+// have no mark, as those of [route.Lookup].
+func selectsPlain(r *rule.Rule, src, dst netip.Addr) bool {
+	holds := func(p netip.Prefix, a netip.Addr) bool { return !p.IsValid() || p.Masked().Contains(a) }
+	selected := holds(r.From, src) && holds(r.To, dst) && (r.IIF == "" || r.IIF == "lo") && r.OIF == "" &&
+		r.FwMark.Value()&r.FwMark.Mask() == 0 && r.TOS == 0 && !r.DSCP.IsSet() && !r.FlowLabel.IsSet() &&
+		(r.IPProto == 0 || r.IPProto == route.UDP) && r.SPort == (rule.Ports{}) && r.DPort == (rule.Ports{}) &&
+		!r.TunID.IsSet()
+	return selected != r.Not
+}
+
+// isDefaultOrPart reports whether a route is a default route, or a part of one that
+// stands for it.
+func isDefaultOrPart(r *route.Route) bool {
+	return uint32(max(r.Canonical().Dst.Bits(), 0)) <= form.NoDefault(r.Family).Or(0)
+}
