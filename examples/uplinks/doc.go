@@ -2,7 +2,8 @@
 // that the request came from, and send selected traffic through a selected provider. It
 // does in one atomic step what a list of ip(8) commands in rc.local does:
 //
-//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|check|recover [NAME...]
+//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|check|recover|parse [NAME...]
+//	uplinks [-n NETNS] [-json] reload
 //
 // The uplinks are declared in a file, one a line, in the words of ip(8):
 //
@@ -22,13 +23,15 @@
 //   - check prints what is wrong with the uplinks, and what else on the host will cause
 //     trouble for them.
 //   - recover cleans up after a command that was killed.
+//   - reload makes run read its file again, waits for it, and returns the result.
+//   - parse checks the file alone.
 //
 // The command run has options of its own:
 //
 //	uplinks [-json] [-v] [-once [-wait TIME] | -remove] run [NAME...]
 //
-// On SIGHUP it reads the file again and changes what differs. If the file has a fault,
-// nothing changes. On SIGTERM it exits, and leaves the uplinks installed or, with -remove,
+// On SIGHUP, which reload sends, it reads the file again and changes what differs. If the
+// file has a fault, nothing changes. On SIGTERM it exits, and leaves the uplinks installed or, with -remove,
 // removes them. It answers status on a socket of the network namespace, so status shows
 // which process maintains the uplinks and what each of them waits for. The log has a line
 // for each event:
@@ -38,12 +41,15 @@
 //	uplink lan1 IPv4 repaired: rules changed: ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
 //
 // The exit status is 0 on success, 1 after a failure, 2 for a fault in the command line
-// or the file, and 3 if something is missing or left to do. "uplinks help" describes the
+// or the file, and 3 if something is missing or left to do. For a fault run has the status
+// 78 instead of 2, because a program in Go that crashes has the status 2. "uplinks help" describes the
 // format of the file and the fields of the JSON, and has examples. "uplinks help run" and
 // "uplinks help file" are parts of it.
 //
 // The directory has units for systemd: uplinks-run.service for run, with readiness, reload
-// and watchdog, and uplinks.service for up. uplinks.conf is an example of the file. The
+// and watchdog; uplinks-wait.service, for which network-online.target waits; and
+// uplinks.service, which installs the uplinks once. networkd.conf.d has the settings of
+// systemd-networkd that both need. uplinks.conf is an example of the file. The
 // directory conf has more examples: a VPN server, mail and web, DHCP, and a shared default
 // route. On systems other than Linux the commands fail with errors.ErrUnsupported.
 //

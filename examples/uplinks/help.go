@@ -14,13 +14,16 @@ const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|do
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
                [-v] [-once [-wait TIME] | -remove] run [NAME...]
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
+       uplinks [-n NETNS] [-json] reload
+       uplinks [-f FILE] [-json] parse [NAME...]
        uplinks help [TOPIC]`
 
 // helpTopics maps each topic of "uplinks help" to sections of the help.
 var helpTopics = map[string][]string{
 	"plan": commandSections, "up": commandSections, "down": commandSections, "status": commandSections,
-	"check": commandSections, "recover": commandSections,
+	"check": commandSections, "recover": commandSections, "parse": commandSections,
 	"run":      {"SERVICE", "OPTIONS", "EXIT STATUS"},
+	"reload":   {"SERVICE", "OPTIONS", "EXIT STATUS"},
 	"service":  {"SERVICE"},
 	"file":     {"FILE", "EXAMPLES"},
 	"examples": {"EXAMPLES"},

@@ -10,6 +10,8 @@ SYNOPSIS
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
             [-v] [-once [-wait TIME] | -remove] run [NAME...]
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
+    uplinks [-n NETNS] [-json] reload
+    uplinks [-f FILE] [-json] parse [NAME...]
     uplinks help [COMMAND | file | options | service | exit | json | examples]
 
 DESCRIPTION
@@ -31,10 +33,13 @@ DESCRIPTION
     down    Removes the rules and routes of the uplinks, and nothing of others,
             and the names from rt_tables that up wrote.
     run     Does what up does, uplink by uplink, and stays to keep it so. See SERVICE.
+    reload  Makes run read its file again, and returns when that is done. If the
+            file has a fault, reload prints it and fails, and run keeps what it had.
     status  Prints a line for each uplink: complete, absent, or incomplete with
             what is missing, changed or extra. That is what the kernel has. Below it
             stands whether a run keeps the uplinks and, as that process says itself,
-            what each of them waits for.
+            what each of them waits for. If the file has a fault, status prints it
+            and shows the lines that run has read.
     check   Prints what is wrong with the uplinks, and what on the host around
             them will hurt, each with what cures it: an interface that is down, a
             source that is gone, a gateway that does not answer, rules out of
@@ -43,6 +48,8 @@ DESCRIPTION
             that delete rules of others. Nothing is sent, and nothing changed.
     recover Cleans up after a command that was killed in the middle. What packets
             do stays as it is. up and down begin with it if they have to.
+    parse   Checks the file alone, and prints its lines in their normal form. It
+            needs no privilege and no network, and changes nothing.
 
     Reading needs no privilege. up, down, run and recover need root or CAP_NET_ADMIN, and
     wait for each other.
@@ -124,7 +131,8 @@ SERVICE
     SIGHUP   It reads the file again, changes what differs, and removes the uplinks
              whose lines are gone. With a faulty file all stays as it is, and the log
              says the line and the word. The command line is taken over only by
-             another start.
+             another start. The command reload sends this signal, waits, and returns
+             the result.
     SIGTERM  It ends, and so by SIGINT. The uplinks stay as they are or, with -remove,
              go. A second one does not wait.
     SIGKILL  The uplinks stay as they are. The next run, up or down cleans up what was
@@ -133,11 +141,20 @@ SERVICE
     There is one run for a network namespace: a second one refuses to begin. It answers
     status on the abstract socket ` + controlName + `.
 
-    Under systemd it is a service of Type=notify: it says when all uplinks have been
-    looked at, when it reads the file again and when it ends, and shows in "systemctl
-    status" how many are complete. With WatchdogSec it gives signs of life, but only
-    while it looks at the uplinks. uplinks-run.service is such a unit; uplinks.service
-    runs up once instead.
+    Under systemd, install one of these units; their comments say how:
+
+    uplinks-run.service   runs run. It is ready when all uplinks have been looked at,
+                          of which some may be pending. "systemctl reload" returns
+                          when the reload is done, and fails if the file has a fault.
+                          "systemctl status" shows that fault, and how many uplinks
+                          are complete. With WatchdogSec it gives signs of life, but
+                          only while it looks at the uplinks. After a crash systemd
+                          starts it again, and after a faulty file it does not. A stop
+                          or a restart leaves the uplinks installed.
+    uplinks-wait.service  beside it, makes network-online.target wait until all
+                          uplinks are complete, 30 seconds at most.
+    uplinks.service       runs "run -once -wait 1m" at boot instead: what can be
+                          installed is, and nothing repairs it later.
 
     The log has a line for each event, on standard error. With -json it is one object a
     line, on standard output. The events:
@@ -165,8 +182,11 @@ EXIT STATUS
        words, and what is left, which as a rule is nothing.
        run: it could not begin, or not remove the uplinks at the end.
     2  A fault of the command line or of the file. All faulty lines are reported.
+       run: it crashed, and a service manager should start it again.
     3  plan: there is something to do; status, run -once: an uplink is not complete;
        check: there is a warning or a fault.
+    78 run: a fault of the command line or of the file, EX_CONFIG of sysexits.h. To
+       start it again does not help before the fault is corrected.
 
 JSON
     An object with these fields; one without a value is left out.
@@ -201,6 +221,8 @@ JSON
         fighting   who undoes its work at the moment, by the names of the uplinks
         repairs, failures, lost
                    how often it repaired, failed, and lost events of the kernel
+        reload     begun and done: how many times it read the file again; error: the
+                   faults of the file at the last time, after which it kept its lines
     warnings   What is also on standard error.
     error      Why the command failed, as on standard error.
     left       Steps that were done, and could not be undone.
@@ -243,10 +265,29 @@ EXAMPLES
         uplinks check
 
 NOTES
-    systemd-networkd deletes rules of others when it starts, unless its
-    networkd.conf has ManageForeignRoutingPolicyRules=no. When a link goes down
-    the kernel deletes its IPv4 routes from every table: run brings them back by
-    itself, and without it, run up again when it is back.
+    When a link goes down the kernel deletes its IPv4 routes from every table. run
+    restores them. Without run, use up again when the link is back.
+
+    systemd-networkd deletes rules and routes of other programs when it starts, and
+    when it configures an interface. Two settings in the section [Network] of its
+    configuration prevent that, and both are needed:
+
+        mkdir -p /etc/systemd/networkd.conf.d
+        printf '[Network]\nManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no\n' \
+            >/etc/systemd/networkd.conf.d/uplinks.conf
+        systemctl restart systemd-networkd
+
+    dhclient and udhcpc, which ifupdown uses, add the default route without a metric.
+    The kernel has one such route, so the second interface gets none ("File exists"),
+    and learn waits for it. Give all interfaces but one a metric in interfaces(5):
+
+        iface eth1 inet dhcp
+            metric 200
+
+    dhclient heeds it. The script of udhcpc in Debian does not, unless its line
+    "busybox ip -4 route add default" ends with ${IF_METRIC:+metric $IF_METRIC}: see
+    /etc/udhcpc/default.script. dhcpcd, NetworkManager and systemd-networkd choose a
+    metric for each interface by themselves.
 
 SEE ALSO
     ip-rule(8), ip-route(8)

@@ -28,6 +28,10 @@ const (
 	exitFailure = 1 // the kernel refused, or a privilege is missing
 	exitUsage   = 2 // the command line or the file has a fault
 	exitPending = 3 // plan: there are steps; status: an uplink is not complete; check: a warning or a fault
+	// exitConfig is EX_CONFIG of sysexits.h. It takes the place of exitUsage under run: a
+	// program in Go that crashes exits with 2, and a service has to be restarted then, but
+	// not with a faulty file.
+	exitConfig = 78
 )
 
 func main() {
@@ -91,9 +95,9 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("a command is missing: " + commandList)
 	case o.command == "help":
 		return o, errHelp
-	case commands[o.command] == nil && o.command != "run":
+	case commands[o.command] == nil && !slices.Contains([]string{"run", "reload", "parse"}, o.command):
 		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
-			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "status", "check", "recover", "help"}))
+			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "reload", "status", "check", "recover", "parse", "help"}))
 	case (o.once || o.remove || o.verbose) && o.command != "run":
 		return o, errors.New("-once, -remove and -v are options of run")
 	case waits && (!o.once || o.command != "run"):
@@ -102,6 +106,8 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-once leaves the uplinks, and -remove does not")
 	case o.prune && o.command != "plan" && o.command != "up":
 		return o, errors.New("-prune is an option of plan and up")
+	case o.command == "reload" && len(o.names) > 0:
+		return o, errors.New("reload is about all uplinks: no names can be given")
 	case o.prune && len(o.names) > 0:
 		return o, errors.New("-prune is about all uplinks: no names can be given")
 	}
@@ -116,7 +122,7 @@ func (o *options) requestedTopics() []string {
 	return []string{o.command}
 }
 
-const commandList = "plan, up, down, run, status, check or recover"
+const commandList = "plan, up, down, run, reload, status, check, recover or parse"
 
 // A session is one run of a command other than run. Its uplinks have the gateways that
 // were learned.
@@ -147,22 +153,43 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
-		return exitUsage
+		return faultStatus(slices.Contains(args, "run"))
+	}
+	if o.command == "reload" {
+		return reload(ctx, o, stdout, stderr)
 	}
 	file, err := o.load()
-	if err != nil {
+	switch {
+	case err != nil && o.command == "status":
+		return statusOfRunning(ctx, o, err, stdout, stderr)
+	case err != nil:
 		// Each fault is a line that begins with its position, in the form that
 		// editors read.
 		fmt.Fprintln(stderr, err)
-		return exitUsage
-	}
-	if o.command == "run" {
+		return faultStatus(o.command == "run")
+	case o.command == "run":
 		return serve(ctx, o, file, stdout, stderr)
+	case o.command == "parse":
+		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{ctx: ctx, netns: netnsPath(o.netns), prune: o.prune, uplinks: file.uplinks, shared: file.shared}
 	if file.isEmpty() && !o.prune {
 		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
 	}
+	return s.finish(o, stdout, stderr, nil)
+}
+
+// faultStatus returns the exit status for a fault of the command line or the file.
+func faultStatus(service bool) int {
+	if service {
+		return exitConfig
+	}
+	return exitUsage
+}
+
+// finish runs the command, and prints its report. The fault of a file is put into the
+// report as JSON.
+func (s *session) finish(o options, stdout, stderr io.Writer, fault error) int {
 	status, err := s.do(o)
 	for _, w := range s.report.Warnings {
 		fmt.Fprintln(stderr, "uplinks: warning:", w)
@@ -170,6 +197,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		status, s.report.Error = exitFailure, explain(err)
 		fmt.Fprintln(stderr, "uplinks:", s.report.Error)
+	} else if fault != nil && o.json {
+		s.report.Error = fault.Error()
 	}
 	if err := s.report.write(stdout, o); err != nil {
 		fmt.Fprintln(stderr, "uplinks:", err)
@@ -257,7 +286,12 @@ func (o *options) load() (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("uplinks: %w", err)
 	}
-	file, err := parseConfig(o.file, string(text))
+	return o.parse(o.file, string(text))
+}
+
+// parse is load for a text that is known.
+func (o *options) parse(name, text string) (*config, error) {
+	file, err := parseConfig(name, text)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type maintainer struct {
 	Repairs  uint64            `json:"repairs"`
 	Failures uint64            `json:"failures"`
 	Lost     uint64            `json:"lost"`
+	// Reload is nil if the process is of a version that did not have it.
+	Reload *reloadStatus `json:"reload,omitempty"`
 }
 
 // A lineStatus is a line of the file as the maintaining process has read it, with the
@@ -73,6 +75,9 @@ func (m *maintainer) status(e *entry) *lineStatus {
 // write prints the process, and what is worth knowing about the lines that it maintains.
 func (m *maintainer) write(w io.Writer, entries []*entry, now time.Time) {
 	fmt.Fprintf(w, "kept by process %d since %s: %s\n", m.PID, m.Since.Format(time.DateTime), plural(int(m.Repairs), "repair"))
+	if m.Reload != nil && m.Reload.Error != "" {
+		fmt.Fprintf(w, "    the last reload was refused, the lines are those of before: %s\n", oneLine(m.Reload.Error))
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.Fighting)) {
 		fmt.Fprintf(w, "    %s: repaired slowly, in a fight: %s\n", name, m.Fighting[name])
 	}

@@ -154,6 +154,12 @@ func (r *report) write(w io.Writer, o options) error {
 		r.writeStatus(&b)
 	case "check":
 		r.writeFindings(&b)
+	case "reload":
+		r.Maintainer.writeReload(&b)
+	case "parse":
+		for _, e := range r.Uplinks {
+			fmt.Fprintln(&b, e.Config)
+		}
 	default:
 		for _, e := range r.Uplinks {
 			if len(e.net) > 0 {

@@ -31,9 +31,13 @@ type service struct {
 	hup      chan os.Signal
 	// allLooked is closed when all uplinks have been checked once.
 	allLooked chan struct{}
+	// reloaded receives a value when the update of a reload was taken over or refused.
+	reloaded chan struct{}
 
 	mu           sync.Mutex
+	reloading    bool    // an update was sent, and its result is not known
 	previousFile *config // the file before an update that may still be refused
+	lastEvent    string  // in the words of the log
 	// file is the file that is maintained, or was sent as an update.
 	file *config
 	// fatalErr is the error that ends the service.
@@ -45,7 +49,7 @@ type service struct {
 func serve(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
 	s := &service{
 		o: o, manager: newManager(os.Getenv), file: file, update: make(chan maintain.Update),
-		hup: make(chan os.Signal, 1), allLooked: make(chan struct{}),
+		hup: make(chan os.Signal, 1), allLooked: make(chan struct{}), reloaded: make(chan struct{}, 1),
 	}
 	// Signals are caught before anything else: an early SIGHUP would end the process, and
 	// so would SIGPIPE when nobody reads the log any more.
@@ -78,7 +82,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	switch {
 	case errors.As(err, &field):
 		fmt.Fprintln(stderr, file.locateError(err))
-		return exitUsage
+		return exitConfig
 	case err != nil:
 		fmt.Fprintln(stderr, "uplinks:", explain(err))
 		return exitFailure
@@ -209,8 +213,8 @@ func (s *service) onceStatus() int {
 	return exitOK
 }
 
-// reload reads the file again at each SIGHUP, and sends it as an update. If the file has a
-// fault, nothing changes.
+// reload reads the file again at each SIGHUP, one reload after the other. The first look at
+// the uplinks comes first, so that an EventReady belongs to one reload.
 func (s *service) reload(ctx context.Context) {
 	for {
 		select {
@@ -218,31 +222,65 @@ func (s *service) reload(ctx context.Context) {
 			return
 		case <-s.hup:
 		}
-		s.manager.notifyReloading()
-		file, err := s.o.load()
-		if err != nil {
-			s.reportRefusal(err)
-			continue
-		}
-		s.log.write(slog.LevelInfo, s.o.file+" was read again: "+plural(len(file.uplinks), "uplink"))
-		s.mu.Lock()
-		s.previousFile, s.file = s.file, file
-		s.mu.Unlock()
-		s.tracker.declare(file.uplinks)
 		select {
-		case s.update <- maintain.Update{Uplinks: maintainUplinks(file.uplinks), Default: file.shared}:
 		case <-ctx.Done():
+			return
+		case <-s.allLooked:
 		}
+		s.tracker.beginReload()
+		s.manager.notifyReloading()
+		s.readAgain(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		// The manager hears of the end before a process that asks for it.
+		s.manager.notify("READY=1\n" + s.statusText())
+		s.tracker.endReload()
+	}
+}
+
+// readAgain reads the file, sends it as an update, and waits until all uplinks have been
+// checked or the update was refused. If the file has a fault, nothing changes.
+func (s *service) readAgain(ctx context.Context) {
+	file, err := s.o.load()
+	if err != nil {
+		s.reportRefusal(err)
+		return
+	}
+	s.log.write(slog.LevelInfo, s.o.file+" was read again: "+plural(len(file.uplinks), "uplink"))
+	s.mu.Lock()
+	s.previousFile, s.file, s.reloading = s.file, file, true
+	s.mu.Unlock()
+	s.tracker.declare(file.uplinks)
+	select {
+	case s.update <- maintain.Update{Uplinks: maintainUplinks(file.uplinks), Default: file.shared}:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-s.reloaded:
+	case <-ctx.Done():
+	}
+}
+
+// endUpdate tells readAgain that its update was taken over or refused, if it has sent one.
+func (s *service) endUpdate() {
+	s.mu.Lock()
+	sent := s.reloading
+	s.reloading = false
+	s.mu.Unlock()
+	if sent {
+		s.reloaded <- struct{}{} // it has room for one
 	}
 }
 
 // reportRefusal logs the faults of the new file.
 func (s *service) reportRefusal(err error) {
+	s.tracker.setReloadError(strings.TrimSpace(err.Error()))
 	for line := range strings.Lines(err.Error()) {
 		s.log.write(slog.LevelError, strings.TrimSpace(line))
 	}
 	s.log.write(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
-	s.manager.notify("READY=1")
 }
 
 // handleEvent logs an event, and updates the state that status and systemd see.
@@ -268,14 +306,37 @@ func (s *service) handleEvent(e maintain.Event) {
 		s.log.write(e.Kind.Level(), text)
 	}
 	if e.Kind == maintain.EventReady {
+		s.tracker.setReloadError("")
+		defer s.endUpdate()
 		if !s.isReady() {
 			close(s.allLooked)
+			s.manager.notify("READY=1")
 		}
-		s.manager.notify("READY=1")
 	}
+	s.mu.Lock()
+	s.lastEvent = text
+	s.mu.Unlock()
+	s.manager.notify(s.statusText())
+}
+
+// statusText returns the line that "systemctl status" shows. It begins with the fault of a
+// file that was not taken over.
+func (s *service) statusText() string {
+	fault := ""
+	if text := s.tracker.reloadError(); text != "" {
+		lines := strings.Split(text, "\n")
+		fault = "NOT RELOADED, the lines are those of before: " + lines[0]
+		if more := len(lines) - 1; more > 0 {
+			fault += fmt.Sprintf(" (and %d more)", more)
+		}
+		fault += ". "
+	}
+	s.mu.Lock()
+	last := s.lastEvent
+	s.mu.Unlock()
 	complete, all := s.tracker.count()
-	s.manager.notify(fmt.Sprintf("STATUS=%d of %s complete, %s. Last: %s", complete, plural(all, "uplink"),
-		plural(int(s.counters.Repairs.Load()), "repair"), text))
+	return fmt.Sprintf("STATUS=%s%d of %s complete, %s. Last: %s", fault, complete, plural(all, "uplink"),
+		plural(int(s.counters.Repairs.Load()), "repair"), last)
 }
 
 // logKind returns the kind of an event that the log shows: all failures have one kind there.
@@ -298,6 +359,7 @@ func (s *service) restoreFile(err error) {
 	}
 	s.mu.Unlock()
 	s.reportRefusal(file.locateError(err))
+	s.endUpdate()
 }
 
 // isReady reports whether all uplinks have been checked once.

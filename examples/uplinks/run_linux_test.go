@@ -314,11 +314,11 @@ func TestRunOnce(t *testing.T) {
 	h.run(exitOK, "status")
 }
 
-// Uplinks that conflict are a fault of the file. A namespace that cannot be opened is a failure.
+// Uplinks that conflict are a fault of the file, which has a status that no crash has. A namespace that cannot be opened is a failure.
 func TestRunRefused(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan3 table 30 dev eth1 via 192.168.2.9\n")
 	before := h.state()
-	_, stderr := h.run(exitUsage, "run")
+	_, stderr := h.run(exitConfig, "run")
 	if want := "FILE:2: src: is missing, and so it is on line 1: both would have all addresses of eth1\n"; stderr != want {
 		t.Errorf("%q, want %q", stderr, want)
 	}

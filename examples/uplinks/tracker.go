@@ -19,6 +19,7 @@ import (
 type tracker struct {
 	mu       sync.Mutex
 	current  maintainer
+	reload   reloadStatus
 	previous []*lineStatus // the lines before an update that may still be refused
 }
 
@@ -144,6 +145,34 @@ func (t *tracker) incomplete() []string {
 	return all
 }
 
+// beginReload counts a reload that begins.
+func (t *tracker) beginReload() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reload.Begun++
+}
+
+// setReloadError sets the faults of the new file, or removes those of an earlier one.
+func (t *tracker) setReloadError(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reload.Error = text
+}
+
+// endReload counts a reload that is done.
+func (t *tracker) endReload() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reload.Done++
+}
+
+// reloadError returns the faults of the new file.
+func (t *tracker) reloadError() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reload.Error
+}
+
 // count returns the number of complete lines and the number of all lines.
 func (t *tracker) count() (complete, all int) {
 	t.mu.Lock()
@@ -163,6 +192,8 @@ func (t *tracker) snapshot(c *maintain.Counters) maintainer {
 	now := t.current
 	now.Fighting = maps.Clone(now.Fighting)
 	now.Uplinks, now.Default = copyLines(now.Uplinks), copyLines(now.Default)
+	reload := t.reload
+	now.Reload = &reload
 	now.Repairs, now.Failures, now.Lost = c.Repairs.Load(), c.Failures.Load(), c.Lost.Load()
 	return now
 }
