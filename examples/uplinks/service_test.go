@@ -1,20 +1,22 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
-// The options of the units that systemd.unit(5), systemd.service(5) and systemd.exec(5)
-// have, each with the beginning of its value. For a misspelt option systemd only logs a
-// warning, and the protection is missing.
+// The options that all units have, see systemd.unit(5), systemd.service(5) and
+// systemd.exec(5), each with the beginning of its value. For a misspelt option systemd only
+// logs a warning, and the protection is missing.
 var unitOptions = map[string]map[string]string{
-	"Unit": {"Description": "", "Documentation": "https://", "After": "network-", "ConditionPathExists": "/"},
+	"Unit": {"Description": "", "Documentation": "https://", "After": "", "Before": "network", "ConditionPathExists": "/"},
 	"Service": {
-		"Type": "", "ExecStart": "/", "ExecReload": "/",
-		"Restart": "on-failure", "RestartSec": "5", "RestartPreventExitStatus": "2",
-		"CapabilityBoundingSet": "CAP_NET_ADMIN", "RestrictAddressFamilies": "AF_NETLINK", "ReadWritePaths": "-/",
+		"Type": "", "ExecStart": "/", "Environment": "GOTRACEBACK=crash",
+		"CapabilityBoundingSet": "CAP_NET_ADMIN", "RestrictAddressFamilies": "AF_NETLINK", "ConfigurationDirectory": "iproute2",
 		"NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes",
 		"PrivateDevices": "yes", "ProtectClock": "yes", "ProtectControlGroups": "yes", "ProtectHostname": "yes",
 		"ProtectKernelLogs": "yes", "ProtectKernelModules": "yes", "ProtectKernelTunables": "yes",
@@ -22,41 +24,70 @@ var unitOptions = map[string]map[string]string{
 		"RestrictNamespaces": "yes", "RestrictRealtime": "yes", "RestrictSUIDSGID": "yes",
 		"SystemCallArchitectures": "native", "SystemCallFilter": "@system-service", "UMask": "0022",
 	},
-	"Install": {"WantedBy": "multi-user.target"},
+	"Install": {"WantedBy": ""},
 }
 
-// The options that only one of the units has.
+// The options that only some of the units have.
 var (
 	onceOptions = map[string]string{
-		"Wants": "network-online.target", "After": "network-online.target",
-		"Type": "oneshot", "RemainAfterExit": "yes", "ExecStop": "/", "ProtectProc": "invisible",
+		"After": "network-pre.target", "Before": "network-online.target",
+		"StartLimitIntervalSec": "300", "StartLimitBurst": "5", "WantedBy": "multi-user.target",
+		"Type": "oneshot", "RemainAfterExit": "yes", "NotifyAccess": "main", "ExecReload": "/", "ProtectProc": "invisible",
+		"Restart": "on-failure", "RestartSec": "5", "SuccessExitStatus": "3", "RestartPreventExitStatus": "78",
+		"RestrictAddressFamilies": "AF_NETLINK AF_UNIX",
 	}
 	runOptions = map[string]string{
-		"Conflicts": "uplinks.service", "Type": "notify", "WatchdogSec": "60", "ProtectProc": "default",
+		"After": "network-pre.target", "Before": "network.target", "Wants": "network.target",
+		"Conflicts": "uplinks.service", "Type": "notify", "WatchdogSec": "60", "ExecReload": "/", "ProtectProc": "default",
+		"Restart": "on-failure", "RestartSec": "5", "RestartPreventExitStatus": "78", "WantedBy": "multi-user.target",
+		// It notifies systemd, answers status, and probes.
+		"RestrictAddressFamilies": "AF_NETLINK AF_UNIX AF_INET AF_INET6",
+	}
+	waitOptions = map[string]string{
+		"After": "uplinks-run.service", "Requires": "uplinks-run.service", "Before": "network-online.target",
+		"Type": "oneshot", "RemainAfterExit": "yes", "ProtectProc": "invisible", "WantedBy": "network-online.target",
 	}
 )
 
 func TestService(t *testing.T) {
 	once := readUnit(t, "uplinks.service", onceOptions)
-	for key, command := range map[string]string{"ExecStart": "up", "ExecReload": "up", "ExecStop": "down"} {
-		wantCommand(t, key, once[key], command)
-	}
+	wantCommand(t, "ExecStart", once["ExecStart"], options{command: "run", once: true, wait: time.Minute})
+	wantCommand(t, "ExecReload", once["ExecReload"], options{command: "run", once: true, wait: time.Minute})
 	run := readUnit(t, "uplinks-run.service", runOptions)
-	wantCommand(t, "ExecStart", run["ExecStart"], "run")
-	if got := run["ExecReload"]; got != "/bin/kill -HUP $MAINPID" {
-		t.Errorf("ExecReload=%s", got)
-	}
-	if got := run["RestrictAddressFamilies"]; got != "AF_NETLINK AF_UNIX AF_INET AF_INET6" {
-		t.Errorf("RestrictAddressFamilies=%s: it has to tell systemd that it is ready, and to probe", got)
+	wantCommand(t, "ExecStart", run["ExecStart"], options{command: "run"})
+	wantCommand(t, "ExecReload", run["ExecReload"], options{command: "reload"})
+	wait := readUnit(t, "uplinks-wait.service", waitOptions)
+	wantCommand(t, "ExecStart", wait["ExecStart"], options{command: "run", once: true, wait: 30 * time.Second})
+	for _, unit := range []map[string]string{once, run} {
+		// Only a faulty file prevents a restart, and no status that a crash may have.
+		if unit["RestartPreventExitStatus"] != strconv.Itoa(exitConfig) {
+			t.Errorf("RestartPreventExitStatus=%s", unit["RestartPreventExitStatus"])
+		}
 	}
 }
 
-func wantCommand(t *testing.T, key, line, command string) {
+// The settings of systemd-networkd are those that check asks for.
+func TestNetworkdSettings(t *testing.T) {
+	b, err := os.ReadFile("networkd.conf.d/uplinks.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, settings, _ := strings.Cut(string(b), "\n\n")
+	if want := "[Network]\nManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no\n"; settings != want {
+		t.Errorf("networkd.conf.d/uplinks.conf has\n%s\nwant\n%s", settings, want)
+	}
+}
+
+func wantCommand(t *testing.T, key, line string, want options) {
 	t.Helper()
 	program, args, _ := strings.Cut(line, " ")
 	o, err := parseArgs(strings.Fields(args))
-	if err != nil || o.command != command || program != "/usr/local/sbin/uplinks" {
-		t.Errorf("%s=%s: %+v, %v", key, line, o, err)
+	got := options{command: o.command, once: o.once}
+	if o.once {
+		got.wait = o.wait
+	}
+	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) || program != "/usr/local/sbin/uplinks" {
+		t.Errorf("%s=%s: %+v, %v, want %+v", key, line, o, err, want)
 	}
 }
 
@@ -101,7 +132,7 @@ func readUnit(t *testing.T, file string, more map[string]string) map[string]stri
 	for _, options := range unitOptions {
 		for key := range options {
 			if got[key] == "" {
-				t.Errorf("%s is not set", key)
+				t.Errorf("%s: %s is not set", file, key)
 			}
 		}
 	}
