@@ -193,23 +193,8 @@ lan2  1      inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
 	h.unchanged(before)
 }
 
-func TestNamespace(t *testing.T) {
-	h := newHost(t, twoProviders)
-	for _, c := range []struct{ netns, want string }{
-		{"no-such-namespace", "uplinks: network namespace: open /run/netns/no-such-namespace: no such file or directory\n"},
-		{"/no/such", "uplinks: network namespace: open /no/such: no such file or directory\n"},
-		{h.file, "uplinks: network namespace FILE: "},
-	} {
-		_, stderr := h.runIn(t.Context(), exitFailure, "-n", c.netns, "status")
-		if !strings.HasPrefix(stderr, c.want) {
-			t.Errorf("-n %s: %s\nwant %s", c.netns, stderr, c.want)
-		}
-	}
-}
-
 func TestNoFile(t *testing.T) {
 	h := newHost(t, "")
-	h.want("", exitOK, "up")
 	if err := os.Remove(h.file); err != nil {
 		t.Fatal(err)
 	}

@@ -36,16 +36,19 @@ DESCRIPTION
     reload  Makes run read its file again, and returns when that is done. If the
             file has a fault, reload prints it and fails, and run keeps what it had.
     status  Prints a line for each uplink: complete, absent, or incomplete with
-            what is missing, changed or extra. That is what the kernel has. Below it
-            stands whether a run keeps the uplinks and, as that process says itself,
-            what each of them waits for. If the file has a fault, status prints it
-            and shows the lines that run has read.
+            what is missing, changed or extra, or what of others takes its packets.
+            That is what the kernel has. Below it stands whether a run keeps the
+            uplinks and, as that process says itself, what each of them waits for.
+            If the file has a fault, status prints it and shows the lines that run
+            has read.
     check   Prints what is wrong with the uplinks, and what on the host around
             them will hurt, each with what cures it: an interface that is down, a
             source that is gone, a gateway that does not answer, rules out of
-            order, a LAN that packets would reach by the gateway, strict reverse
-            path filters, UDP servers that answer by another uplink, programs
-            that delete rules of others. Nothing is sent, and nothing changed.
+            order, rules and routes of other programs that take the packets of an
+            uplink, with whose they are, a LAN that packets would reach by the
+            gateway, strict reverse path filters, UDP servers that answer by another
+            uplink, programs that delete rules of others. Nothing is sent, and
+            nothing changed.
     recover Cleans up after a command that was killed in the middle. What packets
             do stays as it is. up and down begin with it if they have to.
     parse   Checks the file alone, and prints its lines in their normal form. It
@@ -202,6 +205,7 @@ JSON
         missing    status: routes and rules that are not there
         changed    status: objects with the route that is, and is wanted
         extra      status: what of ours there is too much
+        taken      status: rules and routes of others that take all its packets
         problem    status: why up would fail
         unnamed    status: true if rt_tables has not the name
     findings   check: for each, an object:

@@ -121,7 +121,10 @@ func TestJSONFailure(t *testing.T) {
 	h.wantJSON(`
 {
   "command": "status",
-  "uplinks": []
+  "uplinks": [],
+  "warnings": [
+    "FILE has no uplinks"
+  ]
 }
 `, exitOK, "status")
 }

@@ -46,6 +46,7 @@ type entry struct {
 	Missing []string `json:"missing,omitempty"`
 	Changed []change `json:"changed,omitempty"`
 	Extra   []string `json:"extra,omitempty"`
+	Taken   []string `json:"taken,omitempty"`
 	Problem string   `json:"problem,omitempty"`
 	Unnamed bool     `json:"unnamed,omitempty"`
 
@@ -221,6 +222,7 @@ func (e *entry) stateText() string {
 	if len(e.Extra) > 0 {
 		parts = append(parts, "extra "+strings.Join(e.Extra, ", "))
 	}
+	parts = append(parts, e.Taken...)
 	if e.Problem != "" {
 		parts = append(parts, e.Problem)
 	}

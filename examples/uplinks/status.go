@@ -7,6 +7,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/check"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
@@ -29,10 +30,17 @@ func (s *session) status() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	taken, err := check.Taken(s.ctx, s.conn, s.tableUplinks()...)
+	if err != nil {
+		return exitFailure, err
+	}
 	status := exitOK
 	for i, e := range s.report.Uplinks {
 		e.Problem, e.Unnamed = problems[i], addsName(todo, e.Name)
 		e.fillIn(s.uplinks[i], installed[i], todo[i])
+		for _, f := range taken[i] {
+			e.Taken = append(e.Taken, f.Text)
+		}
 		e.setState(installed[i], todo[i])
 		if e.State != stateComplete {
 			status = exitPending
@@ -148,7 +156,7 @@ func (e *entry) setState(installed, todo []step) {
 			e.Extra = append(e.Extra, s.object())
 		}
 	}
-	if len(e.Missing)+len(e.Changed)+len(e.Extra) > 0 || e.Problem != "" {
+	if len(e.Missing)+len(e.Changed)+len(e.Extra)+len(e.Taken) > 0 || e.Problem != "" {
 		e.State = stateIncomplete
 	}
 }

@@ -124,3 +124,19 @@ lan2  20     inet    eth1  192.168.2.1  192.168.1.2  absent: src: 192.168.1.2 is
 	}
 	h.unchanged(before)
 }
+
+// An uplink whose packets all go elsewhere is not complete, whoever sees to that.
+func TestStatusTaken(t *testing.T) {
+	h := newHost(t, lan12)
+	h.run(exitOK, "up")
+	h.route("add", "default via 192.168.1.1 dev eth0 table 52")
+	h.rule("add", "from all lookup 52 pref 5270")
+	stdout, _ := h.run(exitPending, "status", "lan2")
+	const want = "incomplete: the rule at 5270, from all lookup 52 (by its priority, it may be one of Tailscale), " +
+		"comes before the uplink's, and takes packets from 192.168.2.2, which leave by eth0\n"
+	if !strings.Contains(stdout, want) {
+		t.Errorf("got\n%swant %s", stdout, want)
+	}
+	h.rule("del", "from all lookup 52 pref 5270")
+	h.run(exitOK, "status")
+}

@@ -17,6 +17,7 @@ type examiner struct {
 type subject struct {
 	*uplinkFacts
 	*uplinkPaths
+	takings []*taking
 }
 
 // A ruleOrder is the priorities of the first rules of one family that look up the
@@ -52,18 +53,16 @@ func (e *examiner) firstForAll(f route.Family, id rttables.ID) (priority uint32,
 func (e *examiner) findings() []Finding {
 	var all []Finding
 	for i := range e.facts.uplinks {
-		u := &subject{&e.facts.uplinks[i], &e.paths.uplinks[i]}
+		u := e.subject(i)
+		u.takings = e.takingsOf(u)
 		var found []Finding
 		for _, check := range []func(*subject) []Finding{
-			e.checkInterface, e.checkSources, e.checkOrder, e.checkInstalled, e.checkGateway,
+			e.checkInterface, e.checkSources, e.checkOrder, e.checkInstalled, e.checkTaken, e.checkPartlyTaken, e.checkForeignRoutes, e.checkGateway,
 			e.checkBypasses, e.checkReversePath, e.checkServers,
 		} {
 			found = append(found, check(u)...)
 		}
-		for j := range found {
-			found[j].Uplink = u.spec.String()
-		}
-		all = append(all, withoutRefusal(found)...)
+		all = append(all, withoutRefusal(named(found, u))...)
 	}
 	all = append(all, e.checkUnfinished()...)
 	all = append(all, e.checkManagers()...)
@@ -71,6 +70,19 @@ func (e *examiner) findings() []Finding {
 		all = append(all, Finding{Code: CodeNotRead, Severity: Note, Text: text})
 	}
 	return all
+}
+
+// subject returns one of the uplinks.
+func (e *examiner) subject(i int) *subject {
+	return &subject{uplinkFacts: &e.facts.uplinks[i], uplinkPaths: &e.paths.uplinks[i]}
+}
+
+// named puts the uplink's name into findings.
+func named(found []Finding, u *subject) []Finding {
+	for i := range found {
+		found[i].Uplink = u.spec.String()
+	}
+	return found
 }
 
 // withoutRefusal leaves out that an uplink would be refused, if another finding says

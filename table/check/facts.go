@@ -29,6 +29,7 @@ type facts struct {
 	neighbours map[neighbour]uint16 // states, NUD_*
 	system     systemFacts
 	uplinks    []uplinkFacts
+	protocols  []route.Protocol // of the uplinks
 	// unfinished cleans up after a transaction that did not come to its end.
 	unfinished plan.Plan
 	unread     []string // what could not be read, and why
@@ -42,6 +43,7 @@ type uplinkFacts struct {
 	// sources are the addresses of this host whose packets take the uplink, in the
 	// kernel's order.
 	sources   []host.Address
+	targets   []netip.Addr // destinations that the uplink has to reach
 	installed installation
 	todo      part  // what Install would do
 	refused   error // why Install would do nothing
@@ -78,6 +80,7 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, specs []uplink.Spe
 // newFacts returns the facts that follow from the state of the host.
 func newFacts(now *host.State, specs []uplink.Spec) *facts {
 	f := &facts{now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(specs))}
+	f.protocols = uplink.Protocols(specs)
 	for i, a := range now.Addrs {
 		f.addresses[a.Addr] = append(f.addresses[a.Addr], i)
 	}

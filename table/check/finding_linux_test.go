@@ -135,7 +135,7 @@ func TestFindings(t *testing.T) {
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 				return n.AddRoute("203.0.113.0/24 via 10.2.0.9 table 20 proto static")
 			},
-			want: "fault refused lan2\n",
+			want: "fault refused lan2\nnote foreign-route route 203.0.113.0/24 via 10.2.0.9 dev u2 table lan2 proto static\n",
 			cure: func(n *tabletest.Network, u table.SourceRoutedUplink) {
 				if err := n.DeleteRoute("203.0.113.0/24 via 10.2.0.9 table 20 proto static"); err != nil {
 					n.T.Error(err)

@@ -28,6 +28,7 @@ type uplinkPaths struct {
 	// incoming are the IPv4 addresses that are reached by the uplink's interface. IPv6
 	// has no reverse path filtering.
 	incoming []netip.Addr
+	claims   []claim
 }
 
 // internetAddrs are an address of each family somewhere on the Internet. Nothing is
@@ -47,6 +48,7 @@ func newPaths(f *facts) *paths {
 	for i := range f.uplinks {
 		u := &f.uplinks[i]
 		p.uplinks[i].bypasses = bypassesOf(u, lans)
+		p.uplinks[i].claims = f.claimsOf(u)
 		if !u.inFamily(route.IPv4) {
 			continue
 		}
@@ -72,6 +74,9 @@ func (p *paths) queries() []route.Query {
 	for i := range p.uplinks {
 		for _, b := range p.uplinks[i].bypasses {
 			add(b.query)
+		}
+		for _, c := range p.uplinks[i].claims {
+			add(c.packet.query)
 		}
 		for _, a := range p.uplinks[i].incoming {
 			add(toInternet(a))

@@ -77,7 +77,11 @@ type installation struct {
 	rules []rule.Rule // in the order in which Remove deletes them, the last one first
 	any   bool        // there is a rule, a route, or the name of the table
 	names *host.Names
+	set   map[rule.Rule]bool // the rules
 }
+
+// has reports whether a rule is one of the installed ones.
+func (i *installation) has(r *rule.Rule) bool { return i.set[*r] }
 
 // findInstalled finds what is installed of each uplink.
 func (p *planner) findInstalled(ctx context.Context, c route.Conn) error {
@@ -109,6 +113,10 @@ func findInstallation(now *host.State, p *uplink.Policy) installation {
 				found.rules = append(found.rules, r)
 			}
 		}
+	}
+	found.set = make(map[rule.Rule]bool, len(found.rules))
+	for _, r := range found.rules {
+		found.set[r] = true
 	}
 	found.any = len(found.rules) > 0 || hasRoute(now, p) || hasOnlyName(now, p)
 	return found

@@ -1,0 +1,150 @@
+package check
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A packet is what rules look at.
+type packet struct {
+	query route.Query
+	iif   string // the name of the interface with the index query.IIF; lo for packets of this host
+}
+
+// ownInterface is what rules see as the incoming interface of packets that this host sends.
+const ownInterface = "lo"
+
+// isSelectedBy reports whether a rule selects the packet, whose socket is bound to no
+// interface, and which belongs to no VRF and came in by no tunnel.
+func (p *packet) isSelectedBy(r *rule.Rule) bool {
+	if r.L3MDev {
+		return false
+	}
+	return p.hasSelectors(r) != r.Not
+}
+
+// hasSelectors reports whether the packet is what the selectors of a rule say.
+func (p *packet) hasSelectors(r *rule.Rule) bool {
+	q := &p.query
+	switch {
+	case r.From.IsValid() && r.From.Bits() > 0 && !r.From.Masked().Contains(p.source()),
+		r.To.IsValid() && !r.To.Masked().Contains(q.Dst),
+		r.IIF != "" && r.IIF != p.iif,
+		r.OIF != "", r.TunID.IsSet(),
+		(q.Mark^r.FwMark.Value())&r.FwMark.Mask() != 0,
+		r.TOS != 0 && r.TOS != q.TOS,
+		r.DSCP.IsSet() && (q.TOS>>2^r.DSCP.Value())&r.DSCP.Mask() != 0,
+		r.FlowLabel.IsSet() && r.FlowLabel.Value()&r.FlowLabel.Mask() != 0,
+		r.IPProto != 0 && r.IPProto != p.protocol(),
+		!selectsPort(r.SPort, q.SPort), !selectsPort(r.DPort, q.DPort):
+		return false
+	}
+	uid := q.UID.Or(0)
+	return !r.UIDRange.IsSet() || q.UID.IsSet() && uid >= r.UIDRange.First() && uid <= r.UIDRange.Last()
+}
+
+// source returns the packet's source. To IPv4, none is 0.0.0.0; to IPv6, it is in no prefix.
+func (p *packet) source() netip.Addr {
+	if !p.query.Src.IsValid() && p.query.Dst.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return p.query.Src
+}
+
+// protocol returns the packet's protocol. For IPv4 the kernel takes UDP if a lookup says
+// none.
+func (p *packet) protocol() route.IPProto {
+	if p.query.IPProto == 0 && p.query.Dst.Is4() {
+		return route.UDP
+	}
+	return p.query.IPProto
+}
+
+// selectsPort reports whether a selector takes a port. Lookups without a port have 0.
+func selectsPort(p rule.Ports, port uint16) bool {
+	switch {
+	case !p.IsSet():
+		return true
+	case port == 0:
+		return false
+	case p.First() == p.Last():
+		return (port^p.First())&p.Mask() == 0
+	}
+	return port >= p.First() && port <= p.Last()
+}
+
+// An outcome is what the kernel says about a packet.
+type outcome struct {
+	found bool // route is where it goes; else it is refused, or there is no way
+	route route.Route
+}
+
+// findTaker returns the rule by which a packet gets its outcome, out of the rules before
+// the place of one. Nil: it is none of them. The state has the routes of all tables.
+func (f *facts) findTaker(p *packet, o *outcome, rules []rule.Rule, place int) *rule.Rule {
+	var jump *rule.Rule // the goto that led here
+	for i := 0; i < place; i++ {
+		r := &rules[i]
+		if !p.isSelectedBy(r) {
+			continue
+		}
+		if r.Action == rule.ActionGoto {
+			to := slices.IndexFunc(rules, func(x rule.Rule) bool { return x.Priority.Or(0) == r.Goto })
+			if to <= i {
+				continue // it leads nowhere
+			}
+			if jump = r; to > place {
+				return jump
+			}
+			i = to - 1
+			continue
+		}
+		if f.decides(r, p, o) {
+			return r
+		}
+	}
+	return nil
+}
+
+// decides reports whether a rule that selects a packet gives it its outcome.
+func (f *facts) decides(r *rule.Rule, p *packet, o *outcome) bool {
+	switch r.Action {
+	case rule.ActionLookup:
+		if o.found {
+			length := uint32(max(o.route.Dst.Bits(), 0))
+			limit, suppresses := r.SuppressPrefixLength.Get()
+			return r.Table == o.route.Table && !(suppresses && length <= limit)
+		}
+		return f.rejects(r.Table, p.query.Dst)
+	case rule.ActionUnreachable, rule.ActionProhibit, rule.ActionBlackhole:
+		return !o.found
+	}
+	return false
+}
+
+// rejects reports whether a table refuses packets to an address.
+func (f *facts) rejects(id rttables.ID, dst netip.Addr) bool {
+	var best *route.Route
+	routes := f.now.Routes(id)
+	for i := range routes {
+		r := &routes[i]
+		if r.Family != route.FamilyOf(dst) || r.Dst.IsValid() && !r.Dst.Contains(dst) {
+			continue
+		}
+		if best == nil || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Priority < best.Priority {
+			best = r
+		}
+	}
+	if best == nil {
+		return false
+	}
+	switch best.Type {
+	case route.TypeUnreachable, route.TypeProhibit, route.TypeBlackhole:
+		return true
+	}
+	return false
+}
