@@ -44,7 +44,11 @@ func TestRequests(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	u := n.Uplink2(tabletest.IPv4)
 	u.Name = ""
-	look := []netlink.HeaderType{uapi.RTM_GETRULE, uapi.RTM_GETLINK, uapi.RTM_GETADDR, uapi.RTM_GETROUTE}
+	look := []netlink.HeaderType{
+		uapi.RTM_GETRULE, uapi.RTM_GETLINK, uapi.RTM_GETADDR,
+		uapi.RTM_GETROUTE, uapi.RTM_GETROUTE, // what is on links: of the kernel, and of DHCP
+		uapi.RTM_GETROUTE,
+	}
 	for _, tt := range []struct {
 		name string
 		do   func(rec *tabletest.Recorder) error

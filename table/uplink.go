@@ -44,10 +44,33 @@ type SourceRoutedUplink struct {
 	// destinations are on the link, as on a tunnel.
 	Gateway netip.Addr
 
-	// Sources are the addresses of this host whose packets take the uplink.
-	// None: all global addresses of the interface that there are when Install
-	// looks, of the gateway's family or, without a gateway, of both.
+	// Sources are the addresses of this host whose packets take the uplink. An
+	// address that is not on this host now, such as one that a cluster moves, has
+	// its rules all the same, so that no packet goes astray when the address comes.
+	// In each family one of Sources has to be there. None: all global addresses of
+	// the interface that there are when Install looks, of the gateway's family or,
+	// without a gateway, of both.
 	Sources []netip.Addr
+
+	// SourcePrefixes are networks behind this host whose packets take the uplink,
+	// beside Sources: a prefix that the provider has delegated and that a LAN has.
+	// Each has the same pair of rules as one of Also. So packets to what table main
+	// has a particular route for, such as other hosts of the LAN, stay with main.
+	// The rules come before those of Also of all uplinks. Two uplinks cannot have
+	// overlapping prefixes.
+	SourcePrefixes []netip.Prefix
+
+	// SourceInterfaces are interfaces of this host whose networks take the uplink as
+	// SourcePrefixes do: all global prefixes that are on their links when Install
+	// looks, in the families of the uplink. An interface that is not there has none.
+	SourceInterfaces []string
+
+	// NoSources says that no address of this host takes the uplink by being one:
+	// only SourcePrefixes, SourceInterfaces and Also say what does, and one of them
+	// has to. Two interfaces with the same address can be two uplinks this way, with
+	// marks or with the selector oif in Also. Table or Name has to be set, because
+	// nothing else tells whose the uplink's table is.
+	NoSources bool
 
 	// Priority is that of the rules from the sources, or of the first of them:
 	// with MainFirst and Unreachable there are up to four for each source, at
@@ -62,6 +85,11 @@ type SourceRoutedUplink struct {
 	// Protocol marks rules and routes as ours: what is in the table with this
 	// protocol is changed and removed, and nothing else. Zero: [Protocol].
 	Protocol route.Protocol
+
+	// Subnets are prefixes on the link of the interface, beside those of its
+	// addresses and those that table main has a route to without a gateway
+	// (protocols kernel, ra and dhcp): these are found when Install looks.
+	Subnets []netip.Prefix
 
 	// Routes are more destinations behind the gateway, other than everything.
 	Routes []netip.Prefix

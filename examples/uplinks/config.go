@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -249,6 +250,16 @@ func (u *uplink) validate(position string) error {
 	for _, p := range u.Routes {
 		if g := route.FamilyOf(p.Addr()); g != f {
 			return fmt.Errorf("%s: to: %s is of %s, and the uplink of %s: they take two lines", position, p, g, f)
+		}
+	}
+	for _, x := range []struct {
+		word     string
+		prefixes []netip.Prefix
+	}{{"src", u.SourcePrefixes}, {"subnet", u.Subnets}} {
+		for _, p := range x.prefixes {
+			if g := route.FamilyOf(p.Addr()); f != 0 && g != f {
+				return fmt.Errorf("%s: %s: %s is of %s, and the uplink of %s: they take two lines", position, x.word, p, g, f)
+			}
 		}
 	}
 	for _, r := range u.Also {

@@ -51,6 +51,20 @@ var goodLines = []struct {
 		},
 	},
 	{
+		line: "a src 10.9.0.0/16 10.0.0.2 dev eth0 src dev lan0 subnet 10.0.0.0/24 10.1.0.0/24 src dev lan1 src 10.8.0.0/16",
+		text: "a dev eth0 src 10.0.0.2 10.9.0.0/16 10.8.0.0/16 src dev lan0 src dev lan1 subnet 10.0.0.0/24 10.1.0.0/24",
+		want: table.SourceRoutedUplink{
+			Name: "a", Interface: "eth0", Sources: []netip.Addr{addr("10.0.0.2")},
+			SourcePrefixes:   []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16"), netip.MustParsePrefix("10.8.0.0/16")},
+			SourceInterfaces: []string{"lan0", "lan1"},
+			Subnets:          []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.1.0.0/24")},
+		},
+	},
+	{line: "a dev wwan0 via 192.168.8.1 src none also oif wwan0 also fwmark 0x7", want: table.SourceRoutedUplink{
+		Name: "a", Interface: "wwan0", Gateway: addr("192.168.8.1"), NoSources: true,
+		Also: []rule.Rule{{OIF: "wwan0"}, {FwMark: rule.FwMark(7)}},
+	}},
+	{
 		line: "a unreachable dev eth0 main-first via 10.0.0.1 also dport 25",
 		text: "a dev eth0 via 10.0.0.1 main-first unreachable also dport 25",
 		want: table.SourceRoutedUplink{
@@ -190,6 +204,18 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 alos dport 25", `f:1: word 4 "alos": not a word of an uplink; did you mean also?`},
 	{"a dev eth0 main", `f:1: word 4 "main": not a word of an uplink`},
 	{"a dev eth0 via 10.0.0.300", `f:1: word 5 "10.0.0.300": not an address`},
+	{"a dev eth0 src 10.0.0.2/24", `f:1: word 5 "10.0.0.2/24": an address of this host is said without a length, 10.0.0.2, ` +
+		`and a network behind this host without the bits beyond its length, 10.0.0.0/24`},
+	{"a dev eth0 src dev", `f:1: word 6: an interface is missing after "dev"`},
+	{"a dev eth0 src dev eth0", `f:1: src: eth0 is the uplink's own interface: networks behind this host are on others`},
+	{"a dev eth0 src none", `f:1: src: nothing would take the uplink: it needs Also`},
+	{"a dev eth0 src none src 10.0.0.2 also dport 25", `f:1: src: says that no address is a source, but 10.0.0.2 is one`},
+	{"a dev eth0 src 0.0.0.0/0", `f:1: src: 0.0.0.0/0 is every address`},
+	{"a dev eth0 via 10.0.0.1 src 2001:db8::/56", `f:1: src: 2001:db8::/56 is of inet6, and the uplink of inet: they take two lines`},
+	{"a dev eth0 via 10.0.0.1 subnet 2001:db8::/64", `f:1: subnet: 2001:db8::/64 is of inet6, and the uplink of inet: they take two lines`},
+	{"a dev eth0 subnet 10.0.0.1/24", `f:1: subnet: 10.0.0.1/24 has bits beyond its length: 10.0.0.0/24?`},
+	{"a dev eth0 src 10.9.0.0/16\nb dev eth1 src 10.9.1.0/24", `f:2: src: 10.9.1.0/24 overlaps with 10.9.0.0/16 of a on line 1`},
+	{"a dev eth0 src dev lan0\nb dev eth1 src dev lan0", `f:2: src: dev lan0 is also that of a on line 1`},
 	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
 	{"a dev eth0 10.0.0.2", `f:1: word 4 "10.0.0.2": neither a word of an uplink nor a valid address here`},
 	{"a dev eth0 learn", `f:1: word 5: a family with gateways: inet or inet6 is missing after "learn"`},

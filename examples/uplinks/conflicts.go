@@ -16,6 +16,8 @@ type lineIndex struct {
 	sources map[netip.Addr][]int
 	// interfaces has the lines without sources: they have all addresses of the interface.
 	interfaces map[string][]int
+	// networks has the lines with networks behind this host.
+	networks []int
 }
 
 func newLineIndex() *lineIndex {
@@ -32,8 +34,11 @@ func (x *lineIndex) add(i int, u *uplink) {
 	for _, a := range u.Sources {
 		x.sources[a] = append(x.sources[a], i)
 	}
-	if len(u.Sources) == 0 {
+	if u.takesAll() {
 		x.interfaces[u.Interface] = append(x.interfaces[u.Interface], i)
+	}
+	if u.hasNetworks() {
+		x.networks = append(x.networks, i)
 	}
 }
 
@@ -56,8 +61,11 @@ func (x *lineIndex) related(u *uplink, all []uplink) []int {
 	for _, a := range u.Sources {
 		lines = append(lines, x.sources[a]...)
 	}
-	if len(u.Sources) == 0 {
+	if u.takesAll() {
 		lines = append(lines, x.interfaces[u.Interface]...)
+	}
+	if u.hasNetworks() {
+		lines = append(lines, x.networks...)
 	}
 	slices.Sort(lines)
 	return slices.Compact(lines)
@@ -106,13 +114,30 @@ func (u *uplink) checkName(position string, o *uplink) error {
 
 // checkSources refuses an uplink that has a source of an earlier line.
 func (u *uplink) checkSources(position string, o *uplink) error {
-	if u.Interface == o.Interface && len(u.Sources) == 0 && len(o.Sources) == 0 && u.sharesFamily(o) {
+	if u.Interface == o.Interface && u.takesAll() && o.takesAll() && u.sharesFamily(o) {
 		return fmt.Errorf("%s: src: is missing, and so it is on line %d: both would have all addresses of %s",
 			position, o.line, u.Interface)
 	}
 	for _, a := range u.Sources {
 		if slices.Contains(o.Sources, a) {
 			return fmt.Errorf("%s: src: %s is that of %s on line %d", position, a, o.Name, o.line)
+		}
+	}
+	return u.checkNetworks(position, o)
+}
+
+// checkNetworks refuses an uplink that has a network behind this host of an earlier line.
+func (u *uplink) checkNetworks(position string, o *uplink) error {
+	for _, p := range u.SourcePrefixes {
+		for _, q := range o.SourcePrefixes {
+			if p.Overlaps(q) {
+				return fmt.Errorf("%s: src: %s overlaps with %s of %s on line %d", position, p, q, o.Name, o.line)
+			}
+		}
+	}
+	for _, dev := range u.SourceInterfaces {
+		if slices.Contains(o.SourceInterfaces, dev) && u.sharesFamily(o) {
+			return fmt.Errorf("%s: src: dev %s is also that of %s on line %d", position, dev, o.Name, o.line)
 		}
 	}
 	return nil

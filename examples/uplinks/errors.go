@@ -68,7 +68,8 @@ func explain(err error) string {
 func fieldWord(field string) string {
 	words := map[string]string{
 		"Name": "name", "Interface": "dev", "Gateway": "via", "Sources": "src", "Priority": "pref",
-		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe",
+		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe", "Subnets": "subnet",
+		"SourcePrefixes": "src", "SourceInterfaces": "src", "NoSources": "src",
 	}
 	if word, ok := words[field]; ok {
 		return word

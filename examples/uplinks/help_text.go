@@ -92,8 +92,21 @@ FILE
     table NUMBER     The table. May be left out where another line of the same
                      name has it. Without any: the one that rt_tables has for
                      the name, or a free one.
-    src ADDRESS...   The sources. Without src: all global addresses of the
-                     interface, of the gateway's family.
+    src ADDRESS...   The sources. Default: all global addresses of the interface,
+                     of the gateway's family. A source that is not on this host
+                     now has its rules all the same; one of them has to be here.
+    src PREFIX...    Networks behind this host whose packets take the uplink as
+                     well, such as a prefix that the provider has delegated. What
+                     table main has a route for other than the default one stays
+                     with main: other hosts of the LAN.
+    src dev NAME     The same for the networks of another interface, which run
+                     follows.
+    src none         No address of this host is a source: only other src words and
+                     also say what takes the uplink. For two interfaces with the
+                     same address, with "also oif NAME" and "also fwmark MARK".
+    subnet PREFIX... Prefixes on the link, beside those of the interface's addresses
+                     and those that table main has a route to without a gateway
+                     (protocols kernel, ra and dhcp).
     to PREFIX...     More destinations behind the gateway.
     pref NUMBER      The priority of the rules. Without: a free one before main.
     metric NUMBER    The metric of the routes.
@@ -207,6 +220,7 @@ JSON
         extra      status: what of ours there is too much
         taken      status: rules and routes of others that take all its packets
         problem    status: why up would fail
+        notes      status: what is worth knowing, and no reason to be incomplete
         unnamed    status: true if rt_tables has not the name
     findings   check: for each, an object:
         code       what kind of thing it is; codes do not change

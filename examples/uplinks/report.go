@@ -49,6 +49,7 @@ type entry struct {
 	Taken   []string `json:"taken,omitempty"`
 	Problem string   `json:"problem,omitempty"`
 	Unnamed bool     `json:"unnamed,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 
 	net []step // the steps without those that other steps undo
 }
@@ -87,24 +88,32 @@ func newEntry(u uplink) *entry {
 		e.Via = u.Gateway.String()
 	}
 	for _, a := range u.Sources {
-		e.addSource(a)
+		e.addSource(netip.PrefixFrom(a, a.BitLen()))
+	}
+	for _, p := range u.SourcePrefixes {
+		e.addSource(p)
 	}
 	return e
 }
 
-func (e *entry) addSource(a netip.Addr) {
-	if s := a.String(); !slices.Contains(e.Sources, s) {
+// addSource adds an address, or a network behind this host.
+func (e *entry) addSource(p netip.Prefix) {
+	s := p.String()
+	if p.IsSingleIP() {
+		s = p.Addr().String()
+	}
+	if !slices.Contains(e.Sources, s) {
 		e.Sources = append(e.Sources, s)
 	}
 }
 
-// sourceOf returns the source of a rule whose only selector is a source address.
-func sourceOf(r rule.Rule) (netip.Addr, bool) {
+// sourceOf returns the source of a rule whose only selector is a source.
+func sourceOf(r rule.Rule) (netip.Prefix, bool) {
 	plain := rule.Rule{
 		Family: r.Family, Priority: r.Priority, From: r.From,
 		Action: r.Action, Table: r.Table, Protocol: r.Protocol,
 	}
-	return r.From.Addr(), r == plain && r.From.IsSingleIP()
+	return r.From, r == plain && r.From.IsValid()
 }
 
 // setTable sets the table of the entry to the table of a step, if the line has no table.
@@ -229,6 +238,7 @@ func (e *entry) stateText() string {
 	if e.Unnamed && e.State != stateAbsent {
 		parts = append(parts, "not named in rt_tables")
 	}
+	parts = append(parts, e.Notes...)
 	if len(parts) == 0 {
 		return e.State
 	}

@@ -34,8 +34,17 @@ func (s *session) status() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	absent, err := table.AbsentSources(s.ctx, s.conn, s.tableUplinks()...)
+	if err != nil {
+		return exitFailure, err
+	}
 	status := exitOK
 	for i, e := range s.report.Uplinks {
+		for _, a := range absent[i] {
+			if problems[i] == "" { // else the problem says why
+				e.Notes = append(e.Notes, fmt.Sprintf("%s is not an address of this host now", a))
+			}
+		}
 		e.Problem, e.Unnamed = problems[i], addsName(todo, e.Name)
 		e.fillIn(s.uplinks[i], installed[i], todo[i])
 		for _, f := range taken[i] {
@@ -164,7 +173,7 @@ func (e *entry) setState(installed, todo []step) {
 // fillIn sets what the line leaves to the host: the table, and the sources, which are those
 // of the rules that should exist.
 func (e *entry) fillIn(u uplink, installed, todo []step) {
-	anySource := len(u.Sources) == 0
+	anySource := u.takesAll()
 	for _, s := range slices.Concat(installed, todo) {
 		if s.Op == plan.AddName || s.Op == plan.DeleteName {
 			continue
@@ -174,7 +183,7 @@ func (e *entry) fillIn(u uplink, installed, todo []step) {
 		extra := s.Op == plan.DeleteRule && slices.ContainsFunc(todo, func(x step) bool {
 			return x.Op == s.Op && x.Rule == s.Rule
 		})
-		if anySource && ok && !extra {
+		if ok && !extra && (anySource || !a.IsSingleIP()) {
 			e.addSource(a)
 		}
 	}

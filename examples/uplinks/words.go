@@ -55,9 +55,10 @@ var uplinkWords = iptext.Table[uplink]{
 				p.Put("onlink")
 			}
 		}},
-	{Names: []string{"src"},
-		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Sources, argAddr) },
-		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "src", u.Sources, netip.Addr.String) }},
+	{Names: []string{"src"}, Parse: argSources, Print: putSources},
+	{Names: []string{"subnet"},
+		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Subnets, argSubnet) },
+		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "subnet", u.Subnets, netip.Prefix.String) }},
 	{Names: []string{"to"},
 		Parse: func(w *iptext.Words, u *uplink) error { return argMany(w, &u.Routes, argDestination) },
 		Print: func(p *iptext.Printer, u *uplink) { putMany(p, "to", u.Routes, netip.Prefix.String) }},
@@ -127,7 +128,7 @@ var uplinkWords = iptext.Table[uplink]{
 
 // isRepeatable reports whether a line can have a word more than once.
 func isRepeatable(word string) bool {
-	return word == "src" || word == "to" || word == "ping" || word == "connect"
+	return word == "src" || word == "subnet" || word == "to" || word == "ping" || word == "connect"
 }
 
 // probeWord returns a word that sets a field of the probe.

@@ -101,7 +101,7 @@ func newFacts(now *host.State, specs []uplink.Spec) *facts {
 // sourcesOf returns the addresses of this host whose packets take an uplink.
 func (f *facts) sourcesOf(u *uplinkFacts) []host.Address {
 	var sources []host.Address
-	if len(u.spec.Sources) == 0 {
+	if u.spec.TakesAll() {
 		for _, a := range f.now.AddressesOf(u.index) {
 			if a.Global && u.inFamily(route.FamilyOf(a.Addr)) {
 				sources = append(sources, a)

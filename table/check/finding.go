@@ -82,7 +82,8 @@ const (
 	CodeInterfaceMissing Code = "interface-missing"  // fault
 	CodeInterfaceDown    Code = "interface-down"     // fault
 	CodeNoCarrier        Code = "no-carrier"         // warning
-	CodeSourceGone       Code = "source-gone"        // fault: a source is not an address of this host
+	CodeSourceGone       Code = "source-gone"        // fault: no source is an address of this host
+	CodeSourceAbsent     Code = "source-absent"      // note: a source is not an address of this host, and another one is
 	CodeSourceTentative  Code = "source-tentative"   // fault: duplicate address detection has not succeeded
 	CodeGatewayUnknown   Code = "gateway-unknown"    // note: no traffic to the gateway yet
 	CodeGatewaySilent    Code = "gateway-unresolved" // fault: the gateway does not answer ARP or neighbour discovery

@@ -277,7 +277,10 @@ func TestFindings6(t *testing.T) {
 	n.Server.Sysctl("net.ipv6.conf.u2.accept_dad", "1")
 	n.Server.Sysctl("net.ipv6.conf.u2.dad_transmits", "200")
 	n.AddTentative("u2", "2001:db8:2::3")
-	wantFindings(n, "fault source-tentative 2001:db8:2::3\n", u)
+	wantFindings(n, `
+fault source-tentative 2001:db8:2::3
+fault missing rule from 2001:db8:2::3 lookup lan2 proto 210 pref 31000
+`, u)
 	n.Server.DelAddr("u2", "2001:db8:2::3/64")
 	wantFindings(n, "", u)
 

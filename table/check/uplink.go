@@ -40,15 +40,30 @@ func (e *examiner) checkSources(u *subject) []Finding {
 	dev := u.spec.Interface
 	var found []Finding
 	for _, a := range u.spec.Sources {
-		if !e.now.IsLocal(a) {
+		if e.now.IsLocal(a) {
+			continue
+		}
+		f := Finding{
+			Code: CodeSourceAbsent, Severity: Note, Object: a.String(),
+			Text: fmt.Sprintf("%s is not an address of this host now", a),
+		}
+		if u.spec.MissingSource(e.now, route.FamilyOf(a)) != "" { // and there is no other
+			f.Code, f.Severity = CodeSourceGone, Fault
+			f.Text = fmt.Sprintf("the source %s is no address of this host", a)
+			f.Cure = fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, iptext.Quote(dev))
+		}
+		found = append(found, f)
+	}
+	for _, dev := range u.spec.SourceInterfaces {
+		if _, ok := e.now.Link(dev); !ok {
 			found = append(found, Finding{
-				Code: CodeSourceGone, Severity: Fault, Object: a.String(),
-				Text: fmt.Sprintf("the source %s is no address of this host", a),
-				Cure: fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, iptext.Quote(dev)),
+				Code: CodeSourceAbsent, Severity: Note, Object: dev,
+				Text: fmt.Sprintf("there is no interface %s whose networks take the uplink", dev),
 			})
 		}
 	}
-	if u.index != 0 && len(u.spec.Sources) == 0 && len(u.sources) == 0 {
+	unbound := slices.ContainsFunc(u.families, func(f route.Family) bool { return u.spec.SourcesOf(e.now, u.index, f).Unbound })
+	if u.index != 0 && u.spec.TakesAll() && len(u.sources) == 0 && !unbound {
 		what := "address"
 		if f := route.FamilyOf(u.spec.Gateway); f != 0 {
 			what = form.FamilyName(f) + " address"

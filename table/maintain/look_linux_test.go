@@ -18,8 +18,9 @@ import (
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
-// A look that finds nothing to do reads links, addresses and rules once for all uplinks,
-// and main's default route by an interface once for all that learn its gateway.
+// A look that finds nothing to do reads links, addresses, rules and what is on links once
+// for all uplinks, and main's default route by an interface once for all that learn its
+// gateway.
 func TestIdleLookReadsOnce(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	n.Server.Addr("u2", "10.2.0.3/24")
@@ -45,6 +46,7 @@ func TestIdleLookReadsOnce(t *testing.T) {
 	looks := int(k.counters.Looks.Load())
 	asks := make(map[netlink.HeaderType]int)
 	leases := 0
+	onLink := make(map[string]int) // by family and protocol
 	for _, m := range d.asks {
 		asks[m.Header.Type]++
 		var r route.Route
@@ -52,13 +54,18 @@ func TestIdleLookReadsOnce(t *testing.T) {
 			r.Table == rttables.Main && r.OIF == n.Server.Index("u2") {
 			leases++
 		}
+		if m.Header.Type == uapi.RTM_GETROUTE && r.UnmarshalBinary(m.Data) == nil && r.Table == rttables.Main && r.Protocol != 0 {
+			onLink[r.Family.String()+" "+r.Protocol.String()]++
+		}
 	}
 	for _, ask := range []struct {
 		what  string
 		count int
 	}{
 		{"links", asks[uapi.RTM_GETLINK]}, {"addresses", asks[uapi.RTM_GETADDR]}, {"rules", asks[uapi.RTM_GETRULE]},
-		{"default routes by u2", leases},
+		{"default routes by u2", leases}, {"on-link routes of DHCP", onLink["inet dhcp"]},
+		{"on-link routes of the kernel", onLink["inet kernel"]}, {"IPv6 on-link routes of the kernel", onLink["inet6 kernel"]},
+		{"on-link routes of advertisements", onLink["inet6 ra"]},
 	} {
 		// The end may come in the middle of the last look.
 		if ask.count != looks && ask.count != looks-1 {

@@ -19,6 +19,8 @@ type maintainedUplink struct {
 	// taken are the addresses that uplinks have as their Sources. They are no sources of
 	// uplinks that take all addresses of an interface.
 	taken map[netip.Addr]*Uplink
+	// others are all uplinks that are maintained, this one too.
+	others []*maintainedUplink
 
 	memory   memory
 	status   status
@@ -46,6 +48,8 @@ type memory struct {
 type status struct {
 	waits  string       // what keeps it from being complete; empty: nothing
 	usable []netip.Addr // sources that packets can have now
+	// families are those in which nothing is waited for.
+	families []route.Family
 }
 
 // A probeState is how an uplink is probed.

@@ -27,10 +27,8 @@ type resolution struct {
 
 // A familyResolution is what there should be of an uplink in one family.
 type familyResolution struct {
-	family  route.Family
-	sources []netip.Addr   // all that have rules, also if the address is not there
-	usable  []host.Address // those that packets can have
-	waits   string         // what keeps the routes from being installed; empty: nothing
+	uplink.FamilySources
+	waits string // what keeps the routes from being installed; empty: nothing
 }
 
 // resolve works out what there should be of an uplink. The policy has rules for all
@@ -39,6 +37,9 @@ type familyResolution struct {
 // the routes that there are.
 func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []route.Family) (resolution, error) {
 	gateway, err := r.learnGateway(ctx, &k.Uplink, k.memory.gateway)
+	if err == nil {
+		err = r.now.ReadOnLink(ctx, r.conn, k.families()...)
+	}
 	if err != nil {
 		return resolution{}, err
 	}
@@ -51,13 +52,17 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index}
 	families := make([]familyResolution, 0, len(form.Families))
 	for _, f := range k.families() {
-		x := r.sourcesOf(k, f)
+		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}
 		x.waits = r.waitsFor(k, spec, &x)
 		if x.waits == "" && slices.Contains(withheld, f) {
 			x.waits = "the kernel refuses its routes"
 		}
 		families = append(families, x)
-		p.Sources = append(p.Sources, x.sources...)
+		p.Sources = append(p.Sources, x.All...)
+		p.AddPrefixes(r.now, &x.FamilySources)
+	}
+	if err := r.checkPrefixes(k, spec, p.Prefixes); err != nil {
+		return refuse(err)
 	}
 	table, err := uplink.FindTable(r.now, spec, p.Sources)
 	if err != nil {
@@ -84,15 +89,16 @@ func (r *reading) addFamilies(ctx context.Context, p *uplink.Policy, families []
 	for i := range families {
 		// Without a source there is nothing to be done, except for rules from addresses
 		// that another interface has got.
-		if f := families[i].family; len(families[i].sources) > 0 || r.hasRungs(p, f) {
-			p.Families = append(p.Families, f)
+		x := &families[i]
+		if len(x.All) > 0 || x.Unbound || r.hasRungs(p, x.Family) {
+			p.Families = append(p.Families, x.Family)
 		}
 	}
 	for i := range families {
 		x := &families[i]
 		if x.waits == "" {
-			p.AddFamily(x.family, x.usable)
-		} else if err := r.addPresent(ctx, p, x.family); err != nil {
+			p.AddFamily(x.Family, x.Usable)
+		} else if err := r.addPresent(ctx, p, x.Family); err != nil {
 			return err
 		}
 	}
@@ -112,9 +118,7 @@ func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Fami
 	if !p.InFamily(f) {
 		return nil
 	}
-	rules := &uplink.Policy{Spec: p.Spec, Table: p.Table}
-	rules.AddFamily(f, nil)
-	p.Also = append(p.Also, rules.Also...)
+	p.AddAlso(f)
 	if p.Table == 0 {
 		return nil
 	}
@@ -132,64 +136,61 @@ func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Fami
 // sourcesOf returns the sources of an uplink in a family. The last ones stay while the
 // interface has no others, and while it is down, when the kernel is taking its addresses
 // away one by one.
-func (r *reading) sourcesOf(k *maintainedUplink, f route.Family) familyResolution {
-	x := familyResolution{family: f}
-	seen := make(map[netip.Addr]bool)
-	for _, a := range r.addressesFor(k) {
-		if route.FamilyOf(a.Addr) != f || seen[a.Addr] {
-			continue
-		}
-		seen[a.Addr] = true
-		x.sources = append(x.sources, a.Addr)
-		if !a.Tentative {
-			x.usable = append(x.usable, a)
-		}
+func (r *reading) sourcesOf(k *maintainedUplink, spec *uplink.Spec, f route.Family) uplink.FamilySources {
+	index, _ := r.now.Link(k.Interface)
+	x := spec.AddressesOf(r.now, index, f)
+	if spec.TakesAll() {
+		x.All = slices.DeleteFunc(x.All, func(a netip.Addr) bool { return k.taken[a] != nil })
+		x.Usable = slices.DeleteFunc(x.Usable, func(a host.Address) bool { return k.taken[a.Addr] != nil })
+		r.addHeld(k, &x)
 	}
-	for _, a := range r.heldSources(k, len(x.sources) > 0) {
-		if route.FamilyOf(a) == f && !seen[a] {
-			seen[a] = true
-			x.sources = append(x.sources, a)
-		}
-	}
+	spec.AddPrefixes(r.now, index, &x)
 	return x
 }
 
-// addressesFor returns the addresses of this host that are sources of an uplink.
-func (r *reading) addressesFor(k *maintainedUplink) []host.Address {
-	var all []host.Address
-	for _, a := range k.Sources {
-		if have, ok := r.now.Address(a); ok {
-			all = append(all, have)
+// addHeld adds the sources that an uplink keeps although the interface may not have them.
+// Addresses that another interface has got in the meantime are not among them.
+func (r *reading) addHeld(k *maintainedUplink, x *uplink.FamilySources) {
+	index, _ := r.now.Link(k.Interface)
+	if len(x.All) > 0 && r.isUp(index) {
+		return
+	}
+	have := make(map[netip.Addr]bool, len(x.All))
+	for _, a := range x.All {
+		have[a] = true
+	}
+	for _, a := range k.memory.sources {
+		if route.FamilyOf(a) == x.Family && !have[a] && k.taken[a] == nil && !r.isElsewhere(a, k.Interface) {
+			have[a] = true
+			x.All = append(x.All, a)
 		}
 	}
-	if len(k.Sources) > 0 {
-		return all
-	}
-	index, ok := r.now.Link(k.Interface)
-	if !ok {
-		return nil
-	}
-	for _, a := range r.now.AddressesOf(index) {
-		if a.Global && k.taken[a.Addr] == nil {
-			all = append(all, a)
-		}
-	}
-	return all
 }
 
-// heldSources returns the sources that an uplink keeps although the interface may not
-// have them. Addresses that another interface has got in the meantime are not among them.
-func (r *reading) heldSources(k *maintainedUplink, hasOthers bool) []netip.Addr {
-	index, _ := r.now.Link(k.Interface)
-	switch {
-	case len(k.Sources) > 0:
-		return k.Sources
-	case hasOthers && r.isUp(index):
+// checkPrefixes refuses an uplink if networks behind this host that it follows are also
+// those of an uplink before it, or of one that declares them.
+func (r *reading) checkPrefixes(k *maintainedUplink, spec *uplink.Spec, prefixes []netip.Prefix) error {
+	if len(prefixes) == 0 {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(k.memory.sources), func(a netip.Addr) bool {
-		return k.taken[a] != nil || r.isElsewhere(a, k.Interface)
-	})
+	for _, o := range k.others {
+		before := o.owner < k.owner
+		if o == k || len(o.SourcePrefixes)+len(o.SourceInterfaces) == 0 {
+			continue
+		}
+		other := o.currentSpec()
+		theirs := other.SourcePrefixes
+		if before {
+			index, _ := r.now.Link(o.Interface)
+			for _, f := range o.families() {
+				theirs = append(slices.Clip(theirs), other.SourcesOf(r.now, index, f).Prefixes...)
+			}
+		}
+		if err := spec.CheckPrefixes(prefixes, other, theirs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitsFor returns what keeps the routes of a family from being installed, or an empty
@@ -201,11 +202,10 @@ func (r *reading) waitsFor(k *maintainedUplink, spec *uplink.Spec, x *familyReso
 		return fmt.Sprintf("there is no interface %s", k.Interface)
 	case !r.isUp(index):
 		return fmt.Sprintf("the interface %s is down", k.Interface)
-	case len(x.usable) == 0 && len(k.Sources) > 0:
-		return fmt.Sprintf("%s cannot be used as a source: it is not there, or its duplicate address detection "+
-			"has not succeeded", x.sources[0])
-	case len(x.usable) == 0:
-		return noAddress(k.Interface, x.family)
+	case len(x.Usable) == 0 && len(k.Sources) > 0:
+		return spec.MissingSource(r.now, x.Family)
+	case len(x.Usable) == 0 && !x.Unbound:
+		return noAddress(k.Interface, x.Family)
 	case spec.Gateway.IsUnspecified():
 		return k.noGateway()
 	}
@@ -228,14 +228,15 @@ func summarize(dev string, families []familyResolution) status {
 		switch {
 		case x.waits == "":
 			complete = true
-			for _, a := range x.usable {
+			all.families = append(all.families, x.Family)
+			for _, a := range x.Usable {
 				all.usable = append(all.usable, a.Addr)
 			}
 		case first == nil:
 			first = x
 		}
 	}
-	if first != nil && !(complete && len(first.sources) == 0 && first.waits == noAddress(dev, first.family)) {
+	if first != nil && !(complete && len(first.All) == 0 && first.waits == noAddress(dev, first.Family)) {
 		all.waits = first.waits
 	}
 	return all

@@ -43,7 +43,7 @@ func (r *reading) restoreOwn(k *maintainedUplink) {
 			continue
 		}
 		for _, have := range r.now.Rules(f).Of(k.protocol()).To(id) {
-			if form.IsRung(&have) {
+			if form.IsRung(&have) && !slices.Contains(k.SourcePrefixes, have.From) {
 				k.memory.table = id
 				k.addSource(have.From.Addr())
 			}
@@ -53,7 +53,7 @@ func (r *reading) restoreOwn(k *maintainedUplink) {
 
 // addSource adds a source to those that are known, unless they are declared.
 func (k *maintainedUplink) addSource(a netip.Addr) {
-	if len(k.Sources) == 0 && !slices.Contains(k.memory.sources, a) {
+	if k.spec().TakesAll() && !slices.Contains(k.memory.sources, a) {
 		k.memory.sources = append(k.memory.sources, a)
 	}
 }
@@ -97,7 +97,7 @@ func (r *reading) restoreOrphans(uplinks []*maintainedUplink) {
 // does not have at the moment.
 func (r *reading) lacksSources(k *maintainedUplink, f route.Family) bool {
 	index, _ := r.now.Link(k.Interface)
-	return len(k.Sources) == 0 && (!r.isUp(index) || len(r.sourcesOf(k, f).usable) == 0)
+	return k.spec().TakesAll() && (!r.isUp(index) || len(r.sourcesOf(k, k.currentSpec(), f).Usable) == 0)
 }
 
 // cleanUpOnce cleans up, once, what a process that was killed has left, also where it has

@@ -261,7 +261,7 @@ func (m *maintainer) removeSharedRoute(ctx context.Context, s *sharedRoute) {
 func chooseMembers(all []*maintainedUplink, had map[identity]bool, f route.Family) []*maintainedUplink {
 	var usable, healthy, stay []*maintainedUplink
 	for _, k := range all {
-		if !k.isComplete() || !slices.ContainsFunc(k.status.usable, func(a netip.Addr) bool { return route.FamilyOf(a) == f }) {
+		if !k.isComplete() || !slices.Contains(k.status.families, f) {
 			continue
 		}
 		usable = append(usable, k)

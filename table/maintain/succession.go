@@ -28,6 +28,7 @@ func (m *maintainer) declare(update Update) {
 	}
 	leaving := succession(old, m.uplinks)
 	for _, k := range m.uplinks {
+		k.others = m.uplinks
 		if tables[k.memory.oldTable] {
 			k.memory.oldTable = 0
 		}

@@ -59,6 +59,7 @@ type tableFamily struct {
 // Declarations are what some uplinks have for themselves.
 type declarations struct {
 	first      *Uplink
+	networks   []*Uplink         // that have networks behind this host
 	names      map[identity]bool // of uplinks with a Name
 	tables     map[rttables.ID]*Uplink
 	inTables   map[tableFamily]bool
@@ -133,7 +134,15 @@ func (d *declarations) addSources(u *Uplink) error {
 		}
 		d.sources[a] = u
 	}
-	if len(u.Sources) > 0 {
+	if len(u.SourcePrefixes)+len(u.SourceInterfaces) > 0 {
+		for _, o := range d.networks {
+			if err := u.spec().CheckOverlap(o.spec()); err != nil {
+				return err
+			}
+		}
+		d.networks = append(d.networks, u)
+	}
+	if !u.spec().TakesAll() {
 		return nil
 	}
 	for _, f := range u.families() {

@@ -16,6 +16,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
 )
 
 // A cause is why Run looks at the kernel's state. Several causes are a set.
@@ -143,9 +144,9 @@ func (w *watch) isOurs(p route.Protocol) bool {
 }
 
 // concerns reports whether a route is in one of the uplinks' tables, or one that a
-// gateway may be learned from.
+// gateway may be learned from, or says what is on a link.
 func (w *watch) concerns(r *route.Route) bool {
-	if r.Table == rttables.Main && form.IsDefault(r) {
+	if r.Table == rttables.Main && (form.IsDefault(r) || host.IsOnLink(r)) {
 		return true
 	}
 	w.mu.Lock()

@@ -42,8 +42,10 @@ func newPlanner(ctx context.Context, c route.Conn, now *host.State) *transition.
 func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.Spec) ([]*uplink.Policy, error) {
 	var families []route.Family
 	for i := range specs {
-		if err := now.ReadLink(ctx, c, specs[i].Interface); err != nil {
-			return nil, err
+		for _, dev := range append([]string{specs[i].Interface}, specs[i].SourceInterfaces...) {
+			if err := now.ReadLink(ctx, c, dev); err != nil {
+				return nil, err
+			}
 		}
 		for _, f := range specs[i].Families() {
 			if !slices.Contains(families, f) {
@@ -52,6 +54,9 @@ func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.
 		}
 	}
 	if err := now.ReadAddresses(ctx, c, families...); err != nil {
+		return nil, err
+	}
+	if err := now.ReadOnLink(ctx, c, families...); err != nil {
 		return nil, err
 	}
 	all := make([]*uplink.Policy, 0, len(specs))

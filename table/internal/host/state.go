@@ -33,6 +33,8 @@ type State struct {
 	// used are the tables that have a route. Nil: not read.
 	used map[rttables.ID]bool
 
+	onLink *subnetTable
+
 	// Indexes of Addrs and Links, nil until they are needed.
 	byAddr  map[netip.Addr]int
 	byIndex map[uint32][]Address
@@ -65,7 +67,7 @@ const fewRules = 8
 // [State.ReadLinks], [State.ReadLink] and [State.ReadAddresses], or, for text, when a
 // name is first needed.
 func ReadRules(ctx context.Context, c route.Conn, etc string) (*State, error) {
-	s := &State{routes: make(map[rttables.ID][]route.Route)}
+	s := &State{routes: make(map[rttables.ID][]route.Route), onLink: newSubnetTable()}
 	s.Names = LazyNames(etc, func() *route.Links {
 		// A text is needed also after ctx has ended, and if nothing can be read any more.
 		if s.ReadLinks(context.WithoutCancel(ctx), c) != nil {
@@ -152,7 +154,10 @@ func (s *State) ReadAddresses(ctx context.Context, c route.Conn, families ...rou
 // Make returns the state of a host of which everything is known: rules in their
 // order, and the routes of all tables.
 func Make(names *Names, links *route.Links, addrs []Address, rules []rule.Rule, routes []route.Route) *State {
-	s := &State{Names: names, Links: links, Addrs: addrs, routes: make(map[rttables.ID][]route.Route), whole: true}
+	s := &State{
+		Names: names, Links: links, Addrs: addrs, routes: make(map[rttables.ID][]route.Route), whole: true,
+		onLink: newSubnetTable(),
+	}
 	s.setRules(rules)
 	for _, r := range routes {
 		if isFamily(r.Family) {

@@ -45,7 +45,7 @@ func (n *Network) DeleteFirstRule(f Family, table, suppress uint32) error {
 
 // AddRoute adds a route to the server, in the words of ip-route(8).
 func (n *Network) AddRoute(words string) error {
-	r, err := route.Parse(words, nil)
+	r, err := n.parseRoute(words)
 	if err != nil {
 		return err
 	}
@@ -54,11 +54,20 @@ func (n *Network) AddRoute(words string) error {
 
 // DeleteRoute deletes a route of the server, in the words of ip-route(8).
 func (n *Network) DeleteRoute(words string) error {
-	r, err := route.Parse(words, nil)
+	r, err := n.parseRoute(words)
 	if err != nil {
 		return err
 	}
 	return route.Delete(n.T.Context(), n.Conn, r)
+}
+
+// parseRoute parses a route in the words of ip-route(8), with the names of interfaces.
+func (n *Network) parseRoute(words string) (route.Route, error) {
+	links, err := route.ListLinks(n.T.Context(), n.Conn)
+	if err != nil {
+		return route.Route{}, err
+	}
+	return route.Parse(words, &route.Names{Links: links})
 }
 
 // HostPrefix returns an address as a prefix.

@@ -101,7 +101,7 @@ func checkDistinct(all []*Policy) error {
 	named := make(map[string]*Policy)
 	tables := make(map[rttables.ID][]*Policy)
 	sources := make(map[netip.Addr]*Policy)
-	for _, p := range all {
+	for i, p := range all {
 		if first := all[0]; p.Spec.Etc != first.Spec.Etc {
 			return p.Spec.FieldError("Etc", "is not that of uplink %s", first.Spec)
 		}
@@ -127,6 +127,59 @@ func checkDistinct(all []*Policy) error {
 				return p.Spec.FieldError("Sources", "%s is also a source of uplink %s", a, o.Spec)
 			}
 			sources[a] = p
+		}
+		for _, o := range all[:i] {
+			if len(p.Prefixes) == 0 {
+				break
+			}
+			if err := p.Spec.CheckPrefixes(p.Prefixes, o.Spec, o.Prefixes); err != nil && p.Table != o.Table {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// overlap returns a prefix of a and one of b that have addresses in common.
+func overlap(a, b []netip.Prefix) (mine, theirs netip.Prefix, ok bool) {
+	for _, mine = range a {
+		for _, theirs = range b {
+			if mine.Overlaps(theirs) {
+				return mine, theirs, true
+			}
+		}
+	}
+	return mine, theirs, false
+}
+
+// CheckPrefixes refuses networks behind this host that overlap with those of another
+// uplink.
+func (u *Spec) CheckPrefixes(mine []netip.Prefix, o *Spec, theirs []netip.Prefix) error {
+	if a, b, ok := overlap(mine, theirs); ok {
+		return u.overlapError(a, b, o)
+	}
+	return nil
+}
+
+// overlapError says that a network behind this host is also another uplink's.
+func (u *Spec) overlapError(mine, theirs netip.Prefix, o *Spec) error {
+	if mine == theirs {
+		return u.FieldError("SourcePrefixes", "%s is also that of uplink %s", mine, o)
+	}
+	return u.FieldError("SourcePrefixes", "%s and %s of uplink %s overlap", mine, theirs, o)
+}
+
+// CheckOverlap refuses an uplink that declares a network behind this host which another
+// one declares as well.
+func (u *Spec) CheckOverlap(o *Spec) error {
+	if err := u.CheckPrefixes(u.SourcePrefixes, o, o.SourcePrefixes); err != nil {
+		return err
+	}
+	for _, dev := range u.SourceInterfaces {
+		if slices.Contains(o.SourceInterfaces, dev) && slices.ContainsFunc(u.Families(), func(f route.Family) bool {
+			return slices.Contains(o.Families(), f)
+		}) {
+			return u.FieldError("SourceInterfaces", "%s is also that of uplink %s", dev, o)
 		}
 	}
 	return nil

@@ -25,8 +25,12 @@ type Policy struct {
 	// Families are those in which the uplink has something.
 	Families []route.Family
 	Sources  []netip.Addr
-	Routes   []route.Route // in the order in which they are added
-	Also     []rule.Rule   // each main-first rule before the rule that it belongs to
+	// Prefixes are networks behind this host whose packets take the uplink.
+	Prefixes []netip.Prefix
+	// OnLink are prefixes that table main has on the link of the interface.
+	OnLink []netip.Prefix
+	Routes []route.Route // in the order in which they are added
+	Also   []rule.Rule   // each main-first rule before the rule that it belongs to
 
 	keys map[form.RouteKey]bool // of Routes
 }
@@ -97,6 +101,7 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 			p.AddRoute(form.OnLink(r))
 		}
 	}
+	p.addSubnets(base, sources)
 	out := form.OnLink(base)
 	if u.Gateway.IsValid() {
 		out = base
@@ -113,13 +118,7 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 		}
 	}
 	p.AddRoute(out)
-	for _, r := range u.Also {
-		own := form.AddressFamily(&r)
-		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
-			r.Family = f
-			p.Also = append(p.Also, p.alsoRules(r)...)
-		}
-	}
+	p.AddAlso(f)
 }
 
 // alsoRules returns a rule of Also with what it leaves unset filled in, behind its
@@ -240,14 +239,10 @@ func (p *Policy) InstalledAlso(now *host.State, f route.Family, rungs []rule.Rul
 // mainFirst returns the main-first rules that Also of the Spec asks for in a family.
 func (p *Policy) mainFirst(f route.Family) []rule.Rule {
 	var all []rule.Rule
-	for _, r := range p.Spec.Also {
-		if form.StandsAlone(&r) {
-			continue
+	for _, r := range p.selectors(f) {
+		if !form.StandsAlone(&r) {
+			all = append(all, p.alsoRules(r)[0])
 		}
-		if r.Family == 0 {
-			r.Family = f
-		}
-		all = append(all, p.alsoRules(r)[0])
 	}
 	return all
 }

@@ -27,22 +27,20 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	if u.Gateway.IsValid() && now.IsLocal(u.Gateway) {
 		return nil, u.FieldError("Gateway", "%s is an address of this host", u.Gateway)
 	}
-	sources, err := findSources(now, u, index)
+	families, err := u.findSources(now, index)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{Spec: u, Owner: owner, Index: index, Sources: make([]netip.Addr, 0, len(sources))}
-	for _, a := range sources {
-		p.Sources = append(p.Sources, a.Addr)
-		if f := route.FamilyOf(a.Addr); !slices.Contains(p.Families, f) {
-			p.Families = append(p.Families, f)
-		}
+	p := &Policy{Spec: u, Owner: owner, Index: index}
+	for i := range families {
+		p.addSources(now, &families[i])
+		p.Families = append(p.Families, families[i].Family)
 	}
 	if p.Table, err = FindTable(now, u, p.Sources); err != nil {
 		return nil, err
 	}
-	for _, f := range p.Families {
-		p.AddFamily(f, sources)
+	for i := range families {
+		p.AddFamily(families[i].Family, families[i].Usable)
 	}
 	for _, r := range p.Also {
 		if form.IsRung(&r) && slices.Contains(p.Sources, r.From.Addr()) {
@@ -50,43 +48,6 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 		}
 	}
 	return p, nil
-}
-
-// findSources returns the addresses whose packets take the uplink.
-func findSources(now *host.State, u *Spec, index uint32) ([]host.Address, error) {
-	var found []host.Address
-	seen := make(map[netip.Addr]bool, len(u.Sources))
-	for _, a := range u.Sources {
-		if seen[a] {
-			continue
-		}
-		seen[a] = true
-		have, ok := now.Address(a)
-		if !ok {
-			return nil, u.FieldError("Sources", "%s is not an address of this host", a)
-		}
-		found = append(found, have)
-	}
-	if len(u.Sources) == 0 {
-		for _, a := range now.AddressesOf(index) {
-			if a.Global && slices.Contains(u.Families(), route.FamilyOf(a.Addr)) {
-				found = append(found, a)
-			}
-		}
-		if len(found) == 0 {
-			what := "global address"
-			if u.Gateway.IsValid() {
-				what = "global " + form.FamilyName(route.FamilyOf(u.Gateway)) + " address"
-			}
-			return nil, u.FieldError("Interface", "%s has no %s", u.Interface, what)
-		}
-	}
-	for _, a := range found {
-		if a.Tentative {
-			return nil, u.FieldError("Sources", "%s is tentative: its duplicate address detection has not succeeded", a.Addr)
-		}
-	}
-	return found, nil
 }
 
 // FindTable returns the table of u: the one that it sets, the one that Name is
@@ -111,7 +72,23 @@ func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, err
 			}
 		}
 	}
+	if u.NoSources {
+		return findAlsoTable(now, u), nil
+	}
 	return 0, nil
+}
+
+// findAlsoTable returns the table that rules of ours look up which are like those of u,
+// or zero.
+func findAlsoTable(now *host.State, u *Spec) rttables.ID {
+	for _, f := range u.Families() {
+		p := &Policy{Spec: u}
+		p.AddAlso(f)
+		for _, r := range p.alsoLikeIn(now, f) {
+			return r.Table
+		}
+	}
+	return 0
 }
 
 // checkName refuses a name that means another table than the one that u sets.
@@ -178,7 +155,7 @@ func (p *Policy) readSources(ctx context.Context, c route.Conn, now *host.State)
 	}
 	sources := slices.Clone(p.Spec.Sources)
 	index, ok := now.Link(p.Spec.Interface)
-	if p.Index = index; ok && len(sources) == 0 {
+	if p.Index = index; ok && p.Spec.TakesAll() {
 		for _, a := range now.AddressesOf(index) {
 			if p.InFamily(route.FamilyOf(a.Addr)) {
 				sources = append(sources, a.Addr)
@@ -214,8 +191,15 @@ func (p *Policy) findOldTables(
 		if !p.InFamily(f) {
 			continue
 		}
-		for _, r := range now.Rules(f).Of(p.Spec.Proto()).From(sources...) {
-			if !form.IsRung(&r) || form.IsSystemTable(r.Table) || p.Uses(r.Table) {
+		found := now.Rules(f).Of(p.Spec.Proto()).From(sources...)
+		found = slices.DeleteFunc(found, func(r rule.Rule) bool { return !form.IsRung(&r) || form.IsSystemTable(r.Table) })
+		if p.Spec.NoSources {
+			// Only the rules of Also tell where the uplink is installed so far. Another uplink
+			// may have the same ones.
+			found, other = p.alsoLikeIn(now, f), func(rule.Rule) error { return nil }
+		}
+		for _, r := range found {
+			if p.Uses(r.Table) {
 				continue
 			}
 			if _, known := foreign[r.Table]; !known {

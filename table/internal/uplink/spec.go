@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,26 +10,31 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
 // A Spec is an uplink as an administrator writes it. It is table.SourceRoutedUplink,
 // whose fields have the documentation.
 type Spec struct {
-	Name        string
-	Table       rttables.ID
-	Interface   string
-	Gateway     netip.Addr
-	Sources     []netip.Addr
-	Priority    uint32
-	Protocol    route.Protocol
-	Routes      []netip.Prefix
-	Also        []rule.Rule
-	MainFirst   bool
-	Unreachable bool
-	OnLink      bool
-	Metric      uint32
-	Etc         string
+	Name             string
+	Table            rttables.ID
+	Interface        string
+	Gateway          netip.Addr
+	Sources          []netip.Addr
+	SourcePrefixes   []netip.Prefix
+	SourceInterfaces []string
+	NoSources        bool
+	Priority         uint32
+	Protocol         route.Protocol
+	Subnets          []netip.Prefix
+	Routes           []netip.Prefix
+	Also             []rule.Rule
+	MainFirst        bool
+	Unreachable      bool
+	OnLink           bool
+	Metric           uint32
+	Etc              string
 }
 
 // DefaultProtocol is the protocol of uplinks that do not set one. It is a number
@@ -67,16 +73,25 @@ func Protocols(specs []Spec) []route.Protocol {
 	return protocols
 }
 
-// Families returns the families that the uplink can have: the gateway's, else those
-// of Sources, else both.
+// Families returns the families that the uplink can have: the gateway's, else those of
+// Sources or, with NoSources, those that its selectors name, else both.
 func (u *Spec) Families() []route.Family {
 	if f := route.FamilyOf(u.Gateway); f != 0 {
 		return []route.Family{f}
 	}
 	var families []route.Family
-	for _, a := range u.Sources {
-		if f := route.FamilyOf(a); !slices.Contains(families, f) {
+	add := func(f route.Family) {
+		if !slices.Contains(families, f) {
 			families = append(families, f)
+		}
+	}
+	for _, a := range u.Sources {
+		add(route.FamilyOf(a))
+	}
+	selected, all := u.selectedFamilies()
+	if len(u.Sources) > 0 || u.NoSources && all {
+		for _, f := range selected {
+			add(f)
 		}
 	}
 	if len(families) == 0 {
@@ -84,6 +99,29 @@ func (u *Spec) Families() []route.Family {
 	}
 	return families
 }
+
+// selectedFamilies returns the families that SourcePrefixes and, with NoSources, the
+// rules of Also name. The result all reports whether each selector names one.
+func (u *Spec) selectedFamilies() (families []route.Family, all bool) {
+	for _, p := range u.SourcePrefixes {
+		families = append(families, route.FamilyOf(p.Addr()))
+	}
+	all = len(u.SourceInterfaces) == 0
+	if u.NoSources {
+		for i := range u.Also {
+			f := cmp.Or(form.AddressFamily(&u.Also[i]), u.Also[i].Family)
+			if f == 0 {
+				all = false
+				continue
+			}
+			families = append(families, f)
+		}
+	}
+	return families, all
+}
+
+// TakesAll reports whether all global addresses of the interface are sources.
+func (u *Spec) TakesAll() bool { return len(u.Sources) == 0 && !u.NoSources }
 
 // Height returns how many priorities the rungs take.
 func (u *Spec) Height() uint32 {

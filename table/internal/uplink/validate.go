@@ -3,6 +3,7 @@ package uplink
 import (
 	"cmp"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -37,20 +38,68 @@ func (u *Spec) Validate() error {
 			return u.FieldError("Sources", "%s and the gateway %s are of different families", a, u.Gateway)
 		}
 	}
-	for _, p := range u.Routes {
-		switch {
-		case !p.IsValid():
-			return u.FieldError("Routes", "a prefix is not set")
-		case p != p.Masked():
-			return u.FieldError("Routes", "%s has bits beyond its length: %s?", p, p.Masked())
-		case f != 0 && route.FamilyOf(p.Addr()) != f:
-			return u.FieldError("Routes", "%s and the gateway %s are of different families", p, u.Gateway)
+	for _, x := range []struct {
+		field    string
+		prefixes []netip.Prefix
+	}{{"Routes", u.Routes}, {"Subnets", u.Subnets}, {"SourcePrefixes", u.SourcePrefixes}} {
+		if err := u.validatePrefixes(x.field, x.prefixes); err != nil {
+			return err
 		}
+	}
+	if err := u.validateSelectors(); err != nil {
+		return err
 	}
 	for i := range u.Also {
 		if err := u.validateAlso(u.Also[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// validatePrefixes refuses prefixes that a field cannot have.
+func (u *Spec) validatePrefixes(field string, prefixes []netip.Prefix) error {
+	f := route.FamilyOf(u.Gateway)
+	for _, p := range prefixes {
+		switch {
+		case !p.IsValid():
+			return u.FieldError(field, "a prefix is not set")
+		case p != p.Masked():
+			return u.FieldError(field, "%s has bits beyond its length: %s?", p, p.Masked())
+		case f != 0 && route.FamilyOf(p.Addr()) != f:
+			return u.FieldError(field, "%s and the gateway %s are of different families", p, u.Gateway)
+		case field == "Routes":
+		case p.Bits() == 0:
+			return u.FieldError(field, "%s is every address", p)
+		case p.Addr().Is4In6():
+			return u.FieldError(field, "%s has IPv4 addresses in IPv6", p)
+		case p.Addr().IsMulticast() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsLoopback():
+			return u.FieldError(field, "%s is no network that packets are sent from or to by an uplink", p)
+		}
+	}
+	return nil
+}
+
+// validateSelectors refuses fields that say whose packets take the uplink, and contradict
+// one another.
+func (u *Spec) validateSelectors() error {
+	for _, dev := range u.SourceInterfaces {
+		switch dev {
+		case "":
+			return u.FieldError("SourceInterfaces", "a name is not set")
+		case u.Interface:
+			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface: networks behind this host are on others", dev)
+		}
+	}
+	switch {
+	case !u.NoSources:
+		return nil
+	case len(u.Sources) > 0:
+		return u.FieldError("NoSources", "says that no address is a source, but %s is one", u.Sources[0])
+	case len(u.Also)+len(u.SourcePrefixes)+len(u.SourceInterfaces) == 0:
+		return u.FieldError("NoSources", "nothing would take the uplink: it needs Also")
+	case u.Table == 0 && u.Name == "":
+		return u.FieldError("NoSources", "needs Table or Name: there is no other way to know the uplink's table again")
 	}
 	return nil
 }

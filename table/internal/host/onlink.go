@@ -1,0 +1,125 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A subnetTable has the on-link prefixes of interfaces: the prefixes that table main has
+// a route to without a gateway. A State and the states that follow from it share one.
+type subnetTable struct {
+	read     map[route.Family]bool // families that are in prefixes
+	prefixes map[linkFamily][]netip.Prefix
+}
+
+// A linkFamily is the index of an interface, in one family.
+type linkFamily struct {
+	index  uint32
+	family route.Family
+}
+
+func newSubnetTable() *subnetTable {
+	return &subnetTable{read: make(map[route.Family]bool), prefixes: make(map[linkFamily][]netip.Prefix)}
+}
+
+// onLinkProtocols are the protocols of the routes that tell which prefixes are on a link:
+// the kernel's own routes, which follow from addresses and router advertisements, and
+// those of programs that take the kernel's place, or do what DHCP says.
+var onLinkProtocols = map[route.Family][]route.Protocol{
+	route.IPv4: {route.ProtoKernel, route.ProtoDHCP},
+	route.IPv6: {route.ProtoKernel, route.ProtoRA},
+}
+
+// IsOnLink reports whether a route of main says that a prefix is on the link of the
+// route's interface. Routes of an administrator do not say so: that one wants them in
+// main only.
+func IsOnLink(r *route.Route) bool {
+	return r.Table == rttables.Main && r.Type == route.TypeUnicast && r.OIF != 0 && r.TOS == 0 &&
+		!r.Gateway.IsValid() && len(r.Multipath) == 0 && r.NextHopID == 0 && r.Encap == nil && !r.Src.IsValid() &&
+		slices.Contains(onLinkProtocols[r.Family], r.Protocol) && !form.IsDefault(r) &&
+		!r.Dst.Addr().IsLinkLocalUnicast() && !r.Dst.Addr().IsMulticast()
+}
+
+// ReadOnLink reads which prefixes are on the links of interfaces, in some families, unless
+// that is known. The kernel selects the routes: main may have a million others.
+func (s *State) ReadOnLink(ctx context.Context, c route.Conn, families ...route.Family) error {
+	for _, f := range families {
+		if s.knowsOnLink(f) {
+			continue
+		}
+		for _, proto := range onLinkProtocols[f] {
+			for r, err := range route.All(ctx, c, route.Filter{
+				Family: f, Table: rttables.Main, Type: route.TypeUnicast, Protocol: proto,
+			}) {
+				if err != nil {
+					s.onLink.forget(f)
+					return fmt.Errorf("table: %w", err)
+				}
+				s.onLink.add(&r, f)
+			}
+		}
+		s.onLink.read[f] = true
+	}
+	return nil
+}
+
+// knowsOnLink reports whether the prefixes of a family are known. They follow from the
+// routes of main, if those were read.
+func (s *State) knowsOnLink(f route.Family) bool {
+	if s.onLink.read[f] || !s.Knows(rttables.Main) {
+		return s.onLink.read[f]
+	}
+	for i := range s.routes[rttables.Main] {
+		s.onLink.add(&s.routes[rttables.Main][i], f)
+	}
+	s.onLink.read[f] = true
+	return true
+}
+
+// add adds the prefix of a route of a family, if the prefix is on the link.
+func (t *subnetTable) add(r *route.Route, f route.Family) {
+	if r.Family != f || !IsOnLink(r) {
+		return
+	}
+	at := linkFamily{r.OIF, f}
+	t.prefixes[at] = append(t.prefixes[at], r.Canonical().Dst)
+}
+
+// forget forgets the prefixes of a family that was not read to its end.
+func (t *subnetTable) forget(f route.Family) {
+	for at := range t.prefixes {
+		if at.family == f {
+			delete(t.prefixes, at)
+		}
+	}
+}
+
+// OnLink returns the prefixes of a family that are on the link of an interface. The
+// widest prefixes come first. Addresses of this host, which the kernel lists like
+// prefixes, and link-local prefixes are not among them. Unless the routes of main were
+// read, [State.ReadOnLink] has to read the family before.
+func (s *State) OnLink(index uint32, f route.Family) []netip.Prefix {
+	s.knowsOnLink(f)
+	var found []netip.Prefix
+	for _, p := range s.onLink.prefixes[linkFamily{index, f}] {
+		if !p.IsSingleIP() || !s.IsLocal(p.Addr()) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, comparePrefix)
+	return slices.Compact(found) // with other metrics the kernel has a route twice
+}
+
+// comparePrefix orders prefixes of one family: wide ones first.
+func comparePrefix(a, b netip.Prefix) int {
+	if a.Bits() != b.Bits() {
+		return a.Bits() - b.Bits()
+	}
+	return a.Addr().Compare(b.Addr())
+}

@@ -1,0 +1,104 @@
+package uplink
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+)
+
+// addSources takes over whose packets take the uplink in one family, and what is on its
+// link.
+func (p *Policy) addSources(now *host.State, x *FamilySources) {
+	p.Sources = append(p.Sources, x.All...)
+	p.AddPrefixes(now, x)
+}
+
+// AddPrefixes takes over the networks behind this host of one family, and the prefixes on
+// the link of the interface.
+func (p *Policy) AddPrefixes(now *host.State, x *FamilySources) {
+	p.Prefixes = append(p.Prefixes, x.Prefixes...)
+	p.OnLink = append(p.OnLink, now.OnLink(p.Index, x.Family)...)
+}
+
+// addSubnets adds the routes to prefixes on the link that no address of the uplink gives:
+// those that are declared, and those that table main has. What another one contains adds
+// nothing.
+func (p *Policy) addSubnets(base route.Route, sources []host.Address) {
+	var known []netip.Prefix
+	for i := range p.Routes {
+		if p.Routes[i].Family == base.Family {
+			known = append(known, p.Routes[i].Dst)
+		}
+	}
+	isKnown := func(subnet netip.Prefix) bool {
+		return slices.ContainsFunc(known, func(o netip.Prefix) bool {
+			return o.Bits() <= subnet.Bits() && o.Contains(subnet.Addr())
+		})
+	}
+	add := func(subnet netip.Prefix) {
+		known = append(known, subnet)
+		r := base
+		r.Dst = subnet
+		for _, a := range sources {
+			if a.Index == p.Index && subnet.Contains(a.Addr) {
+				r.PrefSrc = a.Addr
+				break
+			}
+		}
+		p.AddRoute(form.OnLink(r))
+	}
+	for _, subnet := range p.Spec.Subnets {
+		if route.FamilyOf(subnet.Addr()) == base.Family && !slices.Contains(known, subnet) {
+			add(subnet)
+		}
+	}
+	for _, subnet := range p.OnLink {
+		if route.FamilyOf(subnet.Addr()) == base.Family && !isKnown(subnet) {
+			add(subnet)
+		}
+	}
+}
+
+// selectors returns the rules of Also of a family as their owner would write them: for
+// each network behind this host, and those of the Spec.
+func (p *Policy) selectors(f route.Family) []rule.Rule {
+	var all []rule.Rule
+	add := func(prefixes []netip.Prefix) {
+		for _, from := range prefixes {
+			r := rule.Rule{Family: f, From: from}
+			if route.FamilyOf(from.Addr()) == f && !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	add(p.Prefixes)
+	add(p.Spec.SourcePrefixes)
+	for _, r := range p.Spec.Also {
+		own := form.AddressFamily(&r)
+		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
+			if r.Family = f; !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// AddAlso adds the rules of Also of one family.
+func (p *Policy) AddAlso(f route.Family) {
+	for _, r := range p.selectors(f) {
+		p.Also = append(p.Also, p.alsoRules(r)...)
+	}
+}
+
+// alsoLikeIn returns rules of ours that look up a table for what a rule of Also selects.
+func (p *Policy) alsoLikeIn(now *host.State, f route.Family) []rule.Rule {
+	like := p.alsoLike()
+	return slices.DeleteFunc(now.Rules(f).Of(p.Spec.Proto()).All(), func(r rule.Rule) bool {
+		return r.Action != rule.ActionLookup || form.IsSystemTable(r.Table) || !like[likeAlso(r)]
+	})
+}

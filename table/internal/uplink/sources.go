@@ -1,0 +1,196 @@
+package uplink
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+)
+
+// FamilySources are whose packets take an uplink in one family.
+type FamilySources struct {
+	Family route.Family
+	// All are the addresses that have rules, also if they are not on this host.
+	All []netip.Addr
+	// Usable are those of All that packets can have now.
+	Usable []host.Address
+	// Prefixes are networks behind this host.
+	Prefixes []netip.Prefix
+	// Unbound says that the family needs no address: prefixes or the rules of Also take
+	// the uplink.
+	Unbound bool
+}
+
+// SourcesOf returns whose packets take an uplink in one family, as the host is now.
+func (u *Spec) SourcesOf(now *host.State, index uint32, f route.Family) FamilySources {
+	x := u.AddressesOf(now, index, f)
+	u.AddPrefixes(now, index, &x)
+	return x
+}
+
+// AddressesOf is SourcesOf for addresses alone.
+func (u *Spec) AddressesOf(now *host.State, index uint32, f route.Family) FamilySources {
+	x := FamilySources{Family: f}
+	seen := make(map[netip.Addr]bool)
+	add := func(a netip.Addr, have host.Address, ok bool) {
+		if route.FamilyOf(a) != f || seen[a] {
+			return
+		}
+		seen[a] = true
+		x.All = append(x.All, a)
+		if ok && !have.Tentative {
+			x.Usable = append(x.Usable, have)
+		}
+	}
+	if u.TakesAll() {
+		for _, a := range now.AddressesOf(index) {
+			if a.Global {
+				add(a.Addr, a, true)
+			}
+		}
+	}
+	for _, a := range u.Sources {
+		have, ok := now.Address(a)
+		add(a, have, ok)
+	}
+	return x
+}
+
+// AddPrefixes adds the networks behind this host, and finds out whether the family needs
+// an address.
+func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
+	for _, p := range u.SourcePrefixes {
+		if route.FamilyOf(p.Addr()) == x.Family && !slices.Contains(x.Prefixes, p) {
+			x.Prefixes = append(x.Prefixes, p)
+			x.Unbound = u.TakesAll()
+		}
+	}
+	followed := u.followed(now, x.Family)
+	switch {
+	case u.NoSources:
+		x.Unbound = slices.Contains(u.unboundFamilies(now, index), x.Family)
+	case u.TakesAll() && route.FamilyOf(u.Gateway) == x.Family && len(followed) > 0:
+		x.Unbound = true
+	}
+	if !x.Unbound && len(x.All) == 0 {
+		return // the networks of other interfaces may belong to other uplinks in this family
+	}
+	for _, p := range followed {
+		if !slices.Contains(x.Prefixes, p) {
+			x.Prefixes = append(x.Prefixes, p)
+		}
+	}
+}
+
+// followed returns the networks of a family that SourceInterfaces have now.
+func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
+	var all []netip.Prefix
+	for _, dev := range u.SourceInterfaces {
+		index, ok := now.Link(dev)
+		if !ok {
+			continue
+		}
+		for _, a := range now.AddressesOf(index) {
+			if a.Global && a.Subnet.IsValid() && route.FamilyOf(a.Addr) == f {
+				all = append(all, a.Subnet.Masked())
+			}
+		}
+		all = append(all, now.OnLink(index, f)...)
+	}
+	return withoutCovered(all)
+}
+
+// withoutCovered returns prefixes, each once, without those that another one contains.
+func withoutCovered(all []netip.Prefix) []netip.Prefix {
+	var kept []netip.Prefix
+	for _, p := range all {
+		if p.Bits() > 0 && !slices.Contains(kept, p) &&
+			!slices.ContainsFunc(all, func(o netip.Prefix) bool { return o.Bits() < p.Bits() && o.Overlaps(p) }) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// unboundFamilies returns the families that an uplink without sources has: those that its
+// gateway and its selectors name, and those in which the interface has an address. If
+// there is none it has both, because a tunnel needs no address; but not IPv6 where that
+// is disabled.
+func (u *Spec) unboundFamilies(now *host.State, index uint32) []route.Family {
+	if f := route.FamilyOf(u.Gateway); f != 0 {
+		return []route.Family{f}
+	}
+	families, all := u.selectedFamilies()
+	if all {
+		return families
+	}
+	enabled := []route.Family{route.IPv4}
+	for _, a := range now.AddressesOf(index) {
+		f := route.FamilyOf(a.Addr)
+		if a.Global {
+			families = append(families, f)
+		}
+		enabled = append(enabled, f)
+	}
+	if len(families) == 0 {
+		return enabled
+	}
+	return families
+}
+
+// MissingSource says why no packet of a family can have one of Sources. The text is empty
+// if one of them can be used, or there are none of the family.
+func (u *Spec) MissingSource(now *host.State, f route.Family) string {
+	var missing string
+	for _, a := range u.Sources {
+		if route.FamilyOf(a) != f {
+			continue
+		}
+		have, ok := now.Address(a)
+		reason := absent(a)
+		if ok && have.Tentative {
+			reason = tentative(a)
+		} else if ok {
+			return ""
+		}
+		if missing == "" {
+			missing = reason
+		}
+	}
+	return missing
+}
+
+func absent(a netip.Addr) string { return fmt.Sprintf("%s is not an address of this host", a) }
+
+func tentative(a netip.Addr) string {
+	return fmt.Sprintf("%s is tentative: its duplicate address detection has not succeeded", a)
+}
+
+// findSources returns whose packets take the uplink, in each family that it has now. It
+// is an error if that is nobody, or if the addresses of a family cannot be used.
+func (u *Spec) findSources(now *host.State, index uint32) ([]FamilySources, error) {
+	var found []FamilySources
+	for _, f := range u.Families() {
+		x := u.SourcesOf(now, index, f)
+		if reason := u.MissingSource(now, f); reason != "" {
+			return nil, u.FieldError("Sources", "%s", reason)
+		}
+		if len(x.All) > 0 && len(x.Usable) == 0 && !x.Unbound {
+			return nil, u.FieldError("Sources", "%s", tentative(x.All[0]))
+		}
+		if len(x.Usable) > 0 || x.Unbound {
+			found = append(found, x)
+		}
+	}
+	if len(found) == 0 {
+		what := "global address"
+		if u.Gateway.IsValid() {
+			what = "global " + form.FamilyName(route.FamilyOf(u.Gateway)) + " address"
+		}
+		return nil, u.FieldError("Interface", "%s has no %s", u.Interface, what)
+	}
+	return found, nil
+}
