@@ -79,10 +79,27 @@ func readTarget(target string) (b []byte, info fs.FileInfo, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if b, err = os.ReadFile(target); err != nil {
+	if b, err = readFile(target); err != nil {
 		return nil, nil, err
 	}
 	return b, info, nil
+}
+
+// readFile reads a whole file. It refuses what is not a regular file: to open a pipe
+// would block.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notRegular(path)
+	}
+	return os.ReadFile(path)
+}
+
+func notRegular(path string) error {
+	return &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 }
 
 // resolve follows symbolic links at path and returns the path of their target,
@@ -101,7 +118,7 @@ func resolve(path string) (string, error) {
 			return path, nil
 		}
 		if info.Mode().Type() != fs.ModeSymlink {
-			return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+			return "", notRegular(path)
 		}
 		link, err := os.Readlink(path)
 		if err != nil {

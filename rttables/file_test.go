@@ -102,6 +102,8 @@ var refusedEntries = []struct {
 	{30, "lan\x003", "", ErrName},
 	{30, "lan\x7f", "", ErrName},
 	{30, "lan\xff", "", ErrName},
+	{30, "\ufefflan3", "", ErrName},
+	{30, "lan\u200b3", "", ErrName},
 	{30, "lan#3", "", ErrName},
 	{30, "#", "", ErrName},
 	{30, strings.Repeat("x", 507), "", ErrName},

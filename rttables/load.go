@@ -129,7 +129,7 @@ func (s *scanner) list(src source, dir string, seen map[string]bool) []string {
 // read adds the entries of a file. It returns whether the file exists, even if it
 // cannot be read: iproute2 reads the next one only if this one is missing.
 func (s *scanner) read(src source, name string) bool {
-	b, err := fs.ReadFile(src.fsys, path.Join(src.dir, name))
+	b, err := readFrom(src.fsys, path.Join(src.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -148,4 +148,16 @@ func (s *scanner) read(src source, name string) bool {
 		s.files = append(s.files, label)
 	}
 	return true
+}
+
+// readFrom is readFile for a file of a file system.
+func readFrom(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notRegular(name)
+	}
+	return fs.ReadFile(fsys, name)
 }

@@ -38,6 +38,12 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{fileLock{f, true}, info}, nil
 }
 
+// currentDir reports whether dir is still the directory that was locked.
+func (l *dirLock) currentDir(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && os.SameFile(info, l.info)
+}
+
 // lockTarget locks the file at target, or its directory if there is no file.
 func lockTarget(target string, held *dirLock, deadline time.Time) (fileLock, error) {
 	f, err := openLocked(target, deadline)

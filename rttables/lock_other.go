@@ -22,7 +22,8 @@ func lockTarget(target string, _ *dirLock, _ time.Time) (fileLock, error) {
 	return fileLock{}, &os.PathError{Op: "lock", Path: target, Err: errors.ErrUnsupported}
 }
 
-func (fileLock) current(string) bool { return true }
-func (fileLock) unlock()             {}
-func markLive(*os.File)              {}
-func sweep(string)                   {}
+func (fileLock) current(string) bool    { return true }
+func (*dirLock) currentDir(string) bool { return true }
+func (fileLock) unlock()                {}
+func markLive(*os.File)                 {}
+func sweep(string)                      {}

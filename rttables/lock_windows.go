@@ -75,6 +75,8 @@ func lockName(path string, deadline time.Time) (fileLock, error) {
 // current returns true: the mutex belongs to the path, not to the file.
 func (l fileLock) current(string) bool { return true }
 
+func (l *dirLock) currentDir(string) bool { return true }
+
 func (l fileLock) unlock() {
 	windows.ReleaseMutex(l.mutex)
 	windows.CloseHandle(l.mutex)

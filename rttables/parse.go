@@ -9,6 +9,10 @@ import (
 // end: fgets(3) into 512 bytes. It reads the rest as another line.
 const maxLine = 511
 
+// byteOrderMark is what some editors write at the head of a file in UTF-8. iproute2
+// cannot read the line behind it, not even a comment.
+const byteOrderMark = "\ufeff"
+
 // An Entry is one line of a file that gives a name to a number.
 type Entry struct {
 	ID      ID
@@ -46,6 +50,8 @@ func parseChunk(s string) (e Entry, ok bool, reason string) {
 	switch {
 	case !ok && strings.Trim(s, "\r\n") == "":
 		return Entry{}, false, "iproute2 takes no carriage return on a blank line"
+	case !ok && strings.HasPrefix(s, byteOrderMark):
+		return Entry{}, false, "a byte order mark before the line, which has to go"
 	case !ok && !isDigit(strings.TrimLeft(s, "+-")):
 		return Entry{}, false, "no number at the head of the line"
 	case !ok:

@@ -2,7 +2,6 @@ package rttables
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,7 +46,7 @@ var registerTests = []struct {
 	{name: "no final line end", files: []string{"etc/rt_tables", "1 a"}, path: "etc/rt_tables", after: "1 a\n" + ourLine},
 	{name: "CRLF", files: []string{"etc/rt_tables", "1 a\r\n"}, path: "etc/rt_tables", after: "1 a\r\n" + ourLine + "\r\n"},
 	{name: "empty", files: []string{"etc/rt_tables", ""}, path: "etc/rt_tables", after: ourLine + "\n"},
-	{name: "nothing there", path: "etc/rt_tables", after: headerFile + "\n" + ourLine + "\n"},
+	{name: "nothing there", path: "etc/rt_tables.d/policyroute.conf", after: headerDir + "\n" + ourLine + "\n"},
 	{
 		name:  "beside the distribution's",
 		files: []string{"usr/rt_tables", stock},
@@ -218,24 +217,63 @@ func TestRegisterBuiltin(t *testing.T) {
 	}
 }
 
-// No directory, and a file in its place: both fail for root as well.
+// A directory that cannot be made is an error, which names it and leaves nothing.
 func TestRegisterNoDirectory(t *testing.T) {
+	report := testrun.Limit(t)
 	dir := t.TempDir()
-	missing := filepath.Join(dir, "missing")
-	err := Register(missing, 20, "lan2")
-	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
-		t.Errorf("error %v", err)
-	}
-	if err := Unregister(missing, 20, "lan2"); err != nil {
-		t.Error(err)
-	}
 	file := filepath.Join(dir, "file")
 	write(t, file, "")
-	if err := Register(file, 20, "lan2"); err == nil || !strings.Contains(err.Error(), file) {
-		t.Errorf("error %v", err)
+	for _, etc := range []string{file, filepath.Join(file, "etc"), filepath.Join(file, "a", "etc")} {
+		if err := Register(etc, 20, "lan2"); err == nil || !strings.Contains(err.Error(), file) {
+			report.Errorf("%s: error %v", etc, err)
+		}
+	}
+	if err := Unregister(filepath.Join(dir, "missing"), 20, "lan2"); err != nil {
+		report.Error(err)
+	}
+	// A refused entry leaves no directory either.
+	if err := Register(filepath.Join(dir, "new"), 20, "main"); !errors.Is(err, ErrReserved) {
+		report.Errorf("error %v", err)
 	}
 	if got, want := dump(t, dir), "-rw-r--r-- file \"\"\n"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+		report.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// Several entries are written in one edit, without those that are refused, and are
+// removed in one.
+func TestRegisterAll(t *testing.T) {
+	report := testrun.Limit(t)
+	r, root := newTestRegistry(t, "etc/rt_tables", stock+"30 taken\n")
+	before := dump(t, root)
+	entries := []Entry{{ID: 20, Name: "lan2"}, {ID: 30, Name: "lan3"}, {ID: 21, Name: "all"}, {ID: 22, Name: "lan2"}, {ID: 20, Name: "lan2"}, {ID: 23, Name: "lan5"}}
+	for range 2 {
+		errs := r.registerAll(entries)
+		for i, want := range []string{
+			"", `ID 30 is already named "taken"`, "reserved name", `"lan2" already names table 20`, "", "",
+		} {
+			if (want == "") != (errs[i] == nil) || !strings.Contains(testrun.Error(errs[i]), want) {
+				report.Errorf("%d %s: %v, want %q", uint32(entries[i].ID), entries[i].Name, errs[i], want)
+			}
+		}
+	}
+	want := stock + "30 taken\n" + ourLine + "\n23\tlan5 # policyroute\n"
+	if b, err := os.ReadFile(filepath.Join(root, "etc/rt_tables")); string(b) != want {
+		report.Errorf("got %q, %v, want %q", b, err, want)
+	}
+	if got := RegisteredNames(r.etc); len(got) != 2 || got[0] != ourEntry(20, "lan2") || got[1] != ourEntry(23, "lan5") {
+		report.Errorf("RegisteredNames: %v", got)
+	}
+	for i, err := range r.unregisterAll(entries) {
+		if err != nil {
+			report.Errorf("%v: %v", entries[i], err)
+		}
+	}
+	if diff := cmp.Diff(before, dump(t, root)); diff != "" {
+		report.Errorf("after unregisterAll (-before +after):\n%s", diff)
+	}
+	if errs := r.registerAll(nil); len(errs) != 0 {
+		report.Errorf("no entries: %v", errs)
 	}
 }
 

@@ -185,6 +185,7 @@ func checkEntry(id ID, name, comment string) error {
 // checkName returns why a word cannot be a name.
 func checkName(name string) error {
 	isBlank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	isInvisible := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: empty", ErrName)
@@ -192,6 +193,9 @@ func checkName(name string) error {
 		return fmt.Errorf("%w: not UTF-8", ErrName)
 	case strings.ContainsFunc(name, isBlank):
 		return fmt.Errorf("%w: blank or control character", ErrName)
+	case strings.ContainsFunc(name, isInvisible):
+		r := []rune(name)[slices.IndexFunc([]rune(name), isInvisible)]
+		return fmt.Errorf("%w: the invisible character %U", ErrName, r)
 	case strings.Contains(name, "#"):
 		return fmt.Errorf("%w: a # begins a comment", ErrName)
 	case looksNumeric(name):
