@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // mark is the comment of a line that Register wrote. Unregister removes no other
@@ -79,25 +78,6 @@ func RegisteredFile(etc string, id ID, name string) string {
 		}
 	}
 	return ""
-}
-
-// RegisteredNames returns the entries of all lines that [Register] wrote in the
-// directory etc, in the order of the files.
-func RegisteredNames(etc string) []Entry {
-	main, conf := newRegistry(etc).files()
-	var all []Entry
-	for _, path := range []string{main, conf} {
-		b, err := readFile(path)
-		if err != nil {
-			continue
-		}
-		for raw := range strings.Lines(string(b)) {
-			if e, ok, _ := parseLine(raw); ok && e.Comment == mark {
-				all = append(all, e)
-			}
-		}
-	}
-	return all
 }
 
 // ourEntry returns the entry that Register writes.

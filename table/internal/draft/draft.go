@@ -77,7 +77,7 @@ func AddInstall(
 	if err := uplink.Join(ctx, c, p.State(), all, o); err != nil {
 		return err
 	}
-	return p.Install(all, o.Taken)
+	return p.Install(all, o)
 }
 
 // Install plans to install uplinks.

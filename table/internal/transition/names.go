@@ -5,21 +5,16 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
 // deletableNames returns the steps that take the names of the uplinks' tables out of
-// rt_tables, except where something of the uplink's owner stays in the table: the other
-// family.
+// rt_tables, except where something else stays in the table: the other family, or what
+// another protocol or another program has there.
 func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
-	owners := make(map[rttables.ID][]*uplink.Policy)
-	for _, w := range all {
-		for _, id := range w.Tables() {
-			owners[id] = append(owners[id], w)
-		}
-	}
 	var names []plan.Step
 	done := make(map[string]bool)
 	for _, w := range all {
@@ -30,16 +25,7 @@ func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 		if have, ok := p.State().Names.Files().Lookup(name); !ok || have != w.Table {
 			continue
 		}
-		stays := func(f route.Family, proto route.Protocol) bool {
-			return proto == w.Spec.Proto() && !slices.ContainsFunc(owners[w.Table], func(o *uplink.Policy) bool {
-				return o.Owns(f, w.Table, proto)
-			})
-		}
-		inUse := slices.ContainsFunc(p.State().Routes(w.Table), func(r route.Route) bool { return stays(r.Family, r.Protocol) })
-		for _, f := range form.Families {
-			inUse = inUse || stays(f, w.Spec.Proto()) && len(p.State().Rules(f).Of(w.Spec.Proto()).To(w.Table)) > 0
-		}
-		if inUse || !p.State().Names.Registered(w.Table, name) { // the line is not ours
+		if p.staysInUse(w.Table, all, false) || !p.State().Names.Registered(w.Table, name) { // the line is not ours
 			continue
 		}
 		done[name] = true
@@ -48,9 +34,38 @@ func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 	return names
 }
 
-// addName adds the steps that register the name of an uplink's table, and take it from
-// the table that the uplink had before.
-func (p *Planner) addName(w *uplink.Policy) {
+// staysInUse reports whether a table has a route, or a rule leads to it, that belongs to
+// none of some uplinks. With prune, what has the protocol of one of the uplinks does not
+// count either.
+func (p *Planner) staysInUse(id rttables.ID, uplinks []*uplink.Policy, prune bool) bool {
+	belongs := func(f route.Family, proto route.Protocol) bool {
+		return slices.ContainsFunc(uplinks, func(w *uplink.Policy) bool {
+			return prune && proto == w.Spec.Proto() || w.Owns(f, id, proto)
+		})
+	}
+	if slices.ContainsFunc(p.State().Routes(id), func(r route.Route) bool { return !belongs(r.Family, r.Protocol) }) {
+		return true
+	}
+	for _, f := range form.Families {
+		if rules := p.State().Rules(f); rules.LeadTo(id) &&
+			slices.ContainsFunc(rules.All, func(r rule.Rule) bool { return r.Table == id && !belongs(f, r.Protocol) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// A tableName is a line of rt_tables.
+type tableName struct {
+	table rttables.ID
+	name  string
+}
+
+// addName adds the steps that register the name of the table of an uplink, one of all
+// that the call installs. The steps take the name from the table that the uplink had
+// before, and take an old name from the uplink's table. With prune, the plan removes all
+// other uplinks of the protocol.
+func (p *Planner) addName(w *uplink.Policy, all []*uplink.Policy, prune bool) {
 	name := w.Spec.Name
 	if name == "" {
 		return
@@ -61,10 +76,18 @@ func (p *Planner) addName(w *uplink.Policy) {
 		return
 	}
 	p.named[name] = true
+	ok = ok && !p.unnamed[tableName{have, name}]
+	if ok && p.staysInUse(have, all, prune) {
+		return // the other family, which is not among those of the call, keeps the name
+	}
 	m := &move{Policy: w}
 	if ok {
 		p.do(m.step(plan.Step{Op: plan.DeleteName, Table: have, Name: name}))
 		files = files.With(have, have.String()) // its number is its name again
+	}
+	if old := files.Name(w.Table); p.State().Names.Registered(w.Table, old) && !p.staysInUse(w.Table, all, prune) {
+		p.do(m.step(plan.Step{Op: plan.DeleteName, Table: w.Table, Name: old}))
+		p.unnamed[tableName{w.Table, old}] = true
 	}
 	p.do(m.step(plan.Step{Op: plan.AddName, Table: w.Table, Name: name}))
 	p.now = p.State().WithNames(p.State().Names.With(files.With(w.Table, name)))

@@ -21,12 +21,14 @@ type Planner struct {
 	free   func(taken map[rttables.ID]bool) (rttables.ID, error)
 	taken  map[rttables.ID]bool // tables that no uplink can get
 	named  map[string]bool      // names that the plan adds
+	// unnamed are the names that the plan takes from tables which get other names.
+	unnamed map[tableName]bool
 }
 
 // New returns a planner that begins with a state of the host. The function free returns
 // a table that nothing uses, and which is not among those that are taken.
 func New(now *host.State, free func(taken map[rttables.ID]bool) (rttables.ID, error)) *Planner {
-	return &Planner{begin: now, now: now, free: free, named: make(map[string]bool)}
+	return &Planner{begin: now, now: now, free: free, named: make(map[string]bool), unnamed: make(map[tableName]bool)}
 }
 
 // State returns what the host will be like after the steps so far.
@@ -71,10 +73,10 @@ type move struct {
 
 // Install adds the steps that install uplinks, whose policies were joined. An uplink that
 // needs a temporary table does not get one of those that are taken.
-func (p *Planner) Install(all []*uplink.Policy, taken map[rttables.ID]bool) error {
-	p.taken = taken
+func (p *Planner) Install(all []*uplink.Policy, o uplink.Options) error {
+	p.taken = o.Taken
 	for _, w := range all {
-		p.addName(w)
+		p.addName(w, all, o.Prune)
 	}
 	moves := make([]*move, len(all))
 	for i, w := range all {
