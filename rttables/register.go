@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// mark is the comment of a line that Register wrote. Unregister removes no other
+// Mark is the comment of a line that [Register] wrote. [Unregister] removes no other
 // line.
-const mark = "policyroute"
+const Mark = "policyroute"
 
 // defaultEtc is the administrator's directory; see defaultDirs.
 const defaultEtc = "/etc/iproute2"
@@ -81,7 +81,7 @@ func RegisteredFile(etc string, id ID, name string) string {
 }
 
 // ourEntry returns the entry that Register writes.
-func ourEntry(id ID, name string) Entry { return Entry{ID: id, Name: name, Comment: mark} }
+func ourEntry(id ID, name string) Entry { return Entry{ID: id, Name: name, Comment: Mark} }
 
 // A registry is a directory to register names in, and the directories of the
 // distribution that iproute2 reads with it.
@@ -106,5 +106,5 @@ func newRegistry(etc string) registry {
 // files returns the files that Register can write.
 func (r registry) files() (main, conf string) {
 	file := specs[tables].file
-	return filepath.Join(r.etc, file), filepath.Join(r.etc, file+".d", mark+".conf")
+	return filepath.Join(r.etc, file), filepath.Join(r.etc, file+".d", Mark+".conf")
 }

@@ -23,7 +23,7 @@ func (r registry) registerAll(entries []Entry) []error {
 	// The first look is without the lock, which takes time and a permission.
 	todo := r.unknown(entries, errs)
 	for k, i := range todo {
-		if err := checkEntry(entries[i].ID, entries[i].Name, mark); err != nil {
+		if err := checkEntry(entries[i].ID, entries[i].Name, Mark); err != nil {
 			errs[i], todo[k] = err, -1
 		}
 	}
@@ -99,10 +99,10 @@ func without(all []int, x int) []int {
 // directories were made for the file.
 func (f *File) setOurs(e Entry, made int) error {
 	if !f.absent || len(f.lines) > 0 {
-		return f.Set(e.ID, e.Name, mark)
+		return f.Set(e.ID, e.Name, Mark)
 	}
 	f.lines = append(f.lines, line{raw: header(made) + "\n"})
-	err := f.Set(e.ID, e.Name, mark)
+	err := f.Set(e.ID, e.Name, Mark)
 	if err != nil {
 		f.lines = nil
 	}

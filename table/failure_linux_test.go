@@ -137,9 +137,9 @@ func TestUndoFails(t *testing.T) {
 		t.Fatalf("got %v, want a *StepError", err)
 	}
 	want := `table: uplink lan2: ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000: injected` +
-		`; not undone: ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000: injected` +
-		`; not undone: ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2: injected` +
-		`; not undone: ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2: injected`
+		`; not undone: ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000: injected` +
+		`; not undone: ip route add default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2: injected` +
+		`; not undone: ip route add 10.2.0.0/24 dev u2 table 20 proto 210 src 10.2.0.2: injected`
 	tabletest.WantText(t, "the error", want, err.Error())
 	n.Install(u)
 	n.Remove(u)

@@ -104,9 +104,9 @@ func TestKernelRefuses(t *testing.T) {
 		gateway, want string
 		errno         syscall.Errno
 	}{
-		{"192.168.9.1", "table: uplink lan2: ip route add default via 192.168.9.1 dev u2 table lan2 proto 210 src 10.2.0.2: " +
+		{"192.168.9.1", "table: uplink lan2: ip route add default via 192.168.9.1 dev u2 table 20 proto 210 src 10.2.0.2: " +
 			"network is unreachable: Nexthop has invalid gateway", syscall.ENETUNREACH},
-		{"2001:db8:9::1", "table: uplink lan2: ip -6 route add default via 2001:db8:9::1 dev u2 table lan2 proto 210 " +
+		{"2001:db8:9::1", "table: uplink lan2: ip -6 route add default via 2001:db8:9::1 dev u2 table 20 proto 210 " +
 			"src 2001:db8:2::2: no route to host", syscall.EHOSTUNREACH},
 	} {
 		// The first of the two is fine, and goes with the second.
@@ -236,7 +236,7 @@ func TestNameCannotBeRegistered(t *testing.T) {
 		prepare func(n *tabletest.Network)
 		is      error
 	}{
-		{"no directory", func(n *tabletest.Network) { n.Etc = filepath.Join(n.Etc, "missing") }, fs.ErrNotExist},
+		{"no directory can be made", func(n *tabletest.Network) { n.Etc = filepath.Join(n.RTTablesFile(), "missing") }, syscall.ENOTDIR},
 		{"a file instead of the directory", func(n *tabletest.Network) { n.Etc = n.RTTablesFile() }, syscall.ENOTDIR},
 		{"a damaged file", func(n *tabletest.Network) { n.WriteRTTables("20 lan1 x\n!!\n") }, nil},
 		{"the number has another name", func(n *tabletest.Network) { n.WriteRTTables("20 other\n") }, fs.ErrExist},

@@ -100,14 +100,20 @@ func TestNameFiles(t *testing.T) {
 		damaged bool   // it cannot, because of a line
 		where   string // the file that it is registered in
 	}{
-		"no directory": {nil, fs.ErrNotExist, false, ""},
+		"no directory": {nil, nil, false, "/etc/iproute2/rt_tables.d/policyroute.conf"},
 		"read-only":    {map[string]string{"/etc/iproute2!/rt_tables": tabletest.RTTables}, syscall.EROFS, false, ""},
 		"plain":        {map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}, nil, false, "/etc/iproute2/rt_tables"},
 		"only under usr": {
 			map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables, "/etc/iproute2/rt_protos": ""},
 			nil, false, "/etc/iproute2/rt_tables.d/policyroute.conf",
 		},
-		"usr, and no directory": {map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables}, fs.ErrNotExist, false, ""},
+		"usr, and no directory": {
+			map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables},
+			nil, false, "/etc/iproute2/rt_tables.d/policyroute.conf",
+		},
+		"usr, and nothing can be made": {
+			map[string]string{"/etc!/hosts": "", "/usr/share/iproute2/rt_tables": tabletest.RTTables}, syscall.EROFS, false, "",
+		},
 		"garbage":               {map[string]string{"/etc/iproute2/rt_tables": garbage}, nil, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

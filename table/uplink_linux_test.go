@@ -101,23 +101,23 @@ func TestPlan(t *testing.T) {
 	u.Routes = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	u.Metric = 7
 	want := `
-echo '20 lan2' >>ETC/rt_tables
+echo '20 lan2 # policyroute' >>ETC/rt_tables
 ip rule add from all nop proto 210 pref 31001
 ip rule add from 10.2.0.2 goto 31001 proto 210 pref 30999
 ip rule add from 10.22.0.2 goto 31001 proto 210 pref 30999
 ip rule add from 10.2.0.3 goto 31001 proto 210 pref 30999
-ip route add 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
-ip route add 10.22.0.0/24 dev u2 table lan2 proto 210 src 10.22.0.2 metric 7
-ip route add 203.0.113.0/24 via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
-ip route add default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2 metric 7
-ip rule add from 10.2.0.2 lookup lan2 proto 210 pref 31000
-ip rule add from 10.22.0.2 lookup lan2 proto 210 pref 31000
-ip rule add from 10.2.0.3 lookup lan2 proto 210 pref 31000
+ip route add 10.2.0.0/24 dev u2 table 20 proto 210 src 10.2.0.2 metric 7
+ip route add 10.22.0.0/24 dev u2 table 20 proto 210 src 10.22.0.2 metric 7
+ip route add 203.0.113.0/24 via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2 metric 7
+ip route add default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2 metric 7
+ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000
+ip rule add from 10.22.0.2 lookup 20 proto 210 pref 31000
+ip rule add from 10.2.0.3 lookup 20 proto 210 pref 31000
 ip rule del from all nop proto 210 pref 31001
 ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000
-ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001
+ip rule add from all fwmark 0x2 lookup 20 proto 210 pref 32001
 ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32002
-ip rule add from all ipproto tcp dport 25 lookup lan2 proto 210 pref 32003
+ip rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32003
 ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
 ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
 ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
@@ -134,8 +134,8 @@ ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
 	u.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2"), netip.MustParseAddr("10.22.0.2")}
 	u.Also = u.Also[1:]
 	n.WantPlan("update", `
-ip rule del from 10.2.0.3 lookup lan2 proto 210 pref 31000
-ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32001
+ip rule del from 10.2.0.3 lookup 20 proto 210 pref 31000
+ip rule del from all fwmark 0x2 lookup 20 proto 210 pref 32001
 ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000
 `, u)
 	n.Install(u)
@@ -148,7 +148,7 @@ ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pr
 	n.Install(u)
 	u.Gateway = netip.MustParseAddr("10.2.0.9")
 	n.WantPlan("another gateway", `
-ip route replace default via 10.2.0.9 dev u2 table lan2 proto 210 src 10.2.0.2
+ip route replace default via 10.2.0.9 dev u2 table 20 proto 210 src 10.2.0.2
 `, u)
 	n.Remove(u)
 	n.WantSnapshot("Remove", before)
@@ -160,14 +160,14 @@ func TestPlanLadder(t *testing.T) {
 	u := n.FullUplink(tabletest.IPv6)
 	u.Routes = nil
 	n.WantPlan("install", `
-echo '20 lan2' >>ETC/rt_tables
+echo '20 lan2 # policyroute' >>ETC/rt_tables
 ip -6 rule add from all nop proto 210 pref 31004
 ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
-ip -6 route add 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2
-ip -6 route add default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2
-ip -6 rule add from 2001:db8:2::2 lookup lan2 suppress_prefixlength 4 proto 210 pref 31000
+ip -6 route add 2001:db8:2::/64 dev u2 table 20 proto 210 src 2001:db8:2::2
+ip -6 route add default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8:2::2
+ip -6 rule add from 2001:db8:2::2 lookup 20 suppress_prefixlength 4 proto 210 pref 31000
 ip -6 rule add from 2001:db8:2::2 lookup main suppress_prefixlength 4 proto 210 pref 31001
-ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
+ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31002
 ip -6 rule add from 2001:db8:2::2 unreachable proto 210 pref 31003
 ip -6 rule del from all nop proto 210 pref 31004
 ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
@@ -180,15 +180,15 @@ ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 	n.WantPlanText("remove", `
 ip -6 rule add from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 ip -6 rule add from all nop proto 210 pref 31004
-ip -6 rule del from 2001:db8:2::2 lookup lan2 suppress_prefixlength 4 proto 210 pref 31000
+ip -6 rule del from 2001:db8:2::2 lookup 20 suppress_prefixlength 4 proto 210 pref 31000
 ip -6 rule del from 2001:db8:2::2 lookup main suppress_prefixlength 4 proto 210 pref 31001
-ip -6 rule del from 2001:db8:2::2 lookup lan2 proto 210 pref 31002
+ip -6 rule del from 2001:db8:2::2 lookup 20 proto 210 pref 31002
 ip -6 rule del from 2001:db8:2::2 unreachable proto 210 pref 31003
-ip -6 route del default via 2001:db8:2::1 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
-ip -6 route del 2001:db8:2::/64 dev u2 table lan2 proto 210 src 2001:db8:2::2 metric 1024 pref medium
+ip -6 route del default via 2001:db8:2::1 dev u2 table 20 proto 210 src 2001:db8:2::2 metric 1024 pref medium
+ip -6 route del 2001:db8:2::/64 dev u2 table 20 proto 210 src 2001:db8:2::2 metric 1024 pref medium
 ip -6 rule del from 2001:db8:2::2 goto 31004 proto 210 pref 30999
 ip -6 rule del from all nop proto 210 pref 31004
-sed -i '/^20\tlan2\t/d' ETC/rt_tables
+sed -i '/^20[[:blank:]]lan2 # policyroute[[:space:]]*$/d' ETC/rt_tables
 `, p)
 }
 

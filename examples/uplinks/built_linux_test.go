@@ -119,7 +119,7 @@ func (p *program) harm() {
 	}{
 		{
 			func() { p.ipRule("del", "from 192.168.1.77 lookup 10") },
-			"uplink lan1 IPv4 repaired: …rules changed: ip rule add from 192.168.1.77 lookup lan1 …",
+			"uplink lan1 IPv4 repaired: …rules changed: ip rule add from 192.168.1.77 lookup 10 …",
 		},
 		{
 			func() { p.ipRule("del", "from 192.168.2.2 unreachable") },
@@ -127,15 +127,15 @@ func (p *program) harm() {
 		},
 		{
 			func() { p.ipRoute("del", "default via 192.168.2.1 dev eth1 table 20") },
-			"uplink lan2 IPv4 repaired: …routes changed…: ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+			"uplink lan2 IPv4 repaired: …routes changed…: ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 		},
 		{
 			func() { p.ipRoute("replace", "default via 192.168.2.66 dev eth1 table 20 proto 210") },
-			"uplink lan2 IPv4 repaired: …routes changed…: ip route replace default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+			"uplink lan2 IPv4 repaired: …routes changed…: ip route replace default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 		},
 		{
 			func() { p.ipRule("add", "from 10.9.9.9 lookup 10 proto 210 pref 99") },
-			"uplink lan1 IPv4 repaired: …rules changed: ip rule del from 10.9.9.9 lookup lan1 proto 210 pref 99",
+			"uplink lan1 IPv4 repaired: …rules changed: ip rule del from 10.9.9.9 lookup 10 proto 210 pref 99",
 		},
 	} {
 		c.do()
@@ -180,7 +180,7 @@ func (p *program) kill() {
 	p.ends("signal: killed")
 	p.ipRule("del", "from 192.168.1.77 lookup 10")
 	status := p.do(exitPending, "status")
-	if !strings.HasSuffix(status, notMaintained+"\n") || !strings.Contains(status, "incomplete: missing rule from 192.168.1.77 lookup lan1 ") {
+	if !strings.HasSuffix(status, notMaintained+"\n") || !strings.Contains(status, "incomplete: missing rule from 192.168.1.77 lookup 10 ") {
 		p.Errorf("status without it:\n%s", status)
 	}
 	p.start()

@@ -44,8 +44,8 @@ func TestCheck(t *testing.T) {
 
 	h.rule("del", theRule)
 	stdout, stderr := h.run(exitPending, "check", "lan2")
-	want := `lan2: fault: rule from 192.168.2.2 lookup lan2 proto 210 pref 31001 is missing [missing]
-    cure: ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
+	want := `lan2: fault: rule from 192.168.2.2 lookup 20 proto 210 pref 31001 is missing [missing]
+    cure: ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001
 lan2: note: the gateway 192.168.2.1 has not been talked to on eth1, so that nobody knows whether it answers [gateway-unknown]
     cure: ping -c 1 -I eth1 192.168.2.1
 `

@@ -27,23 +27,23 @@ func TestSession(t *testing.T) {
 	before := h.state()
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notMaintained+"\n", exitPending, "status")
 	// Both IPv4 uplinks come into effect with the deletion of the rule nop.
-	plan := `echo '10 lan1' >>ETC/rt_tables
-echo '20 lan2' >>ETC/rt_tables
+	plan := `echo '10 lan1 # policyroute' >>ETC/rt_tables
+echo '20 lan2 # policyroute' >>ETC/rt_tables
 ip rule add from all nop proto 210 pref 31002
 ip rule add from 192.168.1.2 goto 31002 proto 210 pref 30999
 ip rule add from 192.168.2.2 goto 31002 proto 210 pref 30999
-ip route add 192.168.1.0/24 dev eth0 table lan1 proto 210 src 192.168.1.2
-ip route add default via 192.168.1.1 dev eth0 table lan1 proto 210 src 192.168.1.2
-ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2
-ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2
-ip -6 route add 2001:db8:2::/64 dev eth1 table lan2 proto 210 src 2001:db8:2::2
-ip -6 route add default via 2001:db8:2::1 dev eth1 table lan2 proto 210 src 2001:db8:2::2
-ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
-ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31001
+ip route add 192.168.1.0/24 dev eth0 table 10 proto 210 src 192.168.1.2
+ip route add default via 192.168.1.1 dev eth0 table 10 proto 210 src 192.168.1.2
+ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2
+ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
+ip -6 route add 2001:db8:2::/64 dev eth1 table 20 proto 210 src 2001:db8:2::2
+ip -6 route add default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2
+ip rule add from 192.168.1.2 lookup 10 proto 210 pref 31000
+ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001
 ip rule del from all nop proto 210 pref 31002
-ip -6 rule add from 2001:db8:2::2 lookup lan2 proto 210 pref 31000
+ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31000
 ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 1 proto 210 pref 32000
-ip rule add from all ipproto tcp dport 80 lookup lan1 proto 210 pref 32001
+ip rule add from all ipproto tcp dport 80 lookup 10 proto 210 pref 32001
 ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
 ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
 `
@@ -123,19 +123,19 @@ func TestChange(t *testing.T) {
 	h.run(exitOK, "up")
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2 192.168.2.3 also dport 25\n")
-	h.want("ip route replace default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2\n",
+	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2\n",
 		exitPending, "plan")
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES                  STATE
 lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
-		`changed route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2, `+
-		`wanted route default via 192.168.2.254 dev eth1 table lan2 proto 210 src 192.168.2.2
+		`changed route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2, `+
+		`wanted route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
 `+notMaintained+"\n", exitPending, "status")
 	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
 	h.want("", exitOK, "plan")
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
-	h.want(`ip rule del from 192.168.2.3 lookup lan2 proto 210 pref 31000
-ip rule del from all dport 25 lookup lan2 proto 210 pref 32001
+	h.want(`ip rule del from 192.168.2.3 lookup 20 proto 210 pref 31000
+ip rule del from all dport 25 lookup 20 proto 210 pref 32001
 ip rule del from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
 `, exitPending, "plan")
 	h.want("lan2 inet: deleted 3 rules\n", exitOK, "up")
@@ -152,7 +152,7 @@ func TestNames(t *testing.T) {
 		word string // of the warning
 	}{
 		{"damaged", func(h *host) { h.write(filepath.Join(h.etc, "rt_tables"), "255 local\nrubbish\n") }, "rubbish"},
-		{"missing", func(h *host) { h.etc = filepath.Join(h.etc, "missing") }, "no such file"},
+		{"no directory", func(h *host) { h.etc = filepath.Join(h.etc, "rt_tables") }, "not a directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHost(t, twoProviders)

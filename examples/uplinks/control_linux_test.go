@@ -192,7 +192,7 @@ func TestRunHealth(t *testing.T) {
 	}
 	l.Close()
 	d.says("warning: uplink lan2 IPv4 unhealthy: ")
-	d.says("uplink lan2 IPv4 repaired: the health of an uplink changed: ip rule del from all dport 25 lookup lan2 ")
+	d.says("uplink lan2 IPv4 repaired: the health of an uplink changed: ip rule del from all dport 25 lookup 20 ")
 	d.statusSays("    lan2 inet: unhealthy\n")
 	if got := h.wayOut(query("", 25)); got != "eth0 192.168.1.1" {
 		t.Errorf("mail of an unhealthy uplink leaves by %s", got)

@@ -28,12 +28,12 @@ func TestJSON(t *testing.T) {
       "config": "lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 0x2",`
 	const steps = `
       "steps": [
-        "echo '20 lan2' >>ETC/rt_tables",
-        "ip route add 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
-        "ip route add default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
-        "ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31000",
+        "echo '20 lan2 # policyroute' >>ETC/rt_tables",
+        "ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2",
+        "ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
+        "ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31000",
         "ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000",
-        "ip rule add from all fwmark 0x2 lookup lan2 proto 210 pref 32001"
+        "ip rule add from all fwmark 0x2 lookup 20 proto 210 pref 32001"
       ]
     }
   ]
@@ -63,17 +63,17 @@ func TestJSON(t *testing.T) {
       ],`+config+`
       "state": "incomplete",
       "missing": [
-        "route 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
-        "rule from 192.168.2.2 lookup lan2 proto 210 pref 31000"
+        "route 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2",
+        "rule from 192.168.2.2 lookup 20 proto 210 pref 31000"
       ],
       "changed": [
         {
-          "is": "route default via 192.168.2.9 dev eth1 table lan2 proto 210",
-          "wanted": "route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2"
+          "is": "route default via 192.168.2.9 dev eth1 table 20 proto 210",
+          "wanted": "route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2"
         }
       ],
       "extra": [
-        "route 10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2 proto 210"
+        "route 10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210"
       ]
     }
   ]
@@ -86,12 +86,12 @@ func TestJSON(t *testing.T) {
   "uplinks": [
     {`+head+config+`
       "steps": [
-        "ip rule del from all fwmark 0x2 lookup lan2 proto 210 pref 32001",
+        "ip rule del from all fwmark 0x2 lookup 20 proto 210 pref 32001",
         "ip rule del from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000",
-        "ip rule del from 192.168.2.2 lookup lan2 proto 210 pref 31000",
-        "ip route del default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
-        "ip route del 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2",
-        "sed -i '/^20\\tlan2\\t/d' ETC/rt_tables"
+        "ip rule del from 192.168.2.2 lookup 20 proto 210 pref 31000",
+        "ip route del default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
+        "ip route del 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2",
+        "sed -i '/^20[[:blank:]]lan2 # policyroute[[:space:]]*$/d' ETC/rt_tables"
       ]
     }
   ]

@@ -112,7 +112,7 @@ func TestOtherSystems(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	step := plan.Step{Op: plan.AddName, Uplink: "lan2", Table: 20, Name: "lan2"}
-	const words = "echo '20 lan2' >>/etc/iproute2/rt_tables"
+	const words = "echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables"
 	for _, c := range []struct {
 		err  error
 		want string

@@ -151,7 +151,7 @@ func TestRun(t *testing.T) {
 	h.ns.DelAddr("eth1", "192.168.2.2/24")
 	h.ns.Addr("eth1", "192.168.2.77/24")
 	h.route("replace", "default via 192.168.2.9 dev eth1 metric 200 proto dhcp")
-	d.says("from 192.168.2.77 lookup lan2")
+	d.says("from 192.168.2.77 lookup 20")
 	d.complete()
 	if state := h.state(); strings.Contains(state, "192.168.2.2 ") || !strings.Contains(state, "via 192.168.2.9 dev if") {
 		t.Errorf("the state is\n%s", state)
@@ -161,7 +161,7 @@ func TestRun(t *testing.T) {
 	h.rule("del", "from 192.168.1.2 lookup 10 proto 210 pref 31000")
 	d.says("uplink lan1 IPv4 repaired: ")
 	d.says("rules changed: ")
-	d.says("ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000")
+	d.says("ip rule add from 192.168.1.2 lookup 10 proto 210 pref 31000")
 	d.complete()
 
 	// The file changes.

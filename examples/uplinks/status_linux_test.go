@@ -31,31 +31,31 @@ var harms = []struct {
 }{
 	{
 		name: "rule deleted", harm: func(h *host) { h.rule("del", theRule) },
-		want: "incomplete: missing rule from 192.168.2.2 lookup lan2 proto 210 pref 31001",
+		want: "incomplete: missing rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
 	},
 	{
 		name: "route deleted", harm: func(h *host) { h.route("del", theWay) },
-		want: "incomplete: missing route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+		want: "incomplete: missing route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 	},
 	{
 		name: "both", harm: func(h *host) { h.rule("del", theRule); h.route("del", theRoute) },
-		want: "incomplete: missing route 192.168.2.0/24 dev eth1 table lan2 proto 210 src 192.168.2.2, " +
-			"rule from 192.168.2.2 lookup lan2 proto 210 pref 31001",
+		want: "incomplete: missing route 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2, " +
+			"rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
 	},
 	{
 		name: "gateway", harm: func(h *host) {
 			h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto 210")
 		},
-		want: "incomplete: changed route default via 192.168.2.9 dev eth1 table lan2 proto 210, " +
-			"wanted route default via 192.168.2.1 dev eth1 table lan2 proto 210 src 192.168.2.2",
+		want: "incomplete: changed route default via 192.168.2.9 dev eth1 table 20 proto 210, " +
+			"wanted route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 	},
 	{
 		name: "extra", harm: func(h *host) {
 			h.rule("add", "from 10.9.9.9 lookup 20 proto 210 pref 99")
 			h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210")
 		},
-		want: "incomplete: extra rule from 10.9.9.9 lookup lan2 proto 210 pref 99, " +
-			"route 10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2 proto 210",
+		want: "incomplete: extra rule from 10.9.9.9 lookup 20 proto 210 pref 99, " +
+			"route 10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210",
 	},
 	{
 		name: "a foreign rule in its place", stay: true,

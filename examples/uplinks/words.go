@@ -172,7 +172,7 @@ func printAlso(p *iptext.Printer, u *uplink) {
 // selectors returns the selectors of a rule. It leaves out "from all", which selects
 // everything, and the table if it is not set.
 func selectors(r rule.Rule) []string {
-	words := strings.Fields(r.Args(nil))
+	words := iptext.Fields(r.Args(nil))
 	var kept []string
 	for i := 0; i < len(words); i++ {
 		if i+1 < len(words) && (words[i] == "from" && words[i+1] == "all" || words[i] == "lookup" && words[i+1] == "0") {

@@ -14,7 +14,7 @@ import (
 // before the object, where ip(8) takes it; Command leaves it out of args, which
 // begin with it where no address tells the family.
 func Command[F ~uint8](family F, object, verb, args string) string {
-	words := strings.Fields(args)
+	words := Fields(args)
 	option := FamilyOption(family)
 	if len(words) >= len(option) && slices.Equal(words[:len(option)], option) {
 		words = words[len(option):]
@@ -30,6 +30,19 @@ func Command[F ~uint8](family F, object, verb, args string) string {
 	return strings.Join(command, " ")
 }
 
+// InNetNS returns a command of ip(8), as Command returns it, for a network namespace: a
+// name that "ip netns" gave, or a path.
+func InNetNS(netns, command string) string {
+	words, isIP := strings.CutPrefix(command, "ip ")
+	switch {
+	case netns == "" || !isIP:
+		return command
+	case strings.Contains(netns, "/"): // which ip -n does not take
+		return "nsenter " + Quote("--net="+netns) + " " + command
+	}
+	return "ip -n " + Quote(netns) + " " + words
+}
+
 // AppendLine returns the shell command that appends a line to a file.
 func AppendLine(line, file string) string {
 	if strings.Contains(line, `\`) { // which echo may interpret
@@ -38,19 +51,22 @@ func AppendLine(line, file string) string {
 	return fmt.Sprintf("echo %s >>%s", Quote(line), Quote(file))
 }
 
-// DeleteLines returns the shell command that deletes the lines of a file that
-// begin with some fields. A tab ends each field.
-func DeleteLines(file string, fields ...string) string {
+// DeleteLine returns the shell command that deletes the lines of a file that consist of
+// some words, each pair with one blank or tab between them.
+func DeleteLine(file string, words ...string) string {
 	var b strings.Builder
-	for _, f := range fields {
-		b.WriteString(patterns.Replace(f) + `\t`)
+	for i, w := range words {
+		if i > 0 {
+			b.WriteString("[[:blank:]]")
+		}
+		b.WriteString(patterns.Replace(w))
 	}
-	return fmt.Sprintf("sed -i %s %s", Quote("/^"+b.String()+"/d"), Quote(file))
+	return fmt.Sprintf("sed -i %s %s", Quote("/^"+b.String()+"[[:space:]]*$/d"), Quote(file))
 }
 
-// patterns escapes what sed(1) does not take for itself. A dot stays: names have
-// dots, and what a dot matches besides is not in the file.
-var patterns = strings.NewReplacer(`\`, `\\`, `/`, `\/`, `[`, `\[`, `*`, `\*`, `^`, `\^`, `$`, `\$`)
+// patterns escapes what is special in a regular expression of sed(1).
+var patterns = strings.NewReplacer(
+	`\`, `\\`, `/`, `\/`, `.`, `\.`, `[`, `\[`, `*`, `\*`, `^`, `\^`, `$`, `\$`)
 
 // plainBytes are those that a shell leaves as they are.
 const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,@%+="

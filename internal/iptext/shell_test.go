@@ -14,7 +14,7 @@ import (
 
 // oddNames are names that an interface, a table or a file may have.
 var oddNames = []string{
-	"eth0", "eth0.5", "a;id>x", "o'ne", "a$(id)", "`id`", "a|b", "~", "#a", "a&b", `a\b`, `a\tb`, "a*", "[a]", "{a,b}", "!", `"`, "''", "é", "-n", "a=b", "\x01\xff",
+	"eth0", "eth0.5", "a\u2003b", "lan/2", "a.b", "a;id>x", "o'ne", "a$(id)", "`id`", "a|b", "~", "#a", "a&b", `a\b`, `a\tb`, "a*", "[a]", "{a,b}", "!", `"`, "''", "é", "-n", "a=b", "\x01\xff",
 }
 
 // shell runs commands in a directory of its own, and returns what they print. The
@@ -64,8 +64,12 @@ func TestLinesInShell(t *testing.T) {
 			continue // not in rt_tables
 		}
 		dir := t.TempDir()
-		file := filepath.Join(dir, name+".d")
-		const other = "2\tlocal\t\n20\tother\t\n"
+		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_")+".d")
+		// Lines that are nearly the same stay.
+		other := strings.Join([]string{
+			"20\tother # ours", "120\t" + name + " # ours", "20\t" + name, "20\t" + name + " # ours too",
+			"20\t" + strings.ReplaceAll(name, ".", "x") + "y # ours", "",
+		}, "\n")
 		if err := os.WriteFile(file, []byte(other), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -77,14 +81,15 @@ func TestLinesInShell(t *testing.T) {
 			}
 			return string(b)
 		}
-		line := "20\t" + name + "\t# ours"
-		shell(t, dir, AppendLine(line, file))
-		if got := read(); got != other+line+"\n" {
-			report.Errorf("%q: the file has\n%s", name, got)
-		}
-		shell(t, dir, DeleteLines(file, "20", name))
-		if got := read(); got != other {
-			report.Errorf("%q: afterwards the file has\n%s", name, got)
+		for _, line := range []string{"20 " + name + " # ours", "20\t" + name + " # ours"} {
+			shell(t, dir, AppendLine(line, file))
+			if got := read(); got != other+line+"\n" {
+				report.Errorf("%q: the file has\n%s", name, got)
+			}
+			shell(t, dir, DeleteLine(file, "20", name+" # ours"))
+			if got := read(); got != other {
+				report.Errorf("%q: afterwards the file has\n%s", name, got)
+			}
 		}
 	}
 }
@@ -100,7 +105,11 @@ func TestPlainCommands(t *testing.T) {
 		{Command[uint8](uapi.AF_MPLS, "route", "add", "-f mpls 100 dev lo"), "ip -f mpls route add 100 dev lo"},
 		{Command[uint8](uapi.AF_UNSPEC, "nexthop", "add", "id 3 group 4/5,2"), "ip nexthop add id 3 group 4/5,2"},
 		{AppendLine("20 lan2", "/etc/iproute2/rt_tables"), "echo '20 lan2' >>/etc/iproute2/rt_tables"},
-		{DeleteLines("/etc/iproute2/rt_tables", "20", "lan2"), `sed -i '/^20\tlan2\t/d' /etc/iproute2/rt_tables`},
+		{DeleteLine("/etc/iproute2/rt_tables", "20", "lan2"), `sed -i '/^20[[:blank:]]lan2[[:space:]]*$/d' /etc/iproute2/rt_tables`},
+		{InNetNS("", "ip -6 rule add from all"), "ip -6 rule add from all"},
+		{InNetNS("a b", "ip -6 rule add from all"), "ip -n 'a b' -6 rule add from all"},
+		{InNetNS("/proc/1/ns/net", "ip rule add from all"), "nsenter --net=/proc/1/ns/net ip rule add from all"},
+		{InNetNS("a", "echo 20"), "echo 20"},
 		{Quote(""), "''"},
 	} {
 		if x.got != x.want {

@@ -15,7 +15,13 @@ type Words struct {
 
 // Split splits text at blanks. Errors start with pkg.
 func Split(pkg, text string) *Words {
-	return &Words{pkg: pkg, words: strings.Fields(text)}
+	return &Words{pkg: pkg, words: Fields(text)}
+}
+
+// Fields splits text at blanks, tabs and line ends. Other spaces of Unicode do not count:
+// the name of an interface may contain them.
+func Fields(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\v\f\r", r) })
 }
 
 // More reports whether there is another word.

@@ -43,6 +43,6 @@ func ExampleRun() {
 		}
 	}
 	// Output:
-	// missing - rule from 192.168.2.2 lookup lan2 proto 210 pref 31000 is missing
-	//     ip rule add from 192.168.2.2 lookup lan2 proto 210 pref 31000
+	// missing - rule from 192.168.2.2 lookup 20 proto 210 pref 31000 is missing
+	//     ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31000
 }

@@ -94,14 +94,14 @@ func TestFindings(t *testing.T) {
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 				return n.DeleteRule("31000: from 10.2.0.2 lookup 20 proto 210")
 			},
-			want: "fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31000\n", cure: up,
+			want: "fault missing rule from 10.2.0.2 lookup 20 proto 210 pref 31000\n", cure: up,
 		},
 		{
 			name: "route missing",
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 				return n.DeleteRoute("default via 10.2.0.1 table 20 proto 210")
 			},
-			want: "fault missing route default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2\n", cure: up,
+			want: "fault missing route default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2\n", cure: up,
 		},
 		{
 			name: "changed",
@@ -111,7 +111,7 @@ func TestFindings(t *testing.T) {
 				}
 				return n.AddRoute("default via 10.2.0.9 table 20 proto 210 src 10.2.0.2")
 			},
-			want: "fault changed route default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2\n", cure: up,
+			want: "fault changed route default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2\n", cure: up,
 		},
 		{
 			name: "extra",
@@ -119,8 +119,8 @@ func TestFindings(t *testing.T) {
 				return errors.Join(n.AddRule("99: from 192.0.2.1 lookup 20 proto 210"),
 					n.AddRoute("203.0.113.0/24 via 10.2.0.9 table 20 proto 210"))
 			},
-			want: "warning extra rule from 192.0.2.1 lookup lan2 proto 210 pref 99\n" +
-				"warning extra route 203.0.113.0/24 via 10.2.0.9 dev u2 table lan2 proto 210\n", cure: up,
+			want: "warning extra rule from 192.0.2.1 lookup 20 proto 210 pref 99\n" +
+				"warning extra route 203.0.113.0/24 via 10.2.0.9 dev u2 table 20 proto 210\n", cure: up,
 		},
 		{
 			name: "unnamed",
@@ -152,8 +152,8 @@ func TestFindings(t *testing.T) {
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error { n.Server.Down("u2"); return nil },
 			want: `
 fault interface-down u2
-fault missing route 10.2.0.0/24 dev u2 table lan2 proto 210 src 10.2.0.2
-fault missing route default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.2
+fault missing route 10.2.0.0/24 dev u2 table 20 proto 210 src 10.2.0.2
+fault missing route default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2
 `,
 			cure: func(n *tabletest.Network, u table.SourceRoutedUplink) {
 				n.Server.Up("u2")
@@ -228,9 +228,9 @@ fault missing route default via 10.2.0.1 dev u2 table lan2 proto 210 src 10.2.0.
 				return errors.Join(n.AddRule("31500: from all lookup local"), n.DeleteRule("0: from all lookup local proto kernel"))
 			},
 			want: `
-fault before-local rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
-fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31502
-warning extra rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
+fault before-local rule from 10.2.0.2 lookup 20 proto 210 pref 31000
+fault missing rule from 10.2.0.2 lookup 20 proto 210 pref 31502
+warning extra rule from 10.2.0.2 lookup 20 proto 210 pref 31000
 `, cure: up,
 		},
 		{
@@ -251,9 +251,9 @@ warning extra rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
 				return n.AddRule("30000: from all lookup main")
 			},
 			want: `
-fault after-main rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
-fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 28234
-warning extra rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
+fault after-main rule from 10.2.0.2 lookup 20 proto 210 pref 31000
+fault missing rule from 10.2.0.2 lookup 20 proto 210 pref 28234
+warning extra rule from 10.2.0.2 lookup 20 proto 210 pref 31000
 `, cure: up,
 		},
 	} {
@@ -347,6 +347,6 @@ func TestFindingsWithoutASocket(t *testing.T) {
 		t.Errorf("%v, sent %v", err, rec.Writes)
 	}
 	found = slices.DeleteFunc(found, func(f check.Finding) bool { return strings.HasPrefix(string(f.Code), "foreign-") })
-	want := "fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31000\nnote not-read \n"
+	want := "fault missing rule from 10.2.0.2 lookup 20 proto 210 pref 31000\nnote not-read \n"
 	tabletest.WantText(t, "findings", want, words(found))
 }

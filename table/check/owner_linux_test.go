@@ -76,7 +76,7 @@ func TestFindingsOfBothFamilies(t *testing.T) {
 	}
 	n.WriteRTTables(tabletest.RTTables)
 	wantWords(n, "without rule and name",
-		"note unnamed lan2\nnote unnamed lan2\nfault missing rule from 2001:db8:2::2 lookup lan2 proto 210 pref 31000\n", u4, u6)
+		"note unnamed lan2\nnote unnamed lan2\nfault missing rule from 2001:db8:2::2 lookup 20 proto 210 pref 31000\n", u4, u6)
 	n.Remove(u6)
 	n.WriteRTTables(tabletest.RTTables)
 	wantWords(n, "without IPv6 and name", "fault absent lan2\nnote unnamed lan2\n", u6, u4)
@@ -102,7 +102,7 @@ func TestFindingsBesideRefused(t *testing.T) {
 	wantWords(n, "findings", `
 fault interface-missing u9
 fault absent gone
-fault missing rule from 10.2.0.2 lookup lan2 proto 210 pref 31000
+fault missing rule from 10.2.0.2 lookup 20 proto 210 pref 31000
 fault refused foreign
 fault absent foreign
 fault refused clash

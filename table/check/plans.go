@@ -139,12 +139,13 @@ func hasOnlyName(now *host.State, p *uplink.Policy) bool {
 	if p.Spec.Name == "" || !ok || id != p.Table || !now.Names.Registered(id, p.Spec.Name) {
 		return false
 	}
+	proto := p.Spec.Proto()
 	for _, f := range form.Families {
-		if now.Rules(f).LeadTo(id) {
+		if len(now.Rules(f).Of(proto).To(id)) > 0 {
 			return false
 		}
 	}
-	return len(now.Routes(id)) == 0
+	return !slices.ContainsFunc(now.Routes(id), func(r route.Route) bool { return r.Protocol == proto })
 }
 
 // A part is the steps of a plan that belong to one uplink.

@@ -129,7 +129,7 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 // text returns the words of an installed rule, with the names of tables.
 func (i *installation) text(r rule.Rule) string {
 	step := plan.Step{Op: plan.DeleteRule, Rule: r}
-	return plan.Make(nil, i.names.All, "").Object(&step)
+	return plan.Make(nil, i.names.OfCommands, "").Object(&step)
 }
 
 // checkInstalled compares what is installed with what should be.

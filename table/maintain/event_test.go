@@ -37,10 +37,10 @@ func TestEventText(t *testing.T) {
 			maintain.Event{Kind: maintain.EventFighting, Reason: "process 7 (x) keeps undoing it", Port: 7, Plan: plan.Make([]plan.Step{
 				{Op: plan.AddName, Table: 20, Name: "lan2"}, {Op: plan.AddName, Table: 21, Name: "lan3"},
 			}, nil, "")},
-			"fighting: process 7 (x) keeps undoing it: echo '20 lan2' >>/etc/iproute2/rt_tables; " +
-				"echo '21 lan3' >>/etc/iproute2/rt_tables",
+			"fighting: process 7 (x) keeps undoing it: echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables; " +
+				"echo '21 lan3 # policyroute' >>/etc/iproute2/rt_tables",
 			`level=WARN msg=event event.kind=fighting event.reason="process 7 (x) keeps undoing it" ` +
-				`event.steps="echo '20 lan2' >>/etc/iproute2/rt_tables; echo '21 lan3' >>/etc/iproute2/rt_tables" event.port=7`,
+				`event.steps="echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables; echo '21 lan3 # policyroute' >>/etc/iproute2/rt_tables" event.port=7`,
 		},
 		{maintain.Event{Kind: 99}, "event 99", `level=INFO msg=event event.kind="event 99"`},
 	} {

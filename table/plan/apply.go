@@ -75,9 +75,12 @@ type run struct {
 	deleter rule.Deleter
 }
 
-// some does the first of some steps or, where these add many gates or many rungs, all of
-// them. It returns how many steps it has done or tried.
+// some does the first of some steps or, where these add many gates or many rungs, or add
+// or delete names, all of them. It returns how many steps it has done or tried.
 func (r *run) some(ctx context.Context, steps []Step) (int, error) {
+	if n := sameName(steps); n > 0 {
+		return n, r.names(steps[:n])
+	}
 	n := anyOrder(steps)
 	if n >= manyRules {
 		return n, r.addRules(ctx, steps[:n])
@@ -89,6 +92,36 @@ func (r *run) some(ctx context.Context, steps []Step) (int, error) {
 		return 1, err
 	}
 	return 1, &failure{s, err}
+}
+
+// sameName returns how many of the first steps add names, or delete names.
+func sameName(steps []Step) int {
+	n := 0
+	for n < len(steps) && steps[n].Op.IsName() && steps[n].Op == steps[0].Op {
+		n++
+	}
+	return n
+}
+
+// names writes the names of steps that all add or all delete names. The error joins a
+// *NameError for each name that could not be written.
+func (r *run) names(steps []Step) error {
+	entries := make([]rttables.Entry, len(steps))
+	for i := range steps {
+		entries[i] = rttables.Entry{ID: steps[i].Table, Name: steps[i].Name}
+	}
+	write := rttables.RegisterAll
+	if steps[0].Op == DeleteName {
+		write = rttables.UnregisterAll
+	}
+	errs := write(r.p.etc, entries...)
+	for i, err := range errs {
+		if err == nil {
+			r.done = append(r.done, &steps[i])
+		}
+		errs[i] = steps[i].nameError(err)
+	}
+	return errors.Join(errs...)
 }
 
 // manyRules is how many rules are added the way that grows in proportion to their

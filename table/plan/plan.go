@@ -1,9 +1,13 @@
 package plan
 
 import (
+	"cmp"
+	"path/filepath"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 )
@@ -15,6 +19,9 @@ type Plan struct {
 
 	names func() *route.Names // of tables and interfaces, for its text; nil: there are none
 	etc   string
+	netns string // for its text; empty: that of the shell
+	// file returns the file of the name of a table, for its text. Nil: rt_tables in etc.
+	file func(rttables.ID, string) string
 	// present are the rules that there were when the plan was made. Nil: not known.
 	present [][]rule.Rule
 }
@@ -26,9 +33,30 @@ func (p Plan) On(present ...[]rule.Rule) Plan {
 	return p
 }
 
+// InNetNS returns the plan with another text: its commands are for the shell of a
+// process in another network namespace than that of the plan, which is a name that
+// "ip netns" gave, or a path.
+func (p Plan) InNetNS(netns string) Plan {
+	p.netns = netns
+	return p
+}
+
+// NamedIn returns the plan with another text: its commands add and delete the names of
+// tables in the files that the function returns for a table and its name.
+func (p Plan) NamedIn(file func(rttables.ID, string) string) Plan {
+	p.file = file
+	return p
+}
+
+// with returns other steps as a plan with the same text, for reading.
+func (p Plan) with(steps []Step) Plan {
+	p.Steps, p.present = steps, nil
+	return p
+}
+
 // Make returns a plan. Its text has the names that the function names returns; a
-// nil function stands for none. Names of tables are written to rt_tables in the
-// directory etc. Empty: /etc/iproute2.
+// nil function stands for none. Names of tables are written to files of the directory
+// etc. Empty: /etc/iproute2.
 func Make(steps []Step, names func() *route.Names, etc string) Plan {
 	return Plan{Steps: steps, names: names, etc: etc}
 }
@@ -38,7 +66,17 @@ func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 
 // Command returns the shell command for a step of the plan, with the names of
 // tables and interfaces.
-func (p Plan) Command(s *Step) string { return s.command(p.allNames(), p.etc) }
+func (p Plan) Command(s *Step) string {
+	file := ""
+	switch {
+	case !s.Op.IsName():
+	case p.file != nil:
+		file = p.file(s.Table, s.Name)
+	default:
+		file = filepath.Join(cmp.Or(p.etc, "/etc/iproute2"), "rt_tables")
+	}
+	return iptext.InNetNS(p.netns, s.command(p.allNames(), file))
+}
 
 // Object returns what a step of the plan changes: "route" or "rule" and its words in the
 // command of the step, or "name" and the name of a table.
@@ -79,7 +117,7 @@ func (p Plan) String() string {
 // Select returns the steps that keep returns true for, as a plan with the same
 // names. Like the result of [Plan.Net], it is for reading.
 func (p Plan) Select(keep func(*Step) bool) Plan {
-	some := Plan{names: p.names, etc: p.etc}
+	some := p.with(nil)
 	for i := range p.Steps {
 		if keep(&p.Steps[i]) {
 			some.Steps = append(some.Steps, p.Steps[i])
@@ -114,7 +152,7 @@ func (p Plan) Net() Plan {
 		}
 		open[about] = without(open[about], k)
 	}
-	left := Plan{names: p.names, etc: p.etc}
+	left := p.with(nil)
 	for i := range net {
 		if !dropped[i] {
 			left.Steps = append(left.Steps, net[i])

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -108,7 +109,7 @@ const NoOwner = -1
 
 // String returns the shell command for the step, with the numbers of tables and
 // interfaces. [Plan.Command] returns it with their names.
-func (s Step) String() string { return s.command(nil, "") }
+func (s Step) String() string { return s.command(nil, "/etc/iproute2/rt_tables") }
 
 // Family returns the family of the step's route or rule, and zero for a name.
 func (s Step) Family() route.Family {
@@ -129,27 +130,23 @@ func (s *Step) isNoticed() bool { return s.Commit || s.ReadBack }
 func (s *Step) isClaim() bool { return s.Op == AddRoute && form.IsClaim(&s.Route) }
 
 // command is the shell command for the step. For a name it is the simplest one with
-// the same result; the step itself writes as [rttables.Register] says.
-func (s *Step) command(names *route.Names, etc string) string {
+// the same names as a result: [rttables.Register] also makes the file's first line.
+func (s *Step) command(names *route.Names, file string) string {
 	switch s.Op {
 	case AddRoute, ReplaceRoute, DeleteRoute:
 		return s.Op.command(s.Route.Family, s.Route.Text(names))
 	case AddRule, DeleteRule:
 		return s.Op.command(s.Rule.Family, s.Rule.Args(names))
 	case AddName:
-		return iptext.AppendLine(fmt.Sprintf("%d %s", uint32(s.Table), s.Name), rtTables(etc))
+		add := iptext.AppendLine(fmt.Sprintf("%d %s # %s", uint32(s.Table), s.Name, rttables.Mark), file)
+		if dir := filepath.Dir(file); filepath.Base(dir) == "rt_tables.d" { // which may be missing
+			add = "mkdir -p " + iptext.Quote(dir) + " && " + add
+		}
+		return add
 	case DeleteName:
-		return iptext.DeleteLines(rtTables(etc), iptext.Decimal(s.Table), s.Name)
+		return iptext.DeleteLine(file, iptext.Decimal(s.Table), s.Name+" # "+rttables.Mark)
 	}
 	return s.Op.String()
-}
-
-// rtTables is the file that names of tables are written to.
-func rtTables(etc string) string {
-	if etc == "" {
-		return "/etc/iproute2/rt_tables"
-	}
-	return strings.TrimSuffix(etc, "/") + "/rt_tables"
 }
 
 // inverse returns the step that undoes s.

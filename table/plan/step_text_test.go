@@ -18,10 +18,10 @@ func TestStepQuotes(t *testing.T) {
 			plan.Step{Op: plan.DeleteRule, Rule: rule.Rule{Family: route.IPv6, IIF: "a;id>x", Action: rule.ActionLookup, Table: 20}},
 			`ip -6 rule del from all iif 'a;id>x' lookup 20`,
 		},
-		{plan.Step{Op: plan.AddName, Table: 20, Name: "lan2"}, `echo '20 lan2' >>/etc/iproute2/rt_tables`},
-		{plan.Step{Op: plan.AddName, Table: 20, Name: "o'ne"}, `echo '20 o'\''ne' >>/etc/iproute2/rt_tables`},
-		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "lan2"}, `sed -i '/^20\tlan2\t/d' /etc/iproute2/rt_tables`},
-		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "a$(id)"}, `sed -i '/^20\ta\$(id)\t/d' /etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.AddName, Table: 20, Name: "lan2"}, `echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.AddName, Table: 20, Name: "o'ne"}, `echo '20 o'\''ne # policyroute' >>/etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "lan2"}, `sed -i '/^20[[:blank:]]lan2 # policyroute[[:space:]]*$/d' /etc/iproute2/rt_tables`},
+		{plan.Step{Op: plan.DeleteName, Table: 20, Name: "a$(id)"}, `sed -i '/^20[[:blank:]]a\$(id) # policyroute[[:space:]]*$/d' /etc/iproute2/rt_tables`},
 	} {
 		if got := x.step.String(); got != x.want {
 			t.Errorf("got  %s\nwant %s", got, x.want)

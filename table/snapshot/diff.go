@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/rule"
@@ -199,8 +200,8 @@ func editList(from, to []string) (toDelete []int, kept int) {
 
 // hasWords reports whether a command has all words of another one.
 func hasWords(s, words string) bool {
-	have := strings.Fields(s)
-	for w := range strings.FieldsSeq(words) {
+	have := iptext.Fields(s)
+	for _, w := range iptext.Fields(words) {
 		if w != "all" && !slices.Contains(have, w) {
 			return false
 		}

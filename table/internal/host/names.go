@@ -17,7 +17,9 @@ type Names struct {
 	links func() *route.Links // nil: they are known
 	known route.Names
 
-	onceAll, onceFiles sync.Once
+	onceAll, onceFiles, onceOfCommands sync.Once
+
+	ofCommands route.Names
 	// registered reports whether the name of a table is ours. Nil: ask the files.
 	registered func(rttables.ID, string) bool
 }
@@ -54,6 +56,31 @@ func (n *Names) All() *route.Names {
 	return &n.known
 }
 
+// OfCommands returns the names for commands of ip(8), which reads the names of tables in
+// no other directory than its own.
+func (n *Names) OfCommands() *route.Names {
+	all := n.All()
+	if n == nil || n.registered != nil || isDefault(n.etc) {
+		return all
+	}
+	n.onceOfCommands.Do(func() {
+		n.ofCommands = route.Names{Links: all.Links, Files: loadFiles("")}
+	})
+	return &n.ofCommands
+}
+
+// File returns the file with the name of a table, or the one that the name is to be
+// written to.
+func (n *Names) File(id rttables.ID, name string) string {
+	if n == nil || n.registered != nil {
+		return "/etc/iproute2/rt_tables"
+	}
+	if file := rttables.RegisteredFile(n.etc, id, name); file != "" {
+		return file
+	}
+	return rttables.RegisterFile(n.etc)
+}
+
 // Files returns the names of tables and protocols.
 func (n *Names) Files() *rttables.Names {
 	if n == nil {
@@ -87,7 +114,7 @@ func (n *Names) Registered(id rttables.ID, name string) bool {
 // costs names, and no more.
 func loadFiles(etc string) *rttables.Names {
 	root := os.DirFS("/")
-	if etc == "" {
+	if isDefault(etc) {
 		names, _ := rttables.Load(root)
 		return names
 	}
@@ -106,3 +133,6 @@ func (n *Names) Etc() string {
 	}
 	return n.etc
 }
+
+// isDefault reports whether a directory is the one that ip(8) reads.
+func isDefault(etc string) bool { return etc == "" || filepath.Clean(etc) == "/etc/iproute2" }

@@ -5,15 +5,14 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
-	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
 // deletableNames returns the steps that take the names of the uplinks' tables out of
-// rt_tables, except where something else stays in the table: the other family, or what
-// another protocol or another program has there.
+// rt_tables, except where an uplink stays in the table: the other family, or that of
+// another protocol.
 func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 	var names []plan.Step
 	done := make(map[string]bool)
@@ -34,25 +33,53 @@ func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 	return names
 }
 
-// staysInUse reports whether a table has a route, or a rule leads to it, that belongs to
-// none of some uplinks. With prune, what has the protocol of one of the uplinks does not
-// count either.
+// staysInUse reports whether a table is also that of an uplink that is none of some: what
+// has one of their protocols, but another family, or the rungs and routes of another
+// protocol. With prune, what has the protocol of one of the uplinks does not count. Other
+// routes and rules do not tell that someone relies on the name.
 func (p *Planner) staysInUse(id rttables.ID, uplinks []*uplink.Policy, prune bool) bool {
-	belongs := func(f route.Family, proto route.Protocol) bool {
-		return slices.ContainsFunc(uplinks, func(w *uplink.Policy) bool {
-			return prune && proto == w.Spec.Proto() || w.Owns(f, id, proto)
-		})
+	type owner struct {
+		family route.Family
+		proto  route.Protocol
 	}
-	if slices.ContainsFunc(p.State().Routes(id), func(r route.Route) bool { return !belongs(r.Family, r.Protocol) }) {
-		return true
+	rungs, routes := make(map[owner]bool), make(map[owner]bool)
+	for _, r := range p.State().Routes(id) {
+		routes[owner{r.Family, r.Protocol}] = true
 	}
 	for _, f := range form.Families {
-		if rules := p.State().Rules(f); rules.LeadTo(id) &&
-			slices.ContainsFunc(rules.All, func(r rule.Rule) bool { return r.Table == id && !belongs(f, r.Protocol) }) {
-			return true
+		rules := p.State().Rules(f)
+		if !rules.LeadTo(id) {
+			continue
+		}
+		for i := range rules.All {
+			if r := &rules.All[i]; r.Table == id {
+				// Rules of the same protocol that are not rungs are those of Also.
+				o := owner{f, r.Protocol}
+				rungs[o] = rungs[o] || form.IsRung(r) || isProtocolOf(o.proto, uplinks)
+			}
+		}
+	}
+	stays := func(o owner) bool {
+		switch {
+		case slices.ContainsFunc(uplinks, func(w *uplink.Policy) bool { return w.Owns(o.family, id, o.proto) }):
+			return false
+		case isProtocolOf(o.proto, uplinks):
+			return !prune
+		}
+		return rungs[o] && routes[o]
+	}
+	for _, owners := range []map[owner]bool{rungs, routes} {
+		for o := range owners {
+			if stays(o) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+func isProtocolOf(proto route.Protocol, uplinks []*uplink.Policy) bool {
+	return slices.ContainsFunc(uplinks, func(w *uplink.Policy) bool { return w.Spec.Proto() == proto })
 }
 
 // A tableName is a line of rt_tables.

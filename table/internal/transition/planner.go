@@ -41,7 +41,7 @@ func (p *Planner) State() *host.State {
 
 // Plan returns the steps so far.
 func (p *Planner) Plan() plan.Plan {
-	made := plan.Make(p.steps, p.now.Names.All, p.now.Names.Etc())
+	made := plan.Make(p.steps, p.now.Names.OfCommands, p.now.Names.Etc()).NamedIn(p.now.Names.File)
 	return made.On(p.begin.Rules(route.IPv4).All, p.begin.Rules(route.IPv6).All)
 }
 
