@@ -49,7 +49,8 @@ func RegisterFile(etc string) string {
 
 // Unregister undoes [Register]: it removes the line with this ID and this name that
 // Register wrote. It then removes the file and the directories that Register created,
-// if nothing else is in them. It changes no other line. If there is no such line,
+// if nothing else is in them; where several processes do so at once, an empty directory
+// can stay. It changes no other line. If there is no such line,
 // Unregister writes nothing and returns nil. The error is a [*SyntaxError] if the
 // line is in a damaged file, and otherwise as for [Edit].
 func Unregister(etc string, id ID, name string) error {

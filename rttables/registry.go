@@ -199,26 +199,35 @@ func (r registry) unknown(entries []Entry, errs []error) []int {
 // lockMade makes the directory etc if it is missing, and locks it. It returns how many
 // directories it made.
 func (r registry) lockMade() (lock *dirLock, made int, err error) {
-	for range 100 { // another process can remove what it made
-		n, err := makeDirs(r.etc)
-		made += n
-		if err != nil {
-			return nil, 0, err
+	for range manyTimes { // another process can remove what it made
+		if made, err = makeDirs(r.etc); err == nil {
+			lock, err = r.lockPresent()
 		}
-		lock, err := lockDir(r.etc)
-		if err == nil && lock.currentDir(r.etc) {
-			return lock, made, nil
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
-		if err == nil {
-			lock.unlock()
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			removeDirs(r.etc, made)
-			return nil, 0, err
-		}
-		made = 0 // those were removed
 	}
-	return nil, 0, &fs.PathError{Op: "mkdir", Path: r.etc, Err: errors.New("another process keeps removing the directory")}
+	if err != nil {
+		removeDirs(r.etc, made)
+		return nil, 0, err
+	}
+	return lock, made, nil
 }
+
+// lockPresent locks the directory etc. The error is fs.ErrNotExist if it is missing.
+func (r registry) lockPresent() (*dirLock, error) {
+	for range manyTimes {
+		lock, err := lockDir(r.etc)
+		if err != nil || lock.currentDir(r.etc) {
+			return lock, err
+		}
+		lock.unlock() // another process has removed or replaced the directory
+	}
+	return nil, &fs.PathError{Op: "lock", Path: r.etc, Err: errors.New("other processes keep replacing the directory")}
+}
+
+// manyTimes is how often a directory may be replaced before it is locked.
+const manyTimes = 1000
 
 // makeDirs makes a directory and those above it that are missing, with mode 0755
 // whatever the umask: every user has to be able to read the names. It returns how many
@@ -307,7 +316,10 @@ func (r registry) removeFrom(path string, entries []Entry) (present []bool, err 
 	if len(delete) == 0 {
 		return present, nil
 	}
-	lock, err := lockDir(r.etc)
+	lock, err := r.lockPresent()
+	if errors.Is(err, fs.ErrNotExist) {
+		return present, nil // another process has removed the directory
+	}
 	if err != nil {
 		return present, err
 	}
@@ -326,7 +338,10 @@ func (r registry) removeFrom(path string, entries []Entry) (present []bool, err 
 		}
 		return nil
 	})
-	if err == nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // another process has removed the file's directory
+		return present, nil
+	case err == nil:
 		removeDirs(filepath.Dir(path), made)
 	}
 	return present, err
