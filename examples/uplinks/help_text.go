@@ -218,7 +218,7 @@ JSON
         missing    status: routes and rules that are not there
         changed    status: objects with the route that is, and is wanted
         extra      status: what of ours there is too much
-        taken      status: rules and routes of others that take all its packets
+        overruled  status: rules and routes of others that take all its packets
         problem    status: why up would fail
         notes      status: what is worth knowing, and no reason to be incomplete
         unnamed    status: true if rt_tables has not the name

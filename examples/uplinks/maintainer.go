@@ -115,10 +115,10 @@ func (m *maintainer) remarks(e *entry, now time.Time) []string {
 		all = append(all, "failed, and is tried again: "+line.Reason+since)
 	case line.State == lineStarting:
 		all = append(all, "not looked at yet"+since)
-	case e.State != stateComplete && line.Health != maintain.EventUnhealthy.String() && line.Config == e.Config:
+	case e.State != stateComplete && e.Overruled == nil && line.Health != maintain.EventUnhealthy.String() && line.Config == e.Config:
 		all = append(all, "the process holds it for complete: it may be at work just now; if this stays, look at its log")
 	}
-	if line.Overruled != "" {
+	if line.Overruled != "" && e.Overruled == nil {
 		all = append(all, "overruled: "+line.Overruled)
 	}
 	if line.Health != "" {

@@ -42,14 +42,14 @@ type entry struct {
 	Config  string   `json:"config"`
 	Steps   []string `json:"steps,omitempty"`
 
-	State   string   `json:"state,omitempty"`
-	Missing []string `json:"missing,omitempty"`
-	Changed []change `json:"changed,omitempty"`
-	Extra   []string `json:"extra,omitempty"`
-	Taken   []string `json:"taken,omitempty"`
-	Problem string   `json:"problem,omitempty"`
-	Unnamed bool     `json:"unnamed,omitempty"`
-	Notes   []string `json:"notes,omitempty"`
+	State     string   `json:"state,omitempty"`
+	Missing   []string `json:"missing,omitempty"`
+	Changed   []change `json:"changed,omitempty"`
+	Extra     []string `json:"extra,omitempty"`
+	Overruled []string `json:"overruled,omitempty"`
+	Problem   string   `json:"problem,omitempty"`
+	Unnamed   bool     `json:"unnamed,omitempty"`
+	Notes     []string `json:"notes,omitempty"`
 
 	net []step // the steps without those that other steps undo
 }
@@ -231,7 +231,7 @@ func (e *entry) stateText() string {
 	if len(e.Extra) > 0 {
 		parts = append(parts, "extra "+strings.Join(e.Extra, ", "))
 	}
-	parts = append(parts, e.Taken...)
+	parts = append(parts, e.Overruled...)
 	if e.Problem != "" {
 		parts = append(parts, e.Problem)
 	}

@@ -30,11 +30,11 @@ func (s *session) status() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	taken, err := check.Taken(s.ctx, s.conn, s.tableUplinks()...)
+	absent, err := table.AbsentSources(s.ctx, s.conn, s.tableUplinks()...)
 	if err != nil {
 		return exitFailure, err
 	}
-	absent, err := table.AbsentSources(s.ctx, s.conn, s.tableUplinks()...)
+	taken, err := check.Overruled(s.ctx, s.conn, s.tableUplinks()...)
 	if err != nil {
 		return exitFailure, err
 	}
@@ -48,7 +48,7 @@ func (s *session) status() (int, error) {
 		e.Problem, e.Unnamed = problems[i], addsName(todo, e.Name)
 		e.fillIn(s.uplinks[i], installed[i], todo[i])
 		for _, f := range taken[i] {
-			e.Taken = append(e.Taken, f.Text)
+			e.Overruled = append(e.Overruled, f.Text)
 		}
 		e.setState(installed[i], todo[i])
 		if e.State != stateComplete {
@@ -165,7 +165,7 @@ func (e *entry) setState(installed, todo []step) {
 			e.Extra = append(e.Extra, s.object())
 		}
 	}
-	if len(e.Missing)+len(e.Changed)+len(e.Extra)+len(e.Taken) > 0 || e.Problem != "" {
+	if len(e.Missing)+len(e.Changed)+len(e.Extra)+len(e.Overruled) > 0 || e.Problem != "" {
 		e.State = stateIncomplete
 	}
 }

@@ -126,7 +126,7 @@ lan2  20     inet    eth1  192.168.2.1  192.168.1.2  absent: src: 192.168.1.2 is
 }
 
 // An uplink whose packets all go elsewhere is not complete, whoever sees to that.
-func TestStatusTaken(t *testing.T) {
+func TestStatusOverruled(t *testing.T) {
 	h := newHost(t, lan12)
 	h.run(exitOK, "up")
 	h.route("add", "default via 192.168.1.1 dev eth0 table 52")

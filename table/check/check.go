@@ -38,10 +38,10 @@ func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink)
 	return newExaminer(f, p).findings(), nil
 }
 
-// Taken returns what Run finds about rules and routes of others that take all packets of
-// uplinks, or all to a part of the Internet, of [CodeTaken]. It reads only what that needs:
+// Overruled returns what Run finds about rules and routes of others that take all packets of
+// uplinks, or all to a part of the Internet, of [CodeOverruled]. It reads only what that needs:
 // neither all tables nor files. There is one list for each uplink.
-func Taken(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([][]Finding, error) {
+func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([][]Finding, error) {
 	specs := make([]uplink.Spec, len(uplinks))
 	for i, u := range uplinks {
 		specs[i] = uplink.Spec(u)
@@ -70,7 +70,7 @@ func Taken(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplin
 			return nil, err
 		}
 		u.takings = e.takingsOf(u)
-		found[i] = named(e.checkTaken(u), u)
+		found[i] = named(e.checkOverruled(u), u)
 	}
 	return found, nil
 }

@@ -94,9 +94,9 @@ const (
 	CodeAfterMain   Code = "after-main"   // fault: a rule of ours comes after the rule for the table main
 
 	// Others before the uplink, and in its table.
-	CodeTaken        Code = "taken"         // fault: a rule or route of others takes its packets
-	CodeTakenPartly  Code = "taken-partly"  // note: rules of others before the uplink's take some of its packets
-	CodeForeignRoute Code = "foreign-route" // note: the uplink's table has routes of others
+	CodeOverruled       Code = "overruled"        // fault: a rule or route of others takes its packets
+	CodeOverruledPartly Code = "overruled-partly" // note: rules of others before the uplink's take some of its packets
+	CodeForeignRoute    Code = "foreign-route"    // note: the uplink's table has routes of others
 
 	// The rest of the host.
 	CodeDetour        Code = "lan-detour"     // warning: packets to a LAN that main knows go to the gateway

@@ -28,22 +28,22 @@ func harm(n *tabletest.Network, all ...string) {
 	}
 }
 
-// takings returns what Run finds about others before the uplinks and in their tables. Taken
+// takings returns what Run finds about others before the uplinks and in their tables. Overruled
 // finds the same of what takes all.
 func takings(n *tabletest.Network, uplinks ...table.SourceRoutedUplink) []check.Finding {
 	n.T.Helper()
 	found := slices.DeleteFunc(findings(n, uplinks...), func(f check.Finding) bool {
-		return f.Code != check.CodeTaken && f.Code != check.CodeTakenPartly && f.Code != check.CodeForeignRoute
+		return f.Code != check.CodeOverruled && f.Code != check.CodeOverruledPartly && f.Code != check.CodeForeignRoute
 	})
 	var all []check.Finding
 	for _, f := range found {
-		if f.Code == check.CodeTaken {
+		if f.Code == check.CodeOverruled {
 			all = append(all, f)
 		}
 	}
-	few, err := check.Taken(n.T.Context(), n.Conn, uplinks...)
+	few, err := check.Overruled(n.T.Context(), n.Conn, uplinks...)
 	if err != nil || !slices.Equal(slices.Concat(few...), all) {
-		n.T.Errorf("Taken: %v, %v\nRun: %v", few, err, all)
+		n.T.Errorf("Overruled: %v, %v\nRun: %v", few, err, all)
 	}
 	return found
 }
@@ -76,7 +76,7 @@ func routerOf(n *tabletest.Network, f tabletest.Family, dst string) int {
 
 // Rules of others before those of an uplink, and routes in its table: what they take is
 // found, with whose they are; what they do not take is not. Packets show that it is so.
-func TestFindingTaken(t *testing.T) {
+func TestFindingOverruled(t *testing.T) {
 	const low, high = "1.1.1.1", "203.0.113.1"
 	for _, x := range []struct {
 		name  string
@@ -88,49 +88,49 @@ func TestFindingTaken(t *testing.T) {
 	}{
 		{
 			"exit node", []string{"route default via 10.1.0.1 table 52", "rule 5270: from all lookup 52"},
-			"fault taken rule from all lookup 52 pref 5270\n",
+			"fault overruled rule from all lookup 52 pref 5270\n",
 			[]string{"5270", "Tailscale", "packets from 10.2.0.2, which leave by u1"}, 1, 1,
 		},
 		{
 			"one half", []string{"route 0.0.0.0/1 via 10.1.0.1 table 52", "rule 5270: from all lookup 52"},
-			"fault taken rule from all lookup 52 pref 5270\n", []string{"packets from 10.2.0.2 to 1.1.1.1, which leave by u1"}, 1, 2,
+			"fault overruled rule from all lookup 52 pref 5270\n", []string{"packets from 10.2.0.2 to 1.1.1.1, which leave by u1"}, 1, 2,
 		},
 		{
 			"both halves", []string{"route 0.0.0.0/1 via 10.1.0.1 table 52", "route 128.0.0.0/1 via 10.1.0.1 table 52", "rule from all lookup 52"},
-			"fault taken rule from all lookup 52 pref 30999\n", []string{"packets from 10.2.0.2, which leave by u1"}, 1, 1,
+			"fault overruled rule from all lookup 52 pref 30999\n", []string{"packets from 10.2.0.2, which leave by u1"}, 1, 1,
 		},
 		{
 			"nothing of it", []string{"route 100.64.0.1/32 via 10.1.0.1 table 52", "rule 5270: from all lookup 52"},
-			"note taken-partly rule from all lookup 52 pref 5270\n", []string{"5270 takes packets to what table 52 has a route for"}, 2, 2,
+			"note overruled-partly rule from all lookup 52 pref 5270\n", []string{"5270 takes packets to what table 52 has a route for"}, 2, 2,
 		},
 		{
 			"full tunnel", []string{
 				"route default via 10.1.0.1 table 51820", "rule not from all fwmark 51820 lookup 51820",
 				"rule from all lookup main suppress_prefixlength 0",
 			},
-			"fault taken rule not from all fwmark 0xca6c lookup 51820 pref 30999\n" +
-				"note taken-partly rule from all lookup main suppress_prefixlength 0 pref 30998\n",
+			"fault overruled rule not from all fwmark 0xca6c lookup 51820 pref 30999\n" +
+				"note overruled-partly rule from all lookup main suppress_prefixlength 0 pref 30998\n",
 			[]string{"wg-quick", "packets from 10.2.0.2, which leave by u1"}, 1, 1,
 		},
 		{
 			"refused by a rule", []string{"rule 100: from 10.2.0.0/24 prohibit"},
-			"fault taken rule from 10.2.0.0/24 prohibit pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
+			"fault overruled rule from 10.2.0.0/24 prohibit pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
 		},
 		{
 			"refused by a route", []string{"route unreachable default table 9", "rule 100: from 10.2.0.2 lookup 9 proto static"},
-			"fault taken rule from 10.2.0.2 lookup 9 proto static pref 100\n", []string{"proto static", "which are refused"}, 0, 0,
+			"fault overruled rule from 10.2.0.2 lookup 9 proto static pref 100\n", []string{"proto static", "which are refused"}, 0, 0,
 		},
 		{
 			"led past", []string{"rule 100: from 10.2.0.2 goto 32000", "rule 32000: from all nop"},
-			"fault taken rule from 10.2.0.2 goto 32000 pref 100\n", []string{"packets from 10.2.0.2, which leave by u1"}, 1, 1,
+			"fault overruled rule from 10.2.0.2 goto 32000 pref 100\n", []string{"packets from 10.2.0.2, which leave by u1"}, 1, 1,
 		},
 		{
 			"led to", []string{"route default via 10.1.0.1 table 9", "rule 100: from all goto 200", "rule 150: from all unreachable", "rule 200: from all lookup 9"},
-			"fault taken rule from all lookup 9 pref 200\nnote taken-partly rule from all unreachable pref 150\n", nil, 1, 1,
+			"fault overruled rule from all lookup 9 pref 200\nnote overruled-partly rule from all unreachable pref 150\n", nil, 1, 1,
 		},
 		{
 			"in the table", []string{"route 0.0.0.0/1 via 10.1.0.1 table 20", "route 172.16.9.0/24 via 10.1.0.1 table 20"},
-			"fault taken route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\nnote foreign-route route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\n",
+			"fault overruled route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\nnote foreign-route route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\n",
 			[]string{"is in the uplink's table", "by hand", "packets from 10.2.0.2 to 1.1.1.1, which leave by u1"}, 1, 2,
 		},
 		{
@@ -139,7 +139,7 @@ func TestFindingTaken(t *testing.T) {
 				"rule 100: from 10.1.0.2 lookup 9", "rule 101: from all iif u1 lookup 9", "rule 102: from all oif u1 lookup 9",
 				"rule 103: not from 10.2.0.2 lookup 9", "rule 31500: from all lookup 9", "rule 104: from all lookup 10",
 			},
-			"note taken-partly rule not from 10.2.0.2 lookup 9 pref 103\n", nil, 2, 2,
+			"note overruled-partly rule not from 10.2.0.2 lookup 9 pref 103\n", nil, 2, 2,
 		},
 		{
 			"a part", []string{
@@ -147,7 +147,7 @@ func TestFindingTaken(t *testing.T) {
 				"rule 101: from all to 198.18.0.0/15 lookup 9", "rule 102: from all ipproto tcp dport 25 lookup 9",
 				"rule 103: from all uidrange 7-8 unreachable", "rule 104: from all tos 0x10 lookup 9",
 			},
-			"note taken-partly rule from all fwmark 0x80000/0xff0000 lookup 9 pref 100\n", []string{
+			"note overruled-partly rule from all fwmark 0x80000/0xff0000 lookup 9 pref 100\n", []string{
 				"100 takes packets with fwmark 0x80000/0xff0000 to what table 9 has a route for",
 				"101 takes packets to 198.18.0.0/15", "102 takes packets with ipproto tcp dport 25",
 				"103 takes packets with uidrange 7-8 (", "and 1 more",
@@ -179,7 +179,7 @@ func TestFindingTaken(t *testing.T) {
 
 // Both families: a priority that the finding names cures it, and so does the command that
 // deletes the rule.
-func TestFindingTakenCure(t *testing.T) {
+func TestFindingOverruledCure(t *testing.T) {
 	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		option, far := "", "192.0.2.1"
 		if f.TCP == "tcp6" {
@@ -190,7 +190,7 @@ func TestFindingTakenCure(t *testing.T) {
 		n.Install(u)
 		harm(n, "route default via "+f.G1+" table 52", "rule "+option+"5270: from all lookup 52")
 		found := takings(n, u)
-		tabletest.WantText(t, "findings", "fault taken rule from all lookup 52 pref 5270\n", words(found))
+		tabletest.WantText(t, "findings", "fault overruled rule from all lookup 52 pref 5270\n", words(found))
 		if got := routerOf(n, f, far); got != 1 {
 			t.Errorf("packets come to router %d: the finding is wrong", got)
 		}
@@ -218,7 +218,7 @@ func TestFindingTakenCure(t *testing.T) {
 
 // What a rule of also selects is asked as well: what this host sends, and what comes from a
 // network beside it.
-func TestFindingTakenOfAlso(t *testing.T) {
+func TestFindingOverruledOfAlso(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	u := n.Uplink2(tabletest.IPv4)
 	u.Also = []rule.Rule{
@@ -233,9 +233,9 @@ func TestFindingTakenOfAlso(t *testing.T) {
 		"rule 101: from all ipproto tcp dport 25 lookup 9", "rule 102: from 172.16.5.0/24 lookup 9")
 	found := takings(n, u)
 	tabletest.WantText(t, "findings", `
-fault taken rule from all ipproto tcp dport 25 lookup 9 pref 101
-fault taken rule from all fwmark 0x2/0xf lookup 9 pref 100
-fault taken rule from 172.16.5.0/24 lookup 9 pref 102
+fault overruled rule from all ipproto tcp dport 25 lookup 9 pref 101
+fault overruled rule from all fwmark 0x2/0xf lookup 9 pref 100
+fault overruled rule from 172.16.5.0/24 lookup 9 pref 102
 `[1:], words(found))
 	if want := "takes packets with iif lan, from 172.16.5.0/25, which leave by u1"; !strings.HasSuffix(found[2].Text, want) {
 		t.Errorf("got %q, want %q", found[2].Text, want)
@@ -243,7 +243,7 @@ fault taken rule from 172.16.5.0/24 lookup 9 pref 102
 }
 
 // Rules of uplinks, of whatever file, are no rules of others.
-func TestFindingTakenByUplinks(t *testing.T) {
+func TestFindingOverruledByUplinks(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	u, v := n.Uplink2(tabletest.IPv4), n.Uplink1(tabletest.IPv4)
 	v.Sources, v.Also = []netip.Addr{netip.MustParseAddr(tabletest.IPv4.A1)}, []rule.Rule{{FwMark: rule.FwMark(2)}}

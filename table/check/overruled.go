@@ -116,11 +116,11 @@ func (t *taking) add(c *claim, out string) {
 	}
 }
 
-// checkTaken finds rules and routes of others that take packets of the uplink.
-func (e *examiner) checkTaken(u *subject) []Finding {
+// checkOverruled finds rules and routes of others that take packets of the uplink.
+func (e *examiner) checkOverruled(u *subject) []Finding {
 	var found []Finding
 	for _, t := range u.takings {
-		f := Finding{Code: CodeTaken, Severity: Fault}
+		f := Finding{Code: CodeOverruled, Severity: Fault}
 		takes := "takes packets " + few(t.who)
 		if len(t.to) > 0 {
 			takes += " to " + few(texts(t.to))
@@ -197,9 +197,9 @@ func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
 	return 0, false
 }
 
-// checkPartlyTaken finds rules of others before the uplink's that take some of its packets,
+// checkPartlyOverruled finds rules of others before the uplink's that take some of its packets,
 // but none of those that the kernel was asked about.
-func (e *examiner) checkPartlyTaken(u *subject) []Finding {
+func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 	var found []Finding
 	for _, f := range u.families {
 		all := e.now.Rules(f).All
@@ -217,7 +217,7 @@ func (e *examiner) checkPartlyTaken(u *subject) []Finding {
 		}
 		if first != nil {
 			found = append(found, Finding{
-				Code: CodeTakenPartly, Severity: Note, Object: u.installed.text(*first),
+				Code: CodeOverruledPartly, Severity: Note, Object: u.installed.text(*first),
 				Text: form.FamilyName(f) + " rules of others come before the uplink's: " + few(some),
 				Cure: "none, if that is meant; pref in the uplink's line puts its rules elsewhere",
 			})
