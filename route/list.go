@@ -44,6 +44,9 @@ func (f *Filter) match(r *Route) bool {
 	if f.OIF == 0 || f.OIF == r.OIF {
 		return true
 	}
+	if r.NextHopID != 0 && r.OIF == 0 && len(r.Multipath) == 0 {
+		return true // the kernel, which does not say the interface, has selected it
+	}
 	for i := range r.Multipath {
 		if r.Multipath[i].OIF == f.OIF {
 			return true

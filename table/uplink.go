@@ -39,17 +39,32 @@ type SourceRoutedUplink struct {
 	// Interface is the name of the interface. Required.
 	Interface string
 
-	// Gateway is the next router. It has to be in a subnet of the interface,
-	// except an IPv6 link-local one, or with OnLink. Zero: there is none, all
+	// Gateway is the next router. It has to be in a subnet of the interface, except
+	// an IPv6 link-local one, or with OnLink. An IPv6 gateway can be that of IPv4
+	// routes as well (RFC 5549): Family or Sources say so. Zero: there is none, all
 	// destinations are on the link, as on a tunnel.
 	Gateway netip.Addr
+
+	// Family restricts the uplink to IPv4 or IPv6. It is needed where neither Sources
+	// nor Gateway say the family, as on a point-to-point link without a gateway. Zero:
+	// the families of Sources; without these, that of Gateway; without a gateway, both.
+	Family route.Family
+
+	// Defaults are the default routes of the table, in place of the one by Gateway:
+	// several of them, or one that says more than Gateway and OnLink can, such as
+	// Multipath, PrefSrc, Metrics (mtu), Preference, Encap, or Src (from). Each is for
+	// the families that it can have. Destination, type, table, protocol and interface
+	// are filled in, and a Priority that is zero is Metric. Of several, packets take the
+	// one with the lowest Priority; no two can have the same. The destinations of Routes
+	// go the same ways. None: the default route by Gateway.
+	Defaults []route.Route
 
 	// Sources are the addresses of this host whose packets take the uplink. An
 	// address that is not on this host now, such as one that a cluster moves, has
 	// its rules all the same, so that no packet goes astray when the address comes.
 	// In each family one of Sources has to be there. None: all global addresses of
-	// the interface that there are when Install looks, of the gateway's family or,
-	// without a gateway, of both.
+	// the interface that there are when Install looks, of the families that Family or
+	// Gateway say, or of both.
 	Sources []netip.Addr
 
 	// SourcePrefixes are networks behind this host whose packets take the uplink,

@@ -43,7 +43,7 @@ func TestBuilt(t *testing.T) {
 
 	// The leases arrive.
 	p.ipAddr("add", "eth0", "192.168.1.2/24")
-	p.says("warning: uplink lan1 IPv4 pending: table main has no IPv4 default route by eth0 to learn the gateway from")
+	p.says("warning: uplink lan1 IPv4 pending: table main has no IPv4 default route by eth0 to learn from")
 	p.ipRoute("add", "default via 192.168.1.1 dev eth0 proto dhcp metric 100")
 	p.says("uplink lan1 IPv4 installed: added 2 routes…")
 	p.ipAddr("add", "eth1", "192.168.2.2/24")

@@ -24,7 +24,7 @@ func (s *session) check() (int, error) {
 		return exitFailure, err
 	}
 	status := exitOK
-	for i, reason := range s.noGateway {
+	for i, reason := range s.noDefault {
 		if reason != "" {
 			u := s.uplinks[i]
 			s.report.Findings = append(s.report.Findings, finding{

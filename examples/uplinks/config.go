@@ -239,6 +239,24 @@ func (u *uplink) family() route.Family {
 	return 0
 }
 
+// gateways returns the gateways of the uplink, given or learned, each once.
+func (u *uplink) gateways() []string {
+	var all []string
+	add := func(a netip.Addr) {
+		if s := a.String(); a.IsValid() && !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	add(u.Gateway)
+	for _, d := range u.Defaults {
+		add(d.Gateway)
+		for _, h := range d.Multipath {
+			add(h.Gateway)
+		}
+	}
+	return all
+}
+
 // validate reports what is wrong with the uplink on any host.
 func (u *uplink) validate(position string) error {
 	f := u.family()

@@ -70,6 +70,7 @@ func fieldWord(field string) string {
 		"Name": "name", "Interface": "dev", "Gateway": "via", "Sources": "src", "Priority": "pref",
 		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe", "Subnets": "subnet",
 		"SourcePrefixes": "src", "SourceInterfaces": "src", "NoSources": "src",
+		"Defaults": "learn", "LearnTable": "learn",
 	}
 	if word, ok := words[field]; ok {
 		return word

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -124,8 +123,8 @@ func (o *options) requestedTopics() []string {
 
 const commandList = "plan, up, down, run, reload, status, check, recover or parse"
 
-// A session is one run of a command other than run. Its uplinks have the gateways that
-// were learned.
+// A session is one run of a command other than run. Its uplinks have the default routes
+// that were learned.
 type session struct {
 	prune   bool
 	ctx     context.Context
@@ -133,8 +132,8 @@ type session struct {
 	conn    route.Conn
 	uplinks []uplink
 	shared  *maintain.Default
-	// noGateway has, for each uplink, the reason why its gateway is not known, or "".
-	noGateway []string
+	// noDefault has, for each uplink, the reason why its default route is not known, or "".
+	noDefault []string
 	report    report
 }
 
@@ -207,7 +206,7 @@ func (s *session) finish(o options, stdout, stderr io.Writer, fault error) int {
 	return status
 }
 
-// do opens the socket, learns gateways, and runs the command.
+// do opens the socket, learns default routes, and runs the command.
 func (s *session) do(o options) (int, error) {
 	conn, err := dial(o.netns)
 	if err != nil {
@@ -215,7 +214,7 @@ func (s *session) do(o options) (int, error) {
 	}
 	defer conn.Close()
 	s.conn = conn
-	if err := s.learnGateways(o.command); err != nil {
+	if err := s.learnDefaults(o.command); err != nil {
 		return exitFailure, err
 	}
 	for _, u := range s.uplinks {
@@ -224,10 +223,10 @@ func (s *session) do(o options) (int, error) {
 	return commands[o.command](s)
 }
 
-// learnGateways sets the gateways that are learned. An uplink without a gateway cannot be
-// installed, but it can be removed, because only the family of its gateway is needed.
-func (s *session) learnGateways(command string) error {
-	s.noGateway = make([]string, len(s.uplinks))
+// learnDefaults sets the default routes that are learned. An uplink without one cannot be
+// installed, but it can be removed: that takes only the family.
+func (s *session) learnDefaults(command string) error {
+	s.noDefault = make([]string, len(s.uplinks))
 	for i := range s.uplinks {
 		u := &s.uplinks[i]
 		if u.Learn == 0 {
@@ -237,13 +236,10 @@ func (s *session) learnGateways(command string) error {
 		_, reason, ok := problemOf(err)
 		switch {
 		case err == nil:
-			u.Gateway = resolved.Gateway
+			u.SourceRoutedUplink = resolved
 		case ok && command != "plan" && command != "up":
-			s.noGateway[i] = reason
-			u.Gateway = netip.IPv4Unspecified()
-			if u.Learn == route.IPv6 {
-				u.Gateway = netip.IPv6Unspecified()
-			}
+			s.noDefault[i] = reason
+			u.Family = u.Learn
 		default:
 			return err
 		}
@@ -260,7 +256,7 @@ func (s *session) tableUplinks() []table.SourceRoutedUplink {
 	return all
 }
 
-// resolvedUplinks returns the uplinks whose gateway is known.
+// resolvedUplinks returns the uplinks whose default route is known.
 func (s *session) resolvedUplinks() []table.SourceRoutedUplink {
 	var all []table.SourceRoutedUplink
 	for _, i := range s.resolvedIndexes() {
@@ -269,11 +265,11 @@ func (s *session) resolvedUplinks() []table.SourceRoutedUplink {
 	return all
 }
 
-// resolvedIndexes returns the indexes of the uplinks whose gateway is known.
+// resolvedIndexes returns the indexes of the uplinks whose default route is known.
 func (s *session) resolvedIndexes() []int {
 	var all []int
 	for i := range s.uplinks {
-		if s.noGateway[i] == "" {
+		if s.noDefault[i] == "" {
 			all = append(all, i)
 		}
 	}

@@ -84,9 +84,7 @@ func newEntry(u uplink) *entry {
 	if f := u.family(); f != 0 {
 		e.Family = f.String()
 	}
-	if u.Gateway.IsValid() && !u.Gateway.IsUnspecified() {
-		e.Via = u.Gateway.String()
-	}
+	e.Via = strings.Join(u.gateways(), ",")
 	for _, a := range u.Sources {
 		e.addSource(netip.PrefixFrom(a, a.BitLen()))
 	}

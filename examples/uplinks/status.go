@@ -87,7 +87,7 @@ func (s *session) stepsByUplink(p plan.Plan, some []int) [][]step {
 // cannot be installed. The uplinks are planned together, because they choose priorities and
 // tables in turn. If that fails, each uplink is planned alone.
 func (s *session) planRemaining() (steps [][]step, problems []string, err error) {
-	problems = slices.Clone(s.noGateway)
+	problems = slices.Clone(s.noDefault)
 	p, err := table.PlanInstall(s.ctx, s.conn, s.resolvedUplinks()...)
 	if err == nil {
 		return s.stepsByUplink(p.Net(), s.resolvedIndexes()), problems, nil
@@ -99,7 +99,7 @@ func (s *session) planRemaining() (steps [][]step, problems []string, err error)
 	steps = make([][]step, len(s.uplinks))
 	fails := false // an uplink cannot be installed even alone
 	for i, u := range s.uplinks {
-		if s.noGateway[i] != "" {
+		if s.noDefault[i] != "" {
 			continue
 		}
 		p, err := table.PlanInstall(s.ctx, s.conn, u.SourceRoutedUplink)

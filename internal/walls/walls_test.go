@@ -56,7 +56,7 @@ var may = map[string][]string{
 		"table/internal/host", "table/internal/uplink", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 	"table/maintain": {
-		"route", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form",
+		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form",
 		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 

@@ -18,8 +18,8 @@ import (
 // Also is enough: its cure is the same for all destinations.
 func (e *examiner) checkBypasses(u *subject) []Finding {
 	by := "by " + u.spec.Interface
-	if u.spec.Gateway.IsValid() {
-		by = "to the gateway " + u.spec.Gateway.String()
+	if gateways := u.spec.Gateways(); len(gateways) > 0 {
+		by = "to the gateway " + gateways[0].String()
 	}
 	links := e.now.Links
 	var found []Finding

@@ -65,7 +65,7 @@ func (e *examiner) checkSources(u *subject) []Finding {
 	unbound := slices.ContainsFunc(u.families, func(f route.Family) bool { return u.spec.SourcesOf(e.now, u.index, f).Unbound })
 	if u.index != 0 && u.spec.TakesAll() && len(u.sources) == 0 && !unbound {
 		what := "address"
-		if f := route.FamilyOf(u.spec.Gateway); f != 0 {
+		if f := u.spec.OnlyFamily(); f != 0 {
 			what = form.FamilyName(f) + " address"
 		}
 		found = append(found, Finding{
@@ -168,27 +168,32 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 	return found
 }
 
-// checkGateway looks for the gateway among the neighbours.
+// checkGateway looks for the gateways among the neighbours. A gateway that is refused is
+// none of them.
 func (e *examiner) checkGateway(u *subject) []Finding {
-	dev, gateway := u.spec.Interface, u.spec.Gateway
 	flags := e.now.Links.Flags(u.index)
-	if !gateway.IsValid() || flags&uapi.IFF_LOWER_UP == 0 ||
+	if u.spec.CheckGateways(e.now) != nil || flags&uapi.IFF_LOWER_UP == 0 ||
 		flags&(uapi.IFF_NOARP|uapi.IFF_LOOPBACK|uapi.IFF_POINTOPOINT) != 0 {
 		return nil // the kernel asks nobody there
 	}
-	f := Finding{Object: gateway.String()}
-	switch state := e.neighbours[neighbour{u.index, gateway}]; {
-	case state&uapi.NUD_FAILED != 0:
-		f.Code, f.Severity = CodeGatewaySilent, Fault
-		f.Text = fmt.Sprintf("the gateway %s does not answer on %s", gateway, dev)
-		f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", gateway, iptext.Quote(dev))
-	case state == uapi.NUD_NONE || state == uapi.NUD_INCOMPLETE:
-		f.Code, f.Severity = CodeGatewayUnknown, Note
-		f.Text = fmt.Sprintf("the gateway %s has not been talked to on %s, so that nobody knows whether it answers",
-			gateway, dev)
-		f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", iptext.Quote(dev), gateway)
-	default:
-		return nil
+	dev := u.spec.Interface
+	var found []Finding
+	for _, gateway := range u.spec.Gateways() {
+		f := Finding{Object: gateway.String()}
+		switch state := e.neighbours[neighbour{u.index, gateway}]; {
+		case state&uapi.NUD_FAILED != 0:
+			f.Code, f.Severity = CodeGatewaySilent, Fault
+			f.Text = fmt.Sprintf("the gateway %s does not answer on %s", gateway, dev)
+			f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", gateway, iptext.Quote(dev))
+		case state == uapi.NUD_NONE || state == uapi.NUD_INCOMPLETE:
+			f.Code, f.Severity = CodeGatewayUnknown, Note
+			f.Text = fmt.Sprintf("the gateway %s has not been talked to on %s, so that nobody knows whether it answers",
+				gateway, dev)
+			f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", iptext.Quote(dev), gateway)
+		default:
+			continue
+		}
+		found = append(found, f)
 	}
-	return []Finding{f}
+	return found
 }

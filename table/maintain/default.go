@@ -34,10 +34,12 @@ import (
 // the interface that its flow leaves by, and from then on takes the rule of that uplink:
 // also when weights change, and when the uplink is unhealthy.
 //
-// In IPv6 a next hop without a gateway cannot be beside others: an uplink without a
-// Gateway has a share of IPv4 only. And IPv6 makes one route of several with the same
-// metric. So a next hop that another program adds to the route is taken for ours, and
-// deleted.
+// The next hops are those of the uplink's best default route, which share its weight if
+// they are several. In IPv6 a next hop without a gateway cannot be beside others. On a
+// point-to-point link, and on others where the kernel asks nobody for the gateway, it gets
+// a link-local gateway, the peer's or fe80::1. On a link like Ethernet it has no share
+// beside others. And IPv6 makes one route of several with the same metric. So a next hop
+// that another program adds to the route is taken for ours, and deleted.
 type Default struct {
 	// Table is the table of the route. Of the system's tables it can be main or
 	// default, and it cannot be the table of an uplink. A table other than main needs
@@ -138,23 +140,6 @@ func (d *Default) validate(uplinks []Uplink) error {
 // fieldError returns an error about the table of the route.
 func (d *Default) fieldError(reason string) error {
 	return &plan.FieldError{Uplink: defaultLabel, Field: "Table", Reason: reason}
-}
-
-// route returns the default route of a family over next hops.
-func (d *Default) route(f route.Family, hops []route.NextHop) route.Route {
-	r := route.Route{
-		Family: f, Type: route.TypeUnicast, Table: d.Table, Protocol: d.Protocol, Priority: d.Metric,
-	}
-	switch {
-	case len(hops) > 1:
-		r.Multipath = hops
-	case hops[0].Gateway.IsValid():
-		r.Gateway, r.OIF, r.Flags = hops[0].Gateway, hops[0].OIF, hops[0].Flags
-	default:
-		r.OIF = hops[0].OIF
-		r = form.OnLink(r)
-	}
-	return r
 }
 
 // A defaultPlan is what leads to a default route.

@@ -154,9 +154,6 @@ func TestSharedDefaultRefuses(t *testing.T) {
 	u := maintained(n.Uplink2(tabletest.IPv4))[0]
 	other := weighted(u, 1)
 	other.Protocol = 99
-	tun := maintain.Uplink{Weight: 1, SourceRoutedUplink: table.SourceRoutedUplink{
-		Interface: "t0", Sources: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
-	}}
 	for _, c := range []struct {
 		field, reason string
 		shared        maintain.Default
@@ -168,7 +165,6 @@ func TestSharedDefaultRefuses(t *testing.T) {
 		{"Weight", "no uplink has one", maintain.Default{}, u},
 		{"Weight", "257 is not between 0 and 256", maintain.Default{}, weighted(u, 257)},
 		{"Weight", "-1 is not between 0 and 256", maintain.Default{}, weighted(u, -1)},
-		{"Weight", "IPv6 needs a Gateway", maintain.Default{}, tun},
 	} {
 		err := maintain.Run(t.Context(), nil, &maintain.Config{Default: &c.shared}, c.uplink)
 		var e *plan.FieldError

@@ -233,7 +233,8 @@ func TestSharedDefaultAllUnhealthy(t *testing.T) {
 	})
 }
 
-// An uplink without a gateway shares IPv4. IPv6 has no such next hops.
+// An uplink without a gateway shares IPv4. IPv6 has such a next hop alone, and not beside
+// others.
 func TestSharedDefaultWithoutGateway(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	n.Server.Link("t0", n.Net, "h0")
@@ -247,9 +248,12 @@ func TestSharedDefaultWithoutGateway(t *testing.T) {
 		weighted(maintained(n.Uplink2(tabletest.IPv4))[0], 1), weighted(maintained(n.Uplink2(tabletest.IPv6))[0], 1))
 	k.awaitDefault(tabletest.IPv4, "a tunnel and a router", over("dev t0 weight 2", "via 10.2.0.1 dev u2 weight 1"))
 	k.awaitDefault(tabletest.IPv6, "only the router", over("via 2001:db8:2::1 dev u2"))
-	// A family in which nobody has a share loses the route.
 	update <- sharing(tun)
 	k.awaitDefault(tabletest.IPv4, "a tunnel", over("dev t0"))
+	k.awaitDefault(tabletest.IPv6, "a tunnel", "-6 "+over("dev t0"))
+	// A family in which nobody has a share loses the route.
+	tun.Family = route.IPv4
+	update <- sharing(tun)
 	k.awaitDefault(tabletest.IPv6, "nobody", "")
 	k.await(0, "removed", func(e maintain.Event) bool {
 		return e.Kind == maintain.EventRemoved && e.Uplink == "(default)" && e.Family == route.IPv6 && len(e.Plan.Steps) == 1
@@ -267,7 +271,7 @@ func TestSharedDefaultSameGateway(t *testing.T) {
 		three.Name, three.Table, three.Sources = "lan3", 30, []netip.Addr{netip.MustParseAddr(third)}
 		k := newKeeper(n, maintain.Config{Default: new(maintain.Default)}, weighted(maintained(two)[0], 200),
 			weighted(maintained(three)[0], 100), weighted(maintained(n.Uplink1(f))[0], 2))
-		k.awaitDefault(f, "two by one gateway", over("via "+f.G2+" dev u2 weight 256", "via "+f.G1+" dev u1 weight 2"))
+		k.awaitDefault(f, "two by one gateway", over("via "+f.G2+" dev u2 weight 150", "via "+f.G1+" dev u1 weight 1"))
 	})
 }
 

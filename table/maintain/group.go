@@ -76,7 +76,7 @@ func (gp *groupPlan) install(
 func (gp *groupPlan) remember() {
 	for _, x := range gp.resolutions {
 		k := x.of
-		k.memory.gateway, k.status = x.gateway, x.status
+		k.memory.defaults, k.status = x.defaults, x.status
 		if x.policy != nil {
 			k.memory.sources = x.policy.Sources
 		}

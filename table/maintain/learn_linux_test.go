@@ -17,7 +17,7 @@ func TestLearn(t *testing.T) {
 		u := maintain.Uplink{SourceRoutedUplink: n.Uplink2(f), Learn: route.FamilyOf(netip.MustParseAddr(f.A2))}
 		u.Gateway = netip.Addr{}
 		k := newKeeper(n, maintain.Config{}, u)
-		k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.Reason, "to learn the gateway from") })
+		k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.Reason, "to learn from") })
 		lease := route.Route{Gateway: netip.MustParseAddr(f.G2), Priority: 2000, Protocol: route.ProtoDHCP}
 		if err := route.Add(t.Context(), n.Conn, lease); err != nil {
 			t.Fatal(err)
@@ -41,8 +41,8 @@ func TestLearn(t *testing.T) {
 		}
 		// A new process finds it where it is installed.
 		k.stop()
-		if got, err := u.Resolve(t.Context(), n.Conn); err != nil || got.Gateway != other.Gateway {
-			t.Errorf("the gateway that is installed: %v, %v", got.Gateway, err)
+		if got, err := u.Resolve(t.Context(), n.Conn); err != nil || len(got.Defaults) != 1 || got.Defaults[0].Gateway != other.Gateway {
+			t.Errorf("the default route that is installed: %v, %v", got.Defaults, err)
 		}
 		n.Remove(n.Uplink2(f))
 		if _, err := u.Resolve(t.Context(), n.Conn); err == nil {

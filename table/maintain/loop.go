@@ -164,7 +164,7 @@ func (m *maintainer) open(ctx context.Context) error {
 	if err := m.sockets.open(ctx); err != nil {
 		return err
 	}
-	m.watch.watchProtocols(m.protocols)
+	m.watch.watchUplinks(m.uplinks)
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (m *maintainer) look(ctx context.Context) {
 	}
 	m.counters.Looks.Add(1)
 	if !m.ready {
-		m.watch.watchProtocols(m.protocols)
+		m.watch.watchUplinks(m.uplinks)
 	}
 	tables := m.lookAtAll(ctx, causes)
 	if ctx.Err() != nil {

@@ -30,9 +30,9 @@ type maintainedUplink struct {
 
 // A memory is what is remembered of an uplink from one look to the next.
 type memory struct {
-	gateway netip.Addr   // the last one that was learned
-	sources []netip.Addr // at the last look
-	table   rttables.ID  // in which the uplink is installed; zero: not known
+	defaults []route.Route // the last ones that were learned
+	sources  []netip.Addr  // at the last look
+	table    rttables.ID   // in which the uplink is installed; zero: not known
 	// oldTable is the table that the uplink is to be moved from. Zero: none.
 	oldTable rttables.ID
 	// restored says that the rules an earlier process has left were looked at.
@@ -80,17 +80,23 @@ func (k *maintainedUplink) isWithdrawn() bool {
 	return k.probing.unhealthy && k.Health != nil && k.Health.Withdraw
 }
 
-// specWith returns what is to be installed, with a gateway that was learned.
-func (k *maintainedUplink) specWith(gateway netip.Addr) *uplink.Spec {
-	spec := uplink.Spec(k.withGateway(gateway))
+// specWith returns what is to be installed, with default routes that were learned.
+func (k *maintainedUplink) specWith(defaults []route.Route) *uplink.Spec {
+	spec := uplink.Spec(k.withLearned(defaults))
 	if k.isWithdrawn() {
 		spec.Also = nil
 	}
 	return &spec
 }
 
-// currentSpec returns what is to be installed, with the gateway that is known.
-func (k *maintainedUplink) currentSpec() *uplink.Spec { return k.specWith(k.memory.gateway) }
+// currentSpec returns what is to be installed, with the default routes that are
+// known.
+func (k *maintainedUplink) currentSpec() *uplink.Spec { return k.specWith(k.memory.defaults) }
+
+// learnsNothing reports whether the uplink learns its default routes, and none is known.
+func (k *maintainedUplink) learnsNothing(spec *uplink.Spec) bool {
+	return k.Learn != 0 && len(spec.Defaults) == 0
+}
 
 // canSucceed reports whether the uplink can take the place of another one, which is
 // then changed and not removed first.

@@ -19,10 +19,10 @@ import (
 type resolution struct {
 	of *maintainedUplink
 	// policy is nil if the uplink is refused.
-	policy  *uplink.Policy
-	refused error
-	gateway netip.Addr
-	status  status
+	policy   *uplink.Policy
+	refused  error
+	defaults []route.Route // that were learned
+	status   status
 }
 
 // A familyResolution is what there should be of an uplink in one family.
@@ -36,17 +36,17 @@ type familyResolution struct {
 // can be installed; in a family where none can, and in those that are withheld, it has
 // the routes that there are.
 func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []route.Family) (resolution, error) {
-	gateway, err := r.learnGateway(ctx, &k.Uplink, k.memory.gateway)
+	defaults, err := r.learnDefaults(ctx, &k.Uplink, k.memory.defaults)
 	if err == nil {
 		err = r.now.ReadOnLink(ctx, r.conn, k.families()...)
 	}
 	if err != nil {
 		return resolution{}, err
 	}
-	refuse := func(err error) (resolution, error) { return resolution{of: k, gateway: gateway, refused: err}, nil }
-	spec := k.specWith(gateway)
-	if spec.Gateway.IsValid() && r.now.IsLocal(spec.Gateway) {
-		return refuse(spec.FieldError("Gateway", "%s is an address of this host", spec.Gateway))
+	refuse := func(err error) (resolution, error) { return resolution{of: k, defaults: defaults, refused: err}, nil }
+	spec := k.specWith(defaults)
+	if err := spec.CheckGateways(r.now); err != nil {
+		return refuse(err)
 	}
 	index, _ := r.now.Link(spec.Interface)
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index}
@@ -76,7 +76,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err := r.addFamilies(ctx, p, families); err != nil {
 		return resolution{}, err
 	}
-	return resolution{of: k, policy: p, gateway: gateway, status: summarize(spec.Interface, families)}, nil
+	return resolution{of: k, policy: p, defaults: defaults, status: summarize(spec.Interface, families)}, nil
 }
 
 // addFamilies adds rules and routes to a policy whose tables are known.
@@ -206,8 +206,8 @@ func (r *reading) waitsFor(k *maintainedUplink, spec *uplink.Spec, x *familyReso
 		return spec.MissingSource(r.now, x.Family)
 	case len(x.Usable) == 0 && !x.Unbound:
 		return noAddress(k.Interface, x.Family)
-	case spec.Gateway.IsUnspecified():
-		return k.noGateway()
+	case k.learnsNothing(spec):
+		return k.noDefault()
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ func (m *maintainer) restoreSources(ctx context.Context) {
 		k.memory.restored = true
 		m.reading.restoreOwn(k)
 		// An error is found again, and reported, when the uplink is planned.
-		k.memory.gateway, _ = m.reading.learnGateway(ctx, &k.Uplink, k.memory.gateway)
+		k.memory.defaults, _ = m.reading.learnDefaults(ctx, &k.Uplink, k.memory.defaults)
 		fresh = append(fresh, k)
 	}
 	if len(fresh) > 0 {

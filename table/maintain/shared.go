@@ -3,7 +3,6 @@ package maintain
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -197,7 +196,7 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 		o.waits = "no uplink that has a share of it is complete"
 	}
 	if o.err == nil && o.waits == "" {
-		want := m.shared.wanted.route(s.family, m.reading.nextHops(members))
+		want := m.shared.wanted.route(s.family, m.reading.bestDefaults(members, s.family))
 		var p defaultPlan
 		var admitted bool
 		p, admitted, o.err = m.repairDefault(ctx, s, want, causes)
@@ -279,31 +278,6 @@ func chooseMembers(all []*maintainedUplink, had map[identity]bool, f route.Famil
 		return stay
 	}
 	return usable
-}
-
-// nextHops returns the next hops of uplinks.
-func (r *reading) nextHops(members []*maintainedUplink) []route.NextHop {
-	type wayOut struct {
-		index   uint32
-		gateway netip.Addr
-	}
-	var hops []route.NextHop
-	at := make(map[wayOut]int, len(members))
-	for _, k := range members {
-		index, _ := r.now.Link(k.Interface)
-		hop := route.NextHop{Gateway: k.currentSpec().Gateway, OIF: index, Weight: uint16(k.Weight)}
-		if k.OnLink {
-			hop.Flags = route.FlagOnLink
-		}
-		way := wayOut{index, hop.Gateway}
-		if i, ok := at[way]; ok { // IPv6 has no two of a kind
-			hops[i].Weight = min(hops[i].Weight+hop.Weight, maxWeight)
-			continue
-		}
-		at[way] = len(hops)
-		hops = append(hops, hop)
-	}
-	return hops
 }
 
 // removeDefaults removes the shared default at the end.

@@ -1,16 +1,14 @@
 package maintain
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/internal/form"
-	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
@@ -18,12 +16,21 @@ import (
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Learn is the family of a gateway that is learned from the default route in
-	// table main by the uplink's interface, which a DHCP client or router
-	// advertisements put there. The gateway follows that route. When the route goes,
-	// the last gateway is kept. A default route with the uplink's Protocol is ignored.
-	// Gateway has to be unset. Zero: the gateway is Gateway.
+	// Learn is the family of default routes that are learned: those by the uplink's
+	// interface that a DHCP client, router advertisements or another program has put
+	// into LearnTable. All that such a route says is taken over (gateways or none, of
+	// either family, onlink, src, mtu and the other metrics, preference, from, encap),
+	// except for its metric and protocol and the time after which it expires. Several are
+	// all taken, in the order in which the kernel takes them. The uplink follows these
+	// routes. When they go, the last ones are kept. Default routes with the uplink's
+	// Protocol are ignored. Gateway and Defaults have to be unset. Zero: nothing is
+	// learned.
 	Learn route.Family
+
+	// LearnTable is the table that Learn looks in, for network managers that put an
+	// interface's default route into a table of its own, as systemd-networkd does with
+	// RouteTable=. It cannot be the uplink's own table. Zero: main.
+	LearnTable rttables.ID
 
 	// Health says how to find out whether the uplink leads anywhere, and what to do
 	// if it does not. Run probes the uplink while it is complete. A pending uplink is
@@ -47,11 +54,22 @@ func (u Uplink) Validate() error {
 		return err
 	}
 	switch {
+	case u.Learn == 0 && u.LearnTable != 0:
+		return u.fieldError("LearnTable", "needs Learn, the family of the routes that are learned from it")
 	case u.Learn == 0:
 	case u.Gateway.IsValid():
 		return u.fieldError("Learn", "is set, and so is Gateway")
+	case len(u.Defaults) > 0:
+		return u.fieldError("Learn", "is set, and so is Defaults")
+	case u.Family != 0 && u.Family != u.Learn:
+		return u.fieldError("Learn", "%s is not the uplink's Family, %s", u.Learn, u.Family)
 	case u.Learn != route.IPv4 && u.Learn != route.IPv6:
-		return u.fieldError("Learn", "%s has no gateways", u.Learn)
+		return u.fieldError("Learn", "%s has no default routes to learn: want inet or inet6", u.Learn)
+	case u.LearnTable == rttables.Local || u.LearnTable == rttables.Compat:
+		return u.fieldError("LearnTable", "%s is a table of the system, without default routes", u.LearnTable)
+	case u.LearnTable != 0 && u.LearnTable == u.Table:
+		return u.fieldError("LearnTable", "%d is the uplink's own table: learn from the one that others write to",
+			uint32(u.LearnTable))
 	case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
 		return u.fieldError("Learn", "%s is not the family of Sources", form.FamilyName(u.Learn))
 	}
@@ -71,17 +89,13 @@ func (u *Uplink) validateWeight() error {
 	if u.Weight < 0 || u.Weight > maxWeight {
 		return u.fieldError("Weight", "%d is not between 0 and %d", u.Weight, maxWeight)
 	}
-	if u.Weight > 0 && !slices.ContainsFunc(u.families(), u.hasShare) {
-		return u.fieldError("Weight", "IPv6 needs a Gateway for that")
-	}
 	return nil
 }
 
 // hasShare reports whether the uplink can have a next hop in the default route of a
 // family.
 func (u *Uplink) hasShare(f route.Family) bool {
-	return u.Weight > 0 && slices.Contains(u.families(), f) &&
-		(f == route.IPv4 || u.Gateway.IsValid() || u.Learn != 0)
+	return u.Weight > 0 && slices.Contains(u.families(), f)
 }
 
 // spec returns the uplink as the planner takes it.
@@ -111,55 +125,4 @@ func (u *Uplink) family() route.Family {
 
 func (u *Uplink) fieldError(field, format string, args ...any) error {
 	return u.spec().FieldError(field, format, args...)
-}
-
-// noGateway says that there is no gateway to be learned.
-func (u *Uplink) noGateway() string {
-	return fmt.Sprintf("table main has no %s default route by %s to learn the gateway from",
-		form.FamilyName(u.Learn), u.Interface)
-}
-
-// withGateway returns the uplink with a gateway that was learned, if it learns one. An
-// invalid address stands for a gateway that is not known. The uplink then has the
-// unspecified address of its family.
-func (u *Uplink) withGateway(gateway netip.Addr) table.SourceRoutedUplink {
-	if u.Learn == 0 {
-		return u.SourceRoutedUplink
-	}
-	s := u.SourceRoutedUplink
-	switch {
-	case gateway.IsValid():
-		s.Gateway = gateway
-	case u.Learn == route.IPv6:
-		s.Gateway = netip.IPv6Unspecified()
-	default:
-		s.Gateway = netip.IPv4Unspecified()
-	}
-	return s
-}
-
-// Resolve returns the uplink as it can be installed now: with Learn, its gateway is
-// the one that [Run] would learn. If there is none, the error is a [*plan.FieldError].
-func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUplink, error) {
-	if u.Learn == 0 {
-		return u.SourceRoutedUplink, nil
-	}
-	if err := u.Validate(); err != nil {
-		return u.SourceRoutedUplink, err
-	}
-	now, err := host.ReadRules(ctx, c, u.Etc)
-	if err == nil {
-		err = now.ReadLink(ctx, c, u.Interface)
-	}
-	if err != nil {
-		return u.SourceRoutedUplink, err
-	}
-	gateway, err := newReading(c, now).learnGateway(ctx, &u, netip.Addr{})
-	switch {
-	case err != nil:
-		return u.SourceRoutedUplink, err
-	case !gateway.IsValid():
-		return u.SourceRoutedUplink, u.fieldError("Learn", "%s", u.noGateway())
-	}
-	return u.withGateway(gateway), nil
 }

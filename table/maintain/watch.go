@@ -71,6 +71,8 @@ type watch struct {
 	// defaults are tables of others whose default routes matter, because rules before
 	// those of the uplinks look them up.
 	defaults map[rttables.ID]bool
+	// learnTables are those that default routes are learned from.
+	learnTables map[rttables.ID]bool
 }
 
 // run listens until ctx ends or the socket fails.
@@ -143,8 +145,8 @@ func (w *watch) isOurs(p route.Protocol) bool {
 	return slices.Contains(w.protocols, p)
 }
 
-// concerns reports whether a route is in one of the uplinks' tables, or one that a
-// gateway may be learned from, or says what is on a link.
+// concerns reports whether a route is in one of the uplinks' tables, or one that may be
+// learned, or beside the shared default, or says what is on a link.
 func (w *watch) concerns(r *route.Route) bool {
 	if r.Table == rttables.Main && (form.IsDefault(r) || host.IsOnLink(r)) {
 		return true
@@ -154,7 +156,8 @@ func (w *watch) concerns(r *route.Route) bool {
 	if r.Table == rttables.Main {
 		return w.defaults[r.Table] && isDefaultOrPart(r)
 	}
-	return w.tables == nil || w.tables[r.Table] || w.defaults[r.Table] && isDefaultOrPart(r)
+	return w.tables == nil || w.tables[r.Table] || w.learnTables[r.Table] && form.IsDefault(r) ||
+		w.defaults[r.Table] && isDefaultOrPart(r)
 }
 
 // take returns what was noted since the last call.
@@ -169,12 +172,19 @@ func (w *watch) take() (causes cause, port uint32, lost int, err error) {
 	return causes, port, lost, err
 }
 
-// watchProtocols sets the protocols of the uplinks, before their rules and routes are
-// read: no deletion after that is missed.
-func (w *watch) watchProtocols(protocols []route.Protocol) {
+// watchUplinks sets the protocols of the uplinks, and the tables that they learn from,
+// before the host is read: no change after that is missed.
+func (w *watch) watchUplinks(uplinks []*maintainedUplink) {
+	protocols := protocolsOf(uplinks)
+	learnTables := make(map[rttables.ID]bool)
+	for _, k := range uplinks {
+		if k.Learn != 0 {
+			learnTables[k.learnTable()] = true
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tables, w.protocols = nil, protocols
+	w.tables, w.protocols, w.learnTables = nil, protocols, learnTables
 }
 
 // watchTables sets the tables of the uplinks.

@@ -3,6 +3,7 @@ package form
 import (
 	"math"
 	"net/netip"
+	"slices"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -13,7 +14,7 @@ import (
 type RouteKey struct {
 	Family   route.Family
 	Table    rttables.ID
-	Dst      netip.Prefix
+	Dst, Src netip.Prefix
 	TOS      uint8
 	Priority uint32
 }
@@ -21,7 +22,7 @@ type RouteKey struct {
 // KeyOf returns the key of a route.
 func KeyOf(r *route.Route) RouteKey {
 	c := r.Canonical()
-	return RouteKey{c.Family, c.Table, c.Dst, c.TOS, c.Priority}
+	return RouteKey{c.Family, c.Table, c.Dst, c.Src, c.TOS, c.Priority}
 }
 
 // SameRoute reports whether the kernel cannot tell two routes apart.
@@ -29,6 +30,26 @@ func SameRoute(a, b *route.Route) bool { return a.Canonical().Equal(b.Canonical(
 
 // IsDefault reports whether a route is to every destination.
 func IsDefault(r *route.Route) bool { return r.Canonical().Dst.Bits() <= 0 }
+
+// NextHops returns the next hops of a route: those of Multipath, or the only one.
+func NextHops(r *route.Route) []route.NextHop {
+	if len(r.Multipath) > 0 {
+		return r.Multipath
+	}
+	return []route.NextHop{{Gateway: r.Gateway, OIF: r.OIF, Flags: r.Flags & route.FlagOnLink, Realms: r.Realms, Encap: r.Encap}}
+}
+
+// HasGateway reports whether packets that take a route go to a gateway, by one of its
+// next hops at least.
+func HasGateway(r *route.Route) bool {
+	return r.Gateway.IsValid() || slices.ContainsFunc(r.Multipath, func(h route.NextHop) bool { return h.Gateway.IsValid() })
+}
+
+// LeavesBy reports whether packets that take a route leave by the interface with an
+// index, by one of its next hops at least.
+func LeavesBy(r *route.Route, index uint32) bool {
+	return r.OIF == index || slices.ContainsFunc(r.Multipath, func(h route.NextHop) bool { return h.OIF == index })
+}
 
 // OnLink returns r as a route without a gateway: IPv4 wants the scope link.
 func OnLink(r route.Route) route.Route {

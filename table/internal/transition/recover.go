@@ -268,7 +268,7 @@ func (r *recovery) orphans(now *host.State, own []route.Route) []route.Route {
 	for _, o := range own {
 		switch {
 		case now.Rules(o.Family).LeadTo(o.Table) && !form.IsClaim(&o):
-		case o.Gateway.IsValid():
+		case form.HasGateway(&o):
 			withGateway = append(withGateway, o)
 		default:
 			onLink = append(onLink, o)

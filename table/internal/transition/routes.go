@@ -65,7 +65,7 @@ func deleteRoutes(now *host.State, m *move, f route.Family, id rttables.ID, keep
 	for _, gateway := range []bool{true, false} {
 		for i := range slices.Backward(routes) {
 			r := &routes[i]
-			if r.Family == f && r.Protocol == m.Spec.Proto() && r.Gateway.IsValid() == gateway &&
+			if r.Family == f && r.Protocol == m.Spec.Proto() && form.HasGateway(r) == gateway &&
 				!form.IsClaim(r) && !keep[form.KeyOf(r)] {
 				steps = append(steps, m.step(plan.Step{Op: plan.DeleteRoute, Route: *r}))
 			}

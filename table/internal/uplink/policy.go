@@ -102,22 +102,7 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 		}
 	}
 	p.addSubnets(base, sources)
-	out := form.OnLink(base)
-	if u.Gateway.IsValid() {
-		out = base
-		out.Gateway = u.Gateway
-		if u.OnLink {
-			out.Flags |= route.FlagOnLink
-		}
-	}
-	for _, dst := range u.Routes {
-		if route.FamilyOf(dst.Addr()) == f {
-			r := out
-			r.Dst = dst
-			p.AddRoute(r)
-		}
-	}
-	p.AddRoute(out)
+	p.addDefaults(f, sources)
 	p.AddAlso(f)
 }
 

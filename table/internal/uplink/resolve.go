@@ -24,8 +24,8 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	if !ok {
 		return nil, u.FieldError("Interface", "there is no interface %q", u.Interface)
 	}
-	if u.Gateway.IsValid() && now.IsLocal(u.Gateway) {
-		return nil, u.FieldError("Gateway", "%s is an address of this host", u.Gateway)
+	if err := u.CheckGateways(now); err != nil {
+		return nil, err
 	}
 	families, err := u.findSources(now, index)
 	if err != nil {
@@ -207,7 +207,7 @@ func (p *Policy) findOldTables(
 					return err
 				}
 				foreign[r.Table] = slices.ContainsFunc(now.Routes(r.Table), func(have route.Route) bool {
-					return have.Protocol == r.Protocol && have.Type == route.TypeUnicast && have.OIF != p.Index
+					return have.Protocol == r.Protocol && have.Type == route.TypeUnicast && !form.LeavesBy(&have, p.Index)
 				})
 			}
 			if !foreign[r.Table] {
@@ -278,11 +278,13 @@ func Others(
 // to be called by.
 func (p *Policy) describe(now *host.State) {
 	for _, r := range now.Routes(p.Table) {
-		if r.Protocol == p.Spec.Proto() && r.OIF != 0 {
-			p.Spec.Interface = now.Links.Name(r.OIF)
-			if r.Gateway.IsValid() {
-				p.Spec.Gateway = r.Gateway
-			}
+		hop := firstHop(&r)
+		if r.Protocol != p.Spec.Proto() || hop.OIF == 0 {
+			continue
+		}
+		p.Spec.Interface = now.Links.Name(hop.OIF)
+		if hop.Gateway.IsValid() {
+			p.Spec.Gateway = hop.Gateway
 		}
 	}
 }

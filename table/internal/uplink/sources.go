@@ -72,7 +72,7 @@ func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
 	switch {
 	case u.NoSources:
 		x.Unbound = slices.Contains(u.unboundFamilies(now, index), x.Family)
-	case u.TakesAll() && route.FamilyOf(u.Gateway) == x.Family && len(followed) > 0:
+	case u.TakesAll() && u.OnlyFamily() == x.Family && len(followed) > 0:
 		x.Unbound = true
 	}
 	if !x.Unbound && len(x.All) == 0 {
@@ -120,7 +120,7 @@ func withoutCovered(all []netip.Prefix) []netip.Prefix {
 // there is none it has both, because a tunnel needs no address; but not IPv6 where that
 // is disabled.
 func (u *Spec) unboundFamilies(now *host.State, index uint32) []route.Family {
-	if f := route.FamilyOf(u.Gateway); f != 0 {
+	if f := u.OnlyFamily(); f != 0 {
 		return []route.Family{f}
 	}
 	families, all := u.selectedFamilies()
@@ -187,8 +187,8 @@ func (u *Spec) findSources(now *host.State, index uint32) ([]FamilySources, erro
 	}
 	if len(found) == 0 {
 		what := "global address"
-		if u.Gateway.IsValid() {
-			what = "global " + form.FamilyName(route.FamilyOf(u.Gateway)) + " address"
+		if f := u.OnlyFamily(); f != 0 {
+			what = "global " + form.FamilyName(f) + " address"
 		}
 		return nil, u.FieldError("Interface", "%s has no %s", u.Interface, what)
 	}

@@ -21,6 +21,8 @@ type Spec struct {
 	Table            rttables.ID
 	Interface        string
 	Gateway          netip.Addr
+	Family           route.Family
+	Defaults         []route.Route
 	Sources          []netip.Addr
 	SourcePrefixes   []netip.Prefix
 	SourceInterfaces []string
@@ -73,29 +75,48 @@ func Protocols(specs []Spec) []route.Protocol {
 	return protocols
 }
 
-// Families returns the families that the uplink can have: the gateway's, else those of
-// Sources or, with NoSources, those that its selectors name, else both.
+// Families returns the families that the uplink can have: Family, else IPv4 with a
+// Gateway of IPv4, else those of Sources or, with NoSources, those that its selectors
+// name, else IPv6 with a Gateway of IPv6, else those of Defaults, else both.
 func (u *Spec) Families() []route.Family {
-	if f := route.FamilyOf(u.Gateway); f != 0 {
-		return []route.Family{f}
+	switch {
+	case u.Family != 0:
+		return []route.Family{u.Family}
+	case u.Gateway.Is4():
+		return []route.Family{route.IPv4}
 	}
 	var families []route.Family
 	add := func(f route.Family) {
-		if !slices.Contains(families, f) {
+		if f != 0 && !slices.Contains(families, f) {
 			families = append(families, f)
 		}
 	}
 	for _, a := range u.Sources {
 		add(route.FamilyOf(a))
 	}
-	selected, all := u.selectedFamilies()
-	if len(u.Sources) > 0 || u.NoSources && all {
+	if len(u.Sources) > 0 || u.NoSources {
+		selected, all := u.selectedFamilies()
 		for _, f := range selected {
+			if len(u.Sources) > 0 || all {
+				add(f)
+			}
+		}
+	}
+	if len(families) == 0 {
+		add(route.FamilyOf(u.Gateway))
+	}
+	if len(families) == 0 {
+		for i := range u.Defaults {
+			d := &u.Defaults[i]
+			f := cmp.Or(statedFamily(d), route.FamilyOf(firstHop(d).Gateway))
+			if f == 0 { // it can have both
+				return slices.Clone(form.Families[:])
+			}
 			add(f)
 		}
 	}
 	if len(families) == 0 {
-		families = []route.Family{route.IPv4, route.IPv6}
+		return slices.Clone(form.Families[:])
 	}
 	return families
 }
@@ -122,6 +143,18 @@ func (u *Spec) selectedFamilies() (families []route.Family, all bool) {
 
 // TakesAll reports whether all global addresses of the interface are sources.
 func (u *Spec) TakesAll() bool { return len(u.Sources) == 0 && !u.NoSources }
+
+// OnlyFamily returns the family of an uplink that can have one, and zero if it can have
+// both.
+func (u *Spec) OnlyFamily() route.Family {
+	if families := u.Families(); len(families) == 1 {
+		return families[0]
+	}
+	return 0
+}
+
+// InFamily reports whether the uplink can have a family.
+func (u *Spec) InFamily(f route.Family) bool { return slices.Contains(u.Families(), f) }
 
 // Height returns how many priorities the rungs take.
 func (u *Spec) Height() uint32 {

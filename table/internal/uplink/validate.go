@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -15,39 +16,22 @@ import (
 // Validate reports what is wrong with u on any host: the first field that is missing
 // or does not fit the others, as a [*plan.FieldError].
 func (u *Spec) Validate() error {
-	if u.Interface == "" {
+	switch {
+	case u.Interface == "":
 		return u.FieldError("Interface", "is not set")
-	}
-	if u.Table != 0 && form.IsSystemTable(u.Table) {
+	case u.Table != 0 && form.IsSystemTable(u.Table):
 		return u.FieldError("Table", "%s is a table of the system", u.Table)
-	}
-	if u.Gateway.Zone() != "" {
-		return u.FieldError("Gateway", "%s has a zone: Interface says it", u.Gateway)
-	}
-	if u.OnLink && !u.Gateway.IsValid() {
+	case u.Family != 0 && !slices.Contains(form.Families[:], u.Family):
+		return u.FieldError("Family", "%s is not a family of uplinks: want inet or inet6", u.Family)
+	case u.OnLink && !u.Gateway.IsValid():
 		return u.FieldError("OnLink", "needs a Gateway")
 	}
-	f := route.FamilyOf(u.Gateway)
-	for _, a := range u.Sources {
-		switch {
-		case !a.IsValid():
-			return u.FieldError("Sources", "an address is not set")
-		case a.Zone() != "":
-			return u.FieldError("Sources", "%s has a zone", a)
-		case f != 0 && route.FamilyOf(a) != f:
-			return u.FieldError("Sources", "%s and the gateway %s are of different families", a, u.Gateway)
-		}
-	}
-	for _, x := range []struct {
-		field    string
-		prefixes []netip.Prefix
-	}{{"Routes", u.Routes}, {"Subnets", u.Subnets}, {"SourcePrefixes", u.SourcePrefixes}} {
-		if err := u.validatePrefixes(x.field, x.prefixes); err != nil {
+	for _, validate := range []func() error{
+		u.validateSources, u.validatePrefixes, u.validateGateway, u.validateDefaults, u.validateSelectors,
+	} {
+		if err := validate(); err != nil {
 			return err
 		}
-	}
-	if err := u.validateSelectors(); err != nil {
-		return err
 	}
 	for i := range u.Also {
 		if err := u.validateAlso(u.Also[i]); err != nil {
@@ -57,27 +41,143 @@ func (u *Spec) Validate() error {
 	return nil
 }
 
-// validatePrefixes refuses prefixes that a field cannot have.
-func (u *Spec) validatePrefixes(field string, prefixes []netip.Prefix) error {
-	f := route.FamilyOf(u.Gateway)
-	for _, p := range prefixes {
+// mappedReason returns what is wrong with an IPv4 address that is written as an IPv6
+// address, and an empty string for all others. The kernel would take it for IPv6, where
+// no packet has it.
+func mappedReason(a netip.Addr) string {
+	if !a.Is4In6() {
+		return ""
+	}
+	return a.String() + " is an IPv4 address in the form of IPv6: write " + a.Unmap().String()
+}
+
+// validateGateway refuses a Gateway that no uplink can have.
+func (u *Spec) validateGateway() error {
+	if !u.Gateway.IsValid() {
+		return nil
+	}
+	if len(u.Defaults) > 0 {
+		return u.FieldError("Gateway", "is set, and so is Defaults: put the gateway into one of these")
+	}
+	return u.validateRouter("Gateway", u.Gateway)
+}
+
+// validateRouter refuses an address that cannot be a gateway's.
+func (u *Spec) validateRouter(field string, a netip.Addr) error {
+	noGateway := "a tunnel or another link without a router has no gateway: leave it out"
+	switch {
+	case a.Zone() != "":
+		return u.FieldError(field, "%s has a zone: Interface says it", a)
+	case mappedReason(a) != "":
+		return u.FieldError(field, "%s", mappedReason(a))
+	case a.IsUnspecified():
+		return u.FieldError(field, "%s is not the address of a router; %s", a, noGateway)
+	case a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return u.FieldError(field, "%s is the address of many hosts, and not of one router", a)
+	case a.IsLoopback():
+		return u.FieldError(field, "%s is an address of this host itself: it takes that of the router", a)
+	case a.Is4() && !u.InFamily(route.IPv4):
+		return u.FieldError(field, "%s is IPv4, which IPv6 routes cannot have for a gateway", a)
+	}
+	return nil
+}
+
+// validateDefaults refuses default routes that no uplink can have.
+func (u *Spec) validateDefaults() error {
+	seen := make(map[form.RouteKey]bool)
+	for i := range u.Defaults {
+		d := &u.Defaults[i]
+		fail := func(reason string) error { return u.FieldError("Defaults", "%q %s", d.Text(nil), reason) }
+		inFamily := func(f route.Family) bool { return canBeIn(d, f) }
 		switch {
-		case !p.IsValid():
-			return u.FieldError(field, "a prefix is not set")
-		case p != p.Masked():
-			return u.FieldError(field, "%s has bits beyond its length: %s?", p, p.Masked())
-		case f != 0 && route.FamilyOf(p.Addr()) != f:
-			return u.FieldError(field, "%s and the gateway %s are of different families", p, u.Gateway)
-		case field == "Routes":
-		case p.Bits() == 0:
-			return u.FieldError(field, "%s is every address", p)
-		case p.Addr().Is4In6():
-			return u.FieldError(field, "%s has IPv4 addresses in IPv6", p)
-		case p.Addr().IsMulticast() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsLoopback():
-			return u.FieldError(field, "%s is no network that packets are sent from or to by an uplink", p)
+		case !form.IsDefault(d):
+			return fail("is not a default route: Routes has other destinations")
+		case d.Type != 0 && d.Type != route.TypeUnicast:
+			return fail("is not a route by an interface")
+		case d.NextHopID != 0:
+			return fail("has a nexthop object: give its gateways")
+		case d.Gateway.IsValid() && len(d.Multipath) > 0:
+			return fail("has a gateway, and next hops as well")
+		case !slices.ContainsFunc(u.Families(), inFamily):
+			return fail("is not of the uplink's family")
+		}
+		for _, h := range form.NextHops(d) {
+			if !h.Gateway.IsValid() {
+				continue
+			}
+			if err := u.validateRouter("Defaults", h.Gateway); err != nil {
+				return err
+			}
+		}
+		for _, f := range u.Families() {
+			k := form.RouteKey{Family: f, Src: d.Src, TOS: d.TOS, Priority: cmp.Or(d.Priority, u.Metric)}
+			if canBeIn(d, f) && seen[k] {
+				return fail("has the metric of another one")
+			}
+			seen[k] = seen[k] || canBeIn(d, f)
 		}
 	}
 	return nil
+}
+
+// validateSources refuses Sources that no uplink can have, or not with its gateway.
+func (u *Spec) validateSources() error {
+	for _, a := range u.Sources {
+		f := route.FamilyOf(a)
+		switch {
+		case !a.IsValid():
+			return u.FieldError("Sources", "an address is not set")
+		case a.Zone() != "":
+			return u.FieldError("Sources", "%s has a zone", a)
+		case mappedReason(a) != "":
+			return u.FieldError("Sources", "%s", mappedReason(a))
+		case f == route.IPv6 && u.Gateway.Is4():
+			return u.FieldError("Sources", "%s and the gateway %s are of different families", a, u.Gateway)
+		case !u.InFamily(f):
+			return u.FieldError("Sources", "%s is not of the uplink's family, %s", a, form.FamilyName(u.Family))
+		}
+	}
+	return nil
+}
+
+// validatePrefixes refuses Routes, Subnets and SourcePrefixes that no uplink can have, or
+// not with its gateway.
+func (u *Spec) validatePrefixes() error {
+	for _, x := range []struct {
+		field    string
+		prefixes []netip.Prefix
+	}{{"Routes", u.Routes}, {"Subnets", u.Subnets}, {"SourcePrefixes", u.SourcePrefixes}} {
+		for _, p := range x.prefixes {
+			if reason := u.prefixReason(p, x.field == "Routes"); reason != "" {
+				return u.FieldError(x.field, "%s", reason)
+			}
+		}
+	}
+	return nil
+}
+
+// prefixReason returns what is wrong with a prefix, or an empty string. A destination of
+// Routes can be anywhere.
+func (u *Spec) prefixReason(p netip.Prefix, anywhere bool) string {
+	f := route.FamilyOf(p.Addr())
+	switch {
+	case !p.IsValid():
+		return "a prefix is not set"
+	case mappedReason(p.Addr()) != "":
+		return mappedReason(p.Addr())
+	case p != p.Masked():
+		return fmt.Sprintf("%s has bits beyond its length: %s?", p, p.Masked())
+	case !u.InFamily(f) && u.Gateway.IsValid() && f != route.FamilyOf(u.Gateway):
+		return fmt.Sprintf("%s and the gateway %s are of different families", p, u.Gateway)
+	case !u.InFamily(f):
+		return fmt.Sprintf("%s is not of the uplink's family", p)
+	case anywhere:
+	case p.Bits() == 0:
+		return fmt.Sprintf("%s is every address", p)
+	case p.Addr().IsMulticast() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsLoopback():
+		return fmt.Sprintf("%s is no network that packets are sent from or to by an uplink", p)
+	}
+	return ""
 }
 
 // validateSelectors refuses fields that say whose packets take the uplink, and contradict
@@ -120,9 +220,12 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 		return u.FieldError("Also", "%q %s", strings.TrimSuffix(text.Args(nil), " lookup 0"), reason)
 	}
 	f := form.AddressFamily(&r)
+	mapped := cmp.Or(mappedReason(r.From.Addr()), mappedReason(r.To.Addr()))
 	switch {
 	case r == selectsAll:
 		return fail("selects every packet")
+	case mapped != "":
+		return u.FieldError("Also", "%s", mapped)
 	case r.Table != 0 && r.Table != u.Table:
 		return fail("has a table of its own")
 	case r.Protocol != 0 && r.Protocol != u.Proto():
@@ -135,7 +238,7 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 		return fail("has a range of ports that cannot be: from 1 to 65534, the lower one first")
 	case r.UIDRange.Last() < r.UIDRange.First() || r.UIDRange.Last() == math.MaxUint32:
 		return fail("has a range of users that cannot be: from 0 to 4294967294, the lower one first")
-	case !slices.Contains(u.Families(), cmp.Or(f, r.Family, u.Families()[0])):
+	case !u.InFamily(cmp.Or(f, r.Family, u.Families()[0])):
 		return fail("is not of the uplink's family")
 	}
 	return nil
