@@ -21,7 +21,9 @@ import (
 // On an error at any step, all that was done is undone, newest first, also after ctx
 // has ended, and the error is a [*plan.StepError]. Before anything is changed, it is a
 // [*plan.FieldError] for an uplink that is not valid on this host, or a
-// [*plan.ConflictError] for a route or rule of another program in the way. A
+// [*plan.ConflictError] for a route or rule of another program in the way. In a table that
+// is the uplink's already, that is a route to the same destination as one of the uplink's
+// with the same metric or a lower one; all others are left alone. A
 // [*plan.NameError] is returned when all is installed but a name could not be
 // registered.
 //

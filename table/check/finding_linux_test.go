@@ -77,6 +77,7 @@ func healthy(t *testing.T, f tabletest.Family, change func(*table.SourceRoutedUp
 // finding says is done.
 func TestFindings(t *testing.T) {
 	up := func(n *tabletest.Network, u table.SourceRoutedUplink) { n.Install(u) }
+	theirs := route.Route{Gateway: netip.MustParseAddr("10.2.0.9"), Table: 20, Protocol: route.ProtoStatic}
 	for _, x := range []struct {
 		name   string
 		change func(u *table.SourceRoutedUplink) // of the uplink, at the beginning
@@ -133,13 +134,14 @@ func TestFindings(t *testing.T) {
 		{
 			name: "refused",
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
-				return n.AddRoute("203.0.113.0/24 via 10.2.0.9 table 20 proto static")
+				return route.Replace(n.T.Context(), n.Conn, theirs)
 			},
 			want: "fault refused lan2\nnote foreign-route route 203.0.113.0/24 via 10.2.0.9 dev u2 table lan2 proto static\n",
 			cure: func(n *tabletest.Network, u table.SourceRoutedUplink) {
-				if err := n.DeleteRoute("203.0.113.0/24 via 10.2.0.9 table 20 proto static"); err != nil {
+				if err := route.Delete(n.T.Context(), n.Conn, theirs); err != nil {
 					n.T.Error(err)
 				}
+				up(n, u)
 			},
 		},
 		{

@@ -22,16 +22,51 @@ type groupPlan struct {
 	after       *host.State // after the plan
 }
 
-// A refusedFamily is a family of an uplink whose routes the kernel has refused.
+// A refusedFamily is a family of an uplink whose routes cannot be installed, because the
+// kernel has refused them, or someone else's route is in the way.
 type refusedFamily struct {
 	of     *maintainedUplink
 	family route.Family
+	reason error
 }
 
-// planGroup works out what a group needs, except for those of it that are refused. Taken
-// are tables that no uplink can get, although nothing seems to use them.
+// planGroup works out what a group needs, except for those of it that are refused. An
+// uplink's rules are needed all the more when its routes cannot be: if someone else's
+// route is in the way, planGroup plans without the routes of that family. Taken are tables
+// that no uplink can get, although nothing seems to use them.
 func (r *reading) planGroup(
-	ctx context.Context, group []*maintainedUplink, taken map[rttables.ID]bool, without refusedFamily,
+	ctx context.Context, group []*maintainedUplink, taken map[rttables.ID]bool, without ...refusedFamily,
+) (groupPlan, error) {
+	for {
+		gp, err := r.planGroupWithout(ctx, group, taken, without)
+		var conflict *uplink.RouteConflictError
+		if !errors.As(err, &conflict) || conflict.New {
+			gp.noteRefused(without)
+			return gp, err
+		}
+		i := slices.IndexFunc(group, func(k *maintainedUplink) bool { return k.owner == conflict.Owner })
+		if i < 0 || slices.ContainsFunc(without, func(x refusedFamily) bool { return x.of == group[i] && x.family == conflict.Family }) {
+			return gp, err
+		}
+		without = append(without, refusedFamily{group[i], conflict.Family, err})
+	}
+}
+
+// noteRefused notes why routes of some families were left out.
+func (gp *groupPlan) noteRefused(without []refusedFamily) {
+	for i := range gp.resolutions {
+		x := &gp.resolutions[i]
+		for _, w := range without {
+			if w.of == x.of && x.refused == nil {
+				x.refused = w.reason
+			}
+		}
+	}
+}
+
+// planGroupWithout is planGroup without the routes of some families.
+func (r *reading) planGroupWithout(
+	ctx context.Context, group []*maintainedUplink, taken map[rttables.ID]bool, without []refusedFamily,
 ) (groupPlan, error) {
 	planner, err := draft.Begin(ctx, r.conn, r.now, protocolsOf(group))
 	if err != nil {
@@ -42,8 +77,10 @@ func (r *reading) planGroup(
 	r = r.with(planner.State())
 	for _, k := range group {
 		var families []route.Family
-		if k == without.of {
-			families = []route.Family{without.family}
+		for _, w := range without {
+			if w.of == k {
+				families = append(families, w.family)
+			}
 		}
 		x, err := r.resolve(ctx, k, families)
 		if err != nil {
@@ -99,7 +136,7 @@ func (gp *groupPlan) tables() []rttables.ID {
 // the tables of the group.
 func (m *maintainer) keepGroup(ctx context.Context, group []*maintainedUplink, causes cause) []rttables.ID {
 	// The first plan is made without the lock, so that a look keeps nobody waiting.
-	gp, err := m.reading.planGroup(ctx, group, m.shared.takenTables(nil), refusedFamily{})
+	gp, err := m.reading.planGroup(ctx, group, m.shared.takenTables(nil))
 	gp.remember()
 	tables := gp.tables()
 	if err == nil && !gp.plan.Empty() {
@@ -125,19 +162,12 @@ func (m *maintainer) keepGroup(ctx context.Context, group []*maintainedUplink, c
 // uplink, it does so without the routes of that uplink, whose rules are needed all the
 // more. Other uplinks have only the name in common with it.
 func (m *maintainer) repairGroup(ctx context.Context, group []*maintainedUplink) (groupPlan, error) {
-	gp, err := m.applyGroup(ctx, group, refusedFamily{})
+	gp, err := m.applyGroup(ctx, group)
 	without := refusedRoute(group, err)
 	if without.of == nil || ctx.Err() != nil {
 		return gp, err
 	}
-	reason := err
-	gp, err = m.applyGroup(ctx, group, without)
-	for i := range gp.resolutions {
-		if x := &gp.resolutions[i]; x.of == without.of {
-			x.refused = reason
-		}
-	}
-	return gp, err
+	return m.applyGroup(ctx, group, without)
 }
 
 // refusedRoute returns the uplink, and the family, of a route that the kernel has
@@ -150,7 +180,7 @@ func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	}
 	for _, k := range group {
 		if k.owner == step.Step.Owner {
-			return refusedFamily{k, step.Step.Route.Family}
+			return refusedFamily{k, step.Step.Route.Family, err}
 		}
 	}
 	return refusedFamily{}
@@ -158,7 +188,7 @@ func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 
 // applyGroup reads the host again under the lock, plans what a group needs, and does it.
 func (m *maintainer) applyGroup(
-	ctx context.Context, group []*maintainedUplink, without refusedFamily,
+	ctx context.Context, group []*maintainedUplink, without ...refusedFamily,
 ) (gp groupPlan, err error) {
 	err = m.locked(ctx, func(ctx context.Context) error {
 		return uplink.RetryClaims(func(lost map[rttables.ID]bool) error {
@@ -166,7 +196,7 @@ func (m *maintainer) applyGroup(
 			if err != nil {
 				return err
 			}
-			gp, err = r.planGroup(ctx, group, m.shared.takenTables(lost), without)
+			gp, err = r.planGroup(ctx, group, m.shared.takenTables(lost), without...)
 			gp.remember()
 			if err != nil {
 				return err

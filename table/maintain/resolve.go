@@ -55,7 +55,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}
 		x.waits = r.waitsFor(k, spec, &x)
 		if x.waits == "" && slices.Contains(withheld, f) {
-			x.waits = "the kernel refuses its routes"
+			x.waits = "its routes are refused"
 		}
 		families = append(families, x)
 		p.Sources = append(p.Sources, x.All...)
@@ -70,6 +70,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	}
 	// A table that was chosen stays the uplink's if all its sources change.
 	p.Table = cmp.Or(table, k.memory.table)
+	p.Installed = p.Table != 0 && p.Table == k.memory.table
 	if old := k.memory.oldTable; old != 0 && old != p.Table {
 		p.OldTables = []rttables.ID{old}
 	}
@@ -100,6 +101,8 @@ func (r *reading) addFamilies(ctx context.Context, p *uplink.Policy, families []
 			p.AddFamily(x.Family, x.Usable)
 		} else if err := r.addPresent(ctx, p, x.Family); err != nil {
 			return err
+		} else {
+			p.Kept = append(p.Kept, x.Family)
 		}
 	}
 	return nil

@@ -135,12 +135,11 @@ func (s *server) do(ctx context.Context, step *plan.Step) error {
 	return nil
 }
 
-// decide returns where a packet goes, as the kernel says. It has one error for both
-// errors of the model.
+// decide returns where a packet goes, as the kernel says. All errors are one.
 func (s *server) decide(ctx context.Context, src, dst netip.Addr) decision {
 	s.t.Helper()
 	r, err := route.Lookup(ctx, s.conn, route.Query{Src: src, Dst: dst, FibMatch: true})
-	if errors.Is(err, syscall.ENETUNREACH) {
+	if errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) {
 		return decision{err: "unreachable"}
 	}
 	s.must(err)

@@ -139,6 +139,9 @@ func (k *kernel) decideBy(rules []rule.Rule, selected []int, src, dst netip.Addr
 			}
 		case rule.ActionLookup:
 			if found := lookUp(k.routes[r.Table], dst); found != nil {
+				if found.Type == route.TypeUnreachable {
+					return decision{err: "unreachable"} // whatever is suppressed
+				}
 				if limit, ok := r.SuppressPrefixLength.Get(); ok && uint32(max(found.Dst.Bits(), 0)) <= limit {
 					continue
 				}

@@ -200,7 +200,22 @@ func (p *Planner) addTemporary(moves []*move, m *move) error {
 	spec := *m.Spec
 	spec.Priority = 0
 	m.temporary = &move{Policy: m.Moved(id, &spec), claims: true, isTemporary: true, target: m.Spec.Priority}
+	m.temporary.copyForeign(p.State().Routes(m.Table))
 	return nil
+}
+
+// copyForeign adds what routes of others there are in the table of the temporary's
+// owner: packets that go by these do so in the temporary table as well. Routes with a
+// gateway come last.
+func (m *move) copyForeign(routes []route.Route) {
+	for _, gateway := range []bool{false, true} {
+		for _, have := range routes {
+			if have.Protocol != m.Spec.Proto() && m.InFamily(have.Family) && have.Gateway.IsValid() == gateway {
+				have.Table, have.Protocol = m.Table, m.Spec.Proto()
+				m.AddRoute(have)
+			}
+		}
+	}
 }
 
 // familiesOf returns the families that uplinks have, IPv4 first.

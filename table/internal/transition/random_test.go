@@ -12,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/draft"
+	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/internal/uplink"
@@ -75,6 +76,27 @@ func (w *randomWorld) addForeign(t testing.TB) {
 		return
 	}
 	w.add(t, fmt.Sprintf(text, prio))
+}
+
+// addForeignRoutes adds routes of another program to the tables of installed uplinks.
+func (w *randomWorld) addForeignRoutes(now *host.State) *host.State {
+	routes := make(map[rttables.ID][]route.Route)
+	for _, id := range now.Tables() {
+		if form.IsSystemTable(id) || len(now.Routes(id)) == 0 {
+			continue
+		}
+		add := func(r route.Route) {
+			if r.Table = id; w.one(3) {
+				routes[id] = append(routes[id], r.Canonical())
+			}
+		}
+		routes[id] = slices.Clone(now.Routes(id))
+		add(route.Route{Dst: netip.MustParsePrefix("172.16.5.0/24"), OIF: 14, Scope: route.ScopeLink})
+		add(route.Route{Dst: netip.MustParsePrefix("203.0.113.0/24"), Gateway: netip.MustParseAddr("172.16.5.9"), OIF: 14})
+		add(route.Route{Family: route.IPv4, Gateway: netip.MustParseAddr("10.1.0.9"), OIF: 12, Priority: 500})
+		add(route.Route{Dst: netip.MustParsePrefix("fd00:5::/64"), OIF: 14, Priority: 256})
+	}
+	return now.With(nil, routes)
 }
 
 // uplinks returns some uplinks that are wanted together.
@@ -176,6 +198,9 @@ func try(t testing.TB, base *world, a, b uint64, thorough bool) (steps int) {
 		t.Fatalf("world %d %d: the kernel refuses %v\n%s", a, b, err, first)
 	}
 	now := w.after(firstWalk.last.state(w.state()), first)
+	if w.one(3) {
+		now = w.addForeignRoutes(now)
+	}
 	w.verb = []string{"install", "install", "sync", "remove"}[w.r.IntN(4)]
 	p, err := w.planSame(t, now, have, want)
 	if err != nil {

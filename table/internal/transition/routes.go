@@ -35,7 +35,9 @@ func routeSteps(now *host.State, m *move, f route.Family) (adds, deletes []plan.
 	present := make(map[form.RouteKey]*route.Route)
 	have := now.Routes(m.Table)
 	for i := range slices.Backward(have) {
-		present[form.KeyOf(&have[i])] = &have[i]
+		if have[i].Protocol == m.Spec.Proto() { // others are not in the way, or were refused
+			present[form.KeyOf(&have[i])] = &have[i]
+		}
 	}
 	keep := make(map[form.RouteKey]bool)
 	for i := range m.Routes {

@@ -185,17 +185,73 @@ func (u *Spec) CheckOverlap(o *Spec) error {
 	return nil
 }
 
-// checkForeign refuses a table that other programs use.
-func (p *Policy) checkForeign(now *host.State) error {
-	i := slices.IndexFunc(now.Routes(p.Table), func(have route.Route) bool {
-		return p.InFamily(have.Family) && !p.Owns(have.Family, have.Table, have.Protocol)
-	})
-	if i < 0 {
-		return nil
-	}
-	have := now.Routes(p.Table)[i]
-	return &plan.ConflictError{
-		Uplink: p.Spec.String(), Object: have.Text(now.Names.All()), Owner: have.Protocol,
-		Reason: fmt.Sprintf("table %s has someone else's route", now.Names.Table(p.Table)),
-	}
+// A RouteConflictError is a [plan.ConflictError] about a route of another program in the
+// table of an uplink.
+type RouteConflictError struct {
+	Owner  int // of the uplink
+	Family route.Family
+	New    bool // the table is not the uplink's so far
+	Err    *plan.ConflictError
 }
+
+// Error returns the message of the ConflictError.
+func (e *RouteConflictError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the ConflictError.
+func (e *RouteConflictError) Unwrap() error { return e.Err }
+
+// checkForeign refuses a new table that other programs use. In a table that is the
+// uplink's already, only a route that keeps one of the uplink's from being there, or from
+// having an effect, is in the way.
+func (p *Policy) checkForeign(now *host.State) error {
+	isOurs := p.Installed || p.isInstalled(now)
+	routes := now.Routes(p.Table)
+	for i := range routes {
+		have := &routes[i]
+		if !p.InFamily(have.Family) || p.Owns(have.Family, have.Table, have.Protocol) {
+			continue
+		}
+		reason := fmt.Sprintf("table %s has someone else's route", now.Names.Table(p.Table))
+		if isOurs {
+			reason = p.obstructs(have)
+		}
+		if reason == "" {
+			continue
+		}
+		return &RouteConflictError{p.Owner, have.Family, !isOurs, &plan.ConflictError{
+			Uplink: p.Spec.String(), Object: have.Text(now.Names.All()), Owner: have.Protocol, Reason: reason,
+		}}
+	}
+	return nil
+}
+
+// isInstalled reports whether there is a route or a rule of the uplink's owner for its
+// table.
+func (p *Policy) isInstalled(now *host.State) bool {
+	proto := p.Spec.Proto()
+	return slices.ContainsFunc(form.Families[:], func(f route.Family) bool {
+		return len(now.Rules(f).Of(proto).To(p.Table)) > 0
+	}) || slices.ContainsFunc(now.Routes(p.Table), func(r route.Route) bool { return r.Protocol == proto })
+}
+
+// obstructs says why a route of another program in the uplink's table is in the way of
+// one of the uplink's. Empty: it is not.
+func (p *Policy) obstructs(have *route.Route) string {
+	at := form.KeyOf(have)
+	for i := range p.Routes {
+		want := form.KeyOf(&p.Routes[i])
+		metric := want.Priority
+		want.Priority = at.Priority
+		switch {
+		case want != at || p.isKept(at.Family):
+		case at.Priority == metric:
+			return "someone else's route has the destination and the metric of one of ours; delete it, or set another Metric"
+		case at.Priority < metric:
+			return "someone else's route goes before ours to the same destination, as its metric is lower; delete it, or set a lower Metric"
+		}
+	}
+	return ""
+}
+
+// isKept reports whether the routes of a family stay as they are.
+func (p *Policy) isKept(f route.Family) bool { return slices.Contains(p.Kept, f) }

@@ -20,6 +20,9 @@ type Policy struct {
 	Table rttables.ID
 	// New says that nobody uses Table so far: it has to be claimed.
 	New bool
+	// Installed says that the table was the uplink's before, although nothing there may
+	// tell so any more.
+	Installed bool
 	// OldTables are those that the uplink is moved from.
 	OldTables []rttables.ID
 	// Families are those in which the uplink has something.
@@ -31,6 +34,8 @@ type Policy struct {
 	OnLink []netip.Prefix
 	Routes []route.Route // in the order in which they are added
 	Also   []rule.Rule   // each main-first rule before the rule that it belongs to
+	// Kept are families whose Routes are those that there are, whatever others have.
+	Kept []route.Family
 
 	keys map[form.RouteKey]bool // of Routes
 }
@@ -61,6 +66,9 @@ func (p *Policy) Owns(f route.Family, t rttables.ID, proto route.Protocol) bool 
 func (p *Policy) AddRoute(r route.Route) {
 	if p.keys == nil {
 		p.keys = make(map[form.RouteKey]bool)
+		for i := range p.Routes {
+			p.keys[form.KeyOf(&p.Routes[i])] = true
+		}
 	}
 	if key := form.KeyOf(&r); !p.keys[key] {
 		p.keys[key] = true
