@@ -114,7 +114,7 @@ func TestNameFiles(t *testing.T) {
 		"usr, and nothing can be made": {
 			map[string]string{"/etc!/hosts": "", "/usr/share/iproute2/rt_tables": tabletest.RTTables}, syscall.EROFS, false, "",
 		},
-		"garbage":               {map[string]string{"/etc/iproute2/rt_tables": garbage}, nil, true, ""},
+		"garbage": {map[string]string{"/etc/iproute2/rt_tables": garbage}, nil, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := tabletest.NewNetwork(t)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/table/check"
 )
 
@@ -35,6 +36,7 @@ func (s *session) check() (int, error) {
 		}
 	}
 	for _, f := range found {
+		f.Cure = iptext.InNetNS(s.givenNetNS, f.Cure)
 		s.report.Findings = append(s.report.Findings, finding(f))
 		if f.Severity > check.Note {
 			status = exitPending

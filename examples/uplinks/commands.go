@@ -67,7 +67,7 @@ func (s *session) recover() (int, error) {
 
 // applyPlan makes a plan, applies it under the lock, and reports it.
 func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
-	var p plan.Plan
+	var p, done plan.Plan
 	var names []*plan.NameError
 	applied := false
 	err := plan.Lock(s.ctx, s.conn, func() (err error) {
@@ -75,7 +75,9 @@ func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
 			return err
 		}
 		applied = true
-		names, err = nameErrors(p.ApplyLocked(s.ctx, s.conn))
+		err = p.ApplyLocked(s.ctx, s.conn)
+		done = p.Done(err)
+		names, err = nameErrors(err)
 		return err
 	})
 	for _, e := range names {
@@ -87,18 +89,8 @@ func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
 		}
 		return exitFailure, err
 	}
-	s.recordPlan(p.Select(func(step *plan.Step) bool { return !failedName(names, step) }))
+	s.recordPlan(done)
 	return exitOK, nil
-}
-
-// failedName reports whether a step adds or deletes a name that failed.
-func failedName(names []*plan.NameError, step *plan.Step) bool {
-	for _, e := range names {
-		if e.Table == step.Table && e.Name == step.Name {
-			return true
-		}
-	}
-	return false
 }
 
 // A step is a step of a plan. The plan has the names for its text.
@@ -124,6 +116,7 @@ func stepsOf(p plan.Plan) []step {
 
 // recordPlan adds the steps of a plan to the report, each to its uplink.
 func (s *session) recordPlan(p plan.Plan) {
+	p = p.InNetNS(s.givenNetNS)
 	s.report.plan = p
 	for _, step := range stepsOf(p) {
 		if step.Owner != plan.NoOwner {

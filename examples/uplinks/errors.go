@@ -52,8 +52,10 @@ func explain(err error) string {
 	case errors.As(err, &conflict):
 		left = "; nothing was changed"
 	}
+	var name *plan.NameError
 	if errors.Is(err, fs.ErrPermission) {
 		switch {
+		case errors.As(err, &name) && step == nil: // its text has the file that cannot be written
 		case errors.As(err, &probe): // its text says what it needs
 		case errors.As(err, &enter):
 			text += ": needs root or CAP_SYS_ADMIN"

@@ -126,12 +126,14 @@ const commandList = "plan, up, down, run, reload, status, check, recover or pars
 // A session is one run of a command other than run. Its uplinks have the default routes
 // that were learned.
 type session struct {
-	prune   bool
-	ctx     context.Context
-	netns   string // path of the network namespace; empty means that of this process
-	conn    route.Conn
-	uplinks []uplink
-	shared  *maintain.Default
+	prune bool
+	ctx   context.Context
+	netns string // path of the network namespace; empty means that of this process
+	// givenNetNS is the namespace as the command line has it.
+	givenNetNS string
+	conn       route.Conn
+	uplinks    []uplink
+	shared     *maintain.Default
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
 	report    report
@@ -171,7 +173,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.command == "parse":
 		return parseOnly(o, file, stdout, stderr)
 	}
-	s := &session{ctx: ctx, netns: netnsPath(o.netns), prune: o.prune, uplinks: file.uplinks, shared: file.shared}
+	s := &session{ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, prune: o.prune, uplinks: file.uplinks, shared: file.shared}
 	if file.isEmpty() && !o.prune {
 		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
 	}

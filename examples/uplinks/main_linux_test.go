@@ -143,7 +143,8 @@ func (h *host) runIn(ctx context.Context, status int, args ...string) (stdout, s
 	var out, errs bytes.Buffer
 	args = append([]string{"-f", h.file, "-etc", h.etc}, args...)
 	got := run(ctx, args, &out, &errs)
-	names := strings.NewReplacer(h.file, "FILE", h.etc, "ETC")
+	// All commands of ip(8) are for the namespace of the option -n.
+	names := strings.NewReplacer(h.file, "FILE", h.etc, "ETC", "nsenter --net="+h.ns.Path()+" ip ", "ip ")
 	stdout, stderr = names.Replace(out.String()), names.Replace(errs.String())
 	if got != status {
 		h.Fatalf("uplinks %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, status, stdout, stderr)

@@ -137,6 +137,10 @@ func TestExplain(t *testing.T) {
 			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
 		},
 		{&health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
+		{
+			&plan.NameError{Table: 20, Name: "lan2", Err: &fs.PathError{Op: "mkdir", Path: "/etc/iproute2", Err: fs.ErrPermission}},
+			"the name lan2 of table 20: mkdir /etc/iproute2: permission denied",
+		},
 		{&enterError{"/run/netns/a", fs.ErrPermission}, "network namespace /run/netns/a: permission denied: needs root or CAP_SYS_ADMIN"},
 	} {
 		// The text of an errno is the system's.

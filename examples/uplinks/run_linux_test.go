@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -123,6 +124,25 @@ const leased = `lan1 table 10 dev eth0 learn inet unreachable
 lan2 table 20 dev eth1 learn inet main-first unreachable
 lan2 dev eth1 via 2001:db8:2::1
 `
+
+// The log does not say that a table was named if its name could not be written, and it
+// says why.
+func TestRunWithoutNames(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	h.etc = filepath.Join(h.etc, "rt_tables")
+	d := h.daemon()
+	d.says("uplink lan2 IPv4 installed: added 2 routes and 1 rule: the name lan2 of table 20: ")
+	d.says("not a directory\n")
+	d.says("ready\n")
+	d.complete()
+	d.end(exitOK)
+	h.run(exitOK, "down")
+	d = h.daemon("-v")
+	d.says("uplink lan2 IPv4 installed: the name lan2 of table 20: ")
+	d.says("not a directory: ip route add 192.168.2.0/24 ")
+	d.says("ready\n")
+	d.end(exitOK)
+}
 
 // Leases come and go, cables are pulled, addresses change, rules are deleted by hand and
 // the file changes. Each time the service restores the uplinks, and the log says what

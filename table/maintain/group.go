@@ -209,7 +209,7 @@ func (m *maintainer) applyGroup(
 	})
 	// A name that could not be written is found missing at each look.
 	if (err == nil || isNameError(err)) && !hasOnlyNames(gp.plan) {
-		m.counters.addRepair(gp.plan)
+		m.counters.addRepair(gp.plan.Done(err))
 	}
 	return gp, err
 }
@@ -225,7 +225,7 @@ func (m *maintainer) reportGroup(group []*maintainedUplink, gp groupPlan, causes
 	for i := range gp.resolutions {
 		byUplink[gp.resolutions[i].of] = &gp.resolutions[i]
 	}
-	net := gp.plan.Net()
+	net := gp.plan.Done(o.nameErr).Net()
 	for _, k := range group {
 		o := o
 		o.subject, o.waits = k.subject(), k.status.waits

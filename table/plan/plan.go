@@ -126,6 +126,42 @@ func (p Plan) Select(keep func(*Step) bool) Plan {
 	return some
 }
 
+// Done returns the steps that [Plan.Apply] has done if it returned err: nil, or an
+// error about names that could not be written. For another error it returns none.
+func (p Plan) Done(err error) Plan {
+	type name struct {
+		table rttables.ID
+		name  string
+	}
+	failed := make(map[name]bool)
+	if !collectNames(err, func(e *NameError) { failed[name{e.Table, e.Name}] = true }) {
+		return p.with(nil)
+	}
+	return p.Select(func(s *Step) bool { return !s.Op.IsName() || !failed[name{s.Table, s.Name}] })
+}
+
+// collectNames calls found for each *NameError that err consists of. It returns false if
+// err consists of anything else.
+func collectNames(err error, found func(*NameError)) bool {
+	switch e := err.(type) {
+	case nil:
+		return true
+	case *NameError:
+		found(e)
+		return true
+	case *StepError:
+		return false
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			if !collectNames(err, found) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // Net returns the steps without those that others of the plan undo: the difference
 // between the state before and the state after. A route that is deleted, and added
 // with other properties, is replaced. The result is for reading, not for
