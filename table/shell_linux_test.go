@@ -72,11 +72,11 @@ func (u *shellUser) do(p plan.Plan, err error) error {
 
 // state returns the rules and routes, and the names of tables with what is ours of them.
 func (u *shellUser) state() string {
-	etc := u.etc
-	if etc == "" {
-		etc = "/etc/iproute2"
+	var dirs []string // those that ip(8) reads
+	if u.etc != "" {
+		dirs = []string{strings.TrimPrefix(u.etc, "/")}
 	}
-	names, err := rttables.Load(os.DirFS("/"), strings.TrimPrefix(etc, "/"))
+	names, err := rttables.Load(os.DirFS("/"), dirs...)
 	lines := []string{fmt.Sprint("names: ", err)}
 	for _, line := range strings.Split(u.Kernel(), "\n") {
 		if !strings.Contains(line, " local fe80:") { // differs in each network
@@ -119,12 +119,15 @@ func TestPlanInShell(t *testing.T) {
 	for name, x := range map[string]struct {
 		etc   string
 		files map[string]string
+		also  string // another name
 	}{
-		"rt_tables":        {"", map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}},
-		"no directory":     {"", map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables}},
-		"another file":     {filepath.Join(t.TempDir(), "o'ne"), map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}},
-		"CRLF":             {"", map[string]string{"/etc/iproute2/rt_tables": strings.ReplaceAll(tabletest.RTTables, "\n", "\r\n")}},
-		"names in our own": {"", map[string]string{"/etc/iproute2/rt_tables.d/policyroute.conf": "99 mine\n"}},
+		"rt_tables":    {"", map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}, "0 unspec"},
+		"no directory": {"", map[string]string{"/usr/share/iproute2/rt_tables": tabletest.RTTables}, "0 unspec"},
+		"another directory": {
+			filepath.Join(t.TempDir(), "o'ne"), map[string]string{"/etc/iproute2/rt_tables": tabletest.RTTables}, "254 main",
+		},
+		"CRLF":             {"", map[string]string{"/etc/iproute2/rt_tables": strings.ReplaceAll(tabletest.RTTables, "\n", "\r\n")}, "0 unspec"},
+		"names in our own": {"", map[string]string{"/etc/iproute2/rt_tables.d/policyroute.conf": "99 mine\n"}, "99 mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var states [2][]string
@@ -141,8 +144,11 @@ func TestPlanInShell(t *testing.T) {
 			for i, what := range []string{"install", "change", "sync", "remove"} {
 				tabletest.WantText(t, what+": the state by sh", states[0][i], states[1][i])
 			}
-			if installed := states[0][0]; !strings.Contains(installed, `20 a$(id)\b, ours: true`) {
-				t.Errorf("after install, the state is\n%s", installed)
+			// The distribution's names are not hidden.
+			for _, want := range []string{`20 a$(id)\b, ours: true`, x.also} {
+				if installed := states[0][0]; !strings.Contains(installed, want) {
+					t.Errorf("after install, the state is\n%s\nwithout %s", installed, want)
+				}
 			}
 		})
 	}

@@ -14,28 +14,50 @@ import (
 // Sync installs the uplinks, and removes all others that have one of their protocols:
 // all or nothing. It knows other uplinks by their rules and routes alone: what has one
 // of the protocols in a table that no uplink of the call has is deleted, except in the
-// tables of the system. Without uplinks, Sync removes what has [Protocol], and names in
-// /etc/iproute2.
+// tables of the system. Without uplinks, Sync removes what has [Protocol], and the names
+// that are in /etc/iproute2; see [SyncIn] for another directory.
 //
 // What a new uplink takes over from one that goes, its addresses or its table, changes
 // over in one step, as in any update.
 func Sync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
-	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
-		return planSync(ctx, c, host.ReadRules, lost, uplinks)
-	})
+	return SyncIn(ctx, c, etcOf(uplinks), uplinks...)
 }
 
 // PlanSync returns what [Sync] of the same uplinks would do now. It changes nothing.
 func PlanSync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) (plan.Plan, error) {
-	return planSync(ctx, c, host.Read, nil, uplinks)
+	return PlanSyncIn(ctx, c, etcOf(uplinks), uplinks...)
+}
+
+// SyncIn is [Sync] where names are in files of the directory etc, also if there are no
+// uplinks. The Etc of the uplinks has to be the same directory.
+func SyncIn(ctx context.Context, c route.Conn, etc string, uplinks ...SourceRoutedUplink) error {
+	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
+		return planSync(ctx, c, host.ReadRules, lost, etc, uplinks)
+	})
+}
+
+// PlanSyncIn returns what [SyncIn] of the same uplinks would do now. It changes nothing.
+func PlanSyncIn(ctx context.Context, c route.Conn, etc string, uplinks ...SourceRoutedUplink) (plan.Plan, error) {
+	return planSync(ctx, c, host.Read, nil, etc, uplinks)
+}
+
+// etcOf returns the directory of names of some uplinks, which agree on it.
+func etcOf(uplinks []SourceRoutedUplink) string {
+	if len(uplinks) == 0 {
+		return ""
+	}
+	return uplinks[0].Etc
 }
 
 func planSync(
-	ctx context.Context, c route.Conn, read readFunc, lost map[rttables.ID]bool, uplinks []SourceRoutedUplink,
+	ctx context.Context, c route.Conn, read readFunc, lost map[rttables.ID]bool, etc string, uplinks []SourceRoutedUplink,
 ) (plan.Plan, error) {
-	etc, protocols, specs := "", []route.Protocol{Protocol}, specsOf(uplinks)
+	protocols, specs := []route.Protocol{Protocol}, specsOf(uplinks)
 	if len(specs) > 0 {
-		etc, protocols = specs[0].Etc, uplink.Protocols(specs)
+		protocols = uplink.Protocols(specs)
+		if first := &specs[0]; first.Etc != etc { // the others agree with it
+			return plan.Plan{}, first.FieldError("Etc", "is %q, and not the directory of the call, %q", first.Etc, etc)
+		}
 	}
 	now, err := read(ctx, c, etc)
 	if err != nil {

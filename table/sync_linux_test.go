@@ -9,6 +9,7 @@ import (
 
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // Sync leaves the uplinks that it is given, takes others away, and does not touch
@@ -65,4 +66,23 @@ func TestSync(t *testing.T) {
 		n.Remove(u1)
 		n.WantSnapshot("Remove", before)
 	})
+}
+
+// SyncIn without uplinks removes the names in the directory that is given. Uplinks have to
+// agree with it.
+func TestSyncIn(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	before := n.Snapshot()
+	n.Install(n.BothFamilies()...)
+	installed := n.Snapshot()
+	err := table.SyncIn(t.Context(), n.Conn, "/elsewhere", n.Uplink1(tabletest.IPv4))
+	var field *plan.FieldError
+	if !errors.As(err, &field) || field.Field != "Etc" {
+		t.Errorf("another directory: %v, want a *FieldError of Etc", err)
+	}
+	n.WantSnapshot("SyncIn with another directory", installed)
+	if err := table.SyncIn(t.Context(), n.Conn, n.Etc); err != nil {
+		t.Error(err)
+	}
+	n.WantSnapshot("SyncIn without uplinks", before)
 }

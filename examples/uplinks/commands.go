@@ -15,10 +15,12 @@ type planFunc func(context.Context, route.Conn, ...table.SourceRoutedUplink) (pl
 
 // installPlanner returns the function that makes the plan of up.
 func (s *session) installPlanner() planFunc {
-	if s.prune {
-		return table.PlanSync
+	if !s.prune {
+		return table.PlanInstall
 	}
-	return table.PlanInstall
+	return func(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) (plan.Plan, error) {
+		return table.PlanSyncIn(ctx, c, s.etc, uplinks...)
+	}
 }
 
 // plan reports the steps of up without doing them.

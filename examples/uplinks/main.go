@@ -131,6 +131,7 @@ type session struct {
 	netns string // path of the network namespace; empty means that of this process
 	// givenNetNS is the namespace as the command line has it.
 	givenNetNS string
+	etc        string // the directory of the names of tables; empty means /etc/iproute2
 	conn       route.Conn
 	uplinks    []uplink
 	shared     *maintain.Default
@@ -173,7 +174,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.command == "parse":
 		return parseOnly(o, file, stdout, stderr)
 	}
-	s := &session{ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, prune: o.prune, uplinks: file.uplinks, shared: file.shared}
+	s := &session{ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune, uplinks: file.uplinks, shared: file.shared}
 	if file.isEmpty() && !o.prune {
 		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
 	}

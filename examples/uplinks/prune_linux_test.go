@@ -50,6 +50,38 @@ lan2: deleted 2 routes and 1 rule, took the name from table 20
 	h.unchanged(before)
 }
 
+// With -prune and a file that has no uplinks any more, up removes them with their names.
+func TestPruneAll(t *testing.T) {
+	h := newHost(t, twoProviders)
+	before := h.state()
+	h.run(exitOK, "up")
+	h.write(h.file, "# none\n")
+	if stdout, _ := h.run(exitPending, "-prune", "plan"); !strings.Contains(stdout, "sed -i ") {
+		t.Errorf("plan: %s", stdout)
+	}
+	if stdout, _ := h.run(exitOK, "-prune", "up"); !strings.Contains(stdout, "took the name from table 20") {
+		t.Errorf("up: %s", stdout)
+	}
+	h.unchanged(before)
+}
+
+// An uplink that gets another name keeps nothing of the old one.
+func TestRename(t *testing.T) {
+	for _, command := range [][]string{{"up"}, {"-prune", "up"}} {
+		h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan2 dev eth1 via 2001:db8:2::1\n")
+		before := h.state()
+		h.run(exitOK, "up")
+		h.write(h.file, "dsl table 20 dev eth1 via 192.168.2.1\ndsl dev eth1 via 2001:db8:2::1\n")
+		h.want("dsl inet: took the name from table 20, named table 20\n", exitOK, command...)
+		h.run(exitOK, "status")
+		if state := h.state(); strings.Contains(state, "lan2") || !strings.Contains(state, `20\tdsl # policyroute`) {
+			t.Errorf("%q leaves\n%s", command, state)
+		}
+		h.run(exitOK, "down")
+		h.unchanged(before)
+	}
+}
+
 // recover and up clean up after a command that was killed.
 func TestRecover(t *testing.T) {
 	for _, command := range []string{"recover", "up"} {
