@@ -62,7 +62,8 @@
 //   - An uplink may need one step for sources that it gets and another for those that it
 //     loses: they are different packets.
 //   - Routes that an uplink has lost are added one by one. There is no old policy then.
-//   - A change of a gateway is one request that replaces the route. In one of some thousand
+//   - A change of a gateway, and what Adopt does with each route, is one request that
+//     replaces the route. In one of some thousand
 //     such requests Linux 6.18 finds no route for a packet that it looks up in the same
 //     instant: the packet goes on with the next rule.
 //   - Another program that lists rules during a change may see intermediate states.
@@ -71,6 +72,12 @@
 //     not see later changes.
 //   - Nothing survives a reboot except names in rt_tables, which a killed Install may
 //     also leave. Remove deletes them.
+//
+// # Coming from scripts
+//
+// [Adopt] installs uplinks in the place of what scripts have made for them, without a gap:
+// the rules from their addresses, and the routes in their tables. [PlanAdopt] shows what
+// that is.
 //
 // # New tables
 //

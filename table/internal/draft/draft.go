@@ -105,6 +105,35 @@ func install(
 	return p, all, AddInstall(ctx, c, p, all, o)
 }
 
+// Adopt plans to take over what scripts have made for uplinks, and to install these.
+func Adopt(
+	ctx context.Context, c route.Conn, now *host.State, specs []uplink.Spec, o uplink.Options,
+) (plan.Plan, error) {
+	p, err := Begin(ctx, c, now, uplink.Protocols(specs))
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	all, err := Resolve(ctx, c, p.State(), specs)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	var adoptions []*uplink.Adoption
+	for _, w := range all {
+		a, err := uplink.FindAdoption(ctx, c, p.State(), w)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		adoptions = append(adoptions, a)
+	}
+	if err := p.Adopt(adoptions); err != nil {
+		return plan.Plan{}, err
+	}
+	if err := AddInstall(ctx, c, p, all, o); err != nil {
+		return plan.Plan{}, err
+	}
+	return p.Plan(), nil
+}
+
 // Sync plans to install uplinks, and to remove all others that have one of some
 // protocols.
 func Sync(

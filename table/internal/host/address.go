@@ -23,6 +23,9 @@ type Address struct {
 	Global bool         // as opposed to link and host scope
 	// Tentative says that duplicate address detection has not ended, or has failed.
 	Tentative bool
+	// Dynamic says that the address has a lifetime, as those of DHCP and of router
+	// advertisements have.
+	Dynamic bool
 }
 
 // ListAddresses reads the addresses of a family, or with zero of all, in the network
@@ -84,6 +87,7 @@ func decodeAddress(b []byte) (Address, error) {
 		Index:     binary.NativeEndian.Uint32(b[uapi.IfAddrmsgIndex:]),
 		Addr:      own,
 		Global:    b[uapi.IfAddrmsgScope] == uapi.RT_SCOPE_UNIVERSE,
+		Dynamic:   flags&uapi.IFA_F_PERMANENT == 0,
 		Tentative: own.Is6() && flags&(uapi.IFA_F_TENTATIVE|uapi.IFA_F_DADFAILED) != 0 && flags&uapi.IFA_F_OPTIMISTIC == 0,
 	}
 	if p, err := peer.Prefix(int(b[uapi.IfAddrmsgPrefixlen])); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {

@@ -36,12 +36,12 @@ func TestDecodeAddress(t *testing.T) {
 		{"IPv6", message(uapi.AF_INET6, 64, 0, uapi.RT_SCOPE_UNIVERSE, uapi.IFA_ADDRESS, a6.AsSlice(), uapi.IFA_FLAGS, flags(0x80)),
 			Address{Index: 7, Addr: a6, Subnet: netip.MustParsePrefix("2001:db8::/64"), Global: true}},
 		{"tentative", message(uapi.AF_INET6, 128, 0, uapi.RT_SCOPE_LINK, uapi.IFA_ADDRESS, a6.AsSlice(), uapi.IFA_FLAGS, flags(uapi.IFA_F_TENTATIVE)),
-			Address{Index: 7, Addr: a6, Tentative: true}},
+			Address{Index: 7, Addr: a6, Tentative: true, Dynamic: true}},
 		{"failed", message(uapi.AF_INET6, 128, 0, uapi.RT_SCOPE_LINK, uapi.IFA_ADDRESS, a6.AsSlice(), uapi.IFA_FLAGS, flags(uapi.IFA_F_DADFAILED)),
-			Address{Index: 7, Addr: a6, Tentative: true}},
+			Address{Index: 7, Addr: a6, Tentative: true, Dynamic: true}},
 		{"optimistic", message(uapi.AF_INET6, 128, 0, uapi.RT_SCOPE_LINK, uapi.IFA_ADDRESS, a6.AsSlice(),
-			uapi.IFA_FLAGS, flags(uapi.IFA_F_TENTATIVE|uapi.IFA_F_OPTIMISTIC)), Address{Index: 7, Addr: a6}},
-		{"none", message(uapi.AF_INET, 0, 0, uapi.RT_SCOPE_UNIVERSE), Address{Index: 7, Global: true}},
+			uapi.IFA_FLAGS, flags(uapi.IFA_F_TENTATIVE|uapi.IFA_F_OPTIMISTIC)), Address{Index: 7, Addr: a6, Dynamic: true}},
+		{"none", message(uapi.AF_INET, 0, 0, uapi.RT_SCOPE_UNIVERSE), Address{Index: 7, Global: true, Dynamic: true}},
 	} {
 		if got, err := decodeAddress(tt.b); err != nil || got != tt.want {
 			t.Errorf("%s: got %+v, %v, want %+v", tt.name, got, err, tt.want)

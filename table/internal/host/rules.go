@@ -55,6 +55,13 @@ func (rs *Rules) LeadTo(table rttables.ID) bool {
 	return rs.tables[table]
 }
 
+// LeadOthersTo reports whether a rule with another protocol leads to a table.
+func (rs *Rules) LeadOthersTo(table rttables.ID, protocol route.Protocol) bool {
+	return rs.LeadTo(table) && slices.ContainsFunc(rs.All, func(r rule.Rule) bool {
+		return r.Table == table && r.Protocol != protocol
+	})
+}
+
 // Taken reports whether a rule has a priority, or a goto leads to it: a rule there
 // would make that goto work.
 func (rs *Rules) Taken(priority uint32) bool {

@@ -15,6 +15,7 @@ import (
 
 // A Job is what a process does to uplinks, and after which of its requests it dies.
 type Job struct {
+	Adopt    []table.SourceRoutedUplink
 	Install  []table.SourceRoutedUplink
 	Remove   []table.SourceRoutedUplink
 	KillAt   int // the number of the request that changes something; 0: never
@@ -55,6 +56,9 @@ func doJob(ns *netlink.Config, j Job) error {
 	ctx := context.Background()
 	if j.Recover {
 		return table.Recover(ctx, c)
+	}
+	if len(j.Adopt) > 0 {
+		return table.Adopt(ctx, c, j.Adopt...)
 	}
 	for range max(j.Repeat, 1) {
 		if len(j.Install) > 0 {

@@ -33,7 +33,7 @@ type testCase struct {
 	// piecemeal why not even those of one source do. Empty: they do.
 	apart, piecemeal string
 	have             string // lines that are added to baseWorld
-	verb             string // install, remove, sync or recover
+	verb             string // install, adopt, remove, sync or recover
 	specs            []uplink.Spec
 	want             string // the text of the specs
 	steps            string
@@ -174,6 +174,8 @@ func (c *testCase) do(t *testing.T, now *host.State) (plan.Plan, error) {
 	switch c.verb {
 	case "install":
 		return draft.Install(ctx, nil, now, c.specs, uplink.Options{})
+	case "adopt":
+		return draft.Adopt(ctx, nil, now, c.specs, uplink.Options{})
 	case "remove":
 		return draft.Remove(ctx, nil, now, c.specs)
 	case "sync":
@@ -246,7 +248,9 @@ func (c *testCase) checkWalk(t *testing.T, w *world, p plan.Plan) {
 	t.Helper()
 	now := w.state()
 	var states []*host.State
-	walk, err := walkThrough(now, p, w.sources(), func(_ int, k *kernel) { states = append(states, k.state(now)) })
+	k := newKernel(now)
+	k.waysOnly = c.verb == "adopt" // a script's routes often say no source
+	walk, err := k.walkThrough(p, w.sources(), func(_ int, k *kernel) { states = append(states, k.state(now)) })
 	if err != nil {
 		t.Fatalf("the kernel refuses %v", err)
 	}

@@ -41,11 +41,14 @@ func (d decision) String() string {
 type kernel struct {
 	rules  map[route.Family][]rule.Rule
 	routes map[rttables.ID][]route.Route
+	// waysOnly says that decisions do not have the sources of routes: these mean nothing to
+	// packets that have a source already.
+	waysOnly bool
 }
 
 // newKernel returns a kernel in the state of a host.
 func newKernel(s *host.State) *kernel {
-	k := &kernel{make(map[route.Family][]rule.Rule), make(map[rttables.ID][]route.Route)}
+	k := &kernel{rules: make(map[route.Family][]rule.Rule), routes: make(map[rttables.ID][]route.Route)}
 	for _, f := range form.Families {
 		k.rules[f] = slices.Clone(s.Rules(f).All)
 	}
@@ -76,7 +79,10 @@ func (k *kernel) do(s *plan.Step) error {
 			return fs.ErrExist
 		}
 		i := slices.IndexFunc(all, func(r rule.Rule) bool { return host.ComparePriority(r, s.Rule) > 0 })
-		k.rules[s.Rule.Family] = slices.Insert(all, i, s.Rule) // the rule for main is behind ours
+		if i < 0 {
+			i = len(all)
+		}
+		k.rules[s.Rule.Family] = slices.Insert(all, i, s.Rule)
 	case plan.DeleteRule:
 		all := k.rules[s.Rule.Family]
 		i := slices.Index(all, s.Rule)
@@ -144,6 +150,9 @@ func (k *kernel) decideBy(rules []rule.Rule, selected []int, src, dst netip.Addr
 				}
 				if limit, ok := r.SuppressPrefixLength.Get(); ok && uint32(max(found.Dst.Bits(), 0)) <= limit {
 					continue
+				}
+				if k.waysOnly {
+					return decision{via: found.Gateway, dev: found.OIF}
 				}
 				return decision{via: found.Gateway, dev: found.OIF, src: found.PrefSrc}
 			}
@@ -255,8 +264,11 @@ type fault struct {
 
 // walkThrough does a plan step by step. The error is the kernel's.
 func walkThrough(now *host.State, p plan.Plan, sources []netip.Addr, each func(done int, k *kernel)) (*walk, error) {
+	return newKernel(now).walkThrough(p, sources, each)
+}
+
+func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done int, k *kernel)) (*walk, error) {
 	w := &walk{before: make(map[netip.Addr]policy), after: make(map[netip.Addr]policy), changes: make(map[route.Family]int)}
-	k := newKernel(now)
 	var seen []fault // all policies that differ from the one before
 	current := make(map[netip.Addr]policy)
 	for _, src := range sources {

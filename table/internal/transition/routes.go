@@ -25,6 +25,9 @@ func (t *transaction) routes(m *move, f route.Family) {
 		t.drop = append(t.drop, deletes...)
 	}
 	for _, id := range m.OldTables {
+		if m.isTemporary && id == m.OldTables[0] && t.now.Rules(f).LeadOthersTo(id, m.Spec.Proto()) {
+			continue // packets of others go by them: the second transaction changes them in place
+		}
 		t.drop = append(t.drop, deleteRoutes(t.now, m, f, id, nil)...)
 	}
 }
