@@ -233,12 +233,12 @@ func TestFindingOverruledOfAlso(t *testing.T) {
 		"rule 101: from all ipproto tcp dport 25 lookup 9", "rule 102: from 172.16.5.0/24 lookup 9")
 	found := takings(n, u)
 	tabletest.WantText(t, "findings", `
+fault overruled rule from 172.16.5.0/24 lookup 9 pref 102
 fault overruled rule from all ipproto tcp dport 25 lookup 9 pref 101
 fault overruled rule from all fwmark 0x2/0xf lookup 9 pref 100
-fault overruled rule from 172.16.5.0/24 lookup 9 pref 102
-`[1:], words(found))
-	if want := "takes packets with iif lan, from 172.16.5.0/25, which leave by u1"; !strings.HasSuffix(found[2].Text, want) {
-		t.Errorf("got %q, want %q", found[2].Text, want)
+`[1:], words(found)) // in the order of the uplink's rules: networks come first
+	if want := "takes packets from 172.16.5.0/25, with iif lan, which leave by u1"; !strings.HasSuffix(found[0].Text, want) {
+		t.Errorf("got %q, want %q", found[0].Text, want)
 	}
 }
 

@@ -65,7 +65,7 @@ func (p *Probe) attempts(conn func() route.Conn, sources []netip.Addr) []attempt
 	var all []attempt
 	add := func(target string, source netip.Addr, run func(context.Context, *dialer) error) {
 		if source.IsValid() {
-			d := &dialer{conn: conn, source: source, mark: p.Mark, target: target}
+			d := &dialer{conn: conn, source: source, mark: p.Mark, dev: p.Interface, target: target}
 			all = append(all, attempt{target, p.Timeout, func(ctx context.Context) error { return run(ctx, d) }})
 		}
 	}

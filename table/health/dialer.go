@@ -18,6 +18,7 @@ type dialer struct {
 	conn   func() route.Conn // in the network namespace of the sockets; nil: the process's
 	source netip.Addr
 	mark   uint32
+	dev    string // the interface that sockets are bound to; empty: none
 	target string
 }
 
@@ -115,17 +116,26 @@ func (d *dialer) dialResolver(ctx context.Context, network, address string) (net
 	return d.connect(ctx, &net.Dialer{Control: d.control}, network, address)
 }
 
-// control sets the mark of a socket.
+// control sets the options of a socket.
 func (d *dialer) control(_, _ string, raw syscall.RawConn) error {
-	if d.mark == 0 {
-		return nil
-	}
 	var err error
-	if e := raw.Control(func(fd uintptr) { err = setMark(int(fd), d.mark) }); e != nil {
+	if e := raw.Control(func(fd uintptr) { err = d.setOptions(int(fd)) }); e != nil {
 		return e
 	}
-	if err != nil {
-		return d.cannot(fmt.Errorf("mark %#x: %w", d.mark, err))
+	return err
+}
+
+// setOptions sets the mark of a socket, and binds the socket to an interface.
+func (d *dialer) setOptions(fd int) error {
+	if d.mark != 0 {
+		if err := setMark(fd, d.mark); err != nil {
+			return d.cannot(fmt.Errorf("mark %#x: %w", d.mark, err))
+		}
+	}
+	if d.dev != "" {
+		if err := bindToDevice(fd, d.dev); err != nil {
+			return d.cannot(fmt.Errorf("interface %s: %w", d.dev, err))
+		}
 	}
 	return nil
 }

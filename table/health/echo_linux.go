@@ -1,7 +1,6 @@
 package health
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -26,10 +25,8 @@ func (d *dialer) openEcho(dst netip.Addr) (c net.Conn, err error) {
 		// FileConn duplicates the descriptor.
 		f := os.NewFile(uintptr(fd), "echo")
 		defer f.Close()
-		if d.mark != 0 {
-			if err := setMark(fd, d.mark); err != nil {
-				return d.cannot(fmt.Errorf("mark %#x: %w", d.mark, err))
-			}
+		if err := d.setOptions(fd); err != nil {
+			return err
 		}
 		if err := unix.Bind(fd, sockaddr(d.source)); err != nil {
 			return os.NewSyscallError("bind", err)
@@ -53,3 +50,5 @@ func sockaddr(a netip.Addr) unix.Sockaddr {
 func setMark(fd int, mark uint32) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark))
 }
+
+func bindToDevice(fd int, dev string) error { return unix.BindToDevice(fd, dev) }

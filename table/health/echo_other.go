@@ -13,3 +13,5 @@ func (d *dialer) openEcho(netip.Addr) (net.Conn, error) {
 }
 
 func setMark(int, uint32) error { return errors.ErrUnsupported }
+
+func bindToDevice(int, string) error { return errors.ErrUnsupported }

@@ -52,6 +52,11 @@ type Probe struct {
 	// or, since Linux 5.17, CAP_NET_RAW.
 	Mark uint32
 
+	// Interface is the name of the interface that the probe's sockets are bound to
+	// (SO_BINDTODEVICE), for rules that select by oif. Default: they are not bound to
+	// one.
+	Interface string
+
 	// Interval is the time from one probe to the next. Default: 5 seconds. A probe
 	// that takes longer delays the next one.
 	Interval time.Duration

@@ -118,7 +118,7 @@ func (p *Prober) Run(ctx context.Context) {
 }
 
 // SetSources sets the addresses to send probes from: each probe uses the first of a
-// target's family. Without addresses, p sends no probes, and keeps its verdict.
+// target's family. With an unspecified address (0.0.0.0, ::) the kernel chooses. Without addresses, p sends no probes, and keeps its verdict.
 func (p *Prober) SetSources(sources ...netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

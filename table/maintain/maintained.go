@@ -47,7 +47,7 @@ type memory struct {
 // A status is what a look has found out about an uplink.
 type status struct {
 	waits  string       // what keeps it from being complete; empty: nothing
-	usable []netip.Addr // sources that packets can have now
+	usable []netip.Addr // that probes are sent from
 	// families are those in which nothing is waited for.
 	families []route.Family
 }
@@ -84,7 +84,7 @@ func (k *maintainedUplink) isWithdrawn() bool {
 func (k *maintainedUplink) specWith(defaults []route.Route) *uplink.Spec {
 	spec := uplink.Spec(k.withLearned(defaults))
 	if k.isWithdrawn() {
-		spec.Also = nil
+		spec.Also = k.withdrawn()
 	}
 	return &spec
 }

@@ -27,7 +27,7 @@ func (m *maintainer) probeComplete(ctx context.Context) {
 // startProber starts to probe an uplink.
 func (m *maintainer) startProber(ctx context.Context, k *maintainedUplink) {
 	p := health.NewProber(health.Config{
-		Probe: *k.Health, Conn: m.probeConn.get, Continue: k.probing.prober,
+		Probe: k.probe(), Conn: m.probeConn.get, Continue: k.probing.prober,
 		Probed: func() { m.counters.Probes.Add(1) },
 		Changed: func() {
 			select {

@@ -28,7 +28,8 @@ type resolution struct {
 // A familyResolution is what there should be of an uplink in one family.
 type familyResolution struct {
 	uplink.FamilySources
-	waits string // what keeps the routes from being installed; empty: nothing
+	waits  string       // what keeps the routes from being installed; empty: nothing
+	probes []netip.Addr // that probes are sent from
 }
 
 // resolve works out what there should be of an uplink. The policy has rules for all
@@ -57,6 +58,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		if x.waits == "" && slices.Contains(withheld, f) {
 			x.waits = "its routes are refused"
 		}
+		x.probes = r.probeSources(spec, &x.FamilySources)
 		families = append(families, x)
 		p.Sources = append(p.Sources, x.All...)
 		p.AddPrefixes(r.now, &x.FamilySources)
@@ -141,6 +143,10 @@ func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Fami
 // away one by one.
 func (r *reading) sourcesOf(k *maintainedUplink, spec *uplink.Spec, f route.Family) uplink.FamilySources {
 	index, _ := r.now.Link(k.Interface)
+	// The families do not depend on which rules of Also are withdrawn.
+	whole := *spec
+	whole.Also = k.Also
+	spec = &whole
 	x := spec.AddressesOf(r.now, index, f)
 	if spec.TakesAll() {
 		x.All = slices.DeleteFunc(x.All, func(a netip.Addr) bool { return k.taken[a] != nil })
@@ -232,9 +238,7 @@ func summarize(dev string, families []familyResolution) status {
 		case x.waits == "":
 			complete = true
 			all.families = append(all.families, x.Family)
-			for _, a := range x.Usable {
-				all.usable = append(all.usable, a.Addr)
-			}
+			all.usable = append(all.usable, x.probes...)
 		case first == nil:
 			first = x
 		}

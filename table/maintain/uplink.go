@@ -78,6 +78,9 @@ func (u Uplink) Validate() error {
 			return u.fieldError("Health", "%v", err)
 		}
 	}
+	if err := u.validateUnbound(); err != nil {
+		return err
+	}
 	return u.validateWeight()
 }
 

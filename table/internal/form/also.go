@@ -38,6 +38,14 @@ func ArePair(mainFirst, r *rule.Rule) bool {
 	return !IsSystemTable(r.Table) && !r.SuppressPrefixLength.IsSet() && Like(MainFirst(*r)) == Like(Current(*mainFirst))
 }
 
+// SelectsSource reports whether a rule selects by a source, and by nothing else.
+func SelectsSource(r *rule.Rule) bool {
+	return r.From.IsValid() && *r == rule.Rule{
+		Family: r.Family, Priority: r.Priority, From: r.From, Action: r.Action, Table: r.Table,
+		SuppressPrefixLength: r.SuppressPrefixLength, Protocol: r.Protocol, Flags: r.Flags,
+	}
+}
+
 // AddressFamily returns the family of a rule's addresses, or zero if it has none.
 func AddressFamily(r *rule.Rule) route.Family {
 	if f := route.FamilyOf(r.From.Addr()); f != 0 {

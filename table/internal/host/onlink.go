@@ -116,6 +116,18 @@ func (s *State) OnLink(index uint32, f route.Family) []netip.Prefix {
 	return slices.Compact(found) // with other metrics the kernel has a route twice
 }
 
+// HasElsewhere reports whether another interface has addresses of a prefix on its link.
+func (s *State) HasElsewhere(index uint32, p netip.Prefix) bool {
+	for at, prefixes := range s.onLink.prefixes {
+		if at.index != index && slices.ContainsFunc(prefixes, p.Overlaps) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.Addrs, func(a Address) bool {
+		return a.Index != index && a.Subnet.IsValid() && a.Subnet.Masked().Overlaps(p)
+	})
+}
+
 // comparePrefix orders prefixes of one family: wide ones first.
 func comparePrefix(a, b netip.Prefix) int {
 	if a.Bits() != b.Bits() {

@@ -33,6 +33,8 @@ func (p *priorities) also(m *move) ([]rule.Rule, error) {
 				pair[k].Priority = rule.Priority(next)
 				next++
 			}
+		case form.SelectsSource(&pair[0]):
+			pair = p.placePair(pair, p.start(networksBelowMain))
 		default:
 			pair = p.placePair(pair, next)
 		}

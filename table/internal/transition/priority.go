@@ -10,10 +10,13 @@ import (
 // Where priorities are chosen, counted down from the rule that looks up main, at 32766
 // unless someone moved it: rungs from 31000 on, rules of Also from 32000 on. A packet
 // from a source of one uplink must not meet the rules of Also of another, so all rungs
-// have to come before all of Also. Rungs of temporary tables are from 31900 on.
+// have to come before all of Also. Rungs of temporary tables are from 31900 on. Rules of
+// Also that select nothing but a source are from 31950 on: they are for networks behind
+// this host, whose packets must not meet the rules of Also of another uplink either.
 const (
 	rungsBelowMain     = 1766
 	temporaryBelowMain = 866
+	networksBelowMain  = 816
 	alsoBelowMain      = 766
 )
 

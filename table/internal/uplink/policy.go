@@ -32,8 +32,11 @@ type Policy struct {
 	Prefixes []netip.Prefix
 	// OnLink are prefixes that table main has on the link of the interface.
 	OnLink []netip.Prefix
-	Routes []route.Route // in the order in which they are added
-	Also   []rule.Rule   // each main-first rule before the rule that it belongs to
+	// Ambiguous are prefixes on the link of the interface of an uplink without sources
+	// that other interfaces have as well.
+	Ambiguous []netip.Prefix
+	Routes    []route.Route // in the order in which they are added
+	Also      []rule.Rule   // each main-first rule before the rule that it belongs to
 	// Kept are families whose Routes are those that there are, whatever others have.
 	Kept []route.Family
 

@@ -22,6 +22,25 @@ func (p *Policy) addSources(now *host.State, x *FamilySources) {
 func (p *Policy) AddPrefixes(now *host.State, x *FamilySources) {
 	p.Prefixes = append(p.Prefixes, x.Prefixes...)
 	p.OnLink = append(p.OnLink, now.OnLink(p.Index, x.Family)...)
+	if p.Spec.NoSources {
+		p.addAmbiguous(now, x.Family)
+	}
+}
+
+// addAmbiguous takes over the prefixes on the link of the interface that other interfaces
+// have as well. Table main knows one of the interfaces only.
+func (p *Policy) addAmbiguous(now *host.State, f route.Family) {
+	own := slices.Concat(p.OnLink, p.Spec.Subnets)
+	for _, a := range now.AddressesOf(p.Index) {
+		if a.Subnet.IsValid() {
+			own = append(own, a.Subnet.Masked())
+		}
+	}
+	for _, subnet := range withoutCovered(own) {
+		if route.FamilyOf(subnet.Addr()) == f && !subnet.Addr().IsLinkLocalUnicast() && now.HasElsewhere(p.Index, subnet) {
+			p.Ambiguous = append(p.Ambiguous, subnet)
+		}
+	}
 }
 
 // addSubnets adds the routes to prefixes on the link that no address of the uplink gives:
@@ -80,9 +99,29 @@ func (p *Policy) selectors(f route.Family) []rule.Rule {
 	for _, r := range p.Spec.Also {
 		own := form.AddressFamily(&r)
 		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
-			if r.Family = f; !slices.Contains(all, r) {
-				all = append(all, r)
+			r.Family = f
+			for _, x := range append(p.toAmbiguous(r), r) {
+				if !slices.Contains(all, x) {
+					all = append(all, x)
+				}
 			}
+		}
+	}
+	return all
+}
+
+// toAmbiguous returns the rules that come before a rule of Also of an uplink without
+// sources. They lead to the uplink's own subnets where main would lead to those of another
+// interface.
+func (p *Policy) toAmbiguous(r rule.Rule) []rule.Rule {
+	if form.StandsAlone(&r) || r.OIF == p.Spec.Interface {
+		return nil
+	}
+	var all []rule.Rule
+	for _, subnet := range p.Ambiguous {
+		if route.FamilyOf(subnet.Addr()) == r.Family {
+			r.To = subnet
+			all = append(all, r)
 		}
 	}
 	return all

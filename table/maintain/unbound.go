@@ -1,0 +1,144 @@
+package maintain
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/health"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+)
+
+// An uplink with NoSources has no address that makes a probe take it. Its probes are sent
+// so that one of its rules of Also selects them: from sockets that are bound to its
+// interface, for the rule "oif DEV", or with the mark of a rule "fwmark MARK".
+
+// isProbeRule reports whether a rule of Also selects the probes of an uplink without
+// sources, in a family.
+func (u *Uplink) isProbeRule(r *rule.Rule, f route.Family) bool {
+	alone := rule.Rule{Family: r.Family, Priority: r.Priority, Action: r.Action, Table: r.Table, Protocol: r.Protocol}
+	if r.Family != 0 && f != 0 && r.Family != f {
+		return false
+	}
+	alone.OIF = u.Interface
+	if *r == alone {
+		return u.Health.Mark == 0
+	}
+	alone.OIF, alone.FwMark = "", r.FwMark
+	return *r == alone && r.FwMark.Value() != 0 && (u.Health.Mark == 0 || r.FwMark.Value() == u.Health.Mark)
+}
+
+// probeRule returns the rule of Also that selects the probes of an uplink without sources
+// in a family: by the interface, or else by the mark. It returns nil if there is none.
+func (u *Uplink) probeRule(f route.Family) *rule.Rule {
+	var found *rule.Rule
+	for i := range u.Also {
+		r := &u.Also[i]
+		if u.isProbeRule(r, f) && (found == nil || found.OIF == "" && r.OIF != "") {
+			found = r
+		}
+	}
+	return found
+}
+
+// probedFamilies returns the families of the addresses that are probed. A probe of the
+// caller's own can be of any.
+func (u *Uplink) probedFamilies() []route.Family {
+	if u.Health.Func != nil {
+		return u.families()
+	}
+	var families []route.Family
+	add := func(a netip.Addr) {
+		if f := route.FamilyOf(a); !slices.Contains(families, f) {
+			families = append(families, f)
+		}
+	}
+	for _, a := range u.Health.Echo {
+		add(a)
+	}
+	for _, a := range u.Health.TCP {
+		add(a.Addr())
+	}
+	return families
+}
+
+// validateUnbound refuses a Health whose probes would not take an uplink without sources,
+// or that would take away the rule which they need.
+func (u *Uplink) validateUnbound() error {
+	if u.Health == nil || !u.NoSources {
+		return nil
+	}
+	var first *rule.Rule
+	for _, f := range u.probedFamilies() {
+		r := u.probeRule(f)
+		switch {
+		case r == nil:
+			return u.fieldError("Health", "no rule makes a probe take an uplink without sources: "+
+				"it needs one of Also by the interface alone, oif %s, or by a mark alone", u.Interface)
+		case u.Health.Withdraw && r.OIF == "" && u.Health.Mark == 0:
+			return u.fieldError("Health", "with Withdraw the rule by a mark would be taken away, and the probes with it: "+
+				"it needs one of Also by the interface alone, oif %s", u.Interface)
+		case first != nil && (r.OIF != first.OIF || r.FwMark.Value() != first.FwMark.Value()):
+			return u.fieldError("Health", "the rules that make probes take the uplink are not the same in both families")
+		}
+		first = r
+	}
+	return nil
+}
+
+// probe returns the uplink's Health as it is sent.
+func (u *Uplink) probe() health.Probe {
+	p := *u.Health
+	if !u.NoSources {
+		return p
+	}
+	for _, f := range u.probedFamilies() {
+		if r := u.probeRule(f); r != nil && r.OIF != "" {
+			p.Interface = r.OIF
+		} else if r != nil {
+			p.Mark = r.FwMark.Value()
+		}
+	}
+	return p
+}
+
+// withdrawn returns the rules of Also that stay while the uplink is unhealthy: those that
+// its probes need.
+func (u *Uplink) withdrawn() []rule.Rule {
+	if !u.NoSources {
+		return nil
+	}
+	var stay []rule.Rule
+	for _, f := range u.probedFamilies() {
+		if r := u.probeRule(f); r != nil && !slices.Contains(stay, *r) {
+			stay = append(stay, *r)
+		}
+	}
+	return stay
+}
+
+// probeSources returns the addresses that probes are sent from in a family: those that
+// packets can have, else addresses of this host in networks that take the uplink. Without
+// sources the kernel chooses.
+func (r *reading) probeSources(spec *uplink.Spec, x *uplink.FamilySources) []netip.Addr {
+	if spec.NoSources {
+		if x.Family == route.IPv4 {
+			return []netip.Addr{netip.IPv4Unspecified()}
+		}
+		return []netip.Addr{netip.IPv6Unspecified()}
+	}
+	var all []netip.Addr
+	for _, a := range x.Usable {
+		all = append(all, a.Addr)
+	}
+	if len(all) > 0 {
+		return all
+	}
+	for _, a := range r.now.Addrs {
+		if a.Global && !a.Tentative && slices.ContainsFunc(x.Prefixes, func(p netip.Prefix) bool { return p.Contains(a.Addr) }) {
+			all = append(all, a.Addr)
+		}
+	}
+	return all
+}
