@@ -78,6 +78,8 @@ type SourceRoutedUplink struct {
 	// SourceInterfaces are interfaces of this host whose networks take the uplink as
 	// SourcePrefixes do: all global prefixes that are on their links when Install
 	// looks, in the families of the uplink. An interface that is not there has none.
+	// The Src of a default route of Defaults, unless it is a single address, is such
+	// a network as well.
 	SourceInterfaces []string
 
 	// NoSources says that no address of this host takes the uplink by being one:

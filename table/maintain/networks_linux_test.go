@@ -109,6 +109,45 @@ func TestNetworksFollow(t *testing.T) {
 	}
 }
 
+// A prefix is delegated, and table main has a default route for it alone, as netifd and
+// others put there. The uplink that learns the route has the prefix as a network, and
+// follows when another prefix is delegated. There is no global address on the interface.
+func TestLearnDelegated(t *testing.T) {
+	x := behinds["ipv6"]
+	n := tabletest.NewNetwork(t)
+	host := n.AddBehind("lan", x.subnet, x.renumbered)
+	n.Server.DelAddr("u2", "2001:db8:2::2/64")
+	if err := n.AddRoute("2001:db8:2::1 dev u2"); err != nil {
+		t.Fatal(err)
+	}
+	defaultFrom := func(subnet string) string {
+		return "default from " + subnet + " via 2001:db8:2::1 dev u2 proto static metric 512"
+	}
+	if err := n.AddRoute(defaultFrom(x.subnet)); err != nil {
+		t.Fatal(err)
+	}
+	u := maintain.Uplink{SourceRoutedUplink: n.Uplink2(x.Family), Learn: route.IPv6}
+	u.Gateway, u.Unreachable = netip.Addr{}, true
+	k := newKeeper(n, maintain.Config{}, u)
+	has := func(subnet string) bool { return strings.Contains(n.Table(20), "from "+subnet+" lookup 20") }
+	k.until("the prefix is a network of the uplink", func() bool { return has(x.subnet) })
+	wantBy(n, host, x.host, x.Client, 2)
+	if installed, err := u.Resolve(t.Context(), n.Conn); err != nil {
+		t.Error(err)
+	} else if p, err := installed.Plan(t.Context(), n.Conn); err != nil || !p.Empty() {
+		t.Errorf("Install would do more: %v\n%s", err, p)
+	}
+	if err := n.AddRoute(defaultFrom(x.renumbered)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.DeleteRoute(defaultFrom(x.subnet)); err != nil {
+		t.Fatal(err)
+	}
+	k.until("the new prefix, and no longer the old one", func() bool { return has(x.renumbered) && !has(x.subnet) })
+	wantBy(n, host, x.hostThen, x.Client, 2)
+	wantBy(n, host, x.host, x.Client, 1)
+}
+
 // Networks behind the server stay with their uplink while the link is down, when the
 // uplink is unhealthy, and after a restart.
 func TestNetworksStay(t *testing.T) {

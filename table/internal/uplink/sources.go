@@ -85,7 +85,8 @@ func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
 	}
 }
 
-// followed returns the networks of a family that SourceInterfaces have now.
+// followed returns the networks of a family that SourceInterfaces have now, and those that
+// the default routes are for: a prefix that the provider has delegated.
 func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 	var all []netip.Prefix
 	for _, dev := range u.SourceInterfaces {
@@ -100,8 +101,18 @@ func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 		}
 		all = append(all, now.OnLink(index, f)...)
 	}
+	for i := range u.Defaults {
+		// That of a single source is for one of this host's addresses.
+		if src := u.Defaults[i].Src; route.FamilyOf(src.Addr()) == f && !src.IsSingleIP() {
+			all = append(all, src.Masked())
+		}
+	}
 	return withoutCovered(all)
 }
+
+// saysFamily reports whether the families of the uplink do not depend on what addresses
+// there are.
+func (u *Spec) saysFamily() bool { return u.Family != 0 || u.Gateway.IsValid() || len(u.Defaults) > 0 }
 
 // withoutCovered returns prefixes, each once, without those that another one contains.
 func withoutCovered(all []netip.Prefix) []netip.Prefix {
