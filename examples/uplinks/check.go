@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/table/check"
@@ -20,21 +21,15 @@ type finding struct {
 
 // check reports what is wrong with the uplinks, and what else on the host will cause trouble.
 func (s *session) check() (int, error) {
-	found, err := check.Run(s.ctx, s.conn, s.resolvedUplinks()...)
+	config := check.Config{Multihomed: s.multihomed}
+	if d := s.shared; d != nil {
+		config.Default = &check.Default{Table: d.Table, Metric: d.Metric, Protocol: d.Protocol}
+	}
+	found, err := check.Examine(s.ctx, s.conn, &config, s.examined()...)
 	if err != nil {
 		return exitFailure, err
 	}
 	status := exitOK
-	for i, reason := range s.noDefault {
-		if reason != "" {
-			u := s.uplinks[i]
-			s.report.Findings = append(s.report.Findings, finding{
-				Code: "gateway-unlearned", Severity: check.Fault, Uplink: u.Name, Object: u.Interface, Text: reason,
-				Cure: "look at the DHCP client, or the router's advertisements",
-			})
-			status = exitPending
-		}
-	}
 	for _, f := range found {
 		f.Cure = iptext.InNetNS(s.givenNetNS, f.Cure)
 		s.report.Findings = append(s.report.Findings, finding(f))
@@ -43,6 +38,21 @@ func (s *session) check() (int, error) {
 		}
 	}
 	return status, nil
+}
+
+// examined returns the uplinks in the type of package check.
+func (s *session) examined() []check.Uplink {
+	all := make([]check.Uplink, len(s.uplinks))
+	for i, u := range s.uplinks {
+		all[i] = check.Uplink{SourceRoutedUplink: u.SourceRoutedUplink, Pending: s.noDefault[i]}
+		if h := u.Health; h != nil {
+			all[i].Targets = slices.Clone(h.Echo)
+			for _, a := range h.TCP {
+				all[i].Targets = append(all[i].Targets, a.Addr())
+			}
+		}
+	}
+	return all
 }
 
 // writeFindings prints a line for each finding, and below it a line for the cure.

@@ -62,3 +62,87 @@ lan2: note: the gateway 192.168.2.1 has not been talked to on eth1, so that nobo
 	h.run(exitPending, "check")
 	h.unchanged(before)
 }
+
+// codes returns the findings of an uplink, without those about gateways that were never asked.
+func (h *host) codes(uplink string) (all []string) {
+	h.Helper()
+	for _, f := range h.findings() {
+		if f.Uplink == uplink && f.Code != check.CodeGatewayUnknown {
+			all = append(all, string(f.Code)+" "+f.Object)
+		}
+	}
+	return all
+}
+
+// want compares lists.
+func (h *host) wantCodes(what string, got []string, want ...string) {
+	h.Helper()
+	if !slices.Equal(got, want) {
+		h.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// An uplink whose gateway cannot be learned is examined like others.
+func TestCheckUnlearned(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 learn inet\nlan9 table 30 dev eth9 learn inet\n")
+	h.wantCodes("no interface", h.codes("lan9"), "interface-missing eth9", "absent lan9")
+	h.wantCodes("no default", h.codes("lan2"), "gateway-unlearned eth1", "absent lan2")
+	h.route("add", "default via 192.168.2.1 dev eth1 metric 200")
+	h.write(h.file, "lan2 table 20 dev eth1 learn inet\n")
+	h.run(exitOK, "up")
+	h.wantCodes("complete", h.codes("lan2"))
+	h.route("del", "default via 192.168.2.1 dev eth1 metric 200")
+	h.rule("add", "from all unreachable pref 77")
+	h.wantCodes("the last gateway is kept", h.codes("lan2"), "overruled rule from all unreachable pref 77")
+	h.rule("del", "from all unreachable pref 77")
+	h.ns.Down("eth1")
+	h.wantCodes("link down", h.codes("lan2"), "interface-down eth1", "gateway-unlearned eth1")
+}
+
+// A DHCP client that adds a default route without a metric fails where another interface has
+// one: check says so, and with what.
+func TestCheckDefaultWithoutMetric(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 learn inet\n")
+	cure := func() string {
+		h.Helper()
+		for _, f := range h.findings() {
+			if f.Code == check.CodeGatewayUnlearned {
+				return f.Text + " / " + f.Cure
+			}
+		}
+		h.Fatal("not found")
+		return ""
+	}
+	for _, part := range []string{"default route by eth0 has no metric", "metric 200 below iface eth1", "IF_METRIC=200"} {
+		if got := cure(); !strings.Contains(got, part) {
+			t.Errorf("%s\nlacks %q", got, part)
+		}
+	}
+	h.route("del", "default via 192.168.1.1 dev eth0")
+	h.route("add", "default via 192.168.1.1 dev eth0 metric 100")
+	if got := cure(); !strings.Contains(got, "look at the DHCP client") || strings.Contains(got, "metric 200") {
+		t.Errorf("with a metric: %s", got)
+	}
+}
+
+// A UDP server that is said to answer from the address that was asked is not found any more,
+// and check can succeed. A port without a server is.
+func TestCheckMultihome(t *testing.T) {
+	h := newHost(t, lan12)
+	h.run(exitOK, "up")
+	c, err := h.ns.ListenPacket("udp4", "0.0.0.0:1194")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.wantCodes("unknown", h.codes("lan2"), "udp-wildcard udp 0.0.0.0:1194")
+	h.write(h.file, "multihome udp 1194\n"+lan12)
+	h.wantCodes("known", h.codes("lan2"))
+	if stdout, _ := h.run(exitOK, "check"); strings.Contains(stdout, "1194") {
+		t.Errorf("got %s", stdout)
+	}
+	c.Close()
+	if stdout, _ := h.run(exitOK, "check"); !strings.Contains(stdout, "host: note: no UDP server listens on port 1194") {
+		t.Errorf("got %s", stdout)
+	}
+}

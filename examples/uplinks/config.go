@@ -28,7 +28,8 @@ type config struct {
 	// shared is the default route that uplinks with a weight share, or nil if no uplink
 	// has a weight.
 	shared     *maintain.Default
-	sharedLine int // the line of shared, or of the first uplink with a weight
+	sharedLine int      // the line of shared, or of the first uplink with a weight
+	multihomed []uint16 // ports of UDP servers that answer from the address that was asked
 }
 
 // noUplinks says that a file has none. The name of the file comes before it.
@@ -68,8 +69,11 @@ func (c *config) parseLine(n int, words []string, index *lineIndex) error {
 	if err := checkVisible(c.position(n), words); err != nil {
 		return err
 	}
-	if words[0] == sharedWord {
+	switch words[0] {
+	case sharedWord:
 		return c.parseShared(n, words)
+	case multihomeWord:
+		return c.parseMultihome(n, words)
 	}
 	u, err := parseUplink(c.position(n), words)
 	u.line = n
@@ -94,7 +98,7 @@ func (c *config) locateError(err error) error {
 			line = u.line // of several lines with the name, the last is the one that conflicts
 		}
 	}
-	return fmt.Errorf("%s: %s: %s: %s", c.position(line), e.Uplink, fieldWord(e.Field), e.Reason)
+	return fmt.Errorf("%s: %s: %s", c.position(line), e.Uplink, e.InWords())
 }
 
 // keepOnly removes the uplinks whose name is not one of names.
@@ -294,7 +298,7 @@ func (u *uplink) validate(position string) error {
 	}
 	var e *plan.FieldError
 	if errors.As(u.Validate(), &e) {
-		return fmt.Errorf("%s: %s: %s", position, fieldWord(e.Field), e.Reason)
+		return fmt.Errorf("%s: %s", position, e.InWords())
 	}
 	return nil
 }

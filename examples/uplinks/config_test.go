@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,14 @@ func TestParseByteOrderMark(t *testing.T) {
 	}
 }
 
+// The line multihome has ports, and is no uplink.
+func TestParseMultihome(t *testing.T) {
+	c, err := parseConfig("f", "multihome udp 1194\na dev eth0\nmultihome udp 53 1194 # DNS")
+	if err != nil || len(c.uplinks) != 1 || !slices.Equal(c.multihomed, []uint16{1194, 53}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // The words about health and weight set the fields of maintain.Uplink.
 func TestParseHealth(t *testing.T) {
 	const line = "a dev eth0 via 10.0.0.1 weight 3 ping 192.0.2.1 192.0.2.2 connect 192.0.2.3:443 every 10s timeout 1.5s " +
@@ -207,9 +216,9 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 src 10.0.0.2/24", `f:1: word 5 "10.0.0.2/24": an address of this host is said without a length, 10.0.0.2, ` +
 		`and a network behind this host without the bits beyond its length, 10.0.0.0/24`},
 	{"a dev eth0 src dev", `f:1: word 6: an interface is missing after "dev"`},
-	{"a dev eth0 src dev eth0", `f:1: src: eth0 is the uplink's own interface: networks behind this host are on others`},
-	{"a dev eth0 src none", `f:1: src: nothing would take the uplink: it needs Also`},
-	{"a dev eth0 src none src 10.0.0.2 also dport 25", `f:1: src: says that no address is a source, but 10.0.0.2 is one`},
+	{"a dev eth0 src dev eth0", `f:1: src dev: eth0 is the uplink's own interface: networks behind this host are on others`},
+	{"a dev eth0 src none", `f:1: src none: nothing would take the uplink: it needs also`},
+	{"a dev eth0 src none src 10.0.0.2 also dport 25", `f:1: src none: says that no address is a source, but 10.0.0.2 is one`},
 	{"a dev eth0 src 0.0.0.0/0", `f:1: src: 0.0.0.0/0 is every address`},
 	{"a dev eth0 via 10.0.0.1 src 2001:db8::/56", `f:1: src: 2001:db8::/56 is of inet6, and the uplink of inet: they take two lines`},
 	{"a dev eth0 via 10.0.0.1 subnet 2001:db8::/64", `f:1: subnet: 2001:db8::/64 is of inet6, and the uplink of inet: they take two lines`},
@@ -288,6 +297,12 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via fe80::1%eth1", `f:1: word 5 "fe80::1%eth1": an address with a zone: dev says the interface, which is eth1 ` +
 		`here; the address is fe80::1`},
 	{"a dev eth0 via [fe80::1]", `f:1: word 5 "[fe80::1]": an address stands here without brackets: fe80::1`},
+
+	{"multihome", `f:1: word 2: udp is missing after "multihome"`},
+	{"multihome tcp 80", `f:1: word 2 "tcp": want udp: by other protocols, a server answers from the address that was asked`},
+	{"multihome udp", `f:1: word 3: a port is missing after "udp"`},
+	{"multihome udp 0", `f:1: word 3 "0": a port is from 1 to 65535`},
+	{"multihome udp 53 66000", `f:1: word 4 "66000": not a port: want a number of at most 16 bits`},
 
 	// What is no interface, no name, no word, and no selector.
 	{"a dev eth0:1", `f:1: word 3 "eth0:1": the label of an address, not an interface: the interface is eth0, and src says the address`},
@@ -391,8 +406,8 @@ func TestParseExamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != 10 {
-		t.Errorf("%d lines in the help, want 10", n)
+	if n != 11 {
+		t.Errorf("%d lines in the help, want 11", n)
 	}
 }
 

@@ -46,10 +46,13 @@ func explain(err error) string {
 			left = "; nothing was left of what was done before"
 		}
 	case errors.As(err, &field):
-		text = fmt.Sprintf("uplink %s: %s: %s", field.Uplink, fieldWord(field.Field), field.Reason)
+		text = fmt.Sprintf("uplink %s: %s", field.Uplink, field.InWords())
 		left = "; nothing was changed"
-	case errors.As(err, &conflict) && conflict.Uplink == sharedName: // the shared default may exist behind another route
 	case errors.As(err, &conflict):
+		text = fmt.Sprintf("uplink %s: %s", conflict.Uplink, conflict.InWords())
+		if conflict.Uplink == sharedName { // it may exist behind another route
+			break
+		}
 		left = "; nothing was changed"
 	}
 	var name *plan.NameError
@@ -64,20 +67,6 @@ func explain(err error) string {
 		}
 	}
 	return text + left
-}
-
-// fieldWord returns the word of the file for a field of an uplink.
-func fieldWord(field string) string {
-	words := map[string]string{
-		"Name": "name", "Interface": "dev", "Gateway": "via", "Sources": "src", "Priority": "pref",
-		"Protocol": "proto", "Routes": "to", "Metric": "metric", "Health": "probe", "Subnets": "subnet",
-		"SourcePrefixes": "src", "SourceInterfaces": "src", "NoSources": "src",
-		"Defaults": "learn", "LearnTable": "learn",
-	}
-	if word, ok := words[field]; ok {
-		return word
-	}
-	return strings.ToLower(field)
 }
 
 // nameErrors splits err into the errors about names in rt_tables and the rest. A name that

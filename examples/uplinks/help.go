@@ -22,14 +22,15 @@ const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|do
 var helpTopics = map[string][]string{
 	"plan": commandSections, "up": commandSections, "down": commandSections, "status": commandSections,
 	"check": commandSections, "recover": commandSections, "parse": commandSections,
-	"run":      {"SERVICE", "OPTIONS", "EXIT STATUS"},
-	"reload":   {"SERVICE", "OPTIONS", "EXIT STATUS"},
-	"service":  {"SERVICE"},
-	"file":     {"FILE", "EXAMPLES"},
-	"examples": {"EXAMPLES"},
-	"options":  {"OPTIONS"},
-	"exit":     {"EXIT STATUS"},
-	"json":     {"JSON"},
+	"run":        {"SERVICE", "OPTIONS", "EXIT STATUS"},
+	"reload":     {"SERVICE", "OPTIONS", "EXIT STATUS"},
+	"service":    {"SERVICE"},
+	"file":       {"FILE", "EXAMPLES"},
+	"containers": {"CONTAINERS"},
+	"examples":   {"EXAMPLES"},
+	"options":    {"OPTIONS"},
+	"exit":       {"EXIT STATUS"},
+	"json":       {"JSON"},
 }
 
 var commandSections = []string{"SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS"}

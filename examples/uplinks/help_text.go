@@ -138,6 +138,32 @@ FILE
     route stands. Without: in table main, with metric 50, which is before the default
     routes that a DHCP client puts there.
 
+    The line "multihome udp PORT..." says that the UDP servers on these ports answer
+    from the address that was asked (IP_PKTINFO; the option multihome of OpenVPN).
+    check does not report them.
+
+CONTAINERS
+    A published port (DNAT) of a container is answered by the container's address, which
+    no rule from an address of an uplink matches. So the answer leaves by the default
+    route of main, whichever uplink the question came by. check notes it where a bridge
+    of Docker, Podman, LXD or another engine has a running container. The answer has to
+    carry the mark of its connection. nft sets the mark, and also leads it:
+
+        table inet published {
+            chain answers {
+                type filter hook prerouting priority mangle;
+                iifname "eth1" ct state new ct mark set ct mark | 0x2
+                iifname "docker0" ct direction reply meta mark set ct mark & 0x3
+            }
+        }
+
+        lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 0x2/0x3
+
+    The other bits of the mark stay free for other programs. Where rp_filter is strict
+    (1), net.ipv4.conf.all.src_valid_mark=1 and the mark on what comes in by eth1 are
+    needed as well. A UDP server outside of containers that listens on all addresses has
+    to be told to answer from the address that was asked; see EXAMPLES.
+
 SERVICE
     run installs the uplinks, and keeps them as they are declared: it brings back what
     the kernel deletes with a link that goes down or an address that goes, follows

@@ -135,6 +135,8 @@ type session struct {
 	conn       route.Conn
 	uplinks    []uplink
 	shared     *maintain.Default
+	// multihomed are the ports of the line multihome.
+	multihomed []uint16
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
 	report    report
@@ -174,7 +176,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.command == "parse":
 		return parseOnly(o, file, stdout, stderr)
 	}
-	s := &session{ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune, uplinks: file.uplinks, shared: file.shared}
+	s := &session{
+		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune,
+		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
+	}
 	if file.isEmpty() && !o.prune {
 		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
 	}

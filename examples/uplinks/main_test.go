@@ -125,6 +125,14 @@ func TestExplain(t *testing.T) {
 			"uplink lan2: someone else's: default; nothing was changed",
 		},
 		{
+			&plan.ConflictError{Uplink: "lan2", Object: "default", Reason: "in the place of one of ours; set another Metric"},
+			"uplink lan2: in the place of one of ours; set another metric: default; nothing was changed",
+		},
+		{
+			&plan.FieldError{Uplink: "lan2", Field: "SourceInterfaces", Reason: "needs Interface, or Sources"},
+			"uplink lan2: src dev: needs dev, or src; nothing was changed",
+		},
+		{
 			&plan.ConflictError{Uplink: sharedName, Object: "default", Reason: "someone else's goes before it"},
 			"uplink (default): someone else's goes before it: default",
 		},

@@ -47,7 +47,7 @@ func testNotify(t *testing.T, path string) {
 	}
 	d := h.daemon()
 	hears("READY=1")
-	hears("STATUS=1 of 1 uplink complete, 1 repair. Last: ready")
+	hears("STATUS=1 of 1 uplink complete, 0 repairs. Last: ready")
 	for range 3 {
 		hears("WATCHDOG=1")
 	}

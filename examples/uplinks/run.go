@@ -336,7 +336,7 @@ func (s *service) statusText() string {
 	s.mu.Unlock()
 	complete, all := s.tracker.count()
 	return fmt.Sprintf("STATUS=%s%d of %s complete, %s. Last: %s", fault, complete, plural(all, "uplink"),
-		plural(int(s.counters.Repairs.Load()), "repair"), last)
+		plural(int(s.tracker.repairs()), "repair"), last)
 }
 
 // logKind returns the kind of an event that the log shows: all failures have one kind there.

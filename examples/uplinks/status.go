@@ -140,9 +140,9 @@ func problemOf(err error) (name, reason string, ok bool) {
 	var conflict *plan.ConflictError
 	switch {
 	case errors.As(err, &field):
-		return field.Uplink, fmt.Sprintf("%s: %s", fieldWord(field.Field), field.Reason), true
+		return field.Uplink, field.InWords(), true
 	case errors.As(err, &conflict):
-		return conflict.Uplink, fmt.Sprintf("%s: %s", conflict.Reason, conflict.Object), true
+		return conflict.Uplink, conflict.InWords(), true
 	}
 	return "", "", false
 }

@@ -68,9 +68,9 @@ var harms = []struct {
 	},
 	{
 		name: "a foreign route in its table", stay: true,
-		harm: func(h *host) { h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20") },
-		want: "incomplete: table lan2 has someone else's route: " +
-			"10.9.0.0/16 via 192.168.2.9 dev eth1 table lan2",
+		harm: func(h *host) { h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto static") },
+		want: "incomplete: someone else's route has the destination and the metric of one of ours; delete it, or set " +
+			"another metric: default via 192.168.2.9 dev eth1 table lan2 proto static",
 	},
 	{
 		name: "no interface", stay: true,

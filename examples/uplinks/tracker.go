@@ -64,6 +64,8 @@ func (t *tracker) handle(e maintain.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch e.Kind {
+	case maintain.EventRepaired:
+		t.current.Repairs++
 	case maintain.EventReady:
 		t.previous = nil
 		return
@@ -185,6 +187,13 @@ func (t *tracker) count() (complete, all int) {
 	return complete, len(t.current.Uplinks)
 }
 
+// repairs returns how often something was not as it should be, and was put right.
+func (t *tracker) repairs() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current.Repairs
+}
+
 // snapshot returns what is sent to status.
 func (t *tracker) snapshot(c *maintain.Counters) maintainer {
 	t.mu.Lock()
@@ -194,7 +203,7 @@ func (t *tracker) snapshot(c *maintain.Counters) maintainer {
 	now.Uplinks, now.Default = copyLines(now.Uplinks), copyLines(now.Default)
 	reload := t.reload
 	now.Reload = &reload
-	now.Repairs, now.Failures, now.Lost = c.Repairs.Load(), c.Failures.Load(), c.Lost.Load()
+	now.Failures, now.Lost = c.Failures.Load(), c.Lost.Load()
 	return now
 }
 

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -33,16 +34,16 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 		f := Finding{Code: CodeDetour, Severity: Warning}
 		which := "from " + b.source.String()
 		f.Object = "route " + r.Text(&route.Names{Links: links})
-		f.Cure = "set MainFirst, with which the routes of main other than its default come first, and install the uplink again"
+		f.Cure = "main-first in the uplink's line, with which the routes of main other than its default come first, and " + u.up()
 		if u.spec.MainFirst {
-			f.Cure = "install the uplink again: MainFirst is set, but the rule for it is not there"
+			f.Cure = u.up() + ": the rule of main-first is not there"
 		}
 		if b.also != nil {
 			reported[b.also] = true
 			words := selectors(*b.also)
 			which = "that the rule " + words + " selects"
 			f.Object = "rule " + words
-			f.Cure = "install the uplink again: the rule that looks in main first is not there"
+			f.Cure = u.up() + ": the rule that looks in main first is not there"
 			if form.StandsAlone(b.also) {
 				if first == nil {
 					first = firstAlso(u)
@@ -102,7 +103,7 @@ func (e *examiner) checkReversePath(u *subject) []Finding {
 				Code: CodeReversePath, Severity: Warning, Object: a.String(),
 				Text: fmt.Sprintf("rp_filter of %s is strict, and packets from %s leave by another way: "+
 					"what comes in by %s for it is dropped", dev, a, dev),
-				Cure: "make it one of the uplink's sources, or " + loose,
+				Cure: "src in the uplink's line, with this address as well; or " + loose,
 			})
 		}
 	}
@@ -136,12 +137,34 @@ func (e *examiner) checkServers(u *subject) []Finding {
 			continue
 		}
 		port := s.query.SPort
+		if slices.Contains(e.config.Multihomed, port) {
+			continue
+		}
 		found = append(found, Finding{
 			Code: CodeWildcardUDP, Severity: Warning, Object: fmt.Sprintf("udp %s", s.socket.addr),
 			Text: fmt.Sprintf("the UDP server on port %d listens on every address: unless it uses IP_PKTINFO, "+
 				"it answers what comes in for %s by another way", port, source),
-			Cure: fmt.Sprintf("bind it to the address, or add the rule ipproto udp sport %d to Also; "+
-				"who it is: ss -ulnp sport = %d", port, port),
+			Cure: fmt.Sprintf("bind it to the address, or also ipproto udp sport %d at the end of the uplink's line; if it uses "+
+				"IP_PKTINFO, the line multihome udp %d; who it is: ss -ulnp sport = %d", port, port, port),
+		})
+	}
+	return found
+}
+
+// checkMultihomed finds ports that are said to have a UDP server and have none.
+func (e *examiner) checkMultihomed() []Finding {
+	var found []Finding
+	for _, port := range e.config.Multihomed {
+		if e.system.udp == nil && len(e.unread) > 0 {
+			return nil // nobody knows
+		}
+		if slices.ContainsFunc(e.system.udp, func(s udpSocket) bool { return s.addr.Port() == port && !s.kernel }) {
+			continue
+		}
+		found = append(found, Finding{
+			Code: CodePortUnused, Severity: Note, Object: fmt.Sprintf("udp %d", port),
+			Text: fmt.Sprintf("no UDP server listens on port %d, which multihome says to answer from the address that was asked", port),
+			Cure: fmt.Sprintf("take %d out of the line multihome, or start the server", port),
 		})
 	}
 	return found
@@ -157,7 +180,7 @@ func (e *examiner) checkUnfinished() []Finding {
 		Code: CodeUnfinished, Severity: Warning, Object: e.unfinished.Object(&steps[0]),
 		Text: fmt.Sprintf("a change of uplinks is being made by another process, or was killed: "+
 			"%d objects are left over, of which no packet takes notice", len(steps)),
-		Cure: "Recover, which the next Install or Remove begins with; it begins with: " + e.unfinished.Command(&steps[0]),
+		Cure: "uplinks recover, which the next up or down begins with; its first step: " + e.unfinished.Command(&steps[0]),
 	}}
 }
 

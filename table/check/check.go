@@ -2,32 +2,70 @@ package check
 
 import (
 	"context"
+	"net/netip"
 	"os"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/host"
-	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// Run returns what is wrong with uplinks, and what else on the host will cause
+// An Uplink is an uplink with what [Examine] cannot see on the host.
+type Uplink struct {
+	table.SourceRoutedUplink
+
+	// Pending says why the uplink cannot be installed yet although nothing is wrong with
+	// what it says: there is no default route from which its gateway is to be learned. Its
+	// Gateway may then be unspecified. What is installed of it is examined all the same.
+	// Empty: it can be installed.
+	Pending string
+
+	// Targets are destinations that the uplink has to reach itself, such as those of
+	// probes, besides the Internet. None: there are no others.
+	Targets []netip.Addr
+}
+
+// A Config is what [Examine] cannot see on the host, other than uplinks. The zero Config
+// knows nothing.
+type Config struct {
+	// Multihomed are the ports of UDP servers that listen on every address, and answer
+	// from the one that was asked (IP_PKTINFO; the option multihome of OpenVPN). Nobody
+	// can see from outside that a server does. None: each one is reported.
+	Multihomed []uint16
+
+	// Default is the default route that the uplinks share. Nil: there is none.
+	Default *Default
+}
+
+// A Default is a default route that uplinks share, as package maintain keeps it.
+type Default struct {
+	Table    rttables.ID    // zero: main
+	Metric   uint32         // of the route
+	Protocol route.Protocol // of the route
+}
+
+// Run is [Examine] for uplinks of which the host says all.
+func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([]Finding, error) {
+	all := make([]Uplink, len(uplinks))
+	for i, u := range uplinks {
+		all[i].SourceRoutedUplink = u
+	}
+	return Examine(ctx, c, nil, all...)
+}
+
+// Examine returns what is wrong with uplinks, and what else on the host will cause
 // trouble for them. Without findings all is well. Findings are in the order of the
-// uplinks; those about the host come last. Run changes nothing and sends no packet.
+// uplinks; those about the host come last. Examine changes nothing and sends no packet.
+// A nil Config stands for the zero one.
 //
-// Run also reads /proc and the configuration of systemd-networkd. It looks at the
+// Examine also reads /proc and the configuration of systemd-networkd. It looks at the
 // sockets and settings of the network namespace of c, which takes CAP_SYS_ADMIN if
 // that is not the caller's namespace. If something cannot be read, that is a finding
 // as well. The error is not nil only if the kernel could not be asked at all.
-//
-// Nobody can see from outside whether a UDP server sets the source addresses of its
-// answers itself (IP_PKTINFO). Run reports such a server as well.
-func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([]Finding, error) {
-	specs := make([]uplink.Spec, len(uplinks))
-	for i, u := range uplinks {
-		specs[i] = uplink.Spec(u)
-	}
-	f, err := readFacts(ctx, c, os.DirFS("/"), specs)
+func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplink) ([]Finding, error) {
+	f, err := readFacts(ctx, c, os.DirFS("/"), config, uplinks)
 	if err != nil {
 		return nil, err
 	}
@@ -42,15 +80,15 @@ func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink)
 // uplinks, or all to a part of the Internet, of [CodeOverruled]. It reads only what that needs:
 // neither all tables nor files. There is one list for each uplink.
 func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([][]Finding, error) {
-	specs := make([]uplink.Spec, len(uplinks))
+	all := make([]Uplink, len(uplinks))
 	for i, u := range uplinks {
-		specs[i] = uplink.Spec(u)
+		all[i].SourceRoutedUplink = u
 	}
 	now, err := host.Read(ctx, c, "")
 	if err != nil {
 		return nil, err
 	}
-	f := newFacts(now, specs)
+	f := newFacts(now, all)
 	planned := &planner{finished: now, named: make(map[string]*host.State), uplinks: f.uplinks}
 	if err := planned.findInstalled(ctx, c); err != nil {
 		return nil, err

@@ -57,14 +57,17 @@ func (e *examiner) findings() []Finding {
 		u.takings = e.takingsOf(u)
 		var found []Finding
 		for _, check := range []func(*subject) []Finding{
-			e.checkInterface, e.checkSources, e.checkOrder, e.checkInstalled, e.checkOverruled, e.checkPartlyOverruled, e.checkForeignRoutes, e.checkGateway,
-			e.checkBypasses, e.checkReversePath, e.checkServers,
+			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkInstalled,
+			e.checkOverruled, e.checkPartlyOverruled, e.checkForeignRoutes, e.checkGateway,
+			e.checkBypasses, e.checkReversePath, e.checkServers, e.checkContainers,
 		} {
 			found = append(found, check(u)...)
 		}
 		all = append(all, withoutRefusal(named(found, u))...)
 	}
 	all = append(all, e.checkUnfinished()...)
+	all = append(all, e.checkDefault()...)
+	all = append(all, e.checkMultihomed()...)
 	all = append(all, e.checkManagers()...)
 	for _, text := range e.unread {
 		all = append(all, Finding{Code: CodeNotRead, Severity: Note, Text: text})

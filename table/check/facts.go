@@ -28,7 +28,9 @@ type facts struct {
 	addresses  map[netip.Addr][]int
 	neighbours map[neighbour]uint16 // states, NUD_*
 	system     systemFacts
+	config     Config
 	uplinks    []uplinkFacts
+	specs      []uplink.Spec    // of the uplinks
 	protocols  []route.Protocol // of the uplinks
 	// unfinished cleans up after a transaction that did not come to its end.
 	unfinished plan.Plan
@@ -43,6 +45,7 @@ type uplinkFacts struct {
 	// sources are the addresses of this host whose packets take the uplink, in the
 	// kernel's order.
 	sources   []host.Address
+	pending   string       // why it cannot be installed yet
 	targets   []netip.Addr // destinations that the uplink has to reach
 	installed installation
 	todo      part  // what Install would do
@@ -56,7 +59,7 @@ type neighbour struct {
 }
 
 // readFacts reads the host once, and files of root.
-func readFacts(ctx context.Context, c route.Conn, root fs.FS, specs []uplink.Spec) (*facts, error) {
+func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, uplinks []Uplink) (*facts, error) {
 	s, err := snapshot.Take(ctx, c)
 	if err != nil {
 		return nil, err
@@ -66,11 +69,14 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, specs []uplink.Spe
 		return nil, err
 	}
 	toListForm(s.Routes)
-	f := newFacts(host.Make(host.NewNames("", s.Links), s.Links, addrs, s.Rules, s.Routes), specs)
+	f := newFacts(host.Make(host.NewNames("", s.Links), s.Links, addrs, s.Rules, s.Routes), uplinks)
+	if config != nil {
+		f.config = *config
+	}
 	if f.neighbours, err = listNeighbours(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := f.plan(ctx, c, specs); err != nil {
+	if err := f.plan(ctx, c); err != nil {
 		return nil, err
 	}
 	f.readSystem(c, root)
@@ -78,15 +84,19 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, specs []uplink.Spe
 }
 
 // newFacts returns the facts that follow from the state of the host.
-func newFacts(now *host.State, specs []uplink.Spec) *facts {
-	f := &facts{now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(specs))}
-	f.protocols = uplink.Protocols(specs)
+func newFacts(now *host.State, uplinks []Uplink) *facts {
+	f := &facts{now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(uplinks))}
+	f.specs = make([]uplink.Spec, len(uplinks))
+	for i := range uplinks {
+		f.specs[i] = uplink.Spec(uplinks[i].SourceRoutedUplink)
+	}
+	f.protocols = uplink.Protocols(f.specs)
 	for i, a := range now.Addrs {
 		f.addresses[a.Addr] = append(f.addresses[a.Addr], i)
 	}
-	for i := range specs {
+	for i := range f.specs {
 		u := &f.uplinks[i]
-		u.spec = &specs[i]
+		u.spec, u.pending, u.targets = &f.specs[i], uplinks[i].Pending, uplinks[i].Targets
 		u.index, _ = now.Link(u.spec.Interface)
 		for _, family := range form.Families {
 			if slices.Contains(u.spec.Families(), family) {

@@ -88,6 +88,8 @@ const (
 	CodeGatewayUnknown   Code = "gateway-unknown"    // note: no traffic to the gateway yet
 	CodeGatewaySilent    Code = "gateway-unresolved" // fault: the gateway does not answer ARP or neighbour discovery
 
+	CodeGatewayUnlearned Code = "gateway-unlearned" // fault: there is no default route to learn the gateway from
+
 	// The order of rules.
 	CodeNoLocal     Code = "no-local"     // fault: no rule looks up the table local
 	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local
@@ -99,10 +101,14 @@ const (
 	CodeForeignRoute    Code = "foreign-route"    // note: the uplink's table has routes of others
 
 	// The rest of the host.
-	CodeDetour        Code = "lan-detour"     // warning: packets to a LAN that main knows go to the gateway
-	CodeReversePath   Code = "rp-filter"      // warning: strict reverse path filtering drops what comes in
-	CodeWildcardUDP   Code = "udp-wildcard"   // warning: a UDP server answers by another way
-	CodeForeignRules  Code = "foreign-rules"  // warning: a manager deletes rules that it does not know
-	CodeForeignRoutes Code = "foreign-routes" // warning: a manager deletes routes that it does not know
-	CodeNotRead       Code = "not-read"       // note: something could not be read
+	CodeDetour         Code = "lan-detour"      // warning: packets to a LAN that main knows go to the gateway
+	CodeReversePath    Code = "rp-filter"       // warning: strict reverse path filtering drops what comes in
+	CodeWildcardUDP    Code = "udp-wildcard"    // warning: a UDP server answers by another way
+	CodePublishedPorts Code = "published-ports" // note: published ports of containers answer by another way
+	CodePortUnused     Code = "port-unused"     // note: no UDP server listens on a port that was said to be multihomed
+	CodeDefaultAbsent  Code = "default-absent"  // warning: the shared default route is not there
+	CodeDefaultIdle    Code = "default-idle"    // warning: another route or rule goes before the shared default route
+	CodeForeignRules   Code = "foreign-rules"   // warning: a manager deletes rules that it does not know
+	CodeForeignRoutes  Code = "foreign-routes"  // warning: a manager deletes routes that it does not know
+	CodeNotRead        Code = "not-read"        // note: something could not be read
 )

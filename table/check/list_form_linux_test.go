@@ -44,7 +44,7 @@ func TestRoutesAsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := readFacts(t.Context(), n.Conn, os.DirFS("/"), nil)
+	f, err := readFacts(t.Context(), n.Conn, os.DirFS("/"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestFindingsOfTwins(t *testing.T) {
 		v.Sources, u.Table, v.Table = u.Sources, 20, 30
 		n.Install(u)
 		found := slices.DeleteFunc(findings(n, u, v), func(x check.Finding) bool { return x.Code != check.CodeRefused })
-		if len(found) != 1 || !strings.HasSuffix(found[0].Text, ": Sources: "+f.A2+" is also a source of uplink "+label) {
+		if len(found) != 1 || !strings.HasSuffix(found[0].Text, ": src: "+f.A2+" is also a source of uplink "+label) {
 			t.Errorf("of uplinks with one source: %v", found)
 		}
 	})

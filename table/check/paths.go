@@ -18,6 +18,9 @@ import (
 type paths struct {
 	uplinks []uplinkPaths // in the order of the uplinks
 	servers []server
+	// containers are networks of containers, and defaults packets that have no source.
+	containers []containerNet
+	defaults   []route.Query
 	// answers are the routes that packets take. Packets without an entry have none.
 	answers map[route.Query]route.Route
 }
@@ -42,7 +45,10 @@ var internetAddrs = map[route.Family]netip.Addr{
 func newPaths(f *facts) *paths {
 	p := &paths{
 		uplinks: make([]uplinkPaths, len(f.uplinks)), servers: serversOf(&f.system),
-		answers: make(map[route.Query]route.Route),
+		answers: make(map[route.Query]route.Route), containers: f.containerNets(),
+	}
+	for _, family := range form.Families {
+		p.defaults = append(p.defaults, f.defaultQueries(family)...)
 	}
 	lans := f.lanRoutes()
 	for i := range f.uplinks {
@@ -84,6 +90,12 @@ func (p *paths) queries() []route.Query {
 	}
 	for i := range p.servers {
 		add(p.servers[i].query)
+	}
+	for i := range p.containers {
+		add(p.containers[i].answer())
+	}
+	for _, q := range p.defaults {
+		add(q)
 	}
 	return all
 }

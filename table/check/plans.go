@@ -17,8 +17,8 @@ import (
 // plan works out what Install would do with the uplinks, what of them is installed, and
 // what a transaction has left. The state of the host is whole, so that nothing is read
 // for it but the names of tables.
-func (f *facts) plan(ctx context.Context, c route.Conn, specs []uplink.Spec) error {
-	protocols := uplink.Protocols(specs)
+func (f *facts) plan(ctx context.Context, c route.Conn) error {
+	protocols := f.protocols
 	if len(protocols) == 0 {
 		protocols = []route.Protocol{uplink.DefaultProtocol}
 	}
@@ -190,6 +190,9 @@ func (p *planner) resolve() []int {
 	var rest []int
 	for i := range p.uplinks {
 		u := &p.uplinks[i]
+		if u.pending != "" {
+			continue
+		}
 		if _, u.refused = uplink.Resolve(p.state(u.spec), u.spec, i); u.refused == nil {
 			rest = append(rest, i)
 		}

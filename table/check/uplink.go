@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,14 @@ import (
 
 // Findings about an uplink itself, and about what it depends on.
 
+// up returns the command that installs the uplink.
+func (u *subject) up() string {
+	if u.spec.Name == "" {
+		return "uplinks up"
+	}
+	return "uplinks up " + iptext.Quote(u.spec.Name)
+}
+
 // checkInterface looks at the uplink's interface.
 func (e *examiner) checkInterface(u *subject) []Finding {
 	dev := u.spec.Interface
@@ -25,7 +34,7 @@ func (e *examiner) checkInterface(u *subject) []Finding {
 		f.Code, f.Text = CodeInterfaceMissing, fmt.Sprintf("there is no interface %s", dev)
 	case flags&uapi.IFF_UP == 0:
 		f.Code, f.Text = CodeInterfaceDown, fmt.Sprintf("the interface %s is down", dev)
-		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and install the uplink again: its IPv4 routes went with the interface"
+		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and " + u.up() + ": the IPv4 routes went with the interface"
 	case flags&uapi.IFF_LOWER_UP == 0:
 		f.Code, f.Severity, f.Text = CodeNoCarrier, Warning, fmt.Sprintf("the interface %s has no carrier", dev)
 		f.Cure = "look at the cable and at the other end"
@@ -50,7 +59,7 @@ func (e *examiner) checkSources(u *subject) []Finding {
 		if u.spec.MissingSource(e.now, route.FamilyOf(a)) != "" { // and there is no other
 			f.Code, f.Severity = CodeSourceGone, Fault
 			f.Text = fmt.Sprintf("the source %s is no address of this host", a)
-			f.Cure = fmt.Sprintf("ip addr add %s dev %s, or take it out of Sources", a, iptext.Quote(dev))
+			f.Cure = fmt.Sprintf("ip addr add %s dev %s, or take it out of src", a, iptext.Quote(dev))
 		}
 		found = append(found, f)
 	}
@@ -119,7 +128,7 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 				continue
 			}
 			finding.Object = u.installed.text(r)
-			finding.Cure = iptext.Command(f, "rule", "del", r.Args(nil)) + ", and install the uplink again"
+			finding.Cure = iptext.Command(f, "rule", "del", r.Args(nil)) + ", and " + u.up()
 			found = append(found, finding)
 		}
 	}
@@ -139,13 +148,19 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 	if u.refused != nil {
 		found = append(found, Finding{
 			Code: CodeRefused, Severity: Fault, Object: label,
-			Text: "it cannot be installed as it is: " + strings.TrimPrefix(u.refused.Error(), "table: uplink "+label+": "),
+			Text: "it cannot be installed as it is: " + refusal(u.refused, label),
 		})
 	}
+	if u.refused != nil || u.pending != "" {
+		if !u.installed.any { // what keeps it from that is another finding
+			found = append(found, Finding{Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed"})
+		}
+		return found
+	}
 	isChange := func(s *plan.Step) bool { return !s.Op.IsName() }
-	if !u.installed.any && (u.refused != nil || slices.ContainsFunc(u.todo.steps, isChange)) {
+	if !u.installed.any && slices.ContainsFunc(u.todo.steps, isChange) {
 		return append(found, Finding{
-			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed", Cure: "install it",
+			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed", Cure: u.up(),
 		})
 	}
 	for _, s := range u.todo.steps {
@@ -166,6 +181,19 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// refusal says why an uplink with a label cannot be installed.
+func refusal(err error, label string) string {
+	var field *plan.FieldError
+	var conflict *plan.ConflictError
+	switch {
+	case errors.As(err, &field):
+		return field.InWords()
+	case errors.As(err, &conflict):
+		return conflict.InWords()
+	}
+	return strings.TrimPrefix(err.Error(), "table: uplink "+label+": ")
 }
 
 // checkGateway looks for the gateways among the neighbours. A gateway that is refused is

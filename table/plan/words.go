@@ -1,0 +1,47 @@
+package plan
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// fieldWords are the words that administrators know fields of an uplink by: those of the
+// file of the program uplinks, which are ip(8)'s where ip(8) has one.
+var fieldWords = map[string]string{
+	"Name": "name", "Table": "table", "Interface": "dev", "Gateway": "via", "Family": "family", "OnLink": "onlink",
+	"Sources": "src", "SourcePrefixes": "src", "SourceInterfaces": "src dev", "NoSources": "src none",
+	"Subnets": "subnet", "Routes": "to", "Priority": "pref", "Metric": "metric", "Protocol": "proto", "Also": "also",
+	"MainFirst": "main-first", "Unreachable": "unreachable", "Etc": "-etc", "Learn": "learn", "LearnTable": "learn",
+	"Defaults": "learn", "Weight": "weight", "Health": "probe",
+}
+
+var fieldName = func() *regexp.Regexp {
+	var names []string
+	for name := range fieldWords {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\b`)
+}()
+
+// Word returns the word by which administrators know a field of an uplink, such as via for
+// Gateway. Without such a word it is the name of the field in lower case.
+func Word(field string) string {
+	if word, ok := fieldWords[field]; ok {
+		return word
+	}
+	return strings.ToLower(field)
+}
+
+// InWords returns the field and the reason, with words that administrators know instead of
+// names of fields, as in "via: 192.0.2.1 is an address of this host".
+func (e *FieldError) InWords() string {
+	return Word(e.Field) + ": " + fieldName.ReplaceAllStringFunc(e.Reason, Word)
+}
+
+// InWords returns the reason and the object, with words that administrators know instead
+// of names of fields.
+func (e *ConflictError) InWords() string {
+	return fieldName.ReplaceAllStringFunc(e.Reason, Word) + ": " + e.Object
+}
