@@ -111,7 +111,7 @@ func TestKernelBatchStopAtFirst(t *testing.T) {
 		b.Add(numbered(2))
 		b.Delete(numbered(0))
 		err := b.Do(t.Context(), c)
-		const want = `batch: 1 of 5 requests refused, first request 2: route: add "10.0.0.0/24 via 192.168.1.1 table 10 proto unspec": ` +
+		const want = `batch: 1 of 5 requests refused, first request 2: route: add "10.0.0.0/24 via 192.168.1.1 table 10": ` +
 			`file exists; the last 2 of 5 requests not sent`
 		if err == nil || err.Error() != want {
 			report.Errorf("%s:\n got %v\nwant %s", name, err, want)

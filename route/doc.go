@@ -40,6 +40,22 @@
 // Package route/nexthop has the nexthop objects that routes name by their IDs, and
 // package route/show prints routes as ip(8) does.
 //
+// # Network namespaces
+//
+// The namespace is that of the socket. [Dial] and [Watch] take it as an open file in
+// NetNS of a netlink.Config; a nil Config is the namespace of the calling thread:
+//
+//	f, err := os.Open("/run/netns/lan") // made by "ip netns add lan"; or /proc/PID/ns/net
+//	if err != nil {
+//		return err
+//	}
+//	defer f.Close()
+//	c, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
+//
+// All functions of this module that take a [Conn] work in the namespace of its socket,
+// and open what further sockets they need in the same one. Those that take a function
+// to dial with, such as maintain.Run, work in the namespace of the Conn that it returns.
+//
 // # Errors
 //
 // [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the kernel's

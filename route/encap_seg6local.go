@@ -330,7 +330,7 @@ func seg6Link(name string, at func(*seg6LocalText) *uint32) iptext.Word[seg6Loca
 	return iptext.Word[seg6LocalText]{
 		Names: []string{name},
 		Parse: func(w *iptext.Words, e *seg6LocalText) error {
-			return iptext.ArgLink(w, e.names.LinkNames().Index, at(e))
+			return iptext.ArgLink(w, e.names.LinkNames(), at(e))
 		},
 		Print: func(p *iptext.Printer, e *seg6LocalText) {
 			if index := *at(e); index != 0 {

@@ -17,7 +17,7 @@ func parseXFRM(w *iptext.Words, n *Names) ([]byte, error) {
 				err = w.Errorf("not a number from 1")
 			}
 		case w.Accept("link_dev"):
-			err = iptext.ArgLink(w, n.LinkNames().Index, &link)
+			err = iptext.ArgLink(w, n.LinkNames(), &link)
 		case id == 0:
 			return nil, w.Errorf("no if_id")
 		default:

@@ -172,7 +172,7 @@ func TestKernelErrorText(t *testing.T) {
 		report.Errorf("\n got %v\nwant %s", err, want)
 	}
 	err = Replace(t.Context(), c, Route{Gateway: netip.MustParseAddr("fe80::1%eth0"), OIF: eth0})
-	want := `route: replace "default via fe80::1%eth0 dev if3 proto unspec": RTA_GATEWAY: fe80::1%eth0 has a zone`
+	want := `route: replace "default via fe80::1%eth0 dev if3": RTA_GATEWAY: fe80::1%eth0 has a zone`
 	if err == nil || err.Error() != want {
 		report.Errorf("\n got %v\nwant %s", err, want)
 	}

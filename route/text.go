@@ -49,7 +49,9 @@ func newLine(r Route, n *Names) *line {
 
 // String returns r in the words of ip-route(8), without the names of any file: the
 // interface with the index 5 is if5. It leaves out what "ip route add" assumes.
-// [Parse] gives r back, with the defaults of Family, Type and Table filled in.
+// [Parse] gives r back, with the defaults of Family, Type and Table filled in. Since
+// "ip route add" assumes the protocol boot, a route without a Protocol, which the
+// verbs send as it is, has the words proto unspec.
 func (r Route) String() string { return r.Text(nil) }
 
 // Text returns what String does, with the names that n, which can be nil, has.
@@ -122,8 +124,8 @@ func (r *Route) UnmarshalText(text []byte) error {
 // first, and is needed only for an IPv6 route without an address. Keywords can be
 // abbreviated if ip(8) allows it.
 //
-// Parse looks up names in n, which can be nil. An error has the word and its
-// position.
+// Parse looks up names in n, which can be nil. Without n.Links, an interface has to be
+// if and its index, such as if5. An error has the word and its position.
 func Parse(s string, n *Names) (Route, error) {
 	w := iptext.Split("route", s)
 	l := newLine(Route{Protocol: ProtoBoot}, n)

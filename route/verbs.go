@@ -146,8 +146,21 @@ func writeError(v verb, r *Route, payload []byte, err error) error {
 		return nil
 	}
 	return &rtnl.Error{
-		Package: "route", Verb: verbs[v].name, Object: r.String(), Attr: attrAt(err, payload), Err: err,
+		Package: "route", Verb: verbs[v].name, Object: r.object(), Attr: attrAt(err, payload), Err: err,
 	}
+}
+
+// object returns the words by which errors name r: those of [Route.String], without
+// the words for a protocol and a scope that the caller left unset.
+func (r *Route) object() string {
+	named := *r
+	if named.Protocol == ProtoUnspec {
+		named.Protocol = ProtoBoot
+	}
+	if named.Scope == ScopeNowhere {
+		named.Scope = named.defaultScope()
+	}
+	return named.String()
 }
 
 // request returns the message of a verb.

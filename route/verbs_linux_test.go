@@ -49,6 +49,20 @@ func TestKernelVerbs(t *testing.T) {
 				t.Errorf("a deleted route again: %v", err)
 			}
 			wantList(t, c, table10)
+			// Errors have the words that the caller set.
+			link := Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), OIF: eth0, Table: 10}
+			for want, err := range map[string]error{
+				`route: delete "10.0.0.0/8 via 192.168.2.1 table 10": no such process`:      Delete(t.Context(), c, r),
+				`route: delete "10.0.0.0/8 dev if3 table 10": no such process`:              Delete(t.Context(), c, link),
+				`route: change "10.0.0.0/8 dev if3 table 10": no such file or directory`:    Change(t.Context(), c, link),
+				`route: delete "unreachable default table 10": no such process`:             Delete(t.Context(), c, Route{Type: TypeUnreachable, Table: 10}),
+				`route: delete "10.0.0.0/8 dev if3 table 10 scope global": no such process`: Delete(t.Context(), c, parse(t, "10.0.0.0/8 dev if3 table 10 scope global")),
+				`route: delete "10.0.0.0/8 dev if3 table 10 proto static": no such process`: Delete(t.Context(), c, Route{Dst: link.Dst, OIF: eth0, Table: 10, Protocol: ProtoStatic}),
+			} {
+				if err == nil || err.Error() != want {
+					t.Errorf("\n got %v\nwant %s", err, want)
+				}
+			}
 		})
 	}
 }

@@ -200,7 +200,7 @@ var nextHopWords = iptext.Table[nextHopLine]{
 		Print: func(p *iptext.Printer, h *nextHopLine) { putGatewayWords(p, *h.family, h.Gateway) }},
 	{Names: []string{"dev"},
 		Parse: func(w *iptext.Words, h *nextHopLine) error {
-			return iptext.ArgLink(w, h.names.LinkNames().Index, &h.OIF)
+			return iptext.ArgLink(w, h.names.LinkNames(), &h.OIF)
 		},
 		Print: func(p *iptext.Printer, h *nextHopLine) {
 			if h.OIF != 0 {
@@ -291,7 +291,7 @@ func optNumber(name string, at func(*line) *Opt[uint32], format func(uint32) str
 func link(name string, at func(*line) *uint32, more ...string) iptext.Word[line] {
 	return iptext.Word[line]{
 		Names: append([]string{name}, more...),
-		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames().Index, at(l)) },
+		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames(), at(l)) },
 		Print: func(p *iptext.Printer, l *line) {
 			if index := *at(l); index != 0 {
 				p.Put(name, l.names.LinkNames().Name(index))

@@ -73,16 +73,23 @@ func ArgAddr(w *Words, a *netip.Addr) error {
 	return nil
 }
 
-// ArgLink takes an argument that is the name of an interface, of which index
-// returns the index.
-func ArgLink(w *Words, index func(name string) (uint32, bool), v *uint32) error {
+// ArgLink takes an argument that is the name of an interface, which links has the index
+// of. Zero links have no names.
+func ArgLink[L interface {
+	comparable
+	Index(name string) (index uint32, ok bool)
+}](w *Words, links L, v *uint32) error {
 	s, err := w.Arg("an interface")
 	if err != nil {
 		return err
 	}
 	var ok bool
-	if *v, ok = index(s); !ok {
-		return w.Errorf("no such interface")
+	if *v, ok = links.Index(s); ok {
+		return nil
 	}
-	return nil
+	var none L
+	if links == none {
+		return w.Errorf("no Links to look the name up in (see route.ListLinks); if5 is the interface with the index 5")
+	}
+	return w.Errorf("no such interface")
 }

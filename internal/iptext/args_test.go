@@ -212,15 +212,23 @@ func TestFamilyOption(t *testing.T) {
 	}
 }
 
+// A linkName is the name of the only interface, 5; empty: no names are known.
+type linkName string
+
+func (l linkName) Index(name string) (uint32, bool) { return 5, name == string(l) || name == "if5" }
+
 func TestArgLink(t *testing.T) {
-	index := func(name string) (uint32, bool) { return 5, name == "eth1" }
 	var got uint32
-	each(t, func(w *Words) error { return ArgLink(w, index, &got) }, map[string]string{
+	each(t, func(w *Words) error { return ArgLink(w, linkName("eth1"), &got) }, map[string]string{
 		"":     `rule: word 2: an interface is missing after "word"`,
 		"eth2": `rule: word 2 "eth2": no such interface`,
 		"eth1": "<nil>",
 	})
-	if err := ArgLink(Split("rule", "eth1"), index, &got); err != nil || got != 5 {
+	if err := ArgLink(Split("rule", "eth1"), linkName("eth1"), &got); err != nil || got != 5 {
 		t.Errorf("%d, %v", got, err)
 	}
+	each(t, func(w *Words) error { return ArgLink(w, linkName(""), &got) }, map[string]string{
+		"eth1": `rule: word 2 "eth1": no Links to look the name up in (see route.ListLinks); if5 is the interface with the index 5`,
+		"if5":  "<nil>",
+	})
 }

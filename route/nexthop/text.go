@@ -60,8 +60,8 @@ func (n *Object) UnmarshalText(text []byte) error {
 // -4, -6 or -f FAMILY can come first, and is needed only for an IPv6 object
 // without a gateway.
 //
-// Parse looks up names in n, which can be nil. An error has the word and its
-// position.
+// Parse looks up names in n, which can be nil. Without n.Links, an interface has to be
+// if and its index, such as if5. An error has the word and its position.
 func Parse(s string, n *route.Names) (Object, error) {
 	w := iptext.Split("nexthop", s)
 	l := line{names: n}
@@ -114,7 +114,7 @@ var words = iptext.Table[line]{
 			}
 		}},
 	{Names: []string{"dev"},
-		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames().Index, &l.OIF) },
+		Parse: func(w *iptext.Words, l *line) error { return iptext.ArgLink(w, l.names.LinkNames(), &l.OIF) },
 		Print: func(p *iptext.Printer, l *line) {
 			if l.OIF != 0 {
 				p.Put("dev", l.names.LinkNames().Name(l.OIF))

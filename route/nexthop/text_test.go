@@ -75,7 +75,7 @@ func TestParseError(t *testing.T) {
 		{"group 1 type 65536", `nexthop: word 4 "65536": not a type of group`},
 		{"via inet 2001:db8::1", `nexthop: word 3 "2001:db8::1": not an address of family inet`},
 		{"via default", `nexthop: word 2 "default": not an address`},
-		{"dev eth0", `nexthop: word 2 "eth0": no such interface`},
+		{"dev eth0", `nexthop: word 2 "eth0": no Links to look the name up in (see route.ListLinks); if5 is the interface with the index 5`},
 		{"idle_timer 1.", `nexthop: word 2 "1.": not a number of seconds`},
 		{"idle_timer .5", `nexthop: word 2 ".5": not a number of seconds`},
 		{"idle_timer -1", `nexthop: word 2 "-1": not a number of seconds`},
