@@ -159,17 +159,19 @@ func TestKernelFilter(t *testing.T) {
 	ns, c := kernel(t)
 	add(t, c, "pref 5 table 10", "pref 5 table 300 proto 99", "-6 pref 5 table 300", "pref 6 table 10 proto 99",
 		"-6 pref 7 from 2001:db8::/32 unreachable proto 99")
-	all, err := List(t.Context(), c, Filter{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// Fact: a listing of all families has those of multicast routing.
+	var all []Rule
 	families := map[route.Family]bool{}
-	for _, r := range all {
+	for r, err := range dump(t.Context(), c, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.normalizeListed()
+		all = append(all, *r)
 		families[r.Family] = true
 	}
-	// Fact: a listing of all families has those of multicast routing.
 	if !families[route.IPv4] || !families[route.IPv6] || !families[route.IPMR] || !families[route.IP6MR] {
-		report.Errorf("families listed: %v", families)
+		report.Errorf("families dumped: %v", families)
 	}
 	for _, f := range filters() {
 		var want []Rule
@@ -186,6 +188,16 @@ func TestKernelFilter(t *testing.T) {
 			if !slices.Equal(got, want) {
 				report.Errorf("%s %+v: got %v, want %v", name, f, got, want)
 			}
+			got = nil
+			for r, err := range All(t.Context(), c, f) {
+				if err != nil {
+					report.Errorf("%s %+v: %v", name, f, err)
+				}
+				got = append(got, r)
+			}
+			if !slices.Equal(got, want) {
+				report.Errorf("%s %+v: All yields %v, want %v", name, f, got, want)
+			}
 		}
 	}
 }
@@ -193,15 +205,17 @@ func TestKernelFilter(t *testing.T) {
 // filters are all combinations of one value, and none, for each field.
 func filters() []Filter {
 	var all []Filter
-	for i := range 3 * 2 * 2 * 2 {
-		f := Filter{Family: []route.Family{0, route.IPv4, route.IPv6}[i%3]}
-		if i/3%2 == 1 {
+	families := []route.Family{0, route.IPv4, route.IPv6, route.IPMR, route.IP6MR}
+	for i := range len(families) * 2 * 2 * 2 {
+		f := Filter{Family: families[i%len(families)]}
+		i /= len(families)
+		if i%2 == 1 {
 			f.Table = 300
 		}
-		if i/6%2 == 1 {
+		if i/2%2 == 1 {
 			f.Protocol = 99
 		}
-		if i/12%2 == 1 {
+		if i/4%2 == 1 {
 			f.Priority = Priority(5)
 		}
 		all = append(all, f, Filter{Family: f.Family, Table: f.Table, Protocol: f.Protocol, Priority: Priority(0)})
@@ -211,7 +225,7 @@ func filters() []Filter {
 
 // selects says again what a Filter means.
 func selects(f Filter, r Rule) bool {
-	if f.Family != 0 && r.Family != f.Family {
+	if f.Family == 0 && (r.Family == route.IPMR || r.Family == route.IP6MR) || f.Family != 0 && r.Family != f.Family {
 		return false
 	}
 	if f.Table != rttables.Unspec && r.Table != f.Table {

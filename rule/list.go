@@ -16,7 +16,8 @@ import (
 // A Filter selects the rules of a listing. A field that is zero selects any.
 type Filter struct {
 	// Family restricts the listing to one family, in the kernel. Zero selects
-	// all families, including the two of multicast routing.
+	// IPv4 and IPv6. The rules of multicast routing, of the families
+	// [route.IPMR] and [route.IP6MR], have to be asked for.
 	Family   route.Family
 	Table    rttables.ID
 	Protocol route.Protocol
@@ -24,7 +25,7 @@ type Filter struct {
 }
 
 func (f *Filter) match(r *Rule) bool {
-	return (f.Family == 0 || f.Family == r.Family) &&
+	return (f.Family == r.Family || f.Family == 0 && (r.Family == route.IPv4 || r.Family == route.IPv6)) &&
 		(f.Table == 0 || f.Table == r.Table) &&
 		(f.Protocol == 0 || f.Protocol == r.Protocol) &&
 		(!f.Priority.IsSet() || f.Priority == r.Priority)

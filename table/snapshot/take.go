@@ -193,9 +193,7 @@ func (s *Snapshot) readRules(ctx context.Context, c route.Conn) error {
 		if err != nil {
 			return err
 		}
-		if r.Family == route.IPv4 || r.Family == route.IPv6 {
-			s.Rules = append(s.Rules, r)
-		}
+		s.Rules = append(s.Rules, r)
 	}
 	return nil
 }
