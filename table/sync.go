@@ -12,10 +12,17 @@ import (
 )
 
 // Sync installs the uplinks, and removes all others that have one of their protocols:
-// all or nothing. It knows other uplinks by their rules and routes alone: what has one
-// of the protocols in a table that no uplink of the call has is deleted, except in the
-// tables of the system. Without uplinks, Sync removes what has [Protocol], and the names
-// that are in /etc/iproute2; see [SyncIn] for another directory.
+// all or nothing. Without uplinks, the protocol is [Protocol], and names are deleted in
+// /etc/iproute2; see [SyncIn] for another directory.
+//
+// An uplink that is not in the call is known by its table alone, one that no uplink of
+// the call has and that is not a table of the system. Sync deletes the routes in the
+// table that have one of the protocols, the rules with such a protocol that look up the
+// table, and those that belong to one of these: rules from the same source, and
+// main-first rules. What else has a protocol stays: routes in the tables of the system,
+// and rules that lead to no such table and belong to no such rule, as after another
+// program has deleted the rules that they belonged to. [rule.Flush] and [route.Flush]
+// delete all that has a protocol.
 //
 // What a new uplink takes over from one that goes, its addresses or its table, changes
 // over in one step, as in any update.

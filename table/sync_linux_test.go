@@ -3,6 +3,8 @@ package table_test
 import (
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -85,4 +87,52 @@ func TestSyncIn(t *testing.T) {
 		t.Error(err)
 	}
 	n.WantSnapshot("SyncIn without uplinks", before)
+}
+
+// Sync removes what leads to a table of ours, and what belongs to that. Rules and routes
+// of our protocol that lead to no table of ours stay.
+func TestSyncByTable(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	stays, goes := []string{
+		"inet rule 101: from 10.9.0.2 lookup main suppress_prefixlength 0 proto 210",
+		"inet rule 102: from 10.9.0.3 unreachable proto 210",
+		"inet rule 103: from all fwmark 0x5 lookup main suppress_prefixlength 1 proto 210",
+		"inet rule 104: from all fwmark 0x6 prohibit proto 210",
+		"inet rule 105: from 10.8.0.0/16 lookup 77 proto 211",
+		"inet route unreachable 10.6.0.0/16 proto 210",
+		"inet route unreachable 10.7.0.0/16 table 77 proto static",
+	}, []string{
+		"inet rule 100: from 10.9.0.1 lookup main suppress_prefixlength 0 proto 210",
+		"inet rule 101: from 10.9.0.1 lookup 77 proto 210",
+		"inet rule 102: from 10.9.0.1 unreachable proto 210",
+		"inet rule 106: from all fwmark 0x7 lookup main suppress_prefixlength 1 proto 210",
+		"inet rule 107: from all fwmark 0x7 lookup 77 proto 210",
+		"inet rule 108: from 10.8.0.0/16 lookup 78 proto 210",
+		"inet route unreachable 10.5.0.0/16 table 77 proto 210",
+		"inet route unreachable 10.5.0.0/16 table 79 proto 210",
+	}
+	for _, line := range append(stays, goes...) {
+		object, words, _ := strings.Cut(strings.TrimPrefix(line, "inet "), " ")
+		add := n.AddRule
+		if object == "route" {
+			add = n.AddRoute
+		}
+		if err := add(words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.Sync(t.Context(), n.Conn); err != nil {
+		t.Fatal(err)
+	}
+	after := strings.Split(n.Kernel(), "\n")
+	for _, line := range stays {
+		if !slices.Contains(after, line) {
+			t.Errorf("%s is gone", line)
+		}
+	}
+	for _, line := range goes {
+		if slices.Contains(after, line) {
+			t.Errorf("%s is still there", line)
+		}
+	}
 }

@@ -27,7 +27,8 @@ import (
 // values, which may share name and table.
 type SourceRoutedUplink struct {
 	// Name is what ip(8) shows instead of the table's number. [Install]
-	// registers it in rt_tables. Empty: the table stays a number.
+	// registers it in rt_tables. It has no blank and no #, is no number, and is
+	// not a name that ip(8) has itself. Empty: the table stays a number.
 	Name string
 
 	// Table is where the routes stand, from 1 to 2^32−1 except those of the

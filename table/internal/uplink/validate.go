@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 )
@@ -27,7 +29,7 @@ func (u *Spec) Validate() error {
 		return u.FieldError("OnLink", "needs a Gateway")
 	}
 	for _, validate := range []func() error{
-		u.validateSources, u.validatePrefixes, u.validateGateway, u.validateDefaults, u.validateSelectors,
+		u.validateName, u.validateSources, u.validatePrefixes, u.validateGateway, u.validateDefaults, u.validateSelectors,
 	} {
 		if err := validate(); err != nil {
 			return err
@@ -39,6 +41,27 @@ func (u *Spec) Validate() error {
 		}
 	}
 	return nil
+}
+
+// validateName refuses a name that rt_tables cannot hold for any table.
+func (u *Spec) validateName() error {
+	if u.Name == "" {
+		return nil
+	}
+	err := new(rttables.File).Set(1, u.Name, "")
+	var entry *rttables.EntryError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, rttables.ErrReserved):
+		if _, ok := new(rttables.Names).Lookup(u.Name); ok {
+			return u.FieldError("Name", "%s is a table of the system", u.Name)
+		}
+		return u.FieldError("Name", "%s is a word of ip(8): choose another", u.Name)
+	case errors.As(err, &entry):
+		err = entry.Err
+	}
+	return u.FieldError("Name", "%q cannot be in rt_tables: %v", u.Name, err)
 }
 
 // mappedReason returns what is wrong with an IPv4 address that is written as an IPv6
