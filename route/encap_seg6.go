@@ -83,8 +83,7 @@ var seg6Codec = attr.NewCodec(func(e *EncapSeg6) *Attributes { return &e.Unknown
 			return nil
 		}),
 	addressOf(uapi.SEG6_IPTUNNEL_SRC, IPv6, func(e *EncapSeg6) *netip.Addr { return &e.TunSrc }),
-	nonZero(uapi.SEG6_IPTUNNEL_TABLE, attr.U32,
-		func(e *EncapSeg6) (*rttables.ID, *Attributes) { return &e.Lookup, &e.Unknown }),
+	attr.KeepZero(attr.Field(uapi.SEG6_IPTUNNEL_TABLE, attr.U32, func(e *EncapSeg6) *rttables.ID { return &e.Lookup })),
 )
 
 func decodeEncapSeg6(p []byte) (Encap, error) {

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"cmp"
 	"encoding/hex"
 	"net/netip"
 
@@ -20,11 +19,11 @@ type EncapSeg6Local struct {
 	// SRH is a header that the packet gets: srh segs, hmac. (SEG6_LOCAL_SRH)
 	SRH SRH
 	// Table is the table in which the next segment or the inner packet is looked
-	// up: table. Zero: none. (SEG6_LOCAL_TABLE)
-	Table rttables.ID
+	// up: table. Unset: none. (SEG6_LOCAL_TABLE)
+	Table Opt[rttables.ID]
 	// VRFTable is the table of a VRF in which the inner packet is looked up:
-	// vrftable. Zero: none. Linux 5.11. (SEG6_LOCAL_VRFTABLE)
-	VRFTable rttables.ID
+	// vrftable. Unset: none. Linux 5.11. (SEG6_LOCAL_VRFTABLE)
+	VRFTable Opt[rttables.ID]
 	// NH4 and NH6 are the next router of the inner packet: nh4, nh6.
 	// (SEG6_LOCAL_NH4, SEG6_LOCAL_NH6)
 	NH4, NH6 netip.Addr
@@ -106,7 +105,7 @@ type seg6Local struct {
 }
 
 var seg6LocalCodec = attr.NewCodec(func(e *seg6Local) *Attributes { return &e.Unknown },
-	nonZero(uapi.SEG6_LOCAL_ACTION, attr.U32, func(e *seg6Local) (*Seg6Action, *Attributes) { return &e.Action, &e.Unknown }),
+	attr.KeepZero(attr.Field(uapi.SEG6_LOCAL_ACTION, attr.U32, func(e *seg6Local) *Seg6Action { return &e.Action })),
 	attr.Func(uapi.SEG6_LOCAL_SRH,
 		func(b []byte, e *seg6Local) ([]byte, bool, error) {
 			if e.SRH == (SRH{}) {
@@ -119,14 +118,14 @@ var seg6LocalCodec = attr.NewCodec(func(e *seg6Local) *Attributes { return &e.Un
 			e.srh = string(p)
 			return nil
 		}),
-	nonZero(uapi.SEG6_LOCAL_TABLE, attr.U32, func(e *seg6Local) (*rttables.ID, *Attributes) { return &e.Table, &e.Unknown }),
+	attr.OptField(uapi.SEG6_LOCAL_TABLE, attr.U32, func(e *seg6Local) *Opt[rttables.ID] { return &e.Table }),
 	addressOf(uapi.SEG6_LOCAL_NH4, IPv4, func(e *seg6Local) *netip.Addr { return &e.NH4 }),
 	addressOf(uapi.SEG6_LOCAL_NH6, IPv6, func(e *seg6Local) *netip.Addr { return &e.NH6 }),
-	nonZero(uapi.SEG6_LOCAL_IIF, attr.U32, func(e *seg6Local) (*uint32, *Attributes) { return &e.IIF, &e.Unknown }),
-	nonZero(uapi.SEG6_LOCAL_OIF, attr.U32, func(e *seg6Local) (*uint32, *Attributes) { return &e.OIF, &e.Unknown }),
-	nonZero(uapi.SEG6_LOCAL_VRFTABLE, attr.U32, func(e *seg6Local) (*rttables.ID, *Attributes) { return &e.VRFTable, &e.Unknown }),
-	attr.Func(uapi.SEG6_LOCAL_COUNTERS, putSeg6Counters, getSeg6Counters),
-	attr.Func(uapi.SEG6_LOCAL_FLAVORS,
+	attr.KeepZero(attr.Field(uapi.SEG6_LOCAL_IIF, attr.U32, func(e *seg6Local) *uint32 { return &e.IIF })),
+	attr.KeepZero(attr.Field(uapi.SEG6_LOCAL_OIF, attr.U32, func(e *seg6Local) *uint32 { return &e.OIF })),
+	attr.OptField(uapi.SEG6_LOCAL_VRFTABLE, attr.U32, func(e *seg6Local) *Opt[rttables.ID] { return &e.VRFTable }),
+	attr.Nested(attr.Func(uapi.SEG6_LOCAL_COUNTERS, putSeg6Counters, getSeg6Counters)),
+	attr.Nested(attr.Func(uapi.SEG6_LOCAL_FLAVORS,
 		func(b []byte, e *seg6Local) ([]byte, bool, error) {
 			if e.Flavors == (Seg6Flavors{}) {
 				return b, false, nil
@@ -137,35 +136,8 @@ var seg6LocalCodec = attr.NewCodec(func(e *seg6Local) *Attributes { return &e.Un
 		func(p []byte, e *seg6Local) error {
 			e.Flavors = Seg6Flavors{}
 			return seg6FlavorCodec.Decode(p, &e.Flavors)
-		}),
+		})),
 )
-
-// nonZero returns a row for a number that the kernel ignores if it is zero. A
-// decoded zero is kept as an unknown attribute.
-func nonZero[A attr.Number, M any, V comparable](num A, kind func() attr.Kind[V], at func(*M) (*V, *Attributes)) attr.Row[M] {
-	k := kind()
-	return attr.Func(num,
-		func(b []byte, m *M) ([]byte, bool, error) {
-			var zero V
-			v, _ := at(m)
-			if *v == zero {
-				return b, false, nil
-			}
-			b, err := k.Append(b, *v)
-			return b, true, err
-		},
-		func(p []byte, m *M) error {
-			var zero V
-			v, unknown := at(m)
-			got, err := k.Decode(p)
-			if err == nil && got == zero {
-				keepUnknown(unknown, num, p)
-			} else if err == nil {
-				*v = got
-			}
-			return err
-		})
-}
 
 func decodeEncapSeg6Local(p []byte) (Encap, error) {
 	e := seg6LocalCodec.Borrow()
@@ -195,7 +167,7 @@ func (e EncapSeg6Local) canonical() Encap {
 		e.Counters = Some(Seg6Counters{})
 	}
 	if f := &e.Flavors; f.Ops&Seg6NextCSID != 0 {
-		f.LBLen, f.NFLen = cmp.Or(f.LBLen, 32), cmp.Or(f.NFLen, 16)
+		f.LBLen, f.NFLen = Some(f.LBLen.Or(32)), Some(f.NFLen.Or(16))
 	}
 	return e
 }
@@ -208,7 +180,7 @@ func (e EncapSeg6Local) words(n *Names) ([]string, bool) {
 	names, rest := seg6FlavorNames.Names(uint32(e.Flavors.Ops))
 	complete := e.Action != 0 && rest == 0 && e.Counters.Or(Seg6Counters{}) == (Seg6Counters{}) &&
 		e.Flavors.Unknown == "" && e.Unknown == "" &&
-		(e.Flavors.Ops&Seg6NextCSID != 0 || e.Flavors.LBLen == 0 && e.Flavors.NFLen == 0) &&
+		(e.Flavors.Ops&Seg6NextCSID != 0 || !e.Flavors.LBLen.IsSet() && !e.Flavors.NFLen.IsSet()) &&
 		(len(names) > 0 || e.Flavors == (Seg6Flavors{}))
 	return []string{p.String()}, complete
 }
@@ -280,8 +252,8 @@ var seg6LocalWords = iptext.Table[seg6LocalText]{
 				p.Put(rawSRHWord, hex.EncodeToString([]byte(e.SRH.Raw)))
 			}
 		}},
-	seg6Table("table", func(e *seg6LocalText) *rttables.ID { return &e.Table }),
-	seg6Table("vrftable", func(e *seg6LocalText) *rttables.ID { return &e.VRFTable }),
+	seg6Table("table", func(e *seg6LocalText) *Opt[rttables.ID] { return &e.Table }),
+	seg6Table("vrftable", func(e *seg6LocalText) *Opt[rttables.ID] { return &e.VRFTable }),
 	seg6Addr("nh4", IPv4, func(e *seg6LocalText) *netip.Addr { return &e.NH4 }),
 	seg6Addr("nh6", IPv6, func(e *seg6LocalText) *netip.Addr { return &e.NH6 }),
 	seg6Link("iif", func(e *seg6LocalText) *uint32 { return &e.IIF }),
@@ -299,12 +271,19 @@ var seg6LocalWords = iptext.Table[seg6LocalText]{
 	{Names: []string{"flavors"}, Parse: parseFlavorWords, Print: printFlavorWords},
 }
 
-func seg6Table(name string, at func(*seg6LocalText) *rttables.ID) iptext.Word[seg6LocalText] {
+func seg6Table(name string, at func(*seg6LocalText) *Opt[rttables.ID]) iptext.Word[seg6LocalText] {
 	return iptext.Word[seg6LocalText]{
 		Names: []string{name},
-		Parse: func(w *iptext.Words, e *seg6LocalText) error { return argTable(w, e.names, at(e)) },
+		Parse: func(w *iptext.Words, e *seg6LocalText) error {
+			var t rttables.ID
+			err := argTable(w, e.names, &t)
+			if err == nil {
+				at(e).Set(t)
+			}
+			return err
+		},
 		Print: func(p *iptext.Printer, e *seg6LocalText) {
-			if t := *at(e); t != 0 {
+			if t, ok := at(e).Get(); ok {
 				p.Put(name, e.names.FileNames().Name(t))
 			}
 		},

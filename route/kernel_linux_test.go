@@ -196,3 +196,55 @@ func TestKernelRandom(t *testing.T) {
 		report.Errorf("routes (-before +after):\n%s", diff)
 	}
 }
+
+// A zero that is said is sent, and is what the kernel makes of it: nothing, the value
+// zero, or a refusal. The kernel reports it as it reports a route without it.
+func TestKernelZeros(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
+	ns, _ := kernel(t)
+	for name, c := range conns(t, ns) {
+		for _, words := range []string{
+			"10.0.0.0/8 nhid 0 dev if3 table 10", "10.0.0.0/8 via 192.168.1.1 realms 0 mtu 0 table 10",
+			"10.0.0.0/8 table 10 nexthop via 192.168.1.1 realms 0 nexthop via 192.168.2.1 realms 5",
+			"2001:db8:b::/48 encap seg6local action End.T table 0 dev if3 table 10",
+		} {
+			r := parse(t, words)
+			err := Add(t.Context(), c, r)
+			if errors.Is(err, syscall.EOPNOTSUPP) {
+				t.Logf("a kernel without segment routing: %v", err)
+				continue
+			}
+			if err != nil {
+				report.Errorf("%s: %s: %v", name, words, err)
+				continue
+			}
+			listed, err := List(t.Context(), c, table10)
+			want := r.Canonical()
+			for i := range listed {
+				listed[i] = listed[i].Canonical()
+				want.OIF = listed[i].OIF
+				for k := range want.Multipath {
+					want.Multipath[k].OIF = listed[i].Multipath[k].OIF
+				}
+			}
+			if err != nil || len(listed) != 1 || !listed[0].Equal(want) {
+				report.Errorf("%s: listed %v, %v\nwant %v", name, listed, err, want)
+			}
+			if err := Delete(t.Context(), c, r); err != nil {
+				report.Errorf("%s: %s: %v", name, words, err)
+			}
+		}
+		for _, words := range []string{
+			"2001:db8:a::/48 nhid 0 via 2001:db8:1::1 table 10", // of IPv4 it is ignored
+			"2001:db8:b::/48 encap seg6local action End flavors next-csid lblen 0 dev if3 table 10",
+			"2001:db8:b::/48 encap seg6local action End flavors next-csid nflen 0 dev if3 table 10",
+			"2001:db8:b::/48 encap seg6local action End.DT4 vrftable 0 dev if3 table 10",
+		} {
+			if err := Add(t.Context(), c, parse(t, words)); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EOPNOTSUPP) &&
+				!errors.Is(err, errors.ErrUnsupported) {
+				report.Errorf("%s: %s: %v, want EINVAL", name, words, err)
+			}
+		}
+	}
+}

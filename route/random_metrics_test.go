@@ -1,6 +1,10 @@
 package route
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/rttables"
+)
 
 // metrics makes some, of which the kernel clamps a few.
 func (g generator) metrics() (m Metrics) {
@@ -31,7 +35,7 @@ func (g generator) encap(f Family) Encap {
 		return EncapIP6(g.tunnel(netip.MustParseAddr("2001:db8:1::1"), netip.MustParseAddr("::")))
 	case 2:
 		if f == IPv6 {
-			return EncapSeg6Local{Action: Seg6EndT, Table: 10, Counters: pick(g, Opt[Seg6Counters]{}, Some(Seg6Counters{}))}
+			return EncapSeg6Local{Action: Seg6EndT, Table: Some[rttables.ID](10), Counters: pick(g, Opt[Seg6Counters]{}, Some(Seg6Counters{}))}
 		}
 	}
 	e := EncapSeg6{Mode: Seg6Encap, SRH: SRH{Segs: g.segments()}}

@@ -89,7 +89,9 @@ type Route struct {
 	// same.
 	Packet *Packet
 	// Unknown holds the attributes that this package has no field for. They are
-	// sent as they came, so that a route that has them can be deleted.
+	// sent as they came, so that a route that has them can be deleted. Among them
+	// are attributes with the value zero, such as nhid 0, where zero is unset in
+	// the field.
 	Unknown Attributes
 }
 
@@ -216,6 +218,7 @@ func (r Route) Canonical() Route {
 	r.Expires = Opt[uint32]{}
 	r.Metrics = r.Metrics.canonical()
 	r.Encap = canonicalEncap(r.Encap)
+	r.Unknown = Attributes(codec.WithoutZeros(string(r.Unknown)))
 	if r.MPLS != nil && r.Family != MPLS {
 		mpls := *r.MPLS
 		mpls.TTLPropagate = Opt[bool]{}
@@ -232,6 +235,7 @@ func (r Route) Canonical() Route {
 	for i := range r.Multipath {
 		r.Multipath[i].Flags &= sentFlags
 		r.Multipath[i].Encap = canonicalEncap(r.Multipath[i].Encap)
+		r.Multipath[i].Unknown = Attributes(nextHopCodec.WithoutZeros(string(r.Multipath[i].Unknown)))
 	}
 	return r
 }

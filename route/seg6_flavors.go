@@ -16,9 +16,9 @@ type Seg6Flavors struct {
 	// (SEG6_LOCAL_FLV_OPERATION)
 	Ops Seg6FlavorOps
 	// LBLen and NFLen are the lengths, in bits, of the parts of a segment for
-	// next-csid: lblen, nflen. Zero: 32 and 16. (SEG6_LOCAL_FLV_LCBLOCK_BITS,
-	// SEG6_LOCAL_FLV_LCNODE_FN_BITS)
-	LBLen, NFLen uint8
+	// next-csid: lblen, nflen. Unset: 32 and 16. The kernel refuses zero.
+	// (SEG6_LOCAL_FLV_LCBLOCK_BITS, SEG6_LOCAL_FLV_LCNODE_FN_BITS)
+	LBLen, NFLen Opt[uint8]
 	// Unknown holds the attributes that this package has no field for.
 	Unknown Attributes
 }
@@ -53,12 +53,10 @@ func (o *Seg6FlavorOps) UnmarshalText(text []byte) error {
 }
 
 var seg6FlavorCodec = attr.NewCodec(func(f *Seg6Flavors) *Attributes { return &f.Unknown },
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_OPERATION), attr.U32,
-		func(f *Seg6Flavors) (*Seg6FlavorOps, *Attributes) { return &f.Ops, &f.Unknown }),
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_LCBLOCK_BITS), attr.U8,
-		func(f *Seg6Flavors) (*uint8, *Attributes) { return &f.LBLen, &f.Unknown }),
-	nonZero(seg6Number(uapi.SEG6_LOCAL_FLV_LCNODE_FN_BITS), attr.U8,
-		func(f *Seg6Flavors) (*uint8, *Attributes) { return &f.NFLen, &f.Unknown }),
+	attr.KeepZero(attr.Field(seg6Number(uapi.SEG6_LOCAL_FLV_OPERATION), attr.U32,
+		func(f *Seg6Flavors) *Seg6FlavorOps { return &f.Ops })),
+	attr.OptField(seg6Number(uapi.SEG6_LOCAL_FLV_LCBLOCK_BITS), attr.U8, func(f *Seg6Flavors) *Opt[uint8] { return &f.LBLen }),
+	attr.OptField(seg6Number(uapi.SEG6_LOCAL_FLV_LCNODE_FN_BITS), attr.U8, func(f *Seg6Flavors) *Opt[uint8] { return &f.NFLen }),
 )
 
 // parseFlavors reads names with commas between them, each at most once.
@@ -88,10 +86,10 @@ func parseFlavorWords(w *iptext.Words, e *seg6LocalText) error {
 	}
 	for _, x := range []struct {
 		word string
-		at   *uint8
+		at   *Opt[uint8]
 	}{{"lblen", &e.Flavors.LBLen}, {"nflen", &e.Flavors.NFLen}} {
 		if w.Accept(x.word) {
-			if *x.at, err = iptext.ArgUint[uint8](w, "a length", 8); err != nil {
+			if err := argOptU8(w, "a length", x.at); err != nil {
 				return err
 			}
 		}
@@ -105,10 +103,10 @@ func printFlavorWords(p *iptext.Printer, e *seg6LocalText) {
 		return
 	}
 	p.Put("flavors", strings.Join(names, ","))
-	if e.Flavors.LBLen != 0 {
-		p.Put("lblen", iptext.Decimal(e.Flavors.LBLen))
+	if n, ok := e.Flavors.LBLen.Get(); ok {
+		p.Put("lblen", iptext.Decimal(n))
 	}
-	if e.Flavors.NFLen != 0 {
-		p.Put("nflen", iptext.Decimal(e.Flavors.NFLen))
+	if n, ok := e.Flavors.NFLen.Get(); ok {
+		p.Put("nflen", iptext.Decimal(n))
 	}
 }

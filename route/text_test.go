@@ -250,3 +250,44 @@ func TestRealms(t *testing.T) {
 		}
 	}
 }
+
+// A zero that words give is in the text, in the message, and in what is read from either.
+func TestZeroWords(t *testing.T) {
+	report := testrun.Limit(t)
+	for _, words := range []string{
+		"10.0.0.0/8 nhid 0 dev if3", "10.0.0.0/8 via 10.0.0.1 realms unknown", "10.0.0.0/8 dev if3 ipproto 0 sport 0 dport 0",
+		"10.0.0.0/8 dev if3 ipproto 0 realms 5 attribute 16 00000000", "2001:db8::/32 dev if3 expires 0",
+		"10.0.0.0/8 nexthop via 10.0.0.1 realms unknown nexthop via 10.0.0.2", "10.0.0.0/8 dev if3 mtu 0",
+		"2001:db8::/32 dev if3 encap seg6local action End.T table 0",
+		"2001:db8::/32 dev if3 encap seg6local action End.DT4 vrftable 0",
+		"2001:db8::/32 dev if3 encap seg6local action End flavors next-csid lblen 0 nflen 0",
+	} {
+		r, err := Parse(words, nil)
+		if err != nil || r.String() != words {
+			report.Errorf("%s: %v, %v", words, r, err)
+			continue
+		}
+		b, err := r.MarshalBinary()
+		var back Route
+		if err == nil {
+			err = back.UnmarshalBinary(b)
+		}
+		if err != nil || !back.Equal(r) {
+			report.Errorf("%s: sent and received: %v, %v", words, back, err)
+		}
+		if text := r.Canonical().String(); strings.Contains(text, "nhid 0") || strings.Contains(text, "realms unknown") {
+			report.Errorf("%s: canonical is %s", words, text)
+		}
+	}
+	for words, want := range map[string]string{
+		"10.0.0.0/8 nhid 0 nhid 7":                                       "10.0.0.0/8 nhid 7",
+		"10.0.0.0/8 dev if3 nhid 7 nhid 0":                               "10.0.0.0/8 nhid 0 dev if3",
+		"10.0.0.0/8 dev if3 realms 0 realm 5":                            "10.0.0.0/8 dev if3 realms 5",
+		"10.0.0.0/8 dev if3 attribute 30 07000000 attribute 30 00000000": "10.0.0.0/8 nhid 0 dev if3",
+		"10.0.0.0/8 dev if3 attribute 30 00000000 attribute 30 07000000": "10.0.0.0/8 nhid 7 dev if3",
+	} {
+		if r, err := Parse(words, nil); littleEndian && (err != nil || r.String() != want) {
+			report.Errorf("%s: %v, %v, want %s", words, r, err, want)
+		}
+	}
+}

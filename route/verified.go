@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -72,7 +73,7 @@ func (r *Route) recentAttrs() (set []recentAttr) {
 			set = append(set, x)
 		}
 	}
-	for num := range r.Unknown.All() {
+	for num := range attr.All(codec.WithoutZeros(string(r.Unknown))) {
 		set = append(set, unknownAttr(num))
 	}
 	return set

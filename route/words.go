@@ -3,7 +3,9 @@ package route
 import (
 	"net/netip"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // routeWords are the attributes of a route in ip(8)'s order.
@@ -32,7 +34,7 @@ var routeWords = iptext.Table[line]{
 				p.Put("tos", l.names.FileNames().DSFields().Name(uint32(l.TOS)))
 			}
 		}},
-	number("nhid", 32, func(l *line) *uint32 { return &l.NextHopID }),
+	numberOrZero("nhid", 32, uapi.RTA_NH_ID, func(l *line) *uint32 { return &l.NextHopID }),
 	asWord(func(l *line) (*Labels, *Family, *Attributes) { return &l.MPLS.NewDst, &l.Family, &l.Unknown }),
 	{Names: []string{"via"},
 		Parse: func(w *iptext.Words, l *line) error {
@@ -105,19 +107,23 @@ var routeWords = iptext.Table[line]{
 	optNumber("uid", func(l *line) *Opt[uint32] { return &l.Packet.UID }, iptext.Decimal[uint32]),
 	{Names: []string{"ipproto"},
 		Parse: func(w *iptext.Words, l *line) error {
-			return iptext.ArgText(w, "a protocol above IP", &l.Packet.IPProto)
+			err := iptext.ArgText(w, "a protocol above IP", &l.Packet.IPProto)
+			keepZero(&l.Unknown, uapi.RTA_IP_PROTO, l.Packet.IPProto == 0)
+			return err
 		},
 		Print: func(p *iptext.Printer, l *line) {
 			if l.Packet.IPProto != 0 {
 				p.Put("ipproto", l.Packet.IPProto.String())
+			} else if hasZero(l.Unknown, uapi.RTA_IP_PROTO) {
+				p.Put("ipproto", "0")
 			}
 		}},
-	number("sport", 16, func(l *line) *uint16 { return &l.Packet.SPort }),
-	number("dport", 16, func(l *line) *uint16 { return &l.Packet.DPort }),
+	numberOrZero("sport", 16, uapi.RTA_SPORT, func(l *line) *uint16 { return &l.Packet.SPort }),
+	numberOrZero("dport", 16, uapi.RTA_DPORT, func(l *line) *uint16 { return &l.Packet.DPort }),
 	optNumber("flowlabel", func(l *line) *Opt[uint32] { return &l.Packet.FlowLabel }, iptext.Hex[uint32]),
 	{Names: []string{"realms", "realm"},
-		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l.names, &l.Realms) },
-		Print: func(p *iptext.Printer, l *line) { putRealms(p, l.names, l.Realms) }},
+		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l.names, &l.Realms, &l.Unknown) },
+		Print: func(p *iptext.Printer, l *line) { putRealms(p, l.names, l.Realms, l.Unknown) }},
 	{Names: []string{"pref"},
 		Parse: func(w *iptext.Words, l *line) error {
 			var v Preference
@@ -164,9 +170,7 @@ var routeWords = iptext.Table[line]{
 	{Names: []string{iptext.AttributeWord},
 		Parse: func(w *iptext.Words, l *line) error { return l.argAttribute(w) },
 		Print: func(p *iptext.Printer, l *line) {
-			if l.Unknown != "" {
-				p.Put(l.Unknown.String())
-			}
+			putUnknown(p, l.Unknown)
 		}},
 	{Names: []string{"nexthop"},
 		Parse: func(w *iptext.Words, l *line) error {
@@ -222,8 +226,8 @@ var nextHopWords = iptext.Table[nextHopLine]{
 		}},
 	iptext.FlagsWord(func(h *nextHopLine) *Flags { return &h.Flags }),
 	{Names: []string{"realms", "realm"},
-		Parse: func(w *iptext.Words, h *nextHopLine) error { return argRealms(w, h.names, &h.Realms) },
-		Print: func(p *iptext.Printer, h *nextHopLine) { putRealms(p, h.names, h.Realms) }},
+		Parse: func(w *iptext.Words, h *nextHopLine) error { return argRealms(w, h.names, &h.Realms, &h.Unknown) },
+		Print: func(p *iptext.Printer, h *nextHopLine) { putRealms(p, h.names, h.Realms, h.Unknown) }},
 	asWord(func(h *nextHopLine) (*Labels, *Family, *Attributes) { return &h.NewDst, h.family, &h.Unknown }),
 	{Names: []string{"encap"},
 		Parse: func(w *iptext.Words, h *nextHopLine) error { return argEncap(w, h.names, &h.Encap) },
@@ -231,9 +235,7 @@ var nextHopWords = iptext.Table[nextHopLine]{
 	{Names: []string{iptext.AttributeWord},
 		Parse: func(w *iptext.Words, h *nextHopLine) error { return h.argAttribute(w) },
 		Print: func(p *iptext.Printer, h *nextHopLine) {
-			if h.Unknown != "" {
-				p.Put(h.Unknown.String())
-			}
+			putUnknown(p, h.Unknown)
 		}},
 	{Short: []string{"realms"}},
 }
@@ -269,6 +271,43 @@ func number[V iptext.Number](name string, bits int, at func(*line) *V, more ...s
 				p.Put(name, iptext.Decimal(v))
 			}
 		},
+	}
+}
+
+// numberOrZero is like number for an attribute that is sent if the word gives zero.
+func numberOrZero[V iptext.Number](name string, bits int, num uapi.RTA, at func(*line) *V) iptext.Word[line] {
+	word := number(name, bits, at)
+	parse, print := word.Parse, word.Print
+	word.Parse = func(w *iptext.Words, l *line) error {
+		err := parse(w, l)
+		keepZero(&l.Unknown, num, *at(l) == 0)
+		return err
+	}
+	word.Print = func(p *iptext.Printer, l *line) {
+		print(p, l)
+		if hasZero(l.Unknown, num) {
+			p.Put(name, "0")
+		}
+	}
+	return word
+}
+
+// zeroWords are the attributes with a word whose field cannot say zero.
+var zeroWords = attr.Zeros[uapi.RTA]{
+	uapi.RTA_NH_ID: 4, uapi.RTA_FLOW: 4, uapi.RTA_IP_PROTO: 1, uapi.RTA_SPORT: 2, uapi.RTA_DPORT: 2,
+}
+
+// keepZero keeps a zero of one of zeroWords that a word gives, or drops an earlier one.
+func keepZero(unknown *Attributes, num uapi.RTA, isZero bool) {
+	*unknown = Attributes(zeroWords.With(string(*unknown), num, isZero))
+}
+
+func hasZero(unknown Attributes, num uapi.RTA) bool { return zeroWords.Has(string(unknown), num) }
+
+// putUnknown prints attributes without a word.
+func putUnknown(p *iptext.Printer, unknown Attributes) {
+	if rest := zeroWords.Rest(string(unknown)); rest != "" {
+		p.Put(Attributes(rest).String())
 	}
 }
 
@@ -310,7 +349,7 @@ func putGatewayWords(p *iptext.Printer, f Family, gateway netip.Addr) {
 	}
 }
 
-func argRealms(w *iptext.Words, n *Names, r *Realms) error {
+func argRealms(w *iptext.Words, n *Names, r *Realms, unknown *Attributes) error {
 	s, err := w.Arg("realms")
 	if err != nil {
 		return err
@@ -318,11 +357,12 @@ func argRealms(w *iptext.Words, n *Names, r *Realms) error {
 	if *r, err = ParseRealms(s, n); err != nil {
 		return w.Errorf("not realms")
 	}
+	keepZero(unknown, uapi.RTA_FLOW, *r == Realms{})
 	return nil
 }
 
-func putRealms(p *iptext.Printer, n *Names, r Realms) {
-	if r != (Realms{}) {
+func putRealms(p *iptext.Printer, n *Names, r Realms, unknown Attributes) {
+	if r != (Realms{}) || hasZero(unknown, uapi.RTA_FLOW) {
 		p.Put("realms", r.Text(n))
 	}
 }

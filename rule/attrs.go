@@ -36,14 +36,14 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 		maskRow(uapi.FRA_DSCP_MASK, byteKind, func(m *message) *valueMask { return &m.DSCP.m }),
 		valueRow(uapi.FRA_FLOWLABEL, attr.BE32, func(m *message) *valueMask { return &m.FlowLabel.m }),
 		maskRow(uapi.FRA_FLOWLABEL_MASK, attr.BE32, func(m *message) *valueMask { return &m.FlowLabel.m }),
-		attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto }),
+		attr.KeepZero(attr.Field(uapi.FRA_IP_PROTO, attr.U8, func(m *message) *route.IPProto { return &m.IPProto })),
 		portsRow(uapi.FRA_SPORT_RANGE, func(m *message) *Ports { return &m.SPort }),
 		portMaskRow(uapi.FRA_SPORT_MASK, func(m *message) *Ports { return &m.SPort }),
 		portsRow(uapi.FRA_DPORT_RANGE, func(m *message) *Ports { return &m.DPort }),
 		portMaskRow(uapi.FRA_DPORT_MASK, func(m *message) *Ports { return &m.DPort }),
 		attr.Field(uapi.FRA_UID_RANGE, uidRangeKind, func(m *message) *UIDs { return &m.UIDRange }),
 		attr.OptField(uapi.FRA_TUN_ID, attr.BE64, func(m *message) *route.Opt[uint64] { return &m.TunID }),
-		attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev }),
+		attr.KeepZero(attr.Field(uapi.FRA_L3MDEV, attr.Flag, func(m *message) *bool { return &m.L3MDev })),
 	),
 	attr.Func(uapi.FRA_TABLE, putTable, getTable),
 	attr.Section(func(m *message) bool {
@@ -55,7 +55,7 @@ var codec = attr.NewCodec(func(m *message) *route.Attributes { return &m.Unknown
 			func(m *message) *route.Opt[uint32] { return &m.SuppressPrefixLength }),
 		attr.OptField(uapi.FRA_SUPPRESS_IFGROUP, attr.U32,
 			func(m *message) *route.Opt[uint32] { return &m.SuppressIfGroup }),
-		attr.Field(uapi.FRA_FLOW, realmsKind, func(m *message) *route.Realms { return &m.Realms }),
+		attr.KeepZero(attr.Field(uapi.FRA_FLOW, realmsKind, func(m *message) *route.Realms { return &m.Realms })),
 	),
 	attr.Field(uapi.FRA_PROTOCOL, attr.U8, func(m *message) *route.Protocol { return &m.Protocol }),
 	attr.Drop[message](uapi.FRA_PAD),
@@ -197,4 +197,12 @@ func putGoto(b []byte, m *message) ([]byte, bool, error) {
 	return binary.NativeEndian.AppendUint32(b, m.Goto), true, nil
 }
 
-func getGoto(p []byte, m *message) error { return attr.DecodeU32(p, &m.Goto) }
+// getGoto keeps a target of 0, which no field says, of a rule that is no goto.
+func getGoto(p []byte, m *message) error {
+	err := attr.DecodeU32(p, &m.Goto)
+	m.Unknown = attr.Without(m.Unknown, uapi.FRA_GOTO)
+	if err == nil && m.Goto == 0 && m.Action != ActionGoto {
+		m.Unknown += route.Attributes(attr.Append(nil, uint16(uapi.FRA_GOTO), p))
+	}
+	return err
+}

@@ -266,6 +266,40 @@ func TestKernelMarkOutsideMask(t *testing.T) {
 	}
 }
 
+// A zero that is said is sent. For the kernel it is as a rule without it, except that
+// realms of zero are not any realms.
+func TestKernelZeros(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
+	ns, _ := kernel(t)
+	for name, c := range conns(t, ns) {
+		before := list(t, c, Filter{})
+		for _, options := range []string{"", "-6 "} {
+			plain := parse(t, options+"pref 100 from all lookup 10")
+			for _, words := range []string{"ipproto 0", "realms 0", "realms 0/0 ipproto hopopt", "proto 0", "tos 0"} {
+				r := parse(t, options+"pref 100 from all lookup 10 "+words)
+				for how, add := range waysToAdd {
+					if err := add(t.Context(), c, r); err != nil {
+						report.Errorf("%s: %s of %s: %v", name, how, r, err)
+					}
+					for _, again := range []Rule{r, plain} {
+						if err := add(t.Context(), c, again); !errors.Is(err, fs.ErrExist) {
+							report.Errorf("%s: %s of %s, again as %s: %v", name, how, r, again, err)
+						}
+					}
+					wantList(t, c, Filter{Priority: Priority(100)}, plain.String())
+					if err := Delete(t.Context(), c, r); err != nil {
+						report.Errorf("%s: delete %s: %v", name, r, err)
+					}
+				}
+			}
+		}
+		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+			report.Errorf("%s: rules (-before +after):\n%s", name, diff)
+		}
+	}
+}
+
 // A rule outlives its interface.
 func TestKernelDetached(t *testing.T) {
 	t.Parallel()

@@ -12,11 +12,5 @@ const actionNAT = Action(route.TypeNAT)
 // withoutNAT returns attributes as kernels report them: without the address of
 // actionNAT, which kernels do not keep.
 func withoutNAT(unknown route.Attributes) route.Attributes {
-	var b []byte
-	for num, p := range unknown.All() {
-		if num != uint16(uapi.FRA_UNUSED2) {
-			b = attr.Append(b, num, p)
-		}
-	}
-	return route.Attributes(b)
+	return attr.Without(unknown, uapi.FRA_UNUSED2)
 }

@@ -98,7 +98,8 @@ type Rule struct {
 	Flags Flags
 	// Unknown are the attributes that this package has no field for, as the
 	// kernel sent them. They are written back, so that a rule which has them can
-	// be deleted.
+	// be deleted. Among them are attributes with the value zero, such as ipproto 0,
+	// where zero is unset in the field.
 	Unknown route.Attributes
 }
 
@@ -172,7 +173,7 @@ func (r *Rule) normalize() {
 		r.TunID = route.Opt[uint64]{}
 	}
 	if r.Unknown != "" {
-		r.Unknown = withoutNAT(r.Unknown)
+		r.Unknown = route.Attributes(codec.WithoutZeros(string(withoutNAT(r.Unknown))))
 	}
 	if r.Family == route.IPv6 && r.Realms != (route.Realms{}) {
 		r.Realms = route.Realms{}

@@ -1,7 +1,9 @@
 package rule
 
 import (
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -10,8 +12,8 @@ import (
 type line struct {
 	Rule
 	names *rttables.Names
-	// These are set if a word has set the table or the action.
-	table, action bool
+	// These are set if a word has set the table, the action or the target of a goto.
+	table, action, hasGoto bool
 }
 
 // String returns r as "ip rule list" shows it, without the names of any file:
@@ -113,6 +115,9 @@ func Parse(s string, n *route.Names) (Rule, error) {
 	}
 	if !l.action && l.Action == 0 {
 		l.Action = ActionLookup
+	}
+	if l.hasGoto && l.Goto == 0 && l.Action != ActionGoto {
+		l.Unknown += route.Attributes(attr.AppendU32(nil, uapi.FRA_GOTO, 0)) // which the kernel refuses
 	}
 	return l.Rule, nil
 }

@@ -243,3 +243,35 @@ func TestParseRouteTypes(t *testing.T) {
 		}
 	}
 }
+
+// A zero that words give is in the text, in the message, and in what is read from either.
+func TestZeroWords(t *testing.T) {
+	report := testrun.Limit(t)
+	for words, want := range map[string]string{
+		"ipproto 0 lookup 10":              "from all ipproto 0 lookup 10",
+		"ipproto hopopt lookup 10":         "from all ipproto 0 lookup 10",
+		"ipproto 0 ipproto tcp lookup 10":  "from all ipproto tcp lookup 10",
+		"ipproto tcp ipproto 0 lookup 10":  "from all ipproto 0 lookup 10",
+		"realms 0 lookup 10":               "from all lookup 10 realms unknown",
+		"realms 5 realms 0/0 lookup 10":    "from all lookup 10 realms unknown",
+		"lookup 10 attribute 22 00":        "from all ipproto 0 lookup 10",
+		"lookup 10 attribute 19 00":        "from all lookup 10 attribute 19 00",
+		"lookup 10 attribute 22 06":        "from all ipproto tcp lookup 10",
+		"tun_id 0 goto 0 type 1 lookup 10": "from all tun_id 0 lookup 10 attribute 4 00000000",
+		"goto 0 nop":                       "from all nop attribute 4 00000000",
+	} {
+		r, err := Parse(words, nil)
+		if err != nil || r.String() != want {
+			report.Errorf("%s: %v, %v, want %s", words, r, err, want)
+			continue
+		}
+		b, err := r.MarshalBinary()
+		var back Rule
+		if err == nil {
+			err = back.UnmarshalBinary(b)
+		}
+		if err != nil || back != r {
+			report.Errorf("%s: sent and received: %v, %v", words, back, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -83,7 +84,7 @@ func (r *Rule) newAttributes() string {
 			names = append(names, x.attr.String())
 		}
 	}
-	for num := range r.Unknown.All() {
+	for num := range attr.All(codec.WithoutZeros(string(r.Unknown))) {
 		names = append(names, uapi.FRA(num).String())
 	}
 	return strings.Join(names, ", ")

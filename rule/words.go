@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -60,11 +61,15 @@ var ruleWords = iptext.Table[line]{
 	selectorWord("uidrange", "a range of user IDs", func(l *line) *UIDs { return &l.UIDRange }),
 	{Names: []string{"ipproto"},
 		Parse: func(w *iptext.Words, l *line) error {
-			return iptext.ArgText(w, "a protocol above IP", &l.IPProto)
+			err := iptext.ArgText(w, "a protocol above IP", &l.IPProto)
+			l.keepZero(uapi.FRA_IP_PROTO, l.IPProto == 0)
+			return err
 		},
 		Print: func(p *iptext.Printer, l *line) {
 			if l.IPProto != 0 {
 				p.Put("ipproto", l.IPProto.String())
+			} else if l.hasZero(uapi.FRA_IP_PROTO) {
+				p.Put("ipproto", "0")
 			}
 		}},
 	selectorWord("sport", "a port or a range", func(l *line) *Ports { return &l.SPort }),
@@ -146,9 +151,13 @@ var ruleWords = iptext.Table[line]{
 			}
 		}},
 	{Names: []string{"realms", "realm"},
-		Parse: func(w *iptext.Words, l *line) error { return argRealms(w, l) },
+		Parse: func(w *iptext.Words, l *line) error {
+			err := argRealms(w, l)
+			l.keepZero(uapi.FRA_FLOW, l.Realms == route.Realms{})
+			return err
+		},
 		Print: func(p *iptext.Printer, l *line) {
-			if l.Realms != (route.Realms{}) {
+			if l.Realms != (route.Realms{}) || l.hasZero(uapi.FRA_FLOW) {
 				p.Put("realms", l.Realms.Text(&route.Names{Files: l.names}))
 			}
 		}},
@@ -172,14 +181,24 @@ var ruleWords = iptext.Table[line]{
 	{Names: []string{iptext.AttributeWord},
 		Parse: argAttribute,
 		Print: func(p *iptext.Printer, l *line) {
-			if l.Unknown != "" {
-				p.Put(l.Unknown.String())
+			if rest := zeroWords.Rest(string(l.Unknown)); rest != "" {
+				p.Put(route.Attributes(rest).String())
 			}
 		}},
 	{Short: slices.Concat([]string{
 		"preference", "order", "priority", "dsfield", "realms", "protocol", "tun_id", "table",
 		"suppress_prefixlength", "suppress_ifgroup", "map-to", "goto"}, shortActions)},
 }
+
+// zeroWords are the attributes with a word whose field cannot say zero.
+var zeroWords = attr.Zeros[uapi.FRA]{uapi.FRA_IP_PROTO: 1, uapi.FRA_FLOW: 4}
+
+// keepZero keeps a zero of one of zeroWords that a word gives, or drops an earlier one.
+func (l *line) keepZero(num uapi.FRA, isZero bool) {
+	l.Unknown = route.Attributes(zeroWords.With(string(l.Unknown), num, isZero))
+}
+
+func (l *line) hasZero(num uapi.FRA) bool { return zeroWords.Has(string(l.Unknown), num) }
 
 // A selector has a text form and can be unset.
 type selector[V any] interface {

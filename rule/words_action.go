@@ -56,6 +56,7 @@ func actionWord(a Action) iptext.Word[line] {
 func argGoto(w *iptext.Words, l *line) (err error) {
 	l.Action, l.action = ActionGoto, true
 	l.Goto, err = iptext.ArgUint[uint32](w, "the priority of a rule", 32)
+	l.hasGoto = true
 	return err
 }
 

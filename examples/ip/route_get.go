@@ -6,6 +6,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -51,21 +52,31 @@ var queryWords = []keyword[query]{
 	{short: []string{"fibmatch"}, read: func(q *query, _ *words) error { q.flags |= uapi.RTM_F_FIB_MATCH; return nil }},
 	{names: []string{"as"}, read: (*query).readNewDst},
 	{short: []string{"sport"}, read: func(q *query, w *words) error {
-		return readValue(w, "invalid sport", parseUint, &q.route.Packet.SPort)
+		err := readValue(w, "invalid sport", parseUint, &q.route.Packet.SPort)
+		return q.sendZero(err, uapi.RTA_SPORT, 2, q.route.Packet.SPort == 0)
 	}},
 	{short: []string{"dport"}, read: func(q *query, w *words) error {
-		return readValue(w, "invalid dport", parseUint, &q.route.Packet.DPort)
+		err := readValue(w, "invalid dport", parseUint, &q.route.Packet.DPort)
+		return q.sendZero(err, uapi.RTA_DPORT, 2, q.route.Packet.DPort == 0)
 	}},
 	{short: []string{"ipproto"}, read: func(q *query, w *words) error {
 		s, err := w.arg()
 		if err == nil && q.route.Packet.IPProto.UnmarshalText([]byte(s)) != nil {
 			err = wrongArg(s, `Invalid "ipproto" value`)
 		}
-		return err
+		return q.sendZero(err, uapi.RTA_IP_PROTO, 1, q.route.Packet.IPProto == 0)
 	}},
 	{short: []string{"flowlabel"}, read: func(q *query, w *words) error {
 		return readNumber(w, "invalid flowlabel", &q.route.Packet.FlowLabel)
 	}},
+}
+
+// sendZero sends an attribute of size bytes that a word gives, and whose value is zero.
+func (q *query) sendZero(err error, num uapi.RTA, size int, isZero bool) error {
+	if err == nil && isZero {
+		q.route.Unknown += route.Attributes(attr.Append(nil, uint16(num), make([]byte, size)))
+	}
+	return err
 }
 
 func (p *program) routeGet(w *words) error {

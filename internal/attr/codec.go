@@ -23,6 +23,11 @@ type Row[M any] struct {
 	// attribute is never written.
 	put func(b []byte, m *M) (_ []byte, set bool, _ error)
 	get func(p []byte, m *M) error
+	// isZero reports whether the field, of a payload of size bytes, is zero. keepZero
+	// says that an attribute that makes it zero is kept as an unknown one.
+	isZero   func(m *M) bool
+	size     int
+	keepZero bool
 
 	// A section has only these fields: its rows, and a function that reports
 	// whether any of them can be set.
@@ -36,7 +41,8 @@ func Section[M any](anySet func(*M) bool, rows ...Row[M]) Row[M] {
 	return Row[M]{rows: rows, anySet: anySet}
 }
 
-// Field returns a row for an attribute that is unset if its value is zero.
+// Field returns a row for an attribute that is unset if its value is zero. See also
+// [KeepZero].
 func Field[A Number, M any, V comparable](num A, kind func() Kind[V], at func(*M) *V) Row[M] {
 	k := kind()
 	put := func(b []byte, m *M) ([]byte, bool, error) {
@@ -61,7 +67,22 @@ func Field[A Number, M any, V comparable](num A, kind func() Kind[V], at func(*M
 			return nil
 		}
 	}
-	return Func(num, put, get)
+	row := Func(num, put, get)
+	row.size = k.size
+	row.isZero = func(m *M) bool {
+		var zero V
+		return *at(m) == zero
+	}
+	return row
+}
+
+// KeepZero returns row, which is from [Field] and has a kind of fixed size, with one
+// difference: a decoded attribute whose value is zero is kept among the unknown ones, and
+// so written again. It is for attributes that messages can have with the value zero, but
+// not where the kernel reports that for what is unset. See also [Zeros].
+func KeepZero[M any](row Row[M]) Row[M] {
+	row.keepZero = true
+	return row
 }
 
 // A Setter holds a V that can be unset, so that a zero V differs from an unset
@@ -105,7 +126,8 @@ func Func[A Number, M any](num A,
 // field of the P is set.
 func Part[M, P any](at func(*M) **P, row Row[P]) Row[M] {
 	return Row[M]{
-		num: row.num, flag: row.flag, name: row.name,
+		num: row.num, flag: row.flag, name: row.name, size: row.size, keepZero: row.keepZero,
+		isZero: func(m *M) bool { return *at(m) == nil || row.isZero(*at(m)) },
 		put: func(b []byte, m *M) ([]byte, bool, error) {
 			part := *at(m)
 			if part == nil {
@@ -147,6 +169,7 @@ type Codec[M any] struct {
 
 	unknown func(*M) string
 	keep    func(m *M, num uint16, payload []byte) // adds to the unknown attributes
+	drop    func(m *M, num uint16)                 // takes out of the unknown attributes
 	zeroed  sync.Pool                              // of zero *M
 	used    sync.Pool                              // of *M that can have any value
 }
@@ -164,6 +187,11 @@ func NewCodec[M any, U ~string](unknown func(*M) *U, rows ...Row[M]) *Codec[M] {
 		// The bytes are not copied as they are: the last attribute of a message
 		// can lack its padding.
 		*unknown(m) += U(Append(nil, num, payload))
+	}
+	c.drop = func(m *M, num uint16) {
+		if u := unknown(m); *u != "" {
+			*u = Without(*u, num)
+		}
 	}
 	for i, r := range c.rows {
 		if r.anySet != nil {
@@ -273,6 +301,23 @@ func (c *Codec[M]) Decode(b []byte, m *M) error {
 		if err := row.get(payload, m); err != nil {
 			return &Error{row.name(), err}
 		}
+		if row.keepZero {
+			c.drop(m, row.num) // the last one counts
+			if row.isZero(m) {
+				c.keep(m, row.num, payload[:row.size])
+			}
+		}
 	}
 	return nil
+}
+
+// WithoutZeros returns unknown attributes without those that are kept since their value
+// is zero. See [KeepZero].
+func (c *Codec[M]) WithoutZeros(unknown string) string {
+	for num := range All(unknown) {
+		if row := c.row(num & TypeMask); row != nil && row.keepZero {
+			unknown = Without(unknown, row.num)
+		}
+	}
+	return unknown
 }

@@ -145,6 +145,21 @@ func All[T ~string | ~[]byte](raw T) iter.Seq2[uint16, []byte] {
 	}
 }
 
+// Without returns raw without the attributes that have one of some types, whatever
+// their flag bits.
+func Without[T ~string, A ~uint16 | ~int](raw T, nums ...A) T {
+	if raw == "" {
+		return raw
+	}
+	var left []byte
+	for num, payload := range All(raw) {
+		if !slices.Contains(nums, A(num&TypeMask)) {
+			left = Append(left, num, payload)
+		}
+	}
+	return T(left)
+}
+
 // First returns the payload of the first attribute of raw that has a type,
 // whatever its flag bits.
 func First[T ~string | ~[]byte, A ~uint16 | ~int](raw T, num A) (payload []byte, ok bool) {

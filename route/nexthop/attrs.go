@@ -94,8 +94,8 @@ func getResilient(p []byte, m *message) error {
 }
 
 var resilientCodec = attr.NewCodec(func(m *ResilientGroup) *route.Attributes { return &m.Unknown },
-	attr.Field(resilientAttr(uapi.NHA_RES_GROUP_BUCKETS), attr.U16,
-		func(m *ResilientGroup) *uint16 { return &m.Buckets }),
+	attr.KeepZero(attr.Field(resilientAttr(uapi.NHA_RES_GROUP_BUCKETS), attr.U16,
+		func(m *ResilientGroup) *uint16 { return &m.Buckets })),
 	attr.OptField(resilientAttr(uapi.NHA_RES_GROUP_IDLE_TIMER), ticks32,
 		func(m *ResilientGroup) *route.Opt[time.Duration] { return &m.IdleTimer }),
 	attr.OptField(resilientAttr(uapi.NHA_RES_GROUP_UNBALANCED_TIMER), ticks32,

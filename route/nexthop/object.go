@@ -90,7 +90,8 @@ type Member struct {
 // which the kernel would cut.
 type ResilientGroup struct {
 	// Buckets is the number of buckets, which cannot change: buckets. Zero:
-	// unset, which only a replacement can be. (NHA_RES_GROUP_BUCKETS)
+	// unset, which only a replacement can be; buckets 0, which the kernel refuses,
+	// is in Unknown. (NHA_RES_GROUP_BUCKETS)
 	Buckets uint16
 	// IdleTimer is how long a bucket must be without packets before it can
 	// move: idle_timer. Unset: 120 s, or no change. (NHA_RES_GROUP_IDLE_TIMER)

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
 
@@ -95,7 +97,18 @@ var words = iptext.Table[line]{
 				p.Put("type", l.GroupType.String())
 			}
 		}},
-	number("buckets", 16, func(l *line) *uint16 { return &l.Resilient.Buckets }),
+	{Names: []string{"buckets"},
+		Parse: func(w *iptext.Words, l *line) (err error) {
+			r := &l.Resilient
+			r.Buckets, err = iptext.ArgUint[uint16](w, "a number", 16)
+			r.Unknown = route.Attributes(zeroWords.With(string(r.Unknown), uapi.NHA_RES_GROUP_BUCKETS, r.Buckets == 0))
+			return err
+		},
+		Print: func(p *iptext.Printer, l *line) {
+			if n := l.Resilient.Buckets; n != 0 || zeroWords.Has(string(l.Resilient.Unknown), uapi.NHA_RES_GROUP_BUCKETS) {
+				p.Put("buckets", iptext.Decimal(n))
+			}
+		}},
 	timer("idle_timer", func(l *line) *route.Opt[time.Duration] { return &l.Resilient.IdleTimer }),
 	timer("unbalanced_timer", func(l *line) *route.Opt[time.Duration] { return &l.Resilient.UnbalancedTimer }),
 	{Names: []string{"unbalanced_time"},
@@ -289,12 +302,16 @@ func argGateway(w *iptext.Words, l *line) error {
 	return err
 }
 
+// zeroWords are the attributes inside NHA_RES_GROUP with a word whose field cannot say
+// zero.
+var zeroWords = attr.Zeros[resilientAttr]{uapi.NHA_RES_GROUP_BUCKETS: 2}
+
 // resilientWord is the word for an attribute inside NHA_RES_GROUP that ip(8)
 // has no word for.
 const resilientWord = "resilient_attribute"
 
 func putResilientAttributes(p *iptext.Printer, l *line) {
-	for num, payload := range l.Resilient.Unknown.All() {
+	for num, payload := range attr.All(zeroWords.Rest(string(l.Resilient.Unknown))) {
 		typ, data := iptext.AttributeArgs(num, payload)
 		p.Put(resilientWord, typ, data)
 	}

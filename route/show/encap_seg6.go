@@ -92,11 +92,11 @@ func (p *printer) encapSeg6Local(e route.EncapSeg6Local) {
 		p.srh(e.SRH, e.Action != route.Seg6EndB6Encaps)
 		p.EndObject()
 	}
-	if e.Table != 0 {
-		p.put("table", "table ", p.tableName(e.Table))
+	if t, ok := e.Table.Get(); ok {
+		p.put("table", "table ", p.tableName(t))
 	}
-	if e.VRFTable != 0 {
-		p.put("vrftable", "vrftable ", p.tableName(e.VRFTable))
+	if t, ok := e.VRFTable.Get(); ok {
+		p.put("vrftable", "vrftable ", p.tableName(t))
 	}
 	p.putAddr("nh4", e.NH4)
 	p.putAddr("nh6", e.NH6)
@@ -135,6 +135,10 @@ func (p *printer) flavors(f route.Seg6Flavors) {
 		p.EndArray()
 		p.Text(" ")
 	}
-	putNonZero(p, "lblen", f.LBLen)
-	putNonZero(p, "nflen", f.NFLen)
+	if n, ok := f.LBLen.Get(); ok {
+		putUint(p, "lblen", "lblen ", n)
+	}
+	if n, ok := f.NFLen.Get(); ok {
+		putUint(p, "nflen", "nflen ", n)
+	}
 }

@@ -136,7 +136,7 @@ var unusualRoutes = []struct {
 	{encapsulated(route.EncapSeg6{Mode: route.Seg6Encap, SRH: route.SRH{Segs: route.MakeSegments(addr6)}, TunSrc: addr6, Lookup: 20}), show.Style{},
 		"10.0.0.0/8  encap seg6 mode encap tunsrc 2001:db8::1 segs 1 [ 2001:db8::1 ] lookup 20 dev eth0 ",
 		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6","mode":"encap","tunsrc":"2001:db8::1","segs":["2001:db8::1"],"lookup":"20"},"dev":"eth0","flags":[]}`},
-	{encapsulated(route.EncapSeg6Local{Action: route.Seg6End, Flavors: route.Seg6Flavors{Ops: route.Seg6PSP | route.Seg6NextCSID, LBLen: 48, NFLen: 16},
+	{encapsulated(route.EncapSeg6Local{Action: route.Seg6End, Flavors: route.Seg6Flavors{Ops: route.Seg6PSP | route.Seg6NextCSID, LBLen: route.Uint8(48), NFLen: route.Uint8(16)},
 		Counters: route.Some(route.Seg6Counters{Packets: 1, Bytes: 40})}), show.Style{Statistics: true},
 		"10.0.0.0/8  encap seg6local action End packets 1 bytes 40 errors 0 flavors psp,next-csid lblen 48 nflen 16 dev eth0 ",
 		`{"dst":"10.0.0.0/8","encap":{"encap_type":"seg6local","action":"End","stats64":{"packets":1,"bytes":40,"errors":0},` +
