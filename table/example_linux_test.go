@@ -73,5 +73,5 @@ func ExampleInstall_refused() {
 	})
 	fmt.Println(err)
 	// Output:
-	// table: uplink dev eth1 via 192.168.3.1: ip route add default via 192.168.3.1 dev eth1 table 20 proto 210 src 192.168.2.2: network is unreachable: Nexthop has invalid gateway
+	// table: uplink dev eth1 via 192.168.3.1: Gateway: 192.168.3.1 is in no subnet of eth1: if it is on the link all the same, onlink says so
 }

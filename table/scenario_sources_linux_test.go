@@ -50,11 +50,14 @@ func TestThreeSources(t *testing.T) {
 				t.Errorf("%d packets were dropped by the reverse path filter", now-drops)
 			}
 			with := n.Table(20)
-			// One that no route has as its source: the kernel lists IPv6
-			// addresses the newest first, and the first is that of the routes.
+			// One that no route has as its source: the kernel lists IPv6 addresses the
+			// newest first, and the first in the gateway's subnet is that of the routes.
 			gone, keep := more[0], x.A2
 			if x.TCP == "tcp6" {
 				gone, keep = x.A2+"/64", second
+				// Of two in a subnet the kernel chooses for packets on the link.
+				with = strings.Replace(with, "route 2001:db8:2::/64 dev u2 table 20 proto 210 ",
+					"route 2001:db8:2::/64 dev u2 table 20 proto 210 src "+second+" ", 1)
 			}
 			rule := "rule 31000: from " + strings.Split(gone, "/")[0] + " lookup 20 proto 210\n"
 			n.Server.DelAddr("u2", gone)

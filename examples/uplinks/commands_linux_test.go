@@ -89,11 +89,11 @@ lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
 
 // After a refusal in the middle all steps are undone, and the error has the step and the reason.
 func TestFailure(t *testing.T) {
-	h := newHost(t, strings.Replace(twoProviders, "192.168.2.1", "192.168.77.1", 1))
+	h := newHost(t, strings.Replace(twoProviders, "via 192.168.2.1", "via 192.168.1.255 onlink", 1))
 	before := h.state()
 	stdout, stderr := h.run(exitFailure, "up")
 	// The kernel's words are "Nexthop has invalid gateway".
-	want := regexp.MustCompile(`^uplinks: uplink lan2: .*192\.168\.77\.1 .*gateway.*; nothing was .*\n$`)
+	want := regexp.MustCompile(`^uplinks: uplink lan2: .*192\.168\.1\.255 .*gateway.*; nothing was .*\n$`)
 	if stdout != "" || !want.MatchString(stderr) {
 		t.Errorf("%s%s\nwant %s", stdout, stderr, want)
 	}

@@ -133,12 +133,12 @@ func (f *facts) sourcesOf(u *uplinkFacts) []host.Address {
 // inFamily reports whether the uplink can have something in a family.
 func (u *uplinkFacts) inFamily(f route.Family) bool { return slices.Contains(u.families, f) }
 
-// firstSource returns the first source of a family that can be used.
+// firstSource returns the source of a family to send packets from, if one can be used.
 func (u *uplinkFacts) firstSource(f route.Family) (netip.Addr, bool) {
-	for _, a := range u.sources {
-		if route.FamilyOf(a.Addr) == f && !a.Tentative {
-			return a.Addr, true
-		}
+	usable := slices.DeleteFunc(slices.Clone(u.sources), func(a host.Address) bool { return a.Tentative })
+	p := uplink.Policy{Spec: u.spec, Index: u.index}
+	if ranked := p.Ranked(f, usable); len(ranked) > 0 {
+		return ranked[0], true
 	}
 	return netip.Addr{}, false
 }

@@ -200,7 +200,7 @@ func refusal(err error, label string) string {
 // none of them.
 func (e *examiner) checkGateway(u *subject) []Finding {
 	flags := e.now.Links.Flags(u.index)
-	if u.spec.CheckGateways(e.now) != nil || flags&uapi.IFF_LOWER_UP == 0 ||
+	if u.spec.GatewayReason(e.now) != "" || flags&uapi.IFF_LOWER_UP == 0 ||
 		flags&(uapi.IFF_NOARP|uapi.IFF_LOOPBACK|uapi.IFF_POINTOPOINT) != 0 {
 		return nil // the kernel asks nobody there
 	}

@@ -47,7 +47,7 @@ type memory struct {
 // A status is what a look has found out about an uplink.
 type status struct {
 	waits  string       // what keeps it from being complete; empty: nothing
-	usable []netip.Addr // that probes are sent from
+	usable []netip.Addr // that probes are sent from, the best of each family first
 	// families are those in which nothing is waited for.
 	families []route.Family
 }

@@ -145,17 +145,42 @@ func TestInterfaceAgain(t *testing.T) {
 	})
 }
 
-// The gateway is on no link, and the kernel refuses the route. The rules are installed all
-// the same, the other family of that name is complete, and once the link has the subnet,
-// so is the uplink.
+// The kernel refuses a route. The rules are installed all the same, and the other family of
+// that name is complete.
 func TestRefusedRoute(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	u, other := n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6)
-	u.Gateway, u.Unreachable = netip.MustParseAddr("10.9.0.1"), true
+	u.Defaults = []route.Route{{Gateway: u.Gateway, Metrics: &route.Metrics{CongCtl: "none-such"}}}
+	u.Gateway, u.Unreachable = netip.Addr{}, true
 	k := newKeeper(n, maintain.Config{}, maintained(u, other)...)
 	k.await(0, "failed", func(e maintain.Event) bool {
-		return e.Kind == maintain.EventFailed && e.Family == route.IPv4 && strings.Contains(e.String(), "Nexthop has invalid gateway")
+		return e.Kind == maintain.EventFailed && e.Family == route.IPv4 && strings.Contains(e.String(), "congestion algorithm")
 	})
+	n.WantNothingToDo(other)
+	if all := n.Kernel(); !strings.Contains(all, "from "+tabletest.IPv4.A2+" unreachable") {
+		t.Errorf("the refused route keeps the rules away:\n%s", all)
+	}
+}
+
+// The gateway is on no link, so that the uplink is pending. Its rules are installed all the
+// same, and once the link has the subnet, or a route to the gateway, the uplink is complete.
+func TestGatewayComesLater(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	u, other := n.Uplink2(tabletest.IPv4), n.Uplink2(tabletest.IPv6)
+	u.Gateway, u.Unreachable = netip.MustParseAddr("10.9.0.1"), true
+	other.Gateway = netip.MustParseAddr("2001:db8:9::1")
+	k := newKeeper(n, maintain.Config{}, maintained(u, other)...)
+	for _, f := range []route.Family{route.IPv4, route.IPv6} {
+		k.await(0, "pending", func(e maintain.Event) bool {
+			return e.Kind == maintain.EventPending && e.Family == f && strings.Contains(e.Reason, "is in no subnet of u2")
+		})
+	}
+	if err := route.Add(t.Context(), n.Conn, route.Route{
+		Dst: netip.MustParsePrefix("2001:db8:9::/64"), OIF: n.Server.Index("u2"), Protocol: route.ProtoStatic,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	k.await(0, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Family == route.IPv6 })
 	n.WantNothingToDo(other)
 	if all := n.Kernel(); !strings.Contains(all, "from "+tabletest.IPv4.A2+" unreachable") {
 		t.Errorf("the refused route keeps the rules away:\n%s", all)

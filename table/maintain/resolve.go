@@ -41,16 +41,19 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err == nil {
 		err = r.now.ReadOnLink(ctx, r.conn, k.families()...)
 	}
+	spec := k.specWith(defaults)
+	if err == nil {
+		err = spec.ReadGateways(ctx, r.conn, r.now)
+	}
 	if err != nil {
 		return resolution{}, err
 	}
 	refuse := func(err error) (resolution, error) { return resolution{of: k, defaults: defaults, refused: err}, nil }
-	spec := k.specWith(defaults)
-	if err := spec.CheckGateways(r.now); err != nil {
+	if err := spec.CheckOwn(r.now); err != nil {
 		return refuse(err)
 	}
 	index, _ := r.now.Link(spec.Interface)
-	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index}
+	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index, SharesInterface: r.sharesInterface(k, index)}
 	families := make([]familyResolution, 0, len(form.Families))
 	for _, f := range k.families() {
 		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}
@@ -58,7 +61,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		if x.waits == "" && slices.Contains(withheld, f) {
 			x.waits = "its routes are refused"
 		}
-		x.probes = r.probeSources(spec, &x.FamilySources)
+		x.probes = r.probeSources(p, &x.FamilySources)
 		families = append(families, x)
 		p.Sources = append(p.Sources, x.All...)
 		p.AddPrefixes(r.now, &x.FamilySources)
@@ -80,6 +83,15 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		return resolution{}, err
 	}
 	return resolution{of: k, policy: p, defaults: defaults, status: summarize(spec.Interface, families)}, nil
+}
+
+// sharesInterface reports whether addresses of the uplink's interface are sources of
+// others.
+func (r *reading) sharesInterface(k *maintainedUplink, index uint32) bool {
+	return slices.ContainsFunc(r.now.AddressesOf(index), func(a host.Address) bool {
+		o := k.taken[a.Addr]
+		return o != nil && o != &k.Uplink
+	})
 }
 
 // addFamilies adds rules and routes to a policy whose tables are known.
@@ -218,7 +230,7 @@ func (r *reading) waitsFor(k *maintainedUplink, spec *uplink.Spec, x *familyReso
 	case k.learnsNothing(spec):
 		return k.noDefault()
 	}
-	return ""
+	return spec.GatewayReason(r.now)
 }
 
 func noAddress(dev string, f route.Family) string {

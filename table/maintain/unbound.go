@@ -118,20 +118,17 @@ func (u *Uplink) withdrawn() []rule.Rule {
 	return stay
 }
 
-// probeSources returns the addresses that probes are sent from in a family: those that
-// packets can have, else addresses of this host in networks that take the uplink. Without
+// probeSources returns the addresses that probes are sent from in a family, the best one
+// first: those that packets can have, else addresses of this host in networks that take the uplink. Without
 // sources the kernel chooses.
-func (r *reading) probeSources(spec *uplink.Spec, x *uplink.FamilySources) []netip.Addr {
-	if spec.NoSources {
+func (r *reading) probeSources(p *uplink.Policy, x *uplink.FamilySources) []netip.Addr {
+	if p.Spec.NoSources {
 		if x.Family == route.IPv4 {
 			return []netip.Addr{netip.IPv4Unspecified()}
 		}
 		return []netip.Addr{netip.IPv6Unspecified()}
 	}
-	var all []netip.Addr
-	for _, a := range x.Usable {
-		all = append(all, a.Addr)
-	}
+	all := p.Ranked(x.Family, x.Usable)
 	if len(all) > 0 {
 		return all
 	}

@@ -148,7 +148,7 @@ func (w *watch) isOurs(p route.Protocol) bool {
 // concerns reports whether a route is in one of the uplinks' tables, or one that may be
 // learned, or beside the shared default, or says what is on a link.
 func (w *watch) concerns(r *route.Route) bool {
-	if r.Table == rttables.Main && (form.IsDefault(r) || host.IsOnLink(r)) {
+	if r.Table == rttables.Main && (form.IsDefault(r) || host.IsLinkRoute(r)) {
 		return true
 	}
 	w.mu.Lock()

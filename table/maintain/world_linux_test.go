@@ -217,18 +217,35 @@ func (w *world) complete(f route.Family) bool {
 	return w.there && w.up && len(w.addrs[f]) > 0 && (f == route.IPv6 || w.gateway != "")
 }
 
+// wantRoutes returns the routes of an uplink with some addresses, in the kernel's order.
 func (w *world) wantRoutes(f route.Family, dev string, id int, gateway string, sources []string) []string {
 	var lines []string
-	for _, src := range sources {
-		subnet, err := netip.MustParseAddr(src).Prefix(map[route.Family]int{route.IPv4: 24, route.IPv6: 64}[f])
+	subnetOf := func(a string) netip.Prefix {
+		p, err := netip.MustParseAddr(a).Prefix(map[route.Family]int{route.IPv4: 24, route.IPv6: 64}[f])
 		if err != nil {
 			w.T.Fatal(err)
 		}
-		if !slices.ContainsFunc(lines, func(s string) bool { return strings.HasPrefix(s, "route "+subnet.String()) }) {
-			lines = append(lines, fmt.Sprintf("route %s dev %s table %d src %s", subnet, dev, id, src))
-		}
+		return p
 	}
-	return append(lines, fmt.Sprintf("route %s default via %s dev %s table %d src %s", f, gateway, dev, id, sources[0]))
+	in := make(map[netip.Prefix][]string)
+	for _, src := range sources {
+		in[subnetOf(src)] = append(in[subnetOf(src)], src)
+	}
+	// Of several IPv6 addresses that may all be right the kernel chooses.
+	source := func(some []string) string {
+		if f == route.IPv6 && len(some) > 1 {
+			return "invalid IP"
+		}
+		return some[0]
+	}
+	for subnet, some := range in {
+		lines = append(lines, fmt.Sprintf("route %s dev %s table %d src %s", subnet, dev, id, source(some)))
+	}
+	src := source(sources)
+	if near := in[subnetOf(gateway)]; len(near) > 0 && len(near) < len(sources) {
+		src = near[0]
+	}
+	return append(lines, fmt.Sprintf("route %s default via %s dev %s table %d src %s", f, gateway, dev, id, src))
 }
 
 // sorted sorts lines. Those of one source keep their order.

@@ -47,7 +47,11 @@ func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.
 				return nil, err
 			}
 		}
-		for _, f := range specs[i].Families() {
+		wanted := specs[i].Families()
+		for _, gateway := range specs[i].Gateways() { // which may be one of our own addresses
+			wanted = append(wanted, route.FamilyOf(gateway))
+		}
+		for _, f := range wanted {
 			if !slices.Contains(families, f) {
 				families = append(families, f)
 			}
@@ -61,6 +65,9 @@ func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.
 	}
 	all := make([]*uplink.Policy, 0, len(specs))
 	for i := range specs {
+		if err := specs[i].ReadGateways(ctx, c, now); err != nil {
+			return nil, err
+		}
 		p, err := uplink.Resolve(now, &specs[i], i)
 		if err != nil {
 			return nil, err

@@ -26,6 +26,14 @@ type Address struct {
 	// Dynamic says that the address has a lifetime, as those of DHCP and of router
 	// advertisements have.
 	Dynamic bool
+	// Deprecated says that new connections should not have the address: its preferred
+	// lifetime is over.
+	Deprecated bool
+	// Secondary says that an IPv4 address is not the first one of its subnet on the
+	// interface. The kernel chooses only primary addresses.
+	Secondary bool
+	// Temporary says that an IPv6 address is one that changes often, for privacy (RFC 8981).
+	Temporary bool
 }
 
 // ListAddresses reads the addresses of a family, or with zero of all, in the network
@@ -90,6 +98,9 @@ func decodeAddress(b []byte) (Address, error) {
 		Dynamic:   flags&uapi.IFA_F_PERMANENT == 0,
 		Tentative: own.Is6() && flags&(uapi.IFA_F_TENTATIVE|uapi.IFA_F_DADFAILED) != 0 && flags&uapi.IFA_F_OPTIMISTIC == 0,
 	}
+	a.Deprecated = flags&uapi.IFA_F_DEPRECATED != 0
+	a.Secondary = own.Is4() && flags&uapi.IFA_F_SECONDARY != 0
+	a.Temporary = own.Is6() && flags&uapi.IFA_F_TEMPORARY != 0
 	if p, err := peer.Prefix(int(b[uapi.IfAddrmsgPrefixlen])); err == nil && p != netip.PrefixFrom(own, own.BitLen()) {
 		a.Subnet = p
 	}

@@ -41,6 +41,12 @@ func TestDecodeAddress(t *testing.T) {
 			Address{Index: 7, Addr: a6, Tentative: true, Dynamic: true}},
 		{"optimistic", message(uapi.AF_INET6, 128, 0, uapi.RT_SCOPE_LINK, uapi.IFA_ADDRESS, a6.AsSlice(),
 			uapi.IFA_FLAGS, flags(uapi.IFA_F_TENTATIVE|uapi.IFA_F_OPTIMISTIC)), Address{Index: 7, Addr: a6, Dynamic: true}},
+		{"secondary and deprecated", message(uapi.AF_INET, 24, uapi.IFA_F_SECONDARY, uapi.RT_SCOPE_UNIVERSE, uapi.IFA_ADDRESS, a.AsSlice(),
+			uapi.IFA_LOCAL, a.AsSlice(), uapi.IFA_FLAGS, flags(uapi.IFA_F_SECONDARY|uapi.IFA_F_DEPRECATED)),
+			Address{Index: 7, Addr: a, Subnet: netip.MustParsePrefix("10.0.0.0/24"), Global: true, Secondary: true, Deprecated: true, Dynamic: true}},
+		{"temporary", message(uapi.AF_INET6, 128, 0, uapi.RT_SCOPE_UNIVERSE, uapi.IFA_ADDRESS, a6.AsSlice(),
+			uapi.IFA_FLAGS, flags(uapi.IFA_F_TEMPORARY|uapi.IFA_F_DEPRECATED)),
+			Address{Index: 7, Addr: a6, Global: true, Temporary: true, Deprecated: true, Dynamic: true}},
 		{"none", message(uapi.AF_INET, 0, 0, uapi.RT_SCOPE_UNIVERSE), Address{Index: 7, Global: true, Dynamic: true}},
 	} {
 		if got, err := decodeAddress(tt.b); err != nil || got != tt.want {

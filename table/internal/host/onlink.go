@@ -16,6 +16,9 @@ import (
 type subnetTable struct {
 	read     map[route.Family]bool // families that are in prefixes
 	prefixes map[linkFamily][]netip.Prefix
+	// routes are the destinations of all routes of main by an interface that have no
+	// gateway, where they were asked for.
+	routes map[linkFamily][]netip.Prefix
 }
 
 // A linkFamily is the index of an interface, in one family.
@@ -25,7 +28,10 @@ type linkFamily struct {
 }
 
 func newSubnetTable() *subnetTable {
-	return &subnetTable{read: make(map[route.Family]bool), prefixes: make(map[linkFamily][]netip.Prefix)}
+	return &subnetTable{
+		read: make(map[route.Family]bool), prefixes: make(map[linkFamily][]netip.Prefix),
+		routes: make(map[linkFamily][]netip.Prefix),
+	}
 }
 
 // onLinkProtocols are the protocols of the routes that tell which prefixes are on a link:

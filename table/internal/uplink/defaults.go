@@ -83,7 +83,7 @@ func (u *Spec) templates() []route.Route {
 func (p *Policy) addDefaults(f route.Family, sources []host.Address) {
 	all := p.defaults(f)
 	for i := range all {
-		all[i].PrefSrc = p.sourceOf(&all[i], sources)
+		all[i].PrefSrc = p.defaultSource(&all[i], sources)
 	}
 	for _, dst := range p.Spec.Routes {
 		if route.FamilyOf(dst.Addr()) != f {

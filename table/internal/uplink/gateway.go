@@ -1,19 +1,145 @@
 package uplink
 
 import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// CheckGateways refuses gateways that cannot be on this host.
-func (u *Spec) CheckGateways(now *host.State) error {
-	field := "Gateway"
-	if len(u.Defaults) > 0 {
-		field = "Defaults"
+// ReadGateways reads what [Spec.CheckGateways] needs to know of main, unless the
+// addresses of the interface are enough.
+func (u *Spec) ReadGateways(ctx context.Context, c route.Conn, now *host.State) error {
+	index, ok := now.Link(u.Interface)
+	if !ok {
+		return nil
 	}
-	for _, a := range u.Gateways() {
-		if now.IsLocal(a) {
-			return u.FieldError(field, "%s is an address of this host", a)
+	for _, h := range u.hops() {
+		if needsSubnet(h) && !u.isInSubnet(now, index, h.Gateway) {
+			if err := now.ReadLinkRoutes(ctx, c, index, route.FamilyOf(h.Gateway)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// CheckGateways refuses gateways that cannot be on this host, as it is now.
+func (u *Spec) CheckGateways(now *host.State) error {
+	if reason := u.GatewayReason(now); reason != "" {
+		return u.FieldError(u.gatewayField(), "%s", reason)
+	}
+	return nil
+}
+
+// CheckOwn refuses gateways that are addresses of this host.
+func (u *Spec) CheckOwn(now *host.State) error {
+	for _, h := range u.hops() {
+		if now.IsLocal(h.Gateway) {
+			return u.FieldError(u.gatewayField(), "%s is an address of this host", h.Gateway)
+		}
+	}
+	return nil
+}
+
+// gatewayField returns the field that says the gateways.
+func (u *Spec) gatewayField() string {
+	if len(u.Defaults) > 0 {
+		return "Defaults"
+	}
+	return "Gateway"
+}
+
+// GatewayReason returns why the kernel would not have one of the gateways, or why packets
+// to it would get lost. An empty string says that there is nothing wrong.
+func (u *Spec) GatewayReason(now *host.State) string {
+	index, ok := now.Link(u.Interface)
+	if !ok {
+		return ""
+	}
+	for _, h := range u.hops() {
+		if reason := u.hopReason(now, index, h); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// hops returns the next hops of the uplink's default routes that have a gateway.
+func (u *Spec) hops() []route.NextHop {
+	var all []route.NextHop
+	for _, d := range u.templates() {
+		for _, h := range form.NextHops(&d) {
+			if h.Gateway.IsValid() {
+				all = append(all, h)
+			}
+		}
+	}
+	return all
+}
+
+// hopReason is GatewayReason for one gateway.
+func (u *Spec) hopReason(now *host.State, index uint32, h route.NextHop) string {
+	a := h.Gateway
+	if subnet := narrowestSubnet(now, index, a); a.Is4() && subnet.IsValid() && subnet.Bits() <= 30 {
+		switch a {
+		case subnet.Addr():
+			return fmt.Sprintf("%s is the subnet %s itself, and not a router in it", a, subnet)
+		case lastAddress(subnet):
+			return fmt.Sprintf("%s is the broadcast address of the subnet %s, and not a router in it", a, subnet)
+		}
+	}
+	if !needsSubnet(h) || u.isInSubnet(now, index, a) {
+		return ""
+	}
+	if has, known := now.HasLinkRoute(index, a); has || !known {
+		return ""
+	}
+	if u.gatewayField() == "Defaults" {
+		return fmt.Sprintf("the gateway %s is in no subnet of %s, and its route does not say onlink", a, u.Interface)
+	}
+	return fmt.Sprintf("%s is in no subnet of %s: if it is on the link all the same, onlink says so", a, u.Interface)
+}
+
+// needsSubnet reports whether the kernel takes a gateway only if it is in a subnet of the
+// interface.
+func needsSubnet(h route.NextHop) bool {
+	return h.Flags&route.FlagOnLink == 0 && !(h.Gateway.Is6() && h.Gateway.IsLinkLocalUnicast())
+}
+
+// isInSubnet reports whether a gateway is in a subnet that the uplink's table has.
+func (u *Spec) isInSubnet(now *host.State, index uint32, a netip.Addr) bool {
+	if narrowestSubnet(now, index, a).IsValid() {
+		return true
+	}
+	for _, p := range u.Subnets {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// narrowestSubnet returns the subnet of an interface's addresses that has an address. It
+// is not valid if there is none.
+func narrowestSubnet(now *host.State, index uint32, a netip.Addr) netip.Prefix {
+	var found netip.Prefix
+	for _, have := range now.AddressesOf(index) {
+		if have.Subnet.IsValid() && have.Subnet.Contains(a) && (!found.IsValid() || have.Subnet.Bits() > found.Bits()) {
+			found = have.Subnet
+		}
+	}
+	return found
+}
+
+// lastAddress returns the last address of an IPv4 prefix.
+func lastAddress(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
 }

@@ -17,7 +17,10 @@ type Policy struct {
 	Spec  *Spec
 	Owner int    // the index of the uplink among those of the call
 	Index uint32 // of the interface
-	Table rttables.ID
+	// SharesInterface says that addresses of the interface are sources of other uplinks,
+	// so that the kernel might choose one of these for packets of this one.
+	SharesInterface bool
+	Table           rttables.ID
 	// New says that nobody uses Table so far: it has to be claimed.
 	New bool
 	// Installed says that the table was the uplink's before, although nothing there may
@@ -100,15 +103,10 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 		Family: f, Type: route.TypeUnicast, Table: p.Table, Protocol: u.Proto(), OIF: p.Index, Priority: u.Metric,
 	}
 	for _, a := range sources {
-		if route.FamilyOf(a.Addr) != f {
-			continue
-		}
-		if !base.PrefSrc.IsValid() {
-			base.PrefSrc = a.Addr
-		}
-		if a.Index == p.Index && a.Subnet.IsValid() {
+		if route.FamilyOf(a.Addr) == f && a.Index == p.Index && a.Subnet.IsValid() {
 			r := base
-			r.Dst, r.PrefSrc = a.Subnet, a.Addr
+			r.Dst = a.Subnet
+			r.PrefSrc = p.subnetSource(a.Subnet, sources)
 			p.AddRoute(form.OnLink(r))
 		}
 	}

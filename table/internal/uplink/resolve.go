@@ -24,11 +24,14 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	if !ok {
 		return nil, u.FieldError("Interface", "there is no interface %q", u.Interface)
 	}
-	if err := u.CheckGateways(now); err != nil {
+	if err := u.CheckOwn(now); err != nil {
 		return nil, err
 	}
 	families, err := u.findSources(now, index)
 	if err != nil {
+		return nil, err
+	}
+	if err := u.CheckGateways(now); err != nil {
 		return nil, err
 	}
 	p := &Policy{Spec: u, Owner: owner, Index: index}

@@ -62,12 +62,7 @@ func (p *Policy) addSubnets(base route.Route, sources []host.Address) {
 		known = append(known, subnet)
 		r := base
 		r.Dst = subnet
-		for _, a := range sources {
-			if a.Index == p.Index && subnet.Contains(a.Addr) {
-				r.PrefSrc = a.Addr
-				break
-			}
-		}
+		r.PrefSrc = p.subnetSource(subnet, sources)
 		p.AddRoute(form.OnLink(r))
 	}
 	for _, subnet := range p.Spec.Subnets {
