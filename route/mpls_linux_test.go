@@ -31,8 +31,11 @@ func TestKernelMPLS(t *testing.T) {
 	ns.Sysctl("net.mpls.platform_labels", "1000")
 	g := newGenerator(4)
 	seen := map[uapi.RTA]bool{}
-	for range 300 {
+	for i := range 300 {
 		r := g.mpls()
+		if i%2 == 0 && r.Type == TypeUnicast {
+			r.Type = 0 // the default of both verbs
+		}
 		if err := Add(t.Context(), c, r); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +64,22 @@ func TestKernelMPLS(t *testing.T) {
 	for _, num := range []uapi.RTA{uapi.RTA_DST, uapi.RTA_NEWDST, uapi.RTA_VIA, uapi.RTA_OIF, uapi.RTA_TTL_PROPAGATE, uapi.RTA_MULTIPATH} {
 		if !seen[num] {
 			report.Errorf("no random route had %s", num)
+		}
+	}
+}
+
+// The kernel wants the type in a request to delete as well, where that of another family
+// matches any type.
+func TestDeleteTypeMPLS(t *testing.T) {
+	for _, x := range []struct {
+		r    Route
+		want Type
+	}{
+		{Route{Family: MPLS}, TypeUnicast}, {Route{MPLS: &MPLSRoute{Label: Some(uint32(100))}}, TypeUnicast},
+		{Route{Family: IPv4}, 0}, {Route{Family: IPv6}, 0},
+	} {
+		if x.r.setDeleteDefaults(); x.r.Type != x.want {
+			t.Errorf("%s: type %v, want %v", x.r, x.r.Type, x.want)
 		}
 	}
 }

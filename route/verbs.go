@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/mdlayher/netlink"
@@ -92,6 +93,9 @@ func (r *Route) setDeleteDefaults() {
 	r.Metrics = r.Metrics.clamp() // the kernel compares the limited values
 	if r.NextHopID != 0 {
 		r.Type = 0 // matches any: a listing has the type of the object
+	}
+	if r.Family == MPLS {
+		r.Type = cmp.Or(r.Type, TypeUnicast) // the only one that there is, which has to be said
 	}
 }
 

@@ -4,8 +4,12 @@
 //
 //	go build -o /usr/local/bin/policyroute-ip ./examples/ip
 //
-//	policyroute-ip [-4|-6|-f FAMILY] [-j] [-p] [-d] [-s] [-N] [-o] [-n NETNS] rule|route COMMAND ...
+//	policyroute-ip [-4|-6|-f FAMILY] [-j] [-p] [-d] [-s] [-N] [-o] [-c] [-echo] [-n NETNS] rule|route COMMAND ...
 //	policyroute-ip [-force] -batch FILE
+//
+// Give it a name of its own. A program ip in /usr/local would hide ip(8), which has many more
+// objects, from all scripts. As with ip(8), a link named iproute or iprule has the object in
+// its name.
 //
 // Objects, commands and keywords can be abbreviated as in ip(8): "ip r", "ip ru ls",
 // "ip route add ... prot static". "ip rule help" and "ip route help" list them all. Files

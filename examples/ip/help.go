@@ -12,7 +12,7 @@ where  OBJECT := { help | route | rule }
                     -l[oops] { maximum-addr-flush-attempts } | -br[ief] |
                     -o[neline] | -t[imestamp] | -ts[hort] | -b[atch] [filename] |
                     -rc[vbuf] [size] | -n[etns] name | -N[umeric] | -a[ll] |
-                    -c[olor]}
+                    -c[olor] | -echo }
 `
 
 const helpRule = `Usage: ip rule { add | del } SELECTOR ACTION

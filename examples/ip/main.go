@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -18,16 +19,23 @@ import (
 )
 
 func main() {
-	p := program{in: os.Stdin, out: os.Stdout, err: os.Stderr, files: os.DirFS("/")}
+	p := program{
+		name: filepath.Base(os.Args[0]), in: os.Stdin, out: os.Stdout, err: os.Stderr, files: os.DirFS("/"),
+		terminal: isCharDevice(os.Stdout), colorFGBG: os.Getenv("COLORFGBG"),
+	}
 	os.Exit(p.run(os.Args[1:]))
 }
 
 // A program is one run of the program.
 type program struct {
 	options
+	name     string // by which it was called
 	in       io.Reader
 	out, err io.Writer
 	files    fs.FS // the root directory, with the files of names of tables, protocols and so on
+
+	terminal  bool   // out is a terminal
+	colorFGBG string // the environment variable COLORFGBG
 
 	// Commands set these when they first need them, see dial and loadNames.
 	conn  *route.Socket
@@ -48,12 +56,17 @@ func (p *program) run(args []string) int {
 	defer p.close()
 	w := &words{args: args}
 	err := p.readOptions(w)
+	p.setColors(p.terminal, p.colorFGBG)
+	// As ip(8), the program can be called iproute or iprule.
+	object, named := strings.CutPrefix(p.name, "ip")
 	switch {
 	case errors.Is(err, errVersion):
 		_, err = io.WriteString(p.out, version)
 	case err != nil:
 	case p.batch != "":
 		err = p.runBatch()
+	case named && object != "":
+		err = p.object(object, w)
 	case !w.more():
 		err = usageFailure(helpIP)
 	default:
@@ -66,8 +79,10 @@ func (p *program) run(args []string) int {
 }
 
 // command executes the words of one command: object, verb, arguments.
-func (p *program) command(w *words) error {
-	object := w.take()
+func (p *program) command(w *words) error { return p.object(w.take(), w) }
+
+// object executes the words of a command after the object.
+func (p *program) object(object string, w *words) error {
 	k := find(objects, object)
 	if k == nil {
 		return failf(1, `Object "%s" is unknown, try "ip help".`, object)

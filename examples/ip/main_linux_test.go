@@ -15,9 +15,10 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// TestMain runs the program if the test binary is called ip.
+// TestMain runs the program if the test binary is called ip, or ip and an object.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ip" {
+	switch filepath.Base(os.Args[0]) {
+	case "ip", "iproute", "iprule", "ipr":
 		main()
 	}
 	lab.Main(m)

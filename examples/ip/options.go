@@ -21,6 +21,8 @@ type options struct {
 	batch  string       // the file with commands; "-" is standard input
 	netns  string
 	force  bool
+	echo   bool
+	color  string // always, auto or never; empty means never
 	stats  int
 	style  show.Style
 }
@@ -52,7 +54,7 @@ var optionWords = []keyword[options]{
 	shortOption(func(o *options) { o.style.JSON = true }, "-json"),
 	shortOption(func(o *options) { o.style.Pretty = true }, "-pretty"),
 	{short: []string{"-rcvbuf"}, read: readBufferSize},
-	{names: []string{"-color=always", "-color=auto", "-color=never"}, short: []string{"-color"}, read: noEffect},
+	exactOption(func(o *options) { o.echo = true }, "-echo"),
 	{short: []string{"-help"}, read: func(*options, *words) error { return usageFailure(helpIP) }},
 	{short: []string{"-netns"}, read: func(o *options, w *words) (err error) {
 		o.netns, err = w.arg()
@@ -97,6 +99,10 @@ func (o *options) readOptions(w *words) error {
 		if strings.HasPrefix(s, "--") {
 			s = s[1:]
 		}
+		if when, ok := parseColor(s); ok {
+			o.color = when
+			continue
+		}
 		k := find(optionWords, s)
 		if k == nil {
 			return fatalf(statusUsage, `Option "%s" is unknown, try "ip -help".`, s)
@@ -106,6 +112,36 @@ func (o *options) readOptions(w *words) error {
 		}
 	}
 	return nil
+}
+
+// parseColor parses an abbreviation of -color, which can end in =always, =auto or =never.
+func parseColor(s string) (when string, ok bool) {
+	word, when, found := strings.Cut(s, "=")
+	if !found {
+		when = "always"
+	}
+	return when, abbreviates(word, "-color") && (when == "always" || when == "auto" || when == "never")
+}
+
+// setColors sets the colors of the style. The variable is that of the environment in which
+// some terminals say what their colors are: the last number is that of the background.
+func (o *options) setColors(terminal bool, colorFGBG string) {
+	if o.color != "always" && (o.color != "auto" || !terminal) {
+		return
+	}
+	o.style.Colors = show.ColorsOnLight
+	_, background, ok := cutLast(colorFGBG, ";")
+	if ok && len(background) == 1 && strings.Contains("01234568", background) {
+		o.style.Colors = show.ColorsOnDark
+	}
+}
+
+// cutLast cuts s around the last instance of sep.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // families are the names that -family takes.

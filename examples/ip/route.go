@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -9,6 +10,8 @@ import (
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/show"
+	"github.com/policyroute/policyroute/rule"
 )
 
 // routeCommands are the commands of the object route.
@@ -42,6 +45,31 @@ func modifyCommand(typ netlink.HeaderType, flags netlink.HeaderFlags, names []st
 		}
 		return p.send(typ, flags, data)
 	}}
+}
+
+// echoed prints the messages with which the kernel says what a request has changed.
+func (p *program) echoed(msgs []netlink.Message) error {
+	for _, m := range msgs {
+		echo := *p
+		echo.style.Deleted = m.Header.Type == uapi.RTM_DELROUTE || m.Header.Type == uapi.RTM_DELRULE
+		var err error
+		switch m.Header.Type {
+		case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE:
+			var r route.Route
+			if err = r.UnmarshalBinary(m.Data); err == nil {
+				err = echo.showRoutes([]route.Route{r}, 0)
+			}
+		case uapi.RTM_NEWRULE, uapi.RTM_DELRULE:
+			var r rule.Rule
+			if err = r.UnmarshalBinary(m.Data); err == nil {
+				_, err = io.WriteString(p.out, show.Rules([]rule.Rule{r}, echo.showStyle()))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *program) route(w *words) error {
@@ -110,6 +138,11 @@ func (p *program) deleteScope(r route.Route, args []string) route.Scope {
 // parseRouteWords parses the words of a route. The error is a *wordError.
 func (p *program) parseRouteWords(before, args []string) (route.Route, error) {
 	s := newParserInput(p.family, before, args)
+	for i, a := range args {
+		if a == "lock" && i > 0 && slices.Contains(unlockable, args[i-1]) {
+			s.invalidate(i)
+		}
+	}
 	if !slices.Contains(args, "encap") {
 		for i, a := range args {
 			if slices.Contains(unsupportedWords, a) {
@@ -120,6 +153,10 @@ func (p *program) parseRouteWords(before, args []string) (route.Route, error) {
 	r, err := route.Parse(s.String(), p.names)
 	return r, s.wordError(err)
 }
+
+// unlockable are the metrics that ip(8) does not take the word lock for. It always locks the
+// first one.
+var unlockable = []string{"rto_min", "features", "quickack", "fastopen_no_cookie"}
 
 // unsupportedWords are words that package route parses and "ip route add" does not: words
 // of "ip route get", and words that only the package has.

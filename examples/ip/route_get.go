@@ -44,7 +44,7 @@ var queryWords = []keyword[query]{
 	{short: []string{"connected"}, read: func(q *query, _ *words) error { q.connected = true; return nil }},
 	{short: []string{"vrf"}, read: func(q *query, w *words) (err error) {
 		if q.oif, err = w.arg(); err == nil {
-			_, err = q.p.vrfTable(q.oif)
+			_, err = q.p.vrfDeviceTable(q.oif)
 		}
 		return err
 	}},
@@ -125,11 +125,16 @@ func (q *query) readDst(w *words) error {
 	q.setFamily(n.family)
 	if n.family == route.MPLS {
 		q.route.MPLS.Label.Set(n.label)
-	} else if n.addr.IsValid() {
-		if all := n.addr.BitLen(); n.bits != all {
+	} else {
+		// "default" is a prefix of length 0, whatever the family is; without a family,
+		// it is one of IPv4 that nothing is said about.
+		if all := q.route.Family.Bits(); all > 0 && n.bits != all {
 			q.p.warnf("Warning: /%d as prefix is invalid, only /%d (or none) is supported.", n.bits, all)
 		}
-		q.route.Dst = netip.PrefixFrom(n.addr, n.addr.BitLen())
+		q.route.Dst = netip.Prefix{}
+		if n.addr.IsValid() {
+			q.route.Dst = netip.PrefixFrom(n.addr, n.addr.BitLen())
+		}
 	}
 	return nil
 }
@@ -193,6 +198,9 @@ func (q *query) findDevices() (err error) {
 // ask sends the query, and returns the answer of the kernel.
 func (q *query) ask() (r route.Route, err error) {
 	q.setFamily(route.IPv4)
+	if bits := q.route.Family.Bits(); bits > 0 && !q.route.Dst.IsValid() {
+		q.route.Dst = netip.PrefixFrom(zeroAddr(q.route.Family), bits)
+	}
 	if q.route.Family == route.IPv4 {
 		q.flags |= uapi.RTM_F_LOOKUP_TABLE // IPv6 always reports the table, and refuses the flag
 	}

@@ -24,6 +24,12 @@ func (p *program) routeList(w *words) error {
 	var routes []route.Route
 	for m, err := range p.dumpRoutes(f) {
 		if err != nil {
+			if _, ok := err.(*failure); !ok && p.style.JSON && len(routes) == 0 {
+				// ip(8) leaves the array open, which programs cannot read.
+				if err := p.showRoutes(nil, 0); err != nil {
+					return err
+				}
+			}
 			return dumpError(err, "Dump terminated")
 		}
 		routes = append(routes, m.route)

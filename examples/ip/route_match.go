@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/show"
@@ -27,10 +28,17 @@ func (f *routeFilter) matches(r *route.Route) bool {
 		matchesNonZero(f.table, r.Table) &&
 		matchesOpt(f.protocol, r.Protocol) && matchesOpt(f.scope, r.Scope) && matchesOpt(f.tos, r.TOS) &&
 		matchesOpt(f.mark, packet.Mark) && matchesOpt(f.metric, r.Priority) &&
-		matchesOpt(f.oif, r.OIF) && matchesOpt(f.iif, packet.IIF) &&
+		f.leavesBy(r) && matchesOpt(f.iif, packet.IIF) &&
 		(!f.dstRealm || f.realms.Dst == r.Realms.Dst) && (!f.srcRealm || f.realms.Src == r.Realms.Src) &&
 		f.via.hasAddr(r.Family, r.Gateway) && f.src.hasAddr(r.Family, r.PrefSrc) &&
 		f.dst.contains(r, r.Dst) && f.from.contains(r, r.Src)
+}
+
+// leavesBy reports whether a route, or one of its next hops, has the interface.
+func (f *routeFilter) leavesBy(r *route.Route) bool {
+	return matchesOpt(f.oif, r.OIF) || r.OIF == 0 && slices.ContainsFunc(r.Multipath, func(nh route.NextHop) bool {
+		return matchesOpt(f.oif, nh.OIF)
+	})
 }
 
 func matchesOpt[T comparable](wanted route.Opt[T], value T) bool {

@@ -108,16 +108,23 @@ func (p *program) sendRule(typ netlink.HeaderType, flags netlink.HeaderFlags, r 
 	return p.send(typ, flags, data)
 }
 
-// send sends one request, and waits for the acknowledgement of the kernel.
+// send sends one request, and waits for the acknowledgement of the kernel. With -echo it
+// prints what the request has changed.
 func (p *program) send(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) error {
 	if err := p.dial(); err != nil {
 		return err
 	}
-	_, err := p.conn.Execute(netlink.Message{
+	if p.echo {
+		flags |= netlink.Echo
+	}
+	msgs, err := p.conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags},
 		Data:   data,
 	})
-	return kernelFailure(err)
+	if err != nil || !p.echo {
+		return kernelFailure(err)
+	}
+	return p.echoed(msgs)
 }
 
 const natWarning = "Warning: route NAT is deprecated"

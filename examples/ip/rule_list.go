@@ -205,6 +205,8 @@ func (p *program) ruleFlush(w *words) error {
 	if err != nil {
 		return err
 	}
+	quiet := *p
+	quiet.echo = false
 	for deleted := true; deleted; {
 		rules, err := p.rules(f)
 		if err != nil {
@@ -219,7 +221,7 @@ func (p *program) ruleFlush(w *words) error {
 			if err != nil {
 				return failf(statusFailed, "Error: %v.", err)
 			}
-			if err := p.send(uapi.RTM_DELRULE, 0, data); err == nil {
+			if err := quiet.send(uapi.RTM_DELRULE, 0, data); err == nil {
 				deleted = true
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return failf(statusUsage, "%v\nDump terminated", err)

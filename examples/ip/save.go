@@ -37,6 +37,12 @@ func (p *program) isTerminal(f *os.File) bool {
 	if p.in != io.Reader(os.Stdin) {
 		return false // a test, or a batch
 	}
+	return isCharDevice(f)
+}
+
+// isCharDevice reports whether a file is a character device other than the null device, such
+// as a terminal.
+func isCharDevice(f *os.File) bool {
 	info, err := f.Stat()
 	null, nullErr := os.Stat(os.DevNull)
 	return err == nil && nullErr == nil && info.Mode()&os.ModeCharDevice != 0 && !os.SameFile(info, null)

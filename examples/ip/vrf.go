@@ -14,8 +14,17 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// vrfTable returns the table of a VRF device.
+// vrfTable returns the table of a VRF device. The routes outside of all VRF devices are those
+// of the VRF default.
 func (p *program) vrfTable(name string) (rttables.ID, error) {
+	if name == "default" {
+		return rttables.Main, nil
+	}
+	return p.vrfDeviceTable(name)
+}
+
+// vrfDeviceTable is vrfTable for a device.
+func (p *program) vrfDeviceTable(name string) (rttables.ID, error) {
 	if err := p.dial(); err != nil {
 		return 0, err
 	}

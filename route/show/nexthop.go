@@ -1,6 +1,7 @@
 package show
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/policyroute/policyroute/internal/attr"
@@ -42,10 +43,10 @@ func (p *printer) nextHop(n *nexthop.Object) {
 	p.group(n)
 	p.objectEncap(n)
 	if n.Gateway.IsValid() {
-		p.put("gateway", "via ", iptext.AddrText(n.Gateway))
+		p.putColored(colorOfAddr(n.Gateway), "gateway", "via ", iptext.AddrText(n.Gateway))
 	}
 	if n.OIF != 0 {
-		p.put("dev", "dev ", p.links.Name(n.OIF))
+		p.putColored(cyan, "dev", "dev ", p.links.Name(n.OIF))
 	}
 	if n.Scope != route.ScopeGlobal || p.Details {
 		p.put("scope", "scope ", p.name(p.files.Scopes(), uint32(n.Scope)))
@@ -58,8 +59,60 @@ func (p *printer) nextHop(n *nexthop.Object) {
 	}
 	p.flags(n.Flags)
 	if n.FDB {
-		p.Null("fdb", "fdb ")
+		p.Null("fdb", "fdb") // without a blank
 	}
+	p.objectStatistics(n)
+}
+
+// objectStatistics prints what is counted of a group, if the kernel was asked for it:
+// whether the hardware counts, and how many packets each member got. Both are among the
+// attributes that the object has no field for.
+func (p *printer) objectStatistics(n *nexthop.Object) {
+	if _, ok := attr.First(n.Unknown, uapi.NHA_HW_STATS_ENABLE); ok && (p.Details || p.Statistics) {
+		p.StartObject("hw_stats")
+		p.onOff("enabled", "hw_stats", hostU32(n.Unknown, uint16(uapi.NHA_HW_STATS_ENABLE)))
+		p.onOff("used", "used", hostU32(n.Unknown, uint16(uapi.NHA_HW_STATS_USED)))
+		p.EndObject()
+	}
+	stats, ok := attr.First(n.Unknown, uapi.NHA_GROUP_STATS)
+	if !ok || !p.Statistics {
+		return
+	}
+	p.StartArray("group_stats")
+	p.Text(p.lineEnd(), "  stats:", p.lineEnd())
+	before := ""
+	for num, payload := range route.Attributes(stats).All() {
+		if num&attr.TypeMask != uapi.NHA_GROUP_STATS_ENTRY {
+			continue
+		}
+		entry := route.Attributes(payload)
+		p.Text(before)
+		p.StartObject("")
+		p.Uint("id", "    id ", uint64(hostU32(entry, uapi.NHA_GROUP_STATS_ENTRY_ID)))
+		p.Uint("packets", " packets ", hostUint(entry, uapi.NHA_GROUP_STATS_ENTRY_PACKETS))
+		if _, ok := attr.First(entry, uapi.NHA_GROUP_STATS_ENTRY_PACKETS_HW); ok {
+			p.Uint("packets_hw", " packets_hw ", hostUint(entry, uapi.NHA_GROUP_STATS_ENTRY_PACKETS_HW))
+		}
+		p.EndObject()
+		before = p.lineEnd()
+	}
+	p.EndArray()
+}
+
+// onOff prints a number as on or off, in JSON as true or false.
+func (p *printer) onOff(name, word string, n uint32) {
+	p.Bool(name, n != 0)
+	p.Text(word, " ", map[bool]string{true: "on ", false: "off "}[n != 0])
+}
+
+// hostUint returns the host-order number of 32 or 64 bits in an attribute, zero if
+// there is none.
+func hostUint(attrs route.Attributes, num int) uint64 {
+	payload, _ := attr.First(attrs, num)
+	if len(payload) >= 8 {
+		return binary.NativeEndian.Uint64(payload)
+	}
+	return uint64(hostU32(attrs, num))
 }
 
 // group prints the members of a group, and the settings of a resilient one.

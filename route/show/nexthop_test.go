@@ -38,7 +38,7 @@ var objects = []struct {
 	{nexthop.Object{ID: 13, Family: route.IPv4, Blackhole: true}, show.Style{Details: true},
 		"id 13 scope global blackhole proto unspec ", `{"id":13,"scope":"global","blackhole":null,"protocol":"unspec","flags":[]}`},
 	{nexthop.Object{ID: 103, Group: []nexthop.Member{{ID: 17, Weight: 1}, {ID: 18, Weight: 256}}, FDB: true}, show.Style{},
-		"id 103 group 17/18,256 fdb ", `{"id":103,"group":[{"id":17},{"id":18,"weight":256}],"flags":[],"fdb":null}`},
+		"id 103 group 17/18,256 fdb", `{"id":103,"group":[{"id":17},{"id":18,"weight":256}],"flags":[],"fdb":null}`},
 	{nexthop.Object{ID: 104, Group: []nexthop.Member{{ID: 10, Weight: 1}}, GroupType: 300}, show.Style{},
 		"id 104 group 10 type <unknown type> ", `{"id":104,"group":[{"id":10}],"type":"<unknown type>","flags":[]}`},
 	{withEncap(route.EncapTypeIP, encapIP), show.Style{},

@@ -62,10 +62,20 @@ var routeParts = [...]func(*routePrinter){
 			p.put("type", "", p.typeName(p.r.Type))
 		}
 	},
-	func(p *routePrinter) { p.put("dst", "", p.destination()) },
 	func(p *routePrinter) {
-		if p.r.Src.IsValid() {
-			p.put("from", "from ", p.prefix(p.r.Src))
+		c := plain
+		if p.r.Dst.IsValid() {
+			c = colorOf(p.r.Family)
+		}
+		p.putColored(c, "dst", "", p.destination())
+	},
+	func(p *routePrinter) {
+		switch c := colorOf(p.r.Family); {
+		case !p.r.Src.IsValid():
+		case p.IsJSON():
+			p.Str("from", "", p.prefix(p.r.Src))
+		default: // the word has the color, too
+			p.Text(p.colored(c, "from "+p.prefix(p.r.Src)+" "))
 		}
 	},
 	func(p *routePrinter) { putNonZero(p.printer, "nhid", p.r.NextHopID) },
@@ -83,7 +93,7 @@ var routeParts = [...]func(*routePrinter){
 	},
 	func(p *routePrinter) {
 		if p.r.OIF != 0 && !p.omits(OmitDev) {
-			p.put("dev", "dev ", p.links.Name(p.r.OIF))
+			p.putColored(cyan, "dev", "dev ", p.links.Name(p.r.OIF))
 		}
 	},
 	func(p *routePrinter) {
@@ -94,7 +104,7 @@ var routeParts = [...]func(*routePrinter){
 	(*routePrinter).origin,
 	func(p *routePrinter) {
 		if p.r.PrefSrc.IsValid() && !p.omits(OmitSrc) {
-			p.put("prefsrc", "src ", iptext.AddrText(p.r.PrefSrc))
+			p.putColored(colorOf(p.r.Family), "prefsrc", "src ", iptext.AddrText(p.r.PrefSrc))
 		}
 	},
 	func(p *routePrinter) {
@@ -185,14 +195,14 @@ func (p *printer) newDst(f route.Family, l route.Labels, unknown route.Attribute
 func (p *printer) gateway(f route.Family, a netip.Addr, unknown route.Attributes) {
 	switch {
 	case f.Has(a):
-		p.put("gateway", "via ", iptext.AddrText(a))
+		p.putColored(colorOf(f), "gateway", "via ", iptext.AddrText(a))
 	case a.IsValid():
-		p.via(route.FamilyOf(a).String(), iptext.AddrText(a))
+		p.via(colorOfAddr(a), route.FamilyOf(a).String(), iptext.AddrText(a))
 	default:
 		for num, payload := range unknown.All() {
 			if num == uint16(uapi.RTA_VIA) && len(payload) >= 2 {
 				if binary.NativeEndian.Uint16(payload) == uapi.AF_PACKET {
-					p.via("link", linkAddr(payload[2:]))
+					p.via(plain, "link", linkAddr(payload[2:]))
 				}
 				return
 			}
@@ -200,10 +210,10 @@ func (p *printer) gateway(f route.Family, a netip.Addr, unknown route.Attributes
 	}
 }
 
-func (p *printer) via(family, addr string) {
+func (p *printer) via(c color, family, addr string) {
 	p.StartObject("via")
 	p.put("family", "via ", family)
-	p.put("host", "", addr)
+	p.putColored(c, "host", "", addr)
 	p.EndObject()
 }
 

@@ -104,7 +104,7 @@ func (p *rulePrinter) flag(name, word string, set bool) {
 }
 
 func (p *rulePrinter) prefix(name, before string, prefix netip.Prefix) {
-	p.Str(name, before, iptext.AddrText(prefix.Addr()))
+	p.strColored(colorOf(p.r.Family), name, before, iptext.AddrText(prefix.Addr()))
 	if !prefix.IsSingleIP() {
 		p.Uint(name+"len", "/", uint64(prefix.Bits()))
 	}
@@ -126,7 +126,7 @@ func (p *rulePrinter) link(word, name string, detached bool) {
 	if name == "" {
 		return
 	}
-	p.Str(word, " "+word+" ", name)
+	p.strColored(cyan, word, " "+word+" ", name)
 	p.flag(word+"_detached", " [detached]", detached)
 }
 

@@ -36,6 +36,10 @@ type Style struct {
 	OneLine bool
 	// JSON prints an array of objects: -j.
 	JSON bool
+	// Colors prints addresses and interfaces in colors: -c.
+	Colors Colors
+	// Deleted prints objects as those that were deleted: with -echo.
+	Deleted bool
 	// Pretty prints JSON on several lines, with indentation: -p. It does
 	// nothing without JSON.
 	Pretty bool
@@ -92,6 +96,10 @@ func (s Style) list(n int, object func(p *printer, i int)) string {
 	p.StartArray("")
 	for i := range n {
 		p.StartObject("")
+		if s.Deleted {
+			p.Bool("deleted", true)
+			p.Text("Deleted ")
+		}
 		object(p, i)
 		p.EndObject()
 		p.Newline()

@@ -327,3 +327,87 @@ run ip -- rule show table 5
 run ip --json rule show table 5
 run ip -br -h -t -l 5 rule show table 6
 run ip nosuch
+
+# Colors.
+run ip -c route show table main
+run ip -col=always -d route show table main
+run ip -color=auto rule
+run ip -c=never rule
+run ip -c -6 route
+run ip -c -o route
+run ip -c rule
+run ip -c -6 rule
+run ip -c -j rule
+run ip -c -j route
+run ip -colors rule
+run ip -c=foo rule
+run ip -c route get 192.168.1.9
+run ip -c -6 route get 2001:db8:1::9
+run ip -4 rule add from 10.200.0.0/16 to 10.201.0.1 iif eth0 oif eth1 table 10 pref 77
+run ip -c rule show pref 77
+run ip -4 route add 10.202.0.0/16 via inet6 fe80::1 dev eth0
+run ip -c route show 10.202.0.0/16
+run ip -4 route add 10.203.0.0/16 src 192.168.1.6 nexthop via 192.168.1.1 nexthop via inet6 fe80::9 dev eth1
+run ip -c route show 10.203.0.0/16
+run env "COLORFGBG=15;0" ip -c route show 10.203.0.0/16
+run env "COLORFGBG=15;0" ip -c rule show pref 77
+run env "COLORFGBG=0;15" ip -c rule show pref 77
+run env "COLORFGBG=default;8" ip -c rule show pref 77
+
+# What the kernel echoes.
+run ip -echo rule add from 10.204.0.1 table 20 pref 78
+run ip -ec rule add from 10.204.0.2 table 20
+run ip -d -echo rule del from 10.204.0.1
+run ip -echo route add 10.205.0.0/16 dev eth0
+run ip -d -echo route replace 10.205.0.0/16 dev eth0 mtu 1400
+run ip -echo route add 10.206.0.0/16 dev eth0 table 77
+run ip -c -echo route del 10.205.0.0/16
+run ip -echo -6 route add 2001:db8:205::/48 dev eth1
+run ip -echo -6 route del 2001:db8:205::/48
+run ip -echo route add 10.207.0.0/16 via 203.0.113.99
+run ip -echo rule flush pref 77
+run ip -echo route flush 10.206.0.0/16 table 77
+run ip -echo route get 192.168.1.9
+
+# The destination of zeros.
+run ip route get default
+run ip route get any
+run ip route get all
+run ip -4 route get any
+run ip -4 route get default
+run ip -6 route get default
+run ip -6 route get all from 2001:db8:1::6
+run ip route get 0.0.0.0/0
+run ip route get default oif eth1
+run ip route get default from 192.168.1.6
+run ip route get to default
+run ip route get default 192.168.1.9
+run ip -j route get default
+
+# The VRF that is none.
+run ip route add 10.208.0.0/16 dev eth0 vrf default
+run ip route show 10.208.0.0/16
+run ip route show vrf default 10.208.0.0/16
+run ip route del 10.208.0.0/16 vrf default
+run ip route show vrf nosuch0
+run ip route get 192.168.1.9 vrf default
+
+# Locks.
+run ip route add 10.209.0.0/16 dev eth0 rto_min lock 200ms
+run ip route add 10.209.0.0/16 dev eth0 quickack lock 1
+run ip route add 10.209.0.0/16 dev eth0 features lock ecn
+run ip route add 10.209.0.0/16 dev eth0 fastopen_no_cookie lock 1
+run ip route add 10.209.0.0/16 dev eth0 mtu lock 1400 rtt lock 20ms congctl lock reno hoplimit lock 3 rto_min 200ms
+run ip route show 10.209.0.0/16
+
+# The object in the name.
+ln -s "$(command -v ip)" iproute
+ln -s "$(command -v ip)" iprule
+ln -s "$(command -v ip)" ipr
+run ./iprule show pref 0
+run ./iproute show 10.209.0.0/16
+run ./iproute del 10.209.0.0/16
+run ./ipr -4 get 192.168.1.9
+run ./iprule
+run ./iprule rule
+run ./iprule help
