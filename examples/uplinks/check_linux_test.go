@@ -146,3 +146,27 @@ func TestCheckMultihome(t *testing.T) {
 		t.Errorf("got %s", stdout)
 	}
 }
+
+// Someone who comes from a script is told what there is, and how to go on.
+func TestCheckScript(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	h.route("add", "default via 192.168.2.1 dev eth1 table 20")
+	h.rule("add", "from 192.168.2.2 lookup 20 pref 32765")
+	h.rule("add", "to 192.168.2.2 lookup 20 pref 32764")
+	_, stderr := h.run(exitFailure, "up")
+	if !strings.HasSuffix(stderr, "; nothing was changed; uplinks adopt takes the place of what scripts have made\n") {
+		t.Errorf("up: %s", stderr)
+	}
+	stdout, _ := h.run(exitPending, "check")
+	for _, part := range []string{
+		"lan2: warning: scripts or others have made for it: ", "rule from 192.168.2.2 lookup 20 pref 32765",
+		"route default via 192.168.2.1 dev eth1 table 20", "cure: uplinks adopt lan2, which takes their place without a gap",
+	} {
+		if !strings.Contains(stdout, part) {
+			t.Errorf("check lacks %q:\n%s", part, stdout)
+		}
+	}
+	if strings.Contains(stdout, "cure: uplinks up") {
+		t.Errorf("check wants what is refused:\n%s", stdout)
+	}
+}

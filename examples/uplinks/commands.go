@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,13 @@ func (s *session) plan() (int, error) {
 // up installs the uplinks, all or none.
 func (s *session) up() (int, error) {
 	makePlan := s.installPlanner()
-	return s.applyPlan(func() (plan.Plan, error) { return makePlan(s.ctx, s.conn, s.tableUplinks()...) })
+	status, err := s.applyPlan(func() (plan.Plan, error) { return makePlan(s.ctx, s.conn, s.tableUplinks()...) })
+	if errors.As(err, new(*plan.ConflictError)) {
+		if p, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil && !p.Empty() {
+			err = &adoptableError{err}
+		}
+	}
+	return status, err
 }
 
 // down removes the uplinks, and the default route that they share.

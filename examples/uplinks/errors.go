@@ -30,6 +30,12 @@ func (e *enterError) Error() string {
 
 func (e *enterError) Unwrap() error { return e.err }
 
+// An adoptableError says that up is refused because of what adopt would take over.
+type adoptableError struct{ err error }
+
+func (e *adoptableError) Error() string { return e.err.Error() }
+func (e *adoptableError) Unwrap() error { return e.err }
+
 // explain returns the text of err for an administrator: with the words of the file instead
 // of the names of fields, the privilege that is missing, and the state of the host.
 func explain(err error) string {
@@ -56,6 +62,9 @@ func explain(err error) string {
 		left = "; nothing was changed"
 	}
 	var name *plan.NameError
+	if errors.As(err, new(*adoptableError)) {
+		left += "; uplinks adopt takes the place of what scripts have made"
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		switch {
 		case errors.As(err, &name) && step == nil: // its text has the file that cannot be written

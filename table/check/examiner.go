@@ -57,7 +57,7 @@ func (e *examiner) findings() []Finding {
 		u.takings = e.takingsOf(u)
 		var found []Finding
 		for _, check := range []func(*subject) []Finding{
-			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkInstalled,
+			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkInstalled, e.checkAdoptable,
 			e.checkOverruled, e.checkPartlyOverruled, e.checkForeignRoutes, e.checkGateway,
 			e.checkBypasses, e.checkReversePath, e.checkServers, e.checkContainers,
 		} {

@@ -48,8 +48,9 @@ type uplinkFacts struct {
 	pending   string       // why it cannot be installed yet
 	targets   []netip.Addr // destinations that the uplink has to reach
 	installed installation
-	todo      part  // what Install would do
-	refused   error // why Install would do nothing
+	todo      part     // what Install would do
+	refused   error    // why Install would do nothing
+	adoptable []string // what Adopt would take the place of
 }
 
 // A neighbour is an address on the link of an interface.

@@ -68,12 +68,13 @@ type Code string
 // The codes, with the severity that each has.
 const (
 	// The uplink itself.
-	CodeAbsent  Code = "absent"  // fault: nothing of it is installed
-	CodeMissing Code = "missing" // fault: a route or rule does not exist
-	CodeChanged Code = "changed" // fault: a route exists, but with other properties
-	CodeExtra   Code = "extra"   // warning: a route or rule of ours that should not exist
-	CodeUnnamed Code = "unnamed" // note: rt_tables does not have the table's name
-	CodeRefused Code = "refused" // fault: Install would refuse it
+	CodeAbsent    Code = "absent"    // fault: nothing of it is installed
+	CodeMissing   Code = "missing"   // fault: a route or rule does not exist
+	CodeChanged   Code = "changed"   // fault: a route exists, but with other properties
+	CodeExtra     Code = "extra"     // warning: a route or rule of ours that should not exist
+	CodeUnnamed   Code = "unnamed"   // note: rt_tables does not have the table's name
+	CodeAdoptable Code = "adoptable" // warning: scripts have made it, and nothing of ours is installed
+	CodeRefused   Code = "refused"   // fault: Install would refuse it
 
 	// Interrupted changes.
 	CodeUnfinished Code = "unfinished" // warning: Install or Remove was killed, or is running

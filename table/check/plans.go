@@ -34,7 +34,10 @@ func (f *facts) plan(ctx context.Context, c route.Conn) error {
 	if err := p.findInstalled(ctx, c); err != nil {
 		return err
 	}
-	return p.planInstall(ctx, c)
+	if err := p.planInstall(ctx, c); err != nil {
+		return err
+	}
+	return p.findAdoptable(ctx, c)
 }
 
 // planUnfinished returns the steps that clean up after a transaction which has left a
