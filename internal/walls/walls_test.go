@@ -31,9 +31,10 @@ var may = map[string][]string{
 
 	// The planner. Transitions are planned without a socket; what an uplink means for
 	// rules and routes is said in form and uplink alone.
-	"table/internal/form": {"route", "rttables", "rule"},
-	"table/internal/host": {"route", "rttables", "rule", "table/internal/form", "internal/attr", "internal/rtnl", "internal/uapi"},
-	"table/plan":          {"route", "rttables", "rule", "table/internal/form", "internal/iptext", "internal/rtnl"},
+	"table/internal/form":  {"route", "rttables", "rule"},
+	"table/internal/owner": {"route", "rttables", "rule"},
+	"table/internal/host":  {"route", "rttables", "rule", "table/internal/form", "internal/attr", "internal/rtnl", "internal/uapi"},
+	"table/plan":           {"route", "rttables", "rule", "table/internal/form", "internal/iptext", "internal/rtnl"},
 	"table/internal/uplink": {
 		"route", "rttables", "rule", "table/plan", "table/internal/form", "table/internal/host",
 	},
@@ -53,10 +54,10 @@ var may = map[string][]string{
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",
-		"table/internal/host", "table/internal/uplink", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi",
+		"table/internal/owner", "table/internal/host", "table/internal/uplink", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 	"table/maintain": {
-		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form",
+		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",
 		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 

@@ -9,6 +9,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/internal/owner"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
@@ -74,7 +75,7 @@ func (e *examiner) shadowOf(q route.Query, o *outcome) (Finding, bool) {
 		if !form.IsDefault(r) {
 			what = x.Object + ", which is more specific,"
 		}
-		x.Text = fmt.Sprintf(text, form.FamilyName(f), what, whoseProtocol(r.Protocol))
+		x.Text = fmt.Sprintf(text, form.FamilyName(f), what, owner.OfProtocol(r.Protocol))
 		x.Cure = names.deleteRoute(r)
 		if form.IsDefault(r) {
 			x.Cure = "a metric for it above that of the line default: metric 200 in /etc/network/interfaces, or in the network " +
@@ -91,10 +92,10 @@ func (e *examiner) shadowOf(q route.Query, o *outcome) (Finding, bool) {
 		return Finding{}, false // what the file says
 	}
 	x.Object = names.text(*r)
-	x.Text = fmt.Sprintf(text, form.FamilyName(f), fmt.Sprintf("the rule at %d, %s,", r.Priority.Or(0), names.words(r)), whose(r))
+	x.Text = fmt.Sprintf(text, form.FamilyName(f), fmt.Sprintf("the rule at %d, %s,", r.Priority.Or(0), names.words(r)), owner.Whose(r))
 	x.Cure = names.deleteRule(r)
-	if o := ownerOf(r); o != nil && o.cure != "" {
-		x.Cure = o.cure
+	if o := owner.Of(r); o != nil && o.Cure != "" {
+		x.Cure = o.Cure
 	}
 	return x, true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/owner"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
@@ -132,12 +133,12 @@ func (e *examiner) checkOverruled(u *subject) []Finding {
 		}
 		if t.rule == nil {
 			f.Object = u.installed.routeText(t.route)
-			f.Text = fmt.Sprintf("the %s is in the uplink's table (%s), and %s", f.Object, whoseProtocol(t.route.Protocol), takes)
+			f.Text = fmt.Sprintf("the %s is in the uplink's table (%s), and %s", f.Object, owner.OfProtocol(t.route.Protocol), takes)
 			f.Cure = u.installed.deleteRoute(t.route)
 		} else {
 			f.Object = u.installed.text(*t.rule)
 			f.Text = fmt.Sprintf("the rule at %d, %s (%s), comes before the uplink's, and %s",
-				t.rule.Priority.Or(0), u.installed.words(t.rule), whose(t.rule), takes)
+				t.rule.Priority.Or(0), u.installed.words(t.rule), owner.Whose(t.rule), takes)
 			f.Cure = e.cureOfRule(u, t.rule)
 		}
 		found = append(found, f)
@@ -148,8 +149,8 @@ func (e *examiner) checkOverruled(u *subject) []Finding {
 // cureOfRule returns what is to be done about a rule before those of an uplink.
 func (e *examiner) cureOfRule(u *subject, r *rule.Rule) string {
 	var cures []string
-	o := ownerOf(r)
-	if o == nil || !o.always {
+	o := owner.Of(r)
+	if o == nil || !o.Always {
 		if n, ok := e.priorityBefore(u, r.Priority.Or(0)); ok {
 			cures = append(cures, fmt.Sprintf("pref %d in the uplink's line, which puts its rules before that one, and uplinks up", n))
 		}
@@ -157,10 +158,10 @@ func (e *examiner) cureOfRule(u *subject, r *rule.Rule) string {
 	switch {
 	case o == nil:
 		cures = append(cures, u.installed.deleteRule(r))
-	case o.cure != "":
-		cures = append(cures, o.cure)
+	case o.Cure != "":
+		cures = append(cures, o.Cure)
 	case len(cures) == 0:
-		cures = append(cures, "give its rules priorities behind the uplink's in the configuration of "+o.name)
+		cures = append(cures, "give its rules priorities behind the uplink's in the configuration of "+o.Name)
 	}
 	return strings.Join(cures, "; or ")
 }
@@ -213,7 +214,7 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 			if first == nil {
 				first = r
 			}
-			some = append(some, fmt.Sprintf("%d takes %s (%s)", r.Priority.Or(0), u.installed.share(r), whose(r)))
+			some = append(some, fmt.Sprintf("%d takes %s (%s)", r.Priority.Or(0), u.installed.share(r), owner.Whose(r)))
 		}
 		if first != nil {
 			found = append(found, Finding{
@@ -283,7 +284,7 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 		if r.Type != route.TypeUnicast {
 			way = "nowhere: " + r.Type.String()
 		}
-		some = append(some, fmt.Sprintf("packets to %s go %s (%s)", iptext.PrefixString(r.Dst), way, whoseProtocol(r.Protocol)))
+		some = append(some, fmt.Sprintf("packets to %s go %s (%s)", iptext.PrefixString(r.Dst), way, owner.OfProtocol(r.Protocol)))
 	}
 	if first == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
 )
 
 // A packet is what rules look at.
@@ -147,4 +148,10 @@ func (f *facts) rejects(id rttables.ID, dst netip.Addr) bool {
 		return true
 	}
 	return false
+}
+
+// isForAll reports whether a rule looks up main or local for every packet: the kernel's own,
+// wherever it stands.
+func isForAll(r *rule.Rule) bool {
+	return form.LooksUpForAll(r, rttables.Main) || form.LooksUpForAll(r, rttables.Local)
 }

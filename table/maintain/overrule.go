@@ -12,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/owner"
 )
 
 // elsewhere is an address of each family somewhere on the Internet. Nothing is sent
@@ -114,8 +115,8 @@ func (m *maintainer) reportOverrule(k *maintainedUplink, f route.Family, found *
 
 // String names the rule and its owner, and says what it takes.
 func (o *overrule) String() string {
-	return fmt.Sprintf("a rule of protocol %s comes before those of the uplink, %q, and takes packets from %s to the Internet: %s",
-		o.rule.Protocol, o.rule.String(), o.source, o.way)
+	return fmt.Sprintf("a rule comes before those of the uplink, %q (%s), and takes packets from %s to the Internet: %s",
+		o.rule.String(), owner.Whose(&o.rule), o.source, o.way)
 }
 
 // suspect returns sources of an uplink whose packets rules of others may take: the first

@@ -49,7 +49,7 @@ func TestOverruled(t *testing.T) {
 		}
 		defaultIn52 := "default via " + f.G1 + " table 52"
 		do(n.AddRoute(defaultIn52))
-		overruled("a default in another table", "5270: from all lookup 52 proto boot", "protocol boot", f.A2, "u1", "table 52")
+		overruled("a default in another table", "5270: from all lookup 52 proto boot", "Tailscale", f.A2, "u1", "table 52")
 		// Another look finds nothing new.
 		looks := k.counters.Looks.Load()
 		do(n.AddRule(option + "32000: from all fwmark 0x99 lookup 99"))
@@ -60,7 +60,7 @@ func TestOverruled(t *testing.T) {
 		// A VPN: the kernel gives its rules the priorities right before ours.
 		do(n.AddRoute(strings.Replace(defaultIn52, "table 52", "table 51820", 1)))
 		do(n.AddRule(option + "not fwmark 0xca6c lookup 51820 proto 99"))
-		overruled("a VPN", "not from all fwmark 0xca6c lookup 51820", "protocol 99")
+		overruled("a VPN", "not from all fwmark 0xca6c lookup 51820", "proto 99")
 		do(n.AddRule(option + "lookup main suppress_prefixlength 0"))
 		do(n.DeleteRule(option + "5270: from all lookup 52 proto boot"))
 		do(n.DeleteFirstRule(f, uint32(rttables.Main), 0))
@@ -68,7 +68,7 @@ func TestOverruled(t *testing.T) {
 		over("the VPN")
 
 		do(n.AddRule("100: from " + f.A2 + " prohibit proto static"))
-		overruled("a prohibition", "100: from "+f.A2+" prohibit", "protocol static", "ermission denied")
+		overruled("a prohibition", "100: from "+f.A2+" prohibit", "proto static", "ermission denied")
 		do(n.DeleteRule("100: from " + f.A2 + " prohibit proto static"))
 		over("the prohibition")
 		k.stop()

@@ -1,0 +1,38 @@
+package owner
+
+import (
+	"testing"
+
+	"github.com/policyroute/policyroute/rule"
+)
+
+// Rules as these programs make them, and others that only look a little like them.
+func TestWhose(t *testing.T) {
+	for _, c := range []struct{ rule, want string }{
+		{"5270: from all lookup 52", "by its priority, it may be one of Tailscale"},
+		{"5210: from all fwmark 0x80000/0xff0000 lookup main", "by its priority, it may be one of Tailscale"},
+		{"5209: from all lookup 52", "made with ip by hand, or by a script"},
+		{"5270: from all lookup 52 proto static", "proto static: of an administrator, or of a network manager"},
+		{"30999: not from all fwmark 0xca6c lookup 51820", "by its mark, it may be one of wg-quick"},
+		{"31117: not from all fwmark 0xcb74 lookup 52084 proto static", "by its mark, it may be one of wg-quick"},
+		{"30999: from all fwmark 0xca6c lookup 51821", "made with ip by hand, or by a script"},
+		{"2001: from all fwmark 0x100/0x3f00 lookup 1", "by its priority and mark, it may be one of mwan3"},
+		{"2001: from all fwmark 0x100 lookup 1", "made with ip by hand, or by a script"},
+		{"29990: from all fwmark 0x10000/0xff0000 lookup 256", "by its priority, it may be one of pbr"},
+		{"1024: from all fwmark 0x80/0x80 lookup main", "by its priority and mark, it may be one of amazon-vpc-cni"},
+		{"9: from all fwmark 0x200/0xf00 lookup 2004 proto kernel", "by its priority, it may be one of Cilium"},
+		{"100: from 10.2.0.2 lookup 9", "made with ip by hand, or by a script"},
+		{"30350: from 10.0.0.5 lookup 30350 proto static", "by its priority, it may be one of nm-cloud-setup"},
+		{"77: from all fwmark 0x4000/0x4000 lookup 9", "by its mark, it may be one of kube-proxy"},
+		{"77: from all lookup 9 proto bird", "proto bird"},
+		{"1000: from all lookup 9 proto kernel", "of the kernel"},
+	} {
+		r, err := rule.Parse(c.rule, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Whose(&r); got != c.want {
+			t.Errorf("%s: %s, want %s", c.rule, got, c.want)
+		}
+	}
+}
