@@ -140,18 +140,6 @@ func checkDistinct(all []*Policy) error {
 	return nil
 }
 
-// overlap returns a prefix of a and one of b that have addresses in common.
-func overlap(a, b []netip.Prefix) (mine, theirs netip.Prefix, ok bool) {
-	for _, mine = range a {
-		for _, theirs = range b {
-			if mine.Overlaps(theirs) {
-				return mine, theirs, true
-			}
-		}
-	}
-	return mine, theirs, false
-}
-
 // CheckPrefixes refuses networks behind this host that overlap with those of another
 // uplink.
 func (u *Spec) CheckPrefixes(mine []netip.Prefix, o *Spec, theirs []netip.Prefix) error {

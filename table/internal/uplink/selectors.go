@@ -47,31 +47,29 @@ func (p *Policy) addAmbiguous(now *host.State, f route.Family) {
 // those that are declared, and those that table main has. What another one contains adds
 // nothing.
 func (p *Policy) addSubnets(base route.Route, sources []host.Address) {
-	var known []netip.Prefix
+	known := make(prefixSet)
 	for i := range p.Routes {
 		if p.Routes[i].Family == base.Family {
-			known = append(known, p.Routes[i].Dst)
+			known[p.Routes[i].Dst] = true
 		}
 	}
-	isKnown := func(subnet netip.Prefix) bool {
-		return slices.ContainsFunc(known, func(o netip.Prefix) bool {
-			return o.Bits() <= subnet.Bits() && o.Contains(subnet.Addr())
-		})
-	}
 	add := func(subnet netip.Prefix) {
-		known = append(known, subnet)
+		known[subnet] = true
 		r := base
 		r.Dst = subnet
 		r.PrefSrc = p.subnetSource(subnet, sources)
 		p.AddRoute(form.OnLink(r))
 	}
 	for _, subnet := range p.Spec.Subnets {
-		if route.FamilyOf(subnet.Addr()) == base.Family && !slices.Contains(known, subnet) {
+		if route.FamilyOf(subnet.Addr()) == base.Family && !known[subnet] {
 			add(subnet)
 		}
 	}
 	for _, subnet := range p.OnLink {
-		if route.FamilyOf(subnet.Addr()) == base.Family && !isKnown(subnet) {
+		if route.FamilyOf(subnet.Addr()) != base.Family {
+			continue
+		}
+		if _, covered := known.covering(subnet, subnet.Bits()); !covered {
 			add(subnet)
 		}
 	}
@@ -81,24 +79,24 @@ func (p *Policy) addSubnets(base route.Route, sources []host.Address) {
 // each network behind this host, and those of the Spec.
 func (p *Policy) selectors(f route.Family) []rule.Rule {
 	var all []rule.Rule
-	add := func(prefixes []netip.Prefix) {
-		for _, from := range prefixes {
-			r := rule.Rule{Family: f, From: from}
-			if route.FamilyOf(from.Addr()) == f && !slices.Contains(all, r) {
-				all = append(all, r)
-			}
+	seen := make(map[rule.Rule]bool)
+	add := func(r rule.Rule) {
+		if !seen[r] {
+			seen[r] = true
+			all = append(all, r)
 		}
 	}
-	add(p.Prefixes)
-	add(p.Spec.SourcePrefixes)
+	for _, from := range slices.Concat(p.Prefixes, p.Spec.SourcePrefixes) {
+		if route.FamilyOf(from.Addr()) == f {
+			add(rule.Rule{Family: f, From: from})
+		}
+	}
 	for _, r := range p.Spec.Also {
 		own := form.AddressFamily(&r)
 		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
 			r.Family = f
 			for _, x := range append(p.toAmbiguous(r), r) {
-				if !slices.Contains(all, x) {
-					all = append(all, x)
-				}
+				add(x)
 			}
 		}
 	}

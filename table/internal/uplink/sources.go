@@ -62,8 +62,10 @@ func (u *Spec) AddressesOf(now *host.State, index uint32, f route.Family) Family
 // AddPrefixes adds the networks behind this host, and finds out whether the family needs
 // an address.
 func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
+	known := make(prefixSet)
 	for _, p := range u.SourcePrefixes {
-		if route.FamilyOf(p.Addr()) == x.Family && !slices.Contains(x.Prefixes, p) {
+		if route.FamilyOf(p.Addr()) == x.Family && !known[p] {
+			known[p] = true
 			x.Prefixes = append(x.Prefixes, p)
 			x.Unbound = u.TakesAll()
 		}
@@ -79,7 +81,7 @@ func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
 		return // the networks of other interfaces may belong to other uplinks in this family
 	}
 	for _, p := range followed {
-		if !slices.Contains(x.Prefixes, p) {
+		if !known[p] {
 			x.Prefixes = append(x.Prefixes, p)
 		}
 	}
@@ -113,18 +115,6 @@ func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 // saysFamily reports whether the families of the uplink do not depend on what addresses
 // there are.
 func (u *Spec) saysFamily() bool { return u.Family != 0 || u.Gateway.IsValid() || len(u.Defaults) > 0 }
-
-// withoutCovered returns prefixes, each once, without those that another one contains.
-func withoutCovered(all []netip.Prefix) []netip.Prefix {
-	var kept []netip.Prefix
-	for _, p := range all {
-		if p.Bits() > 0 && !slices.Contains(kept, p) &&
-			!slices.ContainsFunc(all, func(o netip.Prefix) bool { return o.Bits() < p.Bits() && o.Overlaps(p) }) {
-			kept = append(kept, p)
-		}
-	}
-	return kept
-}
 
 // unboundFamilies returns the families that an uplink without sources has: those that its
 // gateway and its selectors name, and those in which the interface has an address. If
