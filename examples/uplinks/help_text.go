@@ -299,6 +299,18 @@ EXAMPLES
         lan1 table 10 dev eth0 via 192.168.1.1 weight 3 ping 192.0.2.1 192.0.2.2 withdraw
         lan2 table 20 dev eth1 via 192.168.2.1 weight 1 ping 192.0.2.1 192.0.2.2 withdraw
 
+    Each provider has delegated an IPv6 prefix to the LAN. Packets with a prefix leave by
+    its provider. The first one changes, and is learned; the second one does not.
+
+        lan1 table 10 dev eth0 learn inet6         unreachable
+        lan2 table 20 dev eth1 via 2001:db8:2::1   unreachable src 2001:db8:200::/56
+
+    Two modems give this host the same address: what is bound to an interface, or has a
+    mark, takes one of them.
+
+        modem1 table 10 dev eth0 via 192.168.8.1 src none also oif eth0 also fwmark 0x10
+        modem2 table 20 dev eth1 via 192.168.8.1 src none also oif eth1 also fwmark 0x20
+
     The folder conf, beside the source of this program, has these as files.
 
     What would change, the change, and a check of it:

@@ -288,7 +288,7 @@ func (s *service) handleEvent(e maintain.Event) {
 	kind := e.Kind
 	e.Kind = logKind(kind)
 	if s.log.json != nil {
-		s.log.json.LogAttrs(context.Background(), e.Kind.Level(), e.Message(), e.Attrs()...)
+		s.log.json.LogAttrs(context.Background(), e.Level(), e.Message(), e.Attrs()...)
 	}
 	switch {
 	case e.Kind != maintain.EventFailed:
@@ -303,7 +303,7 @@ func (s *service) handleEvent(e maintain.Event) {
 	s.tracker.handle(e)
 	text := describe(e, s.o.verbose)
 	if s.log.json == nil {
-		s.log.write(e.Kind.Level(), text)
+		s.log.write(e.Level(), text)
 	}
 	if e.Kind == maintain.EventReady {
 		s.tracker.setReloadError("")

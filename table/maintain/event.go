@@ -121,6 +121,15 @@ type Event struct {
 	Port uint32
 }
 
+// Level returns the level of the event in a log: that of its kind, or Warn if it has an
+// error all the same, such as EventInstalled without the name of the table.
+func (e Event) Level() slog.Level {
+	if e.Err != nil {
+		return max(slog.LevelWarn, e.Kind.Level())
+	}
+	return e.Kind.Level()
+}
+
 // Message returns the event without what may vary, as the message of a log record. What
 // varies is in the attributes that [Event.Attrs] returns.
 func (e Event) Message() string {

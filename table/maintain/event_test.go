@@ -42,6 +42,11 @@ func TestEventText(t *testing.T) {
 			`level=WARN msg=event event.kind=fighting event.reason="process 7 (x) keeps undoing it" ` +
 				`event.steps="echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables; echo '21 lan3 # policyroute' >>/etc/iproute2/rt_tables" event.port=7`,
 		},
+		{
+			maintain.Event{Kind: maintain.EventInstalled, Uplink: "lan2", Err: &plan.NameError{Table: 20, Name: "lan2", Err: errors.New("no")}},
+			"uplink lan2 installed: the name lan2 of table 20: no",
+			`level=WARN msg=event event.kind=installed event.uplink=lan2 event.error="the name lan2 of table 20: no"`,
+		},
 		{maintain.Event{Kind: 99}, "event 99", `level=INFO msg=event event.kind="event 99"`},
 	} {
 		if got := c.event.String(); got != c.text {
@@ -54,7 +59,7 @@ func TestEventText(t *testing.T) {
 			}
 			return a
 		}})
-		slog.New(h).Log(t.Context(), c.event.Kind.Level(), "event", "event", c.event)
+		slog.New(h).Log(t.Context(), c.event.Level(), "event", "event", c.event)
 		if got := b.String(); got != c.log+"\n" {
 			t.Errorf("log\n%swant\n%s", got, c.log)
 		}

@@ -35,7 +35,7 @@ type reporter struct {
 // send reports an event.
 func (r *reporter) send(e Event) {
 	if r.logger != nil {
-		r.logger.LogAttrs(context.Background(), e.Kind.Level(), e.Message(), e.Attrs()...)
+		r.logger.LogAttrs(context.Background(), e.Level(), e.Message(), e.Attrs()...)
 	}
 	if r.event != nil {
 		r.event(e)
