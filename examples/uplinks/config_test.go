@@ -398,7 +398,8 @@ func TestParseExamples(t *testing.T) {
 	// In the help, a line of a file is a line with via or learn.
 	n := 0
 	for line := range strings.Lines(help) {
-		if !strings.HasPrefix(line, "        lan") || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {
+		isLine := strings.HasPrefix(line, "        lan") || strings.HasPrefix(line, "        modem")
+		if !isLine || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {
 			continue
 		}
 		n++
@@ -406,8 +407,8 @@ func TestParseExamples(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n != 11 {
-		t.Errorf("%d lines in the help, want 11", n)
+	if n != 15 {
+		t.Errorf("%d lines in the help, want 15", n)
 	}
 }
 
