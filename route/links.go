@@ -23,9 +23,12 @@ import (
 // Links are the interfaces of a network namespace at one moment: their names and
 // flags. Routes refer to interfaces by index; text uses names. A nil *Links has
 // no interfaces; its name for the interface with the index 5 is if5, as in ip(8).
+//
+// An interface has one name, and can have alternative names of up to 127 bytes (ip link
+// property). Links find an interface by each of these. Text is printed with the name.
 type Links struct {
 	byIndex map[uint32]linkState
-	byName  map[string]uint32
+	byName  map[string]uint32 // with alternative names, of which none is a name
 }
 
 // A linkState is the name and the flags of an interface.
@@ -52,49 +55,75 @@ func (l *Links) add(index uint32, x linkState) {
 	l.byIndex[index], l.byName[x.name] = x, index
 }
 
-// LinkIndex returns the index of the interface with a name, in the namespace that c is
-// in (RTM_GETLINK). The error is fs.ErrNotExist if there is no such interface. As in
-// [Links], an alternative name (ip link property) is no name.
+// LinkIndex returns the index of the interface with a name, or an alternative name, in
+// the namespace that c is in (RTM_GETLINK). The error is fs.ErrNotExist if there is no
+// such interface.
 func LinkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
-	index, err := linkIndex(ctx, c, name)
+	l, err := GetLink(ctx, c, name)
 	if err != nil {
-		return 0, &rtnl.Error{Package: "route", Verb: "get link", Object: name, Err: err}
+		return 0, err
 	}
+	index, _ := l.ByName(name)
 	return index, nil
 }
 
-func linkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
+// GetLink returns the interface with a name, or an alternative name, alone, as it is in
+// the namespace that c is in (RTM_GETLINK). The error is fs.ErrNotExist if there is no
+// such interface.
+func GetLink(ctx context.Context, c Conn, name string) (*Links, error) {
+	l, err := getLink(ctx, c, name)
+	if err != nil {
+		return nil, &rtnl.Error{Package: "route", Verb: "get link", Object: name, Err: err}
 	}
-	if name == "" || len(name) > maxLinkName {
-		return 0, fmt.Errorf("no name of an interface: want 1 to %d bytes: %w", maxLinkName, fs.ErrNotExist)
+	return l, nil
+}
+
+func getLink(ctx context.Context, c Conn, name string) (*Links, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if name == "" || len(name) > maxAltName {
+		return nil, fmt.Errorf("no name of an interface: want 1 to %d bytes: %w", maxAltName, fs.ErrNotExist)
+	}
+	num := uint16(uapi.IFLA_IFNAME) // the kernel also looks for an alternative name
+	if len(name) > maxLinkName {
+		num = uapi.IFLA_ALT_IFNAME
 	}
 	msgs, err := rtnl.Replies(c, netlink.Message{
 		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request},
-		Data:   attr.Append(linkRequest(), uapi.IFLA_IFNAME, append([]byte(name), 0)),
+		Data:   attr.Append(linkRequest(), num, append([]byte(name), 0)),
 	})
 	switch {
-	case errors.Is(err, syscall.ENODEV):
-		return 0, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	case errors.Is(err, syscall.ENODEV), num == uapi.IFLA_ALT_IFNAME && lacksAltNames(err):
+		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case err != nil:
-		return 0, err
+		return nil, err
 	case len(msgs) == 0:
-		return 0, rtnl.ErrLostReply
+		return nil, rtnl.ErrLostReply
 	}
 	l := newLinks(1)
 	if err := l.read(msgs[0].Data); err != nil {
-		return 0, err
+		return nil, err
 	}
-	index, ok := l.byName[name]
-	if !ok {
-		return 0, fmt.Errorf("an alternative name of another: %w", fs.ErrNotExist)
+	if _, ok := l.ByName(name); !ok {
+		return nil, fmt.Errorf("the kernel answers with another interface: %w", fs.ErrNotExist)
 	}
-	return index, nil
+	return l, nil
 }
 
-// maxLinkName is the length of the longest name, IFNAMSIZ less one.
-const maxLinkName = 15
+// lacksAltNames reports whether a refusal is that of a kernel before Linux 5.5, which has
+// no alternative names.
+func lacksAltNames(err error) bool {
+	running, ok := uapi.Running()
+	return errors.Is(err, syscall.EINVAL) && ok && running.Less(uapi.Version{Major: 5, Minor: 5})
+}
+
+// maxLinkName is the length of the longest name, maxAltName that of the longest
+// alternative name.
+const (
+	maxLinkName = uapi.IFNAMSIZ - 1
+	maxAltName  = uapi.ALTIFNAMSIZ - 1
+)
 
 // linkRequest returns what a request for interfaces begins with: without counters, which
 // take the kernel long.
@@ -124,23 +153,29 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	return l, nil
 }
 
-// read reads index, flags and name from a message of type RTM_NEWLINK, which has
+// read reads index, flags and names from a message of type RTM_NEWLINK, which has
 // some fifty attributes more.
 func (l *Links) read(b []byte) error {
 	if len(b) < uapi.SizeofIfInfomsg {
 		return fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
 	}
+	index := binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:])
 	for num, payload := range attr.All(b[uapi.SizeofIfInfomsg:]) {
-		if num == uapi.IFLA_IFNAME {
-			l.add(binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:]), linkState{
-				name:  strings.TrimRight(string(payload), "\x00"),
-				flags: binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:]),
-			})
-			break
+		switch num & attr.TypeMask {
+		case uapi.IFLA_IFNAME:
+			l.add(index, linkState{name: linkName(payload), flags: binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:])})
+		case uapi.IFLA_PROP_LIST:
+			for num, name := range attr.All(payload) {
+				if num&attr.TypeMask == uapi.IFLA_ALT_IFNAME {
+					l.byName[linkName(name)] = index
+				}
+			}
 		}
 	}
 	return nil
 }
+
+func linkName(payload []byte) string { return strings.TrimRight(string(payload), "\x00") }
 
 // linkPrefix is what ip(8) puts before the index of an interface without a name.
 const linkPrefix = "if"
@@ -165,12 +200,20 @@ func (l *Links) Flags(index uint32) uint32 {
 	return l.byIndex[index].flags
 }
 
-// Index returns the index of the interface with a name, or of if and a number.
+// ByName returns the index of the interface with a name or an alternative name.
+func (l *Links) ByName(name string) (index uint32, ok bool) {
+	if l == nil {
+		return 0, false
+	}
+	index, ok = l.byName[name]
+	return index, ok
+}
+
+// Index returns the index of the interface with a name or an alternative name, or of if
+// and a number.
 func (l *Links) Index(name string) (index uint32, ok bool) {
-	if l != nil {
-		if index, ok = l.byName[name]; ok {
-			return index, true
-		}
+	if index, ok = l.ByName(name); ok {
+		return index, true
 	}
 	digits, ok := strings.CutPrefix(name, linkPrefix)
 	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' {
@@ -179,7 +222,8 @@ func (l *Links) Index(name string) (index uint32, ok bool) {
 	return iptext.Uint[uint32](digits, 32)
 }
 
-// All yields the index and the name of each interface, ordered by index.
+// All yields the index and the name of each interface, ordered by index, without
+// alternative names.
 func (l *Links) All() iter.Seq2[uint32, string] {
 	return func(yield func(uint32, string) bool) {
 		if l == nil {

@@ -1,14 +1,12 @@
 package route
 
 import (
-	"encoding/binary"
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 
-	"github.com/mdlayher/netlink"
-
-	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -57,25 +55,67 @@ func TestKernelLinkFlags(t *testing.T) {
 	}
 }
 
-// One interface is found by its name, and what is no name of one is not there.
-func TestKernelLinkIndex(t *testing.T) {
-	ns, c := kernel(t)
-	got, err := LinkIndex(t.Context(), c, "eth0")
-	if err != nil || got != ns.Index("eth0") {
-		t.Errorf("eth0: %d, %v, want %d", got, err, ns.Index("eth0"))
-	}
-	const newLinkProp = 108 // RTM_NEWLINKPROP
-	req := binary.NativeEndian.AppendUint32(make([]byte, 4), ns.Index("eth0"))
-	req = append(req, make([]byte, uapi.SizeofIfInfomsg-len(req))...)
-	req = attr.Append(req, uapi.IFLA_PROP_LIST|netlink.Nested, attr.Append(nil, uapi.IFLA_ALT_IFNAME, []byte("wan0\x00")))
-	if _, err := c.Execute(netlink.Message{Header: netlink.Header{
-		Type: newLinkProp, Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Excl | netlink.Append,
-	}, Data: req}); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"eth9", "", "if2", "a name of more than 15 bytes", "wan0"} {
-		if got, err := LinkIndex(t.Context(), c, name); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%q: %d, %v", name, got, err)
+// longAltName is an alternative name that no name could be.
+const longAltName = "enx001122334455-the-port-at-the-very-left"
+
+// One interface is found by each of its names, alone and in a listing, and what is no name
+// of one is not there.
+func TestKernelLinkNames(t *testing.T) {
+	t.Parallel()
+	ns, _ := kernel(t)
+	ns.AltName("eth0", "enp0s6")
+	ns.AltName("eth0", longAltName)
+	ns.AltName("eth1", "if3") // the index of eth0
+	want := map[string]uint32{"eth0": eth0, "enp0s6": eth0, longAltName: eth0, "eth1": eth1, "if3": eth1, "lo": 1}
+	for kind, c := range conns(t, ns) {
+		links, err := ListLinks(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, index := range want {
+			if got, err := LinkIndex(t.Context(), c, name); err != nil || got != index {
+				t.Errorf("%s: %s: %d, %v, want %d", kind, name, got, err, index)
+			}
+			one, err := GetLink(t.Context(), c, name)
+			if err != nil {
+				t.Errorf("%s: %s: %v", kind, name, err)
+				continue
+			}
+			for _, l := range []*Links{links, one} {
+				got, ok := l.ByName(name)
+				again, ok2 := l.Index(name)
+				if !ok || got != index || !ok2 || again != index || l.Name(index) != links.Name(index) {
+					t.Errorf("%s: %s: %d %v, %d %v, %s", kind, name, got, ok, again, ok2, l.Name(index))
+				}
+			}
+		}
+		var all []string
+		for _, name := range links.All() {
+			all = append(all, name)
+		}
+		if !slices.Equal(all, []string{"lo", "eth0", "eth1"}) {
+			t.Errorf("%s: all are %q", kind, all)
+		}
+		for _, name := range []string{"eth9", "", "if2", "a name of more than 15 bytes", strings.Repeat("x", 127), strings.Repeat("x", 128)} {
+			if got, err := LinkIndex(t.Context(), c, name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %q: %d, %v", kind, name, got, err)
+			}
+			if got, ok := links.ByName(name); ok {
+				t.Errorf("%s: %q: %d", kind, name, got)
+			}
+		}
+		// Words have any of the names, and text has the name.
+		names := &Names{Links: links}
+		for words, want := range map[string]string{
+			"10.0.0.0/8 dev enp0s6":                         "10.0.0.0/8 dev eth0",
+			"10.0.0.0/8 via 192.168.1.1 oif " + longAltName: "10.0.0.0/8 via 192.168.1.1 dev eth0",
+			"10.0.0.0/8 dev if3":                            "10.0.0.0/8 dev eth1",
+			"10.0.0.0/8 nexthop via 192.168.1.1 dev enp0s6 nexthop via 192.168.2.1 dev if3": "10.0.0.0/8 nexthop via 192.168.1.1 dev eth0 nexthop via 192.168.2.1 dev eth1",
+			"2001:db8::/32 encap seg6local action End.DX2 oif enp0s6 dev " + longAltName:    "2001:db8::/32 dev eth0 encap seg6local action End.DX2 oif eth0",
+		} {
+			if r, err := Parse(words, names); err != nil || r.Text(names) != want {
+				t.Errorf("%s: %s is %s, %v", kind, words, r.Text(names), err)
+			}
 		}
 	}
 }

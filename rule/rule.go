@@ -34,8 +34,9 @@ type Rule struct {
 	// To is the destination: to. (dst_len, FRA_DST)
 	To netip.Prefix
 	// IIF is the interface on which a packet came in, lo for packets of this
-	// host: iif. The kernel compares names, and the interface need not exist.
-	// (FRA_IIFNAME)
+	// host: iif. The kernel compares names, and the interface need not exist. By an
+	// alternative name, the kernel finds an interface when the rule is added, and
+	// not when the interface comes back or is renamed. (FRA_IIFNAME)
 	IIF string
 	// OIF is the interface that the packet's socket is bound to: oif.
 	// (FRA_OIFNAME)

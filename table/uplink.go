@@ -37,7 +37,8 @@ type SourceRoutedUplink struct {
 	// a route, a rule nor a name uses.
 	Table rttables.ID
 
-	// Interface is the name of the interface. Required.
+	// Interface is the name of the interface, or an alternative name (ip link
+	// property). Required.
 	Interface string
 
 	// Gateway is the next router. It has to be in a subnet of the interface, except

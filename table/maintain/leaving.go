@@ -161,6 +161,7 @@ func (r *reading) leftOf(k *maintainedUplink, owned map[ownedTable]bool) []*upli
 	var policies []*uplink.Policy
 	for _, id := range []rttables.ID{table, k.memory.oldTable} {
 		p := &uplink.Policy{Spec: spec, Owner: k.owner, Table: id}
+		p.NameLinks(r.now)
 		for _, f := range k.families() {
 			if at := (ownedTable{id, f, k.protocol()}); id != 0 && !owned[at] {
 				owned[at] = true

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/maintain"
 )
@@ -93,5 +94,41 @@ func TestPending(t *testing.T) {
 		n.Server.Link("u9", n.Net, "g9")
 		n.Server.Addr("u9", "10.9.0.2/24")
 		k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Uplink == "late" })
+	})
+}
+
+// The interface of an uplink is found when it gets the name that the uplink has, which can
+// be an alternative name, and is followed when it gets another name.
+func TestAlternativeName(t *testing.T) {
+	t.Parallel()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Server.Sysctl("net.ipv6.conf.u2.keep_addr_on_down", "1")
+		u := n.Uplink2(f)
+		u.Interface, u.Also = "enx001122334455-at-the-left", []rule.Rule{{OIF: "u2"}}
+		k := newKeeper(n, maintain.Config{}, maintained(u)...)
+		k.await(0, "pending", func(e maintain.Event) bool {
+			return strings.Contains(e.String(), "no interface enx001122334455-at-the-left")
+		})
+		n.Server.AltName("u2", u.Interface)
+		k.awaitKind(0, maintain.EventInstalled)
+		k.settles(u)
+		whole := n.Table(20)
+		if !strings.Contains(whole, " dev u2 ") || !strings.Contains(whole, " oif u2 ") {
+			t.Errorf("the table is\n%s", whole)
+		}
+		k.stop()
+		// Its rule by the interface has the alternative name now.
+		n.Server.AltName("u2", "enp0s6")
+		u.Also[0].OIF = "enp0s6"
+		n.WantNothingToDo(u)
+		k = newKeeper(n, maintain.Config{}, maintained(u)...)
+		n.Server.Down("u2")
+		n.Server.Rename("u2", "wan0")
+		n.Server.Up("wan0")
+		k.until("the routes and the rule have the new name", func() bool {
+			table := n.Table(20)
+			return strings.Contains(table, " dev wan0 ") && strings.Contains(table, " oif wan0 ") && !strings.Contains(table, "u2")
+		})
+		k.settles(u)
 	})
 }

@@ -42,10 +42,8 @@ func newPlanner(ctx context.Context, c route.Conn, now *host.State) *transition.
 func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.Spec) ([]*uplink.Policy, error) {
 	var families []route.Family
 	for i := range specs {
-		for _, dev := range append([]string{specs[i].Interface}, specs[i].SourceInterfaces...) {
-			if err := now.ReadLink(ctx, c, dev); err != nil {
-				return nil, err
-			}
+		if err := specs[i].ReadLinks(ctx, c, now); err != nil {
+			return nil, err
 		}
 		wanted := specs[i].Families()
 		for _, gateway := range specs[i].Gateways() { // which may be one of our own addresses

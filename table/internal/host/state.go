@@ -35,10 +35,13 @@ type State struct {
 
 	onLink *subnetTable
 
-	// Indexes of Addrs and Links, nil until they are needed.
+	// known are interfaces that were read one by one, by a name of theirs. It is used
+	// while Links is nil.
+	known map[string]*route.Links
+
+	// Indexes of Addrs, nil until they are needed.
 	byAddr  map[netip.Addr]int
 	byIndex map[uint32][]Address
-	byName  map[string]uint32
 }
 
 // Read reads rules, addresses and links of the network namespace that c is in, each
@@ -103,36 +106,38 @@ func (s *State) ReadLinks(ctx context.Context, c route.Conn) error {
 	if err != nil {
 		return fmt.Errorf("table: %w", err)
 	}
-	s.Links, s.byName = links, nil // byName may have some of them
+	s.Links = links
 	return nil
 }
 
 // knownLinks returns the interfaces that were read one by one.
 func (s *State) knownLinks() *route.Links {
 	names := make(map[uint32]string)
-	for name, index := range s.byName {
-		names[index] = name
+	for _, one := range s.known {
+		for index, name := range one.All() {
+			names[index] = name
+		}
 	}
 	return route.MakeLinks(names)
 }
 
-// ReadLink reads the index of one interface, unless it is known. On a host with many
-// interfaces that is much less than all of them.
+// ReadLink reads one interface, by its name or an alternative name, unless it is known.
+// On a host with many interfaces that is much less than all of them.
 func (s *State) ReadLink(ctx context.Context, c route.Conn, name string) error {
-	if _, known := s.byName[name]; known || s.Links != nil {
+	if s.known[name] != nil || s.Links != nil {
 		return nil
 	}
-	index, err := route.LinkIndex(ctx, c, name)
+	one, err := route.GetLink(ctx, c, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("table: %w", err)
 	}
-	if s.byName == nil {
-		s.byName = make(map[string]uint32)
+	if s.known == nil {
+		s.known = make(map[string]*route.Links)
 	}
-	s.byName[name] = index
+	s.known[name] = one
 	return nil
 }
 
@@ -193,19 +198,26 @@ func (s *State) Rules(f route.Family) *Rules {
 	return newRules(nil)
 }
 
-// Link returns the index of an interface. Unlike [route.Links.Index], Link does not
-// take if9 for the interface 9.
-func (s *State) Link(name string) (index uint32, ok bool) {
-	if s.byName == nil && s.Links != nil {
-		s.byName = make(map[string]uint32)
-		for index, have := range s.Links.All() {
-			if _, twice := s.byName[have]; !twice {
-				s.byName[have] = index
-			}
-		}
+// Link returns the index of the interface with a name or an alternative name. Unlike
+// [route.Links.Index], Link does not take if9 for the interface 9.
+func (s *State) Link(name string) (index uint32, ok bool) { return s.linksWith(name).ByName(name) }
+
+// LinkName returns the name of the interface with a name or an alternative name. It is
+// name if there is no such interface, or if it is not known.
+func (s *State) LinkName(name string) string {
+	links := s.linksWith(name)
+	if index, ok := links.ByName(name); ok {
+		return links.Name(index)
 	}
-	index, ok = s.byName[name]
-	return index, ok
+	return name
+}
+
+// linksWith returns the interfaces among which one is looked up by a name.
+func (s *State) linksWith(name string) *route.Links {
+	if s.Links != nil {
+		return s.Links
+	}
+	return s.known[name]
 }
 
 // Address returns the address of this host that is a.

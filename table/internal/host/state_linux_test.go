@@ -17,6 +17,8 @@ func TestKernelReadPieces(t *testing.T) {
 	ns, other := l.NS("host"), l.NS("other")
 	ns.Link("eth0", other, "far0")
 	ns.Link("eth1", other, "far1")
+	ns.AltName("eth0", "enp0s6")
+	ns.AltName("eth1", "wan")
 	ns.Addr("eth0", "10.0.0.2/24", "2001:db8::2/64")
 	c, err := route.Dial(ns.Config())
 	if err != nil {
@@ -40,16 +42,23 @@ func TestKernelReadPieces(t *testing.T) {
 			t.Errorf("link %s: %d, %v, want %d, %v", name, got, ok, want, wantOK)
 		}
 	}
-	for _, name := range []string{"eth0", "missing"} {
+	for _, name := range []string{"enp0s6", "eth0", "missing"} {
 		if err := s.ReadLink(ctx, c, name); err != nil {
 			t.Fatal(err)
 		}
 		link(name)
 	}
+	if got := s.LinkName("enp0s6"); got != "eth0" || s.LinkName("missing") != "missing" {
+		t.Errorf("enp0s6 is %s, and missing %s", got, s.LinkName("missing"))
+	}
+	if got := s.knownLinks().Name(ns.Index("eth0")); got != "eth0" {
+		t.Errorf("the known link is %s", got)
+	}
 	if s.Names.All().LinkNames().Name(ns.Index("eth1")) != "eth1" {
 		t.Error("names do not read the links")
 	}
 	link("eth1") // after all were read
+	link("wan")
 	link("if2")
 	if err := s.ReadAddresses(ctx, c, route.IPv4); err != nil {
 		t.Fatal(err)

@@ -44,6 +44,31 @@ type Policy struct {
 	Kept []route.Family
 
 	keys map[form.RouteKey]bool // of Routes
+	// linkNames are the names of interfaces by the alternative names that the Spec has.
+	linkNames map[string]string
+}
+
+// NameLinks finds the names of the interfaces that the Spec has alternative names of. A
+// rule by an interface needs the name: with an alternative name the kernel finds the
+// interface when the rule is added, and not when the interface comes back or is renamed.
+func (p *Policy) NameLinks(now *host.State) {
+	p.linkNames = nil
+	for _, dev := range append(p.Spec.ruleLinks(), p.Spec.Interface) {
+		if name := now.LinkName(dev); name != dev {
+			if p.linkNames == nil {
+				p.linkNames = make(map[string]string)
+			}
+			p.linkNames[dev] = name
+		}
+	}
+}
+
+// linkName returns the name of an interface that the Spec has a name of.
+func (p *Policy) linkName(dev string) string {
+	if name, ok := p.linkNames[dev]; ok {
+		return name
+	}
+	return dev
 }
 
 // InFamily reports whether the uplink has something in a family.

@@ -35,6 +35,7 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 		return nil, err
 	}
 	p := &Policy{Spec: u, Owner: owner, Index: index}
+	p.NameLinks(now)
 	for i := range families {
 		p.addSources(now, &families[i])
 		p.Families = append(p.Families, families[i].Family)
@@ -86,6 +87,7 @@ func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, err
 func findAlsoTable(now *host.State, u *Spec) rttables.ID {
 	for _, f := range u.Families() {
 		p := &Policy{Spec: u}
+		p.NameLinks(now)
 		p.AddAlso(f)
 		for _, r := range p.alsoLikeIn(now, f) {
 			return r.Table
@@ -112,7 +114,11 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 	if err := u.Validate(); err != nil {
 		return nil, err
 	}
+	if err := readLinks(ctx, c, now, u.ruleLinks()); err != nil {
+		return nil, err
+	}
 	p := &Policy{Spec: u, Owner: owner, Families: u.Families()}
+	p.NameLinks(now)
 	var err error
 	if p.Table, err = FindTable(now, u, nil); err != nil {
 		return p, err

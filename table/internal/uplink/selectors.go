@@ -92,6 +92,7 @@ func (p *Policy) selectors(f route.Family) []rule.Rule {
 		}
 	}
 	for _, r := range p.Spec.Also {
+		r.IIF, r.OIF = p.linkName(r.IIF), p.linkName(r.OIF)
 		own := form.AddressFamily(&r)
 		if r.Family == f || r.Family == 0 && (own == f || own == 0) {
 			r.Family = f
@@ -107,7 +108,7 @@ func (p *Policy) selectors(f route.Family) []rule.Rule {
 // sources. They lead to the uplink's own subnets where main would lead to those of another
 // interface.
 func (p *Policy) toAmbiguous(r rule.Rule) []rule.Rule {
-	if form.StandsAlone(&r) || r.OIF == p.Spec.Interface {
+	if form.StandsAlone(&r) || r.OIF == p.linkName(p.Spec.Interface) {
 		return nil
 	}
 	var all []rule.Rule

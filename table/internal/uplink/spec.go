@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
@@ -54,6 +56,33 @@ func (u *Spec) String() string {
 		words = append(words, "via", u.Gateway.String())
 	}
 	return strings.Join(words, " ")
+}
+
+// ruleLinks returns the names of interfaces in rules of the uplink.
+func (u *Spec) ruleLinks() []string {
+	var names []string
+	for i := range u.Also {
+		for _, dev := range [...]string{u.Also[i].IIF, u.Also[i].OIF} {
+			if dev != "" && !slices.Contains(names, dev) {
+				names = append(names, dev)
+			}
+		}
+	}
+	return names
+}
+
+// ReadLinks reads the interfaces of the uplink and of its rules, unless they are known.
+func (u *Spec) ReadLinks(ctx context.Context, c route.Conn, now *host.State) error {
+	return readLinks(ctx, c, now, slices.Concat([]string{u.Interface}, u.SourceInterfaces, u.ruleLinks()))
+}
+
+func readLinks(ctx context.Context, c route.Conn, now *host.State, names []string) error {
+	for _, dev := range names {
+		if err := now.ReadLink(ctx, c, dev); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Proto returns the protocol of the uplink's rules and routes.

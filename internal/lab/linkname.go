@@ -1,0 +1,57 @@
+package lab
+
+import (
+	"encoding/binary"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// AltName gives an interface an alternative name of at most 127 bytes. Linux 5.5.
+func (ns *NS) AltName(ifname, altName string) {
+	ns.lab.tb.Helper()
+	ns.step("give "+ifname+" the alternative name "+altName, func() error {
+		_, link, err := ns.findLink(ifname)
+		if err != nil {
+			return err
+		}
+		data := make([]byte, uapi.SizeofIfInfomsg)
+		binary.NativeEndian.PutUint32(data[uapi.IfInfomsgIndex:], link.Index)
+		e := netlink.NewAttributeEncoder()
+		e.Nested(uapi.IFLA_PROP_LIST, func(e *netlink.AttributeEncoder) error {
+			e.String(uapi.IFLA_ALT_IFNAME, altName)
+			return nil
+		})
+		attrs, err := e.Encode()
+		if err != nil {
+			return err
+		}
+		conn, err := netlink.Dial(uapi.NETLINK_ROUTE, ns.Config())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Execute(netlink.Message{
+			Header: netlink.Header{
+				Type:  uapi.RTM_NEWLINKPROP,
+				Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Excl | netlink.Append,
+			},
+			Data: append(data, attrs...),
+		})
+		return err
+	})
+}
+
+// Rename gives an interface another name. Before Linux 6.3 it has to be down.
+func (ns *NS) Rename(ifname, to string) {
+	ns.lab.tb.Helper()
+	ns.step("rename "+ifname+" to "+to, func() error {
+		conn, link, err := ns.findLink(ifname)
+		if err != nil {
+			return err
+		}
+		return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.Index, Attributes: &rtnetlink.LinkAttributes{Name: to}})
+	})
+}
