@@ -94,7 +94,7 @@ type SourceRoutedUplink struct {
 	// Priority is that of the rules from the sources, or of the first of them:
 	// with MainFirst and Unreachable there are up to four for each source, at
 	// consecutive priorities. The rules of Also come right after, at two
-	// priorities each. All have to be between those of the rules for the tables local and
+	// or three priorities each. All have to be between those of the rules for the tables local and
 	// main. Zero: a free one is chosen, or that which
 	// an installed rule has. All rules from sources of all uplinks whose
 	// priority is chosen come before all of Also, which for a packet with
@@ -134,7 +134,10 @@ type SourceRoutedUplink struct {
 
 	// Unreachable says that packets from the sources never leave by another way,
 	// also while the link is down and the kernel has taken the routes away:
-	// their senders get "unreachable" then. Without it they go on by main.
+	// their senders get "unreachable" then. Without it they go on by main. The same
+	// holds for what SourcePrefixes and Also select: right behind each of those rules
+	// stands one with the same selector and the action unreachable, except behind a
+	// rule that says its Priority, SuppressPrefixLength or SuppressIfGroup.
 	Unreachable bool
 
 	// OnLink says that the gateway is on the link although no subnet of the

@@ -195,6 +195,10 @@ func TestParseHealth(t *testing.T) {
 	if u.String() != line {
 		t.Errorf("printed %s", u)
 	}
+	all := strings.Replace(line, "withdraw", "withdraw all", 1)
+	if c, err := parseConfig("f", all); err != nil || !c.uplinks[0].Health.WithdrawMarked || c.uplinks[0].String() != all {
+		t.Errorf("%q is read as %+v, %v", all, c, err)
+	}
 	// An uplink that is not selected has no share.
 	if c.keepOnly([]string{"b"}); c.shared != nil || len(c.uplinks) != 0 {
 		t.Errorf("kept %+v", c)

@@ -127,8 +127,10 @@ FILE
     timeout TIME     How long a probe may take. Without: every, but 2s at most.
     failures NUMBER  After so many in a row the uplink is unhealthy. Without: 3.
     successes NUMBER After so many it is healthy again. Without: 2.
-    withdraw         While it is unhealthy, its share of the default route, and what
-                     also says, are taken away. Without, the log says so, and no more.
+    withdraw [all]   While it is unhealthy, its share of the default route, and what
+                     also says, are taken away. Rules by fwmark stay, as connections
+                     that have begun would end with them; with all they go as well.
+                     Without withdraw, the log says so, and no more.
     also SELECTORS   Other traffic that takes the uplink, in the words of
                      ip-rule(8), where main has no nearer way for it than its
                      default route. It ends at the next also or at the end of the

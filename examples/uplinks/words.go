@@ -116,12 +116,17 @@ var uplinkWords = iptext.Table[uplink]{
 		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "failures", uint32(h.Failures)) }),
 	probeWord("successes", func(w *iptext.Words, h *health.Probe) error { return argCount(w, &h.Successes) },
 		func(p *iptext.Printer, h *health.Probe) { putNumber(p, "successes", uint32(h.Successes)) }),
-	probeWord("withdraw", func(_ *iptext.Words, h *health.Probe) error { h.Withdraw = true; return nil },
-		func(p *iptext.Printer, h *health.Probe) {
-			if h.Withdraw {
-				p.Put("withdraw")
-			}
-		}),
+	probeWord("withdraw", func(w *iptext.Words, h *health.Probe) error {
+		h.Withdraw, h.WithdrawMarked = true, w.Accept("all")
+		return nil
+	}, func(p *iptext.Printer, h *health.Probe) {
+		if h.Withdraw {
+			p.Put("withdraw")
+		}
+		if h.WithdrawMarked {
+			p.Put("all")
+		}
+	}),
 	// The table only prints this word: parseUplink parses it.
 	{Names: []string{alsoWord}, Print: printAlso},
 }

@@ -176,7 +176,7 @@ const (
 // priorityBefore returns a priority for the rules of an uplink with which they come before a
 // priority and after the rules for the table local.
 func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
-	need := u.spec.Height() + 2*uint32(len(u.spec.Also))
+	need := u.spec.Height() + 3*uint32(len(u.spec.Also))
 	for k := range uint32(tries) {
 		below := k*(need+1) + need
 		if k == 0 && prio > 2*gap+need {

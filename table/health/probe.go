@@ -74,13 +74,20 @@ type Probe struct {
 	Successes int
 
 	// Withdraw says that an unhealthy uplink loses the traffic that other uplinks
-	// can carry: its rules of Also, and its share of a shared default route, are
-	// deleted until it is healthy again. Connections from the uplink's addresses
-	// stay with the uplink, because no other uplink can carry them. A check of the
-	// uplink reports the deleted rules as missing. If the program that keeps the
-	// uplink ends without removing it, they stay deleted until the uplink is
+	// can carry: its rules of Also, and its share of a shared default route, are deleted
+	// until it is healthy again. Connections from the uplink's addresses, and from
+	// networks behind this host that are the uplink's, stay with the uplink, because no
+	// other uplink can carry them. So do those that a rule of Also selects by a firewall mark: a mark usually
+	// says which uplink a connection has begun by, and by another one it would end.
+	// A check of the uplink reports the deleted rules as missing. If the program that
+	// keeps the uplink ends without removing it, they stay deleted until the uplink is
 	// installed again. A Prober ignores Withdraw. Default: nothing is deleted.
 	Withdraw bool
+
+	// WithdrawMarked says that Withdraw deletes the rules of Also with a firewall mark
+	// as well: marks select new connections, or a connection is better broken than
+	// slow. It needs Withdraw. Default: they stay.
+	WithdrawMarked bool
 }
 
 // A DialFunc opens a connection, as DialContext of [net.Dialer] does. Network is
@@ -132,6 +139,8 @@ func (p *Probe) Validate(families ...route.Family) error {
 		return errors.New("has nothing to probe: TCP, Echo or Func")
 	case p.Interval < 0 || p.Timeout < 0 || p.Failures < 0 || p.Successes < 0:
 		return errors.New("has a number below zero")
+	case p.WithdrawMarked && !p.Withdraw:
+		return errors.New("has WithdrawMarked without Withdraw")
 	}
 	targets := slices.Clone(p.Echo)
 	for _, t := range p.TCP {

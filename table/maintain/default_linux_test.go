@@ -114,7 +114,7 @@ func weighted(u maintain.Uplink, weight int) maintain.Uplink {
 }
 
 func withdrawing(h health.Probe) health.Probe {
-	h.Withdraw = true
+	h.Withdraw, h.WithdrawMarked = true, true
 	return h
 }
 

@@ -44,7 +44,8 @@
 // [health.Probe] through the uplink, from the uplink's own address, and reports when that
 // fails. With Withdraw, an unhealthy uplink also loses the traffic that other uplinks can
 // carry: its rules of Also, and its share of a default route. The rules from its
-// addresses stay, for answers and for probes.
+// addresses stay, for answers and for probes, and so do rules by a firewall mark, which
+// usually says which uplink a connection has begun by.
 //
 // A [Default] is a default route that several uplinks share: one for each family, in
 // table main or another one. Its next hops are the uplinks that are complete and healthy,

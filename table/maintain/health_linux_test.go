@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,7 +84,7 @@ func TestHealthWithdraw(t *testing.T) {
 		tabletest.Serve(t, n.Net, f.TCP, net.JoinHostPort(f.Client, "80"))
 		swallow(t, n, f)
 		h := tcpTo(f, 80)
-		h.Withdraw = true
+		h.Withdraw, h.WithdrawMarked = true, true
 		k := newKeeper(n, maintain.Config{}, probed(alsoMarked(n, f), h))
 		whole := n.Table(20)
 		k.awaitKind(0, maintain.EventHealthy)
@@ -103,7 +105,7 @@ func TestHealthWithdraw(t *testing.T) {
 			t.Errorf("it does not say why: %s", e)
 		}
 		k.await(at, "repaired", func(e maintain.Event) bool {
-			return e.Kind == maintain.EventRepaired && strings.Contains(e.Reason, "health") && len(e.Plan.Steps) == 2
+			return e.Kind == maintain.EventRepaired && strings.Contains(e.Reason, "health") && len(e.Plan.Steps) == 3
 		})
 		wantMarked(n, f, "unhealthy", 1)
 		if got := k.counters.Unhealthy.Load(); got != 1 {
@@ -132,7 +134,7 @@ func TestHealthWithdraw(t *testing.T) {
 		k.stop()
 
 		// The control: without Withdraw there is an event and no more.
-		h.Withdraw = false
+		h.Withdraw, h.WithdrawMarked = false, false
 		k = newKeeper(n, maintain.Config{}, probed(alsoMarked(n, f), h))
 		k.awaitKind(0, maintain.EventHealthy)
 		cut("g2")
@@ -140,6 +142,52 @@ func TestHealthWithdraw(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		wantMarked(n, f, "unhealthy, without Withdraw", 2)
 		n.WantTable("without Withdraw", 20, whole)
+	})
+}
+
+// Rules by a firewall mark stay while the uplink is unhealthy, as they say which uplink a
+// connection has begun by. All other rules of Also go, with their companions; those for
+// networks behind this host stay. While the link is down, marked packets are refused.
+func TestHealthWithdrawUnmarked(t *testing.T) {
+	t.Parallel()
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.AddLAN()
+		var paid atomic.Bool
+		paid.Store(true)
+		h := health.Probe{Withdraw: true, Interval: 10 * time.Millisecond, Failures: 1, Successes: 1,
+			Func: func(context.Context, netip.Addr, health.DialFunc) error {
+				if paid.Load() {
+					return nil
+				}
+				return errors.New("the provider wants money")
+			}}
+		u := alsoMarked(n, f)
+		u.Also = append(u.Also, rule.Rule{IPProto: route.TCP, DPort: rule.Port(25)}, rule.Rule{Not: true, FwMark: rule.FwMark(3)})
+		lan := map[tabletest.Family]string{tabletest.IPv4: "172.16.5.64/26", tabletest.IPv6: "2001:db8:5:ff::/64"}[f]
+		u.SourcePrefixes = []netip.Prefix{netip.MustParsePrefix(lan)}
+		k := newKeeper(n, maintain.Config{}, probed(u, h))
+		k.awaitKind(0, maintain.EventHealthy)
+		whole := n.Kernel()
+		for _, words := range []string{"dport 25 unreachable", "from " + lan + " unreachable", "not from all fwmark 0x3 unreachable", "fwmark 0x2 unreachable"} {
+			if !strings.Contains(whole, words) {
+				t.Errorf("there is no rule %s:\n%s", words, whole)
+			}
+		}
+		paid.Store(false)
+		k.awaitKind(0, maintain.EventUnhealthy)
+		k.until("the other rules are gone", func() bool {
+			now := n.Kernel()
+			return !strings.Contains(now, "dport 25") && !strings.Contains(now, "fwmark 0x3")
+		})
+		wantMarked(n, f, "unhealthy", 2)
+		if now := n.Kernel(); strings.Count(now, "fwmark 0x2") != 3 || strings.Count(now, "from "+lan) != 3 {
+			t.Errorf("while it is unhealthy there is\n%s", now)
+		}
+		n.Server.Down("u2")
+		k.awaitKind(0, maintain.EventPending)
+		if _, err := route.Lookup(t.Context(), n.Conn, route.Query{Dst: netip.MustParseAddr(f.Client), Mark: 2}); !errors.Is(err, syscall.ENETUNREACH) {
+			t.Errorf("with the link down, marked packets get %v, want ENETUNREACH", err)
+		}
 	})
 }
 
@@ -156,7 +204,7 @@ func TestHealthFlaps(t *testing.T) {
 		pattern, calls = s, 0
 	}
 	set("+")
-	h := health.Probe{Withdraw: true, Failures: 3, Successes: 2}
+	h := health.Probe{Withdraw: true, WithdrawMarked: true, Failures: 3, Successes: 2}
 	h.Func = func(context.Context, netip.Addr, health.DialFunc) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -202,7 +250,7 @@ func TestHealthPendingAndUpdate(t *testing.T) {
 	cut, _ := n.Breakable(tabletest.IPv4)
 	tabletest.Serve(t, n.Net, "tcp4", net.JoinHostPort(tabletest.IPv4.Client, "80"))
 	h := tcpTo(tabletest.IPv4, 80)
-	h.Withdraw = true
+	h.Withdraw, h.WithdrawMarked = true, true
 	update := make(chan maintain.Update)
 	u := probed(alsoMarked(n, tabletest.IPv4), h)
 	k := newKeeper(n, maintain.Config{Update: update}, u)

@@ -20,7 +20,7 @@ import (
 func TestHealthCannotProbe(t *testing.T) {
 	t.Parallel()
 	n := tabletest.NewNetwork(t)
-	h := health.Probe{Echo: []netip.Addr{netip.MustParseAddr(tabletest.IPv4.Client)}, Withdraw: true}
+	h := health.Probe{Echo: []netip.Addr{netip.MustParseAddr(tabletest.IPv4.Client)}, Withdraw: true, WithdrawMarked: true}
 	k := newKeeper(n, maintain.Config{}, probed(alsoMarked(n, tabletest.IPv4), h))
 	at := k.await(0, "it cannot probe", func(e maintain.Event) bool {
 		var cannot *health.Error

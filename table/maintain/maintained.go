@@ -80,12 +80,20 @@ func (k *maintainedUplink) isWithdrawn() bool {
 	return k.probing.unhealthy && k.Health != nil && k.Health.Withdraw
 }
 
+// withdrawal returns what Also of the uplink has lost for the time being.
+func (k *maintainedUplink) withdrawal() uplink.Withdrawal {
+	switch {
+	case !k.isWithdrawn():
+		return uplink.WithdrawNothing
+	case k.Health.WithdrawMarked:
+		return uplink.WithdrawAll
+	}
+	return uplink.WithdrawUnmarked
+}
+
 // specWith returns what is to be installed, with default routes that were learned.
 func (k *maintainedUplink) specWith(defaults []route.Route) *uplink.Spec {
 	spec := uplink.Spec(k.withLearned(defaults))
-	if k.isWithdrawn() {
-		spec.Also = k.withdrawn()
-	}
 	return &spec
 }
 

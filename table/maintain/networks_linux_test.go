@@ -159,7 +159,7 @@ func TestNetworksStay(t *testing.T) {
 			u := alsoMarked(n, x.Family)
 			u.SourceInterfaces = []string{"lan"}
 			p := probed(u, tcpTo(x.Family, 81))
-			p.Health.Withdraw = true
+			p.Health.Withdraw, p.Health.WithdrawMarked = true, true
 			k := newKeeper(n, maintain.Config{}, p)
 			from := k.awaitKind(0, maintain.EventUnhealthy)
 			k.until("the mark is withdrawn", func() bool { return !strings.Contains(n.Table(20), "fwmark") })
@@ -275,7 +275,7 @@ func TestNoSourcesProbes(t *testing.T) {
 	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 		u := noSources(n, f)
 		p := probed(u, tcpTo(f, 81))
-		p.Health.Withdraw = true
+		p.Health.Withdraw, p.Health.WithdrawMarked = true, true
 		k := newKeeper(n, maintain.Config{}, p)
 		from := k.awaitKind(0, maintain.EventUnhealthy)
 		k.until("the mark is withdrawn", func() bool {
@@ -315,14 +315,14 @@ func TestNoSourcesProbesRefused(t *testing.T) {
 		{also: []rule.Rule{{OIF: "u2"}}, withdraw: true},
 		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}},
 		{also: []rule.Rule{{FwMark: rule.FwMark(2)}, {FwMark: rule.FwMark(3)}}, mark: 3, withdraw: true},
-		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, withdraw: true, want: "with Withdraw the rule by a mark would be taken away"},
+		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, withdraw: true, want: "with WithdrawMarked the rule by a mark would be taken away"},
 		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, mark: 3, want: "no rule makes a probe take"},
 		{also: []rule.Rule{{OIF: "u1"}}, want: "no rule makes a probe take"},
 		{also: []rule.Rule{{OIF: "u2", DPort: rule.Port(25)}}, want: "oif u2"},
 		{also: []rule.Rule{{Family: 10, OIF: "u2"}}, want: "no rule makes a probe take"},
 	} {
 		h := client
-		h.Mark, h.Withdraw = c.mark, c.withdraw
+		h.Mark, h.Withdraw, h.WithdrawMarked = c.mark, c.withdraw, c.withdraw
 		u := maintain.Uplink{Health: &h, SourceRoutedUplink: table.SourceRoutedUplink{
 			Table: 20, Interface: "u2", NoSources: true, Also: append(c.also, rule.Rule{Family: 2, DPort: rule.Port(25)}),
 		}}

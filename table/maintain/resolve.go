@@ -55,6 +55,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	index, _ := r.now.Link(spec.Interface)
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index, SharesInterface: r.sharesInterface(k, index)}
 	p.NameLinks(r.now)
+	p.Withdrawn, p.Needed = k.withdrawal(), k.neededByProbes()
 	families := make([]familyResolution, 0, len(form.Families))
 	for _, f := range k.families() {
 		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}

@@ -76,8 +76,8 @@ func (u *Uplink) validateUnbound() error {
 		case r == nil:
 			return u.fieldError("Health", "no rule makes a probe take an uplink without sources: "+
 				"it needs one of Also by the interface alone, oif %s, or by a mark alone", u.Interface)
-		case u.Health.Withdraw && r.OIF == "" && u.Health.Mark == 0:
-			return u.fieldError("Health", "with Withdraw the rule by a mark would be taken away, and the probes with it: "+
+		case u.Health.WithdrawMarked && r.OIF == "" && u.Health.Mark == 0:
+			return u.fieldError("Health", "with WithdrawMarked the rule by a mark would be taken away, and the probes with it: "+
 				"it needs one of Also by the interface alone, oif %s", u.Interface)
 		case first != nil && (r.OIF != first.OIF || r.FwMark.Value() != first.FwMark.Value()):
 			return u.fieldError("Health", "the rules that make probes take the uplink are not the same in both families")
@@ -103,10 +103,10 @@ func (u *Uplink) probe() health.Probe {
 	return p
 }
 
-// withdrawn returns the rules of Also that stay while the uplink is unhealthy: those that
-// its probes need.
-func (u *Uplink) withdrawn() []rule.Rule {
-	if !u.NoSources {
+// neededByProbes returns the rules of Also that stay while the uplink is unhealthy, because
+// its probes need them.
+func (u *Uplink) neededByProbes() []rule.Rule {
+	if !u.NoSources || u.Health == nil {
 		return nil
 	}
 	var stay []rule.Rule

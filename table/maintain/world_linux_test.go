@@ -196,7 +196,8 @@ func (w *world) want() string {
 		}
 		if len(w.held[f]) > 0 {
 			lines = append(lines,
-				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength %d", f, noDefault[f]), fmt.Sprintf("%s fwmark 0x2 lookup 20", f))
+				fmt.Sprintf("%s fwmark 0x2 lookup main suppress_prefixlength %d", f, noDefault[f]), fmt.Sprintf("%s fwmark 0x2 lookup 20", f),
+				fmt.Sprintf("%s fwmark 0x2 unreachable", f))
 		}
 		gateway := a.G2
 		if f == route.IPv4 {

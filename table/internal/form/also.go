@@ -7,35 +7,99 @@ import (
 )
 
 // A rule of Also sends packets to the uplink to which main may know a better way:
-// a mail server in the LAN, the subnet of another uplink. So it comes as a pair:
+// a mail server in the LAN, the subnet of another uplink. And while the link is down,
+// they would go on by main. So it comes in a group:
 //
-//	SELECTOR lookup main suppress_prefixlength 1
+//	SELECTOR lookup local                           if ours come before the rule for local
+//	SELECTOR lookup main suppress_prefixlength 1    the main-first rule, see [NoDefault]
 //	SELECTOR lookup T
+//	SELECTOR unreachable                            with Unreachable
 //
-// The first of them is called the main-first rule. It changes nothing by itself. Its
-// suppress_prefixlength is that of [NoDefault].
+// The others are its companions. Those before it change nothing by themselves.
+
+// A Role is what a rule is in a group of Also.
+type Role uint8
+
+// The roles, in the order of the rules.
+const (
+	NoRole Role = iota
+	LocalFirst
+	MainFirst
+	ToUplink
+	Closing
+)
+
+// RoleOf returns the role that a rule of ours has, if it belongs to a group.
+func RoleOf(r *rule.Rule) Role {
+	switch {
+	case r.Action == rule.ActionUnreachable && r.Table == rttables.Unspec:
+		return Closing
+	case r.Action != rule.ActionLookup:
+		return NoRole
+	case r.Table == rttables.Local && !r.SuppressPrefixLength.IsSet():
+		return LocalFirst
+	case r.Table == rttables.Main && leavesOutDefault(r):
+		return MainFirst
+	case !IsSystemTable(r.Table) && !r.SuppressPrefixLength.IsSet():
+		return ToUplink
+	}
+	return NoRole
+}
 
 // StandsAlone reports whether a rule of Also, as its owner wrote it, is installed
-// as it is, without a main-first rule.
+// without a main-first rule.
 func StandsAlone(r *rule.Rule) bool {
 	return r.Table != 0 || r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.To.IsValid() || r.L3MDev
 }
 
-// MainFirst returns the main-first rule of a rule of Also.
-func MainFirst(r rule.Rule) rule.Rule {
-	r.Table, r.SuppressPrefixLength = rttables.Main, NoDefault(r.Family)
+// HasPlace reports whether a rule of Also, as its owner wrote it, has a place of its own,
+// or lets packets go on: it is installed as it is, without any companion.
+func HasPlace(r *rule.Rule) bool {
+	return r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.SuppressIfGroup.IsSet() || r.L3MDev
+}
+
+// Companion returns the rule of a role in the group of a rule of Also, or of another
+// companion.
+func Companion(r rule.Rule, role Role) rule.Rule {
+	r.Action, r.SuppressPrefixLength = rule.ActionLookup, route.Opt[uint32]{}
+	switch role {
+	case LocalFirst:
+		r.Table = rttables.Local
+	case MainFirst:
+		r.Table, r.SuppressPrefixLength = rttables.Main, NoDefault(r.Family)
+	case Closing:
+		r.Action, r.Table = rule.ActionUnreachable, rttables.Unspec
+	}
 	return r
 }
 
 // IsMainFirst reports whether a rule has the form of a main-first rule.
-func IsMainFirst(r *rule.Rule) bool {
-	return r.Action == rule.ActionLookup && r.Table == rttables.Main && leavesOutDefault(r)
+func IsMainFirst(r *rule.Rule) bool { return RoleOf(r) == MainFirst }
+
+// IsCompanion reports whether a rule has the form of a companion.
+func IsCompanion(r *rule.Rule) bool {
+	role := RoleOf(r)
+	return role != NoRole && role != ToUplink
 }
 
-// ArePair reports whether two rules are a main-first rule and the rule of Also that
-// it belongs to, except for their priorities.
-func ArePair(mainFirst, r *rule.Rule) bool {
-	return !IsSystemTable(r.Table) && !r.SuppressPrefixLength.IsSet() && Like(MainFirst(*r)) == Like(Current(*mainFirst))
+// Selector returns what the rules of a group have in common.
+func Selector(r rule.Rule) rule.Rule {
+	r = Like(r)
+	r.Action, r.Table, r.SuppressPrefixLength = 0, 0, route.Opt[uint32]{}
+	return r
+}
+
+// NextGroup returns how many of some rules of Also are the first group.
+func NextGroup(also []rule.Rule) int {
+	n := 0
+	for n < len(also)-1 && RoleOf(&also[n]) != ToUplink && IsCompanion(&also[n]) {
+		n++
+	}
+	n++
+	if n < len(also) && RoleOf(&also[n]) == Closing && Selector(also[n]) == Selector(also[n-1]) {
+		n++
+	}
+	return n
 }
 
 // SelectsSource reports whether a rule selects by a source, and by nothing else.

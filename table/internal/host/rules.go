@@ -136,10 +136,8 @@ type OwnerRules struct {
 	byTable  map[rttables.ID][]int
 	bySource map[netip.Addr][]int
 	alike    map[rule.Rule][]int // by [form.Like]
-	// pairs are rules that can belong to a main-first rule, by that one's [form.Like].
-	pairs map[rule.Rule][]int
-	// mainFirst are main-first rules, by the [form.Like] of their current form.
-	mainFirst map[rule.Rule][]int
+	// bySelector are rules that can be in a group of Also.
+	bySelector map[rule.Rule][]int
 }
 
 func newOwnerRules(all []rule.Rule, protocol route.Protocol) *OwnerRules {
@@ -215,41 +213,45 @@ func (o *OwnerRules) To(tables ...rttables.ID) []rule.Rule { return o.ToOrFrom(t
 func (o *OwnerRules) From(sources ...netip.Addr) []rule.Rule { return o.ToOrFrom(nil, sources) }
 
 // Also returns the rules that look up one of some tables, except for rungs, and the
-// main-first rules that belong to them. A main-first rule that belongs to none is
-// among them if it is like one of mainFirst.
-func (o *OwnerRules) Also(tables []rttables.ID, rungs form.Set, mainFirst []rule.Rule) []rule.Rule {
+// companions that belong to them. A companion that belongs to no rule is among them if it
+// is like one of some.
+func (o *OwnerRules) Also(tables []rttables.ID, rungs form.Set, companions []rule.Rule) []rule.Rule {
 	var found []int
-	before := func(first rule.Rule, wanted func(pair int) bool) {
-		for _, i := range o.mainFirstLike(first) {
-			if !rungs.Has(o.all[i]) && wanted(o.pairOf(i)) {
+	add := func(like rule.Rule, wanted func(owner int) bool) {
+		for _, i := range o.withSelector(like) {
+			if form.IsCompanion(&o.all[i]) && !rungs.Has(o.all[i]) && wanted(o.ownerOf(i)) {
 				found = append(found, i)
 			}
 		}
 	}
 	for _, id := range tables {
 		for _, i := range o.byTable[id] {
-			r := o.all[i]
-			if rungs.Has(r) {
+			if rungs.Has(o.all[i]) {
 				continue
 			}
 			found = append(found, i)
-			if first := form.MainFirst(r); form.ArePair(&first, &r) {
-				before(first, func(pair int) bool { return pair == i })
+			if form.RoleOf(&o.all[i]) == form.ToUplink {
+				add(o.all[i], func(owner int) bool { return owner == i })
 			}
 		}
 	}
-	for _, first := range mainFirst {
-		before(first, func(pair int) bool { return pair < 0 })
+	for _, c := range companions {
+		role := form.RoleOf(&c)
+		for _, i := range o.withSelector(c) {
+			if form.RoleOf(&o.all[i]) == role && !rungs.Has(o.all[i]) && o.ownerOf(i) < 0 {
+				found = append(found, i)
+			}
+		}
 	}
 	return o.pick(inOrder(found))
 }
 
-// PairOf returns the rule of Also that a main-first rule belongs to: of those with
-// its selector, the next.
-func (o *OwnerRules) PairOf(mainFirst rule.Rule) (rule.Rule, bool) {
-	for _, i := range o.alikeAt(mainFirst) {
-		if o.all[i].Priority == mainFirst.Priority {
-			if k := o.pairOf(i); k >= 0 {
+// OwnerOf returns the rule of Also that a companion belongs to: of those with its
+// selector the next, or, for one that closes a group, the last before it.
+func (o *OwnerRules) OwnerOf(companion rule.Rule) (rule.Rule, bool) {
+	for _, i := range o.alikeAt(companion) {
+		if o.all[i].Priority == companion.Priority {
+			if k := o.ownerOf(i); k >= 0 {
 				return o.all[k], true
 			}
 			break
@@ -258,39 +260,36 @@ func (o *OwnerRules) PairOf(mainFirst rule.Rule) (rule.Rule, bool) {
 	return rule.Rule{}, false
 }
 
-// pairOf is the index of the rule that the main-first rule at i belongs to, or −1.
-func (o *OwnerRules) pairOf(i int) int {
-	if o.pairs == nil {
-		o.pairs = make(map[rule.Rule][]int)
-		for _, k := range o.own {
-			r := o.all[k]
-			if first := form.MainFirst(r); form.ArePair(&first, &r) {
-				first = form.Like(first)
-				o.pairs[first] = append(o.pairs[first], k)
-			}
-		}
-	}
-	for _, k := range o.pairs[form.Like(form.Current(o.all[i]))] {
-		if o.all[k].Priority.Or(0) > o.all[i].Priority.Or(0) {
+// ownerOf is the index of the rule that the companion at i belongs to, or −1.
+func (o *OwnerRules) ownerOf(i int) int {
+	owner := -1
+	closes := form.RoleOf(&o.all[i]) == form.Closing
+	at := o.all[i].Priority.Or(0)
+	for _, k := range o.withSelector(o.all[i]) {
+		prio := o.all[k].Priority.Or(0)
+		switch {
+		case form.RoleOf(&o.all[k]) != form.ToUplink:
+		case closes && prio < at:
+			owner = k
+		case !closes && prio > at:
 			return k
 		}
 	}
-	return -1
+	return owner
 }
 
-// mainFirstLike returns the indexes of the rules that are like a main-first rule, in
-// whatever form a version of ours made them.
-func (o *OwnerRules) mainFirstLike(first rule.Rule) []int {
-	if o.mainFirst == nil {
-		o.mainFirst = make(map[rule.Rule][]int)
+// withSelector returns the indexes of the rules that have the selector of r.
+func (o *OwnerRules) withSelector(r rule.Rule) []int {
+	if o.bySelector == nil {
+		o.bySelector = make(map[rule.Rule][]int, len(o.own))
 		for _, i := range o.own {
-			if form.IsMainFirst(&o.all[i]) {
-				like := form.Like(form.Current(o.all[i]))
-				o.mainFirst[like] = append(o.mainFirst[like], i)
+			if form.RoleOf(&o.all[i]) != form.NoRole {
+				selector := form.Selector(o.all[i])
+				o.bySelector[selector] = append(o.bySelector[selector], i)
 			}
 		}
 	}
-	return o.mainFirst[form.Like(form.Current(first))]
+	return o.bySelector[form.Selector(r)]
 }
 
 // inOrder sorts indexes, and leaves each out that is there twice.

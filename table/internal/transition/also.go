@@ -16,72 +16,105 @@ func (p *priorities) also(m *move) ([]rule.Rule, error) {
 	if m.Spec.Priority != 0 {
 		next = m.Spec.Priority + m.Spec.Height()
 	}
-	for i := 0; i < len(m.Also); i++ {
-		pair := m.Also[i : i+1]
-		if form.IsMainFirst(&pair[0]) {
-			pair = m.Also[i : i+2]
-			i++
-		}
-		if pair[0].Family != p.family {
+	for also := m.Also; len(also) > 0; {
+		n := form.NextGroup(also)
+		group := also[:n]
+		also = also[n:]
+		if group[0].Family != p.family {
 			continue
 		}
 		switch {
-		case pair[0].Priority.IsSet():
+		case group[0].Priority.IsSet():
 		case m.Spec.Priority != 0:
-			pair = slices.Clone(pair)
-			for k := range pair {
-				pair[k].Priority = rule.Priority(next)
+			group = slices.Clone(group)
+			for k := range group {
+				group[k].Priority = rule.Priority(next)
 				next++
 			}
-		case form.SelectsSource(&pair[0]):
-			pair = p.placePair(pair, p.start(networksBelowMain))
+		case form.SelectsSource(&group[0]):
+			group = p.placeGroup(group, p.start(networksBelowMain))
 		default:
-			pair = p.placePair(pair, next)
+			group = p.placeGroup(group, next)
 		}
-		for _, r := range pair {
+		for _, r := range group {
 			if err := p.check(m, r); err != nil {
 				return nil, err
 			}
 		}
-		rules = append(rules, pair...)
-		p.take(pair)
+		rules = append(rules, group...)
+		p.take(group)
 	}
 	return rules, nil
 }
 
-// placePair returns a rule of Also, and its main-first rule if it has one, with
-// priorities: from begin on, unless they are installed.
-func (p *priorities) placePair(pair []rule.Rule, begin uint32) []rule.Rule {
-	pair = slices.Clone(pair)
-	r := &pair[len(pair)-1]
-	have, installed := p.find(*r)
+// placeGroup returns the group of a rule of Also with priorities: those that they have,
+// if they are installed and in their order; else free ones, from begin on.
+func (p *priorities) placeGroup(group []rule.Rule, begin uint32) []rule.Rule {
+	group = slices.Clone(group)
+	if p.placeInstalled(group, begin) {
+		return group
+	}
+	at := begin
+	for k := range group {
+		at = p.firstFree(at)
+		group[k].Priority = rule.Priority(at)
+		at++
+	}
+	return group
+}
+
+// placeInstalled gives the rules of a group the priorities that they have, and those that
+// are missing priorities in between. It reports whether there are such.
+func (p *priorities) placeInstalled(group []rule.Rule, begin uint32) bool {
+	main := slices.IndexFunc(group, func(r rule.Rule) bool { return !form.IsCompanion(&r) })
+	have, installed := p.find(group[main])
 	// One that stands among the rungs, where a priority that was given had put it, gets
 	// another.
-	installed = installed && p.isBetween(have) && have >= begin
-	if installed {
-		r.Priority = rule.Priority(have)
+	if installed = installed && p.isBetween(have) && have >= begin; installed {
+		group[main].Priority = rule.Priority(have)
 	}
-	if len(pair) == 1 {
-		if !installed {
-			r.Priority = rule.Priority(p.firstFree(begin))
+	of := group[main].Priority
+	found := installed
+	for k := range group {
+		if k == main {
+			continue
 		}
-		return pair
-	}
-	first := &pair[0]
-	if at, ok := p.findMainFirst(*first, r.Priority); ok && at >= begin {
-		first.Priority = rule.Priority(at)
-		if !installed { // someone has deleted it
-			r.Priority = rule.Priority(p.firstFree(max(begin, at+1)))
+		if at, ok := p.findCompanion(group[k], of); ok && at >= begin {
+			group[k].Priority, found = rule.Priority(at), true
 		}
-		return pair
 	}
-	if installed && have > begin && p.isFree(have-1, 1) {
-		first.Priority = rule.Priority(have - 1)
-		return pair
+	return found && p.fillIn(group, begin)
+}
+
+// fillIn gives priorities to rules of a group that have none: right before the next one,
+// if they come before all others, or else the next free ones. It reports whether all are
+// in their order then.
+func (p *priorities) fillIn(group []rule.Rule, begin uint32) bool {
+	first := slices.IndexFunc(group, func(r rule.Rule) bool { return r.Priority.IsSet() })
+	for k := first - 1; k >= 0; k-- {
+		at := group[k+1].Priority.Or(0)
+		if at <= begin || !p.isFree(at-1, 1) {
+			return false
+		}
+		group[k].Priority = rule.Priority(at - 1)
 	}
-	at := p.firstFree(begin)
-	first.Priority, r.Priority = rule.Priority(at), rule.Priority(p.firstFree(at+1))
-	return pair
+	for k := first + 1; k < len(group); k++ {
+		last := group[k-1].Priority.Or(0)
+		if have, ok := group[k].Priority.Get(); ok {
+			if have <= last {
+				return false
+			}
+			continue
+		}
+		at := last + 1
+		if form.RoleOf(&group[k]) != form.Closing {
+			at = p.firstFree(max(begin, at)) // someone has deleted it
+		} else if !p.isFree(at, 1) {
+			return false
+		}
+		group[k].Priority = rule.Priority(at)
+	}
+	return true
 }
 
 // find looks for a rule that is like r except for its priority.
@@ -92,16 +125,16 @@ func (p *priorities) find(r rule.Rule) (uint32, bool) {
 	return 0, false
 }
 
-// findMainFirst looks for an installed main-first rule of the rule at a priority, the
-// last of several; without a priority, for one that belongs to no rule.
-func (p *priorities) findMainFirst(first rule.Rule, of route.Opt[uint32]) (at uint32, found bool) {
-	own := p.rules.Of(first.Protocol)
-	for _, have := range own.Alike(first) {
+// findCompanion looks for an installed companion of the rule at a priority, the last of
+// several; without a priority, for one that belongs to no rule.
+func (p *priorities) findCompanion(c rule.Rule, of route.Opt[uint32]) (at uint32, found bool) {
+	own := p.rules.Of(c.Protocol)
+	for _, have := range own.Alike(c) {
 		if !p.isBetween(have.Priority.Or(0)) {
 			continue
 		}
-		pair, ok := own.PairOf(have)
-		if of.IsSet() && ok && pair.Priority == of || !of.IsSet() && !ok {
+		owner, ok := own.OwnerOf(have)
+		if of.IsSet() && ok && owner.Priority == of || !of.IsSet() && !ok {
 			at, found = have.Priority.Or(0), true
 		}
 	}

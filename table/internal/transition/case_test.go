@@ -276,6 +276,9 @@ func (c *testCase) checkOneStep(t *testing.T, walk *walk) {
 	} else if len(walk.faults) == 0 {
 		t.Errorf("each source changes over in one step, although %s", c.piecemeal)
 	}
+	for _, text := range walk.astray {
+		t.Error(text)
+	}
 	apart := false
 	for f, n := range walk.changes {
 		if apart = apart || n > 1; n > 1 && c.apart+c.piecemeal == "" {

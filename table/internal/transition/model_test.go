@@ -176,6 +176,52 @@ func selects(r *rule.Rule, src, dst netip.Addr) bool {
 	return (holds(r.From, src) && holds(r.To, dst) && !hasOtherSelector(r)) != r.Not
 }
 
+// A flow is packets that rules of Also select: without a source, or from a network behind
+// this host.
+type flow struct {
+	family route.Family
+	src    netip.Addr
+	mark   uint32
+	port   uint16 // of TCP, at the other end
+}
+
+// flows are those that rules of Also of the cases and the random worlds select.
+var flows = []flow{
+	{route.IPv4, netip.Addr{}, 7, 0}, {route.IPv4, netip.Addr{}, 0, 25}, {route.IPv4, netip.Addr{}, 0, 26},
+	{route.IPv4, netip.MustParseAddr("172.16.5.7"), 0, 0},
+	{route.IPv6, netip.Addr{}, 7, 0}, {route.IPv6, netip.Addr{}, 0, 25}, {route.IPv6, netip.Addr{}, 0, 26},
+}
+
+// isSelectedBy reports whether a rule selects the flow, if its destination is right.
+func (x flow) isSelectedBy(r *rule.Rule) bool {
+	rest := *r
+	rest.FwMark, rest.IPProto, rest.DPort = rule.Mark{}, 0, rule.Ports{}
+	selected := (!r.From.IsValid() || x.src.IsValid() && r.From.Contains(x.src)) &&
+		(r.FwMark.Value()^x.mark)&r.FwMark.Mask() == 0 &&
+		(r.IPProto == 0 || r.IPProto == route.TCP && x.port != 0) &&
+		(r.DPort == rule.Ports{} || r.DPort == rule.Port(x.port)) && !hasOtherSelector(&rest)
+	return selected != r.Not
+}
+
+// waysOf returns where the packets of a flow go, for each destination.
+func (k *kernel) waysOf(x flow) (ways [6]decision) {
+	var rules []rule.Rule
+	for _, r := range k.rules[x.family] {
+		if x.isSelectedBy(&r) {
+			r.From, r.FwMark, r.IPProto, r.DPort, r.Not = netip.Prefix{}, rule.Mark{}, 0, rule.Ports{}, false
+			rules = append(rules, r)
+		}
+	}
+	selected := make([]int, len(rules))
+	for i := range selected {
+		selected[i] = i
+	}
+	for i, dst := range destinations[x.family] {
+		ways[i] = k.decideBy(rules, selected, netip.Addr{}, dst)
+	}
+	return ways
+}
+
 // hasOtherSelector reports whether a rule selects packets by more than addresses.
 func hasOtherSelector(r *rule.Rule) bool {
 	return *r != rule.Rule{
@@ -253,6 +299,10 @@ type walk struct {
 	faults        []fault
 	// changes are how many steps change the policy of any source of a family.
 	changes map[route.Family]int
+	// astray says which flows are refused, or go astray, in between.
+	astray []string
+	// refused says which flows are refused after all, and were not before.
+	refused []string
 }
 
 // A fault is a state on the way in which the policy of a source is neither the old one
@@ -275,6 +325,11 @@ func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done i
 		w.before[src] = k.policyOf(src)
 		current[src] = w.before[src]
 	}
+	several := k.hasSeveralUplinks(p)
+	ways := make(map[flow][]wayAfter)
+	for _, x := range flows {
+		ways[x] = append(ways[x], wayAfter{0, k.waysOf(x)})
+	}
 	each(0, k)
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -293,9 +348,15 @@ func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done i
 		if changed {
 			w.changes[s.Family()]++
 		}
+		for _, x := range flows {
+			if s.Family() == x.family {
+				ways[x] = append(ways[x], wayAfter{i + 1, k.waysOf(x)})
+			}
+		}
 		each(i+1, k)
 	}
 	w.after, w.last = current, k
+	w.findAstray(ways, several)
 	moved := make(map[netip.Addr]bool)
 	for _, x := range seen {
 		src := x.policy.src
@@ -305,6 +366,54 @@ func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done i
 		moved[src] = true
 	}
 	return w, nil
+}
+
+// hasSeveralUplinks reports whether there are uplinks by several interfaces, or will be.
+func (k *kernel) hasSeveralUplinks(p plan.Plan) bool {
+	devs := make(map[uint32]bool)
+	for id, routes := range k.routes {
+		for _, r := range routes {
+			if !form.IsSystemTable(id) {
+				devs[r.OIF] = true
+			}
+		}
+	}
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Op.IsRoute() {
+			devs[s.Route.OIF] = true
+		}
+	}
+	delete(devs, 0)
+	return len(devs) > 1
+}
+
+// A wayAfter is where the packets of a flow go after a step.
+type wayAfter struct {
+	step int
+	ways [6]decision
+}
+
+// findAstray finds out which flows are refused in between, or leave by another interface
+// than before and after all. Each rule of Also takes effect by itself: where several
+// uplinks ask for the same flow, they may go by another one.
+func (w *walk) findAstray(all map[flow][]wayAfter, several bool) {
+	for x, steps := range all {
+		first, last := steps[0].ways, steps[len(steps)-1].ways
+		for i := range last {
+			if last[i].err != "" && first[i].err == "" {
+				w.refused = append(w.refused, fmt.Sprintf("packets of the flow %+v to %s are refused", x, destinations[x.family][i]))
+			}
+		}
+		for _, s := range steps {
+			for i, way := range s.ways {
+				elsewhere := !several && first[i].dev == last[i].dev && way.dev != last[i].dev
+				if way != first[i] && way != last[i] && (way.err != "" || elsewhere) {
+					w.astray = append(w.astray, fmt.Sprintf("after step %d, packets of the flow %+v to %s go %s; before all %s, after all %s",
+						s.step, x, destinations[x.family][i], way, first[i], last[i]))
+				}
+			}
+		}
+	}
 }
 
 // touches reports whether a step can change where packets of a source go.
@@ -331,6 +440,9 @@ func checkRecovery(ctx context.Context, killed *host.State, protocols []route.Pr
 	walk, err := walkThrough(killed, p, sources, func(int, *kernel) {})
 	if err != nil {
 		return fmt.Errorf("recovery: the kernel refuses %w", err)
+	}
+	for _, text := range append(walk.astray, walk.refused...) {
+		return fmt.Errorf("the recovery: %s\n%s", text, p)
 	}
 	for f, n := range walk.changes {
 		return fmt.Errorf("%d steps of the recovery change policies of %s\n%s", n, f, p)

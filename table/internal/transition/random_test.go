@@ -242,6 +242,9 @@ func (w *randomWorld) checkWalk(fail func(string, ...any), walk *walk, p plan.Pl
 			fail("after step %d, packets of %s go\n%safter all\n%s", x.step, x.policy.src, x.policy, walk.after[x.policy.src])
 		}
 	}
+	for _, text := range walk.astray {
+		fail("%s", text)
+	}
 	for f, n := range walk.changes {
 		// A rule of Also right behind rungs, where a given priority puts it, takes the
 		// place of END: each source changes over by itself then.

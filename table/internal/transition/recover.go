@@ -35,7 +35,7 @@ func Interrupted(now *host.State, protocols []route.Protocol) bool {
 func (p *Planner) Recover(protocols []route.Protocol, own []route.Route) {
 	r := p.newRecovery(protocols)
 	p.deleteGarbage(r)
-	p.do(deleteRules(leftOver, mainFirstAlone(p.State(), protocols)...)...)
+	p.do(deleteRules(leftOver, companionsAlone(p.State(), protocols)...)...)
 	p.deleteRest(r, own)
 }
 
@@ -233,8 +233,19 @@ func (r *recovery) findTwins(found *[]rule.Rule, f route.Family, proto route.Pro
 	for _, o := range candidates {
 		if inUse[likeInAnyTable(o)] {
 			r.discard(found, o)
+			r.discard(found, r.closing(o)...)
 		}
 	}
+}
+
+// closing returns the rules that close the group of a rule of Also. They go before it:
+// they would take what it selects.
+func (r *recovery) closing(o rule.Rule) []rule.Rule {
+	own := r.now.Rules(o.Family).Of(o.Protocol)
+	return slices.DeleteFunc(own.Alike(form.Companion(o, form.Closing)), func(c rule.Rule) bool {
+		owner, ok := own.OwnerOf(c)
+		return !ok || owner != o
+	})
 }
 
 func likeInAnyTable(r rule.Rule) rule.Rule {
@@ -243,15 +254,16 @@ func likeInAnyTable(r rule.Rule) rule.Rule {
 	return r
 }
 
-// mainFirstAlone returns main-first rules that belong to no rule.
-func mainFirstAlone(now *host.State, protocols []route.Protocol) []rule.Rule {
+// companionsAlone returns companions that belong to no rule, and change nothing: those
+// before a rule that refuses let packets pass that it would take.
+func companionsAlone(now *host.State, protocols []route.Protocol) []rule.Rule {
 	var found []rule.Rule
 	for _, proto := range protocols {
 		for _, f := range form.Families {
 			own := now.Rules(f).Of(proto)
 			for _, o := range own.All() {
-				if form.IsMainFirst(&o) && !form.IsRung(&o) {
-					if _, ok := own.PairOf(o); !ok {
+				if role := form.RoleOf(&o); (role == form.MainFirst || role == form.LocalFirst) && !form.IsRung(&o) {
+					if _, ok := own.OwnerOf(o); !ok && len(own.Alike(form.Companion(o, form.Closing))) == 0 {
 						found = append(found, o)
 					}
 				}

@@ -39,7 +39,10 @@ type Policy struct {
 	// that other interfaces have as well.
 	Ambiguous []netip.Prefix
 	Routes    []route.Route // in the order in which they are added
-	Also      []rule.Rule   // each main-first rule before the rule that it belongs to
+	Also      []rule.Rule   // each in its group, see package form
+	// Withdrawn is what Also has lost for the time being, except for the rules of Needed.
+	Withdrawn Withdrawal
+	Needed    []rule.Rule
 	// Kept are families whose Routes are those that there are, whatever others have.
 	Kept []route.Family
 
@@ -69,6 +72,33 @@ func (p *Policy) linkName(dev string) string {
 		return name
 	}
 	return dev
+}
+
+// A Withdrawal says which rules of Also are not wanted for the time being.
+type Withdrawal uint8
+
+// The withdrawals.
+const (
+	WithdrawNothing  Withdrawal = iota
+	WithdrawUnmarked            // all that select by something else than a firewall mark
+	WithdrawAll
+)
+
+// isWithdrawn reports whether a rule of Also is not wanted for the time being. Networks
+// behind this host stay with the uplink.
+func (p *Policy) isWithdrawn(r rule.Rule) bool {
+	if r == (rule.Rule{Family: r.Family, From: r.From}) &&
+		(slices.Contains(p.Prefixes, r.From) || slices.Contains(p.Spec.SourcePrefixes, r.From)) {
+		return false
+	}
+	isMarked := r.FwMark.Value()&r.FwMark.Mask() != 0 && !r.Not
+	if p.Withdrawn == WithdrawNothing || p.Withdrawn == WithdrawUnmarked && isMarked {
+		return false
+	}
+	return !slices.ContainsFunc(p.Needed, func(n rule.Rule) bool {
+		n.Family = r.Family
+		return n == r
+	})
 }
 
 // InFamily reports whether the uplink has something in a family.
@@ -114,7 +144,7 @@ func (p *Policy) SetTable(id rttables.ID) {
 		p.Routes[i].Table = id
 	}
 	for i := range p.Also {
-		if !form.IsMainFirst(&p.Also[i]) {
+		if !form.IsCompanion(&p.Also[i]) {
 			p.Also[i].Table = id
 		}
 	}
@@ -140,19 +170,24 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 	p.AddAlso(f)
 }
 
-// alsoRules returns a rule of Also with what it leaves unset filled in, behind its
-// main-first rule, unless it stands alone.
+// alsoRules returns the group of a rule of Also, with what the rule leaves unset filled
+// in.
 func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
-	alone := form.StandsAlone(&r)
+	alone, hasPlace := form.StandsAlone(&r), form.HasPlace(&r)
 	r.Action = rule.ActionLookup
 	if r.Table == 0 {
 		r.Table = p.Table
 	}
 	r.Protocol = p.Spec.Proto()
-	if alone {
-		return []rule.Rule{r}
+	var group []rule.Rule
+	if !alone {
+		group = append(group, form.Companion(r, form.MainFirst))
 	}
-	return []rule.Rule{form.MainFirst(r), r}
+	group = append(group, r)
+	if p.Spec.Unreachable && !hasPlace {
+		group = append(group, form.Companion(r, form.Closing))
+	}
+	return group
 }
 
 // rung returns the k-th rule of one source, without a priority. These are, from the first
@@ -234,6 +269,16 @@ func (p *Policy) alsoLike() map[rule.Rule]bool {
 	for _, r := range p.Also {
 		like[likeAlso(r)] = true
 	}
+	if p.Withdrawn == WithdrawNothing {
+		return like
+	}
+	for _, f := range p.Families {
+		for _, selector := range p.selectors(f) {
+			for _, r := range p.alsoRules(selector) {
+				like[likeAlso(r)] = true
+			}
+		}
+	}
 	return like
 }
 
@@ -244,24 +289,25 @@ func likeAlso(r rule.Rule) rule.Rule {
 }
 
 // InstalledAlso returns the rules of Also that there are in a family: what looks up
-// one of the uplink's tables and is not a rung, and the main-first rules that belong
-// to them. A main-first rule that belongs to no rule is the uplink's if Also of the
-// Spec asks for it.
+// one of the uplink's tables and is not a rung, and the companions that belong to them. A
+// companion that belongs to no rule is the uplink's if Also of the Spec may ask for it.
 func (p *Policy) InstalledAlso(now *host.State, f route.Family, rungs []rule.Rule) []rule.Rule {
 	own := now.Rules(f).Of(p.Spec.Proto())
 	if own.Len() == len(rungs) || !p.InFamily(f) {
 		return nil
 	}
-	return own.Also(p.Tables(), form.MakeSet(rungs...), p.mainFirst(f))
+	return own.Also(p.Tables(), form.MakeSet(rungs...), p.companions(f))
 }
 
-// mainFirst returns the main-first rules that Also of the Spec asks for in a family.
-func (p *Policy) mainFirst(f route.Family) []rule.Rule {
+// companions returns the companions that Also of the Spec may ask for in a family.
+func (p *Policy) companions(f route.Family) []rule.Rule {
 	var all []rule.Rule
 	for _, r := range p.selectors(f) {
-		if !form.StandsAlone(&r) {
-			all = append(all, p.alsoRules(r)[0])
+		if form.HasPlace(&r) {
+			continue
 		}
+		r.Action, r.Protocol = rule.ActionLookup, p.Spec.Proto()
+		all = append(all, form.Companion(r, form.LocalFirst), form.Companion(r, form.MainFirst), form.Companion(r, form.Closing))
 	}
 	return all
 }
@@ -272,14 +318,16 @@ func (p *Policy) OwnsAlso(now *host.State, f route.Family, r rule.Rule) bool {
 	if r.Family != f || r.Protocol != p.Spec.Proto() || !p.InFamily(f) {
 		return false
 	}
-	if !form.IsMainFirst(&r) {
+	if !form.IsCompanion(&r) {
 		return p.Uses(r.Table)
 	}
-	next, ok := now.Rules(f).Of(r.Protocol).PairOf(r)
+	owner, ok := now.Rules(f).Of(r.Protocol).OwnerOf(r)
 	if ok {
-		return p.Uses(next.Table)
+		return p.Uses(owner.Table)
 	}
-	return slices.ContainsFunc(p.mainFirst(f), func(first rule.Rule) bool { return form.Like(first) == form.Like(form.Current(r)) })
+	return slices.ContainsFunc(p.companions(f), func(c rule.Rule) bool {
+		return form.RoleOf(&c) == form.RoleOf(&r) && form.Selector(c) == form.Selector(r)
+	})
 }
 
 // Moved returns the policy of the same uplink in another table, which its present ones

@@ -121,9 +121,12 @@ func (p *Policy) toAmbiguous(r rule.Rule) []rule.Rule {
 	return all
 }
 
-// AddAlso adds the rules of Also of one family.
+// AddAlso adds the rules of Also of one family that are not withdrawn.
 func (p *Policy) AddAlso(f route.Family) {
 	for _, r := range p.selectors(f) {
+		if p.isWithdrawn(r) {
+			continue
+		}
 		p.Also = append(p.Also, p.alsoRules(r)...)
 	}
 }
