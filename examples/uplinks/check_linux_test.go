@@ -86,6 +86,9 @@ func (h *host) wantCodes(what string, got []string, want ...string) {
 func TestCheckUnlearned(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 learn inet\nlan9 table 30 dev eth9 learn inet\n")
 	h.wantCodes("no interface", h.codes("lan9"), "interface-missing eth9", "absent lan9")
+	if stdout, _ := h.run(exitPending, "status", "lan9"); !strings.Contains(stdout, `absent: dev: there is no interface "eth9"`) {
+		t.Errorf("status: %s", stdout)
+	}
 	h.wantCodes("no default", h.codes("lan2"), "gateway-unlearned eth1", "absent lan2")
 	h.route("add", "default via 192.168.2.1 dev eth1 metric 200")
 	h.write(h.file, "lan2 table 20 dev eth1 learn inet\n")

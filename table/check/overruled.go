@@ -260,8 +260,11 @@ func (i *installation) share(r *rule.Rule) string {
 		return words
 	}
 	text := words + " to what table " + i.names.Table(r.Table) + " has a route for"
-	if n, ok := r.SuppressPrefixLength.Get(); ok {
-		text += fmt.Sprintf(" of more than %d bits", n)
+	switch n, ok := r.SuppressPrefixLength.Get(); {
+	case ok && n == 0:
+		text += " other than the default"
+	case ok:
+		text += fmt.Sprintf(" whose prefix is longer than %d", n)
 	}
 	return text
 }
@@ -332,7 +335,10 @@ func (i *installation) deleteRule(r *rule.Rule) string {
 // describe says which packets a rule selects, as in "from 192.0.2.1" or "with fwmark 0x1".
 // If it selects all, that is an empty string.
 func describe(r *rule.Rule) string {
-	words := strings.TrimSpace(strings.TrimPrefix(selectors(*r), "from all"))
+	bare := *r
+	bare.SuppressPrefixLength, bare.SuppressIfGroup = route.Opt[uint32]{}, route.Opt[uint32]{}
+	bare.Realms, bare.Goto = route.Realms{}, 0
+	words := strings.TrimSpace(strings.TrimPrefix(selectors(bare), "from all"))
 	if words == "" || strings.HasPrefix(words, "from ") || strings.HasPrefix(words, "to ") {
 		return words
 	}

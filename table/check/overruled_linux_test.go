@@ -113,6 +113,11 @@ func TestFindingOverruled(t *testing.T) {
 			[]string{"wg-quick", "packets from 10.2.0.2, which leave by u1"}, 1, 1,
 		},
 		{
+			"main first", []string{"route default via 10.1.0.1 table 9", "rule 100: from all lookup 9 suppress_prefixlength 0"},
+			"note overruled-partly rule from all lookup 9 suppress_prefixlength 0 pref 100\n",
+			[]string{": 100 takes packets to what table 9 has a route for other than the default ("}, 2, 2,
+		},
+		{
 			"refused by a rule", []string{"rule 100: from 10.2.0.0/24 prohibit"},
 			"fault overruled rule from 10.2.0.0/24 prohibit pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
 		},

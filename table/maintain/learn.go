@@ -54,6 +54,9 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 	if err != nil {
 		return u.SourceRoutedUplink, err
 	}
+	if _, ok := now.Link(u.Interface); !ok {
+		return u.SourceRoutedUplink, u.fieldError("Interface", "there is no interface %q", u.Interface)
+	}
 	defaults, err := newReading(c, now).learnDefaults(ctx, &u, nil)
 	switch {
 	case err != nil:
