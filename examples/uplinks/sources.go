@@ -27,7 +27,7 @@ func argSources(w *iptext.Words, u *uplink) error {
 		return nil
 	case sourceInterface:
 		w.Take()
-		dev, err := w.Arg("an interface")
+		dev, err := argInterface(w)
 		u.SourceInterfaces = append(u.SourceInterfaces, dev)
 		return err
 	}

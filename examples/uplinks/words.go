@@ -98,8 +98,11 @@ var uplinkWords = iptext.Table[uplink]{
 		}},
 	{Names: []string{"weight"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
-			n, err := argPositive[uint16](w, "a weight", 16,
-				"a share is from 1 to 256: an uplink without the word weight has none")
+			const reason = "a share is from 1 to 256: an uplink without the word weight has none"
+			n, err := argPositive[uint16](w, "a weight", 16, reason)
+			if n > 256 {
+				err = w.Errorf("%s", reason)
+			}
 			u.Weight = int(n)
 			return err
 		},
