@@ -288,7 +288,8 @@ func (s *service) handleEvent(e maintain.Event) {
 	kind := e.Kind
 	e.Kind = logKind(kind)
 	if s.log.json != nil {
-		s.log.json.LogAttrs(context.Background(), e.Level(), e.Message(), e.Attrs()...)
+		shown := inWords(e)
+		s.log.json.LogAttrs(context.Background(), e.Level(), shown.Message(), shown.Attrs()...)
 	}
 	switch {
 	case e.Kind != maintain.EventFailed:
@@ -380,11 +381,17 @@ func isForbidden(err error) bool {
 	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
 }
 
-// describe returns an event as a line of the log.
-func describe(e maintain.Event, verbose bool) string {
+// inWords returns an event with the error as it is explained.
+func inWords(e maintain.Event) maintain.Event {
 	if e.Err != nil {
 		e.Err = errors.New(explain(e.Err))
 	}
+	return e
+}
+
+// describe returns an event as a line of the log.
+func describe(e maintain.Event, verbose bool) string {
+	e = inWords(e)
 	if e.Kind == maintain.EventInstalled && e.Reason == "" && !verbose {
 		e.Reason, e.Plan = summary(stepsOf(e.Plan)), plan.Plan{}
 	}

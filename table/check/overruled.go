@@ -332,15 +332,23 @@ func (i *installation) deleteRule(r *rule.Rule) string {
 	return plan.Make(nil, i.names.All, "").Command(&step)
 }
 
-// describe says which packets a rule selects, as in "from 192.0.2.1" or "with fwmark 0x1".
+// describe says which packets a rule selects, as in "from 192.0.2.1", "with fwmark 0x1" or
+// "without fwmark 0x1".
 // If it selects all, that is an empty string.
 func describe(r *rule.Rule) string {
 	bare := *r
 	bare.SuppressPrefixLength, bare.SuppressIfGroup = route.Opt[uint32]{}, route.Opt[uint32]{}
 	bare.Realms, bare.Goto = route.Realms{}, 0
+	bare.Not = false
 	words := strings.TrimSpace(strings.TrimPrefix(selectors(bare), "from all"))
-	if words == "" || strings.HasPrefix(words, "from ") || strings.HasPrefix(words, "to ") {
+	isAddress := strings.HasPrefix(words, "from ") || strings.HasPrefix(words, "to ")
+	switch {
+	case words == "" || isAddress && !r.Not:
 		return words
+	case isAddress:
+		return "not " + words
+	case r.Not:
+		return "without " + words
 	}
 	return "with " + words
 }

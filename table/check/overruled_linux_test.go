@@ -118,6 +118,11 @@ func TestFindingOverruled(t *testing.T) {
 			[]string{": 100 takes packets to what table 9 has a route for other than the default ("}, 2, 2,
 		},
 		{
+			"tunnel without a route", []string{"rule 100: not from all fwmark 51820 lookup 51820", "rule 101: not from 10.2.0.9 lookup 9"},
+			"note overruled-partly rule not from all fwmark 0xca6c lookup 51820 pref 100\n",
+			[]string{"100 takes packets without fwmark 0xca6c to what", "101 takes packets not from 10.2.0.9 to what"}, 2, 2,
+		},
+		{
 			"refused by a rule", []string{"rule 100: from 10.2.0.0/24 prohibit"},
 			"fault overruled rule from 10.2.0.0/24 prohibit pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
 		},
