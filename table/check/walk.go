@@ -37,7 +37,7 @@ func (p *packet) hasSelectors(r *rule.Rule) bool {
 		r.IIF != "" && r.IIF != p.iif,
 		r.OIF != "", r.TunID.IsSet(),
 		(q.Mark^r.FwMark.Value())&r.FwMark.Mask() != 0,
-		r.TOS != 0 && r.TOS != q.TOS,
+		r.TOS != 0 && (q.TOS^r.TOS)&tosMask(r.Family) != 0,
 		r.DSCP.IsSet() && (q.TOS>>2^r.DSCP.Value())&r.DSCP.Mask() != 0,
 		r.FlowLabel.IsSet() && r.FlowLabel.Value()&r.FlowLabel.Mask() != 0,
 		r.IPProto != 0 && r.IPProto != p.protocol(),
@@ -46,6 +46,15 @@ func (p *packet) hasSelectors(r *rule.Rule) bool {
 	}
 	uid := q.UID.Or(0)
 	return !r.UIDRange.IsSet() || q.UID.IsSet() && uid >= r.UIDRange.First() && uid <= r.UIDRange.Last()
+}
+
+// tosMask returns the bits of the DS field that a rule's tos looks at. Of IPv4 these are the
+// three of the old TOS field.
+func tosMask(f route.Family) uint8 {
+	if f == route.IPv4 {
+		return 0x1c
+	}
+	return 0xfc
 }
 
 // source returns the packet's source. To IPv4, none is 0.0.0.0; to IPv6, it is in no prefix.
