@@ -130,5 +130,18 @@ func TestAlternativeName(t *testing.T) {
 			return strings.Contains(table, " dev wan0 ") && strings.Contains(table, " oif wan0 ") && !strings.Contains(table, "u2")
 		})
 		k.settles(u)
+		k.stop()
+		// Another one takes the addresses of the same interface, and is refused.
+		other := u
+		other.Name, other.Table, other.Interface, other.Also = "other", 30, "wan0", nil
+		k = newKeeper(n, maintain.Config{}, maintained(u, other)...)
+		k.await(0, "refused", func(e maintain.Event) bool {
+			return e.Uplink == "other" && strings.Contains(e.String(), "Sources: are also those of uplink lan2: wan0 and ") &&
+				strings.Contains(e.String(), " are the same interface")
+		})
+		k.settles(u)
+		if got := n.Table(30); got != "" {
+			t.Errorf("it is installed:\n%s", got)
+		}
 	})
 }

@@ -52,7 +52,12 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err := spec.CheckOwn(r.now); err != nil {
 		return refuse(err)
 	}
-	index, _ := r.now.Link(spec.Interface)
+	index, ok := r.now.Link(spec.Interface)
+	if ok {
+		if err := r.checkOtherNames(k, index); err != nil {
+			return refuse(err)
+		}
+	}
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index, SharesInterface: r.sharesInterface(k, index)}
 	p.NameLinks(r.now)
 	p.Withdrawn, p.Needed = k.withdrawal(), k.neededByProbes()
@@ -85,6 +90,21 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		return resolution{}, err
 	}
 	return resolution{of: k, policy: p, defaults: defaults, status: summarize(spec.Interface, families)}, nil
+}
+
+// checkOtherNames refuses an uplink if an uplink before it takes all addresses of the same
+// interface by another name. Two uplinks by the same name are refused beforehand.
+func (r *reading) checkOtherNames(k *maintainedUplink, index uint32) error {
+	for _, o := range k.others {
+		if o.owner >= k.owner || o.Interface == k.Interface || !o.spec().TakesAll() || !k.spec().TakesAll() ||
+			!slices.ContainsFunc(o.families(), func(f route.Family) bool { return slices.Contains(k.families(), f) }) {
+			continue
+		}
+		if other, ok := r.now.Link(o.Interface); ok && other == index {
+			return k.fieldError("Sources", "are also those of uplink %s: %s and %s are the same interface", &o.Uplink, k.Interface, o.Interface)
+		}
+	}
+	return nil
 }
 
 // sharesInterface reports whether addresses of the uplink's interface are sources of
