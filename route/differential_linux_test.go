@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
@@ -281,7 +279,7 @@ var numbers = strings.NewReplacer("proto static", "proto 4", "proto unspec", "pr
 
 func compare(t *testing.T, what string, want, got []string) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := testrun.Diff(want, got); diff != "" {
 		t.Fatalf("%s (-ip +this):\n%s", what, diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
@@ -25,7 +26,9 @@ func FuzzUnmarshalRoute(f *testing.F) {
 			f.Add(attr.Append(header, num, make([]byte, 32)))
 		}
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte) {
+		seeds.Next(t)
 		checkFast(t, b)
 		var r Route
 		if err := r.UnmarshalBinary(b); err != nil {
@@ -69,7 +72,9 @@ func FuzzParseRoute(f *testing.F) {
 		}
 	}
 	f.Add("-f mpls default via inet 10.0.0.1 dev if5 attribute 1 00064140 nexthop dev if1 attribute 60 01")
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, s string) {
+		seeds.Next(t)
 		r, err := Parse(s, nil)
 		if err != nil {
 			if !r.Equal(Route{}) {

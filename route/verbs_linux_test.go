@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
@@ -101,7 +100,7 @@ func TestKernelDefaults(t *testing.T) {
 				added = append(added, s)
 			}
 		}
-		if diff := cmp.Diff([]string{tt.want}, added); diff != "" {
+		if diff := testrun.Diff([]string{tt.want}, added); diff != "" {
 			report.Errorf("%s (-want +got):\n%s", tt.route, diff)
 		}
 		if err := Delete(t.Context(), c, tt.route); err != nil {
@@ -223,7 +222,7 @@ func TestKernelFilter(t *testing.T) {
 			}
 			slices.Sort(got) // a table's order is not the order within all
 			slices.Sort(want)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := testrun.Diff(want, got); diff != "" {
 				report.Errorf("%s %+v (-want +got):\n%s", name, f, diff)
 			}
 		}
@@ -370,7 +369,7 @@ func TestKernelLinks(t *testing.T) {
 		for index, name := range links.All() {
 			got[index] = name
 		}
-		if diff := cmp.Diff(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"}, got); diff != "" {
+		if diff := testrun.Diff(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"}, got); diff != "" {
 			report.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		n := &Names{Links: links}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/testrun"
@@ -106,7 +105,7 @@ func TestKernelVerified(t *testing.T) {
 				if err == nil || err.Error() != want || !errors.Is(err, errors.ErrUnsupported) || n != 1 {
 					report.Errorf("%s:\n got %v\nwant %s", name, err, want)
 				}
-				if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+				if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
 					t.Fatalf("%s: %s (-before +after):\n%s", name, want, diff)
 				}
 				if w.there {
@@ -193,7 +192,7 @@ func TestKernelRefusedHere(t *testing.T) {
 			report.Errorf("%s: %v", want, err)
 		}
 	}
-	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+	if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
 		report.Errorf("routes (-before +after):\n%s", diff)
 	}
 }

@@ -257,7 +257,9 @@ func FuzzParseFile(f *testing.F) {
 	} {
 		f.Add([]byte(s), uint32(20), "lan2", "c")
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte, id uint32, name, comment string) {
+		seeds.Next(t)
 		file, err := ParseFile(b)
 		if string(file.Bytes()) != string(b) {
 			t.Fatalf("Bytes() = %q, want %q", file.Bytes(), b)

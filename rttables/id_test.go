@@ -96,7 +96,9 @@ func FuzzParseID(f *testing.F) {
 	for _, s := range []string{"", "0", "main", "local", "default", "0x14", "010", "4294967295", "4294967296", "-1", "٣"} {
 		f.Add(s)
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, s string) {
+		seeds.Next(t)
 		id, err := ParseID(s)
 		if err != nil {
 			if id != 0 {

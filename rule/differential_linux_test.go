@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -152,7 +151,7 @@ func knownToIP(r Rule) bool {
 
 func compare(t *testing.T, what string, want, got []string) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := testrun.Diff(want, got); diff != "" {
 		t.Fatalf("%s (-ip +this):\n%s", what, diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/corpus"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 )
@@ -24,7 +25,9 @@ func FuzzUnmarshalRule(f *testing.F) {
 		f.Add(attr.Append(header, num, []byte{1, 2, 3, 4}))
 		f.Add(attr.Append(header, num, []byte{1, 2, 3, 4, 5, 6, 7, 8}))
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte) {
+		seeds.Next(t)
 		checkFastPath(t, b)
 		var r Rule
 		if err := r.UnmarshalBinary(b); err != nil {
@@ -57,7 +60,9 @@ func FuzzParseRule(f *testing.F) {
 		}
 	}
 	f.Add("-f 99 5: not from 10/255.0.0.0 attribute 60 0102 type none")
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, s string) {
+		seeds.Next(t)
 		r, err := Parse(s, nil)
 		if err != nil {
 			if r != (Rule{}) {

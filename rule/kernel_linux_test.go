@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -84,7 +83,7 @@ func list(t *testing.T, c route.Conn, f Filter) []string {
 
 func wantList(t *testing.T, c route.Conn, f Filter, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, list(t, c, f)); diff != "" {
+	if diff := testrun.Diff(want, list(t, c, f)); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 }
@@ -294,7 +293,7 @@ func TestKernelZeros(t *testing.T) {
 				}
 			}
 		}
-		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
 			report.Errorf("%s: rules (-before +after):\n%s", name, diff)
 		}
 	}

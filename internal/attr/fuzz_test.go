@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // FuzzDecode reads any bytes as attributes. What can be read can be written,
@@ -18,7 +20,9 @@ func FuzzDecode(f *testing.F) {
 		f.Add(recorded(f, s))
 	}
 	c := newCodec()
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte) {
+		seeds.Next(t)
 		input := bytes.Clone(b)
 		var m message
 		if err := c.Decode(b, &m); err != nil {

@@ -87,7 +87,9 @@ func FuzzPrefix(f *testing.F) {
 	for s := range prefixes {
 		f.Add(s)
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, s string) {
+		seeds.Next(t)
 		p, ok := Prefix(s)
 		if ok {
 			if again, ok := Prefix(PrefixString(p)); !ok || again != p {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/testrun"
 )
 
 // FuzzDatagram reads any bytes as a datagram of the kernel's: no panic, no
@@ -17,7 +19,9 @@ func FuzzDatagram(f *testing.F) {
 	} {
 		f.Add(recorded(f, golden))
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte) {
+		seeds.Next(t)
 		for len(b) > 0 {
 			m, rest, err := nextMessage(b)
 			if err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // MostFailures is how many failures a Reporter prints. A test that runs a subtest for each
@@ -96,4 +98,39 @@ func Error(err error) string {
 		return "no error"
 	}
 	return err.Error()
+}
+
+// Diff is cmp.Diff, cut to its first lines.
+func Diff(x, y any, opts ...cmp.Option) string { return Cut(cmp.Diff(x, y, opts...)) }
+
+// Seeds bounds what a fuzz test prints of seeds that fail. The zero Seeds is ready:
+//
+//	var seeds testrun.Seeds
+//	f.Fuzz(func(t *testing.T, b []byte) {
+//		seeds.Next(t)
+type Seeds struct {
+	mu     sync.Mutex
+	failed int
+}
+
+// mostSeeds is how many seeds may fail before the others are left out.
+const mostSeeds = 5
+
+// Next is called for each seed. After some seeds have failed, and the test with them, it
+// skips the seed.
+func (s *Seeds) Next(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	failed := s.failed
+	s.mu.Unlock()
+	if failed >= mostSeeds {
+		t.SkipNow()
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.failed++
+		}
+	})
 }

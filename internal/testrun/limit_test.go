@@ -12,12 +12,15 @@ type fakeTest struct {
 	testing.TB
 	printed []string
 	failed  bool
+	skipped bool
 	cleanup func()
 }
 
 func (*fakeTest) Helper()            {}
 func (f *fakeTest) Cleanup(c func()) { f.cleanup = c }
 func (f *fakeTest) Fail()            { f.failed = true }
+func (f *fakeTest) Failed() bool     { return f.failed }
+func (f *fakeTest) SkipNow()         { f.skipped = true }
 func (f *fakeTest) Error(args ...any) {
 	f.Fail()
 	f.printed = append(f.printed, fmt.Sprint(args...))
@@ -90,5 +93,35 @@ func TestError(t *testing.T) {
 	}
 	if got := Error(errors.New("x")); got != "x" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// After some seeds have failed, the others are left out. Seeds that pass do not count.
+func TestSeeds(t *testing.T) {
+	var seeds Seeds
+	ran := 0
+	for i := range 40 {
+		f := new(fakeTest)
+		if seeds.Next(f); f.skipped {
+			continue
+		}
+		ran++
+		if i >= 10 {
+			f.Error("x")
+		}
+		f.cleanup()
+	}
+	if want := 10 + mostSeeds; ran != want {
+		t.Errorf("%d seeds ran, want %d", ran, want)
+	}
+}
+
+// A difference is cut.
+func TestDiff(t *testing.T) {
+	if got := Diff("a", "a"); got != "" {
+		t.Errorf("no difference: %s", got)
+	}
+	if got := Diff(strings.Split(lines(100), "\n"), []string{}); strings.Count(got, "\n") != mostOfOne || !strings.Contains(got, " more lines") {
+		t.Errorf("got\n%s", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/policyroute/policyroute/internal/attr"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
@@ -24,7 +25,9 @@ func FuzzUnmarshal(f *testing.F) {
 		f.Add(attr.Append(header, num, []byte{1, 2, 3, 4}))
 		f.Add(attr.Append(header, num, []byte{8, 0, 99, 0, 1, 2, 3, 4}))
 	}
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte) {
+		seeds.Next(t)
 		var n nexthop.Object
 		if err := n.UnmarshalBinary(b); err != nil {
 			if !n.Equal(nexthop.Object{}) {
@@ -46,7 +49,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(tt.words)
 	}
 	f.Add("-f 99 id 5 scope 3 dead flags 0x40 resilient_attribute 99 00 attribute 60 0102 unbalanced_time 0.01")
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, s string) {
+		seeds.Next(t)
 		n, err := nexthop.Parse(s, nil)
 		if err != nil {
 			if !n.Equal(nexthop.Object{}) {

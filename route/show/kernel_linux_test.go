@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/policyroute/policyroute/internal/lab"
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
 	"github.com/policyroute/policyroute/route/show"
@@ -26,9 +25,10 @@ func TestMain(m *testing.M) { lab.Main(m) }
 // A host is a namespace like the one in which the cases were recorded. The
 // installed ip(8) and this package print what is in it.
 type host struct {
-	ns    *lab.NS
-	c     *route.Socket
-	files *rttables.Names
+	ns     *lab.NS
+	c      *route.Socket
+	files  *rttables.Names
+	report *testrun.Reporter
 }
 
 func newHost(t *testing.T) *host {
@@ -51,7 +51,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &host{ns, c, files}
+	return &host{ns, c, files, testrun.Limit(t)}
 }
 
 // names are the names of the host at this moment.
@@ -129,13 +129,13 @@ func (h *host) compare(t *testing.T, command, got string) {
 	}
 	if strings.HasPrefix(command, "-j ") && !strings.HasPrefix(command, "-j -p") {
 		// Older versions have the members of encap among those of the route.
-		if diff := cmp.Diff(flattened(t, want), flattened(t, got)); diff != "" {
-			t.Errorf("ip %s: (-ip +this):\n%s", command, diff)
+		if diff := testrun.Diff(flattened(t, want), flattened(t, got)); diff != "" {
+			h.report.Errorf("ip %s: (-ip +this):\n%s", command, diff)
 		}
 		return
 	}
-	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("ip %s: (-ip +this):\n%s", command, diff)
+	if diff := testrun.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+		h.report.Errorf("ip %s: (-ip +this):\n%s", command, diff)
 	}
 }
 

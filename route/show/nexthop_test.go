@@ -75,7 +75,9 @@ func FuzzNextHop(f *testing.F) {
 		f.Add(b, uint8(i))
 	}
 	names := routeNames(f)
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
+		seeds.Next(t)
 		var n nexthop.Object
 		if n.UnmarshalBinary(b) != nil {
 			return

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/show"
 	"github.com/policyroute/policyroute/rttables"
@@ -68,7 +69,7 @@ func (h *host) do(t *testing.T, commands string) (done, refused int) {
 		t.Helper()
 		args := append(strings.Fields(family), "-force", "-batch", "-")
 		if _, err := h.ns.Run(batch.String(), "ip", args...); err != nil {
-			t.Log(err)
+			t.Log(testrun.Cut(err.Error()))
 			refused += strings.Count(err.Error(), "Command failed")
 		}
 		batch.Reset()

@@ -278,7 +278,9 @@ func FuzzRoute(f *testing.F) {
 		}
 	}
 	names := routeNames(f)
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
+		seeds.Next(t)
 		var r route.Route
 		if r.UnmarshalBinary(b) != nil {
 			return

@@ -206,7 +206,9 @@ func FuzzRule(f *testing.F) {
 		f.Add(attr.Append(header, num, []byte{1, 2, 3, 4, 5, 6, 7, 255}), uint8(2))
 	}
 	names := ruleNames(f)
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, b []byte, options uint8) {
+		seeds.Next(t)
 		var r rule.Rule
 		if r.UnmarshalBinary(b) != nil {
 			return

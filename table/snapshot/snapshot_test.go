@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -144,7 +145,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("ip route add default nexthop via 192.0.2.1 dev eth0 weight 2 nexthop dev it\\'s encap mpls 100/200")
 	f.Add("ip nexthop add id 3 group 4/5,2 type resilient buckets 8\nip -6 nexthop add id 4 blackhole")
 	f.Add("ip -6 route add local ::1 dev lo proto kernel\nip rule add iif 'a;b' pref 0\n\nip rule add iif 'a;b' pref 0")
+	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, text string) {
+		seeds.Next(t)
 		s, err := snapshot.Parse(text)
 		if err != nil {
 			if !s.Equal(snapshot.Snapshot{}) {

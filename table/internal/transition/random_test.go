@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -288,7 +289,11 @@ func FuzzTransition(f *testing.F) {
 		f.Add(uint64(7), i)
 	}
 	base := newWorld(f)
-	f.Fuzz(func(t *testing.T, a, b uint64) { try(t, base, a, b, false) })
+	var seeds testrun.Seeds
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		seeds.Next(t)
+		try(t, base, a, b, false)
+	})
 }
 
 func BenchmarkWorlds(b *testing.B) {
