@@ -119,11 +119,11 @@ func (p *program) harm() {
 	}{
 		{
 			func() { p.ipRule("del", "from 192.168.1.77 lookup 10") },
-			"uplink lan1 IPv4 repaired: …rules changed: ip rule add from 192.168.1.77 lookup 10 …",
+			"uplink lan1 IPv4 repaired: …rules changed…: ip rule add from 192.168.1.77 lookup 10 …",
 		},
 		{
 			func() { p.ipRule("del", "from 192.168.2.2 unreachable") },
-			"uplink lan2 IPv4 repaired: …rules changed: ip rule add from 192.168.2.2 unreachable proto 210 pref …",
+			"uplink lan2 IPv4 repaired: …rules changed…: ip rule add from 192.168.2.2 unreachable proto 210 pref …",
 		},
 		{
 			func() { p.ipRoute("del", "default via 192.168.2.1 dev eth1 table 20") },
@@ -135,7 +135,7 @@ func (p *program) harm() {
 		},
 		{
 			func() { p.ipRule("add", "from 10.9.9.9 lookup 10 proto 210 pref 99") },
-			"uplink lan1 IPv4 repaired: …rules changed: ip rule del from 10.9.9.9 lookup 10 proto 210 pref 99",
+			"uplink lan1 IPv4 repaired: …rules changed…: ip rule del from 10.9.9.9 lookup 10 proto 210 pref 99",
 		},
 	} {
 		c.do()
