@@ -121,14 +121,15 @@ func (s *service) maintain(ctx context.Context) error {
 	}
 	start(s.reload)
 	start(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
-	start(func(ctx context.Context) {
-		<-ctx.Done()
-		s.manager.notify("STOPPING=1")
-	})
-	if s.o.once {
+	if s.o.once { // its end is not the end of a unit with RemainAfterExit
 		start(func(ctx context.Context) {
 			s.waitComplete(ctx)
 			cancel()
+		})
+	} else {
+		start(func(ctx context.Context) {
+			<-ctx.Done()
+			s.manager.notify("STOPPING=1")
 		})
 	}
 	dial := func() (route.Conn, error) { return dial(s.o.netns) }

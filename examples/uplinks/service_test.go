@@ -32,7 +32,7 @@ var (
 	onceOptions = map[string]string{
 		"After": "network-pre.target", "Before": "network-online.target",
 		"StartLimitIntervalSec": "300", "StartLimitBurst": "5", "WantedBy": "multi-user.target",
-		"Type": "oneshot", "RemainAfterExit": "yes", "NotifyAccess": "main", "ExecReload": "/", "ProtectProc": "invisible",
+		"Type": "oneshot", "RemainAfterExit": "yes", "NotifyAccess": "exec", "ExecReload": "/", "ProtectProc": "invisible",
 		"Restart": "on-failure", "RestartSec": "5", "SuccessExitStatus": "3", "RestartPreventExitStatus": "78",
 		"RestrictAddressFamilies": "AF_NETLINK AF_UNIX",
 	}
