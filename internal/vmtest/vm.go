@@ -21,12 +21,15 @@ import (
 
 const qemu = "qemu-system-x86_64"
 
+// A tool is a program and its package.
+type tool struct{ program, pkg string }
+
 // tools are the programs that the host needs, and their packages: the emulator, the program
 // that unpacks modules, and ip(8), with which tests compare.
-var tools = []struct{ program, pkg string }{{qemu, "qemu-system-x86"}, {"xz", "xz-utils"}, {"ip", "iproute2"}}
+var tools = []tool{{qemu, "qemu-system-x86"}, {"xz", "xz-utils"}, {"ip", "iproute2"}}
 
 // installTools installs the tools that are missing.
-func installTools(ctx context.Context) error {
+func installTools(ctx context.Context, tools []tool) error {
 	var missing []string
 	for _, t := range tools {
 		if _, err := exec.LookPath(t.program); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/policyroute/policyroute/internal/vmtest/guestos"
 	"github.com/policyroute/policyroute/internal/vmtest/wire"
 )
 
@@ -67,12 +68,12 @@ func powerOff() {
 }
 
 func runJobs() error {
-	port, err := openPort(wire.Port)
+	port, err := guestos.OpenPort(wire.Port)
 	if err != nil {
 		return err
 	}
 	defer port.Close()
-	events := newSender(port)
+	events := guestos.NewSender(port)
 	b, err := os.ReadFile(wire.PlanPath)
 	if err != nil {
 		return err
@@ -83,28 +84,28 @@ func runJobs() error {
 	}
 
 	for _, path := range plan.Modules {
-		if err := loadModule(path); err != nil {
-			events.send(wire.Event{Kind: wire.Note, Text: err.Error()})
+		if err := guestos.LoadModule(path); err != nil {
+			events.Send(wire.Event{Kind: wire.Note, Text: err.Error()})
 		}
 	}
 	if err := setUp("lo"); err != nil {
-		events.send(wire.Event{Kind: wire.Note, Text: err.Error()})
+		events.Send(wire.Event{Kind: wire.Note, Text: err.Error()})
 	}
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return err
 	}
-	events.send(wire.Event{Kind: wire.Ready, Text: unix.ByteSliceToString(uts.Release[:])})
+	events.Send(wire.Event{Kind: wire.Ready, Text: unix.ByteSliceToString(uts.Release[:])})
 	for _, job := range plan.Jobs {
 		runJob(events, job)
 	}
-	events.send(wire.Event{Kind: wire.End})
-	return drain(port)
+	events.Send(wire.Event{Kind: wire.End})
+	return guestos.Drain(port)
 }
 
 // runJob runs one test binary. The last event that it sends is always Done.
-func runJob(events *sender, job wire.Job) {
-	events.send(wire.Event{Kind: wire.Start, Package: job.Package})
+func runJob(events *guestos.Sender, job wire.Job) {
+	events.Send(wire.Event{Kind: wire.Start, Package: job.Package})
 	start := time.Now()
 	exit, killed := 0, false
 	cmd := exec.Command(job.Binary, job.Args...)
@@ -131,7 +132,7 @@ func runJob(events *sender, job wire.Job) {
 			fmt.Fprintln(events, err)
 		}
 	}
-	events.send(wire.Event{
+	events.Send(wire.Event{
 		Kind: wire.Done, Package: job.Package,
 		Exit: exit, Killed: killed, Elapsed: time.Since(start),
 	})

@@ -29,6 +29,23 @@ type Job struct {
 	Limit   time.Duration // the time after which it is killed
 }
 
+// System is the work of a machine with systemd.
+type System struct {
+	Modules  []string // as in Plan
+	Scenario string   // one of Scenarios
+	Run      string   // a regular expression of the checks to run; empty: all
+	Verbose  bool     // send what the checks do, also when they succeed
+}
+
+// The scenarios, each of which is a boot.
+const (
+	Service = "uplinks-run.service" // with uplinks-wait.service
+	Once    = "uplinks.service"     // with one cable out
+)
+
+// Scenarios are all of them, in order.
+var Scenarios = []string{Service, Once}
+
 // Kind is the kind of an Event. It determines which fields are set.
 type Kind string
 
@@ -37,7 +54,7 @@ const (
 	Note   Kind = "note"   // Text is a failure outside of the jobs
 	Start  Kind = "start"  // Package has started
 	Output Kind = "output" // Data is output of the package that started last
-	Done   Kind = "done"   // Package has ended: Exit, Killed and Elapsed are set
+	Done   Kind = "done"   // Package has ended: Exit, Killed, Elapsed and, for a check, Text are set
 	End    Kind = "end"    // the last event
 )
 
