@@ -65,30 +65,36 @@ func TestKindsOfAddresses(t *testing.T) {
 	}
 }
 
-// Thousands of addresses without a length, in a prefix that main has on the link, have a
-// rule each and one subnet.
+// Thousands of addresses have a rule each, and their subnet one route: where they have its
+// length, and where they have none and the subnet is one that main has on the link.
 func TestThousandsOfAddresses(t *testing.T) {
-	n := tabletest.NewNetwork(t)
-	count := tabletest.Times(5000, 1000)
-	addrs := make([]rtnetlink.AddressMessage, 0, count)
-	for i := range count {
-		ip := net.IPv4(198, 18, byte(i/250), byte(i%250+2)).To4()
-		addrs = append(addrs, rtnetlink.AddressMessage{
-			Family: uapi.AF_INET, PrefixLength: 32, Attributes: &rtnetlink.AddressAttributes{Address: ip, Local: ip},
+	for name, length := range map[string]uint8{"with the length": 16, "without a length": 32} {
+		t.Run(name, func(t *testing.T) {
+			n := tabletest.NewNetwork(t)
+			count := tabletest.Times(5000, 1000)
+			addrs := make([]rtnetlink.AddressMessage, 0, count)
+			for i := range count {
+				ip := net.IPv4(198, 18, byte(i/250), byte(i%250+2)).To4()
+				addrs = append(addrs, rtnetlink.AddressMessage{
+					Family: uapi.AF_INET, PrefixLength: length, Attributes: &rtnetlink.AddressAttributes{Address: ip, Local: ip},
+				})
+			}
+			addAddresses(n, addrs...)
+			if length == 32 {
+				if err := n.AddRoute("198.18.0.0/16 dev u2 proto dhcp scope link"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			u := n.Uplink2(tabletest.IPv4)
+			n.Install(u)
+			if p, err := u.Plan(t.Context(), n.Conn); err != nil || !p.Empty() {
+				t.Errorf("planned again: %v\n%s", err, p)
+			}
+			got := n.Table(20)
+			if rules, routes := strings.Count(got, "rule "), strings.Count(got, "route "); rules != count+1 || routes != 3 {
+				t.Errorf("%d rules and %d routes, want %d and 3", rules, routes, count+1)
+			}
+			n.Remove(u)
 		})
 	}
-	addAddresses(n, addrs...)
-	if err := n.AddRoute("198.18.0.0/16 dev u2 proto dhcp scope link"); err != nil {
-		t.Fatal(err)
-	}
-	u := n.Uplink2(tabletest.IPv4)
-	n.Install(u)
-	if p, err := u.Plan(t.Context(), n.Conn); err != nil || !p.Empty() {
-		t.Errorf("planned again: %v\n%s", err, p)
-	}
-	got := n.Table(20)
-	if rules, routes := strings.Count(got, "rule "), strings.Count(got, "route "); rules != count+1 || routes != 3 {
-		t.Errorf("%d rules and %d routes, want %d and 3", rules, routes, count+1)
-	}
-	n.Remove(u)
 }

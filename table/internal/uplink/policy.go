@@ -157,8 +157,10 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 	base := route.Route{
 		Family: f, Type: route.TypeUnicast, Table: p.Table, Protocol: u.Proto(), OIF: p.Index, Priority: u.Metric,
 	}
+	known := make(prefixSet) // of thousands of addresses most have one subnet
 	for _, a := range sources {
-		if route.FamilyOf(a.Addr) == f && a.Index == p.Index && a.Subnet.IsValid() {
+		if route.FamilyOf(a.Addr) == f && a.Index == p.Index && a.Subnet.IsValid() && !known[a.Subnet] {
+			known[a.Subnet] = true
 			r := base
 			r.Dst = a.Subnet
 			r.PrefSrc = p.subnetSource(a.Subnet, sources)
