@@ -19,6 +19,8 @@ import (
 type uplink struct {
 	maintain.Uplink
 	line int
+	// viaFamily is the family that via names before the address. Zero: none.
+	viaFamily route.Family
 }
 
 // A config is the contents of a file.
@@ -177,6 +179,7 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 		_, err := w.Arg("dev")
 		return err
 	}
+	u.setFamilyOfVia()
 	return nil
 }
 
@@ -233,10 +236,14 @@ func (u *uplink) family() route.Family {
 	switch {
 	case u.Learn != 0:
 		return u.Learn
-	case u.Gateway.IsValid():
-		return route.FamilyOf(u.Gateway)
+	case u.Family != 0:
+		return u.Family
+	case u.Gateway.Is4():
+		return route.IPv4
 	case len(u.Sources) > 0:
 		return route.FamilyOf(u.Sources[0])
+	case u.Gateway.IsValid():
+		return route.IPv6
 	case len(u.Routes) > 0:
 		return route.FamilyOf(u.Routes[0].Addr())
 	}

@@ -37,6 +37,24 @@ var goodLines = []struct {
 	}},
 	{line: "wg dev wg0", want: table.SourceRoutedUplink{Name: "wg", Interface: "wg0"}},
 	{
+		line: "dsl dev ppp0 family ipv4", text: "dsl dev ppp0 family inet",
+		want: table.SourceRoutedUplink{Name: "dsl", Interface: "ppp0", Family: route.IPv4},
+	},
+	{
+		line: "a dev eth0 via inet6 fe80::1", text: "a dev eth0 family inet via inet6 fe80::1",
+		want: table.SourceRoutedUplink{Name: "a", Interface: "eth0", Family: route.IPv4, Gateway: addr("fe80::1")},
+	},
+	{
+		line: "a dev eth0 via fe80::1 src 10.0.0.2", text: "a dev eth0 via inet6 fe80::1 src 10.0.0.2",
+		want: table.SourceRoutedUplink{
+			Name: "a", Interface: "eth0", Gateway: addr("fe80::1"), Sources: []netip.Addr{addr("10.0.0.2")},
+		},
+	},
+	{
+		line: "a dev eth0 via inet6 fe80::1 family inet6", text: "a dev eth0 family inet6 via fe80::1",
+		want: table.SourceRoutedUplink{Name: "a", Interface: "eth0", Family: route.IPv6, Gateway: addr("fe80::1")},
+	},
+	{
 		line: "\ta via 10.0.0.1 onlink   dev eth0\ttable 0x20 # the rest",
 		text: "a table 32 dev eth0 via 10.0.0.1 onlink",
 		want: table.SourceRoutedUplink{
@@ -136,14 +154,38 @@ func TestParseGood(t *testing.T) {
 
 // A gateway that was learned is not part of the line.
 func TestParseLearn(t *testing.T) {
-	const line = "a dev eth0 learn inet6 unreachable"
-	got, err := parseLines("f", line)
+	const line = "a table 20 dev eth0 learn inet6 table 100 unreachable"
+	got, err := parseLines("f", "a dev eth0 learn inet6 table 100 table 20 unreachable")
 	if err != nil || len(got) != 1 || got[0].Learn != route.IPv6 || got[0].Gateway.IsValid() || got[0].family() != route.IPv6 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	got[0].Gateway = addr("fe80::1") // as if it had been learned
+	if got[0].Table != 20 || got[0].LearnTable != 100 {
+		t.Errorf("table %d learns from table %d", got[0].Table, got[0].LearnTable)
+	}
+	// As if it had been learned.
+	got[0].Family, got[0].Defaults = route.IPv6, []route.Route{{Gateway: addr("fe80::1")}}
 	if got[0].String() != line {
 		t.Errorf("printed %s", got[0])
+	}
+}
+
+// Of two lines with a name and an interface, of which one says its family, the other is for
+// the other family, in either order.
+func TestParseOtherFamily(t *testing.T) {
+	for _, text := range []string{"a dev ppp0\na dev ppp0 learn inet6", "a dev ppp0 learn inet6\na dev ppp0"} {
+		got, err := parseLines("f", text)
+		if err != nil || len(got) != 2 {
+			t.Fatalf("%q: %v, %v", text, got, err)
+		}
+		for _, u := range got {
+			if want := map[bool]route.Family{true: route.IPv6, false: route.IPv4}[u.Learn != 0]; u.family() != want {
+				t.Errorf("%q: %s is of %s, want %s", text, u, u.family(), want)
+			}
+		}
+	}
+	_, err := parseLines("f", "a dev ppp0 ping 2001:db8::1\na dev ppp0 learn inet6")
+	if err == nil || err.Error() != "f:1: probe: 2001:db8::1 is not of the uplink's family" {
+		t.Errorf("a target of the family that the line has not: %v", err)
 	}
 }
 
@@ -329,6 +371,21 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 also uidrange 8-7", `f:1: also: "from all uidrange 8-7" has a range of users that cannot be: ` +
 		`from 0 to 4294967294, the lower one first`},
 	{"a dev eth0 every 5s", "f:1: every: needs ping or connect, which say what is probed"},
+	{"a dev eth0 family ipmr", `f:1: word 5 "ipmr": not a family of uplinks: inet or inet6`},
+	{"a dev eth0 family inet learn inet6", `f:1: learn: inet6 is not the uplink's family, inet`},
+	{"a dev eth0 learn inet table 0", `f:1: word 7 "0": not the number of a table: want 1 to 4294967295`},
+	{"a table 20 dev eth0 learn inet table 20", "f:1: learn: 20 is the uplink's own table: learn from the one that others write to"},
+	{"a dev eth0 via inet 10.0.0.1 family inet6", "f:1: via: 10.0.0.1 is IPv4, which IPv6 routes cannot have for a gateway"},
+	{"a dev eth0 via inet6 10.0.0.1", `f:1: word 6 "10.0.0.1": not an address of inet6`},
+	{"a dev eth0 via 0.0.0.0", "f:1: via: 0.0.0.0 is not the address of a router; a tunnel or another link without a router " +
+		"has no gateway: leave it out"},
+	{"a dev eth0 via ff02::1", "f:1: via: ff02::1 is the address of many hosts, and not of one router"},
+	{"a dev eth0 via 255.255.255.255", "f:1: via: 255.255.255.255 is the address of many hosts, and not of one router"},
+	{"a dev eth0 via 127.0.0.1", "f:1: via: 127.0.0.1 is an address of this host itself: it takes that of the router"},
+	{"a dev eth0 via ::ffff:10.1.1.1", "f:1: via: ::ffff:10.1.1.1 is an IPv4 address in the form of IPv6: write 10.1.1.1"},
+	{"a dev eth0 src ::ffff:10.1.1.2", "f:1: src: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
+	{"a dev eth0 to ::ffff:10.1.0.0/112", "f:1: to: ::ffff:10.1.0.0 is an IPv4 address in the form of IPv6: write 10.1.0.0"},
+	{"a dev eth0 also from ::ffff:10.1.1.2", "f:1: also: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
 	{"a dev eth0 learn ipmr", `f:1: word 5 "ipmr": not a family with gateways: inet or inet6`},
 
 	// Conflicts of lines, and several faults.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -77,6 +78,9 @@ func (c *config) addUplink(u *uplink, index *lineIndex) error {
 	position := c.position(u.line)
 	for _, i := range index.related(u, c.uplinks) {
 		o := &c.uplinks[i]
+		if err := c.divideFamilies(u, o); err != nil {
+			return err
+		}
 		if err := u.checkName(position, o); err != nil {
 			return err
 		}
@@ -94,6 +98,23 @@ func (c *config) addUplink(u *uplink, index *lineIndex) error {
 	index.add(len(c.uplinks), u)
 	c.uplinks = append(c.uplinks, *u)
 	return nil
+}
+
+// divideFamilies gives a line that says no family, beside another line of the same name and
+// interface that says one, the other family.
+func (c *config) divideFamilies(u, o *uplink) error {
+	if o.Name != u.Name || o.Interface != u.Interface || (u.family() == 0) == (o.family() == 0) {
+		return nil
+	}
+	silent, other := u, o
+	if o.family() == 0 {
+		silent, other = o, u
+	}
+	silent.Family = route.IPv4
+	if other.family() == route.IPv4 {
+		silent.Family = route.IPv6
+	}
+	return silent.validate(c.position(silent.line))
 }
 
 // checkName refuses an uplink that has the name and the family of an earlier line, or that

@@ -84,10 +84,21 @@ FILE
 
     dev NAME         The interface. Required.
     via ADDRESS      The gateway. Without one, all destinations are on the link.
-    learn FAMILY     The gateway is learned, for inet or inet6: it is that of the
-                     default route in table main by the interface, which a DHCP
-                     client or the routers' advertisements put there. run follows
-                     it; when that route goes, the last gateway is kept.
+                     via inet6 fe80::1 is a gateway of IPv6 for an uplink of inet.
+    family FAMILY    The uplink is one of inet or of inet6. That is needed where
+                     neither the gateway nor src says so, as on a point-to-point
+                     link. If one of two lines with the same name and interface
+                     says its family, the other line is for the other family.
+    learn FAMILY     The default routes are learned, for inet or inet6: those in
+                     table main by the interface, which a DHCP client or the
+                     routers' advertisements put there. All that they say is taken
+                     over: gateways or none, onlink, src, mtu and so on; several
+                     keep their order. run follows them; when they go, the last
+                     ones are kept.
+    learn FAMILY table NUMBER
+                     The same from another table, where systemd-networkd puts the
+                     routes of an interface with RouteTable=. This table is right
+                     after FAMILY; anywhere else in the line it is the uplink's.
     onlink           The gateway is on the link although no subnet has it.
     table NUMBER     The table. May be left out where another line of the same
                      name has it. Without any: the one that rt_tables has for
@@ -237,7 +248,8 @@ JSON
 
     command    The command.
     uplinks    For each line of the file, an object:
-        name, table, family (inet, inet6, any), dev, via
+        name, table, family (inet, inet6, any), dev
+        via        the gateways, given or learned, with commas between them
         sources    those of the line; status: also those that the interface has
         config     the line in its normal form
         steps      plan: what up would do; up, down: what was done; each an ip

@@ -34,20 +34,24 @@ var uplinkWords = iptext.Table[uplink]{
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { p.Put("dev", u.Interface) }},
-	{Names: []string{"via"},
-		Parse: func(w *iptext.Words, u *uplink) error { return argAddr(w, &u.Gateway) },
+	{Names: []string{"family"},
+		Parse: func(w *iptext.Words, u *uplink) error {
+			return argFamily(w, "a family of uplinks: inet or inet6", &u.Family)
+		},
 		Print: func(p *iptext.Printer, u *uplink) {
-			if u.Gateway.IsValid() && u.Learn == 0 {
-				p.Put("via", u.Gateway.String())
+			if u.Family != 0 && u.Learn == 0 {
+				p.Put("family", u.Family.String())
 			}
 		}},
-	{Names: []string{"learn"},
-		Parse: func(w *iptext.Words, u *uplink) error { return argLearn(w, &u.Learn) },
-		Print: func(p *iptext.Printer, u *uplink) {
-			if u.Learn != 0 {
-				p.Put("learn", u.Learn.String())
-			}
-		}},
+	{Names: []string{"via"}, Parse: argVia, Print: putVia},
+	{Names: []string{"learn"}, Parse: argLearn, Print: func(p *iptext.Printer, u *uplink) {
+		if u.Learn != 0 {
+			p.Put("learn", u.Learn.String())
+		}
+		if u.LearnTable != 0 {
+			p.Put("table", iptext.Decimal(u.LearnTable))
+		}
+	}},
 	{Names: []string{"onlink"},
 		Parse: func(_ *iptext.Words, u *uplink) error { u.OnLink = true; return nil },
 		Print: func(p *iptext.Printer, u *uplink) {
@@ -217,11 +221,6 @@ func argMany[T any](w *iptext.Words, all *[]T, arg func(*iptext.Words, *T) error
 			return nil
 		}
 	}
-}
-
-// argLearn takes a family whose gateways are learned.
-func argLearn(w *iptext.Words, f *route.Family) error {
-	return argFamily(w, "a family with gateways: inet or inet6", f)
 }
 
 // argAddrPort takes an address and a port, as 192.0.2.1:443 or [2001:db8::1]:443.
