@@ -41,6 +41,45 @@ func TestRefused(t *testing.T) {
 			`uplink lan2: Gateway: 10.1.0.2 is an address of this host`},
 		{"gateway with a zone", func(u *table.SourceRoutedUplink) { u.Gateway = addr("fe80::1%u2") },
 			`uplink lan2: Gateway: fe80::1%u2 has a zone: Interface says it`},
+		{"unspecified gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("0.0.0.0") },
+			`uplink lan2: Gateway: 0.0.0.0 is not the address of a router; ` +
+				`a tunnel or another link without a router has no gateway: leave it out`},
+		{"multicast gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("224.0.0.1") },
+			`uplink lan2: Gateway: 224.0.0.1 is the address of many hosts, and not of one router`},
+		{"gateway that is the subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.2.0.0") },
+			`uplink lan2: Gateway: 10.2.0.0 is the subnet 10.2.0.0/24 itself, and not a router in it`},
+		{"gateway that is the broadcast address", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.2.0.255") },
+			`uplink lan2: Gateway: 10.2.0.255 is the broadcast address of the subnet 10.2.0.0/24, and not a router in it`},
+		{"gateway in no subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.1.0.1") },
+			`uplink lan2: Gateway: 10.1.0.1 is in no subnet of u2: if it is on the link all the same, onlink says so`},
+		{"IPv6 gateway in no subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("2001:db8:9::1") },
+			`uplink lan2: Gateway: 2001:db8:9::1 is in no subnet of u2: if it is on the link all the same, onlink says so`},
+		{"mapped gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("::ffff:10.2.0.1") },
+			`uplink lan2: Gateway: ::ffff:10.2.0.1 is an IPv4 address in the form of IPv6: write 10.2.0.1`},
+		{"mapped source", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("::ffff:10.2.0.2")} },
+			`uplink lan2: Sources: ::ffff:10.2.0.2 is an IPv4 address in the form of IPv6: write 10.2.0.2`},
+		{"mapped route", func(u *table.SourceRoutedUplink) { u.Routes = []netip.Prefix{prefix("::ffff:10.3.0.0/112")} },
+			`uplink lan2: Routes: ::ffff:10.3.0.0/112 has IPv4 addresses in the form of IPv6: write 10.3.0.0/16`},
+		{"mapped also", func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{From: prefix("::ffff:10.2.0.2/128")}} },
+			`uplink lan2: Also: ::ffff:10.2.0.2 is an IPv4 address in the form of IPv6: write 10.2.0.2`},
+		{"family that is none", func(u *table.SourceRoutedUplink) { u.Family = 1 },
+			`uplink lan2: Family: 1 is not a family of uplinks: want inet or inet6`},
+		{"IPv4 gateway of IPv6", func(u *table.SourceRoutedUplink) { u.Family = route.IPv6 },
+			`uplink lan2: Gateway: 10.2.0.1 is IPv4, which IPv6 routes cannot have for a gateway`},
+		{"defaults and a gateway", func(u *table.SourceRoutedUplink) { u.Defaults = []route.Route{{}} },
+			`uplink lan2: Gateway: is set, and so is Defaults: put the gateway into one of these`},
+		{"default to somewhere", func(u *table.SourceRoutedUplink) {
+			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Dst: prefix("10.9.0.0/16")}}
+		}, `uplink lan2: Defaults: "10.9.0.0/16" is not a default route: Routes has other destinations`},
+		{"default by a multicast gateway", func(u *table.SourceRoutedUplink) {
+			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("ff02::1")}}
+		}, `uplink lan2: Defaults: ff02::1 is the address of many hosts, and not of one router`},
+		{"two defaults with one metric", func(u *table.SourceRoutedUplink) {
+			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("10.2.0.1")}, {Gateway: addr("10.2.0.9")}}
+		}, `uplink lan2: Defaults: "default via 10.2.0.9" has the metric of another one`},
+		{"default in no subnet", func(u *table.SourceRoutedUplink) {
+			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("10.9.0.1")}}
+		}, `uplink lan2: Defaults: the gateway 10.9.0.1 is in no subnet of u2, and its route does not say onlink`},
 		{"source not local", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("10.2.0.77")} },
 			`uplink lan2: Sources: 10.2.0.77 is not an address of this host`},
 		{"source of another family", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("2001:db8:2::2")} },

@@ -384,7 +384,7 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via 127.0.0.1", "f:1: via: 127.0.0.1 is an address of this host itself: it takes that of the router"},
 	{"a dev eth0 via ::ffff:10.1.1.1", "f:1: via: ::ffff:10.1.1.1 is an IPv4 address in the form of IPv6: write 10.1.1.1"},
 	{"a dev eth0 src ::ffff:10.1.1.2", "f:1: src: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
-	{"a dev eth0 to ::ffff:10.1.0.0/112", "f:1: to: ::ffff:10.1.0.0 is an IPv4 address in the form of IPv6: write 10.1.0.0"},
+	{"a dev eth0 to ::ffff:10.1.0.0/112", "f:1: to: ::ffff:10.1.0.0/112 has IPv4 addresses in the form of IPv6: write 10.1.0.0/16"},
 	{"a dev eth0 also from ::ffff:10.1.1.2", "f:1: also: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
 	{"a dev eth0 learn ipmr", `f:1: word 5 "ipmr": not a family with gateways: inet or inet6`},
 

@@ -17,8 +17,8 @@ import (
 // Every few minutes Run looks without an event.
 //
 // An uplink that cannot be complete yet is pending: its interface is missing or down,
-// it has no address, duplicate address detection is not over, or no gateway was
-// learned. The rules of a pending uplink stay and are kept, so that with Unreachable
+// it has no address, duplicate address detection is not over, no default route was
+// learned, or a gateway is in no subnet of the interface. The rules of a pending uplink stay and are kept, so that with Unreachable
 // its packets go nowhere in the meantime. A source whose address is gone keeps its
 // rules until the interface is up and has other addresses of the family, or until
 // another interface has the address. If the kernel refuses the routes of an uplink,

@@ -14,6 +14,9 @@ import (
 // [Policy.chooseSource] finds for its gateway. Where next hops need different ones, it is
 // invalid: the kernel chooses for each.
 func (p *Policy) defaultSource(d *route.Route, sources []host.Address) netip.Addr {
+	if d.Src.IsValid() { // only packets from there take it
+		sources = slices.DeleteFunc(slices.Clone(sources), func(a host.Address) bool { return !d.Src.Contains(a.Addr) })
+	}
 	for _, a := range sources {
 		if a.Addr == d.PrefSrc {
 			return d.PrefSrc

@@ -74,6 +74,19 @@ func mappedReason(a netip.Addr) string {
 	return a.String() + " is an IPv4 address in the form of IPv6: write " + a.Unmap().String()
 }
 
+// mappedPrefixReason is mappedReason for a prefix.
+func mappedPrefixReason(p netip.Prefix) string {
+	const mappedBits = 96 // before the IPv4 address
+	if p.IsSingleIP() || p.Bits() < mappedBits {
+		return mappedReason(p.Addr())
+	}
+	if !p.Addr().Is4In6() {
+		return ""
+	}
+	return fmt.Sprintf("%s has IPv4 addresses in the form of IPv6: write %s",
+		p, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits))
+}
+
 // validateGateway refuses a Gateway that no uplink can have.
 func (u *Spec) validateGateway() error {
 	if !u.Gateway.IsValid() {
@@ -110,7 +123,9 @@ func (u *Spec) validateDefaults() error {
 	seen := make(map[form.RouteKey]bool)
 	for i := range u.Defaults {
 		d := &u.Defaults[i]
-		fail := func(reason string) error { return u.FieldError("Defaults", "%q %s", d.Text(nil), reason) }
+		text := *d
+		text.Protocol = route.ProtoBoot // which is not in the text
+		fail := func(reason string) error { return u.FieldError("Defaults", "%q %s", text.Text(nil), reason) }
 		inFamily := func(f route.Family) bool { return canBeIn(d, f) }
 		switch {
 		case !form.IsDefault(d):
@@ -186,8 +201,8 @@ func (u *Spec) prefixReason(p netip.Prefix, anywhere bool) string {
 	switch {
 	case !p.IsValid():
 		return "a prefix is not set"
-	case mappedReason(p.Addr()) != "":
-		return mappedReason(p.Addr())
+	case p.Addr().Is4In6():
+		return mappedPrefixReason(p)
 	case p != p.Masked():
 		return fmt.Sprintf("%s has bits beyond its length: %s?", p, p.Masked())
 	case !u.InFamily(f) && u.Gateway.IsValid() && f != route.FamilyOf(u.Gateway):
@@ -243,7 +258,7 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 		return u.FieldError("Also", "%q %s", strings.TrimSuffix(text.Args(nil), " lookup 0"), reason)
 	}
 	f := form.AddressFamily(&r)
-	mapped := cmp.Or(mappedReason(r.From.Addr()), mappedReason(r.To.Addr()))
+	mapped := cmp.Or(mappedPrefixReason(r.From), mappedPrefixReason(r.To))
 	switch {
 	case r == selectsAll:
 		return fail("selects every packet")
