@@ -142,5 +142,6 @@
 // rules themselves. Then it changes over in one step. To change the gateway takes one
 // request that replaces the route. If several routes change, the uplink moves to a
 // temporary table that has the new routes, which is the step that changes over, and then
-// back to its own table, which changes nothing more.
+// back to its own table, which changes nothing more. A route that gets another source is
+// replaced by itself: it is for packets that have none yet, and all others go the same way.
 package table

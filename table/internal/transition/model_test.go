@@ -339,7 +339,10 @@ func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done i
 		changed := false
 		for _, src := range sources {
 			if k.touches(s, src) {
-				if policy := k.policyOf(src); policy != current[src] {
+				policy := k.policyOf(src)
+				if policy != current[src] && replacesSourceAlone(s) {
+					current[src] = policy // packets that have a source keep it
+				} else if policy != current[src] {
 					current[src], changed = policy, true
 					seen = append(seen, fault{i + 1, policy})
 				}
@@ -360,12 +363,30 @@ func (k *kernel) walkThrough(p plan.Plan, sources []netip.Addr, each func(done i
 	moved := make(map[netip.Addr]bool)
 	for _, x := range seen {
 		src := x.policy.src
-		if x.policy != w.after[src] || moved[src] {
+		if x.policy.withoutSources() != w.after[src].withoutSources() || moved[src] {
 			w.faults = append(w.faults, x)
 		}
 		moved[src] = true
 	}
 	return w, nil
+}
+
+// replacesSourceAlone reports whether a step changes nothing of a route but its source.
+func replacesSourceAlone(s *plan.Step) bool {
+	if s.Op != plan.ReplaceRoute || s.Replaced == nil {
+		return false
+	}
+	same := s.Route
+	same.PrefSrc = s.Replaced.PrefSrc
+	return form.SameRoute(&same, s.Replaced)
+}
+
+// withoutSources returns the policy without the sources that routes give to packets.
+func (p policy) withoutSources() policy {
+	for i := range p.decisions {
+		p.decisions[i].src = netip.Addr{}
+	}
+	return p
 }
 
 // hasSeveralUplinks reports whether there are uplinks by several interfaces, or will be.

@@ -176,8 +176,24 @@ func (p *Planner) needsTemporary(l *placement) bool {
 		return false
 	}
 	adds, deletes := routeSteps(p.State(), m, f)
-	n := len(adds) + len(deletes)
+	n := len(deletes)
+	for i := range adds {
+		if !changesSourceAlone(&adds[i]) {
+			n++
+		}
+	}
 	return n > 1 || n == 1 && l.changes()
+}
+
+// changesSourceAlone reports whether a step replaces a route by one that differs in nothing
+// but the source that packets without one get. Those that have a source go the same way.
+func changesSourceAlone(s *plan.Step) bool {
+	if s.Replaced == nil {
+		return false
+	}
+	same := *s.Replaced
+	same.PrefSrc = s.Route.PrefSrc
+	return form.SameRoute(&same, &s.Route)
 }
 
 // addTemporary gives an uplink a table for the time of the transaction.
