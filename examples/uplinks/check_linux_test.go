@@ -173,14 +173,3 @@ func TestCheckScript(t *testing.T) {
 		t.Errorf("check wants what is refused:\n%s", stdout)
 	}
 }
-
-// The log of run, in either form, has words of the file and no names of Go.
-func TestLogInWords(t *testing.T) {
-	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.2\n")
-	const want = "uplink lan2: via: 192.168.2.2 is an address of this host"
-	_, stderr := h.run(exitPending, "-once", "-wait", "10ms", "run")
-	stdout, _ := h.run(exitPending, "-json", "-once", "-wait", "10ms", "run")
-	if !strings.Contains(stderr, want) || !strings.Contains(stdout, `"error":"`+want) {
-		t.Errorf("want %s, got\n%s%s", want, stderr, stdout)
-	}
-}

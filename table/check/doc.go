@@ -12,6 +12,9 @@
 //		fmt.Println(f)
 //	}
 //
+// Cures are commands, and words of the file of the program examples/uplinks. [Examine] also
+// takes what an administrator knows and the host does not show.
+//
 // Run changes nothing and sends no packet. Links, addresses, rules and routes are
 // read once. Where packets go is asked of the kernel, which knows all rules.
 package check
