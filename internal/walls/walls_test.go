@@ -60,6 +60,9 @@ var may = map[string][]string{
 		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",
 		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
+	"table/discover": {
+		"route", "rttables", "rule", "table/maintain", "table/internal/form", "table/internal/host",
+	},
 
 	// What tests share.
 	"table/internal/tabletest": {
