@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/plan"
 )
@@ -24,9 +26,21 @@ func (s *session) installPlanner() planFunc {
 	}
 }
 
-// plan reports the steps of up without doing them.
+// plan reports the steps of up without doing them, or those of adopt, if it is asked to or
+// if up refuses what adopt can do.
 func (s *session) plan() (int, error) {
-	p, err := s.installPlanner()(s.ctx, s.conn, s.tableUplinks()...)
+	makePlan := s.installPlanner()
+	if s.takesOver {
+		makePlan = table.PlanAdopt
+	}
+	p, err := makePlan(s.ctx, s.conn, s.tableUplinks()...)
+	if isConflict(err) && !s.prune && !s.takesOver {
+		if adopted, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil {
+			text := strings.TrimSuffix(explain(err), "; nothing was changed")
+			s.report.Warnings = append(s.report.Warnings, "these are the steps of adopt, because up refuses: "+text)
+			p, err = adopted, nil
+		}
+	}
 	if err != nil {
 		return exitFailure, err
 	}
@@ -47,6 +61,61 @@ func (s *session) up() (int, error) {
 		}
 	}
 	return status, err
+}
+
+// isConflict reports whether an error is about a rule or route of others.
+func isConflict(err error) bool {
+	var conflict *plan.ConflictError
+	return errors.As(err, &conflict)
+}
+
+// adopt installs the uplinks in the place of what scripts have made for them.
+func (s *session) adopt() (int, error) {
+	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...) })
+	if err != nil {
+		return status, err
+	}
+	if s.report.tookOver() {
+		s.report.Warnings = append(s.report.Warnings, "take out the commands that made the old rules and routes, "+
+			"such as those in /etc/rc.local: they would make them again")
+	}
+	return status, s.reportStaying()
+}
+
+// reportStaying warns of rules of others that look up the uplinks' tables.
+func (s *session) reportStaying() error {
+	links, err := route.ListLinks(s.ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	for r, err := range rule.All(s.ctx, s.conn, rule.Filter{}) {
+		if err != nil {
+			return err
+		}
+		for i, e := range s.report.Uplinks {
+			u := s.uplinks[i]
+			if own := cmp.Or(u.Protocol, table.Protocol); r.Table != 0 && uint32(r.Table) == e.Table && r.Protocol != own &&
+				(u.family() == 0 || u.family() == r.Family) {
+				s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("uplink %s: the file does not have this rule, which stays: %s",
+					u.Name, r.Text(&route.Names{Links: links})))
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// tookOver reports whether a plan has replaced or deleted anything of others.
+func (r *report) tookOver() bool {
+	for _, e := range r.Uplinks {
+		for _, s := range e.net {
+			if s.Op == plan.DeleteRule && s.Rule.Protocol != e.protocol ||
+				s.Op == plan.ReplaceRoute && s.Replaced.Protocol != e.protocol {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // down removes the uplinks, and the default route that they share.

@@ -4,6 +4,8 @@
 //
 //	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|check|recover|parse [NAME...]
 //	uplinks [-n NETNS] [-json] reload
+//	uplinks [-n NETNS] [-etc DIR] [-json] init
+//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
 //
 // The uplinks are declared in a file, one a line, in the words of ip(8):
 //
@@ -13,7 +15,11 @@
 //
 // The commands:
 //
-//   - plan prints the ip commands that are equivalent to up.
+//   - init prints a file for the host as it is.
+//   - plan prints the ip commands that are equivalent to up, or to adopt.
+//   - adopt does what up does, in the place of what scripts have made for the uplinks,
+//     without a gap. "uplinks init >/etc/uplinks.conf; uplinks plan; uplinks adopt" is the
+//     way from rc.local to uplinks.
 //   - up installs the uplinks of the file: all of them or, on a failure, none. It changes
 //     only what differs. With -prune it also removes uplinks that the file no longer has.
 //   - down removes what up installed, and nothing else.
@@ -55,6 +61,6 @@
 //
 // The program is also an example of package table: a line of the file becomes a
 // [maintain.Uplink]. The commands make their plans with [table.PlanInstall],
-// [table.PlanSync], [table.PlanRemove] and [table.PlanRecover], and apply them with
+// [table.PlanSync], [table.PlanAdopt], [table.PlanRemove] and [table.PlanRecover], and apply them with
 // [plan.Plan.ApplyLocked] under [plan.Lock]. The command run calls [maintain.Run].
 package main

@@ -11,6 +11,8 @@ import (
 
 const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
+       uplinks [-n NETNS] [-etc DIR] [-json] init
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
                [-v] [-once [-wait TIME] | -remove] run [NAME...]
        uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
@@ -22,6 +24,8 @@ const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|do
 var helpTopics = map[string][]string{
 	"plan": commandSections, "up": commandSections, "down": commandSections, "status": commandSections,
 	"check": commandSections, "recover": commandSections, "parse": commandSections,
+	"adopt":      {"SYNOPSIS", "COMING FROM SCRIPTS", "OPTIONS", "EXIT STATUS"},
+	"init":       {"SYNOPSIS", "COMING FROM SCRIPTS", "FILE"},
 	"run":        {"SERVICE", "OPTIONS", "EXIT STATUS"},
 	"reload":     {"SERVICE", "OPTIONS", "EXIT STATUS"},
 	"service":    {"SERVICE"},

@@ -7,6 +7,8 @@ const help = `NAME
 SYNOPSIS
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
+    uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
+    uplinks [-n NETNS] [-etc DIR] [-json] init
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
             [-v] [-once [-wait TIME] | -remove] run [NAME...]
     uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
@@ -21,7 +23,14 @@ DESCRIPTION
     that is not yet chosen, stays as it is. With NAMEs, a command is about those
     uplinks only.
 
-    plan    Prints the ip(8) commands that up amounts to, and changes nothing.
+    init    Prints a file for the host as it is, and changes nothing: a line for each
+            interface and gateway that a default route is by, in table main or in a
+            table that scripts have made, with the rules of these scripts. Comments
+            say why. See COMING FROM SCRIPTS.
+    plan    Prints the ip(8) commands that up amounts to, and changes nothing. With
+            -adopt, or if up refuses what adopt can do, they are those of adopt.
+    adopt   Does what up does, in the place of what scripts have made for the
+            uplinks, without a gap. See COMING FROM SCRIPTS.
     up      Makes the kernel's state what the file says: all uplinks or, on a
             failure, none. What is there already is left alone; what differs is
             changed; what is too much in the tables, and has the uplinks'
@@ -54,8 +63,8 @@ DESCRIPTION
     parse   Checks the file alone, and prints its lines in their normal form. It
             needs no privilege and no network, and changes nothing.
 
-    Reading needs no privilege. up, down, run and recover need root or CAP_NET_ADMIN, and
-    wait for each other.
+    Reading needs no privilege. up, adopt, down, run and recover need root or
+    CAP_NET_ADMIN, and wait for each other.
 
     down finds an uplink by its line. Of a line that is deleted, "uplinks -prune up"
     removes what is installed. A default route that uplinks share goes with down.
@@ -69,6 +78,8 @@ OPTIONS
     -prune     plan, up: also remove uplinks that the file does not have: all that
                is there of the file's protocols, which as a rule is 210. With the
                rest it is all or nothing.
+
+    -adopt     plan: print the steps of adopt instead of those of up.
 
     -once      run: end as soon as all uplinks are complete, for scripts at boot. What can
                be installed is, whatever the others wait for. Nothing is probed.
@@ -230,6 +241,28 @@ SERVICE
     removed      The uplink was removed.
     ready        All uplinks have been looked at once, after the start or SIGHUP.
 
+COMING FROM SCRIPTS
+    A host whose rc.local has made tables and rules moves like this:
+
+        uplinks init >/etc/uplinks.conf
+        uplinks plan
+        uplinks adopt
+
+    Read the file before you go on: it says where packets go. Then take the commands
+    out of rc.local, and start uplinks-run.service.
+
+    adopt takes the place of rules from the uplinks' addresses that look up their
+    tables, of rules that also says, and of the routes in these tables by the uplinks'
+    interfaces to the same destinations. Ours are there before theirs go, and packets
+    go the way that they went, except as the file says. On a failure all is as it was.
+    Names in rt_tables are used as they are. Other rules and routes stay; adopt says
+    which rules look up a table of the uplinks. A second adopt changes nothing.
+
+    adopt takes over what has no protocol, or boot, static, or a number without a name.
+    What has the protocol of a program that runs (dhcp, ra, bird, zebra and so on) is
+    refused with its name: that program would bring it back. systemd-networkd and
+    NetworkManager use static: take what they make out of their files before.
+
 EXIT STATUS
     0  Done; plan: nothing to do; status, run -once: all uplinks are complete;
        check: nothing but notes; run: it was ended by a signal.
@@ -252,8 +285,9 @@ JSON
         via        the gateways, given or learned, with commas between them
         sources    those of the line; status: also those that the interface has
         config     the line in its normal form
-        steps      plan: what up would do; up, down: what was done; each an ip
-                   command. Of several uplinks, plan without -json has the order.
+        reasons    init: what on the host the line comes from, in sentences
+        steps      plan: what up or adopt would do; up, adopt, down: what was done;
+                   each an ip command. Of several uplinks, plan without -json has the order.
         state      status: complete, incomplete or absent
         missing    status: routes and rules that are not there
         changed    status: objects with the route that is, and is wanted
@@ -326,6 +360,10 @@ EXAMPLES
         modem2 table 20 dev eth1 via 192.168.8.1 src none also oif eth1 also fwmark 0x20
 
     The folder conf, beside the source of this program, has these as files.
+
+    A file for this host, to begin with:
+
+        uplinks init
 
     What would change, the change, and a check of it:
 

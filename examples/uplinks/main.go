@@ -47,6 +47,7 @@ type options struct {
 	etc     string
 	json    bool
 	prune   bool
+	adopt   bool
 	once    bool
 	verbose bool
 	remove  bool
@@ -67,6 +68,7 @@ func parseArgs(args []string) (options, error) {
 	fs.StringVar(&o.etc, "etc", "", "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.prune, "prune", false, "")
+	fs.BoolVar(&o.adopt, "adopt", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
@@ -94,9 +96,9 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("a command is missing: " + commandList)
 	case o.command == "help":
 		return o, errHelp
-	case commands[o.command] == nil && !slices.Contains([]string{"run", "reload", "parse"}, o.command):
+	case commands[o.command] == nil && !slices.Contains([]string{"run", "reload", "parse", "init"}, o.command):
 		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
-			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "reload", "status", "check", "recover", "parse", "help"}))
+			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "reload", "status", "check", "recover", "parse", "adopt", "init", "help"}))
 	case (o.once || o.remove || o.verbose) && o.command != "run":
 		return o, errors.New("-once, -remove and -v are options of run")
 	case waits && (!o.once || o.command != "run"):
@@ -107,6 +109,12 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-prune is an option of plan and up")
 	case o.command == "reload" && len(o.names) > 0:
 		return o, errors.New("reload is about all uplinks: no names can be given")
+	case o.adopt && o.command != "plan":
+		return o, errors.New("-adopt is an option of plan; the command adopt needs no option")
+	case o.adopt && o.prune:
+		return o, errors.New("-prune is about up, and -adopt about adopt")
+	case o.command == "init" && len(o.names) > 0:
+		return o, errors.New("init is about the whole host: no names can be given")
 	case o.prune && len(o.names) > 0:
 		return o, errors.New("-prune is about all uplinks: no names can be given")
 	}
@@ -121,14 +129,16 @@ func (o *options) requestedTopics() []string {
 	return []string{o.command}
 }
 
-const commandList = "plan, up, down, run, reload, status, check, recover or parse"
+const commandList = "init, plan, adopt, up, down, run, reload, status, check, recover or parse"
 
 // A session is one run of a command other than run. Its uplinks have the default routes
 // that were learned.
 type session struct {
 	prune bool
-	ctx   context.Context
-	netns string // path of the network namespace; empty means that of this process
+	// takesOver says that plan is about adopt.
+	takesOver bool
+	ctx       context.Context
+	netns     string // path of the network namespace; empty means that of this process
 	// givenNetNS is the namespace as the command line has it.
 	givenNetNS string
 	etc        string // the directory of the names of tables; empty means /etc/iproute2
@@ -147,6 +157,7 @@ type session struct {
 var commands = map[string]func(*session) (int, error){
 	"plan": (*session).plan, "up": (*session).up, "down": (*session).down, "status": (*session).status,
 	"check":   (*session).check,
+	"adopt":   (*session).adopt,
 	"recover": (*session).recover,
 }
 
@@ -161,6 +172,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if o.command == "reload" {
 		return reload(ctx, o, stdout, stderr)
+	}
+	if o.command == "init" {
+		return initFile(ctx, o, stdout, stderr)
 	}
 	file, err := o.load()
 	switch {
@@ -177,7 +191,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{
-		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune,
+		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 	}
 	if file.isEmpty() && !o.prune {
@@ -245,7 +259,7 @@ func (s *session) learnDefaults(command string) error {
 		switch {
 		case err == nil:
 			u.SourceRoutedUplink = resolved
-		case ok && command != "plan" && command != "up":
+		case ok && command != "plan" && command != "up" && command != "adopt":
 			s.noDefault[i] = reason
 			u.Family = u.Learn
 		default:

@@ -19,9 +19,9 @@ import (
 
 func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"", "a command is missing: plan, up, down, run, reload, status, check, recover or parse"},
-		{"-json", "a command is missing: plan, up, down, run, reload, status, check, recover or parse"},
-		{"stauts", `"stauts" is not a command: plan, up, down, run, reload, status, check, recover or parse; did you mean status?`},
+		{"", "a command is missing: init, plan, adopt, up, down, run, reload, status, check, recover or parse"},
+		{"-json", "a command is missing: init, plan, adopt, up, down, run, reload, status, check, recover or parse"},
+		{"stauts", `"stauts" is not a command: init, plan, adopt, up, down, run, reload, status, check, recover or parse; did you mean status?`},
 		{"-x up", "flag provided but not defined: -x"},
 		{"-once up", "-once, -remove and -v are options of run"},
 		{"-once -remove run", "-once leaves the uplinks, and -remove does not"},
@@ -31,6 +31,10 @@ func TestUsage(t *testing.T) {
 		{"-wait 3s run", "-wait is an option of run -once"},
 		{"-prune down", "-prune is an option of plan and up"},
 		{"up -prune lan1", "-prune is about all uplinks: no names can be given"},
+		{"-adopt up", "-adopt is an option of plan; the command adopt needs no option"},
+		{"-adopt -prune plan", "-prune is about up, and -adopt about adopt"},
+		{"-prune adopt", "-prune is an option of plan and up"},
+		{"init lan1", "init is about the whole host: no names can be given"},
 		{"up -n", "flag needs an argument: -n"},
 		{"reload lan1", "reload is about all uplinks: no names can be given"},
 	} {

@@ -39,6 +39,10 @@ func TestPrivilege(t *testing.T) {
 	h.withoutNetAdmin(func() {
 		h.runIn(t.Context(), exitPending, "plan")
 		h.runIn(t.Context(), exitPending, "status")
+		h.runIn(t.Context(), exitPending, "-adopt", "plan")
+		if file, _ := h.runIn(t.Context(), exitOK, "init"); !strings.Contains(file, "dev eth0 via 192.168.1.1") {
+			t.Errorf("init:\n%s", file)
+		}
 		h.runIn(t.Context(), exitOK, "up", "lan1")
 		_, stderr := h.runIn(t.Context(), exitFailure, "up")
 		const want = "uplinks: uplink lan2: ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2: " +

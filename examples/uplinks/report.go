@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
@@ -51,7 +54,11 @@ type entry struct {
 	Unnamed   bool     `json:"unnamed,omitempty"`
 	Notes     []string `json:"notes,omitempty"`
 
-	net []step // the steps without those that other steps undo
+	// Reasons say what on the host an uplink of init comes from.
+	Reasons []string `json:"reasons,omitempty"`
+
+	net      []step // the steps without those that other steps undo
+	protocol route.Protocol
 }
 
 // An unlistedUplink is the part of a report about an uplink that the file does not have.
@@ -80,7 +87,7 @@ type change struct {
 }
 
 func newEntry(u uplink) *entry {
-	e := &entry{Name: u.Name, Table: uint32(u.Table), Family: "any", Dev: u.Interface, Config: u.String()}
+	e := &entry{Name: u.Name, Table: uint32(u.Table), Family: "any", Dev: u.Interface, Config: u.String(), protocol: cmp.Or(u.Protocol, table.Protocol)}
 	if f := u.family(); f != 0 {
 		e.Family = f.String()
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/iptext"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/discover"
+)
+
+// initHead begins the file that init prints.
+const initHead = `# The uplinks of this host, as "uplinks init" found them. Below each comment is the
+# line that it is about. To move to them, without a gap:
+#
+#     uplinks plan     what would change
+#     uplinks adopt    the change
+#
+# Then take out the commands that have made the tables and rules until now, for example
+# in /etc/rc.local, and start uplinks-run.service.
+`
+
+// initFile prints a file for the host as it is.
+func initFile(ctx context.Context, o options, stdout, stderr io.Writer) int {
+	conn, err := dial(o.netns)
+	if err != nil {
+		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		return exitFailure
+	}
+	defer conn.Close()
+	host, err := discover.Read(ctx, conn, o.etc)
+	if err != nil {
+		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		return exitFailure
+	}
+	f := newInitText(host)
+	if len(f.uplinks) == 0 {
+		fmt.Fprintln(stderr, "uplinks: warning: there is no default route that an uplink could have")
+	}
+	if o.json {
+		r := report{Command: o.command, Uplinks: []*entry{}}
+		for i, u := range f.uplinks {
+			e := newEntry(u)
+			e.Reasons = f.reasons[i]
+			r.Uplinks = append(r.Uplinks, e)
+		}
+		enc := json.NewEncoder(stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(r)
+	} else {
+		_, err = io.WriteString(stdout, f.b.String())
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "uplinks:", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// An initText is the file that init prints.
+type initText struct {
+	b       strings.Builder
+	lines   string // the uplinks, without comments
+	uplinks []uplink
+	reasons [][]string // of each uplink
+}
+
+func newInitText(host *discover.Host) *initText {
+	f := new(initText)
+	f.b.WriteString(initHead)
+	for _, u := range host.Uplinks {
+		f.add(u)
+	}
+	if len(host.Others) > 0 {
+		f.b.WriteString("\n# No default route is by these interfaces, so they are no uplinks:\n#\n")
+	}
+	for _, o := range host.Others {
+		fmt.Fprintf(&f.b, "#     %s", o.Name)
+		for _, a := range o.Addresses {
+			fmt.Fprintf(&f.b, " %s", a)
+		}
+		f.b.WriteString("\n")
+	}
+	if len(host.Rules) > 0 {
+		f.b.WriteString("\n# These rules stay as they are:\n#\n")
+	}
+	for _, r := range host.Rules {
+		fmt.Fprintf(&f.b, "#     %s\n", r)
+	}
+	return f
+}
+
+// add adds an uplink, as a comment if a file cannot have it or if it is needless.
+func (f *initText) add(found discover.Uplink) {
+	u := uplink{Uplink: found.Uplink}
+	u.Name = safeName(u.Name)
+	f.b.WriteString("\n")
+	for _, reason := range found.Reasons {
+		fmt.Fprintf(&f.b, "# %s\n", reason)
+	}
+	line := u.String() + "\n"
+	parsed, err := parseConfig("", f.lines+line)
+	switch {
+	case err != nil:
+		_, reason, _ := strings.Cut(err.Error(), ": ")
+		fmt.Fprintf(&f.b, "# The line cannot be in a file: %s\n# %s", reason, line)
+	case found.Needless:
+		fmt.Fprintf(&f.b, "# %s", line)
+	default:
+		f.b.WriteString(line)
+		f.lines += line
+		f.uplinks = append(slices.Clone(f.uplinks), parsed.uplinks[len(parsed.uplinks)-1])
+		f.reasons = append(f.reasons, found.Reasons)
+	}
+}
+
+// safeName returns a name that a line can begin with.
+func safeName(name string) string {
+	_, isWord := uplinkWords.Find(name)
+	if isWord || name == sharedName || new(rttables.File).Set(1, name, "") != nil || len(strings.Fields(name)) != 1 ||
+		strings.Contains(name, "#") || iptext.Quote(name) != name {
+		clean := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
+				return r
+			}
+			return '-'
+		}, name)
+		return "uplink-" + clean
+	}
+	return name
+}
