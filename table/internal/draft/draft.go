@@ -122,13 +122,9 @@ func Adopt(
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	var adoptions []*uplink.Adoption
-	for _, w := range all {
-		a, err := uplink.FindAdoption(ctx, c, p.State(), w)
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		adoptions = append(adoptions, a)
+	adoptions, err := uplink.FindAdoptions(ctx, c, p.State(), all)
+	if err != nil {
+		return plan.Plan{}, err
 	}
 	if err := p.Adopt(adoptions); err != nil {
 		return plan.Plan{}, err

@@ -95,6 +95,9 @@ func newTakeover(now *host.State, f route.Family, all []*uplink.Adoption) *takeo
 	}
 	for _, a := range all {
 		m := &move{Policy: a.Policy}
+		if prio := a.Spec.Priority; prio != 0 && a.InFamily(f) {
+			t.prios.takeRange(prio, prio+a.Spec.Height()-1) // it is given to that uplink
+		}
 		for _, r := range slices.Concat(a.Rungs, a.Also, a.Needless) {
 			if r.Family == f {
 				t.scripts[form.Bare(r)], t.owners[form.Bare(r)] = struct{}{}, m

@@ -234,6 +234,12 @@ func (t *transaction) alsoRules(l *placement, want []rule.Rule) {
 	own := t.now.Rules(l.family).Of(m.Spec.Proto())
 	added := slices.DeleteFunc(slices.Clone(want), own.Has)
 	t.also = append(t.also, addRules(m.owner, added...)...)
-	removed := form.Without(m.InstalledAlso(t.now, l.family, l.have), want)
+	// Of several uplinks with the same selectors, each may find a main-first rule that
+	// belongs to no rule.
+	var left []rule.Rule
+	for i := range t.leave {
+		left = append(left, t.leave[i].Rule)
+	}
+	removed := form.Without(form.Without(m.InstalledAlso(t.now, l.family, l.have), want), left)
 	t.leave = append(t.leave, deleteAlso(m, removed)...)
 }

@@ -39,11 +39,34 @@ type AdoptedRoute struct {
 	By route.Route
 }
 
-// FindAdoption finds what scripts have made for an uplink. If the uplink has no table, it
-// gets the one that a script's rule looks up for one of its sources. A rule or a route
-// that is in the way, or that a running program would bring back, is a
-// [*plan.ConflictError].
-func FindAdoption(ctx context.Context, c route.Conn, now *host.State, p *Policy) (*Adoption, error) {
+// FindAdoptions finds what scripts have made for uplinks. An uplink without a table gets
+// the one that a script's rule looks up for one of its sources, or that of another uplink
+// with its name. A rule or a route that is in the way, or that a running program would
+// bring back, is a [*plan.ConflictError].
+func FindAdoptions(ctx context.Context, c route.Conn, now *host.State, all []*Policy) ([]*Adoption, error) {
+	found := make([]*Adoption, len(all))
+	named := make(map[string]rttables.ID)
+	for _, again := range []bool{false, true} {
+		for i, p := range all {
+			if again && (p.Table != 0 || named[p.Spec.Name] == 0) {
+				continue
+			}
+			if again {
+				p.SetTable(named[p.Spec.Name])
+			}
+			a, err := findAdoption(ctx, c, now, p)
+			if err != nil {
+				return nil, err
+			}
+			if found[i] = a; p.Spec.Name != "" && p.Table != 0 {
+				named[p.Spec.Name] = p.Table
+			}
+		}
+	}
+	return found, nil
+}
+
+func findAdoption(ctx context.Context, c route.Conn, now *host.State, p *Policy) (*Adoption, error) {
 	a := &Adoption{Policy: p}
 	if err := a.findTables(ctx, c, now); err != nil {
 		return nil, err
