@@ -155,7 +155,8 @@ func (a *Adoption) findRoutes(now *host.State, id rttables.ID) error {
 				now.Names.Table(id), now.Names.Table(a.Table), uint32(id))
 		case !a.leadsByLink(&r) && id == a.Table && r.Canonical().Priority > want.Canonical().Priority: // a way that is behind ours
 		case !a.leadsByLink(&r):
-			return a.routeConflict(now, &r, "the table %s has a route by another interface", now.Names.Table(id))
+			return a.routeConflict(now, &r, "the table %s has a route in the place of the uplink's that does not lead by %s alone",
+				now.Names.Table(id), a.Spec.Interface)
 		case !form.IsScriptProtocol(r.Protocol):
 			return a.routeConflict(now, &r, "%s would bring back its route in table %s: configure it so that it makes none there",
 				r.Protocol, now.Names.Table(id))
