@@ -23,6 +23,12 @@
 // it. Install owns what it makes, by the protocol number of rules and routes, and touches
 // nothing else. And [PlanInstall] shows what Install would do.
 //
+// An uplink need not be known by the addresses of its interface. SourcePrefixes and
+// SourceInterfaces are networks behind this host, such as a prefix that a provider has
+// delegated to a LAN, and NoSources leaves the choice to the selectors of Also, such as
+// marks: two modems may give this host the same address. What is on the uplink's link is
+// what its addresses, table main and Subnets say.
+//
 // The packages below this one do the rest: package plan has the steps of a change, check
 // finds out whether uplinks are as they should be, maintain keeps them so, snapshot
 // compares all rules and routes of a host with earlier ones, and health probes whether a
