@@ -120,7 +120,7 @@ func TestCrashStatus(t *testing.T) {
 
 // parse needs no privilege and no network, and prints what the file says.
 func TestParse(t *testing.T) {
-	h := newHost(t, "# two\nlan1   table 10 via 192.168.1.1 dev eth0\n\nlan2 dev nowhere learn inet table 20 # here\n")
+	h := newHost(t, "# two\nlan1   table 10 via 192.168.1.1 dev eth0\n\nlan2 dev nowhere table 20 learn inet # here\n")
 	h.want("lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev nowhere learn inet\n", exitOK, "parse")
 	h.want("lan2 table 20 dev nowhere learn inet\n", exitOK, "parse", "lan2")
 	stdout, _ := h.run(exitOK, "-json", "parse")
