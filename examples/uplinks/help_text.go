@@ -230,8 +230,10 @@ SERVICE
                  and are kept: with unreachable, its packets go nowhere meanwhile.
     repaired     Something was not as it should be; with the reason, and the commands
                  that ip(8) would have needed.
-    failed       The kernel refused, or something of others is in the way. It is tried
-                 again, every ten seconds at least.
+    failed       The kernel refused, or something of others is in the way, or an address
+                 or a network is also another uplink's, and stays with that one. What
+                 can be kept of the uplink is. It is tried again, every ten seconds at
+                 least.
     events lost  More happened than could be listened to; all was looked at again.
     fighting     Someone keeps undoing the uplinks. Repairs are slow from now on: stop
                  whoever it is, see NOTES.

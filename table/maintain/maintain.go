@@ -24,6 +24,10 @@ import (
 // another interface has the address. If the kernel refuses the routes of an uplink,
 // its rules are installed all the same. An address that one uplink has among its
 // Sources is no source of another uplink that takes all addresses of the interface.
+// An address that is on the interfaces of two such uplinks stays with the one that has
+// it as a source already or, if neither has, with the first one. A network of
+// SourceInterfaces that overlaps with one of another uplink stays with that one. The
+// uplink that cannot have it fails with the reason, and all else of it is kept.
 // An uplink that is refused, or in conflict with something of another program, does
 // not hold up the other uplinks, and is tried again.
 //

@@ -18,9 +18,9 @@ import (
 // A resolution is what there should be of an uplink at the moment.
 type resolution struct {
 	of *maintainedUplink
-	// policy is nil if the uplink is refused.
+	// policy is nil if the uplink is refused as a whole.
 	policy   *uplink.Policy
-	refused  error
+	refused  error         // why the uplink, or a part of it, is refused
 	defaults []route.Route // that were learned
 	status   status
 }
@@ -61,6 +61,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index, SharesInterface: r.sharesInterface(k, index)}
 	p.NameLinks(r.now)
 	p.Withdrawn, p.Needed = k.withdrawal(), k.neededByProbes()
+	var shared error // a source is also that of another uplink: without it, the uplink is kept
 	families := make([]familyResolution, 0, len(form.Families))
 	for _, f := range k.families() {
 		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}
@@ -68,13 +69,12 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		if x.waits == "" && slices.Contains(withheld, f) {
 			x.waits = "its routes are refused"
 		}
+		overlap := r.leaveOutPrefixes(k, spec, &x.FamilySources)
+		shared = cmp.Or(shared, r.rivalError(k, spec, f), overlap)
 		x.probes = r.probeSources(p, &x.FamilySources)
 		families = append(families, x)
 		p.Sources = append(p.Sources, x.All...)
 		p.AddPrefixes(r.now, &x.FamilySources)
-	}
-	if err := r.checkPrefixes(k, spec, p.Prefixes); err != nil {
-		return refuse(err)
 	}
 	table, err := uplink.FindTable(r.now, spec, p.Sources)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err := r.addFamilies(ctx, p, families); err != nil {
 		return resolution{}, err
 	}
-	return resolution{of: k, policy: p, defaults: defaults, status: summarize(spec.Interface, families)}, nil
+	return resolution{of: k, policy: p, refused: shared, defaults: defaults, status: summarize(spec.Interface, families)}, nil
 }
 
 // checkOtherNames refuses an uplink if an uplink before it takes all addresses of the same
@@ -183,8 +183,9 @@ func (r *reading) sourcesOf(k *maintainedUplink, spec *uplink.Spec, f route.Fami
 	spec = &whole
 	x := spec.AddressesOf(r.now, index, f)
 	if spec.TakesAll() {
-		x.All = slices.DeleteFunc(x.All, func(a netip.Addr) bool { return k.taken[a] != nil })
-		x.Usable = slices.DeleteFunc(x.Usable, func(a host.Address) bool { return k.taken[a.Addr] != nil })
+		isOthers := func(a netip.Addr) bool { return k.taken[a] != nil || r.rival(k, a) != nil }
+		x.All = slices.DeleteFunc(x.All, isOthers)
+		x.Usable = slices.DeleteFunc(x.Usable, func(a host.Address) bool { return isOthers(a.Addr) })
 		r.addHeld(k, &x)
 	}
 	spec.AddPrefixes(r.now, index, &x)
@@ -208,32 +209,6 @@ func (r *reading) addHeld(k *maintainedUplink, x *uplink.FamilySources) {
 			x.All = append(x.All, a)
 		}
 	}
-}
-
-// checkPrefixes refuses an uplink if networks behind this host that it follows are also
-// those of an uplink before it, or of one that declares them.
-func (r *reading) checkPrefixes(k *maintainedUplink, spec *uplink.Spec, prefixes []netip.Prefix) error {
-	if len(prefixes) == 0 {
-		return nil
-	}
-	for _, o := range k.others {
-		before := o.owner < k.owner
-		if o == k || len(o.SourcePrefixes)+len(o.SourceInterfaces) == 0 {
-			continue
-		}
-		other := o.currentSpec()
-		theirs := other.SourcePrefixes
-		if before {
-			index, _ := r.now.Link(o.Interface)
-			for _, f := range o.families() {
-				theirs = append(slices.Clip(theirs), other.SourcesOf(r.now, index, f).Prefixes...)
-			}
-		}
-		if err := spec.CheckPrefixes(prefixes, other, theirs); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // waitsFor returns what keeps the routes of a family from being installed, or an empty

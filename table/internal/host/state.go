@@ -40,8 +40,11 @@ type State struct {
 	known map[string]*route.Links
 
 	// Indexes of Addrs, nil until they are needed.
-	byAddr  map[netip.Addr]int
-	byIndex map[uint32][]Address
+	byAddr map[netip.Addr]int
+	// repeated are the addresses that are more than once among Addrs. It is made with
+	// byAddr.
+	repeated map[netip.Addr]bool
+	byIndex  map[uint32][]Address
 }
 
 // Read reads rules, addresses and links of the network namespace that c is in, each
@@ -223,8 +226,14 @@ func (s *State) linksWith(name string) *route.Links {
 // Address returns the address of this host that is a.
 func (s *State) Address(a netip.Addr) (Address, bool) {
 	if s.byAddr == nil {
-		s.byAddr = make(map[netip.Addr]int, len(s.Addrs))
+		s.byAddr, s.repeated = make(map[netip.Addr]int, len(s.Addrs)), nil
 		for i, have := range slices.Backward(s.Addrs) {
+			if _, known := s.byAddr[have.Addr]; known {
+				if s.repeated == nil {
+					s.repeated = make(map[netip.Addr]bool)
+				}
+				s.repeated[have.Addr] = true
+			}
 			s.byAddr[have.Addr] = i
 		}
 	}
@@ -233,6 +242,12 @@ func (s *State) Address(a netip.Addr) (Address, bool) {
 		return Address{}, false
 	}
 	return s.Addrs[i], true
+}
+
+// IsRepeated reports whether more than one interface of this host has an address.
+func (s *State) IsRepeated(a netip.Addr) bool {
+	_, ok := s.Address(a)
+	return ok && s.repeated[a]
 }
 
 // AddressesOf returns the addresses of the interface with an index.
