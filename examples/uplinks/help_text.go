@@ -160,7 +160,9 @@ FILE
 
     The line "default [table NUMBER] [metric NUMBER]" says where the shared default
     route stands. Without: in table main, with metric 50, which is before the default
-    routes that a DHCP client puts there.
+    routes that a DHCP client puts there. Behind it stands an IPv4 route by each
+    interface alone, with the next metrics, 51 and so on: when an interface is deleted,
+    the kernel deletes all of the route that is shared.
 
     The line "multihome udp PORT..." says that the UDP servers on these ports answer
     from the address that was asked (IP_PKTINFO; the option multihome of OpenVPN).

@@ -42,7 +42,7 @@ type Config struct {
 // A Default is a default route that uplinks share, as package maintain keeps it.
 type Default struct {
 	Table    rttables.ID    // zero: main
-	Metric   uint32         // of the route
+	Metric   uint32         // of the route; zero: 50
 	Protocol route.Protocol // of the route
 }
 

@@ -83,6 +83,8 @@ func TestFindingDefault(t *testing.T) {
 		return last
 	}
 	want("absent", "default-absent default\n")
+	harm(n, "route default metric 51 proto 210 via 10.1.0.1 dev u1", "route default metric 52 proto 210 via 10.2.0.1 dev u2")
+	want("only those behind it", "default-absent default\n")
 	harm(n, "route default metric 50 proto 210 nexthop via 10.1.0.1 dev u1 nexthop via 10.2.0.1 dev u2")
 	f := want("behind a default without a metric", "default-idle route default via 10.1.0.1 dev u1 proto unspec\n")
 	if !strings.Contains(f.Text, "with the metric 0,") || !strings.Contains(f.Cure, "metric 200") {

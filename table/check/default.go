@@ -35,7 +35,8 @@ func (e *examiner) checkDefault() []Finding {
 	there := make(map[route.Family]bool)
 	routes := e.now.Routes(id)
 	for i := range routes {
-		if isOurs(&routes[i]) {
+		// Those with higher metrics stand behind it, in case it goes.
+		if isOurs(&routes[i]) && routes[i].Priority == cmp.Or(d.Metric, form.SharedMetric) {
 			there[routes[i].Family] = true
 		}
 	}

@@ -34,6 +34,13 @@ import (
 // the interface that its flow leaves by, and from then on takes the rule of that uplink:
 // also when weights change, and when the uplink is unhealthy.
 //
+// When an interface is deleted, as at the end of a PPP session, the kernel deletes every
+// IPv4 route that has a next hop by it, and so all of this one. Until Run has made the route
+// again, packets take one that stands behind it: if the next hops are by several interfaces,
+// Run keeps a default route by each of them alone, with metrics above Metric. The uplink with
+// the highest weight comes first. IPv6 needs no such routes: there the kernel deletes the next
+// hop, and nothing else.
+//
 // The next hops are those of the uplink's best default route, which share its weight if
 // they are several. In IPv6 a next hop without a gateway cannot be beside others. On a
 // point-to-point link, and on others where the kernel asks nobody for the gateway, it gets
@@ -51,6 +58,9 @@ type Default struct {
 	// kernel takes the one with the lowest. Zero: 50, which is lower than what network
 	// managers, DHCP clients and router advertisements use. An IPv4 route without a
 	// metric has 0, which is lower still: give that route a metric, or delete it.
+	//
+	// The routes behind it have the next metrics that no other default route of the table
+	// has: 51, 52 and so on. Where there is no higher metric, there is no route behind it.
 	Metric uint32
 
 	// Protocol marks the route as ours, and has to be the protocol of the uplinks. Other
@@ -60,13 +70,10 @@ type Default struct {
 	Protocol route.Protocol
 }
 
-// defaultMetric is the default of Metric.
-const defaultMetric = 50
-
 // defaultLabel is what events and errors call a [Default].
 const defaultLabel = "(default)"
 
-// Remove deletes the routes of both families. It does not need to know the uplinks.
+// Remove deletes the routes of both families, and those behind them. It does not need to know the uplinks.
 // Errors are those of [table.Remove].
 func (d Default) Remove(ctx context.Context, c route.Conn) error {
 	d = d.withDefaults()
@@ -107,7 +114,7 @@ func (d Default) withDefaults() Default {
 		d.Table = rttables.Main
 	}
 	if d.Metric == 0 {
-		d.Metric = defaultMetric
+		d.Metric = form.SharedMetric
 	}
 	if d.Protocol == 0 {
 		d.Protocol = table.Protocol
@@ -150,42 +157,58 @@ type defaultPlan struct {
 	preferred error
 }
 
-// plan returns what leads from the routes that there are to the one that is wanted.
-func (d *Default) plan(ctx context.Context, c route.Conn, names *host.Names, want route.Route) (defaultPlan, error) {
+// plan returns what leads from the routes that there are to the one that is wanted, and to
+// those that are to stand behind it.
+func (d *Default) plan(
+	ctx context.Context, c route.Conn, names *host.Names, want route.Route, behind []route.Route,
+) (defaultPlan, error) {
 	routes, err := d.read(ctx, c, want.Family)
 	if err != nil {
 		return defaultPlan{}, err
 	}
 	var p defaultPlan
-	step := plan.Step{Op: plan.AddRoute, Route: want, Uplink: defaultLabel, Owner: plan.NoOwner}
-	key := form.KeyOf(&want)
 	for i := range routes {
 		r := &routes[i]
 		switch {
-		case r.TOS != 0:
-		case r.Protocol != d.Protocol && r.Priority == d.Metric:
+		case r.TOS != 0 || r.Protocol == d.Protocol:
+		case r.Priority == d.Metric:
 			return defaultPlan{}, d.conflict(names, r, "someone else's default route has the same metric")
-		case r.Protocol != d.Protocol && r.Priority < d.Metric:
+		case r.Priority < d.Metric:
 			p.preferred = d.conflict(names, r, "someone else's default route goes before it, with a lower metric")
-		case r.Protocol != d.Protocol || form.KeyOf(r) != key:
-		case hasSameHops(*r, want):
-			step.Op = 0
-		default:
-			replaced := *r
-			step.Op, step.Replaced = plan.ReplaceRoute, &replaced
 		}
 	}
+	wanted := append([]route.Route{want}, d.placeBehind(behind, routes)...)
+	stays := make(map[form.RouteKey]bool, len(wanted))
 	var steps []plan.Step
-	if step.Op != 0 {
-		steps = append(steps, step)
+	for i := range wanted {
+		stays[form.KeyOf(&wanted[i])] = true
+		if step := d.stepTo(&wanted[i], routes); step.Op != 0 {
+			steps = append(steps, step)
+		}
 	}
 	for _, step := range d.deletes(routes) {
-		if form.KeyOf(&step.Route) != key {
+		if !stays[form.KeyOf(&step.Route)] {
 			steps = append(steps, step)
 		}
 	}
 	p.plan = makeDefaultPlan(steps, names)
 	return p, nil
+}
+
+// stepTo returns the step that leads from the routes that there are to one that is wanted.
+// If that is there, the step's Op is zero.
+func (d *Default) stepTo(want *route.Route, routes []route.Route) plan.Step {
+	step := plan.Step{Op: plan.AddRoute, Route: *want, Uplink: defaultLabel, Owner: plan.NoOwner}
+	for _, r := range routes {
+		switch {
+		case r.Protocol != d.Protocol || form.KeyOf(&r) != form.KeyOf(want):
+		case hasSameHops(r, *want):
+			step.Op = 0
+		default:
+			step.Op, step.Replaced = plan.ReplaceRoute, &r
+		}
+	}
+	return step
 }
 
 // planRemove returns the plan that deletes our default routes of a family.

@@ -1,10 +1,12 @@
 package maintain_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,13 +62,36 @@ func (k *keeper) awaitDefault(f tabletest.Family, what, want string) {
 	k.untilText(what+": the shared default", want, func() string { return sharedDefault(k.n, f, rttables.Main) })
 }
 
-// over returns the shared default in main with one or two next hops.
-func over(hops ...string) string {
-	if len(hops) == 1 {
-		return "default " + hops[0] + " proto 210 metric 50"
+// over returns the shared default in main with some next hops, and the routes behind it.
+func over(hops ...string) string { return overAt(maintain.Default{}, hops...) }
+
+// overAt is over for a place other than main and the metric 50.
+func overAt(place maintain.Default, hops ...string) string {
+	metric := cmp.Or(place.Metric, 50)
+	where := fmt.Sprint("proto 210 metric ", metric)
+	if place.Table != 0 && place.Table != rttables.Main {
+		where = fmt.Sprintf("table %d %s", place.Table, where)
 	}
-	text := "default proto 210 metric 50 nexthop " + strings.Join(hops, " nexthop ") + " "
-	return strings.TrimSpace(strings.ReplaceAll(text, " weight 1 ", " ")) // 1 is not printed
+	if len(hops) == 1 {
+		return "default " + hops[0] + " " + where
+	}
+	text := "default " + where + " nexthop " + strings.Join(hops, " nexthop ") + " "
+	lines := []string{strings.TrimSpace(strings.ReplaceAll(text, " weight 1 ", " "))} // 1 is not printed
+	if strings.Contains(text, ":") {
+		return lines[0] // IPv6
+	}
+	weight := func(hop string) (w int) {
+		fmt.Sscan(hop[strings.LastIndex(hop, " ")+1:], &w)
+		return w
+	}
+	hops = slices.Clone(hops)
+	slices.SortStableFunc(hops, func(a, b string) int { return weight(b) - weight(a) })
+	for i, hop := range hops {
+		hop, _, _ = strings.Cut(hop, " weight ")
+		behind := strings.Replace(where, fmt.Sprint("metric ", metric), fmt.Sprint("metric ", metric+1+uint32(i)), 1)
+		lines = append(lines, "default "+hop+" "+behind)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // flows sends datagrams to many ports of the client from sockets without an address, and
@@ -136,7 +161,7 @@ func TestSharedDefault(t *testing.T) {
 		both := over(via1+" weight 3", via2+" weight 1")
 		k.awaitDefault(f, "installed", both)
 		k.await(0, "installed", func(e maintain.Event) bool {
-			return e.Kind == maintain.EventInstalled && e.Uplink == "(default)" && len(e.Plan.Steps) == 1 &&
+			return e.Kind == maintain.EventInstalled && e.Uplink == "(default)" && len(e.Plan.Steps) == len(strings.Split(both, "\n")) &&
 				e.Family == route.FamilyOf(netip.MustParseAddr(f.A1))
 		})
 		if g1, g2 := flows(n, f, 400); g1 < 240 || g1 > 360 {
@@ -347,8 +372,13 @@ func TestSharedDefaultIsReplaced(t *testing.T) {
 		}
 		k.stop()
 		routes, err := route.List(t.Context(), n.Conn, route.Filter{Table: rttables.Main, Protocol: table.Protocol})
-		if err != nil || len(routes) != 1 {
+		if err != nil || len(routes) != len(strings.Split(over("via "+f.G1+" dev u1", "via "+f.G2+" dev u2"), "\n")) {
 			t.Fatal(routes, err)
+		}
+		for _, behind := range routes[1:] {
+			if err := route.Delete(t.Context(), n.Conn, behind); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for range 20 {
 			if sent, failed = flood(func(int) {

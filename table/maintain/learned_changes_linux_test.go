@@ -296,7 +296,10 @@ func TestSharedDefaultSeveral(t *testing.T) {
 	one.Defaults = []route.Route{{Gateway: one.Gateway, Metrics: &route.Metrics{MTU: 1300}}}
 	one.Gateway = netip.Addr{}
 	k := newKeeper(n, maintain.Config{Default: new(maintain.Default)}, weighted(maintained(one)[0], 2), two)
-	k.awaitDefault(tabletest.IPv4, "both", strings.Replace(
-		over("via 10.1.0.1 dev u1 weight 6", "via 10.2.0.1 dev u2 weight 2", "via 10.2.0.9 dev u2 weight 1"),
-		"metric 50", "metric 50 mtu 1300", 1))
+	k.awaitDefault(tabletest.IPv4, "both", strings.Join([]string{
+		"default proto 210 metric 50 mtu 1300 nexthop via 10.1.0.1 dev u1 weight 6 " +
+			"nexthop via 10.2.0.1 dev u2 weight 2 nexthop via 10.2.0.9 dev u2",
+		"default via 10.1.0.1 dev u1 proto 210 metric 51 mtu 1300",
+		"default proto 210 metric 52 mtu 1400 nexthop via 10.2.0.1 dev u2 weight 2 nexthop via 10.2.0.9 dev u2",
+	}, "\n"))
 }

@@ -118,9 +118,10 @@ func (m *maintainer) removeDefault(ctx context.Context, d oldDefault) error {
 	if m.shared.wanted != nil {
 		e.Kind, e.Reason = EventRepaired, causeUpdate.String()
 	}
-	p, err := m.deleteDefault(ctx, &d.Default, d.family, func(r *route.Route) bool {
-		return r.Priority == d.Metric // the new one may be beside it, with another metric
-	})
+	// In the place of the new one nothing is left: what installs that one deletes all others.
+	now := m.shared.wanted
+	same := now != nil && now.Table == d.Table && now.Protocol == d.Protocol
+	p, err := m.deleteDefault(ctx, &d.Default, d.family, func(*route.Route) bool { return !same })
 	if err != nil {
 		return err
 	}
@@ -196,10 +197,9 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 		o.waits = "no uplink that has a share of it is complete"
 	}
 	if o.err == nil && o.waits == "" {
-		want := m.shared.wanted.route(s.family, m.reading.bestDefaults(members, s.family))
 		var p defaultPlan
 		var admitted bool
-		p, admitted, o.err = m.repairDefault(ctx, s, want, causes)
+		p, admitted, o.err = m.repairDefault(ctx, s, m.reading.bestDefaults(members, s.family), causes)
 		if !admitted {
 			return
 		}
@@ -212,13 +212,15 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 	}
 }
 
-// repairDefault makes the route of a family what is wanted. It does nothing, and is not
-// admitted, if there were too many repairs.
+// repairDefault makes the route of a family, and the routes behind it, what is wanted. It
+// does nothing, and is not admitted, if there were too many repairs.
 func (m *maintainer) repairDefault(
-	ctx context.Context, s *sharedRoute, want route.Route, causes cause,
+	ctx context.Context, s *sharedRoute, shares []share, causes cause,
 ) (p defaultPlan, admitted bool, err error) {
 	names := host.NewNames("", m.reading.now.Links)
-	p, err = m.shared.wanted.plan(ctx, m.conn, names, want)
+	want := m.shared.wanted.route(s.family, shares)
+	behind := m.shared.wanted.behind(&want, shares)
+	p, err = m.shared.wanted.plan(ctx, m.conn, names, want, behind)
 	if err != nil || p.plan.Empty() {
 		return p, true, err
 	}
@@ -226,7 +228,7 @@ func (m *maintainer) repairDefault(
 		return p, false, nil
 	}
 	err = m.locked(ctx, func(ctx context.Context) error {
-		p, err = m.shared.wanted.plan(ctx, m.conn, names, want)
+		p, err = m.shared.wanted.plan(ctx, m.conn, names, want, behind)
 		if err != nil {
 			return err
 		}

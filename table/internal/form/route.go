@@ -28,6 +28,10 @@ func KeyOf(r *route.Route) RouteKey {
 // SameRoute reports whether the kernel cannot tell two routes apart.
 func SameRoute(a, b *route.Route) bool { return a.Canonical().Equal(b.Canonical()) }
 
+// SharedMetric is the metric of the default route that uplinks share, unless another one is
+// given.
+const SharedMetric = 50
+
 // IsDefault reports whether a route is to every destination.
 func IsDefault(r *route.Route) bool { return r.Canonical().Dst.Bits() <= 0 }
 
