@@ -52,9 +52,9 @@ DESCRIPTION
             has read.
     check   Prints what is wrong with the uplinks, and what on the host around
             them will hurt, each with what cures it: an interface that is down, a
-            source that is gone, a gateway that does not answer, rules out of
-            order, rules and routes of other programs that take the packets of an
-            uplink, with whose they are, a LAN that packets would reach by the
+            source that is gone, a gateway that is missing or does not answer, rules
+            out of order, rules and routes of other programs that take the packets of
+            an uplink, with whose they are, a LAN that packets would reach by the
             gateway, strict reverse path filters, UDP servers that answer by another
             uplink, programs that delete rules of others. Nothing is sent, and
             nothing changed.

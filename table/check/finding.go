@@ -89,6 +89,7 @@ const (
 	CodeGatewayUnknown   Code = "gateway-unknown"    // note: no traffic to the gateway yet
 	CodeGatewaySilent    Code = "gateway-unresolved" // fault: the gateway does not answer ARP or neighbour discovery
 
+	CodeGatewayNone      Code = "gateway-none"      // warning or note: no gateway, and the link is not point-to-point
 	CodeGatewayUnlearned Code = "gateway-unlearned" // fault: there is no default route to learn the gateway from
 
 	// The order of rules.

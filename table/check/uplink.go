@@ -204,6 +204,9 @@ func (e *examiner) checkGateway(u *subject) []Finding {
 		flags&(uapi.IFF_NOARP|uapi.IFF_LOOPBACK|uapi.IFF_POINTOPOINT) != 0 {
 		return nil // the kernel asks nobody there
 	}
+	if len(u.spec.Gateways()) == 0 && u.pending == "" && u.index != 0 {
+		return e.checkNoGateway(u)
+	}
 	dev := u.spec.Interface
 	var found []Finding
 	for _, gateway := range u.spec.Gateways() {
