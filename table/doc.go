@@ -119,11 +119,32 @@
 // IP_PKTINFO: its answers leave by main, whatever address they answer for. Bind it to the
 // address, or add a rule with SPort to Also.
 //
+// # The order of rules
+//
+// The kernel looks at the rule for the table local first, at 0, and at the one for main at
+// 32766. All rules of uplinks are between these two. So packets to this host's own addresses
+// stay here, also packets from one of its addresses to another.
+//
+// A host with VRFs has another order: the kernel's documentation tells administrators to
+// move the rule for local to 32765, so that the rule l3mdev, at 1000, comes before it.
+// There is no room between local and main then: less than 100 priorities. Rules of uplinks
+// come before local and main there, and after a rule l3mdev before them. To keep local
+// first, each source has one more rule, which is its first, and so has each rule of Also:
+//
+//	from A lookup local
+//	from all dport 25 lookup local
+//
+// A rule of Also that says its Priority, SuppressPrefixLength or SuppressIfGroup is installed
+// as it is, without such a rule. If someone moves the rule for local while uplinks are
+// installed, the next [Install] changes their rules to those of the new order. The order of
+// one family says nothing about that of the other.
+//
 // # How changes are atomic
 //
-// The rules of a source A have consecutive priorities. The first two exist with
-// MainFirst, the last one with Unreachable:
+// The rules of a source A have consecutive priorities. The first one exists where ours come
+// before the rule for local, the next two with MainFirst, the last one with Unreachable:
 //
+//	from A lookup local
 //	from A lookup T    suppress_prefixlength 1
 //	from A lookup main suppress_prefixlength 1
 //	from A lookup T

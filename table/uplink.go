@@ -94,8 +94,11 @@ type SourceRoutedUplink struct {
 	// Priority is that of the rules from the sources, or of the first of them:
 	// with MainFirst and Unreachable there are up to four for each source, at
 	// consecutive priorities. The rules of Also come right after, at two
-	// or three priorities each. All have to be between those of the rules for the tables local and
-	// main. Zero: a free one is chosen, or that which
+	// or three priorities each. All have to be between those of the rules for the tables
+	// local and main. Where these leave no room, as on a host with VRFs, all have to be
+	// before both, and after a rule l3mdev: the first rule for each source and the first
+	// for each of Also look up local then, and take one more priority each; see the package
+	// overview. Zero: a free one is chosen, or that which
 	// an installed rule has. All rules from sources of all uplinks whose
 	// priority is chosen come before all of Also, which for a packet with
 	// a source are no choice any more.

@@ -94,7 +94,7 @@ const (
 
 	// The order of rules.
 	CodeNoLocal     Code = "no-local"     // fault: no rule looks up the table local
-	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local
+	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local, and none of ours looks that up first
 	CodeAfterMain   Code = "after-main"   // fault: a rule of ours comes after the rule for the table main
 
 	// Others before the uplink, and in its table.

@@ -174,9 +174,12 @@ const (
 )
 
 // priorityBefore returns a priority for the rules of an uplink with which they come before a
-// priority and after the rules for the table local.
+// priority and where those of uplinks can be.
 func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
 	need := u.spec.Height() + 3*uint32(len(u.spec.Also))
+	if slices.ContainsFunc(u.families, func(f route.Family) bool { return e.now.Rules(f).LocalFirst }) {
+		need += 1 + uint32(len(u.spec.Also))
+	}
 	for k := range uint32(tries) {
 		below := k*(need+1) + need
 		if k == 0 && prio > 2*gap+need {
@@ -189,7 +192,7 @@ func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
 		free := true
 		for _, f := range u.families {
 			rules := e.now.Rules(f)
-			free = free && n > e.order[f].local && len(rules.Between(n, n+need-1)) == 0
+			free = free && n > rules.After && n+need <= rules.Before && len(rules.Between(n, n+need-1)) == 0
 		}
 		if free {
 			return n, true

@@ -116,6 +116,8 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 			}
 			finding := Finding{Severity: Fault}
 			switch {
+			case order.hasLocal && prio < order.local && u.installed.looksUpLocal(r):
+				continue
 			case order.hasLocal && prio < order.local:
 				finding.Code = CodeBeforeLocal
 				finding.Text = fmt.Sprintf("the rule at %d comes before that for the table local, at %d: "+
@@ -129,10 +131,22 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 			}
 			finding.Object = u.installed.text(r)
 			finding.Cure = iptext.Command(f, "rule", "del", r.Args(nil)) + ", and " + u.up()
+			if e.now.Rules(f).LocalFirst && slices.ContainsFunc(u.spec.Also, func(a rule.Rule) bool { return a.Priority == r.Priority }) {
+				finding.Cure = fmt.Sprintf("take pref %d out of the uplink's line, and %s: its rule then gets a lookup of the table local in front", prio, u.up())
+			}
 			found = append(found, finding)
 		}
 	}
 	return found
+}
+
+// looksUpLocal reports whether what a rule selects has been looked up in the table local by
+// the rule itself, or by one of the uplink before it.
+func (i *installation) looksUpLocal(r rule.Rule) bool {
+	selector := form.Selector(r)
+	return slices.ContainsFunc(i.rules, func(x rule.Rule) bool {
+		return form.RoleOf(&x) == form.LocalFirst && x.Priority.Or(0) <= r.Priority.Or(0) && form.Selector(x) == selector
+	})
 }
 
 // text returns the words of an installed rule, with the names of tables.

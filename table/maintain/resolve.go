@@ -60,6 +60,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	}
 	p := &uplink.Policy{Spec: spec, Owner: k.owner, Index: index, SharesInterface: r.sharesInterface(k, index)}
 	p.NameLinks(r.now)
+	p.FindOrder(r.now)
 	p.Withdrawn, p.Needed = k.withdrawal(), k.neededByProbes()
 	var shared error // a source is also that of another uplink: without it, the uplink is kept
 	families := make([]familyResolution, 0, len(form.Families))

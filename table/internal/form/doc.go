@@ -4,7 +4,7 @@
 // The words, which the other packages use as well:
 //
 //   - A rung is one rule from a single source address: lookup of the uplink's
-//     table or of main, or unreachable.
+//     table, of main or of local, or unreachable.
 //   - A ladder is the rungs of an uplink's sources in one family, at consecutive
 //     priorities. Rung k of every source has the same priority.
 //   - A gate is the rule "from A goto END". While END exists, it leads the packets

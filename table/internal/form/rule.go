@@ -66,6 +66,8 @@ func IsRung(r *rule.Rule) bool {
 		return false
 	case r.Table == rttables.Main:
 		return leavesOutDefault(r)
+	case r.Table == rttables.Local:
+		return !r.SuppressPrefixLength.IsSet()
 	}
 	return !IsSystemTable(r.Table) && (leavesOutDefault(r) || !r.SuppressPrefixLength.IsSet())
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -19,6 +20,13 @@ type Rules struct {
 	// tables for every packet. Without such rules they are 0 and 32766, where the
 	// kernel has them at first.
 	Local, Main uint32
+	// After and Before are what the priorities of ours are between: those of Local and
+	// Main, if there is room.
+	After, Before uint32
+	// LocalFirst says that there is none, as in the order of rules that the kernel's
+	// documentation of VRFs asks for. Ours come before the rule for local then, and after
+	// a rule l3mdev, and look up the table local themselves before anything else.
+	LocalFirst bool
 
 	// What follows is made when it is needed.
 	tables map[rttables.ID]bool // looked up by any rule
@@ -29,6 +37,10 @@ type Rules struct {
 
 // initialMain is the priority that the kernel gives to the rule for table main.
 const initialMain = 32766
+
+// leastRoom is how many priorities there have to be between the rules for local and main,
+// for ours to be there.
+const leastRoom = 100
 
 func newRules(all []rule.Rule) *Rules {
 	rs := &Rules{All: all, Main: initialMain}
@@ -41,7 +53,43 @@ func newRules(all []rule.Rule) *Rules {
 			rs.Main, foundMain = r.Priority.Or(0), true
 		}
 	}
+	rs.bound()
 	return rs
+}
+
+// bound finds out what the priorities of ours are between.
+func (rs *Rules) bound() {
+	rs.After, rs.Before = rs.Local, rs.Main
+	if rs.Main > rs.Local+leastRoom {
+		return
+	}
+	first, l3mdev := min(rs.Local, rs.Main), uint32(0)
+	for i := range rs.All {
+		if prio := rs.All[i].Priority.Or(0); rs.All[i].L3MDev && prio < first {
+			l3mdev = prio
+		}
+	}
+	if first > l3mdev+leastRoom {
+		rs.After, rs.Before, rs.LocalFirst = l3mdev, first, true
+	}
+}
+
+// Bounds says in words what the priorities of ours are between.
+func (rs *Rules) Bounds() string {
+	switch {
+	case !rs.LocalFirst:
+		return fmt.Sprintf("those of the rules for local, %d, and for main, %d", rs.Local, rs.Main)
+	case rs.Before == rs.Local:
+		return fmt.Sprintf("%s and that of the rule for local, %d", rs.afterWords(), rs.Before)
+	}
+	return fmt.Sprintf("%s and that of the rule for main, %d", rs.afterWords(), rs.Before)
+}
+
+func (rs *Rules) afterWords() string {
+	if rs.After == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("that of the rule l3mdev, %d,", rs.After)
 }
 
 // LeadTo reports whether a rule, whoever made it, leads to a table.

@@ -231,12 +231,12 @@ func (t *takeover) isReplaced(own rule.Rule, r *rule.Rule) bool {
 func (t *takeover) usualPlace(m *move) (uint32, bool) {
 	p := t.prios
 	have := m.InstalledRungs(p.now, p.family)
-	if by, sources := form.BySource(have); len(have) > 0 && uint32(len(by[sources[0]])) == m.Spec.Height() {
+	if by, sources := form.BySource(have); len(have) > 0 && uint32(len(by[sources[0]])) == m.Height(p.family) {
 		if prio, ok := findLadder(m.Ladder(p.family, 0), have); ok {
 			return prio, true
 		}
 	}
-	start, height := p.start(rungsBelowMain), m.Spec.Height()
+	start, height := p.start(rungsBelowMain), m.Height(p.family)
 	for prio := p.firstFree(start); p.isBetween(prio); prio++ {
 		if p.isFree(prio, height) {
 			return prio, len(have) == 0
@@ -269,7 +269,7 @@ func (t *takeover) between(r *rule.Rule, place uint32) *rule.Rule {
 func isLadder(a *uplink.Adoption, rungs []rule.Rule) bool {
 	by, _ := form.BySource(rungs)
 	for _, of := range by {
-		if uint32(len(of)) != a.Spec.Height() {
+		if uint32(len(of)) != a.Height(of[0].Family) {
 			return false
 		}
 		for k, r := range of {

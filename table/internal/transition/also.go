@@ -14,7 +14,7 @@ func (p *priorities) also(m *move) ([]rule.Rule, error) {
 	var rules []rule.Rule
 	next := p.start(alsoBelowMain)
 	if m.Spec.Priority != 0 {
-		next = m.Spec.Priority + m.Spec.Height()
+		next = m.Spec.Priority + m.Height(p.family)
 	}
 	for also := m.Also; len(also) > 0; {
 		n := form.NextGroup(also)

@@ -30,5 +30,13 @@
 // the new ones are behind, the old ones are hidden, as in a removal. END stands between
 // both.
 //
+// Where the rules for local and main leave no room in between, as in the order of rules
+// that VRFs need, the rungs come before both. Each source has one more then, in front:
+//
+//	from A lookup local
+//
+// If the rule for local moves, these rungs are to be added or deleted, as in any other
+// change of a ladder.
+//
 // Where a single rung is added or deleted, that step is the COMMIT and needs no gate.
 package transition

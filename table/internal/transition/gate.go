@@ -85,7 +85,7 @@ func (p *priorities) placeGatesFrom(g *gateGroup, end uint32) (at gatePlaces, in
 	}
 	at.gate = p.gateBefore(lowest)
 	inTheWay, found := p.inTheWay(g, at)
-	return at, inTheWay, !found && at.gate > p.rules.Local && at.end < limit
+	return at, inTheWay, !found && at.gate > p.rules.After && at.end < limit
 }
 
 // placeGatesBeside is placeGates that leaves room for the gates of other groups, if it
@@ -131,7 +131,7 @@ func (p *priorities) placeGatesToForeignEnd(g *gateGroup) (at gatePlaces, ok boo
 		}
 	}
 	for _, at.end = range []uint32{staying, next} {
-		if _, found := p.inTheWay(g, at); !found && at.gate > p.rules.Local && at.end > highest {
+		if _, found := p.inTheWay(g, at); !found && at.gate > p.rules.After && at.end > highest {
 			return at, true
 		}
 	}
@@ -144,13 +144,13 @@ func (p *priorities) endLimit(g *gateGroup) uint32 {
 		lowest, _ := form.Span(g.beyond)
 		return lowest
 	}
-	return p.rules.Main
+	return p.rules.Before
 }
 
 // gateBefore returns the next priority before lowest that nothing but gates has.
 func (p *priorities) gateBefore(lowest uint32) uint32 {
 	prio := lowest - 1
-	for prio > p.rules.Local && p.isTaken(prio) && !p.gates[prio] {
+	for prio > p.rules.After && p.isTaken(prio) && !p.gates[prio] {
 		prio--
 	}
 	return prio

@@ -143,6 +143,9 @@ func (s *server) decide(ctx context.Context, src, dst netip.Addr) decision {
 		return decision{err: "unreachable"}
 	}
 	s.must(err)
+	if r.Type == route.TypeLocal {
+		return decision{local: true}
+	}
 	return decision{via: r.Gateway, dev: r.OIF, src: r.PrefSrc}
 }
 

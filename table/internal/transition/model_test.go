@@ -26,13 +26,17 @@ import (
 // error that the sender gets.
 type decision struct {
 	err      string
+	local    bool // to this host
 	via, src netip.Addr
 	dev      uint32
 }
 
 func (d decision) String() string {
-	if d.err != "" {
+	switch {
+	case d.err != "":
 		return d.err
+	case d.local:
+		return "to this host"
 	}
 	return fmt.Sprintf("via %s dev %d src %s", d.via, d.dev, d.src)
 }
@@ -41,6 +45,7 @@ func (d decision) String() string {
 type kernel struct {
 	rules  map[route.Family][]rule.Rule
 	routes map[rttables.ID][]route.Route
+	local  map[netip.Addr]bool // addresses of this host
 	// waysOnly says that decisions do not have the sources of routes: these mean nothing to
 	// packets that have a source already.
 	waysOnly bool
@@ -48,7 +53,12 @@ type kernel struct {
 
 // newKernel returns a kernel in the state of a host.
 func newKernel(s *host.State) *kernel {
-	k := &kernel{rules: make(map[route.Family][]rule.Rule), routes: make(map[rttables.ID][]route.Route)}
+	k := &kernel{
+		rules: make(map[route.Family][]rule.Rule), routes: make(map[rttables.ID][]route.Route), local: make(map[netip.Addr]bool),
+	}
+	for _, a := range s.Addrs {
+		k.local[a.Addr] = true
+	}
 	for _, f := range form.Families {
 		k.rules[f] = slices.Clone(s.Rules(f).All)
 	}
@@ -144,6 +154,9 @@ func (k *kernel) decideBy(rules []rule.Rule, selected []int, src, dst netip.Addr
 				skipTo = r.Goto
 			}
 		case rule.ActionLookup:
+			if r.Table == rttables.Local && k.local[dst] {
+				return decision{local: true}
+			}
 			if found := lookUp(k.routes[r.Table], dst); found != nil {
 				if found.Type == route.TypeUnreachable {
 					return decision{err: "unreachable"} // whatever is suppressed
@@ -204,7 +217,7 @@ func (x flow) isSelectedBy(r *rule.Rule) bool {
 }
 
 // waysOf returns where the packets of a flow go, for each destination.
-func (k *kernel) waysOf(x flow) (ways [6]decision) {
+func (k *kernel) waysOf(x flow) (ways [7]decision) {
 	var rules []rule.Rule
 	for _, r := range k.rules[x.family] {
 		if x.isSelectedBy(&r) {
@@ -254,11 +267,11 @@ func lookUp(routes []route.Route, dst netip.Addr) *route.Route {
 }
 
 // destinations are one for each thing that a policy can tell apart: the Internet, the
-// subnets of both uplinks, the LAN, a network behind the LAN, a network behind an
-// uplink.
+// subnets of both uplinks, the LAN, this host, a network behind the LAN, a network behind
+// an uplink.
 var destinations = map[route.Family][]netip.Addr{
-	route.IPv4: addrs("198.51.100.10", "10.1.0.77", "10.2.0.77", "172.16.5.77", "203.0.113.5", "192.0.2.9"),
-	route.IPv6: addrs("2001:db8:99::10", "2001:db8:1::77", "2001:db8:2::77", "fd00:5::77", "2001:db8:77::9"),
+	route.IPv4: addrs("198.51.100.10", "10.1.0.77", "10.2.0.77", "172.16.5.77", "172.16.5.1", "203.0.113.5", "192.0.2.9"),
+	route.IPv6: addrs("2001:db8:99::10", "2001:db8:1::77", "2001:db8:2::77", "fd00:5::77", "fd00:5::1", "2001:db8:77::9"),
 }
 
 func addrs(all ...string) []netip.Addr {
@@ -272,7 +285,7 @@ func addrs(all ...string) []netip.Addr {
 // A policy is where packets of a source go, for each destination.
 type policy struct {
 	src       netip.Addr
-	decisions [6]decision
+	decisions [7]decision
 }
 
 func (k *kernel) policyOf(src netip.Addr) policy {
@@ -411,7 +424,7 @@ func (k *kernel) hasSeveralUplinks(p plan.Plan) bool {
 // A wayAfter is where the packets of a flow go after a step.
 type wayAfter struct {
 	step int
-	ways [6]decision
+	ways [7]decision
 }
 
 // findAstray finds out which flows are refused in between, or leave by another interface

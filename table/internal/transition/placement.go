@@ -53,7 +53,7 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 		}
 	}
 	if m.target != 0 {
-		p.takeRange(m.target-1, m.target+m.Spec.Height())
+		p.takeRange(m.target-1, m.target+m.Height(p.family))
 	}
 	lowest, _ := form.Span(have)
 	noneBehind := false // no place behind the present rungs will do
@@ -68,8 +68,7 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 		}
 		noneBehind = noneBehind || behind && p.isObstructed(&l.hide)
 	}
-	return l, m.Spec.FieldError("Priority", "there is no room for the rules between those for local, %d, and for main, %d",
-		p.rules.Local, p.rules.Main)
+	return l, m.Spec.FieldError("Priority", "there is no room for the priorities between %s", p.rules.Bounds())
 }
 
 // findLadder finds the priority at which the rungs begin that there are.
@@ -216,7 +215,7 @@ func (p *priorities) usualPlace(m *move) uint32 {
 
 func (p *priorities) placesUp(m *move, have []rule.Rule) iter.Seq[uint32] {
 	lowest, _ := form.Span(have)
-	height := m.Spec.Height()
+	height := m.Height(p.family)
 	return func(yield func(uint32) bool) {
 		for prio := p.firstFree(p.usualPlace(m)); p.isBetween(prio); prio++ {
 			at, ok := prio, p.isFree(prio, height)
@@ -241,9 +240,9 @@ func (p *priorities) placesDown(m *move, have []rule.Rule) iter.Seq[uint32] {
 	if m.target != 0 {
 		from = min(from, m.target-1)
 	}
-	height := m.Spec.Height()
+	height := m.Height(p.family)
 	return func(yield func(uint32) bool) {
-		for prio := from; prio > p.rules.Local+height+1; prio-- {
+		for prio := from; prio > p.rules.After+height+1; prio-- {
 			if at := prio - height - 1; p.isFree(at, height+1) && !yield(at) {
 				return
 			}

@@ -12,7 +12,8 @@ import (
 // from a source of one uplink must not meet the rules of Also of another, so all rungs
 // have to come before all of Also. Rungs of temporary tables are from 31900 on. Rules of
 // Also that select nothing but a source are from 31950 on: they are for networks behind
-// this host, whose packets must not meet the rules of Also of another uplink either.
+// this host, whose packets must not meet the rules of Also of another uplink either. Where
+// local and main leave no room in between, these places are before local as well.
 const (
 	rungsBelowMain     = 1766
 	temporaryBelowMain = 866
@@ -103,9 +104,9 @@ func (p *priorities) takeRange(from, to uint32) {
 // start returns the priority to begin with, so many below main.
 func (p *priorities) start(belowMain uint32) uint32 {
 	if p.rules.Main > belowMain {
-		return max(p.rules.Local+1, p.rules.Main-belowMain)
+		return max(p.rules.After+1, p.rules.Main-belowMain)
 	}
-	return p.rules.Local + 1
+	return p.rules.After + 1
 }
 
 // firstFree returns the first priority from begin on that is not taken.
@@ -128,17 +129,18 @@ func (p *priorities) isFree(prio, n uint32) bool {
 	return true
 }
 
-// isBetween reports whether a rule at prio is looked at after the one for local and
-// before the one for main.
-func (p *priorities) isBetween(prio uint32) bool { return prio > p.rules.Local && prio < p.rules.Main }
+// isBetween reports whether a rule of ours can be at prio: after the rule for local and
+// before the one for main, or where there is no room before both.
+func (p *priorities) isBetween(prio uint32) bool {
+	return prio > p.rules.After && prio < p.rules.Before
+}
 
 // check refuses a priority that is out of place, or where a rule of another program
 // stands.
 func (p *priorities) check(m *move, r rule.Rule) error {
 	prio := r.Priority.Or(0)
 	if !p.isBetween(prio) {
-		return m.Spec.FieldError("Priority", "%d is not between those of the rules for local, %d, and for main, %d",
-			prio, p.rules.Local, p.rules.Main)
+		return m.Spec.FieldError("Priority", "%d is not between %s", prio, p.rules.Bounds())
 	}
 	have, reason := p.foreignAt(prio, m.Spec.Proto()), "someone else's rule is at the priority of one of ours"
 	if have == nil {

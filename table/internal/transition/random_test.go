@@ -33,6 +33,8 @@ type randomWorld struct {
 	verb string
 	// given says that an uplink has a priority of its own.
 	given bool
+	// localMoved says that the rule for local has moved after an installation.
+	localMoved bool
 }
 
 func newRandomWorld(t testing.TB, base *world, a, b uint64) *randomWorld {
@@ -46,6 +48,11 @@ func newRandomWorld(t testing.TB, base *world, a, b uint64) *randomWorld {
 	if w.one(3) {
 		w.add(t, "addr 10.22.0.2/24 dev u2")
 	}
+	for _, f := range form.Families {
+		if w.one(4) {
+			w.rules = w.moveLocal(w.rules, f)
+		}
+	}
 	if w.one(2) {
 		w.foreign = true
 		for range 1 + w.r.IntN(4) {
@@ -57,6 +64,25 @@ func newRandomWorld(t testing.TB, base *world, a, b uint64) *randomWorld {
 
 // one is true once in n times.
 func (w *randomWorld) one(n int) bool { return w.r.IntN(n) == 0 }
+
+// moveLocal returns the rules with that for local of a family behind, where the kernel's
+// documentation of VRFs has it, or back in front.
+func (w *randomWorld) moveLocal(rules []rule.Rule, f route.Family) []rule.Rule {
+	rules = slices.Clone(rules)
+	i := slices.IndexFunc(rules, func(r rule.Rule) bool { return r.Family == f && form.LooksUpForAll(&r, rttables.Local) })
+	if rules[i].Priority.Or(0) == 0 {
+		rules[i].Priority = rule.Priority([]uint32{32765, 32765, 32700}[w.r.IntN(3)])
+	} else {
+		rules[i].Priority = rule.Priority(0)
+	}
+	slices.SortStableFunc(rules, host.ComparePriority)
+	if w.one(2) && !slices.ContainsFunc(rules, func(r rule.Rule) bool { return r.Family == f && r.L3MDev }) {
+		l3mdev := rule.Rule{Family: f, Priority: rule.Priority(1000), Action: rule.ActionLookup, L3MDev: true, Protocol: route.ProtoKernel}
+		rules = append(rules, l3mdev.Canonical())
+		slices.SortStableFunc(rules, host.ComparePriority)
+	}
+	return rules
+}
 
 // addForeign adds a rule of another program, often where ours would like to be.
 func (w *randomWorld) addForeign(t testing.TB) {
@@ -202,6 +228,12 @@ func try(t testing.TB, base *world, a, b uint64, thorough bool) (steps int) {
 	if w.one(3) {
 		now = w.addForeignRoutes(now)
 	}
+	for _, f := range form.Families {
+		if w.one(6) {
+			w.localMoved = true
+			now = now.With(map[route.Family][]rule.Rule{f: w.moveLocal(now.Rules(f).All, f)}, nil)
+		}
+	}
 	w.verb = []string{"install", "install", "sync", "remove"}[w.r.IntN(4)]
 	p, err := w.planSame(t, now, have, want)
 	if err != nil {
@@ -222,6 +254,10 @@ func try(t testing.TB, base *world, a, b uint64, thorough bool) (steps int) {
 		fail("the kernel refuses %v", err)
 	}
 	w.checkWalk(fail, walk, p)
+	// Uplinks that are not among those of Install stay as they were when local moved.
+	if !w.localMoved || w.verb == "sync" {
+		walk.wantOwn(fail)
+	}
 	for _, s := range states {
 		if err := checkRecovery(ctx, s, []route.Protocol{uplink.DefaultProtocol}, w.sources()); err != nil {
 			fail("%v", err)
@@ -251,6 +287,17 @@ func (w *randomWorld) checkWalk(fail func(string, ...any), walk *walk, p plan.Pl
 		// place of END: each source changes over by itself then.
 		if n > w.most && !w.foreign && !w.given {
 			fail("%d steps change policies of %s", n, f)
+		}
+	}
+}
+
+// wantOwn fails if packets from a source to an address of this host leave it after all.
+func (w *walk) wantOwn(fail func(string, ...any)) {
+	for src, p := range w.after {
+		for i, dst := range destinations[route.FamilyOf(src)] {
+			if w.last.local[dst] && !p.decisions[i].local {
+				fail("packets from %s to %s of this host go %s", src, dst, p.decisions[i])
+			}
 		}
 	}
 }

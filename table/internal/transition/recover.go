@@ -164,7 +164,7 @@ func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
 // unreachable can come after that.
 func isComplete(rungs []rule.Rule) bool {
 	return slices.ContainsFunc(rungs, func(r rule.Rule) bool {
-		return r.Action == rule.ActionLookup && !r.SuppressPrefixLength.IsSet()
+		return r.Action == rule.ActionLookup && !form.IsSystemTable(r.Table) && !r.SuppressPrefixLength.IsSet()
 	})
 }
 
@@ -255,13 +255,14 @@ func likeInAnyTable(r rule.Rule) rule.Rule {
 }
 
 // companionsAlone returns companions that belong to no rule, and change nothing: those
-// before a rule that refuses let packets pass that it would take.
+// before a rule that refuses let packets pass that it would take. The last comes first: one
+// that looks up main must not be there without the one that looks up local.
 func companionsAlone(now *host.State, protocols []route.Protocol) []rule.Rule {
 	var found []rule.Rule
 	for _, proto := range protocols {
 		for _, f := range form.Families {
 			own := now.Rules(f).Of(proto)
-			for _, o := range own.All() {
+			for _, o := range slices.Backward(own.All()) {
 				if role := form.RoleOf(&o); (role == form.MainFirst || role == form.LocalFirst) && !form.IsRung(&o) {
 					if _, ok := own.OwnerOf(o); !ok && len(own.Alike(form.Companion(o, form.Closing))) == 0 {
 						found = append(found, o)

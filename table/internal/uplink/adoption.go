@@ -240,7 +240,7 @@ func (a *Adoption) findRules(now *host.State, f route.Family) error {
 		needless := isOurs && a.isToSource(&r) && r.Priority.Or(0) > rules.Local
 		var to *[]rule.Rule
 		switch {
-		case form.IsRung(&r) && (isOurs || r.Table == rttables.Main || r.Table == rttables.Unspec) &&
+		case form.IsRung(&r) && (isOurs || r.Table == rttables.Main || r.Table == rttables.Local || r.Table == rttables.Unspec) &&
 			slices.Contains(a.Sources, r.From.Addr()):
 			to = &a.Rungs
 		case also[form.Like(form.Current(own))]:
@@ -275,7 +275,7 @@ func (a *Adoption) isToSource(r *rule.Rule) bool {
 // table.
 func (a *Adoption) RungOf(r rule.Rule) (k uint32, found bool) {
 	own := form.Like(a.OwnRule(r))
-	for k := range a.Spec.Height() {
+	for k := range a.Height(r.Family) {
 		if form.Like(a.rung(r.From.Addr(), k)) == own {
 			return k, true
 		}

@@ -46,6 +46,9 @@ type Policy struct {
 	// Kept are families whose Routes are those that there are, whatever others have.
 	Kept []route.Family
 
+	// localFirst are the families in which the rules come before the one for table local.
+	localFirst []route.Family
+
 	keys map[form.RouteKey]bool // of Routes
 	// linkNames are the names of interfaces by the alternative names that the Spec has.
 	linkNames map[string]string
@@ -72,6 +75,28 @@ func (p *Policy) linkName(dev string) string {
 		return name
 	}
 	return dev
+}
+
+// FindOrder finds the families in which the rules have to come before the one for table
+// local, see [host.Rules].
+func (p *Policy) FindOrder(now *host.State) {
+	p.localFirst = nil
+	for _, f := range form.Families {
+		if now.Rules(f).LocalFirst {
+			p.localFirst = append(p.localFirst, f)
+		}
+	}
+}
+
+// isLocalFirst reports whether the rules of a family come before the one for table local.
+func (p *Policy) isLocalFirst(f route.Family) bool { return slices.Contains(p.localFirst, f) }
+
+// Height returns how many priorities the rungs of a family take.
+func (p *Policy) Height(f route.Family) uint32 {
+	if p.isLocalFirst(f) {
+		return p.Spec.Height() + 1
+	}
+	return p.Spec.Height()
 }
 
 // A Withdrawal says which rules of Also are not wanted for the time being.
@@ -182,6 +207,9 @@ func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
 	}
 	r.Protocol = p.Spec.Proto()
 	var group []rule.Rule
+	if p.isLocalFirst(r.Family) && !hasPlace {
+		group = append(group, form.Companion(r, form.LocalFirst))
+	}
 	if !alone {
 		group = append(group, form.Companion(r, form.MainFirst))
 	}
@@ -195,6 +223,7 @@ func (p *Policy) alsoRules(r rule.Rule) []rule.Rule {
 // rung returns the k-th rule of one source, without a priority. These are, from the first
 // to the last:
 //
+//	from A lookup local                           if ours come before the rule for local
 //	from A lookup T    suppress_prefixlength 1    MainFirst: the uplink's own subnet and Routes
 //	from A lookup main suppress_prefixlength 1    MainFirst: all that main has but the default route
 //	from A lookup T
@@ -206,6 +235,13 @@ func (p *Policy) rung(a netip.Addr, k uint32) rule.Rule {
 	r := rule.Rule{
 		Family: route.FamilyOf(a), From: form.HostPrefix(a), Action: rule.ActionLookup, Table: p.Table,
 		Protocol: p.Spec.Proto(),
+	}
+	if p.isLocalFirst(r.Family) {
+		if k == 0 {
+			r.Table = rttables.Local
+			return r
+		}
+		k--
 	}
 	if !p.Spec.MainFirst {
 		k += 2
@@ -230,7 +266,7 @@ func (p *Policy) Ladder(f route.Family, prio uint32) []rule.Rule {
 			n++
 		}
 	}
-	height := p.Spec.Height()
+	height := p.Height(f)
 	rungs := make([]rule.Rule, 0, n*int(height))
 	for k := range height {
 		for _, a := range p.Sources {
@@ -260,7 +296,7 @@ func (p *Policy) InstalledRungs(now *host.State, f route.Family) []rule.Rule {
 		}
 	}
 	return slices.DeleteFunc(own.ToOrFrom(tables, sources), func(r rule.Rule) bool {
-		shared := r.Table == rttables.Main || r.Table == rttables.Unspec
+		shared := r.Table == rttables.Main || r.Table == rttables.Local || r.Table == rttables.Unspec
 		return !form.IsRung(&r) || !shared && !p.Uses(r.Table) || also[likeAlso(r)]
 	})
 }

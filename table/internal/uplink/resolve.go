@@ -36,6 +36,7 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	}
 	p := &Policy{Spec: u, Owner: owner, Index: index}
 	p.NameLinks(now)
+	p.FindOrder(now)
 	for i := range families {
 		p.addSources(now, &families[i])
 		p.Families = append(p.Families, families[i].Family)

@@ -185,7 +185,7 @@ func (u *Spec) OnlyFamily() route.Family {
 // InFamily reports whether the uplink can have a family.
 func (u *Spec) InFamily(f route.Family) bool { return slices.Contains(u.Families(), f) }
 
-// Height returns how many priorities the rungs take.
+// Height returns how many priorities the rungs take, behind the rule for table local.
 func (u *Spec) Height() uint32 {
 	n := uint32(1)
 	if u.MainFirst {
