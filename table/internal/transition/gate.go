@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 )
@@ -85,7 +86,7 @@ func (p *priorities) placeGatesFrom(g *gateGroup, end uint32) (at gatePlaces, in
 	}
 	at.gate = p.gateBefore(lowest)
 	inTheWay, found := p.inTheWay(g, at)
-	return at, inTheWay, !found && at.gate > p.rules.After && at.end < limit
+	return at, inTheWay, !found && at.gate > p.gateFloor(lowest) && at.end < limit
 }
 
 // placeGatesBeside is placeGates that leaves room for the gates of other groups, if it
@@ -131,26 +132,40 @@ func (p *priorities) placeGatesToForeignEnd(g *gateGroup) (at gatePlaces, ok boo
 		}
 	}
 	for _, at.end = range []uint32{staying, next} {
-		if _, found := p.inTheWay(g, at); !found && at.gate > p.rules.After && at.end > highest {
+		if _, found := p.inTheWay(g, at); !found && at.gate > p.gateFloor(lowest) && at.end > highest {
 			return at, true
 		}
 	}
 	return at, false
 }
 
-// endLimit returns the priority that END has to be before.
+// endLimit returns the priority that END has to be before. No gate may lead past the rule
+// for local from rungs that someone has put that rule behind.
 func (p *priorities) endLimit(g *gateGroup) uint32 {
+	limit := p.rules.Before
 	if len(g.beyond) > 0 {
-		lowest, _ := form.Span(g.beyond)
-		return lowest
+		limit, _ = form.Span(g.beyond)
 	}
-	return p.rules.Before
+	if _, highest := form.Span(g.inside); highest < p.rules.After {
+		limit = min(limit, p.rules.After)
+	}
+	return limit
+}
+
+// gateFloor returns the priority that the gates of rungs have to be after. Rungs that are
+// before others that ours have to be after, as someone has moved these, have their gates
+// there as well.
+func (p *priorities) gateFloor(lowest uint32) uint32 {
+	if lowest <= p.rules.After {
+		return 0
+	}
+	return p.rules.After
 }
 
 // gateBefore returns the next priority before lowest that nothing but gates has.
 func (p *priorities) gateBefore(lowest uint32) uint32 {
-	prio := lowest - 1
-	for prio > p.rules.After && p.isTaken(prio) && !p.gates[prio] {
+	prio, floor := lowest-1, p.gateFloor(lowest)
+	for prio > floor && p.isTaken(prio) && !p.gates[prio] {
 		prio--
 	}
 	return prio
@@ -180,11 +195,17 @@ func (p *priorities) inTheWay(g *gateGroup, at gatePlaces) (rule.Rule, bool) {
 	inside := form.MakeSet(g.inside...)
 	for i := range between {
 		r := &between[i]
-		if g.mayMatch(r) && !inside.Has(*r) {
+		if g.mayMatch(r) && !inside.Has(*r) && !p.isPassed(r) {
 			return *r, true
 		}
 	}
 	return rule.Rule{}, false
+}
+
+// isPassed reports whether a rule between gates and END is the one for local or l3mdev, which
+// ours have to be after. There are rungs before that rule then, which take its packets anyway.
+func (p *priorities) isPassed(r *rule.Rule) bool {
+	return r.Priority.Or(0) <= p.rules.After && (r.L3MDev || form.LooksUpForAll(r, rttables.Local))
 }
 
 // mayMatch reports whether a rule can decide about a packet of one of the sources.

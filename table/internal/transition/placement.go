@@ -71,6 +71,27 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	return l, m.Spec.FieldError("Priority", "there is no room for the priorities between %s", p.rules.Bounds())
 }
 
+// placeWithoutStale is placeLadder where the rungs that no packet meets leave no room for
+// others: those behind a whole generation, which a transaction without gates has left. It
+// returns these rungs, which are to be deleted first, or none if there is no room either.
+func (p *priorities) placeWithoutStale(m *move, have []rule.Rule) (placement, []rule.Rule) {
+	var used, stale []rule.Rule
+	by, sources := form.BySource(have)
+	for _, a := range sources {
+		first, later := splitGenerations(by[a])
+		used, stale = append(used, first...), append(stale, later...)
+	}
+	if len(stale) == 0 {
+		return placement{}, nil
+	}
+	l, err := p.placeLadder(m, used)
+	if err != nil {
+		return placement{}, nil
+	}
+	l.have = have
+	return l, stale
+}
+
 // findLadder finds the priority at which the rungs begin that there are.
 func findLadder(ladder, have []rule.Rule) (uint32, bool) {
 	if len(have) == 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/uplink"
@@ -147,7 +148,11 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 		have := m.InstalledRungs(p.State(), f)
 		l, err := prios.placeLadder(m, have)
 		if err != nil {
-			return nil, err
+			var stale []rule.Rule
+			if l, stale = prios.placeWithoutStale(m, have); len(stale) == 0 {
+				return nil, err
+			}
+			t.gate = append(t.gate, deleteAlso(m, stale)...)
 		}
 		switch {
 		case t.second && l.blocked:

@@ -138,17 +138,15 @@ func (r *recovery) find(f route.Family, proto route.Protocol) {
 // sortGenerations sorts out the rungs of a source. What gates hide is garbage. Of two
 // generations that are not hidden, the later one is.
 func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
-	var used, hidden, later []rule.Rule
+	var met, hidden []rule.Rule
 	for _, o := range rungs {
-		switch last := o.Action == rule.ActionUnreachable; {
-		case r.isHidden(&o):
+		if r.isHidden(&o) {
 			hidden = append(hidden, o)
-		case isComplete(used) && (!last || len(later) > 0):
-			later = append(later, o)
-		default:
-			used = append(used, o)
+		} else {
+			met = append(met, o)
 		}
 	}
+	used, later := splitGenerations(met)
 	discarded := slices.Concat(hidden, later)
 	r.discard(found, discarded...)
 	for _, o := range discarded {
@@ -158,6 +156,19 @@ func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
 			}
 		}
 	}
+}
+
+// splitGenerations returns the rungs of a source in use, and those behind them that no packet
+// meets.
+func splitGenerations(rungs []rule.Rule) (used, later []rule.Rule) {
+	for _, o := range rungs {
+		if last := o.Action == rule.ActionUnreachable; isComplete(used) && (!last || len(later) > 0) {
+			later = append(later, o)
+		} else {
+			used = append(used, o)
+		}
+	}
+	return used, later
 }
 
 // isComplete reports whether rungs have the one that takes the uplink in any case. Only
