@@ -73,17 +73,19 @@ func (p *Probe) attempts(conn func() route.Conn, sources []netip.Addr) []attempt
 		add(tcpTarget(t), sourceFor(t.Addr(), sources), func(ctx context.Context, d *dialer) error {
 			c, err := d.dial(ctx, "tcp", t.String())
 			if err != nil {
-				return err
+				return d.checkSource(err)
 			}
 			return c.Close()
 		})
 	}
 	for _, a := range p.Echo {
-		add(echoTarget(a), sourceFor(a, sources), func(ctx context.Context, d *dialer) error { return d.echo(ctx, a) })
+		add(echoTarget(a), sourceFor(a, sources), func(ctx context.Context, d *dialer) error {
+			return d.checkSource(d.echo(ctx, a))
+		})
 	}
 	if p.Func != nil && len(sources) > 0 {
 		add(funcTarget, sources[0], func(ctx context.Context, d *dialer) error {
-			return d.inNamespace(func() error { return p.Func(ctx, d.source, d.dial) })
+			return d.checkBind(d.inNamespace(func() error { return p.Func(ctx, d.source, d.dial) }))
 		})
 	}
 	return all
@@ -128,7 +130,7 @@ type attemptErrors []error
 func (e attemptErrors) summary() error {
 	failures := slices.DeleteFunc(slices.Clone(e), cannotProbe)
 	if len(failures) == 0 {
-		return e[0]
+		return slices.MinFunc(e, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // always the same
 	}
 	return failures
 }

@@ -44,7 +44,8 @@ type Probe struct {
 	// Prober ends, it waits for Func once more for Timeout, and then leaves it
 	// behind.
 	//
-	// If Func returns an [*Error], the probe neither succeeds nor fails.
+	// If Func returns an [*Error], or an error that wraps syscall.EADDRNOTAVAIL because the
+	// host has lost source, the probe neither succeeds nor fails.
 	Func func(ctx context.Context, source netip.Addr, dial DialFunc) error
 
 	// Mark is the firewall mark of the probe's packets (SO_MARK), for rules and

@@ -45,7 +45,8 @@ type Verdict struct {
 	Healthy bool
 
 	// Err says why the way is not healthy. An [*Error] says why it could not be
-	// probed; Healthy is then what it was before.
+	// probed, for instance because the host has lost the address that probes are sent
+	// from; Healthy is then what it was before.
 	Err error
 }
 
@@ -63,6 +64,7 @@ type Prober struct {
 	tally    tally
 	verdicts []Verdict // since the last call of Verdicts
 	reported string    // the last reason why probes cannot be made
+	leaving  bool      // the last probe could not be sent from its address
 }
 
 // lateReturn is how much longer than its timeout a probe may take to return.
@@ -191,7 +193,13 @@ func (p *Prober) record(err error) {
 func (p *Prober) judge(err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	left := p.leaving
+	p.leaving = lacksSource(err)
 	switch {
+	case p.leaving && !left:
+		// The address has just gone. SetSources is about to say so, or the next probe
+		// says it again.
+		return false
 	case len(p.sources) == 0 || errors.Is(err, os.ErrClosed) && cannotProbe(err):
 		// During the probe the sources have gone, or the connection of the
 		// namespace was closed, which is replaced.
