@@ -51,6 +51,9 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 	if err == nil {
 		err = now.ReadLink(ctx, c, u.Interface)
 	}
+	if err == nil {
+		err = now.ReadAddresses(ctx, c, u.Learn)
+	}
 	if err != nil {
 		return u.SourceRoutedUplink, err
 	}
@@ -69,7 +72,8 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 
 // learnDefaults returns the default routes that u learns: those by its interface in the
 // table that it learns from, the best one first. If there is no such route, it returns
-// the last ones, and without these the ones with which u is installed.
+// the last ones, and without these the ones with which u is installed. A route whose
+// gateway is this host counts only if there is no other.
 func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Route) ([]route.Route, error) {
 	index, ok := r.now.Link(u.Interface)
 	if u.Learn == 0 || !ok {
@@ -80,7 +84,11 @@ func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Rou
 	if err != nil {
 		return last, err
 	}
-	learned := u.templates(routes, index, func(have *route.Route) bool { return have.Protocol != proto })
+	isTheirs := func(have *route.Route) bool { return have.Protocol != proto }
+	learned := u.templates(routes, index, func(have *route.Route) bool { return isTheirs(have) && !r.leadsHere(have) })
+	if len(learned) == 0 { // the planner refuses a gateway that is this host, and says so
+		learned = u.templates(routes, index, isTheirs)
+	}
 	if len(learned) > 0 {
 		return learned, nil
 	}
@@ -97,6 +105,12 @@ func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Rou
 	return u.templates(r.now.Routes(id), index, func(have *route.Route) bool {
 		return have.Protocol == proto && have.Family == u.Learn
 	}), nil
+}
+
+// leadsHere reports whether a gateway of a route is this host itself, which the kernel
+// permits. It is no reason to give up other routes.
+func (r *reading) leadsHere(have *route.Route) bool {
+	return slices.ContainsFunc(form.NextHops(have), func(h route.NextHop) bool { return r.now.IsLocal(h.Gateway) })
 }
 
 // An interfaceTable is an interface in one family, and a table.
