@@ -16,6 +16,7 @@ import (
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/plan"
 )
 
 // A keeper is maintain.Run at work in a test.
@@ -112,6 +113,23 @@ func (k *keeper) text() string {
 		fmt.Fprintln(&b, e)
 	}
 	return b.String()
+}
+
+// untilComplete waits until Install of an uplink has nothing to do. A plan that is made
+// while rules are deleted may see too few rules, and one that follows an event too early.
+func (k *keeper) untilComplete(u table.SourceRoutedUplink) {
+	k.n.T.Helper()
+	var left plan.Plan
+	defer func() {
+		if k.n.T.Failed() {
+			k.n.T.Logf("Install would do:\n%s", left)
+		}
+	}()
+	k.until("Install has nothing to do", func() (ok bool) {
+		var err error
+		left, err = u.Plan(k.n.T.Context(), k.n.Conn)
+		return err == nil && left.Empty()
+	})
 }
 
 // until waits until ok returns true, and returns how long it took.
