@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
@@ -279,7 +281,7 @@ var numbers = strings.NewReplacer("proto static", "proto 4", "proto unspec", "pr
 
 func compare(t *testing.T, what string, want, got []string) {
 	t.Helper()
-	if diff := testrun.Diff(want, got); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(want, got)); diff != "" {
 		t.Fatalf("%s (-ip +this):\n%s", what, diff)
 	}
 }

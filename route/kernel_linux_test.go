@@ -85,7 +85,7 @@ func list(t *testing.T, c Conn, f Filter) []string {
 
 func wantList(t *testing.T, c Conn, f Filter, want ...string) {
 	t.Helper()
-	if diff := testrun.Diff(want, list(t, c, f)); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(want, list(t, c, f))); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
 }
@@ -162,7 +162,7 @@ func TestKernelRandom(t *testing.T) {
 			t.Fatalf("added %s, listed %v, %v", r, listed, err)
 		}
 		if got, want := listed[0].Canonical(), r.Canonical(); !got.Equal(want) {
-			t.Fatalf("added %+v:\n%s", r, testrun.Diff(want, got, cmp.AllowUnexported(Opt[uint32]{}, Opt[Preference]{})))
+			t.Fatalf("added %+v:\n%s", r, testrun.Cut(cmp.Diff(want, got, cmp.AllowUnexported(Opt[uint32]{}, Opt[Preference]{}))))
 		}
 		if left, want := listed[0].CacheInfo.Expires, r.Expires.Or(0); want > 0 &&
 			(left <= 0 || left > int32(want*userHZ)) || want == 0 && left != 0 {
@@ -192,7 +192,7 @@ func TestKernelRandom(t *testing.T) {
 		uapi.RTA_NEWDST: "TestKernelMPLS", uapi.RTA_TTL_PROPAGATE: "TestKernelMPLS",
 		uapi.RTA_CACHEINFO: "the kernel's own", uapi.RTA_PAD: "never written",
 	})
-	if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(before, list(t, c, Filter{}))); diff != "" {
 		report.Errorf("routes (-before +after):\n%s", diff)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -42,7 +44,7 @@ func TestKernelMPLS(t *testing.T) {
 			t.Fatalf("added %s, listed %v, %v", r, listed, err)
 		}
 		if got, want := listed[0].Canonical(), r.Canonical(); !got.Equal(want) {
-			t.Fatalf("added %s:\n%s", r, testrun.Diff(want.String(), got.String()))
+			t.Fatalf("added %s:\n%s", r, testrun.Cut(cmp.Diff(want.String(), got.String())))
 		}
 		b, err := r.MarshalBinary()
 		if err != nil {

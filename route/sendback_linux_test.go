@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/testrun"
 )
 
@@ -63,7 +65,7 @@ func TestKernelSendBack(t *testing.T) {
 		slices.Sort(s)
 		return s
 	}
-	if diff := testrun.Diff(text(before), text(sentBack(t, c))); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(text(before), text(sentBack(t, c)))); diff != "" {
 		report.Errorf("(-before +after):\n%s", diff)
 	}
 	t.Logf("sent back: %v", seen)

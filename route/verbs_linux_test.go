@@ -14,6 +14,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -100,7 +102,7 @@ func TestKernelDefaults(t *testing.T) {
 				added = append(added, s)
 			}
 		}
-		if diff := testrun.Diff([]string{tt.want}, added); diff != "" {
+		if diff := testrun.Cut(cmp.Diff([]string{tt.want}, added)); diff != "" {
 			report.Errorf("%s (-want +got):\n%s", tt.route, diff)
 		}
 		if err := Delete(t.Context(), c, tt.route); err != nil {
@@ -222,7 +224,7 @@ func TestKernelFilter(t *testing.T) {
 			}
 			slices.Sort(got) // a table's order is not the order within all
 			slices.Sort(want)
-			if diff := testrun.Diff(want, got); diff != "" {
+			if diff := testrun.Cut(cmp.Diff(want, got)); diff != "" {
 				report.Errorf("%s %+v (-want +got):\n%s", name, f, diff)
 			}
 		}
@@ -369,7 +371,7 @@ func TestKernelLinks(t *testing.T) {
 		for index, name := range links.All() {
 			got[index] = name
 		}
-		if diff := testrun.Diff(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"}, got); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(map[uint32]string{1: "lo", eth0: "eth0", eth1: "eth1"}, got)); diff != "" {
 			report.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		n := &Names{Links: links}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/testrun"
 )
 
@@ -58,7 +60,7 @@ func TestNamesWithoutFiles(t *testing.T) {
 			n.DSFields().Name(0x28), n.Groups().Name(0), n.Groups().Name(7),
 		}
 		want := []string{"static", "210", "link", "unknown", "0x28", "default", "7"}
-		if diff := testrun.Diff(want, got); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(want, got)); diff != "" {
 			report.Errorf("%s: other databases (-want +got):\n%s", what, diff)
 		}
 		if v, ok := n.Protos().Lookup("kernel"); !ok || v != 2 {
@@ -290,7 +292,7 @@ func TestLoadOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := testrun.Diff(tt.want+reservedListing, listing(n)); diff != "" {
+			if diff := testrun.Cut(cmp.Diff(tt.want+reservedListing, listing(n))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -303,7 +305,7 @@ func TestLoadDamaged(t *testing.T) {
 		"etc/iproute2/rt_tables.d/x.conf", "22 c\n23\n",
 		"etc/iproute2/rt_tables.d/y.conf", "24 d\n",
 	))
-	if diff := testrun.Diff("20 a\n22 c\n24 d\n"+reservedListing, listing(n)); diff != "" {
+	if diff := testrun.Cut(cmp.Diff("20 a\n22 c\n24 d\n"+reservedListing, listing(n))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := "etc/iproute2/rt_tables:2: no number at the head of the line: \"garbage\"\n" +

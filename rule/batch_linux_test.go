@@ -13,6 +13,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -63,15 +65,15 @@ func TestKernelBatch(t *testing.T) {
 		for _, r := range be.Refused {
 			gotN, got = append(gotN, r.N), append(got, r.Err.Error())
 		}
-		if diff := testrun.Diff(refused, gotN); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(refused, gotN)); diff != "" {
 			report.Errorf("%s: refused (-want +got):\n%s", name, diff)
 		}
-		if diff := testrun.Diff(texts, got); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(texts, got)); diff != "" {
 			report.Errorf("%s: refusals (-want +got):\n%s", name, diff)
 		}
 		want := slices.Insert(slices.Clone(before), 1, "100: from 10.0.0.3 lookup 10",
 			"200: from 10.0.0.4 fwmark 0x1 lookup 10", "200: from 10.0.0.4 lookup 10")
-		if diff := testrun.Diff(want, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(want, list(t, c, Filter{}))); diff != "" {
 			report.Errorf("%s: rules (-want +got):\n%s", name, diff)
 		}
 		// The second at 200 can go once the first has.
@@ -82,7 +84,7 @@ func TestKernelBatch(t *testing.T) {
 		if err := b.Do(t.Context(), c); err != nil {
 			report.Errorf("%s: %v", name, err)
 		}
-		if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(before, list(t, c, Filter{}))); diff != "" {
 			report.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
 		}
 	}
@@ -313,7 +315,7 @@ func TestKernelAddAll(t *testing.T) {
 		if err := AddAll(t.Context(), c, rules); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if diff := testrun.Diff(want, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(want, list(t, c, Filter{}))); diff != "" {
 			report.Errorf("%s: rules (-one by one +AddAll):\n%s", name, diff)
 		}
 		// Once more, with one that is new, one that comes twice and one that
@@ -344,7 +346,7 @@ func TestKernelAddAll(t *testing.T) {
 		if err := b.Do(t.Context(), c); err != nil {
 			report.Errorf("%s: %v", name, err)
 		}
-		if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(before, list(t, c, Filter{}))); diff != "" {
 			report.Errorf("%s: rules in the end (-want +got):\n%s", name, diff)
 		}
 		if err := AddAll(t.Context(), c, nil); err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/testrun"
@@ -151,7 +153,7 @@ func knownToIP(r Rule) bool {
 
 func compare(t *testing.T, what string, want, got []string) {
 	t.Helper()
-	if diff := testrun.Diff(want, got); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(want, got)); diff != "" {
 		t.Fatalf("%s (-ip +this):\n%s", what, diff)
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -83,7 +85,7 @@ func list(t *testing.T, c route.Conn, f Filter) []string {
 
 func wantList(t *testing.T, c route.Conn, f Filter, want ...string) {
 	t.Helper()
-	if diff := testrun.Diff(want, list(t, c, f)); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(want, list(t, c, f))); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
 	}
 }
@@ -293,7 +295,7 @@ func TestKernelZeros(t *testing.T) {
 				}
 			}
 		}
-		if diff := testrun.Diff(before, list(t, c, Filter{})); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(before, list(t, c, Filter{}))); diff != "" {
 			report.Errorf("%s: rules (-before +after):\n%s", name, diff)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // MostFailures is how many failures a Reporter prints. A test that runs a subtest for each
@@ -99,9 +97,6 @@ func Error(err error) string {
 	}
 	return err.Error()
 }
-
-// Diff is cmp.Diff, cut to its first lines.
-func Diff(x, y any, opts ...cmp.Option) string { return Cut(cmp.Diff(x, y, opts...)) }
 
 // Seeds bounds what a fuzz test prints of seeds that fail. The zero Seeds is ready:
 //

@@ -116,12 +116,12 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// A difference is cut.
-func TestDiff(t *testing.T) {
-	if got := Diff("a", "a"); got != "" {
-		t.Errorf("no difference: %s", got)
+// A text of a few lines stays, and a longer one is cut.
+func TestCut(t *testing.T) {
+	if got := Cut("a\nb\n"); got != "a\nb\n" {
+		t.Errorf("a short text: %q", got)
 	}
-	if got := Diff(strings.Split(lines(100), "\n"), []string{}); strings.Count(got, "\n") != mostOfOne || !strings.Contains(got, " more lines") {
+	if got := Cut(lines(100)); strings.Count(got, "\n") != mostOfOne || !strings.Contains(got, " more lines") {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/route"
@@ -129,12 +131,12 @@ func (h *host) compare(t *testing.T, command, got string) {
 	}
 	if strings.HasPrefix(command, "-j ") && !strings.HasPrefix(command, "-j -p") {
 		// Older versions have the members of encap among those of the route.
-		if diff := testrun.Diff(flattened(t, want), flattened(t, got)); diff != "" {
+		if diff := testrun.Cut(cmp.Diff(flattened(t, want), flattened(t, got))); diff != "" {
 			h.report.Errorf("ip %s: (-ip +this):\n%s", command, diff)
 		}
 		return
 	}
-	if diff := testrun.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+	if diff := testrun.Cut(cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n"))); diff != "" {
 		h.report.Errorf("ip %s: (-ip +this):\n%s", command, diff)
 	}
 }

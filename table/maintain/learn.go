@@ -22,10 +22,15 @@ import (
 // learnTable returns the table that default routes are learned from.
 func (u *Uplink) learnTable() rttables.ID { return cmp.Or(u.LearnTable, rttables.Main) }
 
-// noDefault says that there is no default route to be learned.
+// noDefault says that there is no default route to be learned. Where the uplink has no
+// table of its own, LearnTable may have been meant to be that table.
 func (u *Uplink) noDefault() string {
-	return fmt.Sprintf("table %s has no %s default route by %s to learn from",
+	reason := fmt.Sprintf("table %s has no %s default route by %s to learn from",
 		u.learnTable(), form.FamilyName(u.Learn), u.Interface)
+	if u.LearnTable != 0 && u.Table == 0 {
+		reason += fmt.Sprintf("; if %d is to be the uplink's own table, say so before learn", uint32(u.LearnTable))
+	}
+	return reason
 }
 
 // withLearned returns the uplink with default routes that were learned, if it learns

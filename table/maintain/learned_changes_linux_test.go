@@ -245,6 +245,12 @@ func TestLearnTable(t *testing.T) {
 		addRoutes(n, "default via "+f.G2+"9 dev u2 metric 7000") // in main
 		k := newKeeper(n, maintain.Config{}, u)
 		k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.Reason, "table 100 has no") })
+		elsewhere := u
+		elsewhere.Table = 0
+		if _, err := elsewhere.Resolve(t.Context(), n.Conn); err == nil ||
+			!strings.Contains(err.Error(), "if 100 is to be the uplink's own table, say so before learn") {
+			t.Errorf("without a table of its own: %v", err)
+		}
 		for _, gateway := range []string{f.G2, f.G2 + "7"} {
 			addRoutes(n, "default via "+gateway+" dev u2 table 100")
 			k.until("it is learned", func() bool { return strings.HasPrefix(defaults(n), "default via "+gateway+" dev u2") })

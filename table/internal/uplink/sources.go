@@ -112,10 +112,6 @@ func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 	return withoutCovered(all)
 }
 
-// saysFamily reports whether the families of the uplink do not depend on what addresses
-// there are.
-func (u *Spec) saysFamily() bool { return u.Family != 0 || u.Gateway.IsValid() || len(u.Defaults) > 0 }
-
 // unboundFamilies returns the families that an uplink without sources has: those that its
 // gateway and its selectors name, and those in which the interface has an address. If
 // there is none it has both, because a tunnel needs no address; but not IPv6 where that
