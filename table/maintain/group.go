@@ -230,6 +230,7 @@ func (m *maintainer) reportGroup(group []*maintainedUplink, gp groupPlan, causes
 		o := o
 		o.subject, o.waits = k.subject(), k.status.waits
 		x := byUplink[k]
+		k.lacksShared = o.err == nil && x != nil && x.lacksShared
 		if x != nil && x.refused != nil {
 			o.err = x.refused
 		}

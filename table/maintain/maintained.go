@@ -26,6 +26,9 @@ type maintainedUplink struct {
 	status   status
 	reported lastReport
 	probing  probeState
+	// lacksShared says that the uplink has failed at the last look only because a source
+	// is also another uplink's.
+	lacksShared bool
 }
 
 // A memory is what is remembered of an uplink from one look to the next.
@@ -70,9 +73,10 @@ func (k *maintainedUplink) identityIn(f route.Family) identity { return identity
 // table returns the table that the uplink has. Zero: it is not known.
 func (k *maintainedUplink) table() rttables.ID { return cmp.Or(k.memory.table, k.Table) }
 
-// isComplete reports whether all of the uplink is installed.
+// isComplete reports whether all of the uplink is installed, except for sources that are
+// another uplink's.
 func (k *maintainedUplink) isComplete() bool {
-	return k.reported.kind == EventInstalled && k.status.waits == ""
+	return (k.reported.kind == EventInstalled || k.lacksShared) && k.status.waits == ""
 }
 
 // isWithdrawn reports whether the uplink is to have only the packets of its sources.

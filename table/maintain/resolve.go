@@ -19,10 +19,12 @@ import (
 type resolution struct {
 	of *maintainedUplink
 	// policy is nil if the uplink is refused as a whole.
-	policy   *uplink.Policy
-	refused  error         // why the uplink, or a part of it, is refused
-	defaults []route.Route // that were learned
-	status   status
+	policy  *uplink.Policy
+	refused error // why the uplink, or a part of it, is refused
+	// lacksShared says that only sources which are also another uplink's are refused.
+	lacksShared bool
+	defaults    []route.Route // that were learned
+	status      status
 }
 
 // A familyResolution is what there should be of an uplink in one family.
@@ -90,7 +92,10 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err := r.addFamilies(ctx, p, families); err != nil {
 		return resolution{}, err
 	}
-	return resolution{of: k, policy: p, refused: shared, defaults: defaults, status: summarize(spec.Interface, families)}, nil
+	return resolution{
+		of: k, policy: p, refused: shared, lacksShared: shared != nil,
+		defaults: defaults, status: summarize(spec.Interface, families),
+	}, nil
 }
 
 // checkOtherNames refuses an uplink if an uplink before it takes all addresses of the same
