@@ -47,6 +47,33 @@ func RegisterFile(etc string) string {
 	return main
 }
 
+// Refusal returns the error that [Register] would return because of what the files say
+// now, and nil if they have nothing against the entry. It writes nothing, and so does not
+// find out whether Register can write.
+func Refusal(etc string, id ID, name string) error {
+	r, e := newRegistry(etc), Entry{ID: id, Name: name}
+	errs := make([]error, 1)
+	if todo := r.unknown([]Entry{e}, errs); len(todo) == 0 {
+		return errs[0]
+	}
+	if err := checkEntry(id, name, Mark); err != nil {
+		return err
+	}
+	path := RegisterFile(r.etc)
+	b, err := readFile(path)
+	if err == nil {
+		f, _ := ParseFile(b) // a copy: the file stays as it is
+		if f.path = path; f.err != nil {
+			f.err.File = path
+		}
+		err = f.Set(id, name, Mark)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return registerError(e, path, err)
+}
+
 // Unregister undoes [Register]: it removes the line with this ID and this name that
 // Register wrote. It then removes the file and the directories that Register created,
 // if nothing else is in them; where several processes do so at once, an empty directory

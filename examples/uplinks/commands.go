@@ -44,6 +44,8 @@ func (s *session) plan() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	p, names := p.CutNames()
+	s.warnOfNames(names)
 	s.recordPlan(p)
 	if p.Empty() {
 		return exitOK, nil
@@ -158,9 +160,7 @@ func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
 		names, err = nameErrors(err)
 		return err
 	})
-	for _, e := range names {
-		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
-	}
+	s.warnOfNames(names)
 	if err != nil {
 		if applied {
 			s.recordLeft(err)
@@ -169,6 +169,13 @@ func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
 	}
 	s.recordPlan(done)
 	return exitOK, nil
+}
+
+// warnOfNames adds the names that cannot be in rt_tables to the report.
+func (s *session) warnOfNames(names []*plan.NameError) {
+	for _, e := range names {
+		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
+	}
 }
 
 // A step is a step of a plan. The plan has the names for its text.

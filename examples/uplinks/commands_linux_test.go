@@ -153,6 +153,7 @@ func TestNames(t *testing.T) {
 	}{
 		{"damaged", func(h *host) { h.write(filepath.Join(h.etc, "rt_tables"), "255 local\nrubbish\n") }, "rubbish"},
 		{"no directory", func(h *host) { h.etc = filepath.Join(h.etc, "rt_tables") }, "not a directory"},
+		{"other names", func(h *host) { h.write(filepath.Join(h.etc, "rt_tables"), "10 one\n20 two\n") }, "is already named"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHost(t, twoProviders)
@@ -174,6 +175,10 @@ func TestNames(t *testing.T) {
 				}
 			}
 			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notMaintained+"\n", exitOK, "status")
+			// There is nothing left to do, and plan says as well why the names are not there.
+			if out, again := h.run(exitOK, "plan"); out != "" || again != stderr {
+				t.Errorf("plan: %s%s\nwant\n%s", out, again, stderr)
+			}
 			h.run(exitOK, "down")
 			h.unchanged(before)
 		})

@@ -132,6 +132,18 @@ func TestFindings(t *testing.T) {
 			want: "note unnamed lan2\n", cure: up,
 		},
 		{
+			name: "another name",
+			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
+				n.WriteRTTables(tabletest.RTTables + "20 other\n")
+				return nil
+			},
+			want: "note unnamed lan2\n",
+			cure: func(n *tabletest.Network, u table.SourceRoutedUplink) {
+				n.WriteRTTables(tabletest.RTTables)
+				up(n, u)
+			},
+		},
+		{
 			name: "refused",
 			harm: func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 				return route.Replace(n.T.Context(), n.Conn, theirs)

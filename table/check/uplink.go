@@ -177,6 +177,7 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed", Cure: u.up(),
 		})
 	}
+	_, refused := u.todo.plan.CutNames()
 	for _, s := range u.todo.steps {
 		f := Finding{Severity: Fault, Object: u.todo.plan.Object(s), Cure: u.todo.plan.Command(s)}
 		switch s.Op {
@@ -189,12 +190,25 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 		case plan.AddName:
 			f.Code, f.Severity, f.Object = CodeUnnamed, Note, s.Name
 			f.Text = fmt.Sprintf("rt_tables does not say that %s is the table %d", s.Name, uint32(s.Table))
+			if e := refusalOf(refused, s); e != nil {
+				f.Text += fmt.Sprintf(": %v", e.Err)
+				f.Cure = fmt.Sprintf("delete the line that is in the way, or change the name of %s or its table", s.Name)
+			}
 		default:
 			continue
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// refusalOf returns why the name of a step cannot be written, or nil.
+func refusalOf(refused []*plan.NameError, s *plan.Step) *plan.NameError {
+	i := slices.IndexFunc(refused, func(e *plan.NameError) bool { return e.Table == s.Table && e.Name == s.Name })
+	if i < 0 {
+		return nil
+	}
+	return refused[i]
 }
 
 // refusal says why an uplink with a label cannot be installed.
