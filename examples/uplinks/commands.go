@@ -36,7 +36,7 @@ func (s *session) plan() (int, error) {
 	p, err := makePlan(s.ctx, s.conn, s.tableUplinks()...)
 	if isConflict(err) && !s.prune && !s.takesOver {
 		if adopted, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil {
-			text := strings.TrimSuffix(explain(err), "; nothing was changed")
+			text := explainFailure(err)
 			s.report.Warnings = append(s.report.Warnings, "these are the steps of adopt, because up refuses: "+text)
 			p, err = adopted, nil
 		}

@@ -36,6 +36,13 @@ type adoptableError struct{ err error }
 func (e *adoptableError) Error() string { return e.err.Error() }
 func (e *adoptableError) Unwrap() error { return e.err }
 
+// nothingChanged is the end of the text of an error of a command that is refused.
+const nothingChanged = "; nothing was changed"
+
+// explainFailure returns the text of the error of an uplink that run cannot install wholly.
+// All that can be installed is, so it does not say that nothing was changed.
+func explainFailure(err error) string { return strings.TrimSuffix(explain(err), nothingChanged) }
+
 // explain returns the text of err for an administrator: with the words of the file instead
 // of the names of fields, the privilege that is missing, and the state of the host.
 func explain(err error) string {
@@ -53,13 +60,13 @@ func explain(err error) string {
 		}
 	case errors.As(err, &field):
 		text = fmt.Sprintf("uplink %s: %s", field.Uplink, field.InWords())
-		left = "; nothing was changed"
+		left = nothingChanged
 	case errors.As(err, &conflict):
 		text = fmt.Sprintf("uplink %s: %s", conflict.Uplink, conflict.InWords())
 		if conflict.Uplink == sharedName { // it may exist behind another route
 			break
 		}
-		left = "; nothing was changed"
+		left = nothingChanged
 	}
 	var name *plan.NameError
 	if errors.As(err, new(*adoptableError)) {

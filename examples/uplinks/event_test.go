@@ -22,6 +22,8 @@ func TestFailuresHaveOneWord(t *testing.T) {
 	}{
 		{maintain.Event{Kind: maintain.EventFailed, Uplink: "lan2", Err: syscall.EINVAL},
 			"uplink lan2 failed: invalid argument\n", `"WARN","msg":"uplink failed","uplink":"lan2","error":"invalid argument"}` + "\n"},
+		{maintain.Event{Kind: maintain.EventFailed, Uplink: "lan2", Err: field}, "uplink lan2 failed: uplink lan2: src: are odd\n",
+			`"WARN","msg":"uplink failed","uplink":"lan2","error":"uplink lan2: src: are odd"}` + "\n"},
 		{maintain.Event{Kind: maintain.EventSocketFailed, Err: syscall.EBADF},
 			"failed: bad file descriptor\n", `"WARN","msg":"failed","error":"bad file descriptor"}` + "\n"},
 		{maintain.Event{Kind: maintain.EventCleanUpFailed, Err: syscall.EBUSY},

@@ -384,7 +384,11 @@ func isForbidden(err error) bool {
 
 // inWords returns an event with the error as it is explained.
 func inWords(e maintain.Event) maintain.Event {
-	if e.Err != nil {
+	switch {
+	case e.Err == nil:
+	case e.Kind == maintain.EventFailed:
+		e.Err = errors.New(explainFailure(e.Err))
+	default:
 		e.Err = errors.New(explain(e.Err))
 	}
 	return e

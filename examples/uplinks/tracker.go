@@ -100,7 +100,7 @@ func (t *tracker) handle(e maintain.Event) {
 		case errors.As(e.Err, &probe):
 			l.Health = explain(e.Err)
 		case !errors.As(e.Err, &name):
-			state, reason = lineFailed, explain(e.Err)
+			state, reason = lineFailed, explainFailure(e.Err)
 		}
 	case maintain.EventHealthy, maintain.EventUnhealthy:
 		l.Health = e.Kind.String()
