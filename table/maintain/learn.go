@@ -77,8 +77,9 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 
 // learnDefaults returns the default routes that u learns: those by its interface in the
 // table that it learns from, the best one first. If there is no such route, it returns
-// the last ones, and without these the ones with which u is installed. A route whose
-// gateway is this host counts only if there is no other.
+// the last ones, and without these the ones with which u is installed. Routes whose
+// gateway is this host count only if there are no others at all, and routes for a tos only
+// beside one for all packets.
 func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Route) ([]route.Route, error) {
 	index, ok := r.now.Link(u.Interface)
 	if u.Learn == 0 || !ok {
@@ -91,25 +92,26 @@ func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Rou
 	}
 	isTheirs := func(have *route.Route) bool { return have.Protocol != proto }
 	learned := u.templates(routes, index, func(have *route.Route) bool { return isTheirs(have) && !r.leadsHere(have) })
-	if len(learned) == 0 { // the planner refuses a gateway that is this host, and says so
-		learned = u.templates(routes, index, isTheirs)
-	}
-	if len(learned) > 0 {
+	switch {
+	case slices.ContainsFunc(learned, func(t route.Route) bool { return t.TOS == 0 }):
 		return learned, nil
-	}
-	if len(last) > 0 {
+	case len(last) > 0:
 		return last, nil
 	}
 	id, err := uplink.FindTable(r.now, u.spec(), u.Sources)
-	if err != nil || id == 0 {
-		return nil, nil // the planner finds the error again, and reports it
+	if err == nil && id != 0 { // the planner finds the error again, and reports it
+		if err := r.now.ReadRoutes(ctx, r.conn, id); err != nil {
+			return nil, err
+		}
+		installed := u.templates(r.now.Routes(id), index, func(have *route.Route) bool {
+			return have.Protocol == proto && have.Family == u.Learn
+		})
+		if len(installed) > 0 {
+			return installed, nil
+		}
 	}
-	if err := r.now.ReadRoutes(ctx, r.conn, id); err != nil {
-		return nil, err
-	}
-	return u.templates(r.now.Routes(id), index, func(have *route.Route) bool {
-		return have.Protocol == proto && have.Family == u.Learn
-	}), nil
+	// The planner refuses a gateway that is this host, and says so.
+	return u.templates(routes, index, func(have *route.Route) bool { return isTheirs(have) && have.TOS == 0 }), nil
 }
 
 // leadsHere reports whether a gateway of a route is this host itself, which the kernel

@@ -28,11 +28,36 @@ func TestLearnBesideOwnAddress(t *testing.T) {
 	if p, err := s.Plan(t.Context(), n.Conn); err != nil || !p.Empty() {
 		t.Errorf("Install would do more: %v\n%s", err, p)
 	}
-	// Where there is no other, the uplink is refused with the reason.
-	if out, err := n.Server.Run("", "ip", "route", "del", "default", "via", "10.2.0.1", "dev", "u2", "metric", "100"); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	// Where there is no other any more, the last one stays.
+	deleteRoutes(n, "default via 10.2.0.1 dev u2 metric 100 proto dhcp")
+	flushTable(n, tabletest.IPv4, "20")
+	k.untilText("the last one stays", want, func() string { return defaults(n) })
+	// Where there has never been another, the uplink is refused with the reason.
+	k.stop()
+	n.Remove(s)
+	s, err = u.Resolve(t.Context(), n.Conn)
+	if err == nil {
+		_, err = s.Plan(t.Context(), n.Conn)
 	}
-	k.await(0, "failed", func(e maintain.Event) bool {
-		return e.Kind == maintain.EventFailed && strings.Contains(e.Err.Error(), "10.2.0.2 is an address of this host")
+	if err == nil || !strings.Contains(err.Error(), "10.2.0.2 is an address of this host") {
+		t.Errorf("by this host itself: %v", err)
+	}
+}
+
+// A default route for a tos alone is no way for all other packets: the uplink waits for
+// another one, and then takes both.
+func TestLearnTOS(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	addRoutes(n, "default tos 0x10 via 10.2.0.1 dev u2")
+	u := learner(n, route.IPv4)
+	k := newKeeper(n, maintain.Config{}, u)
+	k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.Reason, "has no IPv4 default route by u2") })
+	if _, err := u.Resolve(t.Context(), n.Conn); err == nil {
+		t.Error("a route for a tos is learned")
+	}
+	addRoutes(n, "default via 10.2.0.9 dev u2 metric 7000")
+	k.until("both are learned", func() bool {
+		got := defaults(n)
+		return strings.Contains(got, "default via 10.2.0.9 dev u2") && strings.Contains(got, "default tos 0x10 via 10.2.0.1 dev u2")
 	})
 }

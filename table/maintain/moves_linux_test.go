@@ -2,10 +2,13 @@ package maintain_test
 
 import (
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -109,8 +112,19 @@ func TestDuplicate(t *testing.T) {
 	n.AddTentative("u2", taken)
 	k.until("its packets go nowhere", func() bool { return strings.Contains(n.Kernel(), "from "+taken+" unreachable") })
 	k.until("the duplicate is found", func() bool {
-		out, err := n.Server.Run("", "ip", "-6", "address", "show", "dev", "u2")
-		return err == nil && strings.Contains(out, "dadfailed")
+		var flags string
+		err := n.Server.Do(func() error {
+			b, err := os.ReadFile("/proc/thread-self/net/if_inet6")
+			for line := range strings.Lines(string(b)) {
+				// The address, and then the index, the length, the scope and the flags.
+				if words := strings.Fields(line); len(words) == 6 && words[0] == "20010db8000200000000000000000007" {
+					flags = words[4]
+				}
+			}
+			return err
+		})
+		bits, _ := strconv.ParseUint(flags, 16, 32)
+		return err == nil && bits&uapi.IFA_F_DADFAILED != 0
 	})
 	time.Sleep(50 * time.Millisecond)
 	if ours := n.Table(20); strings.Contains(ours, "route") {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/maintain"
@@ -77,25 +78,16 @@ func TestAddressOnTwoInterfacesShares(t *testing.T) {
 	both := maintained(n.Uplink1(f), n.Uplink2(f))
 	both[0].Weight, both[1].Weight = 1, 1
 	k := newKeeper(n, maintain.Config{Default: &maintain.Default{Metric: 50}}, both...)
-	hops := func() int { return strings.Count(mainDefault(n), "nexthop via") }
+	hops := func() int { return strings.Count(sharedDefault(n, f, rttables.Main), "nexthop via") }
 	k.until("both have shares", func() bool { return hops() == 2 })
 	n.Server.Addr("u1", f.A2+"/32")
 	from := awaitShared(k, 0, "lan1", f.A2+" is also a source of uplink lan2")
 	n.Server.Addr("u2", f.A1+"/32")
 	awaitShared(k, from, "lan2", f.A1+" is also a source of uplink lan1")
 	n.Server.Down("u2")
-	k.until("the other one has all", func() bool { return hops() == 0 && strings.Contains(mainDefault(n), "via "+f.G1) })
+	k.until("the other one has all", func() bool { return hops() == 0 && strings.Contains(sharedDefault(n, f, rttables.Main), "via "+f.G1) })
 	n.Server.Up("u2")
 	k.until("both have shares again", func() bool { return hops() == 2 })
-}
-
-// mainDefault returns the shared default route, as ip shows it.
-func mainDefault(n *tabletest.Network) string {
-	out, err := n.Server.Run("", "ip", "route", "show", "default", "proto", "210")
-	if err != nil {
-		n.T.Fatal(err)
-	}
-	return out
 }
 
 // A network that comes to a LAN is also one that the uplink before follows. The uplink
