@@ -126,7 +126,7 @@ func (p *program) harm() {
 			"uplink lan2 IPv4 repaired: …rules changed…: ip rule add from 192.168.2.2 unreachable proto 210 pref …",
 		},
 		{
-			func() { p.ipRoute("del", "default via 192.168.2.1 dev eth1 table 20") },
+			func() { p.ipRoute("del", "default via 192.168.2.1 dev eth1 table 20 proto 210") },
 			"uplink lan2 IPv4 repaired: …routes changed…: ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 		},
 		{

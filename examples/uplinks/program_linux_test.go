@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/policyroute/policyroute/rule"
 )
 
 // A program is the built program in the namespace of a host.
@@ -156,7 +158,32 @@ func (p *program) ipRoute(verb, words string) {
 
 func (p *program) ipRule(verb, words string) {
 	p.Helper()
-	p.ip("rule "+verb+" "+words, func() { p.rule(verb, words) })
+	p.ip("rule "+verb+" "+words, func() {
+		if verb == "del" {
+			words = p.findRule(words)
+		}
+		p.rule(verb, words)
+	})
+}
+
+// findRule returns the words of the first rule with the source and the action of others,
+// which is the one that ip(8) deletes.
+func (p *program) findRule(words string) string {
+	p.Helper()
+	want, err := rule.Parse(words, nil)
+	if err != nil {
+		p.Fatal(err)
+	}
+	for have, err := range rule.All(p.Context(), p.conn, rule.Filter{}) {
+		if err != nil {
+			p.Fatal(err)
+		}
+		if have.From == want.From && have.Action == want.Action && have.Table == want.Table {
+			return have.String()
+		}
+	}
+	p.Fatalf("there is no rule %s", words)
+	return ""
 }
 
 func (p *program) ipLink(dev, state string) {

@@ -286,10 +286,10 @@ func (s *service) reportRefusal(err error) {
 
 // handleEvent logs an event, and updates the state that status and systemd see.
 func (s *service) handleEvent(e maintain.Event) {
-	kind := e.Kind
+	kind, shown := e.Kind, inWords(e)
 	e.Kind = logKind(kind)
 	if s.log.json != nil {
-		shown := inWords(e)
+		shown.Kind = e.Kind
 		s.log.json.LogAttrs(context.Background(), e.Level(), shown.Message(), shown.Attrs()...)
 	}
 	switch {

@@ -155,12 +155,12 @@ func TestFindingOverruled(t *testing.T) {
 			"a part", []string{
 				"route default via 10.1.0.1 table 9", "rule 100: from all fwmark 0x80000/0xff0000 lookup 9",
 				"rule 101: from all to 198.18.0.0/15 lookup 9", "rule 102: from all ipproto tcp dport 25 lookup 9",
-				"rule 103: from all uidrange 7-8 unreachable", "rule 104: from all tos 0x10 lookup 9",
+				"rule 103: from all sport 4000-4001 unreachable", "rule 104: from all tos 0x10 lookup 9",
 			},
 			"note overruled-partly rule from all fwmark 0x80000/0xff0000 lookup 9 pref 100\n", []string{
 				"100 takes packets with fwmark 0x80000/0xff0000 to what table 9 has a route for",
 				"101 takes packets to 198.18.0.0/15", "102 takes packets with ipproto tcp dport 25",
-				"103 takes packets with uidrange 7-8 (", "and 1 more",
+				"103 takes packets with sport 4000-4001 (", "and 1 more",
 			}, 2, 2,
 		},
 	} {

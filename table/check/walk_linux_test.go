@@ -36,7 +36,7 @@ func randomRule(r *rand.Rand, f route.Family, far netip.Addr, sources []netip.Ad
 		case 8:
 			x.IIF = []string{"lo", "u1"}[r.IntN(2)]
 		case 9:
-			x.UIDRange = rule.UIDRange(0, uint32(r.IntN(2)))
+			x.UIDRange = rule.UIDRange(0, 0) // the user namespace of an ordinary user has no others
 		}
 	}
 	return x

@@ -59,9 +59,10 @@ func TestLearnPointToPoint(t *testing.T) {
 	if len(indexes) != 2 {
 		t.Error("the interface has the index of the one before it: the test proves nothing")
 	}
-	if all := n.Kernel(); strings.Contains(all, "203.0.113.7 ") || !strings.Contains(all, "from 203.0.113.99 unreachable") {
-		t.Errorf("of the first address something is left, or the last one has lost its rules:\n%s", all)
-	}
+	k.until("of the first address nothing is left, and the last one has its rules", func() bool {
+		all := n.Kernel()
+		return !strings.Contains(all, "203.0.113.7 ") && strings.Contains(all, "from 203.0.113.99 unreachable")
+	})
 }
 
 // A lease gives another address in another subnet, with another gateway.
@@ -77,9 +78,10 @@ func TestLearnOtherSubnet(t *testing.T) {
 	})
 	addRoutes(n, "default via 10.77.0.1 dev u2 src 10.77.0.5 metric 100 proto dhcp")
 	k.untilText("the second lease", "default via 10.77.0.1 dev u2 src 10.77.0.5", func() string { return defaults(n) })
-	if all := n.Kernel(); !strings.Contains(all, "from 10.77.0.5 lookup 20") || strings.Contains(all, "from 10.2.0.2") {
-		t.Errorf("the rules are not those of the second lease:\n%s", all)
-	}
+	k.until("the rules are those of the second lease", func() bool {
+		all := n.Kernel()
+		return strings.Contains(all, "from 10.77.0.5 lookup 20") && !strings.Contains(all, "from 10.2.0.2")
+	})
 }
 
 // The first address of the interface is for the modem's own pages. Packets of the uplink,

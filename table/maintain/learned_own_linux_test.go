@@ -19,7 +19,7 @@ func TestLearnBesideOwnAddress(t *testing.T) {
 	const want = "default via 10.2.0.1 dev u2 src 10.2.0.2"
 	k.untilText("the route is learned", want, func() string { return defaults(n) })
 	addRoutes(n, "default via 10.2.0.2 dev u2 metric 5")
-	flushTable(n, tabletest.IPv4, "20")
+	flushTable(n, tabletest.IPv4, 20)
 	k.untilText("it is repaired", want, func() string { return defaults(n) })
 	s, err := u.Resolve(t.Context(), n.Conn)
 	if err != nil {
@@ -30,7 +30,7 @@ func TestLearnBesideOwnAddress(t *testing.T) {
 	}
 	// Where there is no other any more, the last one stays.
 	deleteRoutes(n, "default via 10.2.0.1 dev u2 metric 100 proto dhcp")
-	flushTable(n, tabletest.IPv4, "20")
+	flushTable(n, tabletest.IPv4, 20)
 	k.untilText("the last one stays", want, func() string { return defaults(n) })
 	// Where there has never been another, the uplink is refused with the reason.
 	k.stop()

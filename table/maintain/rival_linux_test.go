@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -32,7 +33,11 @@ func TestAddressOnTwoInterfaces(t *testing.T) {
 			n.Server.Addr(x.dev, x.addr+bits)
 			from := awaitShared(k, 0, x.loser, x.addr+" is also a source of uplink "+x.holder)
 			for table, own := range map[string]string{"10": f.A1, "20": f.A2} {
-				flushTable(n, f, table)
+				id, err := rttables.ParseID(table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				flushTable(n, f, id)
 				k.until("table "+table+" is repaired", func() bool {
 					return strings.Contains(n.Kernel(), "default via "+map[string]string{"10": f.G1, "20": f.G2}[table])
 				})
@@ -105,7 +110,7 @@ func TestFollowedNetworkComes(t *testing.T) {
 			wide := netip.PrefixFrom(tabletest.NumberedAddr(netip.MustParsePrefix(x.subnet), 7), netip.MustParsePrefix(x.subnet).Bits()).String()
 			n.Server.Addr("lan2", wide)
 			from := awaitShared(k, 0, "lan2", x.subnet+" is also that of uplink lan1")
-			flushTable(n, x.Family, "20")
+			flushTable(n, x.Family, 20)
 			k.untilText("it is repaired", whole, func() string { return n.Table(20) })
 			n.Server.DelAddr("lan2", wide)
 			k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Uplink == "lan2" })
@@ -115,11 +120,11 @@ func TestFollowedNetworkComes(t *testing.T) {
 }
 
 // flushTable deletes all routes of a table.
-func flushTable(n *tabletest.Network, f tabletest.Family, id string) {
+func flushTable(n *tabletest.Network, f tabletest.Family, id rttables.ID) {
 	n.T.Helper()
-	flag := map[tabletest.Family]string{tabletest.IPv4: "-4", tabletest.IPv6: "-6"}[f]
-	if out, err := n.Server.Run("", "ip", flag, "route", "flush", "table", id); err != nil {
-		n.T.Fatalf("%v: %s", err, out)
+	filter := route.Filter{Family: route.FamilyOf(netip.MustParseAddr(f.A1)), Table: id}
+	if _, err := route.Flush(n.T.Context(), n.Conn, filter); err != nil {
+		n.T.Fatal(err)
 	}
 }
 
