@@ -5,6 +5,7 @@ package route
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -241,8 +242,10 @@ func TestKernelZeros(t *testing.T) {
 			"2001:db8:b::/48 encap seg6local action End flavors next-csid nflen 0 dev if3 table 10",
 			"2001:db8:b::/48 encap seg6local action End.DT4 vrftable 0 dev if3 table 10",
 		} {
-			if err := Add(t.Context(), c, parse(t, words)); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EOPNOTSUPP) &&
-				!errors.Is(err, errors.ErrUnsupported) {
+			err := Add(t.Context(), c, parse(t, words))
+			// A kernel with VRFs that are not strict has another word for vrftable.
+			if strict := strings.Contains(words, "vrftable") && errors.Is(err, syscall.EPERM); !strict &&
+				!errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, errors.ErrUnsupported) {
 				report.Errorf("%s: %s: %v, want EINVAL", name, words, err)
 			}
 		}
