@@ -62,7 +62,7 @@ func (r Route) Text(n *Names) string {
 	}
 	var p iptext.Printer
 	// A label looks like an IPv4 address.
-	if family != r.impliedFamily() || family == MPLS {
+	if family != r.impliedFamily() || family != r.familyOfWords() || family == MPLS {
 		p.Put(iptext.FamilyOption(family)...)
 	}
 	p.Put(r.Args(n))
@@ -105,6 +105,21 @@ func (r *Route) impliedFamily() Family {
 	return before.family()
 }
 
+// familyOfWords returns the family that ip(8) takes a route for, which is that of the
+// first address among the words.
+func (r *Route) familyOfWords() Family {
+	addrs := []netip.Addr{r.Dst.Addr(), r.Src.Addr(), r.Gateway, r.PrefSrc}
+	for _, nh := range r.Multipath {
+		addrs = append(addrs, nh.Gateway)
+	}
+	for _, a := range addrs {
+		if a.IsValid() {
+			return FamilyOf(a)
+		}
+	}
+	return IPv4
+}
+
 // MarshalText returns what String does.
 func (r Route) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
@@ -121,7 +136,8 @@ func (r *Route) UnmarshalText(text []byte) error {
 // and a destination, and attributes, in any order. The defaults are ip(8)'s: type
 // unicast, protocol boot, table main (local for the types local, broadcast, anycast
 // and nat), and, for IPv4, the scope of the type. -4, -6 or -f FAMILY can come
-// first, and is needed only for an IPv6 route without an address. Keywords can be
+// first. It is needed for an IPv6 route without an address, and for an IPv4 route that
+// has an IPv6 gateway and no other address. Keywords can be
 // abbreviated if ip(8) allows it.
 //
 // Parse looks up names in n, which can be nil. Without n.Links, an interface has to be

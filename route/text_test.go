@@ -26,6 +26,7 @@ func TestString(t *testing.T) {
 		{Route{Protocol: ProtoBoot, Family: IPMR, Dst: dst}, "-f ipmr 10.0.0.0/8"},
 		{Route{Protocol: ProtoBoot, Gateway: v6}, "default via fe80::1"},
 		{Route{Protocol: ProtoBoot, Family: IPv4, Gateway: v6}, "-4 default via inet6 fe80::1"},
+		{Route{Protocol: ProtoBoot, Family: IPv4, Gateway: v6, PrefSrc: netip.MustParseAddr("192.0.2.2")}, "-4 default via inet6 fe80::1 src 192.0.2.2"},
 		{Route{Protocol: ProtoBoot, Dst: dst, Gateway: v6}, "10.0.0.0/8 via inet6 fe80::1"},
 		{Route{Protocol: ProtoBoot, Dst: dst, Family: IPv4, Gateway: v4}, "10.0.0.0/8 via 192.0.2.1"},
 		{Route{Protocol: ProtoBoot, Dst: dst, OIF: 5}, "10.0.0.0/8 dev if5"},

@@ -59,7 +59,7 @@ func TestIPv4ByIPv6Gateway(t *testing.T) {
 		u := u
 		change(&u)
 		n.Install(u)
-		if got := n.Table(20); !strings.Contains(got, "route default via inet6 fe80::1 dev u2 table 20 proto 210 src 10.2.0.2\n") {
+		if got := n.Table(20); !strings.Contains(got, "route -4 default via inet6 fe80::1 dev u2 table 20 proto 210 src 10.2.0.2\n") {
 			t.Errorf("%s says the family:\n%s", name, got)
 		}
 		n.WantPlan("again", "\n", u)

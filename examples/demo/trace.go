@@ -6,6 +6,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	// Other modules find the same constants in golang.org/x/sys/unix.
+	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
@@ -40,7 +41,7 @@ func commandText(m netlink.Message, names *route.Names) string {
 		}
 		// A request to delete also has default values, such as the mask of a port
 		// with all bits set. Canonical leaves them out.
-		return ipCommand(r.Family, "rule", verb(m), r.Canonical().Args(names))
+		return iptext.Command(r.Family, "rule", verb(m), r.Canonical().Args(names))
 
 	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE, uapi.RTM_GETROUTE:
 		var r route.Route
@@ -52,7 +53,7 @@ func commandText(m netlink.Message, names *route.Names) string {
 		} else if m.Header.Type == uapi.RTM_GETROUTE {
 			return ipCommand(r.Family, "route list table", r.Table.String())
 		}
-		return ipCommand(r.Family, "route", verb(m), r.Text(names))
+		return iptext.Command(r.Family, "route", verb(m), r.Text(names))
 
 	case uapi.RTM_GETLINK:
 		return "ip link list"

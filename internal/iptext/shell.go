@@ -10,17 +10,19 @@ import (
 
 // Command returns the shell command "ip object verb args". Args are words of
 // ip(8) with blanks between them; each is quoted if a shell needs it, because an
-// interface may be called a;id>x. The option for a family other than IPv4 comes
-// before the object, where ip(8) takes it; Command leaves it out of args, which
-// begin with it where no address tells the family.
+// interface may be called a;id>x. The option for a family comes before the object,
+// where ip(8) takes it. A command has the option for each family other than IPv4. It
+// has the option for IPv4 if args begin with it, which says that ip(8) would take the
+// words for those of another family.
 func Command[F ~uint8](family F, object, verb, args string) string {
 	words := Fields(args)
 	option := FamilyOption(family)
-	if len(words) >= len(option) && slices.Equal(words[:len(option)], option) {
+	begins := len(words) >= len(option) && slices.Equal(words[:len(option)], option)
+	if begins {
 		words = words[len(option):]
 	}
 	command := []string{"ip"}
-	if family != uapi.AF_UNSPEC && family != uapi.AF_INET {
+	if begins || family != uapi.AF_UNSPEC && family != uapi.AF_INET {
 		command = append(command, option...)
 	}
 	command = append(command, object, verb)

@@ -99,7 +99,11 @@ func TestPlainCommands(t *testing.T) {
 	report := testrun.Limit(t)
 	for _, x := range []struct{ got, want string }{
 		{Command[uint8](uapi.AF_INET, "rule", "add", "from 192.0.2.1 lookup 20"), "ip rule add from 192.0.2.1 lookup 20"},
-		{Command[uint8](uapi.AF_INET, "rule", "add", "-4 from all lookup 20"), "ip rule add from all lookup 20"},
+		{Command[uint8](uapi.AF_INET, "rule", "add", "from all lookup 20"), "ip rule add from all lookup 20"},
+		{
+			Command[uint8](uapi.AF_INET, "route", "add", "-4 default via inet6 fe80::1 dev eth0"),
+			"ip -4 route add default via inet6 fe80::1 dev eth0",
+		},
 		{Command[uint8](uapi.AF_INET6, "rule", "del", "-6 from all lookup 20"), "ip -6 rule del from all lookup 20"},
 		{Command[uint8](uapi.AF_INET6, "route", "add", "2001:db8::/32 dev eth0.5"), "ip -6 route add 2001:db8::/32 dev eth0.5"},
 		{Command[uint8](uapi.AF_MPLS, "route", "add", "-f mpls 100 dev lo"), "ip -f mpls route add 100 dev lo"},

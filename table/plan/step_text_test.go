@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/policyroute/policyroute/route"
@@ -17,6 +18,12 @@ func TestStepQuotes(t *testing.T) {
 		{
 			plan.Step{Op: plan.DeleteRule, Rule: rule.Rule{Family: route.IPv6, IIF: "a;id>x", Action: rule.ActionLookup, Table: 20}},
 			`ip -6 rule del from all iif 'a;id>x' lookup 20`,
+		},
+		{
+			plan.Step{Op: plan.ReplaceRoute, Route: route.Route{
+				Family: route.IPv4, Gateway: netip.MustParseAddr("fe80::1"), PrefSrc: netip.MustParseAddr("192.0.2.2"), Table: 20, Protocol: 210,
+			}},
+			`ip -4 route replace default via inet6 fe80::1 table 20 proto 210 src 192.0.2.2`,
 		},
 		{plan.Step{Op: plan.AddName, Table: 20, Name: "lan2"}, `echo '20 lan2 # policyroute' >>/etc/iproute2/rt_tables`},
 		{plan.Step{Op: plan.AddName, Table: 20, Name: "o'ne"}, `echo '20 o'\''ne # policyroute' >>/etc/iproute2/rt_tables`},
