@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyroute/policyroute/examples/uplinks/manual"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
@@ -458,20 +459,23 @@ func TestParseExamples(t *testing.T) {
 	if got, err := parseLines("uplinks.conf", string(b)); err != nil || len(got) != 3 {
 		t.Errorf("uplinks.conf: %d uplinks, %v", len(got), err)
 	}
-	// In the help, a line of a file is a line with via or learn.
+	// In the manual, a line of a file is a line with via or learn.
 	n := 0
-	for line := range strings.Lines(help) {
-		isLine := strings.HasPrefix(line, "        lan") || strings.HasPrefix(line, "        modem")
-		if !isLine || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {
-			continue
-		}
-		n++
-		if _, err := parseConfig("help", line); err != nil {
-			t.Error(err)
+	for _, topic := range []string{"examples", "containers"} {
+		text, _ := manual.Topic(topic)
+		for line := range strings.Lines(text) {
+			isLine := strings.HasPrefix(line, "        lan") || strings.HasPrefix(line, "        modem")
+			if !isLine || !strings.Contains(line, " via ") && !strings.Contains(line, " learn ") {
+				continue
+			}
+			n++
+			if _, err := parseConfig("help", line); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	if n != 15 {
-		t.Errorf("%d lines in the help, want 15", n)
+		t.Errorf("%d lines in the manual, want 15", n)
 	}
 }
 

@@ -48,9 +48,11 @@
 //
 // The exit status is 0 on success, 1 after a failure, 2 for a fault in the command line
 // or the file, and 3 if something is missing or left to do. For a fault run has the status
-// 78 instead of 2, because a program in Go that crashes has the status 2. "uplinks help" describes the
-// format of the file and the fields of the JSON, and has examples. "uplinks help run" and
-// "uplinks help file" are parts of it.
+// 78 instead of 2, because a program in Go that crashes has the status 2. "uplinks help"
+// lists the commands. "uplinks help COMMAND" explains one, "uplinks help file" the words of
+// the file, and "uplinks help CODE" a code of check. The manual pages uplinks(8) and
+// uplinks.conf(5) have the same text. "uplinks completion SHELL" prints a script that
+// completes command lines.
 //
 // The directory has units for systemd: uplinks-run.service for run, with readiness, reload
 // and watchdog; uplinks-wait.service, for which network-online.target waits; and

@@ -1,75 +1,74 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/policyroute/policyroute/examples/uplinks/manual"
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-const usage = `usage: uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|status|check [NAME...]
-       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] -prune plan|up
-       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
-       uplinks [-n NETNS] [-etc DIR] [-json] init
-       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json]
-               [-v] [-once [-wait TIME] | -remove] run [NAME...]
-       uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] recover
-       uplinks [-n NETNS] [-json] reload
-       uplinks [-f FILE] [-json] parse [NAME...]
-       uplinks help [TOPIC]`
-
-// helpTopics maps each topic of "uplinks help" to sections of the help.
-var helpTopics = map[string][]string{
-	"plan": commandSections, "up": commandSections, "down": commandSections, "status": commandSections,
-	"check": commandSections, "recover": commandSections, "parse": commandSections,
-	"adopt":      {"SYNOPSIS", "COMING FROM SCRIPTS", "OPTIONS", "EXIT STATUS"},
-	"init":       {"SYNOPSIS", "COMING FROM SCRIPTS", "FILE"},
-	"run":        {"SERVICE", "OPTIONS", "EXIT STATUS"},
-	"reload":     {"SERVICE", "OPTIONS", "EXIT STATUS"},
-	"service":    {"SERVICE"},
-	"file":       {"FILE", "EXAMPLES"},
-	"containers": {"CONTAINERS"},
-	"examples":   {"EXAMPLES"},
-	"options":    {"OPTIONS"},
-	"exit":       {"EXIT STATUS"},
-	"json":       {"JSON"},
-}
-
-var commandSections = []string{"SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS"}
-
-// showHelp prints the whole help, or the sections about topics.
+// showHelp prints the first screen of the help, or the help about commands, topics and codes
+// of check.
 func showHelp(topics []string, stdout, stderr io.Writer) int {
 	if len(topics) == 0 {
-		fmt.Fprint(stdout, help)
+		fmt.Fprint(stdout, manual.Screen())
 		return exitOK
 	}
-	var titles []string
+	var texts []string
 	for _, topic := range topics {
-		sections, ok := helpTopics[topic]
+		text, ok := manual.Topic(topic)
 		if !ok {
-			var names []string
-			for name := range helpTopics {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			fmt.Fprintf(stderr, "uplinks: there is no help about %q, but about %s%s\n",
-				topic, strings.Join(names, ", "), iptext.Suggest(topic, names))
+			fmt.Fprintln(stderr, usageError("", fmt.Errorf("%q is not a command, a topic or a code%s", topic, iptext.Suggest(topic, manual.Names()))))
 			return exitUsage
 		}
-		titles = append(titles, sections...)
+		texts = append(texts, text)
 	}
-	selected := false
-	var b strings.Builder
-	for line := range strings.Lines(help) {
-		if line[0] != ' ' && line[0] != '\n' {
-			selected = slices.Contains(titles, strings.TrimSuffix(line, "\n"))
-		}
-		if selected {
-			b.WriteString(line)
-		}
+	fmt.Fprint(stdout, strings.Join(texts, "\n"))
+	return exitOK
+}
+
+// usageError returns the line for a fault of the command line, with where to look.
+func usageError(command string, err error) string {
+	topic := ""
+	if slices.Contains(manual.Commands(), command) {
+		topic = " " + command
 	}
-	fmt.Fprint(stdout, strings.TrimSuffix(b.String(), "\n"))
+	text := err.Error()
+	if !strings.HasSuffix(text, "?") {
+		text += "."
+	}
+	return fmt.Sprintf("uplinks: %s See uplinks help%s.", text, topic)
+}
+
+// printCompletion prints the completion script for a shell.
+func printCompletion(args []string, stdout, stderr io.Writer) int {
+	shell := ""
+	if len(args) == 1 {
+		shell = args[0]
+	}
+	script, ok := manual.Completion(shell)
+	if !ok {
+		fmt.Fprintln(stderr, usageError("completion", errors.New("a shell is needed: "+strings.Join(manual.Shells(), ", "))))
+		return exitUsage
+	}
+	fmt.Fprint(stdout, script)
+	return exitOK
+}
+
+// printPage prints a manual page.
+func printPage(args []string, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 0, len(args) == 1 && args[0] == "8":
+		fmt.Fprint(stdout, manual.Page8())
+	case len(args) == 1 && args[0] == "5":
+		fmt.Fprint(stdout, manual.Page5())
+	default:
+		fmt.Fprintln(stderr, usageError("man", errors.New("the sections are 8 and 5")))
+		return exitUsage
+	}
 	return exitOK
 }

@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/examples/uplinks/manual"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
@@ -93,33 +95,38 @@ func parseArgs(args []string) (options, error) {
 	o.names = fs.Args()
 	switch {
 	case o.command == "":
-		return o, errors.New("a command is missing: " + commandList)
+		return o, errors.New("a command is missing")
 	case o.command == "help":
 		return o, errHelp
-	case commands[o.command] == nil && !slices.Contains([]string{"run", "reload", "parse", "init"}, o.command):
-		return o, fmt.Errorf("%q is not a command: %s%s", o.command, commandList,
-			iptext.Suggest(o.command, []string{"plan", "up", "down", "run", "reload", "status", "check", "recover", "parse", "adopt", "init", "help"}))
-	case (o.once || o.remove || o.verbose) && o.command != "run":
-		return o, errors.New("-once, -remove and -v are options of run")
-	case waits && (!o.once || o.command != "run"):
-		return o, errors.New("-wait is an option of run -once")
+	case !slices.Contains(manual.Commands(), o.command):
+		return o, fmt.Errorf("%q is not a command%s", o.command, iptext.Suggest(o.command, manual.Commands()))
+	case waits && o.command == "run" && !o.once:
+		return o, errors.New("-wait needs -once")
 	case o.once && o.remove:
-		return o, errors.New("-once leaves the uplinks, and -remove does not")
-	case o.prune && o.command != "plan" && o.command != "up":
-		return o, errors.New("-prune is an option of plan and up")
-	case o.command == "reload" && len(o.names) > 0:
-		return o, errors.New("reload is about all uplinks: no names can be given")
-	case o.adopt && o.command != "plan":
-		return o, errors.New("-adopt is an option of plan; the command adopt needs no option")
+		return o, errors.New("-once and -remove exclude each other")
 	case o.adopt && o.prune:
-		return o, errors.New("-prune is about up, and -adopt about adopt")
-	case o.command == "init" && len(o.names) > 0:
-		return o, errors.New("init is about the whole host: no names can be given")
+		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:
-		return o, errors.New("-prune is about all uplinks: no names can be given")
+		return o, errors.New("-prune applies to all uplinks, so no names can follow")
+	case (o.command == "reload" || o.command == "init") && len(o.names) > 0:
+		return o, fmt.Errorf("%s takes no names", o.command)
 	}
-	return o, nil
+	return o, checkOptions(fs, o.command)
 }
+
+// checkOptions refuses options that a command does not have.
+func checkOptions(fs *flag.FlagSet, command string) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		takers := manual.CommandsWith(f.Name)
+		if !slices.Contains(commonOptions, f.Name) && !slices.Contains(takers, command) {
+			err = fmt.Errorf("%s has no option -%s; it is an option of %s", command, f.Name, strings.Join(takers, " and "))
+		}
+	})
+	return err
+}
+
+// commonOptions are accepted with every command.
+var commonOptions = []string{"f", "n", "etc", "json"}
 
 // requestedTopics returns the topics of the help to show. For "run -h" that is run.
 func (o *options) requestedTopics() []string {
@@ -128,8 +135,6 @@ func (o *options) requestedTopics() []string {
 	}
 	return []string{o.command}
 }
-
-const commandList = "init, plan, adopt, up, down, run, reload, status, check, recover or parse"
 
 // A session is one run of a command other than run. Its uplinks have the default routes
 // that were learned.
@@ -167,13 +172,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return showHelp(o.requestedTopics(), stdout, stderr)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "uplinks: %v\n%s\n", err, usage)
+		fmt.Fprintln(stderr, usageError(o.command, err))
 		return faultStatus(slices.Contains(args, "run"))
 	}
-	if o.command == "reload" {
+	switch o.command {
+	case "completion":
+		return printCompletion(o.names, stdout, stderr)
+	case "man":
+		return printPage(o.names, stdout, stderr)
+	case "reload":
 		return reload(ctx, o, stdout, stderr)
-	}
-	if o.command == "init" {
+	case "init":
 		return initFile(ctx, o, stdout, stderr)
 	}
 	file, err := o.load()

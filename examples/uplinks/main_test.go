@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/policyroute/policyroute/examples/uplinks/manual"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/maintain"
@@ -19,24 +21,28 @@ import (
 
 func TestUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"", "a command is missing: init, plan, adopt, up, down, run, reload, status, check, recover or parse"},
-		{"-json", "a command is missing: init, plan, adopt, up, down, run, reload, status, check, recover or parse"},
-		{"stauts", `"stauts" is not a command: init, plan, adopt, up, down, run, reload, status, check, recover or parse; did you mean status?`},
-		{"-x up", "flag provided but not defined: -x"},
-		{"-once up", "-once, -remove and -v are options of run"},
-		{"-once -remove run", "-once leaves the uplinks, and -remove does not"},
-		{"-wait 3 -once run", `invalid value "3" for flag -wait: a time needs its unit: 3s`},
-		{"-once -wait x run", `invalid value "x" for flag -wait: not a time, such as 5s or 500ms`},
-		{"-wait 3s up", "-wait is an option of run -once"},
-		{"-wait 3s run", "-wait is an option of run -once"},
-		{"-prune down", "-prune is an option of plan and up"},
-		{"up -prune lan1", "-prune is about all uplinks: no names can be given"},
-		{"-adopt up", "-adopt is an option of plan; the command adopt needs no option"},
-		{"-adopt -prune plan", "-prune is about up, and -adopt about adopt"},
-		{"-prune adopt", "-prune is an option of plan and up"},
-		{"init lan1", "init is about the whole host: no names can be given"},
-		{"up -n", "flag needs an argument: -n"},
-		{"reload lan1", "reload is about all uplinks: no names can be given"},
+		{"", "a command is missing. See uplinks help."},
+		{"-json", "a command is missing. See uplinks help."},
+		{"stauts", `"stauts" is not a command; did you mean status? See uplinks help.`},
+		{"-x up", "flag provided but not defined: -x. See uplinks help."},
+		{"-once up", "up has no option -once; it is an option of run. See uplinks help up."},
+		{"-once -remove run", "-once and -remove exclude each other. See uplinks help run."},
+		{"-wait 3 -once run", `invalid value "3" for flag -wait: a time needs its unit: 3s. See uplinks help.`},
+		{"-once -wait x run", `invalid value "x" for flag -wait: not a time, such as 5s or 500ms. See uplinks help.`},
+		{"-wait 3s up", "up has no option -wait; it is an option of run. See uplinks help up."},
+		{"-wait 3s run", "-wait needs -once. See uplinks help run."},
+		{"-prune down", "down has no option -prune; it is an option of plan and up. See uplinks help down."},
+		{"up -prune lan1", "-prune applies to all uplinks, so no names can follow. See uplinks help up."},
+		{"-adopt up", "up has no option -adopt; it is an option of plan. See uplinks help up."},
+		{"-adopt -prune plan", "-adopt and -prune exclude each other. See uplinks help plan."},
+		{"-prune adopt", "adopt has no option -prune; it is an option of plan and up. See uplinks help adopt."},
+		{"init lan1", "init takes no names. See uplinks help init."},
+		{"up -n", "flag needs an argument: -n. See uplinks help up."},
+		{"reload lan1", "reload takes no names. See uplinks help reload."},
+		{"completion", "a shell is needed: bash, zsh, fish. See uplinks help completion."},
+		{"completion ksh", "a shell is needed: bash, zsh, fish. See uplinks help completion."},
+		{"man 7", "the sections are 8 and 5. See uplinks help man."},
+		{"help flie", `"flie" is not a command, a topic or a code; did you mean file? See uplinks help.`},
 	} {
 		var stdout, stderr bytes.Buffer
 		status := run(t.Context(), strings.Fields(c.args), &stdout, &stderr)
@@ -44,7 +50,7 @@ func TestUsage(t *testing.T) {
 		if strings.Contains(c.args, " run") { // a status that a crash does not have
 			want = 78
 		}
-		if text := "uplinks: " + c.want + "\n" + usage + "\n"; status != want || stderr.String() != text || stdout.Len() > 0 {
+		if text := "uplinks: " + c.want + "\n"; status != want || stderr.String() != text || stdout.Len() > 0 {
 			t.Errorf("uplinks %s: exit %d, %s%s\nwant %d, %s", c.args, status, &stdout, &stderr, want, text)
 		}
 	}
@@ -53,42 +59,40 @@ func TestUsage(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, arg := range []string{"help", "-h", "--help"} {
 		var stdout, stderr bytes.Buffer
-		if status := run(t.Context(), []string{arg}, &stdout, &stderr); status != exitOK || stdout.String() != help || stderr.Len() > 0 {
+		if status := run(t.Context(), []string{arg}, &stdout, &stderr); status != exitOK || stdout.String() != manual.Screen() || stderr.Len() > 0 {
 			t.Errorf("uplinks %s: exit %d, %s", arg, status, &stderr)
 		}
 	}
-	// The help about a topic is a part of the help, and begins with the title of a section.
-	for topic, titles := range helpTopics {
-		var stdout, stderr bytes.Buffer
-		status := run(t.Context(), []string{"help", topic}, &stdout, &stderr)
-		for _, title := range titles {
-			if !strings.Contains("\n"+stdout.String(), "\n"+title+"\n") {
-				t.Errorf("uplinks help %s: no section %s", topic, title)
-			}
-		}
-		if status != exitOK || stdout.Len() > len(help)*2/3 || stderr.Len() > 0 {
-			t.Errorf("uplinks help %s: exit %d, %d bytes, %s", topic, status, stdout.Len(), &stderr)
-		}
+	var help, option, stderr bytes.Buffer
+	status := run(t.Context(), []string{"help", "run"}, &help, &stderr)
+	run(t.Context(), []string{"run", "-h"}, &option, &stderr)
+	want, _ := manual.Topic("run")
+	if status != exitOK || help.String() != want || option.String() != want || stderr.Len() > 0 {
+		t.Errorf("uplinks help run, uplinks run -h: exit %d\n%s\n%s%s", status, &help, &option, &stderr)
 	}
-	var about, stdout, stderr bytes.Buffer
-	run(t.Context(), []string{"help", "run"}, &about, &stderr)
-	if run(t.Context(), []string{"run", "-h"}, &stdout, &stderr); stdout.String() != about.String() || stderr.Len() > 0 {
-		t.Errorf("uplinks run -h:\n%s%s", &stdout, &stderr)
-	}
-	if status := run(t.Context(), []string{"help", "flie"}, &stdout, &stderr); status != exitUsage ||
-		!strings.Contains(stderr.String(), `no help about "flie"`) || !strings.Contains(stderr.String(), "did you mean file?") {
-		t.Errorf("uplinks help flie: exit %d, %s", status, &stderr)
-	}
-	n := 0
-	for line := range strings.Lines(help) {
-		if n++; len(line) > 100+1 {
-			t.Errorf("line %d of the help has %d letters", n, len(line)-1)
+	// Each command of the manual is one, and each one is in the manual.
+	for name := range commands {
+		if !slices.Contains(manual.Commands(), name) {
+			t.Errorf("the manual has no command %s", name)
 		}
 	}
-	// The help has every word of the file.
+	// The manual has every word of the file.
+	file, _ := manual.Topic("file")
 	for _, w := range uplinkWords {
-		if !strings.Contains(help, "\n    "+w.Names[0]+" ") {
-			t.Errorf("the help does not have %q", w.Names[0])
+		if !strings.Contains(file, "\n    "+w.Names[0]+" ") {
+			t.Errorf("uplinks help file does not have %q", w.Names[0])
+		}
+	}
+}
+
+// A file of the manual pages is what the command man prints.
+func TestManualPages(t *testing.T) {
+	for section, file := range map[string]string{"8": "uplinks.8", "5": "uplinks.conf.5"} {
+		var stdout, stderr bytes.Buffer
+		status := run(t.Context(), []string{"man", section}, &stdout, &stderr)
+		b, err := os.ReadFile(file)
+		if err != nil || status != exitOK || stdout.String() != string(b) {
+			t.Errorf("%s differs from the manual (%v): go generate ./examples/uplinks writes it", file, err)
 		}
 	}
 }

@@ -1,0 +1,84 @@
+package manual
+
+import (
+	"fmt"
+	"strings"
+)
+
+// findings explains all codes of check, in the order of package check.
+var findings = []finding{
+	{"absent", "fault", "Nothing of the uplink is installed.", "Run `uplinks up`, or start the service."},
+	{"missing", "fault", "A route or rule of the uplink does not exist. Packets that need it take another way.",
+		"Run `uplinks up`. If it happens again, start the service, which restores what others delete."},
+	{"changed", "fault", "A route of the uplink exists, but with other properties, such as another gateway.", "Run `uplinks up`."},
+	{"extra", "warning", "A route or rule has our protocol, and the file does not ask for it.", "Run `uplinks up`, or `uplinks -prune up` if its line was deleted."},
+	{"unnamed", "note", "The file rt_tables does not have the name of the table. The uplink works, and ip(8) shows the number of the table.",
+		"Run `uplinks up` as a user who can write rt_tables. If another line has the name or the number, change that line or the uplink."},
+	{"adoptable", "warning", "Scripts have installed rules and routes for this uplink, and nothing of ours is installed.",
+		"Run `uplinks adopt`, and remove the commands from the script. See `uplinks help scripts`."},
+	{"refused", "fault", "The uplink cannot be installed as the file declares it. The text has the reason.", "Correct the line as the text says."},
+	{"unfinished", "warning", "A command that changes uplinks was killed, or is running now. No packet is affected.", "Run `uplinks recover`. Up, down and run do the same first."},
+	{"interface-missing", "fault", "The interface does not exist.", "Correct dev in the line, or create the interface."},
+	{"interface-down", "fault", "The interface is down. The kernel has deleted the IPv4 routes of the uplink.", "Run `ip link set DEV up`, and then `uplinks up`."},
+	{"no-carrier", "warning", "The interface is up, but has no carrier: the cable is out, or the other end is off.", "Look at the cable and at the other end."},
+	{"source-gone", "fault", "No source of the uplink is an address of this host.", "Add the address to the interface, or correct src in the line."},
+	{"source-absent", "note", "A source of the uplink is not an address of this host. Another source is.", "No cure is needed if the address comes and goes."},
+	{"source-tentative", "fault", "Duplicate address detection of the source has not finished, or has found another host with the address.",
+		"Wait two seconds. If it stays, look for the other host: `ip -6 addr show dadfailed`."},
+	{"gateway-unknown", "note", "This host has not sent anything to the gateway yet, so the kernel does not know whether the gateway is there.", "Run `ping -c 1 -I DEV GATEWAY`."},
+	{"gateway-unresolved", "fault", "The gateway does not answer ARP or neighbour discovery.", "Check the address of the gateway, the router and the cable: `ip neigh show GATEWAY dev DEV`."},
+	{"gateway-none", "note or warning", "The uplink has no gateway, and its link is not point-to-point. The host looks for every destination on the link.",
+		"Add `via ADDRESS` to the line, unless a host on the link answers for all addresses."},
+	{"gateway-unlearned", "fault", "The line has learn, and there is no default route to learn from.",
+		"Check the DHCP client or the router advertisements. If the kernel has refused a second default route without a metric, see `uplinks help managers`."},
+	{"no-local", "fault", "No rule looks up the table local. No packet reaches this host.", "Run `ip rule add from all lookup local pref 0`."},
+	{"before-local", "fault", "A rule of ours comes before the rule for the table local, and none of ours looks up that table first. Packets between this host's own addresses leave the host.",
+		"Remove pref from the line, or choose a number after the rule for local. Then run `uplinks up`."},
+	{"after-main", "fault", "A rule of ours comes after the rule for the table main, whose default route takes the packets.",
+		"Remove pref from the line, or choose a number before the rule for main. Then run `uplinks up`."},
+	{"overruled", "fault", "A rule or route of another program takes the packets of the uplink. The text names it, and the program if it is known.",
+		"Remove the other rule, or use pref in the line to put the uplink's rules before it."},
+	{"overruled-partly", "note", "Rules of other programs come before the uplink's rules and take some of its packets.", "No cure is needed if that is intended. Otherwise use pref in the line."},
+	{"foreign-route", "note", "The uplink's table has routes of other programs.", "No cure is needed if that is intended. The word to adds destinations, and main-first leaves other networks to main."},
+	{"lan-detour", "warning", "Packets from the uplink's address to a LAN of this host go to the gateway instead.", "Add main-first to the line, and run `uplinks up`."},
+	{"rp-filter", "warning", "The reverse path filter of the interface is strict, and drops packets that come in by it.",
+		"Add the address to src in the line, or run `sysctl -w net.ipv4.conf.DEV.rp_filter=2`. For rules with fwmark, net.ipv4.conf.all.src_valid_mark=1 is needed."},
+	{"udp-wildcard", "warning", "A UDP server listens on all addresses. Unless it uses IP_PKTINFO, its answers leave by another interface, with another address.",
+		"Bind the server to the address, or let it answer from the address that was asked, and add `multihome udp PORT` to the file."},
+	{"published-ports", "note", "A container can have a published port. Its answers leave by the default route of main.", "See `uplinks help containers`."},
+	{"port-unused", "note", "No UDP server listens on a port of the line multihome.", "Remove the port from the line, or start the server."},
+	{"default-absent", "warning", "The default route that the uplinks share is not installed.", "Start the service. Up does not install this route."},
+	{"default-idle", "warning", "Another route or rule comes before the default route that the uplinks share.", "Give the shared route a smaller metric, or remove the other route or rule."},
+	{"foreign-rules", "warning", "A network manager is active that deletes rules of other programs.", "Set ManageForeignRoutingPolicyRules=no. See `uplinks help managers`."},
+	{"foreign-routes", "warning", "A network manager is active that deletes routes of other programs.", "Set ManageForeignRoutes=no. See `uplinks help managers`."},
+	{"not-read", "note", "Check could not read a part of the host's state. The text says which one, and why.", "Run check as root."},
+}
+
+// A codeList is the list of all codes.
+type codeList struct{}
+
+func (codeList) text(p *textPrinter, indent int) {
+	wide := 0
+	for _, f := range findings {
+		wide = max(wide, len(f.code))
+	}
+	for _, f := range findings {
+		first, _, _ := strings.Cut(f.meaning, ". ")
+		fmt.Fprintf(p, "%*s%-*s  ", indent, "", wide, f.code)
+		p.fillFrom(f.severity+": "+strings.TrimSuffix(first, ".")+".", indent+wide+2, indent+wide+2)
+	}
+}
+
+func (codeList) roff(p *roffPrinter) {
+	for _, f := range findings {
+		p.WriteString(".TP\n.B " + escape(f.code) + "\n")
+		p.line(literals("(" + f.severity + ") " + f.meaning + " Cure: " + f.cure))
+	}
+}
+
+// section explains the code of a finding.
+func (f *finding) section() section {
+	return section{"CODE " + f.code, []block{
+		list{{"Severity", f.severity}, {"Meaning", f.meaning}, {"Cure", f.cure}},
+	}}
+}

@@ -1,0 +1,162 @@
+package manual
+
+import "slices"
+
+// read are the options of commands that read the file and the kernel.
+var read = []string{"f", "n", "etc", "json"}
+
+// commands are all commands, in the order of the first screen.
+var commands = []command{
+	{
+		name: "init", summary: "print a file for this host as it is",
+		options: []string{"n", "etc", "json"},
+		text: []block{
+			para("Init prints a file that describes the host as it is now, and changes nothing. The file has a line for each " +
+				"interface and gateway that has a default route, in the table main or in a table that scripts have made. " +
+				"A line also has the rules of these scripts. A comment above each line says where the line comes from."),
+		},
+		examples: list{{"uplinks init >/etc/uplinks.conf", "Begin with a file for this host. Read it before you go on."}},
+	},
+	{
+		name: "plan", args: "[NAME...]", summary: "show what up would change, and change nothing",
+		options: append(slices.Clone(read), "prune", "adopt"),
+		text: []block{
+			para("Plan prints the commands of ip(8) that are equivalent to up, and changes nothing. If up would refuse what adopt " +
+				"can take over, plan prints the steps of adopt, and says so."),
+			para("A plan can contain rules with the actions `goto` and `nop`. They are temporary: they make all rules of an uplink " +
+				"take effect at the same moment."),
+		},
+		statuses: list{{"3", "There is something to change."}},
+		examples: list{{"uplinks plan lan2", "Show what would change for the uplink lan2."}},
+	},
+	{
+		name: "up", args: "[NAME...]", summary: "install the uplinks of the file: all or none",
+		options: append(slices.Clone(read), "prune"),
+		text: []block{
+			para("Up makes the rules and routes of the kernel what the file says. It installs all uplinks or, on a failure, none. " +
+				"Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol and that the " +
+				"file does not ask for."),
+			para("All rules of a source address take effect at the same moment. No packet leaves by a wrong interface during the change."),
+			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it."),
+			para("Up does not restore what is deleted later. The command run does."),
+		},
+		examples: list{
+			{"uplinks up", "Install all uplinks."},
+			{"uplinks -prune up", "Also remove uplinks whose lines you have deleted from the file."},
+		},
+	},
+	{
+		name: "adopt", args: "[NAME...]", summary: "like up, and take over what scripts have installed",
+		options: read,
+		text: []block{
+			para("Adopt does what up does, and takes the place of rules and routes that scripts have made for the same uplinks. " +
+				"No packet is lost during the change. See `uplinks help scripts`."),
+		},
+		examples: list{{"uplinks -adopt plan", "Show the steps of adopt."}, {"uplinks adopt", "Take over all uplinks of the file."}},
+	},
+	{
+		name: "down", args: "[NAME...]", summary: "remove what up installed",
+		options: read,
+		text: []block{
+			para("Down removes the rules and routes of the uplinks, and the names that up wrote to rt_tables. It removes nothing that " +
+				"other programs installed. Down also removes the default route that uplinks share."),
+			para("Down finds an uplink by its line. To remove an uplink whose line you have deleted, use `uplinks -prune up`."),
+			para("If run is active, it restores what down removes. Stop run first."),
+		},
+		examples: list{{"uplinks down lan2", "Remove the uplink lan2."}},
+	},
+	{
+		name: "run", args: "[NAME...]", summary: "install the uplinks and keep them installed (a service)",
+		options: append(slices.Clone(read), "once", "wait", "remove", "v"),
+		text: []block{
+			para("Run installs each uplink as soon as that is possible, keeps running, and repairs the uplinks: when cables are pulled, " +
+				"leases change, or other programs delete rules. See `uplinks help service`."),
+		},
+		statuses: list{
+			{"3", "With -once: an uplink is not complete."},
+			{"78", "The command line or the file has a fault (EX_CONFIG). A restart does not help before the fault is corrected."},
+		},
+		examples: list{
+			{"uplinks run", "Keep all uplinks of the file installed."},
+			{"uplinks -once -wait 1m run", "At boot: wait at most a minute until all uplinks are complete."},
+		},
+	},
+	{
+		name: "reload", summary: "make run read its file again",
+		options: []string{"n", "json"},
+		text: []block{
+			para("Reload makes run read its file again, and returns when run has finished. If the file has a fault, reload prints the " +
+				"fault and fails. Run then keeps the lines that it had."),
+		},
+		examples: list{{"uplinks reload", "After a change of the file."}},
+	},
+	{
+		name: "status", args: "[NAME...]", summary: "show the state of each uplink",
+		options: read,
+		text: []block{
+			para("Status prints a line for each uplink: complete, absent or incomplete. Below it stands what is missing, what is changed, " +
+				"what should not be there, and which rules of other programs take its packets. This is the state of the kernel."),
+			para("Status also shows whether run is active. If it is, status shows what run says of each uplink, such as what a pending " +
+				"uplink waits for. If the file has a fault, status prints the fault and shows the lines that run has read."),
+		},
+		statuses: list{{"3", "An uplink is not complete."}},
+		examples: list{{"uplinks status", "Show all uplinks."}, {"uplinks -json status", "The same as a JSON object."}},
+	},
+	{
+		name: "check", args: "[NAME...]", summary: "find problems, each with its cure",
+		options: read,
+		text: []block{
+			para("Check prints what is wrong with the uplinks, and what else on the host will cause trouble for them. Each finding has a " +
+				"severity, a code and a cure. Check sends no packet and changes nothing."),
+			para("A fault means that an uplink does not do what it is for. A warning means that some traffic goes wrong, or will when " +
+				"something else happens. A note means that nothing is wrong, but something is not known or not done."),
+			para("The command `uplinks help CODE` explains a code. These are the codes:"),
+			codeList{},
+		},
+		statuses: list{{"3", "There is a fault or a warning."}},
+		examples: list{{"uplinks check", "Check all uplinks and the host."}, {"uplinks help rp-filter", "Explain the code rp-filter."}},
+	},
+	{
+		name: "recover", summary: "clean up after a command that was killed",
+		options: read,
+		text: []block{
+			para("Recover removes the temporary rules and routes of a command that was killed during a change. The way of packets does " +
+				"not change. Up, down and run do the same before anything else."),
+		},
+		examples: list{{"uplinks recover", "Clean up."}},
+	},
+	{
+		name: "parse", args: "[NAME...]", summary: "check the file alone",
+		options: []string{"f", "json"},
+		text: []block{
+			para("Parse checks the file, and prints its lines in their normal form. It needs no privilege, does not ask the kernel, and " +
+				"changes nothing."),
+		},
+		examples: list{{"uplinks -f uplinks.conf.new parse", "Check a new file before you install it."}},
+	},
+	{
+		name: "completion", args: "bash|zsh|fish", summary: "print a completion script for a shell",
+		text: []block{
+			para("Completion prints a script that completes commands, options, names of uplinks, topics and codes."),
+		},
+		examples: list{
+			{"uplinks completion bash >/etc/bash_completion.d/uplinks", "For bash."},
+			{"uplinks completion zsh >/usr/local/share/zsh/site-functions/_uplinks", "For zsh."},
+			{"uplinks completion fish >/etc/fish/completions/uplinks.fish", "For fish."},
+		},
+	},
+	{
+		name: "man", args: "[8|5]", summary: "print a manual page for man(1)",
+		text: []block{
+			para("Man prints the manual page uplinks(8) or uplinks.conf(5), in the format of man(7)."),
+		},
+		examples: list{{"uplinks man 5 | man -l -", "Read uplinks.conf(5)."}},
+	},
+	{
+		name: "help", args: "[COMMAND | TOPIC | CODE]", summary: "explain a command, a topic or a code of check",
+		text: []block{
+			para("Help explains a command, a topic, or a code of check. Without an argument it lists the commands."),
+		},
+		examples: list{{"uplinks help file", "The words of the file."}},
+	},
+}

@@ -1,0 +1,33 @@
+package manual
+
+// options are all options.
+var options = []option{
+	{"f", "FILE", "Read this file. Default: /etc/uplinks.conf.", true},
+	{"n", "NETNS", "Work in this network namespace: a name that `ip netns` gave, or a path such as /proc/PID/ns/net. It needs CAP_SYS_ADMIN.", true},
+	{"etc", "DIR", "The directory of rt_tables. Default: /etc/iproute2.", true},
+	{"json", "", "Print JSON instead of text. See `uplinks help json`.", true},
+	{"prune", "", "Also remove the uplinks that the file does not have: every rule and route with a protocol of the file. The default protocol is 210.", false},
+	{"adopt", "", "Show the steps of adopt instead of those of up.", false},
+	{"once", "", "Exit as soon as all uplinks are complete. Uplinks that can be installed are; the others are skipped. Nothing is probed.", false},
+	{"wait", "TIME", "With -once: exit after this time at the latest, such as 90s. Default: 30s.", false},
+	{"remove", "", "Remove the uplinks at the end.", false},
+	{"v", "", "Also log the commands that installed an uplink.", false},
+}
+
+// optionOf returns the option with a name.
+func optionOf(name string) option {
+	for _, o := range options {
+		if o.name == name {
+			return o
+		}
+	}
+	panic("no option " + name)
+}
+
+// term returns the option as it is typed.
+func (o option) term() string {
+	if o.arg == "" {
+		return "-" + o.name
+	}
+	return "-" + o.name + " " + o.arg
+}
