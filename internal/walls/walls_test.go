@@ -79,7 +79,7 @@ var may = map[string][]string{
 	"internal/testrun": {},
 
 	// Programs take what a user could take, and what text and namespaces need.
-	"examples/demo":           {"route", "rttables", "rule", "table/...", "table", "internal/lab", "internal/uapi"},
+	"examples/demo":           {"route", "rttables", "rule", "table/...", "table", "internal/iptext", "internal/lab", "internal/uapi"},
 	"examples/ip":             {"route/...", "route", "rttables", "rule", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"examples/uplinks/manual": {},
 	"examples/uplinks":        {"examples/uplinks/manual", "route", "rttables", "rule", "table/...", "table", "internal/iptext", "internal/rtnl"},
