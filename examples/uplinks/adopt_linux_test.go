@@ -384,7 +384,7 @@ func TestAdopt(t *testing.T) {
 			}
 			h.want("", exitOK, "adopt")
 			h.want("", exitOK, "up")
-			h.want("", exitOK, "plan")
+			h.want("nothing to change\n", exitOK, "plan")
 			h.run(exitOK, "status")
 			h.unchanged(adopted)
 			h.wantNoConflict()
@@ -416,7 +416,7 @@ func TestInitInstalled(t *testing.T) {
 	h.run(exitOK, "up")
 	file, _ := h.run(exitOK, "init")
 	h.write(h.file, file)
-	h.want("", exitOK, "plan")
+	h.want("nothing to change\n", exitOK, "plan")
 }
 
 // Names of interfaces that a line cannot begin with, or that a file cannot have at all.

@@ -47,7 +47,28 @@ ip rule add from all ipproto tcp dport 80 lookup 10 proto 210 pref 32001
 ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
 ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
 `
-	h.want(plan, exitPending, "plan")
+	steps := strings.Replace(plan, "nop proto 210 pref 31002\nip -6", "nop proto 210 pref 31002"+commitMark+"\nip -6", 1)
+	steps = strings.Replace(steps, "2001:db8:2::2 lookup 20 proto 210 pref 31000\n", "2001:db8:2::2 lookup 20 proto 210 pref 31000"+commitMark+"\n", 1)
+	h.want(steps, exitPending, "plan", "-v")
+	h.want(`lan1 inet:
+    added    name lan1
+    added    route 192.168.1.0/24 dev eth0 table 10 proto 210 src 192.168.1.2
+    added    route default via 192.168.1.1 dev eth0 table 10 proto 210 src 192.168.1.2
+    added    rule from 192.168.1.2 lookup 10 proto 210 pref 31000
+    added    rule from all ipproto tcp dport 80 lookup main suppress_prefixlength 1 proto 210 pref 32000
+    added    rule from all ipproto tcp dport 80 lookup 10 proto 210 pref 32001
+lan2 inet:
+    added    name lan2
+    added    route 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2
+    added    route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
+    added    rule from 192.168.2.2 lookup 20 proto 210 pref 31001
+lan2 inet6:
+    added    route 2001:db8:2::/64 dev eth1 table 20 proto 210 src 2001:db8:2::2
+    added    route default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2
+    added    rule from 2001:db8:2::2 lookup 20 proto 210 pref 31000
+All IPv4 packets change over in one step.
+All IPv6 packets change over in one step.
+`, exitPending, "plan")
 	h.unchanged(before)
 	h.want(`lan1 inet: added 2 routes and 3 rules, named table 10
 lan2 inet: added 2 routes and 1 rule, named table 20
@@ -60,7 +81,7 @@ lan2 inet6: added 2 routes and 1 rule
 		}
 	}
 	h.want("", exitOK, "up")
-	h.want("", exitOK, "plan")
+	h.want("nothing to change\n", exitOK, "plan")
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notMaintained+"\n", exitOK, "status")
 	h.unchanged(up)
 	h.want(`lan1 inet: deleted 2 routes and 3 rules, took the name from table 10
@@ -123,20 +144,26 @@ func TestChange(t *testing.T) {
 	h.run(exitOK, "up")
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2 192.168.2.3 also dport 25\n")
+	h.want(`lan2 inet:
+    changed  route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
+    was      route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
+`, exitPending, "plan")
 	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2\n",
-		exitPending, "plan")
+		exitPending, "plan", "-v")
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES                  STATE
 lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
 		`changed route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2, `+
 		`wanted route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
 `+notMaintained+"\n", exitPending, "status")
 	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
-	h.want("", exitOK, "plan")
+	h.want("nothing to change\n", exitOK, "plan")
 
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254 src 192.168.2.2\n")
-	h.want(`ip rule del from 192.168.2.3 lookup 20 proto 210 pref 31000
-ip rule del from all dport 25 lookup 20 proto 210 pref 32001
-ip rule del from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
+	h.want(`lan2 inet:
+    removed  rule from 192.168.2.3 lookup 20 proto 210 pref 31000
+    removed  rule from all dport 25 lookup 20 proto 210 pref 32001
+    removed  rule from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
+All IPv4 packets change over in one step.
 `, exitPending, "plan")
 	h.want("lan2 inet: deleted 3 rules\n", exitOK, "up")
 	h.run(exitOK, "status")
@@ -176,7 +203,7 @@ func TestNames(t *testing.T) {
 			}
 			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notMaintained+"\n", exitOK, "status")
 			// There is nothing left to do, and plan says as well why the names are not there.
-			if out, again := h.run(exitOK, "plan"); out != "" || again != stderr {
+			if out, again := h.run(exitOK, "plan"); out != "nothing to change\n" || again != stderr {
 				t.Errorf("plan: %s%s\nwant\n%s", out, again, stderr)
 			}
 			h.run(exitOK, "down")

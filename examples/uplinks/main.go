@@ -52,6 +52,7 @@ type options struct {
 	adopt   bool
 	once    bool
 	verbose bool
+	script  bool
 	remove  bool
 	wait    time.Duration
 	command string
@@ -72,6 +73,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.prune, "prune", false, "")
 	fs.BoolVar(&o.adopt, "adopt", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
+	fs.BoolVar(&o.script, "sh", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
 	o.wait = 30 * time.Second
@@ -104,6 +106,8 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-wait needs -once")
 	case o.once && o.remove:
 		return o, errors.New("-once and -remove exclude each other")
+	case o.script && (o.verbose || o.json):
+		return o, errors.New("-sh excludes -v and -json")
 	case o.adopt && o.prune:
 		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:

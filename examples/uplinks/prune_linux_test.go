@@ -56,7 +56,7 @@ func TestPruneAll(t *testing.T) {
 	before := h.state()
 	h.run(exitOK, "up")
 	h.write(h.file, "# none\n")
-	if stdout, _ := h.run(exitPending, "-prune", "plan"); !strings.Contains(stdout, "sed -i ") {
+	if stdout, _ := h.run(exitPending, "-prune", "plan", "-v"); !strings.Contains(stdout, "sed -i ") {
 		t.Errorf("plan: %s", stdout)
 	}
 	if stdout, _ := h.run(exitOK, "-prune", "up"); !strings.Contains(stdout, "took the name from table 20") {

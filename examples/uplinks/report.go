@@ -164,7 +164,7 @@ func (r *report) write(w io.Writer, o options) error {
 	var b strings.Builder
 	switch o.command {
 	case "plan":
-		b.WriteString(r.plan.String())
+		r.writePlan(&b, o)
 	case "status":
 		r.writeStatus(&b)
 	case "check":

@@ -309,10 +309,11 @@ func (s *service) handleEvent(e maintain.Event) {
 	}
 	if e.Kind == maintain.EventReady {
 		s.tracker.setReloadError("")
-		defer s.endUpdate()
-		if !s.isReady() {
-			close(s.allLooked)
+		if s.isReady() {
+			defer s.endUpdate()
+		} else { // no reload has begun, and from now on one can
 			s.manager.notify("READY=1")
+			close(s.allLooked)
 		}
 	}
 	s.mu.Lock()

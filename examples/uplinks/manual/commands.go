@@ -19,15 +19,20 @@ var commands = []command{
 	},
 	{
 		name: "plan", args: "[NAME...]", summary: "show what up would change, and change nothing",
-		options: append(slices.Clone(read), "prune", "adopt"),
+		options: append(slices.Clone(read), "prune", "adopt", "v", "sh"),
 		text: []block{
-			para("Plan prints the commands of ip(8) that are equivalent to up, and changes nothing. If up would refuse what adopt " +
-				"can take over, plan prints the steps of adopt, and says so."),
-			para("A plan can contain rules with the actions `goto` and `nop`. They are temporary: they make all rules of an uplink " +
-				"take effect at the same moment."),
+			para("Plan prints what up would change, and changes nothing: the rules, routes and names that are added, removed or " +
+				"changed, and in how many steps packets change over. If up would refuse what adopt can take over, plan prints the " +
+				"difference that adopt makes, and says so."),
+			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps with which packets change over. " +
+				"Rules with the actions `goto` and `nop` are temporary: they make all rules of an uplink take effect at the same moment."),
+			para("With -sh, plan prints these commands as a script. Unlike up, the script undoes nothing after a failure."),
 		},
 		statuses: list{{"3", "There is something to change."}},
-		examples: list{{"uplinks plan lan2", "Show what would change for the uplink lan2."}},
+		examples: list{
+			{"uplinks plan lan2", "Show what would change for the uplink lan2."},
+			{"uplinks -sh plan >up.sh", "Write a script that does what up would do."},
+		},
 	},
 	{
 		name: "up", args: "[NAME...]", summary: "install the uplinks of the file: all or none",

@@ -11,7 +11,8 @@ var options = []option{
 	{"once", "", "Exit as soon as all uplinks are complete. Uplinks that can be installed are; the others are skipped. Nothing is probed.", false},
 	{"wait", "TIME", "With -once: exit after this time at the latest, such as 90s. Default: 30s.", false},
 	{"remove", "", "Remove the uplinks at the end.", false},
-	{"v", "", "Also log the commands that installed an uplink.", false},
+	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink.", false},
+	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
 }
 
 // optionOf returns the option with a name.
