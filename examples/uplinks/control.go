@@ -1,105 +1,334 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
-// controlName is the name of the socket on which run answers status. It is an abstract
-// socket: it belongs to the network namespace, as the uplinks do, and the kernel removes it
-// when the process ends. Any user can take the name. So an answer is trusted only if it
-// comes from root or from the user who asks.
-const controlName = "@policyroute/uplinks"
+// controlDir is the usual directory of the socket on which run answers status. Only root
+// can make it, and only its owner can use what is in it: other users can neither take the
+// name of the socket nor keep run from listening.
+const controlDir = "/run/uplinks"
 
 // controlPatience is how long each side waits for the other.
 const controlPatience = 2 * time.Second
 
-// An untrustedError says that the process of another user has the name of the socket.
-type untrustedError struct{ pid, uid int }
+// maxAnswer is how many bytes of an answer are read.
+const maxAnswer = 16 << 20
 
-func (e *untrustedError) Error() string {
-	return fmt.Sprintf("process %d of user %d has the socket %s, and is not believed", e.pid, e.uid, controlName)
+// A controlPlace says where the socket is: in a directory, with a name that is made of the
+// network namespace that is maintained. An empty netns means the namespace of this process.
+type controlPlace struct{ dir, netns string }
+
+// A heldError says that another process maintains the uplinks of the network namespace.
+type heldError struct{ process string }
+
+func (e *heldError) Error() string {
+	return e.process + " maintains the uplinks of this network namespace already"
 }
 
+// An unknownError says why it is not known whether a process maintains the uplinks, for a
+// reason that is no fault.
+type unknownError struct{ reason string }
+
+func (e *unknownError) Error() string { return e.reason }
+
 // askMaintainer asks the process that maintains the uplinks of a network namespace for its
-// state. It returns nil if there is no such process.
-func askMaintainer(netns string) (*maintainer, error) {
-	var c *net.UnixConn
-	err := inNetns(netns, func() (err error) {
-		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: controlName, Net: "unix"})
-		return err
-	})
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, errors.ErrUnsupported):
-		return nil, nil
-	case err != nil:
+// state. It returns nil if there is no such process, and an unknownError if that cannot be
+// known.
+func askMaintainer(p controlPlace) (*maintainer, error) {
+	c, err := dialControl(p)
+	if c == nil || err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	pid, uid, err := peer(c)
+	pid, err := peerPID(c)
 	if err != nil {
 		return nil, err
 	}
-	if !isTrusted(uid) {
-		return nil, &untrustedError{pid, uid}
-	}
 	_ = c.SetDeadline(time.Now().Add(controlPatience))
 	k := new(maintainer)
-	if err := json.NewDecoder(io.LimitReader(c, 1<<20)).Decode(k); err != nil {
-		return nil, fmt.Errorf("process %d does not say how things stand: %w", pid, err)
+	if err := json.NewDecoder(io.LimitReader(c, maxAnswer)).Decode(k); err != nil {
+		return nil, fmt.Errorf("process %d does not say how things stand: %w", pid, withoutPath(err))
 	}
 	k.PID = pid // as this PID namespace numbers it
 	return k, nil
 }
 
-// isTrusted reports whether answers of a user's processes are trusted: those of root and of
-// the current user.
-func isTrusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }
-
-// A controlServer answers status on the control socket.
-type controlServer struct {
-	l    *net.UnixListener
-	done chan struct{}
-}
-
-// listenControl starts a server that answers with the result of state.
-func listenControl(netns string, state func() maintainer) (*controlServer, error) {
-	c := &controlServer{done: make(chan struct{})}
-	err := inNetns(netns, func() (err error) {
-		c.l, err = net.ListenUnix("unix", &net.UnixAddr{Name: controlName, Net: "unix"})
-		return err
-	})
+// dialControl connects to the process that maintains the uplinks. It returns nil if there
+// is no such process.
+func dialControl(p controlPlace) (*net.UnixConn, error) {
+	key, err := netnsKey(p.netns)
 	if err != nil {
 		return nil, err
 	}
-	go func() {
-		defer close(c.done)
-		for {
-			conn, err := c.l.Accept()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil { // out of descriptors
-				time.Sleep(controlPatience)
-				continue
-			}
-			// The answer fits into the socket buffer, so a client that does not read cannot block.
-			_ = conn.SetDeadline(time.Now().Add(controlPatience))
-			_ = json.NewEncoder(conn).Encode(state())
-			_ = conn.Close()
-		}
-	}()
+	dir, err := openPrivateDir(p.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, checkUsable(parentOf(p.dir))
+	} else if err != nil {
+		return nil, err
+	}
+	defer dir.close()
+	c, err := dir.dial(key + ".sock")
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &unknownError{fmt.Sprintf("only root can ask: %s is closed to other users", p.dir)}
+	case !isUnanswered(err):
+		return nil, fmt.Errorf("the socket in %s: %w", p.dir, withoutPath(err))
+	}
+	held, process, err := dir.isLocked(key + ".lock")
+	switch {
+	case err != nil:
+		return nil, err
+	case held:
+		return nil, fmt.Errorf("%s maintains them, and does not answer", process)
+	}
+	return nil, checkUsable(p.dir)
+}
+
+// isUnanswered reports whether an error of connect says that nobody listens.
+func isUnanswered(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
+}
+
+// withoutPath returns the cause of an error of package net, which has the name of a
+// descriptor instead of the path of the socket.
+func withoutPath(err error) error {
+	var e *net.OpError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// A controlServer answers status on the control socket.
+type controlServer struct {
+	dir  *privateDir
+	key  string
+	lock *os.File
+	l    *net.UnixListener
+	stop chan struct{}
+	done chan struct{}
+}
+
+// lockTries and lockPause say how often listenControl tries to take the lock: the process
+// that has it may be about to end, or may have just begun.
+const (
+	lockTries = 20
+	lockPause = 50 * time.Millisecond
+)
+
+// listenControl starts a server that answers with the answers of a. The error is a heldError
+// if another process is such a server. With another error there is a server all the same, if
+// it could only take the lock: others know of it, but cannot ask it.
+func listenControl(p controlPlace, a *answers) (*controlServer, error) {
+	key, err := netnsKey(p.netns)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := makePrivateDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &controlServer{dir: dir, key: key, stop: make(chan struct{}), done: make(chan struct{})}
+	if c.lock, err = c.takeLock(); err != nil {
+		c.release()
+		return nil, err
+	}
+	if c.l, err = dir.listen(key + ".sock"); err != nil {
+		close(c.done)
+		return c, err
+	}
+	go c.serve(a)
 	return c, nil
+}
+
+// takeLock takes the lock, which says who is alive: the kernel releases it when its process
+// ends for any reason.
+func (c *controlServer) takeLock() (*os.File, error) {
+	process := ""
+	for range lockTries {
+		lock, err := c.dir.takeLock(c.key + ".lock")
+		if lock != nil || err != nil {
+			return lock, err
+		}
+		if conn, err := c.dir.dial(c.key + ".sock"); err == nil {
+			pid, err := peerPID(conn)
+			conn.Close()
+			if err == nil && pid > 0 {
+				return nil, &heldError{fmt.Sprintf("process %d", pid)}
+			}
+		}
+		if held, who, err := c.dir.isLocked(c.key + ".lock"); err == nil && held {
+			process = who
+		}
+		time.Sleep(lockPause)
+	}
+	if process == "" {
+		process = "another process"
+	}
+	return nil, &heldError{process}
+}
+
+// Bounds of the work for clients: so many at a time, and so many a second on average.
+const (
+	controlClients = 8
+	controlRate    = 100
+)
+
+// serve answers clients until the listener is closed. A client that does not read is given
+// up after some time.
+func (c *controlServer) serve(a *answers) {
+	defer close(c.done)
+	slots := make(chan struct{}, controlClients)
+	pace := newPace(controlRate)
+	for {
+		conn, err := c.l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		wait := controlPatience // for other errors: out of descriptors
+		if err == nil {
+			wait = pace.take(time.Now())
+		}
+		if !c.pause(wait) {
+			if conn != nil {
+				conn.Close()
+			}
+			return
+		}
+		if err != nil {
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-c.stop:
+			conn.Close()
+			return
+		}
+		go func() {
+			defer func() { <-slots }()
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(controlPatience))
+			_, _ = conn.Write(a.get(time.Now()))
+		}()
+	}
+}
+
+// pause waits. It returns false if the server is closed in the meantime.
+func (c *controlServer) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-c.stop:
+		return false
+	}
 }
 
 // close stops the server.
 func (c *controlServer) close() {
-	c.l.Close()
+	close(c.stop)
+	if c.l != nil {
+		c.l.Close()
+	}
 	<-c.done
+	c.release()
+}
+
+// release removes the files of the server. Others see the lock until the end.
+func (c *controlServer) release() {
+	if c.l != nil {
+		c.dir.remove(c.key + ".sock")
+	}
+	if c.lock != nil {
+		c.dir.remove(c.key + ".lock")
+		c.lock.Close()
+	}
+	c.dir.close()
+}
+
+// parentOf returns the directory that a directory is in.
+func parentOf(dir string) string {
+	dir = strings.TrimRight(dir, "/")
+	i := strings.LastIndexByte(dir, '/')
+	switch {
+	case i > 0:
+		return dir[:i]
+	case i == 0:
+		return "/"
+	}
+	return "."
+}
+
+// answers makes the answers to clients. However many ask, an answer is made answerRate
+// times a second at most; the others get the one before. After a reload has begun or ended
+// it is always made again, because the command reload counts them.
+type answers struct {
+	state   func() maintainer
+	reloads func() uint64
+
+	mu     sync.Mutex
+	last   []byte
+	made   pace
+	counts uint64 // of reloads, in last
+}
+
+// answerRate is how many answers a second are made.
+const answerRate = 10
+
+func newAnswers(state func() maintainer, reloads func() uint64) *answers {
+	return &answers{state: state, reloads: reloads, made: newPace(answerRate)}
+}
+
+// get returns the answer, as JSON.
+func (a *answers) get(now time.Time) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	counts := a.reloads() // before the state: a reload since then makes another answer
+	if a.last != nil && counts == a.counts && !a.made.ready(now) {
+		return a.last
+	}
+	a.made.take(now)
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(a.state()) // it has only what can be encoded
+	a.last, a.counts = b.Bytes(), counts
+	return a.last
+}
+
+// A pace lets things happen at a rate: so many a second on average, and those of a second
+// at once.
+type pace struct {
+	rate, left float64
+	at         time.Time
+}
+
+func newPace(rate float64) pace { return pace{rate: rate, left: rate, at: time.Now()} }
+
+// ready reports whether one more may happen now.
+func (p *pace) ready(now time.Time) bool {
+	p.left = min(p.rate, p.left+p.rate*max(0, now.Sub(p.at).Seconds()))
+	p.at = now
+	return p.left >= 1
+}
+
+// take counts one more, and returns how long it has to wait.
+func (p *pace) take(now time.Time) time.Duration {
+	p.ready(now)
+	p.left--
+	return time.Duration(max(0, -p.left) / p.rate * float64(time.Second))
 }

@@ -3,17 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // statusSays waits until the status contains want.
@@ -25,7 +20,7 @@ func (d *daemon) statusSays(want string) {
 			d.Fatalf("status does not say %s, but\n%s%s", want, stdout, &d.stderr)
 		}
 		var out, errs bytes.Buffer
-		run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs)
+		run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "-control", d.control, "status"}, &out, &errs)
 		stdout = out.String()
 	}
 }
@@ -95,80 +90,6 @@ func TestRunTwice(t *testing.T) {
 	other.end(exitOK)
 	d.end(exitOK)
 	h.daemon().says("ready\n")
-}
-
-// A process of another user that has the name of the socket is not trusted, and does not
-// prevent a service.
-func TestStranger(t *testing.T) {
-	if own := os.Geteuid(); !isTrusted(0) || !isTrusted(own) || isTrusted(own+1) {
-		t.Errorf("user 0 is believed: %t; user %d: %t; user %d: %t", isTrusted(0), own, isTrusted(own), own+1, isTrusted(own+1))
-	}
-	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
-	l, err := h.listenAs(65534)
-	if errors.Is(err, syscall.EINVAL) {
-		return // this user namespace has no other user
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	want := fmt.Sprintf("process %d of user 65534 has the socket @policyroute/uplinks, and is not believed", os.Getpid())
-	stdout, stderr := h.run(exitPending, "status")
-	if stderr != "uplinks: warning: who keeps the uplinks is not known: "+want+"\n" || strings.Contains(stdout, "kept by") {
-		t.Errorf("status says\n%s%s", stdout, stderr)
-	}
-	d := h.daemon()
-	d.says("warning: " + want + ": status cannot ask this process\n")
-	d.says("ready\n")
-	d.end(exitOK)
-}
-
-// listenAs listens on the control socket as another user.
-func (h *host) listenAs(uid int) (l net.Listener, err error) {
-	setuid := func(uid int) error { // of this thread alone
-		const keep = ^uintptr(0)
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keep, uintptr(uid), keep); errno != 0 {
-			return errno
-		}
-		return nil
-	}
-	err = h.ns.Do(func() error {
-		euid := os.Geteuid()
-		if err := setuid(uid); err != nil {
-			return err
-		}
-		var listenErr error
-		l, listenErr = net.Listen("unix", controlName)
-		return errors.Join(listenErr, setuid(euid))
-	})
-	return l, err
-}
-
-// A service that does not answer is reported, and the rest of the status is printed.
-func TestNoAnswer(t *testing.T) {
-	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
-	l, err := h.listenAs(os.Geteuid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(c, "{")
-			c.Close()
-		}
-	}()
-	stdout, stderr := h.run(exitPending, "status")
-	if want := fmt.Sprintf("process %d does not say how things stand: unexpected EOF\n", os.Getpid()); !strings.HasSuffix(stderr, want) {
-		t.Errorf("%q, want %q", stderr, want)
-	}
-	if !strings.Contains(stdout, "absent") || strings.Contains(stdout, "kept by") {
-		t.Errorf("status\n%s", stdout)
-	}
-	h.run(exitFailure, "run")
 }
 
 // The log and status show the result of probes, and a share that was withdrawn comes back.

@@ -47,6 +47,7 @@ type options struct {
 	netns   string
 	file    string
 	etc     string
+	control string
 	json    bool
 	prune   bool
 	adopt   bool
@@ -69,6 +70,7 @@ func parseArgs(args []string) (options, error) {
 	fs.StringVar(&o.netns, "n", "", "")
 	fs.StringVar(&o.file, "f", "/etc/uplinks.conf", "")
 	fs.StringVar(&o.etc, "etc", "", "")
+	fs.StringVar(&o.control, "control", controlDir, "")
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.prune, "prune", false, "")
 	fs.BoolVar(&o.adopt, "adopt", false, "")
@@ -130,7 +132,10 @@ func checkOptions(fs *flag.FlagSet, command string) (err error) {
 }
 
 // commonOptions are accepted with every command.
-var commonOptions = []string{"f", "n", "etc", "json"}
+var commonOptions = []string{"f", "n", "etc", "control", "json"}
+
+// controlPlace returns where the process that maintains the uplinks answers.
+func (o *options) controlPlace() controlPlace { return controlPlace{o.control, netnsPath(o.netns)} }
 
 // requestedTopics returns the topics of the help to show. For "run -h" that is run.
 func (o *options) requestedTopics() []string {
@@ -151,6 +156,7 @@ type session struct {
 	// givenNetNS is the namespace as the command line has it.
 	givenNetNS string
 	etc        string // the directory of the names of tables; empty means /etc/iproute2
+	control    controlPlace
 	conn       route.Conn
 	uplinks    []uplink
 	shared     *maintain.Default
@@ -204,7 +210,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{
-		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, prune: o.prune, takesOver: o.adopt,
+		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 	}
 	if file.isEmpty() && !o.prune {

@@ -16,7 +16,10 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	mountReadOnly()
+	lab.Main(m)
+}
 
 // A host is a network namespace with two providers, a directory for rt_tables,
 // and a file of uplinks.
@@ -27,6 +30,8 @@ type host struct {
 	conn *route.Socket
 	etc  string
 	file string
+	// control is the directory of the control socket.
+	control string
 }
 
 const rtTables = `#
@@ -42,6 +47,7 @@ func newHost(t *testing.T, config string) *host {
 	l := lab.Test(t)
 	h := &host{T: t, ns: l.NS("host"), etc: t.TempDir()}
 	h.file = filepath.Join(t.TempDir(), "uplinks.conf")
+	h.control = filepath.Join(t.TempDir(), "control")
 	h.write(h.file, config)
 	h.write(filepath.Join(h.etc, "rt_tables"), rtTables)
 	h.net = l.NS("net")
@@ -141,10 +147,10 @@ func (h *host) run(status int, args ...string) (stdout, stderr string) {
 func (h *host) runIn(ctx context.Context, status int, args ...string) (stdout, stderr string) {
 	h.Helper()
 	var out, errs bytes.Buffer
-	args = append([]string{"-f", h.file, "-etc", h.etc}, args...)
+	args = append([]string{"-f", h.file, "-etc", h.etc, "-control", h.control}, args...)
 	got := run(ctx, args, &out, &errs)
 	// All commands of ip(8) are for the namespace of the option -n.
-	names := strings.NewReplacer(h.file, "FILE", h.etc, "ETC", "nsenter --net="+h.ns.Path()+" ip ", "ip ")
+	names := strings.NewReplacer(h.file, "FILE", h.etc, "ETC", h.control, "CONTROL", "nsenter --net="+h.ns.Path()+" ip ", "ip ")
 	stdout, stderr = names.Replace(out.String()), names.Replace(errs.String())
 	if got != status {
 		h.Fatalf("uplinks %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, status, stdout, stderr)

@@ -18,6 +18,8 @@ type program struct {
 	path string
 	cmd  *exec.Cmd
 	log  *log
+	// readOnly is the environment with which the program has a read-only directory.
+	readOnly []string
 }
 
 // build builds the program.
@@ -28,10 +30,6 @@ func (h *host) build() *program {
 		h.Fatalf("go build: %v\n%s", err, out)
 	}
 	return p
-}
-
-func (p *program) command(args ...string) *exec.Cmd {
-	return exec.Command(p.path, append([]string{"-f", p.file, "-etc", p.etc}, args...)...)
 }
 
 // start starts the program with the command run.

@@ -28,7 +28,7 @@ const reloadPoll = 20 * time.Millisecond
 func reload(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	r := report{Uplinks: []*entry{}}
 	status := exitOK
-	m, err := requestReload(ctx, netnsPath(o.netns))
+	m, err := requestReload(ctx, o.controlPlace())
 	switch {
 	case err != nil:
 		status, r.Error = exitFailure, explain(err)
@@ -47,8 +47,8 @@ func reload(ctx context.Context, o options, stdout, stderr io.Writer) int {
 
 // requestReload sends SIGHUP to the process that maintains the uplinks, and returns its
 // state after the reload.
-func requestReload(ctx context.Context, netns string) (*maintainer, error) {
-	before, err := askMaintainer(netns)
+func requestReload(ctx context.Context, p controlPlace) (*maintainer, error) {
+	before, err := askMaintainer(p)
 	switch {
 	case err != nil:
 		return nil, err
@@ -68,7 +68,7 @@ func requestReload(ctx context.Context, netns string) (*maintainer, error) {
 			return nil, fmt.Errorf("process %d has not finished the reload: %w", before.PID, ctx.Err())
 		case <-tick.C:
 		}
-		m, err := askMaintainer(netns)
+		m, err := askMaintainer(p)
 		switch {
 		case err != nil:
 			return nil, err
@@ -132,7 +132,7 @@ func parseOnly(o options, file *config, stdout, stderr io.Writer) int {
 // because the file has a fault. If there is no such process it prints the fault alone.
 func statusOfRunning(ctx context.Context, o options, fault error, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stderr, fault)
-	m, err := askMaintainer(netnsPath(o.netns))
+	m, err := askMaintainer(o.controlPlace())
 	if err != nil || m == nil {
 		return exitUsage
 	}
@@ -146,7 +146,7 @@ func statusOfRunning(ctx context.Context, o options, fault error, stdout, stderr
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "uplinks: %s has a fault; this is the status of the lines that process %d has read\n", o.file, m.PID)
-	s := &session{ctx: ctx, netns: netnsPath(o.netns), uplinks: file.uplinks}
+	s := &session{ctx: ctx, netns: netnsPath(o.netns), control: o.controlPlace(), uplinks: file.uplinks}
 	if status := s.finish(o, stdout, stderr, fault); status == exitFailure {
 		return exitFailure
 	}

@@ -86,7 +86,7 @@ func TestReload(t *testing.T) {
 	p.signal(syscall.SIGSTOP)
 	done := make(chan error, 1)
 	go func() {
-		_, err := requestReload(t.Context(), h.ns.Path())
+		_, err := requestReload(t.Context(), controlPlace{h.control, h.ns.Path()})
 		done <- err
 	}()
 	p.signal(syscall.SIGKILL)

@@ -27,6 +27,7 @@ type report struct {
 	Others     []*unlistedUplink `json:"others,omitempty"`
 	Findings   []finding         `json:"findings,omitempty"`
 	Maintainer *maintainer       `json:"keeper,omitempty"`
+	Unknown    string            `json:"unknown,omitempty"`
 	Warnings   []string          `json:"warnings,omitempty"`
 	Error      string            `json:"error,omitempty"`
 	Left       []string          `json:"left,omitempty"`
@@ -209,10 +210,16 @@ func (r *report) writeStatus(w io.Writer) {
 	switch {
 	case r.Maintainer != nil:
 		r.Maintainer.write(w, r.Uplinks, time.Now())
-	case len(r.Warnings) == 0:
+	case r.Unknown != "":
+		fmt.Fprintln(w, whoIsUnknown+r.Unknown)
+	default:
 		fmt.Fprintln(w, notMaintained)
 	}
 }
+
+// whoIsUnknown begins the last line of a status if it is not known whether a process
+// maintains the uplinks.
+const whoIsUnknown = "who keeps them is not known: "
 
 // notMaintained is the last line of a status if no process maintains the uplinks.
 const notMaintained = "kept by nobody: no \"uplinks run\" is at work here"

@@ -136,39 +136,25 @@ func (s *service) maintain(ctx context.Context) error {
 	return maintain.Run(ctx, dial, &config, uplinks...)
 }
 
-// attempts is how often listen tries to take the socket.
-const attempts = 5
-
 // listen starts the control server. It returns an error if another process maintains the
 // uplinks of the network namespace: two processes would undo each other's changes. If the
-// socket cannot be opened for another reason, listen logs it and returns nil.
+// server cannot be started for another reason, listen logs it and returns nil: it is for
+// status alone.
 func (s *service) listen() (*controlServer, error) {
-	path := netnsPath(s.o.netns)
-	for range attempts {
-		c, err := listenControl(path, func() maintainer { return s.tracker.snapshot(&s.counters) })
-		switch {
-		case err == nil:
-			return c, nil
-		case errors.Is(err, syscall.EADDRINUSE):
-			k, err := askMaintainer(path)
-			var stranger *untrustedError
-			switch {
-			case errors.As(err, &stranger):
-				s.log.write(slog.LevelWarn, err.Error()+": status cannot ask this process")
-				return nil, nil
-			case err != nil:
-				return nil, err
-			case k != nil:
-				return nil, fmt.Errorf("process %d maintains the uplinks of this network namespace already", k.PID)
-			}
-			continue // the process has ended since
-		case errors.As(err, new(*enterError)), errors.As(err, new(*os.PathError)):
-			return nil, err
-		}
-		s.log.write(slog.LevelWarn, "status cannot ask this process: "+err.Error())
-		return nil, nil
+	c, err := listenControl(s.o.controlPlace(), newAnswers(
+		func() maintainer { return s.tracker.snapshot(&s.counters) }, s.tracker.reloads))
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.As(err, new(*heldError)), errors.As(err, new(*enterError)):
+		return nil, err
 	}
-	return nil, fmt.Errorf("the socket %s comes and goes", controlName)
+	text := "status cannot ask this process"
+	if c == nil {
+		text += ", and a second run would not be refused"
+	}
+	s.log.write(slog.LevelWarn, text+": "+err.Error())
+	return c, nil
 }
 
 // maintainUplinks returns the uplinks in the type of package maintain.

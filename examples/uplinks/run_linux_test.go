@@ -52,7 +52,7 @@ func (h *host) daemon(args ...string) *daemon {
 	d := &daemon{host: h, status: make(chan int, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
-	args = append([]string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "run"}, args...)
+	args = append([]string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "-control", h.control, "run"}, args...)
 	go func() { d.status <- run(ctx, args, &d.stdout, &d.stderr) }()
 	h.Cleanup(cancel)
 	return d
@@ -87,7 +87,7 @@ func (d *daemon) says(text string) {
 // asked returns the output of status.
 func (d *daemon) asked() string {
 	var out, errs bytes.Buffer
-	run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs)
+	run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "-control", d.control, "status"}, &out, &errs)
 	return out.String() + errs.String()
 }
 
@@ -96,7 +96,7 @@ func (d *daemon) complete() {
 	d.Helper()
 	d.until("complete", func() bool {
 		var out, errs bytes.Buffer
-		return run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "status"}, &out, &errs) == exitOK
+		return run(d.Context(), []string{"-n", d.ns.Path(), "-f", d.file, "-etc", d.etc, "-control", d.control, "status"}, &out, &errs) == exitOK
 	})
 }
 

@@ -40,6 +40,8 @@ var (
 		"After": "network-pre.target", "Before": "network.target", "Wants": "network.target",
 		"Conflicts": "uplinks.service", "Type": "notify", "WatchdogSec": "60", "ExecReload": "/", "ProtectProc": "default",
 		"Restart": "on-failure", "RestartSec": "5", "RestartPreventExitStatus": "78", "WantedBy": "multi-user.target",
+		// The socket for status.
+		"RuntimeDirectory": "uplinks", "RuntimeDirectoryMode": "0700", "RuntimeDirectoryPreserve": "yes",
 		// It notifies systemd, answers status, and probes.
 		"RestrictAddressFamilies": "AF_NETLINK AF_UNIX AF_INET AF_INET6",
 	}

@@ -55,10 +55,22 @@ func (s *session) status() (int, error) {
 			status = exitPending
 		}
 	}
-	if s.report.Maintainer, err = askMaintainer(s.netns); err != nil {
-		s.report.Warnings = append(s.report.Warnings, "who keeps the uplinks is not known: "+err.Error())
-	}
+	s.askMaintainer()
 	return status, nil
+}
+
+// askMaintainer puts the process that maintains the uplinks into the report, or why it is
+// not known. That is a warning too, unless nobody can change it or it is normal for the user.
+func (s *session) askMaintainer() {
+	m, err := askMaintainer(s.control)
+	s.report.Maintainer = m
+	if err == nil {
+		return
+	}
+	s.report.Unknown = err.Error()
+	if !errors.As(err, new(*unknownError)) {
+		s.report.Warnings = append(s.report.Warnings, whoIsUnknown+s.report.Unknown)
+	}
 }
 
 // allIndexes returns the indexes of all uplinks.

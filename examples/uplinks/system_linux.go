@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -30,45 +29,21 @@ func isStream(f *os.File, name string) bool {
 	return ok && name == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// inNetns calls do in the network namespace with a path. Sockets that do opens belong to
-// that namespace.
-func inNetns(path string, do func() error) error {
-	if path == "" {
-		return do()
-	}
-	f, err := openNetns(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	done := make(chan error)
-	go func() {
-		// The thread stays locked, so that it ends with the goroutine.
-		runtime.LockOSThread()
-		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- &enterError{path, err}
-			return
-		}
-		done <- do()
-	}()
-	return <-done
-}
-
-// peer returns the process and the user at the other end of a connection. For a client this
-// is the process that listens.
-func peer(c *net.UnixConn) (pid, uid int, err error) {
+// peerPID returns the process at the other end of a connection. For a client this is the
+// process that listens.
+func peerPID(c *net.UnixConn) (pid int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	var cred *unix.Ucred
 	if e := raw.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); e != nil {
-		return 0, 0, e
+		return 0, e
 	}
 	if err != nil {
-		return 0, 0, os.NewSyscallError("getsockopt SO_PEERCRED", err)
+		return 0, os.NewSyscallError("getsockopt SO_PEERCRED", err)
 	}
-	return int(cred.Pid), int(cred.Uid), nil
+	return int(cred.Pid), nil
 }

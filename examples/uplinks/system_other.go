@@ -15,6 +15,27 @@ func monotonic() time.Duration { return 0 }
 
 func isStream(*os.File, string) bool { return false }
 
-func inNetns(string, func() error) error { return errors.ErrUnsupported }
+func peerPID(*net.UnixConn) (pid int, err error) { return 0, errors.ErrUnsupported }
 
-func peer(*net.UnixConn) (pid, uid int, err error) { return 0, 0, errors.ErrUnsupported }
+func netnsKey(string) (string, error) { return "", errors.ErrUnsupported }
+
+func checkUsable(string) error { return errors.ErrUnsupported }
+
+// A privateDir does not exist here.
+type privateDir struct{}
+
+func makePrivateDir(string) (*privateDir, error) { return nil, errors.ErrUnsupported }
+
+func openPrivateDir(string) (*privateDir, error) { return nil, errors.ErrUnsupported }
+
+func (*privateDir) close() {}
+
+func (*privateDir) remove(string) {}
+
+func (*privateDir) takeLock(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (*privateDir) isLocked(string) (bool, string, error) { return false, "", errors.ErrUnsupported }
+
+func (*privateDir) listen(string) (*net.UnixListener, error) { return nil, errors.ErrUnsupported }
+
+func (*privateDir) dial(string) (*net.UnixConn, error) { return nil, errors.ErrUnsupported }

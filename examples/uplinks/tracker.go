@@ -168,6 +168,13 @@ func (t *tracker) endReload() {
 	t.reload.Done++
 }
 
+// reloads returns how often a reload has begun or ended.
+func (t *tracker) reloads() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reload.Begun + t.reload.Done
+}
+
 // reloadError returns the faults of the new file.
 func (t *tracker) reloadError() string {
 	t.mu.Lock()

@@ -5,6 +5,7 @@ var options = []option{
 	{"f", "FILE", "Read this file. Default: /etc/uplinks.conf.", true},
 	{"n", "NETNS", "Work in this network namespace: a name that `ip netns` gave, or a path such as /proc/PID/ns/net. It needs CAP_SYS_ADMIN.", true},
 	{"etc", "DIR", "The directory of rt_tables. Default: /etc/iproute2.", true},
+	{"control", "DIR", "The directory of the socket on which run answers status, reload and down. Default: /run/uplinks. It has to belong to root or to this user, and other users must not be able to write it. Run makes it if it does not exist.", true},
 	{"json", "", "Print JSON instead of text. See `uplinks help json`.", true},
 	{"prune", "", "Also remove the uplinks that the file does not have: every rule and route with a protocol of the file. The default protocol is 210.", false},
 	{"adopt", "", "Show the steps of adopt instead of those of up.", false},

@@ -15,7 +15,10 @@ var service = []block{
 	para("Run installs the uplinks and keeps them installed. It restores what the kernel deletes when a link goes down or an address " +
 		"is removed. It follows addresses and gateways that change. It restores what other programs delete. An uplink that cannot be " +
 		"installed yet is pending, and does not delay the others."),
-	para("One process runs for a network namespace. A second one refuses to start."),
+	para("One process runs for a network namespace. A second one refuses to start. The process answers status, reload and down on a " +
+		"socket in /run/uplinks, a directory that only root can use. If this directory cannot be made or written, run logs a warning " +
+		"and works without it: status then does not know the process, and a second one is not refused. The same applies to two " +
+		"containers that share the network namespace but not the directory: mount the directory in both."),
 	para("Signals:"),
 	list{
 		{"SIGHUP", "Read the file again, change what differs, and remove uplinks whose lines are gone. If the file has a fault, nothing " +
@@ -134,7 +137,8 @@ var jsonText = []block{
 		{"findings", "Check: an object for each finding."},
 		{"others", "The steps for uplinks that the file does not have: objects with name and steps. The steps of recover have the name " +
 			"`(left over)`."},
-		{"keeper", "Status: the process of run. It is absent if run is not active."},
+		{"keeper", "Status: the process of run. It is absent if run is not active, or if that is not known."},
+		{"unknown", "Status: why it is not known whether run is active."},
 		{"warnings", "The warnings that standard error has as well."},
 		{"error", "Why the command failed, as on standard error."},
 		{"left", "Steps that were done and could not be undone."},
