@@ -126,6 +126,27 @@ func TestOutput(t *testing.T) {
 	}
 	compare(t, normal(out))
 	narrow(t, out)
+	inReadme(t, normal(out))
+}
+
+// inReadme checks that what the README shows of the demo is a part of its output.
+func inReadme(t *testing.T, out string) {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), "```text demo\n")
+	shown, _, ok := strings.Cut(after, "```")
+	if !ok || shown == "" {
+		t.Fatal("the README does not show the demo")
+	}
+	rest := out
+	for line := range strings.Lines(normal(shown)) {
+		if _, rest, ok = strings.Cut(rest, line); !ok {
+			t.Errorf("the README shows a line that the demo does not print: %s", line)
+		}
+	}
 }
 
 // narrow checks that the text fits into 100 columns.

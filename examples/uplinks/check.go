@@ -57,6 +57,9 @@ func (s *session) examined() []check.Uplink {
 
 // writeFindings prints a line for each finding, and below it a line for the cure.
 func (r *report) writeFindings(w io.Writer) {
+	if len(r.Findings) == 0 {
+		fmt.Fprintln(w, "no problems found")
+	}
 	for _, f := range r.Findings {
 		subject := f.Uplink
 		if subject == "" {

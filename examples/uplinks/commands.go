@@ -254,9 +254,9 @@ func summary(steps []step) string {
 	for _, s := range steps {
 		switch s.Op {
 		case plan.AddName:
-			parts = append(parts, fmt.Sprintf("named table %d", uint32(s.Table)))
+			parts = append(parts, fmt.Sprintf("named table %d %s", uint32(s.Table), s.Name))
 		case plan.DeleteName:
-			parts = append(parts, fmt.Sprintf("took the name from table %d", uint32(s.Table)))
+			parts = append(parts, fmt.Sprintf("removed the name %s of table %d", s.Name, uint32(s.Table)))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -70,8 +70,8 @@ All IPv4 packets change over in one step.
 All IPv6 packets change over in one step.
 `, exitPending, "plan")
 	h.unchanged(before)
-	h.want(`lan1 inet: added 2 routes and 3 rules, named table 10
-lan2 inet: added 2 routes and 1 rule, named table 20
+	h.want(`lan1 inet: added 2 routes and 3 rules, named table 10 lan1
+lan2 inet: added 2 routes and 1 rule, named table 20 lan2
 lan2 inet6: added 2 routes and 1 rule
 `, exitOK, "up")
 	up := h.state()
@@ -84,8 +84,8 @@ lan2 inet6: added 2 routes and 1 rule
 	h.want("nothing to change\n", exitOK, "plan")
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notMaintained+"\n", exitOK, "status")
 	h.unchanged(up)
-	h.want(`lan1 inet: deleted 2 routes and 3 rules, took the name from table 10
-lan2 inet: deleted 2 routes and 1 rule, took the name from table 20
+	h.want(`lan1 inet: deleted 2 routes and 3 rules, removed the name lan1 of table 10
+lan2 inet: deleted 2 routes and 1 rule, removed the name lan2 of table 20
 lan2 inet6: deleted 2 routes and 1 rule
 `, exitOK, "down")
 	h.unchanged(before)
@@ -147,8 +147,9 @@ func TestChange(t *testing.T) {
 	h.want(`lan2 inet:
     changed  route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
     was      route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
+All IPv4 packets change over in one step.
 `, exitPending, "plan")
-	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2\n",
+	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2"+commitMark+"\n",
 		exitPending, "plan", "-v")
 	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES                  STATE
 lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+

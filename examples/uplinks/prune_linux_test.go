@@ -9,7 +9,7 @@ import (
 func TestLadder(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1 main-first unreachable\n")
 	before := h.state()
-	h.want("lan2 inet: added 2 routes and 4 rules, named table 20\n", exitOK, "up")
+	h.want("lan2 inet: added 2 routes and 4 rules, named table 20 lan2\n", exitOK, "up")
 	h.run(exitOK, "status")
 	h.want("", exitOK, "up")
 	h.rule("del", "from 192.168.2.2 unreachable proto 210 pref 31003")
@@ -20,7 +20,7 @@ func TestLadder(t *testing.T) {
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.254\n")
 	h.want("lan2 inet: added 1 rule, replaced 1 route, deleted 4 rules\n", exitOK, "up")
 	h.run(exitOK, "status")
-	h.want("lan2 inet: deleted 2 routes and 1 rule, took the name from table 20\n", exitOK, "down")
+	h.want("lan2 inet: deleted 2 routes and 1 rule, removed the name lan2 of table 20\n", exitOK, "down")
 	h.unchanged(before)
 }
 
@@ -37,15 +37,15 @@ func TestPrune(t *testing.T) {
 	if !strings.Contains(stdout, `"others": [`) || !strings.Contains(stdout, `"table": 30`) {
 		t.Errorf("plan -json: %s", stdout)
 	}
-	h.want(`mail inet: added 2 routes and 1 rule, deleted 2 routes and 1 rule, named table 30
-lan1: deleted 2 routes and 3 rules, took the name from table 10
-lan2: deleted 2 routes and 1 rule, took the name from table 20
+	h.want(`mail inet: added 2 routes and 1 rule, deleted 2 routes and 1 rule, named table 30 mail
+lan1: deleted 2 routes and 3 rules, removed the name lan1 of table 10
+lan2: deleted 2 routes and 1 rule, removed the name lan2 of table 20
 `, exitOK, "-prune", "up")
 	h.want("", exitOK, "-prune", "up")
 	h.run(exitOK, "status")
 	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1\n")
-	h.want("lan1 inet: added 2 routes and 1 rule, named table 10\n"+
-		"mail: deleted 2 routes and 1 rule, took the name from table 30\n", exitOK, "up", "-prune")
+	h.want("lan1 inet: added 2 routes and 1 rule, named table 10 lan1\n"+
+		"mail: deleted 2 routes and 1 rule, removed the name mail of table 30\n", exitOK, "up", "-prune")
 	h.run(exitOK, "down")
 	h.unchanged(before)
 }
@@ -59,7 +59,7 @@ func TestPruneAll(t *testing.T) {
 	if stdout, _ := h.run(exitPending, "-prune", "plan", "-v"); !strings.Contains(stdout, "sed -i ") {
 		t.Errorf("plan: %s", stdout)
 	}
-	if stdout, _ := h.run(exitOK, "-prune", "up"); !strings.Contains(stdout, "took the name from table 20") {
+	if stdout, _ := h.run(exitOK, "-prune", "up"); !strings.Contains(stdout, "removed the name lan2 of table 20") {
 		t.Errorf("up: %s", stdout)
 	}
 	h.unchanged(before)
@@ -72,7 +72,7 @@ func TestRename(t *testing.T) {
 		before := h.state()
 		h.run(exitOK, "up")
 		h.write(h.file, "dsl table 20 dev eth1 via 192.168.2.1\ndsl dev eth1 via 2001:db8:2::1\n")
-		h.want("dsl inet: took the name from table 20, named table 20\n", exitOK, command...)
+		h.want("dsl inet: removed the name lan2 of table 20, named table 20 dsl\n", exitOK, command...)
 		h.run(exitOK, "status")
 		if state := h.state(); strings.Contains(state, "lan2") || !strings.Contains(state, `20\tdsl # policyroute`) {
 			t.Errorf("%q leaves\n%s", command, state)

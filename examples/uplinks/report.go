@@ -222,7 +222,7 @@ func (r *report) writeStatus(w io.Writer) {
 const whoIsUnknown = "who keeps them is not known: "
 
 // notMaintained is the last line of a status if no process maintains the uplinks.
-const notMaintained = "kept by nobody: no \"uplinks run\" is at work here"
+const notMaintained = "not monitored: no \"uplinks run\" in this network namespace"
 
 func orDash(s string) string {
 	if s == "" {

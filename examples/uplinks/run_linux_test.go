@@ -150,9 +150,9 @@ func TestRunWithoutNames(t *testing.T) {
 func TestRun(t *testing.T) {
 	h := newHost(t, leased)
 	d := h.daemon()
-	d.says("uplink lan1 IPv4 installed: added 2 routes and 2 rules, named table 10\n")
+	d.says("uplink lan1 IPv4 installed: added 2 routes and 2 rules, named table 10 lan1\n")
 	d.says("uplink lan2 IPv4 pending: table main has no IPv4 default route by eth1 to learn from\n")
-	d.says("uplink lan2 IPv6 installed: added 2 routes and 1 rule, named table 20\n")
+	d.says("uplink lan2 IPv6 installed: added 2 routes and 1 rule, named table 20 lan2\n")
 	d.says("ready\n")
 
 	// The lease arrives with its default route.

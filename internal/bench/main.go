@@ -49,7 +49,7 @@ func main() {
 	flag.IntVar(&o.n, "n", 100_000, "routes in a table; the largest listing has ten times as many")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each is measured")
 	flag.StringVar(&o.only, "only", "", "only rows whose name contains this")
-	flag.BoolVar(&o.md, "md", false, "print the tables of the README")
+	flag.BoolVar(&o.md, "md", false, "print the tables of README.md")
 	flag.Parse()
 	if flag.NArg() > 0 || o.n < 1000 || o.n > 1_000_000 || o.rounds < 1 {
 		fmt.Fprintln(os.Stderr, "usage: go run . [-n 1000…1000000] [-rounds 5] [-only NAME] [-md]")
