@@ -68,8 +68,9 @@
 //     sources.
 //   - Rules of other programs can prevent a single step. If they are between the rules of
 //     several uplinks, each uplink changes over by itself. If one comes right after the
-//     rules of an uplink, each source changes over by itself. If one comes right before
-//     them, Install refuses a priority that was given, and otherwise chooses another one.
+//     rules of an uplink, and another one is among them, each source changes over by
+//     itself. If one comes right before them, Install refuses a priority that was given,
+//     and otherwise chooses another one.
 //     Remove then deletes the rules one by one, the last one first.
 //   - An uplink may need one step for sources that it gets and another one for sources
 //     that it loses. These are different packets.
@@ -173,6 +174,15 @@
 // rules in one step, and adding END disables all of them. [Install] adds END, gates, routes
 // and rules, reads back what it did, deletes END, and then deletes the gates. [Remove] adds
 // gates and END, and then deletes the rest.
+//
+// If the rules of several sources have no rules of other programs among them, one gate is
+// enough for all sources:
+//
+//	from all goto END
+//
+// Other packets match none of the rules that the gate leads past. In this case, END exists
+// before the gate and after it, and [Install] deletes the gate to enable the rules.
+// [Remove] adds the gate to disable them.
 //
 // If an uplink is installed with other values, [Install] leaves the old rules in effect
 // while it adds the new ones. The new ones are in front of the old ones or behind them,

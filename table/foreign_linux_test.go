@@ -228,8 +228,13 @@ func TestForeignEndListings(t *testing.T) {
 	u := manyUplink(n)
 	u.Priority = 500
 	end := rule.Rule{Priority: rule.Priority(504), FwMark: rule.FwMark(7), Table: 99, Protocol: route.ProtoStatic}
-	if err := rule.Add(t.Context(), n.Conn, end); err != nil {
-		t.Fatal(err)
+	other := rule.Rule{
+		Priority: rule.Priority(499), From: netip.MustParsePrefix("192.0.2.1/32"), Table: 99, Protocol: route.ProtoStatic,
+	} // which a gate for all must not lead past
+	for _, r := range []rule.Rule{end, other} {
+		if err := rule.Add(t.Context(), n.Conn, r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p, err := u.Plan(t.Context(), n.Conn)
 	commits := p.Select(func(s *plan.Step) bool { return s.Commit })

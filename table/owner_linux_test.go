@@ -33,8 +33,8 @@ func TestOwner(t *testing.T) {
 			t.Errorf("step %q belongs to uplink %d", p.Command(&s), s.Owner)
 		}
 	}
-	// END belongs to the first.
-	if len(owners) != 2 || owners[0] != owners[1]+2 {
+	// END and the gate for all belong to the first.
+	if len(owners) != 2 || owners[0] != owners[1]+4 {
 		t.Errorf("steps by owner: %v", owners)
 	}
 }

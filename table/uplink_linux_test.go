@@ -91,7 +91,7 @@ func TestAlso(t *testing.T) {
 	})
 }
 
-// One source takes no more than an administrator would type. Of several, END
+// One source takes no more than an administrator would type. Of several, a gate
 // holds back the rules until all are there.
 func TestPlan(t *testing.T) {
 	n := tabletest.NewNetwork(t)
@@ -103,9 +103,7 @@ func TestPlan(t *testing.T) {
 	want := `
 echo '20 lan2 # policyroute' >>ETC/rt_tables
 ip rule add from all nop proto 210 pref 31001
-ip rule add from 10.2.0.2 goto 31001 proto 210 pref 30999
-ip rule add from 10.22.0.2 goto 31001 proto 210 pref 30999
-ip rule add from 10.2.0.3 goto 31001 proto 210 pref 30999
+ip rule add from all goto 31001 proto 210 pref 30999
 ip route add 10.2.0.0/24 dev u2 table 20 proto 210 src 10.2.0.2 metric 7
 ip route add 10.22.0.0/24 dev u2 table 20 proto 210 src 10.22.0.2 metric 7
 ip route add 203.0.113.0/24 via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2 metric 7
@@ -113,14 +111,12 @@ ip route add default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2 metric 
 ip rule add from 10.2.0.2 lookup 20 proto 210 pref 31000
 ip rule add from 10.22.0.2 lookup 20 proto 210 pref 31000
 ip rule add from 10.2.0.3 lookup 20 proto 210 pref 31000
-ip rule del from all nop proto 210 pref 31001
+ip rule del from all goto 31001 proto 210 pref 30999
 ip rule add from all fwmark 0x2 lookup main suppress_prefixlength 1 proto 210 pref 32000
 ip rule add from all fwmark 0x2 lookup 20 proto 210 pref 32001
 ip rule add from all ipproto tcp dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32002
 ip rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32003
-ip rule del from 10.2.0.2 goto 31001 proto 210 pref 30999
-ip rule del from 10.22.0.2 goto 31001 proto 210 pref 30999
-ip rule del from 10.2.0.3 goto 31001 proto 210 pref 30999
+ip rule del from all nop proto 210 pref 31001
 `
 	before := n.Snapshot()
 	n.WantPlan("install", want, u)

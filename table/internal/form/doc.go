@@ -8,7 +8,8 @@
 //   - A ladder is the rungs of an uplink's sources in one family, at consecutive
 //     priorities. Rung k of every source has the same priority.
 //   - A gate is the rule "from A goto END". While END exists, it leads the packets
-//     of A past the rules in between.
+//     of A past the rules in between. Where these are rungs of many sources and
+//     nothing else, one gate "from all goto END" does for all of them.
 //   - END is a rule "nop", where gates lead to. A gate whose END does not exist has
 //     no effect: the kernel goes on with the next rule.
 //   - A claim is a route that reserves a table and changes nothing.

@@ -80,9 +80,17 @@ func Gate(a netip.Addr, priority, end uint32, protocol route.Protocol) rule.Rule
 	}
 }
 
-// IsGate reports whether a rule has the form of a gate.
+// GateForAll returns the rule that leads all packets of a family past all rules before
+// END.
+func GateForAll(f route.Family, priority, end uint32, protocol route.Protocol) rule.Rule {
+	return rule.Rule{
+		Family: f, Priority: rule.Priority(priority), Action: rule.ActionGoto, Goto: end, Protocol: protocol,
+	}
+}
+
+// IsGate reports whether a rule has the form of a gate, of one source or for all.
 func IsGate(r *rule.Rule) bool {
-	return r.Action == rule.ActionGoto && r.From.IsSingleIP() && *r == rule.Rule{
+	return r.Action == rule.ActionGoto && (r.From.IsSingleIP() || !r.From.IsValid()) && *r == rule.Rule{
 		Family: r.Family, Priority: r.Priority, From: r.From, Action: rule.ActionGoto, Goto: r.Goto,
 		Protocol: r.Protocol, Flags: r.Flags,
 	}

@@ -25,6 +25,10 @@
 // To remove the same uplink, the gate comes first, and END is the COMMIT: adding END
 // makes the gate lead past the rungs, which are then deleted in phase clean.
 //
+// Of several sources, one gate "from all goto END" does, unless rules of others are among
+// the rungs. It is the COMMIT then: it is deleted to uncover the rungs, and added to hide
+// them; and END is the mark of the transaction.
+//
 // If new and old rungs of one source stand beside each other, those with the lower
 // priorities decide. So new rungs before the old ones are uncovered, as above; and if
 // the new ones are behind, the old ones are hidden, as in a removal. END stands between

@@ -20,6 +20,17 @@ import (
 // lead past the rungs. Without END they lead nowhere, and the kernel goes on with the
 // next rule. So END is the one switch of all gates: to delete it uncovers the rungs of
 // all sources, to add it hides them.
+//
+// If nothing but the rungs of several sources is between the gates and END, one gate for
+// all packets does instead:
+//
+//	from all goto END
+//
+// Other packets match none of the rules that it leads past. So it is the switch: to delete
+// it uncovers the rungs, to add it hides them. END stays, as the mark of a transaction. It
+// is there before the gate and after it. While any rule goto is there, the kernel passes
+// all rules for each one that is deleted; and for each one that is added it passes those
+// before its place, of which gates of many sources would be most.
 type gateGroup struct {
 	family  route.Family
 	sources []netip.Addr
@@ -38,6 +49,8 @@ type gatePlaces struct {
 	// foreignEnd says that END is a rule which is there anyway. It cannot be added or
 	// deleted, so that each gate is a switch of its own.
 	foreignEnd bool
+	// forAll says that one gate for all packets does.
+	forAll bool
 }
 
 // add adds a source with its rungs.
@@ -202,6 +215,34 @@ func (p *priorities) inTheWay(g *gateGroup, at gatePlaces) (rule.Rule, bool) {
 	return rule.Rule{}, false
 }
 
+// standsAlone reports whether nothing is between the gates and END of several sources, and
+// nothing will be, but the rungs inside.
+func (p *priorities) standsAlone(g *gateGroup, at gatePlaces) bool {
+	if len(g.sources) < 2 {
+		return false
+	}
+	last := at.end
+	if at.foreignEnd {
+		last--
+	}
+	planned := 0
+	for prio := at.gate; prio <= last; prio++ {
+		planned += p.planned[prio]
+	}
+	if g.uncovers {
+		planned -= len(g.inside)
+	}
+	if planned != 0 {
+		return false
+	}
+	between := p.rules.Between(at.gate, last)
+	if len(between) == 0 {
+		return true
+	}
+	inside := form.MakeSet(g.inside...)
+	return !slices.ContainsFunc(between, func(r rule.Rule) bool { return !inside.Has(r) })
+}
+
 // isPassed reports whether a rule between gates and END is the one for local or l3mdev, which
 // ours have to be after. There are rungs before that rule then, which take its packets anyway.
 func (p *priorities) isPassed(r *rule.Rule) bool {
@@ -243,8 +284,11 @@ func (g *gateGroup) end(at gatePlaces) rule.Rule {
 	return form.End(g.family, at.end, g.first().Spec.Proto())
 }
 
-// gates returns the gate of each source.
+// gates returns the gate of each source, or the one for all.
 func (g *gateGroup) gates(at gatePlaces) []rule.Rule {
+	if at.forAll {
+		return []rule.Rule{form.GateForAll(g.family, at.gate, at.end, g.first().Spec.Proto())}
+	}
 	gates := make([]rule.Rule, 0, len(g.sources))
 	for _, a := range g.sources {
 		gates = append(gates, form.Gate(a, at.gate, at.end, g.first().Spec.Proto()))

@@ -26,12 +26,16 @@ type priorities struct {
 	family route.Family
 	rules  *host.Rules // that there are
 	taken  map[uint32]bool
+	// planned is how many rules there will be at a priority that the transaction wants to
+	// be there, or adds.
+	planned map[uint32]int
 	// lowest is the first priority from the key on that may be free.
 	lowest map[uint32]uint32
 	// foreign are rules of others at a priority.
 	foreign map[priorityOfOwner]*rule.Rule
 	// gates are priorities that gates of the transaction have, and nothing else has.
-	// Those of another group may share them: they have other sources.
+	// Those of another group may share them: they have other sources. None of them is for
+	// all packets.
 	gates map[uint32]bool
 	// ends are priorities that are kept for END between two generations of rungs.
 	ends map[uint32]bool
@@ -50,7 +54,7 @@ func newPriorities(now *host.State, f route.Family) *priorities {
 	return &priorities{
 		family: f, rules: now.Rules(f), now: now,
 		taken: make(map[uint32]bool), lowest: make(map[uint32]uint32), foreign: make(map[priorityOfOwner]*rule.Rule),
-		gates: make(map[uint32]bool), ends: make(map[uint32]bool), leaving: form.MakeSet(),
+		planned: make(map[uint32]int), gates: make(map[uint32]bool), ends: make(map[uint32]bool), leaving: form.MakeSet(),
 	}
 }
 
@@ -62,6 +66,7 @@ func (p *priorities) take(rules []rule.Rule) {
 	for i := range rules {
 		prio := rules[i].Priority.Or(0)
 		p.taken[prio] = true
+		p.planned[prio]++
 		delete(p.ends, prio)
 	}
 }
@@ -80,9 +85,14 @@ func (p *priorities) keepEnd(g *gateGroup) {
 // takeGates notes the priorities of gates and of their END. A gate of another group to
 // this END would be open.
 func (p *priorities) takeGates(at gatePlaces) {
-	p.taken[at.gate], p.gates[at.gate] = true, true
+	p.taken[at.gate] = true
+	p.planned[at.gate]++
+	if !at.forAll {
+		p.gates[at.gate] = true
+	}
 	if !at.foreignEnd {
 		p.taken[at.end] = true
+		p.planned[at.end]++
 		delete(p.ends, at.end)
 	}
 }

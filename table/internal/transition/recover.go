@@ -69,7 +69,11 @@ type recovery struct {
 	now         *host.State
 	gates, ends []rule.Rule
 	gatesFrom   map[netip.Prefix][]rule.Rule
+	// forAll are the gates for all packets, and alone the ENDs that no gate leads to, of
+	// the owner whose transactions are looked at.
+	forAll, alone []rule.Rule
 	follow      []rule.Rule // rules of Also that are added for the table in use
+	hidden      []rule.Rule // rungs that no packet meets because of gates
 	garbage     []rule.Rule // rules that no packet meets, or that another has replaced
 	isGarbage   form.Set
 	moved       map[tableOfOwner]bool // whose rules of Also follow
@@ -112,12 +116,21 @@ func (r *recovery) discard(to *[]rule.Rule, rules ...rule.Rule) {
 func (r *recovery) find(f route.Family, proto route.Protocol) {
 	rungs := make(map[netip.Prefix][]rule.Rule)
 	var sources []netip.Prefix
-	for _, o := range r.own(f, proto) {
+	r.forAll, r.alone = nil, nil
+	own, leadTo := r.own(f, proto), make(map[uint32]bool)
+	for _, o := range own {
 		switch {
 		case form.IsEnd(&o):
 			r.ends = append(r.ends, o)
+			if !leadTo[o.Priority.Or(0)] { // by the gates, which come before
+				r.alone = append(r.alone, o)
+			}
 		case form.IsGate(&o):
-			r.gates = append(r.gates, o)
+			r.gates, leadTo[o.Goto] = append(r.gates, o), true
+			if !o.From.IsValid() {
+				r.forAll = append(r.forAll, o)
+				continue
+			}
 			r.gatesFrom[o.From] = append(r.gatesFrom[o.From], o)
 		case form.IsRung(&o):
 			if rungs[o.From] == nil {
@@ -131,6 +144,8 @@ func (r *recovery) find(f route.Family, proto route.Protocol) {
 		r.sortGenerations(&found, rungs[from])
 	}
 	r.findTwins(&found, f, proto)
+	r.garbage = append(r.garbage, inOrder(r.hidden)...)
+	r.hidden = nil
 	slices.Reverse(found)
 	r.garbage = append(r.garbage, found...)
 }
@@ -139,17 +154,18 @@ func (r *recovery) find(f route.Family, proto route.Protocol) {
 // generations that are not hidden, the later one is.
 func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
 	var met, hidden []rule.Rule
+	byAll := r.hiddenByAll(rungs)
 	for _, o := range rungs {
-		if r.isHidden(&o) {
+		if r.isHidden(&o) || byAll(o.Priority.Or(0)) {
 			hidden = append(hidden, o)
 		} else {
 			met = append(met, o)
 		}
 	}
 	used, later := splitGenerations(met)
-	discarded := slices.Concat(hidden, later)
-	r.discard(found, discarded...)
-	for _, o := range discarded {
+	r.discard(&r.hidden, hidden...)
+	r.discard(found, later...)
+	for _, o := range slices.Concat(hidden, later) {
 		for _, u := range used {
 			if !form.IsSystemTable(o.Table) && !form.IsSystemTable(u.Table) && o.Table != u.Table {
 				r.moveAlso(found, &o, u.Table)
@@ -191,6 +207,36 @@ func (r *recovery) isHidden(o *rule.Rule) bool {
 		leads := len(r.now.Rules(g.Family).At(g.Goto)) > 0
 		return leads == (prio < g.Goto)
 	})
+}
+
+// hiddenByAll reports of which priorities no packet meets the rungs of a source, which
+// are all that it has, because of a gate for all packets, or of an END that no gate leads
+// to: such a gate is there no more, or not yet, and the rungs after END are not those in
+// use. Where a source has rungs on one side of END only, its rungs are in use.
+func (r *recovery) hiddenByAll(rungs []rule.Rule) func(prio uint32) bool {
+	between := func(first, end uint32) []rule.Rule {
+		return slices.DeleteFunc(slices.Clone(rungs), func(o rule.Rule) bool {
+			return o.Priority.Or(0) < first || o.Priority.Or(0) >= end
+		})
+	}
+	for _, g := range r.forAll {
+		first, end := g.Priority.Or(0), g.Goto
+		switch leads := len(r.now.Rules(g.Family).At(end)) > 0; {
+		case len(between(first, end)) == 0:
+		case leads:
+			return func(prio uint32) bool { return prio >= first && prio < end }
+		default:
+			return func(prio uint32) bool { return prio >= end }
+		}
+	}
+	if len(r.gatesFrom[rungs[0].From]) == 0 {
+		for _, o := range r.alone {
+			if end := o.Priority.Or(0); isComplete(between(0, end)) {
+				return func(prio uint32) bool { return prio > end }
+			}
+		}
+	}
+	return func(uint32) bool { return false }
 }
 
 // moveAlso has the rules of Also follow the rungs from the table of one of them to

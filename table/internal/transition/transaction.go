@@ -152,6 +152,7 @@ func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) erro
 		t.singleRung(g, added, removed)
 		return nil
 	}
+	removed = inOrder(removed)
 	at, ok := p.placeGatesBeside(g, later)
 	if !ok {
 		at, ok = p.placeGatesToForeignEnd(g)
@@ -167,14 +168,42 @@ func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) erro
 		last := slices.Clone(removed)
 		slices.Reverse(last)
 		t.change(deleteRules(g.owner, last...)...)
-	case at.foreignEnd:
-		p.takeGates(at)
-		t.gatesToForeignEnd(g, at, added, removed)
 	default:
+		at.forAll = p.standsAlone(g, at)
 		p.takeGates(at)
-		t.gatesToEnd(g, at, added, removed)
+		switch {
+		case at.foreignEnd:
+			t.gatesToForeignEnd(g, at, added, removed)
+		case at.forAll:
+			t.gateForAll(g, at, added, removed)
+		default:
+			t.gatesToEnd(g, at, added, removed)
+		}
 	}
 	return nil
+}
+
+// inOrder returns rules by their priorities, the order in which the kernel finds them.
+func inOrder(rules []rule.Rule) []rule.Rule {
+	rules = slices.Clone(rules)
+	slices.SortStableFunc(rules, host.ComparePriority)
+	return rules
+}
+
+// gateForAll adds the steps of a group whose only gate is the switch.
+func (t *transaction) gateForAll(g *gateGroup, at gatePlaces, added, removed []rule.Rule) {
+	gate, end := g.gates(at), g.end(at)
+	t.gate = append(t.gate, addRules(g.owner, end)...)
+	t.rung = append(t.rung, addRules(g.owner, added...)...)
+	t.clean = append(t.clean, deleteRules(g.owner, removed...)...)
+	if g.uncovers {
+		t.gate = append(t.gate, addRules(g.owner, gate...)...)
+		t.change(deleteRules(g.owner, gate...)...)
+	} else {
+		t.change(addRules(g.owner, gate...)...)
+		t.shut = append(t.shut, deleteRules(g.owner, gate...)...)
+	}
+	t.shut = append(t.shut, deleteRules(g.owner, end)...)
 }
 
 // gatesToEnd adds the steps of a group that END switches.
