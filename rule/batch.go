@@ -147,6 +147,9 @@ var (
 	}
 )
 
+// deleteRequest is the request of a [Deleter] that deletes many rules.
+var deleteRequest = rtnl.Request{Header: netlink.Header{Type: uapi.RTM_DELRULE}, Fail: refusedDelete}
+
 // Delete queues what the function [Delete] does.
 func (b *Batch) Delete(r Rule) {
 	b.begin()

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/testrun"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -76,6 +77,72 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
 			t.Fatalf("%s: rules (-want +got):\n%s", name, diff)
 		}
+		if err := AddAll(t.Context(), c, rules); err != nil {
+			t.Fatal(err)
+		}
+		n = &countingConn{Conn: c}
+		if err := new(Deleter).DeleteAll(t.Context(), n, order); err != nil || n.dumps != 1 || n.writes != len(rules) {
+			report.Errorf("%s, all at once: %v, %d listings and %d writes, want 1 and %d", name, err, n.dumps, n.writes, len(rules))
+		}
+		if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+			t.Fatalf("%s, all at once: rules (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// DeleteAll deletes all rules that it can, also of more than it sends at once, and says
+// which it could not.
+func TestKernelDeleteAll(t *testing.T) {
+	t.Parallel()
+	ns, c := kernel(t)
+	before := list(t, c, Filter{})
+	rules := manyRules(t, 1200)
+	if err := AddAll(t.Context(), c, rules); err != nil {
+		t.Fatal(err)
+	}
+	missing := []int{0, 600, 1199}
+	for _, i := range missing {
+		if err := Delete(t.Context(), c, rules[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := parse(t, "from 10.9.0.1 lookup 3000000 pref 9000") // a table that the header has no room for
+	if err := Add(t.Context(), c, large); err != nil {
+		t.Fatal(err)
+	}
+	rules = append(rules, large, Rule{})
+	missing = append(missing, 1201)
+	counted, err := rtnl.Dial(ns.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer counted.Close()
+	var d Deleter
+	err = d.DeleteAll(t.Context(), counted, rules)
+	var batch *route.BatchError
+	if !errors.As(err, &batch) || batch.Rest != 0 || batch.Total != len(rules) {
+		t.Fatalf("got %v", err)
+	}
+	var refused []int
+	for _, x := range batch.Refused {
+		refused = append(refused, x.N)
+		if empty := x.N == 1201; empty == errors.Is(x.Err, fs.ErrNotExist) {
+			t.Errorf("rule %d: %v", x.N, x.Err)
+		}
+	}
+	if diff := cmp.Diff(missing, refused); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if n := counted.SystemCalls(); n > 300 {
+		t.Errorf("%d system calls for %d rules", n, len(rules))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.DeleteAll(ctx, c, rules[1:2]); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the context has ended: %v", err)
 	}
 }
 
@@ -131,8 +198,9 @@ var staleCases = []struct {
 // rules since.
 func TestKernelDeleterStale(t *testing.T) {
 	t.Parallel()
-	for _, tt := range staleCases {
-		t.Run(tt.name, func(t *testing.T) {
+	for i := range 2 * len(staleCases) {
+		tt, all := staleCases[i/2], i%2 == 1
+		t.Run(fmt.Sprintf("%s, all %v", tt.name, all), func(t *testing.T) {
 			_, c := kernel(t)
 			add(t, c, "lookup 9 pref 99")
 			for _, s := range tt.listed {
@@ -147,7 +215,12 @@ func TestKernelDeleterStale(t *testing.T) {
 			}
 			tt.do(t, c)
 			n := &countingConn{Conn: c}
-			err := d.Delete(t.Context(), n, parse(t, plainRule))
+			var err error
+			if all {
+				err = d.DeleteAll(t.Context(), n, []Rule{parse(t, plainRule)})
+			} else {
+				err = d.Delete(t.Context(), n, parse(t, plainRule))
+			}
 			if errors.Is(err, fs.ErrNotExist) != tt.missing || !tt.missing && err != nil {
 				t.Errorf("got %v", err)
 			}

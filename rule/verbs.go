@@ -183,11 +183,18 @@ func send(ctx context.Context, c route.Conn, typ netlink.HeaderType, flags netli
 // request returns the message for a verb.
 func (r Rule) request(typ netlink.HeaderType, flags netlink.HeaderFlags) (netlink.Message, error) {
 	b, err := r.append(nil)
-	if err == nil && typ == uapi.RTM_DELRULE && r.Table > 255 {
-		// Kernels before 4.18 do not look at FRA_TABLE where this is 0.
-		b[uapi.FibRuleHdrTable] = uapi.RT_TABLE_COMPAT
+	if err == nil && typ == uapi.RTM_DELRULE {
+		r.markLargeTable(b)
 	}
 	return netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | flags}, Data: b}, err
+}
+
+// markLargeTable says in the header of a request to delete r, which is b, that the table
+// is in an attribute. Kernels before 4.18 do not look there if the header says 0.
+func (r *Rule) markLargeTable(b []byte) {
+	if r.Table > 255 {
+		b[uapi.FibRuleHdrTable] = uapi.RT_TABLE_COMPAT
+	}
 }
 
 // A refusal is an error from the kernel, with the attribute that it points at.

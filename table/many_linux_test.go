@@ -93,6 +93,19 @@ func TestManyRulesBatchFails(t *testing.T) {
 		n.WantSnapshot(fmt.Sprintf("request %d of a batch: %v", at, err), before)
 		cancel()
 	}
+	n.Install(u)
+	installed := n.Snapshot()
+	for _, at := range []int{0, 5, 30} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &refusingBatcher{Socket: n.Conn, at: at, cancel: cancel}
+		err := u.Remove(ctx, c)
+		var step *plan.StepError
+		if !errors.As(err, &step) || !errors.Is(err, unix.EPERM) || step.Step.Op != plan.DeleteRule || len(step.Left) > 0 {
+			t.Errorf("request %d of a batch of deletions: %v", at, err)
+		}
+		n.WantSnapshot(fmt.Sprintf("request %d of a batch of deletions: %v", at, err), installed)
+		cancel()
+	}
 }
 
 // A refusingBatcher is a socket on which one request of a batch is refused.

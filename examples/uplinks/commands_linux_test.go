@@ -26,12 +26,11 @@ func TestSession(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()
 	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notMaintained+"\n", exitPending, "status")
-	// Both IPv4 uplinks come into effect with the deletion of the rule nop.
+	// Both IPv4 uplinks come into effect with the deletion of the rule goto.
 	plan := `echo '10 lan1 # policyroute' >>ETC/rt_tables
 echo '20 lan2 # policyroute' >>ETC/rt_tables
 ip rule add from all nop proto 210 pref 31002
-ip rule add from 192.168.1.2 goto 31002 proto 210 pref 30999
-ip rule add from 192.168.2.2 goto 31002 proto 210 pref 30999
+ip rule add from all goto 31002 proto 210 pref 30999
 ip route add 192.168.1.0/24 dev eth0 table 10 proto 210 src 192.168.1.2
 ip route add default via 192.168.1.1 dev eth0 table 10 proto 210 src 192.168.1.2
 ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2
@@ -40,14 +39,13 @@ ip -6 route add 2001:db8:2::/64 dev eth1 table 20 proto 210 src 2001:db8:2::2
 ip -6 route add default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2
 ip rule add from 192.168.1.2 lookup 10 proto 210 pref 31000
 ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001
-ip rule del from all nop proto 210 pref 31002
+ip rule del from all goto 31002 proto 210 pref 30999
 ip -6 rule add from 2001:db8:2::2 lookup 20 proto 210 pref 31000
 ip rule add from all ipproto tcp dport 80 lookup main suppress_prefixlength 1 proto 210 pref 32000
 ip rule add from all ipproto tcp dport 80 lookup 10 proto 210 pref 32001
-ip rule del from 192.168.1.2 goto 31002 proto 210 pref 30999
-ip rule del from 192.168.2.2 goto 31002 proto 210 pref 30999
+ip rule del from all nop proto 210 pref 31002
 `
-	steps := strings.Replace(plan, "nop proto 210 pref 31002\nip -6", "nop proto 210 pref 31002"+commitMark+"\nip -6", 1)
+	steps := strings.Replace(plan, "goto 31002 proto 210 pref 30999\nip -6", "goto 31002 proto 210 pref 30999"+commitMark+"\nip -6", 1)
 	steps = strings.Replace(steps, "2001:db8:2::2 lookup 20 proto 210 pref 31000\n", "2001:db8:2::2 lookup 20 proto 210 pref 31000"+commitMark+"\n", 1)
 	h.want(steps, exitPending, "plan", "-v")
 	h.want(`lan1 inet:

@@ -75,15 +75,15 @@ type run struct {
 	deleter rule.Deleter
 }
 
-// some does the first of some steps or, where these add many gates or many rungs, or add
-// or delete names, all of them. It returns how many steps it has done or tried.
+// some does the first of some steps or, where these add or delete many gates or many
+// rungs, or add or delete names, all of them. It returns how many steps it has done or
+// tried.
 func (r *run) some(ctx context.Context, steps []Step) (int, error) {
 	if n := sameName(steps); n > 0 {
 		return n, r.names(steps[:n])
 	}
-	n := anyOrder(steps)
-	if n >= manyRules {
-		return n, r.addRules(ctx, steps[:n])
+	if n := anyOrder(steps); n >= manyRules {
+		return n, r.changeRules(ctx, steps[:n])
 	}
 	s := &steps[0]
 	err := r.step(ctx, s)
@@ -122,65 +122,6 @@ func (r *run) names(steps []Step) error {
 		errs[i] = steps[i].nameError(err)
 	}
 	return errors.Join(errs...)
-}
-
-// manyRules is how many rules are added the way that grows in proportion to their
-// number. It takes another listing.
-const manyRules = 16
-
-// anyOrder returns how many of the first steps add rules that can be added in any order:
-// gates and ENDs, or rungs that no packet meets before a later step. Gates and rungs are
-// not mixed, as the gates have to be there before the rungs that they hide. Main-first
-// rules have to be there before the rules of Also that they belong to.
-func anyOrder(steps []Step) int {
-	n := 0
-	for n < len(steps) && steps[n].Op == AddRule && !steps[n].isNoticed() && steps[n].Rule.Priority.IsSet() &&
-		(isGateOrEnd(&steps[n]) || form.IsRung(&steps[n].Rule)) && isGateOrEnd(&steps[n]) == isGateOrEnd(&steps[0]) {
-		n++
-	}
-	if n < manyRules || !isGateOrEnd(&steps[0]) && !slices.ContainsFunc(steps[n:], func(s Step) bool { return s.ReadBack }) {
-		return min(n, 1)
-	}
-	return n
-}
-
-func isGateOrEnd(s *Step) bool { return form.IsGate(&s.Rule) || form.IsEnd(&s.Rule) }
-
-// addRules adds many rules.
-func (r *run) addRules(ctx context.Context, steps []Step) error {
-	rules := make([]rule.Rule, len(steps))
-	for i := range steps {
-		rules[i] = steps[i].Rule
-	}
-	err := rule.AddAll(ctx, r.c, rules)
-	var batch *route.BatchError
-	if err != nil && !errors.As(err, &batch) {
-		return &failure{&steps[0], err}
-	}
-	refused := make(map[int]error)
-	var first *failure
-	var present form.Set
-	if batch != nil {
-		for _, x := range batch.Refused {
-			refused[x.N] = x.Err
-		}
-		first = &failure{&steps[0], batch.Err}
-		present = r.listAfter(ctx)
-	}
-	for i := range steps {
-		err := refused[i]
-		// If the batch did not come so far, there is nothing to undo.
-		if (err == nil || isUncertain(err)) && (present == nil || present.Has(rules[i])) {
-			r.done = append(r.done, &steps[i])
-		}
-		if err != nil && (first == nil || first.err == nil) {
-			first = &failure{&steps[i], err}
-		}
-	}
-	if first != nil {
-		return first
-	}
-	return nil
 }
 
 // listAfter returns the rules that there are after a failure, or nil if they cannot be
@@ -248,26 +189,56 @@ func isUncertain(err error) bool {
 // those that it could not undo. It does not stop when ctx ends.
 func (r *run) undo(ctx context.Context) []LeftError {
 	ctx = context.WithoutCancel(ctx)
-	var left []LeftError
-	for _, s := range r.undoOrder() {
-		back := s.inverse()
-		err := r.do(ctx, &back)
-		if err == nil || back.Op.deletes() && errors.Is(err, fs.ErrNotExist) ||
-			!back.Op.deletes() && errors.Is(err, fs.ErrExist) && r.isThere(ctx, &back) {
-			continue
+	var left leftOver
+	for order := r.undoOrder(); len(order) > 0; {
+		n, some := r.undoMany(ctx, order)
+		order = order[n:]
+		for _, s := range some {
+			back := s.inverse()
+			err := r.do(ctx, &back)
+			if err == nil || back.Op.deletes() && errors.Is(err, fs.ErrNotExist) ||
+				!back.Op.deletes() && errors.Is(err, fs.ErrExist) && r.isThere(ctx, &back) {
+				continue
+			}
+			left.add(LeftError{Step: *s, Err: err, command: r.p.Command(s)})
 		}
-		// If an object was added and deleted again, and neither can be undone, it is
-		// not left over.
-		i := slices.IndexFunc(left, func(l LeftError) bool {
-			return l.Step.object() == s.object() && l.Step.undoes(s)
-		})
-		if i >= 0 {
-			left = slices.Delete(left, i, i+1)
-			continue
-		}
-		left = append(left, LeftError{Step: *s, Err: err, command: r.p.Command(s)})
 	}
-	return left
+	return left.all()
+}
+
+// A leftOver is the steps that could not be undone.
+type leftOver struct {
+	errs    []LeftError
+	dropped map[int]bool
+	places  map[object][]int // of those that are not dropped
+}
+
+// add adds a step. If an object was added and deleted again, and neither can be undone, it
+// is not left over.
+func (o *leftOver) add(e LeftError) {
+	if o.places == nil {
+		o.dropped, o.places = make(map[int]bool), make(map[object][]int)
+	}
+	about := e.Step.object()
+	for _, k := range o.places[about] {
+		if o.errs[k].Step.undoes(&e.Step) {
+			o.dropped[k] = true
+			o.places[about] = without(o.places[about], k)
+			return
+		}
+	}
+	o.places[about] = append(o.places[about], len(o.errs))
+	o.errs = append(o.errs, e)
+}
+
+func (o *leftOver) all() []LeftError {
+	var all []LeftError
+	for k, e := range o.errs {
+		if !o.dropped[k] {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // isThere reports whether the rule, the route or the name that a step was to add is

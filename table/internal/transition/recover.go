@@ -72,11 +72,11 @@ type recovery struct {
 	// forAll are the gates for all packets, and alone the ENDs that no gate leads to, of
 	// the owner whose transactions are looked at.
 	forAll, alone []rule.Rule
-	follow      []rule.Rule // rules of Also that are added for the table in use
-	hidden      []rule.Rule // rungs that no packet meets because of gates
-	garbage     []rule.Rule // rules that no packet meets, or that another has replaced
-	isGarbage   form.Set
-	moved       map[tableOfOwner]bool // whose rules of Also follow
+	follow        []rule.Rule // rules of Also that are added for the table in use
+	hidden        []rule.Rule // rungs that no packet meets because of gates
+	garbage       []rule.Rule // rules that no packet meets, or that another has replaced
+	isGarbage     form.Set
+	moved         map[tableOfOwner]bool // whose rules of Also follow
 }
 
 // A tableOfOwner is a table, as one family and protocol use it.
