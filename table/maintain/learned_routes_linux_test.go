@@ -106,7 +106,7 @@ func TestLearnAll(t *testing.T) {
 		},
 		"a gateway of IPv6": {
 			family: route.IPv4, routes: []string{"-4 default via inet6 fe80::1 dev u2 metric 100"},
-			want: "default via inet6 fe80::1 dev u2 src 10.2.0.2",
+			want: "-4 default via inet6 fe80::1 dev u2 src 10.2.0.2",
 		},
 		"several": {
 			family: route.IPv4,
