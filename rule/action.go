@@ -9,10 +9,9 @@ import (
 )
 
 // An Action is what a rule does with a packet that it matches: FR_ACT_* of
-// linux/fib_rules.h. The zero Action is unset, and the verbs replace it. The
-// kernel accepts a rule with the action 0, and then fails every lookup that comes
-// to the rule.
-type Action uint8
+// linux/fib_rules.h. The zero Action is unset, and the verbs replace it. The kernel's
+// own action 0 is [ActionNone]. Other values above 255 cannot be sent.
+type Action uint16
 
 // The actions, in the words of ip-rule(8).
 const (
@@ -22,10 +21,15 @@ const (
 	ActionBlackhole   Action = uapi.FR_ACT_BLACKHOLE   // drop the packet silently
 	ActionUnreachable Action = uapi.FR_ACT_UNREACHABLE // drop the packet, and tell the sender "unreachable"
 	ActionProhibit    Action = uapi.FR_ACT_PROHIBIT    // drop the packet, and tell the sender "prohibited"
+
+	// ActionNone is FR_ACT_UNSPEC, the number 0 in a message. The kernel accepts a rule
+	// with it, and then fails every lookup that comes to the rule. ip(8) shows it as
+	// none, and takes it as type 0.
+	ActionNone Action = 1 << 8
 )
 
 var actions = iptext.Enum{
-	{N: uapi.FR_ACT_UNSPEC, Name: "none"},
+	{N: uapi.FR_ACT_UNSPEC, Name: "unset"},
 	{N: uapi.FR_ACT_TO_TBL, Name: "lookup"},
 	{N: uapi.FR_ACT_GOTO, Name: "goto"},
 	{N: uapi.FR_ACT_NOP, Name: "nop"},
@@ -34,15 +38,32 @@ var actions = iptext.Enum{
 	{N: uapi.FR_ACT_PROHIBIT, Name: "prohibit"},
 }
 
+// noneWord is the word of ip-rule(8) for ActionNone.
+const noneWord = "none"
+
 // String returns the word of ip-rule(8) for a, such as lookup, or the number if
-// there is no word.
-func (a Action) String() string { return actions.Name(uint8(a)) }
+// there is no word. The zero Action is unset.
+func (a Action) String() string {
+	switch {
+	case a == ActionNone:
+		return noneWord
+	case a > ActionNone:
+		return iptext.Decimal(a)
+	}
+	return actions.Name(uint8(a))
+}
 
 // MarshalText returns what String does.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads what String returns, or any number of 8 bits.
+// UnmarshalText reads what String returns for the actions up to ActionNone, or any number
+// of 8 bits, which for 0 is ActionNone.
 func (a *Action) UnmarshalText(text []byte) error {
+	switch n, ok := iptext.Uint[uint8](string(text), 8); {
+	case string(text) == noneWord, ok && n == uapi.FR_ACT_UNSPEC:
+		*a = ActionNone
+		return nil
+	}
 	n, err := actions.Unmarshal("rule", "an action", text)
 	if err == nil {
 		*a = Action(n)

@@ -230,7 +230,7 @@ var (
 // fib4_rule_compare and fib6_rule_compare. The kernel does not compare the fields
 // that are unset in r, and never Not and Goto. Both rules are from a listing.
 func (r *Rule) couldDelete(o *Rule) bool {
-	return absentOrEqual(r.Action, o.Action) && absentOrEqual(r.Table, o.Table) &&
+	return (r.Action == ActionNone || absentOrEqual(r.Action, o.Action)) && absentOrEqual(r.Table, o.Table) &&
 		absentOrEqual(r.From, o.From) && absentOrEqual(r.To, o.To) &&
 		absentOrEqual(r.IIF, o.IIF) && absentOrEqual(r.OIF, o.OIF) &&
 		absentOrEqual(r.FwMark.Value(), o.FwMark.Value()) && absentOrEqual(r.FwMark.Mask(), o.FwMark.Mask()) &&

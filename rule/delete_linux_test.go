@@ -263,6 +263,7 @@ func TestKernelDeleteForeign(t *testing.T) {
 		}
 	}
 	rules, err := List(t.Context(), c, Filter{Priority: Priority(50)})
+	none.Action = ActionNone
 	if err != nil || len(rules) != 3 || rules[0] != none || rules[1] != none {
 		t.Fatalf("%v, %v", rules, err)
 	}
@@ -273,5 +274,49 @@ func TestKernelDeleteForeign(t *testing.T) {
 	}
 	if diff := testrun.Cut(cmp.Diff(before, list(t, c, Filter{}))); diff != "" {
 		report.Errorf("rules (-before +after):\n%s", diff)
+	}
+}
+
+// A rule with the action 0 is another rule than the lookup of the same table, and comes
+// back from its text. A request to delete it cannot say its action.
+func TestKernelActionNone(t *testing.T) {
+	t.Parallel()
+	report := testrun.Limit(t)
+	_, c := kernel(t)
+	none, lookup := parse(t, "50: from all lookup 10 type 0"), parse(t, "50: from all lookup 10")
+	if none.Canonical() == lookup.Canonical() {
+		t.Errorf("%s and %s have one canonical form", none, lookup)
+	}
+	for _, r := range []Rule{lookup, none} {
+		if err := Add(t.Context(), c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Add(t.Context(), c, none); !errors.Is(err, fs.ErrExist) {
+		report.Errorf("%s again: %v", none, err)
+	}
+	rules, err := List(t.Context(), c, Filter{Priority: Priority(50)})
+	if err != nil || len(rules) != 2 || rules[0] != lookup || rules[1] != none {
+		t.Fatalf("%v, %v", rules, err)
+	}
+	for _, r := range rules {
+		if back := parse(t, r.String()); back != r {
+			report.Errorf("%s is read as %s", r, back)
+		}
+	}
+	var hidden *hiddenError
+	if err := Delete(t.Context(), c, none); !errors.As(err, &hidden) {
+		report.Errorf("delete %s: %v, want an error about the lookup", none, err)
+	}
+	for _, r := range rules {
+		if err := Delete(t.Context(), c, r); err != nil {
+			report.Error(err)
+		}
+	}
+	if rules, err := List(t.Context(), c, Filter{Priority: Priority(50)}); err != nil || len(rules) > 0 {
+		report.Errorf("left: %v, %v", rules, err)
+	}
+	if err := Add(t.Context(), c, Rule{Action: ActionNone + 1, Priority: Priority(50)}); err == nil {
+		report.Error("an action of 9 bits was added")
 	}
 }

@@ -11,8 +11,9 @@ import (
 
 // AppendBinary appends r as the payload of a rule message: struct fib_rule_hdr and
 // the attributes. It adds no default, so that UnmarshalBinary gives r back, except
-// for Flags, which only the kernel writes. An error names the attribute that
-// cannot be sent; the result is then b.
+// for Flags, which only the kernel writes, and for [ActionNone], which is the same in a
+// message as an unset Action. An error names the attribute or field that cannot be sent;
+// the result is then b.
 func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 	b, err := r.append(b)
 	if err != nil {
@@ -23,6 +24,9 @@ func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 
 // append is AppendBinary for the verbs, which have their own errors.
 func (r *Rule) append(b []byte) ([]byte, error) {
+	if r.Action > ActionNone {
+		return b, fmt.Errorf("action: %d does not fit 8 bits", r.Action)
+	}
 	if r.fitsFastPath() {
 		return r.appendFast(r.appendHeader(b)), nil
 	}
@@ -71,7 +75,9 @@ func headerFlags(not bool) uint32 {
 // without a field are kept in Unknown. An error names the attribute that cannot be
 // read; r then does not change.
 //
-// Selectors with several encodings are kept as they came: see [Rule.Canonical].
+// Selectors with several encodings are kept as they came: see [Rule.Canonical]. The
+// number 0 as the action is an unset Action, as in a request to delete a rule; where the
+// kernel reports a rule, it is [ActionNone].
 func (r *Rule) UnmarshalBinary(b []byte) error {
 	var got Rule
 	if err := got.read(b); err != nil {
@@ -124,6 +130,9 @@ func (r *Rule) readRest(b []byte, dstLen, srcLen uint8) error {
 // are compared. The kernel leaves out a priority of 0.
 func (r *Rule) normalizeListed() {
 	r.normalize()
+	if r.Action == 0 {
+		r.Action = ActionNone
+	}
 	if !r.Priority.IsSet() {
 		r.Priority = Priority(0)
 	}

@@ -97,7 +97,8 @@ func (g generator) action(r *Rule) {
 		r.Action, r.Goto = ActionGoto, prio+1+g.Uint32N(100)
 		return
 	case 1:
-		r.Action = pick(g, ActionNop, ActionBlackhole, ActionUnreachable, ActionProhibit)
+		r.Action = pick(g, ActionNop, ActionBlackhole, ActionUnreachable, ActionProhibit, ActionNone)
+		r.Table = pick[rttables.ID](g, 0, 0, 0, 10, 256)
 		return
 	case 2:
 		r.L3MDev = true

@@ -72,7 +72,7 @@ type Rule struct {
 	L3MDev bool
 
 	// Action is what the rule does with a packet. Default: [ActionGoto] if Goto
-	// is set, else [ActionLookup]. (action)
+	// is set, else [ActionLookup]. The kernel's action 0 is [ActionNone]. (action)
 	Action Action
 	// Table is the table in which to look the packet up: lookup, or table. Unset
 	// is an error for ActionLookup without L3MDev. (table, FRA_TABLE)

@@ -202,7 +202,7 @@ func TestJSON(t *testing.T) {
 
 func TestActionText(t *testing.T) {
 	report := testrun.Limit(t)
-	for a := range 256 {
+	for a := range int(ActionNone) + 1 {
 		want := Action(a)
 		b, err := want.MarshalText()
 		if err != nil {
@@ -227,6 +227,9 @@ func TestParseRouteTypes(t *testing.T) {
 		"from 192.0.2.1 unicast table 10": {From: netip.MustParsePrefix("192.0.2.1/32"), Action: ActionLookup, Table: 10},
 		"throw":                           {Action: Action(route.TypeThrow)},
 		"type brd table 7":                {Action: ActionNop, Table: 7},
+		"type 0":                          {Action: ActionNone},
+		"none":                            {Action: ActionNone},
+		"type none lookup 10":             {Action: ActionNone, Table: 10},
 		"type goto 5":                     {Action: ActionGoto, Goto: 5},
 		"type blackhole":                  {Action: ActionBlackhole},
 		"nat 192.0.2.9": {Action: actionNAT, Table: rttables.Main,
@@ -237,7 +240,7 @@ func TestParseRouteTypes(t *testing.T) {
 			report.Errorf("%s: %v, %v, want %v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"nat", "nat 2001:db8::1", "type nosuch", "type goto"} {
+	for _, s := range []string{"nat", "nat 2001:db8::1", "type nosuch", "type goto", "type unset", "type 256"} {
 		if got, err := Parse(s, nil); err == nil {
 			report.Errorf("%s: %v", s, got)
 		}

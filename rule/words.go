@@ -112,6 +112,10 @@ var ruleWords = iptext.Table[line]{
 				return argGoto(w, l)
 			}
 			l.action = true
+			if w.Peek() == Action(0).String() {
+				w.Take()
+				return w.Errorf("not an action")
+			}
 			if slices.Contains(routeTypeWords, w.Peek()) {
 				return l.setType(w, w.Take())
 			}
@@ -124,6 +128,8 @@ var ruleWords = iptext.Table[line]{
 		Print: printType},
 	actionWord(ActionNop), actionWord(ActionBlackhole),
 	actionWord(ActionUnreachable), actionWord(ActionProhibit),
+	{Names: []string{noneWord}, // as ip(8) lists it
+		Parse: func(_ *iptext.Words, l *line) error { l.Action, l.action = ActionNone, true; return nil }},
 	{Names: routeTypeWords,
 		Parse: func(w *iptext.Words, l *line) error { return l.setType(w, w.Last()) }},
 	{Names: []string{"nat", "map-to"}, Parse: argNAT},

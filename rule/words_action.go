@@ -33,6 +33,8 @@ func printType(p *iptext.Printer, l *line) {
 		if l.Goto != 0 {
 			p.Put("type", l.Action.String())
 		}
+	case ActionNone: // whose word ip(8) does not take
+		p.Put("type", iptext.Decimal[uint8](uapi.FR_ACT_UNSPEC))
 	case ActionGoto, ActionNop, ActionBlackhole, ActionUnreachable, ActionProhibit:
 	default:
 		p.Put("type", l.Action.String())
@@ -77,6 +79,7 @@ func (l *line) setType(w *iptext.Words, word string) error {
 	return nil
 }
 
+// isAction reports whether a word is that of an action other than none.
 func isAction(word string) bool {
 	_, ok := actions.Number(word)
 	return ok

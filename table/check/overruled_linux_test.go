@@ -127,6 +127,10 @@ func TestFindingOverruled(t *testing.T) {
 			"fault overruled rule from 10.2.0.0/24 prohibit pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
 		},
 		{
+			"refused by a rule with an action that the kernel does not know", []string{"rule 100: from 10.2.0.0/24 lookup 20 type 0"},
+			"fault overruled rule from 10.2.0.0/24 lookup 20 type 0 pref 100\n", []string{"by hand", "packets from 10.2.0.2, which are refused"}, 0, 0,
+		},
+		{
 			"refused by a route", []string{"route unreachable default table 9", "rule 100: from 10.2.0.2 lookup 9 proto static"},
 			"fault overruled rule from 10.2.0.2 lookup 9 proto static pref 100\n", []string{"proto static", "which are refused"}, 0, 0,
 		},

@@ -130,10 +130,10 @@ func (f *facts) decides(r *rule.Rule, p *packet, o *outcome) bool {
 			return r.Table == o.route.Table && !(suppresses && length <= limit)
 		}
 		return f.rejects(r.Table, p.query.Dst)
-	case rule.ActionUnreachable, rule.ActionProhibit, rule.ActionBlackhole:
-		return !o.found
+	case rule.ActionGoto, rule.ActionNop:
+		return false
 	}
-	return false
+	return !o.found // the kernel refuses the packet, also by an action that it does not know
 }
 
 // rejects reports whether a table refuses packets to an address.
