@@ -3,6 +3,7 @@ package iptext
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/uapi"
@@ -73,19 +74,83 @@ var patterns = strings.NewReplacer(
 // plainBytes are those that a shell leaves as they are.
 const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:,@%+="
 
-// Quote returns the word of a shell that stands for s: s itself if it can.
+// Quote returns the word of a shell that stands for s: s itself if it can. What a terminal
+// does not show as itself, such as an escape in the name of an interface, is written in
+// octal, so that the word is harmless where it is printed.
 func Quote(s string) string {
-	if s != "" && strings.Trim(s, plainBytes) == "" {
+	switch {
+	case s != "" && strings.Trim(s, plainBytes) == "":
 		return s
+	case Printable(s) == s || strings.HasSuffix(s, "\n"): // $( ) drops line breaks at its end
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	var b strings.Builder
+	b.WriteString(octalBegin)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\'':
+			b.WriteString(`'\''`)
+		case c == '%':
+			b.WriteString("%%")
+		case c < ' ', c >= 0x7f, c == '\\', c == '-' && i == 0: // with - an option would begin
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteString(octalEnd)
+	return b.String()
 }
 
-// SplitCommand splits a line into words as a shell does. It knows blanks, single
-// quotes and backslashes, which is all that [Quote] needs.
+// octalBegin and octalEnd are around the octal form of Quote, which every shell of POSIX
+// knows, unlike $'\033'.
+const (
+	octalBegin = `"$(printf '`
+	octalEnd   = `')"`
+)
+
+// cutOctal returns what stands for itself at the beginning of a line in the octal form of
+// Quote, and the number of bytes that it takes there.
+func cutOctal(line string) (text string, n int, ok bool) {
+	rest, ok := strings.CutPrefix(line, octalBegin)
+	if !ok {
+		return "", 0, false
+	}
+	var b []byte
+	for rest != "" {
+		var c byte
+		size := 1
+		switch c = rest[0]; {
+		case strings.HasPrefix(rest, octalEnd):
+			return string(b), len(line) - len(rest) + len(octalEnd), true
+		case strings.HasPrefix(rest, `'\''`):
+			size = 4
+		case strings.HasPrefix(rest, "%%"):
+			size = 2
+		case c == '\\' && len(rest) >= 4:
+			v, err := strconv.ParseUint(rest[1:4], 8, 8)
+			if err != nil {
+				return "", 0, false
+			}
+			c, size = byte(v), 4
+		case c == '\'' || c == '%' || c == '\\':
+			return "", 0, false
+		}
+		b, rest = append(b, c), rest[size:]
+	}
+	return "", 0, false
+}
+
+// SplitCommand splits a line into words as a shell does. It knows blanks, single quotes,
+// backslashes and the octal form of [Quote], which is all that Quote needs.
 func SplitCommand(line string) (words []string, err error) {
 	word, open, quoted := "", false, false
 	for i := 0; i < len(line); i++ {
+		if text, n, ok := cutOctal(line[i:]); ok && !quoted {
+			word, open = word+text, true
+			i += n - 1
+			continue
+		}
 		switch b := line[i]; {
 		case b == '\'':
 			open, quoted = true, !quoted

@@ -15,6 +15,7 @@ import (
 // oddNames are names that an interface, a table or a file may have.
 var oddNames = []string{
 	"eth0", "eth0.5", "a\u2003b", "lan/2", "a.b", "a;id>x", "o'ne", "a$(id)", "`id`", "a|b", "~", "#a", "a&b", `a\b`, `a\tb`, "a*", "[a]", "{a,b}", "!", `"`, "''", "é", "-n", "a=b", "\x01\xff",
+	"\x1b[2J", "-\x1b'%s\\", "\x9b2J", "é\u202e", "\x1b]0;x\a", "\x7f",
 }
 
 // shell runs commands in a directory of its own, and returns what they print. The
@@ -53,6 +54,22 @@ func TestCommandInShell(t *testing.T) {
 			report.Errorf("dev %q is split into %q, %v", name, words, err)
 		}
 	}
+}
+
+// A word that is printed does nothing to a terminal, and stands for the same word.
+func FuzzQuote(f *testing.F) {
+	for _, name := range oddNames {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		q := Quote(s)
+		if q != Printable(q) && !strings.HasSuffix(s, "\n") {
+			t.Errorf("%q is quoted as %q", s, q)
+		}
+		if words, err := SplitCommand("a " + q + " b"); err != nil || !slices.Equal(words, []string{"a", s, "b"}) {
+			t.Errorf("%q is quoted as %s, which is split into %q, %v", s, q, words, err)
+		}
+	})
 }
 
 // A line is appended to a file as it is, and is the one that is deleted again.
@@ -115,6 +132,7 @@ func TestPlainCommands(t *testing.T) {
 		{InNetNS("/proc/1/ns/net", "ip rule add from all"), "nsenter --net=/proc/1/ns/net ip rule add from all"},
 		{InNetNS("a", "echo 20"), "echo 20"},
 		{Quote(""), "''"},
+		{Quote("-\x1b[2J%'\\"), `"$(printf '\055\033[2J%%'\''\134')"`},
 	} {
 		if x.got != x.want {
 			report.Errorf("got  %s\nwant %s", x.got, x.want)
