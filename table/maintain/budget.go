@@ -1,10 +1,7 @@
 package maintain
 
 import (
-	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/policyroute/policyroute/table/plan"
@@ -64,6 +61,8 @@ func (b *budget) next() time.Duration {
 type limiter struct {
 	rate    float64
 	budgets map[string]*budget
+	// opponent is who was found last.
+	opponent opponent
 }
 
 // of returns the budget of the uplinks with a label.
@@ -107,7 +106,7 @@ func (m *maintainer) admitRepair(about subject, p plan.Plan) bool {
 		b.fighting = true
 		m.counters.Fights.Add(1)
 		e := about.event(EventFighting)
-		e.Reason, e.Plan, e.Port = opponent(m.port), p.Net(), m.port
+		e.Reason, e.Plan, e.Port = m.opponent(m.port), p.Net(), m.port
 		m.send(e)
 	}
 	m.lookIn(b.next())
@@ -139,17 +138,4 @@ func groupSubject(group []*maintainedUplink) subject {
 		s.owner = group[0].owner
 	}
 	return s
-}
-
-// opponent says who deletes what is ours: the process whose ID is the port, if there is
-// one.
-func opponent(port uint32) string {
-	if port == 0 {
-		return "something keeps undoing it"
-	}
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", port))
-	if err != nil {
-		return fmt.Sprintf("netlink port %d keeps undoing it", port)
-	}
-	return fmt.Sprintf("process %d (%s) keeps undoing it", port, strings.TrimSpace(string(name)))
 }

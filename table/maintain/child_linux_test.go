@@ -3,6 +3,7 @@ package maintain_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type declared struct {
 type maintainJob struct {
 	Uplinks []declared
 	Buffer  int // the ReceiveBuffer of Run
+	Rate    float64
 }
 
 var maintainChild = tabletest.NewChild("maintain", doMaintainJob)
@@ -58,7 +60,7 @@ func doMaintainJob(ns *netlink.Config, j maintainJob) error {
 	defer func() { fmt.Fprintln(os.Stderr, "counters", &counters) }()
 	dial := func() (route.Conn, error) { return route.Dial(ns) }
 	return maintain.Run(ctx, dial, &maintain.Config{
-		Rate: 1000, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), ReceiveBuffer: j.Buffer, Counters: &counters,
+		Rate: cmp.Or(j.Rate, 1000), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), ReceiveBuffer: j.Buffer, Counters: &counters,
 		Event: func(e maintain.Event) {
 			if e.Kind == maintain.EventReady {
 				fmt.Println("ready")
@@ -86,7 +88,13 @@ func start(n *tabletest.Network, uplinks []maintain.Uplink, buffer int) *process
 		}
 		all = append(all, declared{u.SourceRoutedUplink, u.Learn})
 	}
-	p := &process{t: n.T, cmd: n.Child(maintainChild, maintainJob{all, buffer}), log: new(tail)}
+	return startCommand(n, n.Child(maintainChild, maintainJob{Uplinks: all, Buffer: buffer}))
+}
+
+// startCommand starts a child that maintains uplinks, and waits until it is ready.
+func startCommand(n *tabletest.Network, cmd *exec.Cmd) *process {
+	n.T.Helper()
+	p := &process{t: n.T, cmd: cmd, log: new(tail)}
 	p.cmd.Stderr = p.log
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {

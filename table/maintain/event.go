@@ -117,7 +117,7 @@ type Event struct {
 	// be written.
 	Err error
 	// Port is, of EventFighting, the netlink port from which something of ours was
-	// deleted last. It is normally the ID of a process. Zero: not known.
+	// deleted last. It is not the ID of a process. Zero: not known.
 	Port uint32
 }
 

@@ -10,5 +10,5 @@ import (
 func TestMain(m *testing.M) {
 	// Parallel tests wait for most of their time. The flag of a command line comes later.
 	flag.Set("test.parallel", "6")
-	tabletest.Main(m, maintainChild)
+	tabletest.Main(m, maintainChild, hiddenChild, rivalChild)
 }

@@ -1,0 +1,4 @@
+package maintain
+
+// FindOpponent returns who uses a netlink port.
+var FindOpponent = findOpponent
