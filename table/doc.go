@@ -86,6 +86,11 @@
 //   - Nothing survives a reboot except names in rt_tables, which a killed Install may also
 //     leave behind. Remove deletes them.
 //
+// # Compatibility
+//
+// Before v1.0.0 the API of this module can change with each minor version. The protocol
+// number 210, the text of rules and routes, and the codes of package check stay.
+//
 // # Adoption
 //
 // [Adopt] installs uplinks in the place of what scripts have made for them, and no packet

@@ -76,6 +76,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.adopt, "adopt", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.script, "sh", false, "")
+	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
 	o.wait = 30 * time.Second
@@ -98,6 +99,9 @@ func parseArgs(args []string) (options, error) {
 	}
 	o.names = fs.Args()
 	switch {
+	case *version:
+		o.command = "version"
+		return o, nil
 	case o.command == "":
 		return o, errors.New("a command is missing")
 	case o.command == "help":
@@ -114,7 +118,7 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:
 		return o, errors.New("-prune applies to all uplinks, so no names can follow")
-	case (o.command == "reload" || o.command == "init") && len(o.names) > 0:
+	case slices.Contains([]string{"reload", "init", "version"}, o.command) && len(o.names) > 0:
 		return o, fmt.Errorf("%s takes no names", o.command)
 	}
 	return o, checkOptions(fs, o.command)
@@ -188,6 +192,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch o.command {
 	case "completion":
 		return printCompletion(o.names, stdout, stderr)
+	case "version":
+		return printVersion(o, stdout)
 	case "man":
 		return printPage(o.names, stdout, stderr)
 	case "reload":

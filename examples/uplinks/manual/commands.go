@@ -158,6 +158,15 @@ var commands = []command{
 		examples: list{{"uplinks man 5 | man -l -", "Read uplinks.conf(5)."}},
 	},
 	{
+		name: "version", summary: "print the version",
+		options: []string{"json"},
+		text: []block{
+			para("Version prints the version of the module, the commit, the version of Go, and the oldest version of Linux that the " +
+				"program works with. The option -version does the same."),
+		},
+		examples: list{{"uplinks version", "Print the version."}},
+	},
+	{
 		name: "help", args: "[COMMAND | TOPIC | CODE]", summary: "explain a command, a topic or a code of check",
 		text: []block{
 			para("Help explains a command, a topic, or a code of check. Without an argument it lists the commands."),
