@@ -47,17 +47,32 @@ func (ns *NS) Tap(ifname string) *Tap {
 		if err != nil {
 			return err
 		}
-		if err := ns.Do(func() (err error) {
-			t.ring, err = openRing(int(link.Index))
-			return err
-		}); err != nil {
-			return err
-		}
-		t.stop, t.done = make(chan struct{}), make(chan struct{})
-		go t.drainRegularly()
-		return ns.lab.closeLater(t)
+		return t.start(ns, int(link.Index))
 	})
 	return t
+}
+
+// TapAll starts to record the packets of all interfaces of the namespace, also of those that
+// are made later.
+func (ns *NS) TapAll() *Tap {
+	ns.lab.tb.Helper()
+	t := &Tap{lab: ns.lab, name: ns.name + ": tap all interfaces"}
+	ns.step("tap all interfaces", func() error { return t.start(ns, 0) })
+	return t
+}
+
+// start opens the ring for an interface of a namespace, or for all if the index is 0.
+func (t *Tap) start(ns *NS, ifindex int) error {
+	err := ns.Do(func() (err error) {
+		t.ring, err = openRing(ifindex)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.stop, t.done = make(chan struct{}), make(chan struct{})
+	go t.drainRegularly()
+	return ns.lab.closeLater(t)
 }
 
 // drainRegularly empties the ring at an interval until Close.
@@ -122,6 +137,23 @@ func (t *Tap) Wait(n int, match func(Packet) bool, timeout time.Duration) int {
 			return count
 		}
 	}
+}
+
+// Take returns the packets so far, in order, and discards them. It is for a tap that records
+// for hours.
+func (t *Tap) Take() []Packet {
+	t.lab.tb.Helper()
+	t.fail(flushBacklogs())
+	t.mu.Lock()
+	t.drain()
+	lost := t.lost
+	var out []Packet
+	t.scan(0, func(p Packet) { out = append(out, p) })
+	t.log = nil
+	t.resets++
+	t.mu.Unlock()
+	t.checkLost(lost)
+	return out
 }
 
 // Reset discards the packets so far.

@@ -207,3 +207,39 @@ func backlogDrops(t *testing.T) int {
 	}
 	return sum
 }
+
+// A tap on all interfaces records those that are made later, and Take empties it.
+func TestTapAll(t *testing.T) {
+	a, b := pair(t)
+	tap := b.TapAll()
+	send := func(to string) {
+		conn, err := a.Dial(t.Context(), "udp", "", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := func(port uint16) func(lab.Packet) bool {
+		return func(p lab.Packet) bool { return p.Proto == 17 && p.Dst.Port() == port }
+	}
+	send("10.0.0.2:1001")
+	a.Link("eth1", b, "eth1")
+	a.Addr("eth1", "10.0.1.1/24")
+	b.Addr("eth1", "10.0.1.2/24")
+	send("10.0.1.2:1002")
+	if first, later := tap.Wait(1, to(1001), 10*time.Second), tap.Wait(1, to(1002), 10*time.Second); first != 1 || later != 1 {
+		t.Fatalf("%d packets of the first interface, %d of the later one, want 1 of each", first, later)
+	}
+	taken := 0
+	for _, p := range tap.Take() {
+		if to(1001)(p) || to(1002)(p) {
+			taken++
+		}
+	}
+	if left := tap.Count(to(1001)) + tap.Count(to(1002)); taken != 2 || left != 0 {
+		t.Errorf("took %d packets, and %d were left", taken, left)
+	}
+}
