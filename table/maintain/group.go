@@ -1,6 +1,7 @@
 package maintain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -116,6 +117,7 @@ func (gp *groupPlan) remember() {
 		k.memory.defaults, k.status = x.defaults, x.status
 		if x.policy != nil {
 			k.memory.sources = x.policy.Sources
+			k.memory.index = cmp.Or(x.policy.Index, k.memory.index)
 		}
 	}
 }

@@ -21,7 +21,8 @@ import (
 // learned, or a gateway is in no subnet of the interface. The rules of a pending uplink stay and are kept, so that with Unreachable
 // its packets go nowhere in the meantime. A source whose address is gone keeps its
 // rules until the interface is up and has other addresses of the family, or until
-// another interface has the address. If the kernel refuses the routes of an uplink,
+// another interface has the address. An interface that was renamed is not another one,
+// until another one has got its name. If the kernel refuses the routes of an uplink,
 // its rules are installed all the same. An address that one uplink has among its
 // Sources is no source of another uplink that takes all addresses of the interface.
 // An address that is on the interfaces of two such uplinks stays with the one that has

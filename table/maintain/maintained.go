@@ -35,6 +35,7 @@ type maintainedUplink struct {
 type memory struct {
 	defaults []route.Route // the last ones that were learned
 	sources  []netip.Addr  // at the last look
+	index    uint32        // of the interface when it was there last; zero: not known
 	table    rttables.ID   // in which the uplink is installed; zero: not known
 	// oldTable is the table that the uplink is to be moved from. Zero: none.
 	oldTable rttables.ID

@@ -159,6 +159,32 @@ func TestInterfaceAgain(t *testing.T) {
 	})
 }
 
+// The interface is renamed, while Run is at work and while another Run begins. It still has the
+// address, whose rules stay, so that no packet leaves by table main.
+func TestRenamedInterface(t *testing.T) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		u := n.Uplink2(f)
+		u.Unreachable = true
+		k := newKeeper(n, maintain.Config{}, maintained(u)...)
+		want := strings.ReplaceAll(n.Table(20), "dev u2", "dev other")
+		check := func(when string) {
+			t.Helper()
+			n.WantTable(when, 20, want)
+			if !strings.Contains(n.Kernel(), "from "+f.A2+" unreachable") {
+				t.Errorf("%s: the rule unreachable has gone:\n%s", when, n.Kernel())
+			}
+		}
+		n.Server.Rename("u2", "other")
+		k.awaitKind(0, maintain.EventPending)
+		check("with another name")
+		k.stop()
+		k = newKeeper(n, maintain.Config{}, maintained(u)...)
+		check("after a start with another name")
+		n.Server.Rename("other", "u2")
+		k.settles(u)
+	})
+}
+
 // The kernel refuses a route. The rules are installed all the same, and the other family of
 // that name is complete.
 func TestRefusedRoute(t *testing.T) {

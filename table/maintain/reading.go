@@ -41,16 +41,20 @@ func (r *reading) with(now *host.State) *reading {
 // isUp reports whether the interface with an index is up.
 func (r *reading) isUp(index uint32) bool { return r.now.Links.Flags(index)&uapi.IFF_UP != 0 }
 
-// isElsewhere reports whether an interface other than dev has an address. Addresses are
-// read before links: an interface that is not among the links has been deleted since, and
-// may have been dev.
-func (r *reading) isElsewhere(a netip.Addr, dev string) bool {
+// isElsewhere reports whether an interface other than that of the uplink has an address. An
+// interface that was renamed is still the same one, until another one gets its name. Addresses
+// are read before links: an interface that is not among the links has been deleted since, and
+// may have been the uplink's.
+func (r *reading) isElsewhere(k *maintainedUplink, a netip.Addr) bool {
 	have, ok := r.now.Address(a)
 	if !ok {
 		return false
 	}
-	index, ok := r.now.Link(dev)
-	if ok && have.Index == index {
+	index, ok := r.now.Link(k.Interface)
+	if !ok {
+		index = k.memory.index
+	}
+	if have.Index == index {
 		return false
 	}
 	link, ok := r.now.Link(r.now.Links.Name(have.Index))

@@ -210,7 +210,7 @@ func (r *reading) addHeld(k *maintainedUplink, x *uplink.FamilySources) {
 		have[a] = true
 	}
 	for _, a := range k.memory.sources {
-		if route.FamilyOf(a) == x.Family && !have[a] && k.taken[a] == nil && !r.isElsewhere(a, k.Interface) {
+		if route.FamilyOf(a) == x.Family && !have[a] && k.taken[a] == nil && !r.isElsewhere(k, a) {
 			have[a] = true
 			x.All = append(x.All, a)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/draft"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/uplink"
@@ -22,7 +23,7 @@ func (m *maintainer) restoreSources(ctx context.Context) {
 			continue
 		}
 		k.memory.restored = true
-		m.reading.restoreOwn(k)
+		m.reading.restoreOwn(ctx, k)
 		// An error is found again, and reported, when the uplink is planned.
 		k.memory.defaults, _ = m.reading.learnDefaults(ctx, &k.Uplink, k.memory.defaults)
 		fresh = append(fresh, k)
@@ -33,11 +34,12 @@ func (m *maintainer) restoreSources(ctx context.Context) {
 }
 
 // restoreOwn takes over the sources whose rungs look up the uplink's table.
-func (r *reading) restoreOwn(k *maintainedUplink) {
+func (r *reading) restoreOwn(ctx context.Context, k *maintainedUplink) {
 	id, err := uplink.FindTable(r.now, k.spec(), k.Sources)
 	if err != nil || id == 0 {
 		return // the planner finds the error again, and reports it
 	}
+	r.restoreIndex(ctx, k, id)
 	for _, f := range form.Families {
 		if !slices.Contains(k.families(), f) {
 			continue
@@ -47,6 +49,19 @@ func (r *reading) restoreOwn(k *maintainedUplink) {
 				k.memory.table = id
 				k.addSource(have.From.Addr())
 			}
+		}
+	}
+}
+
+// restoreIndex takes over the interface that routes of the uplink's table are by. If no
+// interface has the name of the uplink's, it was renamed.
+func (r *reading) restoreIndex(ctx context.Context, k *maintainedUplink, id rttables.ID) {
+	if _, ok := r.now.Link(k.Interface); ok || r.now.ReadRoutes(ctx, r.conn, id) != nil {
+		return
+	}
+	for _, have := range r.now.Routes(id) {
+		if have.Protocol == k.protocol() && have.OIF != 0 {
+			k.memory.index = have.OIF
 		}
 	}
 }
