@@ -30,6 +30,11 @@ func AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 	if err != nil {
 		return listError(err)
 	}
+	return addAll(ctx, c, rules, order, present)
+}
+
+// addAll adds rules in an order, except for those that are present.
+func addAll(ctx context.Context, c route.Conn, rules []Rule, order []int, present map[Rule]bool) error {
 	var q rtnl.Queue
 	total := route.BatchError{Total: len(rules)}
 	for n, i := range order {

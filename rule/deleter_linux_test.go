@@ -90,6 +90,58 @@ func TestKernelDeleterListsOnce(t *testing.T) {
 	}
 }
 
+// A Deleter that was given a listing, of both families in one list, needs no other one for
+// what it was given and for what it adds, one by one and all at once. It does not add what
+// is there.
+func TestKernelDeleterAdds(t *testing.T) {
+	t.Parallel()
+	_, c := kernel(t)
+	before := list(t, c, Filter{})
+	rules := slices.DeleteFunc(manyRules(t, 400), func(r Rule) bool { return r.canHaveMasks() })
+	for i := range rules {
+		rules[i].Priority = Priority(rules[i].Priority.Or(0)/4 + 1) // several at each
+	}
+	old, added := rules[:100], rules[100:]
+	if err := AddAll(t.Context(), c, old); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := List(t.Context(), c, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &countingConn{Conn: c}
+	var d Deleter
+	d.Listed(listed)
+	if err := d.Add(t.Context(), n, added[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddAll(t.Context(), n, added[1:]); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rules {
+		if i%3 == 0 {
+			if err := d.Delete(t.Context(), n, r); err != nil {
+				t.Fatalf("%s: %v", r, err)
+			}
+		}
+	}
+	// The first third is gone and can be added, the others are there.
+	err = d.AddAll(t.Context(), n, rules)
+	var batch *route.BatchError
+	if !errors.As(err, &batch) || len(batch.Refused) != len(rules)-(len(rules)+2)/3 || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("added again: %v", err)
+	}
+	if n.dumps != 0 {
+		t.Errorf("%d listings, want none", n.dumps)
+	}
+	if err := d.DeleteAll(t.Context(), n, rules); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, list(t, c, Filter{})); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
 // DeleteAll deletes all rules that it can, also of more than it sends at once, and says
 // which it could not.
 func TestKernelDeleteAll(t *testing.T) {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/plan"
@@ -162,3 +166,46 @@ func TestManyRulesAtomic(t *testing.T) {
 type plainConn struct{ w *tabletest.Watcher }
 
 func (c plainConn) Execute(m netlink.Message) ([]netlink.Message, error) { return c.w.Execute(m) }
+
+// However many uplinks are installed, changed and removed, the rules are listed once for
+// the plan, and once to be read back.
+func TestManyUplinksListings(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	var all []table.SourceRoutedUplink
+	for i := range 20 {
+		a := fmt.Sprintf("10.2.0.%d", 20+i)
+		n.Server.Addr("u2", a+"/24")
+		u := n.Uplink2(tabletest.IPv4)
+		u.Name, u.Table, u.Sources = "", rttables.ID(100+i), []netip.Addr{netip.MustParseAddr(a)}
+		all = append(all, u)
+	}
+	listings := 0
+	rec := &tabletest.Recorder{Conn: n.Conn, Fail: func(_ int, m netlink.Message) error {
+		if m.Header.Type == uapi.RTM_GETRULE {
+			listings++
+		}
+		return nil
+	}}
+	closed := slices.Clone(all) // each gets one rule more, which takes effect by itself
+	gateways := slices.Clone(all)
+	for i := range all {
+		closed[i].Unreachable = true
+		gateways[i].Unreachable, gateways[i].Gateway = true, netip.MustParseAddr("10.2.0.9")
+	}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context, route.Conn, ...table.SourceRoutedUplink) error
+		up   []table.SourceRoutedUplink
+	}{
+		{"up", table.Install, all}, {"again", table.Install, all}, {"a rule more", table.Install, closed},
+		{"another gateway", table.Install, gateways}, {"down", table.Remove, gateways},
+	} {
+		listings = 0
+		if err := step.do(t.Context(), rec, step.up...); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if listings == 0 || listings > 2 {
+			t.Errorf("%s: the rules are listed %d times, want once or twice", step.name, listings)
+		}
+	}
+}

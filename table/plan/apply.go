@@ -35,7 +35,7 @@ func (p Plan) Apply(ctx context.Context, c route.Conn) error {
 // ApplyLocked is Apply for a caller of [Lock] who has made the plan under this lock.
 func (p Plan) ApplyLocked(ctx context.Context, c route.Conn) error {
 	r := run{p: p, c: c}
-	r.deleter.Listed(p.present...)
+	r.rules.Listed(p.present...)
 	return r.all(ctx)
 }
 
@@ -71,8 +71,8 @@ type run struct {
 	p    Plan
 	c    route.Conn
 	done []*Step
-	// deleter deletes rules exactly, after one listing.
-	deleter rule.Deleter
+	// rules deletes rules exactly, after one listing, and adds them.
+	rules rule.Deleter
 }
 
 // some does the first of some steps or, where these add or delete many gates or many
@@ -161,9 +161,9 @@ func (r *run) do(ctx context.Context, s *Step) error {
 	case DeleteRoute:
 		return route.Delete(ctx, r.c, s.Route)
 	case AddRule:
-		return rule.Add(ctx, r.c, s.Rule)
+		return r.rules.Add(ctx, r.c, s.Rule)
 	case DeleteRule:
-		return r.deleter.Delete(ctx, r.c, s.Rule)
+		return r.rules.Delete(ctx, r.c, s.Rule)
 	case AddName:
 		return s.nameError(rttables.Register(r.p.etc, s.Table, s.Name))
 	case DeleteName:
@@ -294,19 +294,15 @@ func isNext(a, b *Step, places map[rule.Rule]int) bool {
 // program may have changed them, and a link that goes down takes routes along.
 func (r *run) readBack(ctx context.Context) error {
 	want := r.results()
-	var rules form.Set
+	missing, err := r.missingRules(ctx, want)
+	if err != nil {
+		return err
+	}
 	routes := make(map[tableOfFamily]map[form.RouteKey]route.Route)
 	for _, s := range want {
 		there := false
 		if s.Op == AddRule {
-			if rules == nil {
-				list, err := rule.List(ctx, r.c, rule.Filter{})
-				if err != nil {
-					return err
-				}
-				rules = form.MakeSet(list...)
-			}
-			there = rules.Has(s.Rule)
+			there = !missing.Has(s.Rule)
 		} else {
 			at := tableOfFamily{s.Route.Table, s.Route.Family}
 			if routes[at] == nil {
@@ -324,6 +320,32 @@ func (r *run) readBack(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// missingRules returns which of the rules that steps have added are not there. It does not
+// collect the others, which may be many.
+func (r *run) missingRules(ctx context.Context, steps []*Step) (form.Set, error) {
+	missing, families := form.MakeSet(), make(map[route.Family]bool)
+	for _, s := range steps {
+		if s.Op == AddRule {
+			missing[form.Bare(s.Rule)], families[s.Rule.Family] = struct{}{}, true
+		}
+	}
+	filter := rule.Filter{}
+	switch len(families) {
+	case 0:
+		return nil, nil
+	case 1:
+		for filter.Family = range families {
+		}
+	}
+	for o, err := range rule.All(ctx, r.c, filter) {
+		if err != nil {
+			return nil, err
+		}
+		delete(missing, form.Bare(o))
+	}
+	return missing, nil
 }
 
 // A tableOfFamily is the routes of one family in a table.

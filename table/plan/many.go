@@ -12,7 +12,7 @@ import (
 )
 
 // manyRules is how many rules are added or deleted in few system calls, in the way that
-// grows in proportion to their number. To add them takes another listing.
+// grows in proportion to their number.
 const manyRules = 16
 
 // anyOrder returns how many of the first steps can be done in any order. They add, or they
@@ -54,9 +54,9 @@ func rulesOf(steps []*Step) []rule.Rule {
 // send adds or deletes the rules of steps that all do the same.
 func (r *run) send(ctx context.Context, op Op, rules []rule.Rule) error {
 	if op == AddRule {
-		return rule.AddAll(ctx, r.c, rules)
+		return r.rules.AddAll(ctx, r.c, rules)
 	}
-	return r.deleter.DeleteAll(ctx, r.c, rules)
+	return r.rules.DeleteAll(ctx, r.c, rules)
 }
 
 // changeRules adds many rules, or deletes them.

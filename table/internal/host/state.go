@@ -66,9 +66,6 @@ func Read(ctx context.Context, c route.Conn, etc string) (*State, error) {
 	return s, nil
 }
 
-// fewRules is how many rules most hosts have, or less.
-const fewRules = 8
-
 // ReadRules is Read for who may not need links and addresses. These are read by
 // [State.ReadLinks], [State.ReadLink] and [State.ReadAddresses], or, for text, when a
 // name is first needed.
@@ -81,12 +78,9 @@ func ReadRules(ctx context.Context, c route.Conn, etc string) (*State, error) {
 		}
 		return s.Links
 	})
-	rules := make([]rule.Rule, 0, fewRules)
-	for r, err := range rule.All(ctx, c, rule.Filter{}) {
-		if err != nil {
-			return nil, fmt.Errorf("table: %w", err)
-		}
-		rules = append(rules, r)
+	rules, err := rule.List(ctx, c, rule.Filter{})
+	if err != nil {
+		return nil, fmt.Errorf("table: %w", err)
 	}
 	// The kernel lists one family after the other.
 	for i, f := range form.Families {

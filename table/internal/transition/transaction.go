@@ -30,8 +30,8 @@ type transaction struct {
 	route []plan.Step
 	// Phase 4: new rungs that a gate hides, or old rungs in front of them.
 	rung []plan.Step
-	// Phase 5: what changes over. Before the first of these steps, and of those that
-	// belong together, the results so far are read back.
+	// Phase 5: what changes over. Before the first of these steps, the results so far are
+	// read back.
 	commit []plan.Step
 	// Phase 6: new rules of Also, each of which takes effect by itself. No packet of a
 	// source gets to them.
@@ -102,11 +102,11 @@ func deleteAlso(m *move, rules []rule.Rule) []plan.Step {
 // owner returns a function that returns m for every rule.
 func (m *move) owner(rule.Rule) *move { return m }
 
-// change adds steps that packets notice. Of many steps, one for each source, it is the
-// first before which the results so far are read back: that takes a listing.
+// change adds steps that packets notice. Before the first one of the transaction the
+// results so far are read back: that takes a listing, and is not done for each uplink.
 func (t *transaction) change(steps ...plan.Step) {
-	for i, s := range steps {
-		s.Commit, s.ReadBack = !t.second, i == 0
+	for _, s := range steps {
+		s.Commit, s.ReadBack = !t.second, len(t.commit) == 0
 		t.commit = append(t.commit, s)
 	}
 }
