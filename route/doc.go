@@ -18,7 +18,7 @@
 //	if err := route.Replace(ctx, c, r); err != nil {
 //		return err
 //	}
-//	links, err := route.ListLinks(ctx, c)
+//	names, err := route.ListNames(ctx, c)
 //	if err != nil {
 //		return err
 //	}
@@ -26,10 +26,10 @@
 //		if err != nil {
 //			return err
 //		}
-//		fmt.Println(r.Text(&route.Names{Links: links})) // default via 192.168.2.1 dev eth1 table 20 proto unspec
+//		fmt.Println(r.Text(names)) // default via 192.168.2.1 dev eth1 table 20
 //	}
 //
-// Routes refer to interfaces by index; text uses names. [ListLinks] reads the names.
+// Routes refer to interfaces by index; text uses names. [ListNames] reads the names.
 // Without them, the interface with the index 5 is if5.
 //
 // The text of a route is its words in ip-route(8). [Parse] reads what ip(8) reads,

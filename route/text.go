@@ -8,30 +8,6 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Names has the names that text uses for the numbers in messages. Both fields, and
-// the *Names itself, can be nil: interfaces are then if1, if2 and so on, and only
-// the tables main, local and default have names.
-type Names struct {
-	Files *rttables.Names // tables, protocols, scopes, realms, DS fields
-	Links *Links          // interfaces
-}
-
-// FileNames returns n.Files, and nil if n is nil.
-func (n *Names) FileNames() *rttables.Names {
-	if n == nil {
-		return nil
-	}
-	return n.Files
-}
-
-// LinkNames returns n.Links, and nil if n is nil.
-func (n *Names) LinkNames() *Links {
-	if n == nil {
-		return nil
-	}
-	return n.Links
-}
-
 // A line is a route that is being parsed or printed. None of its pointers is nil.
 type line struct {
 	Route

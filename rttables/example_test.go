@@ -50,6 +50,23 @@ func ExampleLoad() {
 	// unknown table "lna2" (did you mean "lan2"?)
 }
 
+// A name for a table, in a directory that a program would leave empty for /etc/iproute2.
+func ExampleRegister() {
+	etc, err := os.MkdirTemp("", "iproute2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(etc)
+	fmt.Println(rttables.Register(etc, 20, "lan2"))
+	fmt.Println(rttables.Registered(etc, 20, "lan2"))
+	fmt.Println(rttables.Unregister(etc, 20, "lan2"))
+	// Output:
+	// <nil>
+	// true
+	// <nil>
+}
+
 func ExampleParseID() {
 	for _, s := range []string{"0x14", "main", "010"} {
 		fmt.Println(rttables.ParseID(s))

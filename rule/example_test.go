@@ -110,6 +110,41 @@ func ExampleAdd() {
 	// Output: ip rule add from 192.168.2.2 lookup 20 pref 1000
 }
 
+// Rules by port, by user and by firewall mark.
+func ExampleAdd_selectors() {
+	for _, r := range []rule.Rule{
+		{IPProto: route.TCP, DPort: rule.Port(25)},
+		{UIDRange: rule.UIDRange(1000, 1999)},
+		{FwMark: rule.FwMark(0x2).Masked(0xff)},
+	} {
+		r.Family, r.Table, r.Priority = route.IPv4, 20, rule.Priority(1000)
+		if err := rule.Add(context.Background(), recorder{}, r); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// ip rule add from all ipproto tcp dport 25 lookup 20 pref 1000
+	// ip rule add from all uidrange 1000-1999 lookup 20 pref 1000
+	// ip rule add from all fwmark 0x2/0xff lookup 20 pref 1000
+}
+
+// A rule from the bytes of a message, as a capture or another library has them.
+func ExampleRule_UnmarshalBinary() {
+	b := []byte{
+		2, 0, 32, 0, 20, 0, 0, 1, 0, 0, 0, 0, // struct fib_rule_hdr: AF_INET, /32, table 20, FR_ACT_TO_TBL
+		8, 0, 2, 0, 192, 168, 2, 2, // FRA_SRC, on a little-endian machine
+	}
+	if binary.NativeEndian.Uint16(b[12:]) != 8 { // big-endian
+		b[12], b[13], b[14], b[15] = 0, 8, 0, 2
+	}
+	var r rule.Rule
+	if err := r.UnmarshalBinary(b); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r)
+	// Output: from 192.168.2.2 lookup 20
+}
+
 // A kernel is a Conn that lists the rules that it was made with.
 type kernel []rule.Rule
 

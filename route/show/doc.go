@@ -6,12 +6,12 @@
 //	if err != nil {
 //		return err
 //	}
-//	links, err := route.ListLinks(ctx, c)
+//	names, err := route.ListNames(ctx, c)
 //	if err != nil {
 //		return err
 //	}
 //	fmt.Print(show.Routes(routes, show.Style{
-//		Names: &route.Names{Links: links},
+//		Names: names,
 //		Omit:  show.OmitTable, // as "ip route show" does
 //	}))
 //

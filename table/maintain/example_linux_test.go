@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/netip"
+	"os"
 
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
@@ -53,4 +55,39 @@ func ExampleRun() {
 	// uplink dev eth1 via 192.168.2.1 IPv4 pending: the interface eth1 is down
 	// uplink dev eth1 via 192.168.2.1 IPv4 installed: ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2; ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
 	// uplink dev eth1 via 192.168.2.1 IPv4 removed
+}
+
+// Events go to a logger of log/slog.
+func ExampleRun_logger() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := lab.New() // a namespace with eth1 192.168.2.2/24; else the dial below is nil
+	defer l.Close()
+	ns, router := l.NS("server"), l.NS("router")
+	ns.Link("eth1", router, "eth0")
+	ns.Addr("eth1", "192.168.2.2/24")
+	dial := func() (route.Conn, error) { return route.Dial(ns.Config()) }
+
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	config := maintain.Config{
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		Event: func(e maintain.Event) {
+			if e.Kind == maintain.EventReady {
+				cancel() // the uplink stays installed
+			}
+		},
+	}
+	err := maintain.Run(ctx, dial, &config, maintain.Uplink{SourceRoutedUplink: table.SourceRoutedUplink{
+		Table: 20, Interface: "eth9", Gateway: netip.MustParseAddr("192.168.9.1"),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// level=WARN msg="uplink pending" uplink="dev eth9 via 192.168.9.1" family=inet reason="there is no interface eth9"
+	// level=INFO msg=ready
 }
