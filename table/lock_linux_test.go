@@ -3,11 +3,15 @@ package table_test
 import (
 	"context"
 	"errors"
+	"os"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
@@ -76,4 +80,82 @@ func (h *holder) Execute(m netlink.Message) ([]netlink.Message, error) {
 		<-h.leave
 	}
 	return h.Socket.Execute(m)
+}
+
+// A countJob counts to a number, with others that use the same file.
+type countJob struct {
+	File       string
+	Goroutines int
+	Rounds     int // of each goroutine
+}
+
+var countChild = tabletest.NewChild("count", func(ns *netlink.Config, j countJob) error { return j.count(ns) })
+
+func (j countJob) count(ns *netlink.Config) error {
+	errs := make([]error, j.Goroutines)
+	var all sync.WaitGroup
+	for i := range errs {
+		c, err := route.Dial(ns)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		all.Go(func() {
+			for n := 0; n < j.Rounds && errs[i] == nil; n++ {
+				errs[i] = plan.Lock(context.Background(), c, j.increment)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// increment reads the number in the file, and writes the next one.
+func (j countJob) increment() error {
+	text, err := os.ReadFile(j.File)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return err
+	}
+	time.Sleep(100 * time.Microsecond)
+	return os.WriteFile(j.File, []byte(strconv.Itoa(n+1)), 0o600)
+}
+
+// Many processes and goroutines exclude each other, also beside processes that have a part
+// of the lock or take it again and again.
+func TestLockMany(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	for _, x := range []struct {
+		name string
+		hold *lab.Hold
+	}{
+		{"none", nil}, {"ordinary", &lab.Hold{}}, {"orphan", &lab.Hold{Orphan: true}}, {"again and again", &lab.Hold{Again: true, PIDNS: true}},
+	} {
+		release := func() {}
+		if x.hold != nil {
+			_, release = n.Server.Hold(*x.hold)
+		}
+		job := countJob{File: t.TempDir() + "/number", Goroutines: 4, Rounds: tabletest.Times(50, 15)}
+		if err := os.WriteFile(job.File, []byte("0"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		const processes = 4
+		var all sync.WaitGroup
+		for range processes {
+			all.Go(func() {
+				if out, err := n.Child(countChild, job).CombinedOutput(); err != nil {
+					t.Errorf("obstacle %s: %v: %s", x.name, err, out)
+				}
+			})
+		}
+		all.Wait()
+		release()
+		text, err := os.ReadFile(job.File)
+		if want := strconv.Itoa(processes * job.Goroutines * job.Rounds); err != nil || string(text) != want {
+			t.Errorf("obstacle %s: %s times out of %s: %v", x.name, text, want, err)
+		}
+	}
 }

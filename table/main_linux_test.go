@@ -6,4 +6,4 @@ import (
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 )
 
-func TestMain(m *testing.M) { tabletest.Main(m) }
+func TestMain(m *testing.M) { tabletest.Main(m, countChild) }

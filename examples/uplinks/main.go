@@ -216,7 +216,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{
-		ctx: ctx, netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
+		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 	}
 	if file.isEmpty() && !o.prune {

@@ -29,6 +29,9 @@ func Enter() error { return enter() }
 // With POLICYROUTE_LAB=off in the environment, Main does not call Enter. That is for tests
 // that need no namespace on a machine without namespaces, such as an emulated one.
 func Main(m interface{ Run() int }) {
+	if order := os.Getenv(holdEnv); order != "" {
+		obeyHold(order)
+	}
 	if os.Getenv(labEnv) == "off" {
 		os.Exit(m.Run())
 	}
@@ -38,6 +41,9 @@ func Main(m interface{ Run() int }) {
 	}
 	os.Exit(m.Run())
 }
+
+// holdEnv is the environment variable of the processes of [NS.Hold].
+const holdEnv = "POLICYROUTE_LAB_HOLD"
 
 // labEnv is the environment variable that turns Enter off in Main.
 const labEnv = "POLICYROUTE_LAB"

@@ -15,6 +15,7 @@ func inNS(int, func() error) error     { return errors.ErrUnsupported }
 func openTUN(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 func setMark(int, uint32) error        { return errors.ErrUnsupported }
 func flushBacklogs() error             { return errors.ErrUnsupported }
+func obeyHold(string)                  {}
 
 // A ring is the source of the packets of a Tap. Only Linux has one.
 type ring struct{}

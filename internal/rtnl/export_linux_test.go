@@ -1,8 +1,10 @@
 package rtnl
 
 import (
+	"context"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -63,4 +65,24 @@ func (c *Conn) Forget(req netlink.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.send(appendMessage(nil, req, c.sequence(1), c.pid))
+}
+
+// LosePatience leaves only some of the patience with those who have the lock of the
+// namespace of c without the guard.
+func LosePatience(t interface{ Fatal(...any) }, c Executor, left time.Duration) {
+	fd, err := openNetNS(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns, err := newLockFile(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.close()
+	q := enterQueue(ns.id, mostPatience)
+	if err := q.wait(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	q.patience.spend(mostPatience-left+freeWait, time.Now())
+	q.leave()
 }

@@ -3,59 +3,128 @@ package rtnl
 import (
 	"cmp"
 	"context"
-	"errors"
-	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Lock locks the network namespace of c. It waits until no other process has the lock.
-// The lock is flock(2) on the namespace, which the socket of c gives access to. The
-// kernel frees it when the process ends. If ctx ends first, the error is ErrLocked.
+// The lock of a network namespace has three parts, which are taken in this order:
+//
+//  1. A token, for which the goroutines of this process wait.
+//  2. flock(2) of the guard, a file that only those can open who may change routes. So
+//     nobody else can obstruct it. But each mount of /proc has a guard of its own, and
+//     a process may have none.
+//  3. flock(2) of the namespace, which the socket of c gives access to. It is the same
+//     for everyone. But every process in the namespace can open and lock it. So a holder
+//     counts only if it could change something, and who has the guard does not wait for
+//     long.
+//
+// The kernel frees the locks when the process ends.
+
+const (
+	// longestWait is how long Lock waits with a context that has no deadline.
+	longestWait = time.Minute
+	// mostPatience is how long a process waits, in all, for those who have the lock of a
+	// namespace without the guard. See [patience].
+	mostPatience = 10 * time.Second
+	// mostGuardPatience is that for those who have the guard, if there is any.
+	mostGuardPatience = 30 * time.Second
+	// longestTurn is how long LockOwner waits.
+	longestTurn = time.Second
+)
+
+// Lock locks the network namespace of c. It waits until no other process that may change
+// something there has the lock, for a minute at most if ctx has no deadline. If it has
+// waited in vain, the error is a [*LockedError]. See also [WithLockNotice].
 //
 // If c has no socket, the error is errors.ErrUnsupported. Without CAP_NET_ADMIN in the
 // namespace it is fs.ErrPermission.
 func Lock(ctx context.Context, c Executor) (unlock func() error, err error) {
-	ns, err := openNetNS(c)
+	fd, err := openNetNS(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(ctx, ns); err != nil {
-		unix.Close(ns)
-		if ctx.Err() != nil {
-			err = errors.Join(ErrLocked, err)
-		}
+	ns, err := newLockFile(fd)
+	if err != nil {
 		return nil, err
 	}
-	return func() error { return os.NewSyscallError("close", unix.Close(ns)) }, nil
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, longestWait)
+		defer cancel()
+	}
+	t := enterQueue(ns.id, mostPatience)
+	if err := t.wait(ctx); err != nil {
+		ns.close()
+		return nil, err
+	}
+	var forGuard *patience
+	if isImpatient(ctx) {
+		forGuard = &t.guardPatience
+	}
+	guard, err := lockGuard(ctx, c, &ns, forGuard)
+	if err == nil {
+		w := wait{file: &ns, owner: ns.openOwner, strict: true}
+		if guard != nil || isImpatient(ctx) {
+			w.patience = &t.patience
+		}
+		err = w.lock(ctx)
+	}
+	unlock = func() error {
+		guard.unlock()
+		err := ns.close()
+		t.leave()
+		return err
+	}
+	if err != nil {
+		_ = unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // LockOwner is a lock for requests that take turns, and that a caller of [Lock] makes
 // as well: flock(2) on the user namespace that owns the network namespace of c. Where c
-// does not lead to it, only the goroutines of this process take turns. A process that
-// keeps the lock for longer than a second is not waited for. If ctx ends first, the
-// error is that of ctx.
+// does not lead to it, only the goroutines of this process take turns. LockOwner goes on
+// without the lock after a second, and does so sooner when that has happened before. If
+// ctx ends first, the error is that of ctx.
 func LockOwner(ctx context.Context, c Executor) (unlock func(), err error) {
-	owner, err := openOwner(c)
+	fd, err := openOwner(c)
 	if err != nil {
 		turns.Lock()
 		return turns.Unlock, nil
 	}
+	owner, err := newLockFile(fd)
+	if err != nil {
+		return nil, err
+	}
+	t := enterQueue(owner.id, longestTurn)
 	turn, cancel := context.WithTimeout(ctx, longestTurn)
 	defer cancel()
-	if err := flock(turn, owner); ctx.Err() != nil || err != nil && turn.Err() == nil {
-		unix.Close(owner)
+	if t.wait(turn) != nil { // another goroutine keeps the lock
+		owner.close()
+		return func() {}, ctx.Err()
+	}
+	w := wait{file: &owner, owner: func() (int, error) { return unix.FcntlInt(uintptr(owner.fd), unix.F_DUPFD_CLOEXEC, 0) }, strict: true, patience: &t.patience}
+	unlock = func() {
+		owner.close()
+		t.leave()
+	}
+	if err := w.lock(ctx); err != nil {
+		unlock()
 		return nil, cmp.Or(ctx.Err(), err)
 	}
-	return func() { unix.Close(owner) }, nil
+	return unlock, nil
 }
-
-const longestTurn = time.Second
 
 // turns are for connections without a socket.
 var turns sync.Mutex
+
+// openOwner opens the user namespace that owns a network namespace.
+func (f *lockFile) openOwner() (fd int, err error) {
+	return unix.IoctlRetInt(f.fd, unix.NS_GET_USERNS)
+}
 
 // openOwner opens the user namespace that owns the network namespace of c.
 func openOwner(c Executor) (fd int, err error) {
@@ -65,24 +134,4 @@ func openOwner(c Executor) (fd int, err error) {
 	}
 	defer unix.Close(ns)
 	return unix.IoctlRetInt(ns, unix.NS_GET_USERNS)
-}
-
-// flock locks an open file for this process, or returns the error of ctx.
-func flock(ctx context.Context, fd int) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 16*time.Millisecond) {
-		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case !errors.Is(err, unix.EWOULDBLOCK):
-			return os.NewSyscallError("flock", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
 }

@@ -15,16 +15,8 @@ import (
 // The lock is a namespace's: who else is there waits, who is elsewhere does not.
 func TestLock(t *testing.T) {
 	l := lab.Test(t)
-	dial := func(ns *lab.NS) *rtnl.Conn {
-		c, err := rtnl.Dial(ns.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		return c
-	}
 	here := l.NS("here")
-	a, b, other := dial(here), dial(here), dial(l.NS("other"))
+	a, b, other := dial(t, here), dial(t, here), dial(t, l.NS("other"))
 	unlock, err := rtnl.Lock(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,8 @@ type socket struct {
 
 	mu sync.RWMutex
 	fd int // -1 after Close
+
+	guard guard
 }
 
 // newSocket makes a socket of nl, and closes nl.
@@ -52,6 +54,7 @@ func (s *socket) Close() error {
 	s.cleanup.Stop()
 	err := unix.Close(s.fd)
 	s.fd = -1
+	s.guard.close()
 	return os.NewSyscallError("close", err)
 }
 

@@ -34,6 +34,7 @@ const (
 	EventRemoved                            // the uplink was removed
 	EventOverruled                          // a rule of another program takes packets of the uplink before it: Reason
 	EventInForce                            // no rule of another program does so any more
+	EventObstructed                         // another process keeps the lock that repairs take: Reason names it, and says whether Run waits
 )
 
 var eventNames = iptext.Enum{
@@ -56,6 +57,7 @@ var eventNames = iptext.Enum{
 	{N: uint8(EventRemoved), Name: "removed"},
 	{N: uint8(EventOverruled), Name: "overruled"},
 	{N: uint8(EventInForce), Name: "in force"},
+	{N: uint8(EventObstructed), Name: "obstructed"},
 }
 
 // String returns the kind in one or two words, such as "installed".
@@ -85,7 +87,7 @@ func (k *EventKind) UnmarshalText(text []byte) error {
 func (k EventKind) Level() slog.Level {
 	switch k {
 	case EventPending, EventFailed, EventUpdateRefused, EventSocketFailed, EventCleanUpFailed, EventRemovalFailed,
-		EventProbeFailed, EventLost, EventFighting, EventUnhealthy, EventOverruled:
+		EventProbeFailed, EventLost, EventFighting, EventUnhealthy, EventOverruled, EventObstructed:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -81,7 +81,7 @@ func TestCounters(t *testing.T) {
 // Every kind has a word of its own, which is read again.
 func TestEventKindText(t *testing.T) {
 	words := make(map[string]bool)
-	for k := maintain.EventKind(0); k <= maintain.EventInForce; k++ {
+	for k := maintain.EventKind(0); k <= maintain.EventObstructed; k++ {
 		text, err := k.MarshalText()
 		var again maintain.EventKind
 		if err != nil || words[string(text)] || again.UnmarshalText(text) != nil || again != k {

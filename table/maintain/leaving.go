@@ -180,8 +180,7 @@ func (m *maintainer) removeAtEnd() error {
 	if !m.config.Remove {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
-	defer cancel()
+	ctx := context.Background() // how long it takes depends on how much there is
 	if m.conn == nil {
 		if err := m.open(ctx); err != nil {
 			return err

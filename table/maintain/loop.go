@@ -7,14 +7,6 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
-	"github.com/policyroute/policyroute/table/plan"
-)
-
-const (
-	// lockWithin is how long a change may take, and wait for others who change uplinks.
-	lockWithin = 10 * time.Second
-	// endWithin is how long the removal of the uplinks may take at the end.
-	endWithin = 10 * time.Second
 )
 
 // A maintainer is [Run] at work.
@@ -29,6 +21,8 @@ type maintainer struct {
 	leaving   []*maintainedUplink   // uplinks that are to be removed
 
 	shared sharedDefault
+
+	obstacles obstacles
 
 	// reading is what the current look has read. Nil: it has to read again.
 	reading *reading
@@ -255,14 +249,6 @@ func (m *maintainer) reread(ctx context.Context) (*reading, error) {
 		etc = m.uplinks[0].Etc
 	}
 	return readHost(ctx, m.conn, etc)
-}
-
-// locked calls do under the lock that all who change uplinks take. It does not wait for
-// the lock forever.
-func (m *maintainer) locked(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, lockWithin)
-	defer cancel()
-	return plan.Lock(ctx, m.conn, func() error { return do(ctx) })
 }
 
 // report reports what is new in an outcome, and asks for another look after a failure.

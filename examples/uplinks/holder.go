@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// showHolders returns a context with which a command says which process keeps the lock:
+// once that it waits, and once that it goes on.
+func showHolders(ctx context.Context, stderr io.Writer) context.Context {
+	shown := make(map[bool]bool)
+	return plan.WithLockNotice(ctx, func(n plan.LockNotice) {
+		if !shown[n.Ignored] {
+			shown[n.Ignored] = true
+			fmt.Fprintln(stderr, "uplinks:", n.Text)
+		}
+	})
+}
