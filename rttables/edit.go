@@ -2,53 +2,84 @@ package rttables
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
 // Edit reads the file at path and calls fn. If fn returns nil and has changed the
 // file, Edit writes it back. It holds a lock from before the read until after the
 // write, so that no other Edit, in this process or in another, is lost. fn must
-// not call Edit.
+// not call Edit. It is called again, with the new contents, if the file was changed
+// by a program that does not know the lock, such as an editor.
+//
+// The lock is a file in the directory that only those can take who may write to the
+// directory. Edit waits for it until ctx ends; whoever holds it does so for milliseconds.
 //
 // The new file replaces the old one atomically (rename(2)), after its bytes are on
 // the disk: a reader, or the system after a crash, has either the whole old file
-// or the whole new one. The new file has the mode and the owner of the old one;
-// Edit fails if it cannot keep the owner. It does not keep extended attributes and
-// other hard links. If path is a symbolic link, the target of the link is
+// or the whole new one. The new file has the mode, the owner and the extended attributes
+// of the old one; Edit fails if it cannot keep them. It does not keep other hard links.
+// If path is a symbolic link, the target of the link is
 // replaced. If fn changes nothing, nothing is written. A failed Edit removes its
-// temporary file. If the process is killed, a temporary file can stay; its name
-// begins with a dot, so that iproute2 ignores it, and the next Edit that writes
-// removes it.
+// temporary file. If the process is killed, a temporary file and the lock file can stay;
+// their names begin with a dot, so that iproute2 ignores them, and the next Edit that
+// writes removes them.
 //
 // If there is no file at path, fn gets an empty one, which is created with mode
 // 0644 unless it stays empty. fn also gets a damaged file, which refuses changes;
 // see [File.Err].
 //
 // Errors contain the path. The error is [fs.ErrNotExist] if the directory is
-// missing, [os.ErrDeadlineExceeded] if another process holds the lock for half a
-// minute, [errors.ErrUnsupported] on a system without file locks, or an error of
-// the file system or of fn.
-func Edit(path string, fn func(*File) error) error {
-	if err := edit(path, nil, fn); err != nil {
+// missing, that of ctx if ctx ends while another process holds the lock, which the error
+// names as far as it is known, [errors.ErrUnsupported] on a system without file locks, or
+// an error of the file system or of fn. It is an error if there is something else than a
+// regular file of up to 1 MiB.
+func Edit(ctx context.Context, path string, fn func(*File) error) error {
+	if err := edit(ctx, path, nil, fn); err != nil {
 		return fmt.Errorf("rttables: edit %s: %w", path, err)
 	}
 	return nil
 }
 
 // edit is Edit for a caller that can already hold the lock of the directory.
-func edit(path string, held *dirLock, fn func(*File) error) error {
-	target, unlock, err := acquire(path, held)
-	if err != nil {
-		return err
+func edit(ctx context.Context, path string, held *dirLock, fn func(*File) error) error {
+	var err error
+	for range manyTimes {
+		var done bool
+		if done, err = tryEdit(ctx, path, held, fn); done || err != nil {
+			return err
+		}
 	}
-	defer unlock()
+	return &fs.PathError{Op: "write", Path: path, Err: errors.New("other programs keep changing the file")}
+}
+
+// tryEdit is edit, unless someone changes the file at the same time: then it changes
+// nothing and returns false.
+func tryEdit(ctx context.Context, path string, held *dirLock, fn func(*File) error) (done bool, err error) {
+	target, err := resolve(path)
+	if err != nil {
+		return false, err
+	}
+	// Who may not write may still find out that there is nothing to write.
+	lock, lockErr := lockOf(ctx, filepath.Dir(target), held)
+	switch {
+	case lockErr == nil:
+		defer lock.unlock()
+	case !isForbidden(lockErr):
+		return false, lockErr
+	}
 	old, info, err := readTarget(target)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if again, err := resolve(path); err != nil || again != target {
+		return false, err
 	}
 	f, _ := ParseFile(old) // the error stays in f, and f refuses changes
 	f.path, f.absent = path, info == nil
@@ -56,50 +87,56 @@ func edit(path string, held *dirLock, fn func(*File) error) error {
 		f.err.File = path
 	}
 	if err := fn(f); err != nil {
-		return err
+		return false, err
 	}
-	if f.remove && !f.absent {
-		if err := os.Remove(target); err != nil {
-			return err
+	b := f.Bytes()
+	switch {
+	case !f.remove && bytes.Equal(b, old), f.remove && f.absent:
+		return true, nil
+	case lockErr != nil:
+		return false, lockErr
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case len(b) > files.Max && !f.remove:
+		return false, &fs.PathError{Op: "write", Path: path, Err: files.ErrTooBig}
+	}
+	isUnchanged := func() bool {
+		now, err := os.Stat(target)
+		if info == nil || err != nil {
+			return info == nil && errors.Is(err, fs.ErrNotExist)
 		}
-		return syncDir(filepath.Dir(target))
+		return os.SameFile(now, info) && now.Size() == info.Size() && now.ModTime().Equal(info.ModTime())
 	}
-	if b := f.Bytes(); !bytes.Equal(b, old) {
-		return replace(target, info, b)
+	if !f.remove {
+		return replace(target, info, b, isUnchanged)
 	}
-	return nil
+	if !isUnchanged() {
+		return false, nil
+	}
+	if err := os.Remove(target); err != nil {
+		return false, err
+	}
+	return true, syncDir(filepath.Dir(target))
+}
+
+// isForbidden reports whether an error says that a file cannot be created.
+func isForbidden(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || isReadOnly(err)
 }
 
 // readTarget reads a whole file. If there is no file, info is nil.
 func readTarget(target string) (b []byte, info fs.FileInfo, err error) {
 	info, err = os.Stat(target)
+	if err == nil {
+		b, err = files.Read(target)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if b, err = readFile(target); err != nil {
-		return nil, nil, err
-	}
 	return b, info, nil
-}
-
-// readFile reads a whole file. It refuses what is not a regular file: to open a pipe
-// would block.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, notRegular(path)
-	}
-	return os.ReadFile(path)
-}
-
-func notRegular(path string) error {
-	return &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 }
 
 // resolve follows symbolic links at path and returns the path of their target,
@@ -118,7 +155,7 @@ func resolve(path string) (string, error) {
 			return path, nil
 		}
 		if info.Mode().Type() != fs.ModeSymlink {
-			return "", notRegular(path)
+			return "", files.CheckRegular(path, info)
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
@@ -138,28 +175,45 @@ func resolve(path string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many symbolic links")}
 }
 
-// replace writes a file beside target and renames it to target. info is that of
-// the old file, nil if there is none.
-func replace(target string, info fs.FileInfo, b []byte) (err error) {
+// replace writes a file beside target and renames it to target, unless isUnchanged returns
+// false. info is that of the old file, nil if there is none.
+func replace(target string, info fs.FileInfo, b []byte, isUnchanged func() bool) (done bool, err error) {
 	dir, base := filepath.Split(target)
 	if dir == "" {
 		dir = "."
 	}
 	// The leading dot hides it from iproute2 in a directory of *.conf files.
 	pattern := "." + base + ".policyroute-*"
-	sweep(filepath.Join(dir, pattern))
+	left, _ := filepath.Glob(filepath.Join(dir, pattern)) // the only error is a bad pattern
+	for _, name := range left {
+		os.Remove(name) // of a process that was killed: this one has the lock
+	}
 	tmp, err := os.CreateTemp(dir, pattern)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
-		if err != nil {
+		if !done {
 			tmp.Close() // if it is already closed, this does nothing
 			os.Remove(tmp.Name())
 		}
 	}()
-	markLive(tmp)
-	if _, err = tmp.Write(b); err != nil {
+	if err := fill(tmp, target, info, b); err != nil {
+		return false, err
+	}
+	if !isUnchanged() {
+		return false, nil
+	}
+	if err := os.Rename(tmp.Name(), target); err != nil {
+		return false, err
+	}
+	return true, syncDir(dir)
+}
+
+// fill writes a new file and closes it. It gets what the old file has: mode, owner, and
+// extended attributes.
+func fill(tmp *os.File, target string, info fs.FileInfo, b []byte) error {
+	if _, err := tmp.Write(b); err != nil {
 		return err
 	}
 	mode := fs.FileMode(0o644)
@@ -173,17 +227,16 @@ func replace(target string, info fs.FileInfo, b []byte) (err error) {
 			mode &^= 0o020 // it was for another group
 		}
 	}
-	if err = tmp.Chmod(mode); err != nil {
+	if err := tmp.Chmod(mode); err != nil {
 		return err
 	}
-	if err = tmp.Sync(); err != nil {
+	if info != nil { // after the mode, which is also a part of an access control list
+		if err := keepAttributes(tmp, target); err != nil {
+			return err
+		}
+	}
+	if err := tmp.Sync(); err != nil {
 		return err
 	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), target); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return tmp.Close()
 }

@@ -37,7 +37,7 @@ func TestEditOwnerRefused(t *testing.T) {
 			result <- nil
 			return
 		}
-		result <- Edit("rt_tables", setLan2)
+		result <- Edit(t.Context(), "rt_tables", setLan2)
 	}()
 	if err := <-result; !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("error %v, want fs.ErrPermission", err)

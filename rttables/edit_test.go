@@ -2,6 +2,7 @@ package rttables
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func child(args []string) error {
 	case "flip": // one entry in and out until killed
 		fmt.Println("ready")
 		for {
-			err := Edit(path, func(f *File) error {
+			err := Edit(context.Background(), path, func(f *File) error {
 				if f.Delete("flip") {
 					return nil
 				}
@@ -56,12 +57,16 @@ func child(args []string) error {
 				return err
 			}
 		}
+	case "hold": // all locks that a reader can get
+		return hold(path)
+	case "disk": // a file system that cannot be written to
+		return useDisk(path)
 	case "register": // and unregister
 		for range 20 {
-			if err := Register(path, 20, "lan2"); err != nil {
+			if err := Register(context.Background(), path, 20, "lan2"); err != nil {
 				return err
 			}
-			if err := Unregister(path, 20, "lan2"); err != nil {
+			if err := Unregister(context.Background(), path, 20, "lan2"); err != nil {
 				return err
 			}
 		}
@@ -89,8 +94,9 @@ func startChild(t *testing.T, args ...string) (*exec.Cmd, io.Reader) {
 }
 
 func addMany(path string, first, n int) error {
+	ctx := context.Background()
 	for i := first; i < first+n; i++ {
-		err := Edit(path, func(f *File) error { return f.Set(ID(i), fmt.Sprint("t", i), "") })
+		err := Edit(ctx, path, func(f *File) error { return f.Set(ID(i), fmt.Sprint("t", i), "") })
 		if err != nil {
 			return err
 		}
@@ -143,7 +149,7 @@ func TestEdit(t *testing.T) {
 	path := filepath.Join(dir, "rt_tables")
 
 	for range 2 { // the second time there is nothing to do
-		if err := Edit(path, setLan2); err != nil {
+		if err := Edit(t.Context(), path, setLan2); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,7 +161,7 @@ func TestEdit(t *testing.T) {
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	err := Edit(path, func(f *File) error { return f.Set(21, "lan3", "third") })
+	err := Edit(t.Context(), path, func(f *File) error { return f.Set(21, "lan3", "third") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +175,7 @@ func TestEditWritesNothing(t *testing.T) {
 	report := testrun.Limit(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rt_tables")
-	if err := Edit(path, func(*File) error { return nil }); err != nil {
+	if err := Edit(t.Context(), path, func(*File) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := dump(t, dir); got != "" {
@@ -191,7 +197,7 @@ func TestEditWritesNothing(t *testing.T) {
 		},
 		"an error": func(f *File) error { f.Delete("lan2"); return boom },
 	} {
-		err := Edit(path, fn)
+		err := Edit(t.Context(), path, fn)
 		if what == "an error" {
 			if !errors.Is(err, boom) || !strings.Contains(err.Error(), path) {
 				report.Errorf("%s: %v", what, err)
@@ -217,7 +223,7 @@ func TestEditDamaged(t *testing.T) {
 	path := filepath.Join(dir, "rt_tables")
 	write(t, path, "1 a\ngarbage\n")
 	before := dump(t, dir)
-	err := Edit(path, setLan2)
+	err := Edit(t.Context(), path, setLan2)
 	var se *SyntaxError
 	if !errors.As(err, &se) || se.File != path || se.Line != 2 {
 		t.Errorf("error %v", err)
@@ -225,7 +231,7 @@ func TestEditDamaged(t *testing.T) {
 	if diff := cmp.Diff(before, dump(t, dir)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
-	err = Edit(path, func(f *File) error { f.Force(); return setLan2(f) })
+	err = Edit(t.Context(), path, func(f *File) error { f.Force(); return setLan2(f) })
 	if err != nil {
 		t.Error(err)
 	}
@@ -249,7 +255,7 @@ func TestEditErrors(t *testing.T) {
 		{"", nil},
 	}
 	for _, tt := range tests {
-		err := Edit(tt.path, setLan2)
+		err := Edit(t.Context(), tt.path, setLan2)
 		if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.path) {
 			report.Errorf("Edit(%q): %v, want %v", tt.path, err, tt.want)
 		}
@@ -336,7 +342,7 @@ func TestEditKilled(t *testing.T) {
 		seen[string(b)]++
 	}
 	t.Logf("%d old, %d new", seen[base], seen[full])
-	if err := Edit(path, setLan2); err != nil {
+	if err := Edit(t.Context(), path, setLan2); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {

@@ -3,10 +3,14 @@
 package rttables
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,7 +49,7 @@ func TestEditSymlink(t *testing.T) {
 	before := links()
 
 	for id, path := range map[ID]string{20: "absolute", 21: "relative", 22: "twice", 23: "deep/etc/relative"} {
-		err := Edit(filepath.Join(dir, "etc", path), func(f *File) error { return f.Set(id, "t"+id.String(), "") })
+		err := Edit(t.Context(), filepath.Join(dir, "etc", path), func(f *File) error { return f.Set(id, "t"+id.String(), "") })
 		if err != nil {
 			report.Error(err)
 		}
@@ -54,7 +58,7 @@ func TestEditSymlink(t *testing.T) {
 	if f := mustParse(t, string(b)); err != nil || len(f.Entries()) != 5 {
 		report.Errorf("got %q, %v", b, err)
 	}
-	if err := Edit(filepath.Join(dir, "etc", "dangling"), setLan2); err != nil {
+	if err := Edit(t.Context(), filepath.Join(dir, "etc", "dangling"), setLan2); err != nil {
 		report.Error(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "real", "new")); string(b) != "20\tlan2\n" {
@@ -65,7 +69,7 @@ func TestEditSymlink(t *testing.T) {
 	}
 
 	symlink(t, "loop", filepath.Join(dir, "etc", "loop"))
-	if err := Edit(filepath.Join(dir, "etc", "loop"), setLan2); err == nil {
+	if err := Edit(t.Context(), filepath.Join(dir, "etc", "loop"), setLan2); err == nil {
 		report.Error("a loop of links: no error")
 	}
 }
@@ -75,7 +79,7 @@ func TestEditPipe(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Edit(path, setLan2); err == nil {
+	if err := Edit(t.Context(), path, setLan2); err == nil {
 		t.Error("no error")
 	}
 }
@@ -85,7 +89,7 @@ func TestEditMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rt_tables")
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
-	if err := Edit(path, setLan2); err != nil {
+	if err := Edit(t.Context(), path, setLan2); err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []fs.FileMode{0o644, 0o600, 0o666, 0o755} {
@@ -94,7 +98,7 @@ func TestEditMode(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := Edit(path, func(f *File) error { return f.Set(ID(1000+mode), "m"+mode.String(), "") })
+		err := Edit(t.Context(), path, func(f *File) error { return f.Set(ID(1000+mode), "m"+mode.String(), "") })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +118,7 @@ func TestEditOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Edit(path, setLan2); err != nil {
+	if err := Edit(t.Context(), path, setLan2); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -140,7 +144,7 @@ func TestEditReadOnlyDir(t *testing.T) {
 	}
 	defer os.Chmod(dir, 0o755)
 	before := dump(t, dir)
-	err := Edit(path, setLan2)
+	err := Edit(t.Context(), path, setLan2)
 	if isRoot() {
 		if err != nil {
 			t.Error(err)
@@ -153,7 +157,7 @@ func TestEditReadOnlyDir(t *testing.T) {
 	if diff := cmp.Diff(before, dump(t, dir)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
-	if err := Edit(path, func(f *File) error { return f.Set(1, "a", "") }); err != nil {
+	if err := Edit(t.Context(), path, func(f *File) error { return f.Set(1, "a", "") }); err != nil {
 		t.Errorf("nothing to write, nothing to refuse: %v", err)
 	}
 }
@@ -163,38 +167,53 @@ func TestLockDeadline(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rt_tables")
 	write(t, path, "")
-	held, err := openLocked(path, time.Now())
+	held, err := lockDir(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
-	if _, err := openLocked(path, time.Now().Add(50*time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("error %v", err)
+	defer held.unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	self := fmt.Sprintf("process %d (%q)", os.Getpid(), "rttables.test")
+	for what, err := range map[string]error{
+		"Edit":       Edit(ctx, path, setLan2),
+		"Register":   Register(ctx, dir, 20, "lan2"),
+		"Unregister": Unregister(ctx, dir, 20, "lan2"),
+	} {
+		if what == "Unregister" { // there is nothing to do
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			continue
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), filepath.Join(dir, lockFile)) ||
+			runtime.GOOS == "linux" && !strings.Contains(err.Error(), self) {
+			t.Errorf("%s: %v, want the lock, and %s", what, err, self)
+		}
 	}
-	if _, err := lockTarget(path, nil, time.Now()); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("error %v", err)
+	held.unlock()
+	if err := Edit(t.Context(), path, setLan2); err != nil {
+		t.Error(err)
+	}
+	if got, want := dump(t, dir), "-rw-r--r-- rt_tables \"20\\tlan2\\n\"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-// sweep takes what nobody has locked, and no more.
+// What a killed process has left goes with the next edit, and nothing else does.
 func TestSweep(t *testing.T) {
 	report := testrun.Limit(t)
 	dir := t.TempDir()
 	dead := filepath.Join(dir, ".rt_tables.policyroute-1")
-	live := filepath.Join(dir, ".rt_tables.policyroute-2")
+	lock := filepath.Join(dir, lockFile)
 	other := filepath.Join(dir, ".rt_tables.swp")
-	for _, path := range []string{dead, live, other} {
+	for _, path := range []string{dead, lock, other} {
 		write(t, path, "")
 	}
-	f, err := openLocked(live, time.Now())
-	if err != nil {
+	if err := Edit(t.Context(), filepath.Join(dir, "rt_tables"), setLan2); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := Edit(filepath.Join(dir, "rt_tables"), setLan2); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]bool{dead: false, live: true, other: true} {
+	for path, want := range map[string]bool{dead: false, lock: false, other: true} {
 		if _, err := os.Lstat(path); (err == nil) != want {
 			report.Errorf("%s is there: %v, want %v", path, err == nil, want)
 		}
@@ -205,7 +224,7 @@ func TestSweep(t *testing.T) {
 func TestEditRenameFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rt_tables")
-	err := Edit(path, func(f *File) error {
+	err := Edit(t.Context(), path, func(f *File) error {
 		if err := os.Mkdir(path, 0o755); err != nil { // someone else, meanwhile
 			return err
 		}

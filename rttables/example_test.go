@@ -1,6 +1,7 @@
 package rttables_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,12 +59,14 @@ func ExampleRegister() {
 		return
 	}
 	defer os.RemoveAll(etc)
-	fmt.Println(rttables.Register(etc, 20, "lan2"))
-	fmt.Println(rttables.Registered(etc, 20, "lan2"))
-	fmt.Println(rttables.Unregister(etc, 20, "lan2"))
+	ctx := context.Background()
+	fmt.Println(rttables.Register(ctx, etc, 20, "lan2"))
+	files, err := rttables.ReadFiles(etc)
+	fmt.Println(files.Registered(20, "lan2"), err)
+	fmt.Println(rttables.Unregister(ctx, etc, 20, "lan2"))
 	// Output:
 	// <nil>
-	// true
+	// true <nil>
 	// <nil>
 }
 
@@ -108,7 +111,7 @@ func ExampleEdit() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "rt_tables")
 
-	err = rttables.Edit(path, func(f *rttables.File) error {
+	err = rttables.Edit(context.Background(), path, func(f *rttables.File) error {
 		return f.Set(20, "lan2", "second uplink")
 	})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
 // defaultDirs are the directories that iproute2 reads: first that of the
@@ -29,7 +31,9 @@ var defaultDirs = [...]string{"etc/iproute2", "usr/share/iproute2", "usr/lib/ipr
 // in the order of the directory, which matters only if two files contradict each
 // other.
 //
-// It is no error if a file or a directory is missing. On any other error the
+// It is no error if a file or a directory is missing. It is one if there is something
+// else than a regular file, which is not opened, or if a file has more than 1 MiB. A link
+// to /dev/null is an empty file. On any other error the
 // *Names is usable, and has all names that iproute2 has: the entries of a damaged
 // file up to its first bad line are used. The error then joins one [*SyntaxError]
 // for each damaged file, and the error of each file that could not be read.
@@ -47,14 +51,23 @@ func Load(fsys fs.FS, dirs ...string) (*Names, error) {
 			errs = append(errs, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrInvalid})
 		}
 	}
-	n := new(Names)
+	n, scans := loadSources(sources)
+	for _, s := range scans {
+		errs = append(errs, s.errs...)
+	}
+	return n, errors.Join(errs...)
+}
+
+// loadSources reads all databases. The result scans has what was found for each.
+func loadSources(sources []source) (n *Names, scans [len(specs)]scanner) {
+	n = new(Names)
 	for k := range specs {
 		s := scanner{sources: sources}
 		s.scan(&specs[k])
 		n.dbs[k] = specs[k].db(s.entries)
-		errs = append(errs, s.errs...)
+		scans[k] = s
 	}
-	return n, errors.Join(errs...)
+	return n, scans
 }
 
 // A source is one directory of name files.
@@ -129,7 +142,7 @@ func (s *scanner) list(src source, dir string, seen map[string]bool) []string {
 // read adds the entries of a file. It returns whether the file exists, even if it
 // cannot be read: iproute2 reads the next one only if this one is missing.
 func (s *scanner) read(src source, name string) bool {
-	b, err := readFrom(src.fsys, path.Join(src.dir, name))
+	b, err := files.ReadFS(src.fsys, path.Join(src.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -148,16 +161,4 @@ func (s *scanner) read(src source, name string) bool {
 		s.files = append(s.files, label)
 	}
 	return true
-}
-
-// readFrom is readFile for a file of a file system.
-func readFrom(fsys fs.FS, name string) ([]byte, error) {
-	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, notRegular(name)
-	}
-	return fs.ReadFile(fsys, name)
 }

@@ -1,34 +1,65 @@
 package rttables
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
-// lockWait is how long to wait for a lock. It is limited because any process that
-// may read a file can hold its lock for ever.
-const lockWait = 30 * time.Second
+// lockFile is the name of the lock of a directory whose files are edited. The lock is a
+// file of its own, because everyone who may read a file can lock that file, or keep others
+// from locking it, with flock(2) and also with fcntl(2). The file is there only while the
+// lock is held, and only its owner and root can open it. The leading dot hides it from
+// iproute2.
+const lockFile = ".policyroute.lock"
 
-// acquire takes the lock of the file at path. It returns the target of path, which
-// can be a symbolic link, and a function that releases the lock.
-//
-// The lock is on the file itself, or on its directory if there is no file: there
-// is no separate lock file. Since a write replaces the file, the locked file can
-// have been replaced in the meantime; acquire then starts again.
-func acquire(path string, held *dirLock) (target string, unlock func(), err error) {
-	deadline := time.Now().Add(lockWait)
-	for {
-		if target, err = resolve(path); err != nil {
-			return "", nil, err
-		}
-		l, err := lockTarget(target, held, deadline)
-		if err != nil {
-			return "", nil, err
-		}
-		again, err := resolve(path)
-		if err == nil && again == target && l.current(target) {
-			return target, l.unlock, nil
-		}
-		l.unlock()
-		if err != nil {
-			return "", nil, err
-		}
+// A dirLock is the lock of a directory.
+type dirLock struct {
+	dir     string
+	release func() // nil: it was released, or someone else holds it
+}
+
+// unlock releases the lock, once.
+func (l *dirLock) unlock() {
+	if l.release != nil {
+		l.release()
+		l.release = nil
 	}
+}
+
+// lockOf locks a directory, unless held is its lock.
+func lockOf(ctx context.Context, dir string, held *dirLock) (*dirLock, error) {
+	if held != nil && isSameDir(dir, held.dir) {
+		return &dirLock{dir: dir}, nil
+	}
+	return lockDir(ctx, dir)
+}
+
+func isSameDir(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// checkDir returns an error unless there is a directory.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: errors.New("is not a directory")}
+	}
+	return err
+}
+
+// heldError returns the error for a lock that someone else held until ctx ended.
+func heldError(ctx context.Context, path, holder string) error {
+	if holder == "" {
+		holder = "another process"
+	}
+	return &fs.PathError{Op: "lock", Path: path, Err: fmt.Errorf("held by %s: %w", holder, context.Cause(ctx))}
 }

@@ -3,140 +3,135 @@
 package rttables
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
-// A fileLock is a flock(2) of a file, or of its directory if the file is missing.
-type fileLock struct {
-	file  *os.File // nil if the caller holds the lock of the directory
-	isDir bool
-}
-
-// A dirLock is a flock(2) of a directory, which can be held for several edits.
-type dirLock struct {
-	fileLock
-	info fs.FileInfo
-}
-
-func lockDir(dir string) (*dirLock, error) {
-	f, err := openLocked(dir, time.Now().Add(lockWait))
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &dirLock{fileLock{f, true}, info}, nil
-}
-
-// currentDir reports whether dir is still the directory that was locked.
-func (l *dirLock) currentDir(dir string) bool {
-	info, err := os.Stat(dir)
-	return err == nil && os.SameFile(info, l.info)
-}
-
-// lockTarget locks the file at target, or its directory if there is no file.
-func lockTarget(target string, held *dirLock, deadline time.Time) (fileLock, error) {
-	f, err := openLocked(target, deadline)
-	if err == nil {
-		return fileLock{file: f}, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return fileLock{}, err
-	}
-	dir := filepath.Dir(target)
-	if held != nil {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return fileLock{}, err
-		}
-		if os.SameFile(info, held.info) {
-			return fileLock{isDir: true}, nil
-		}
-	}
-	f, err = openLocked(dir, deadline)
-	return fileLock{file: f, isDir: true}, err
-}
-
-// openLocked opens a file for reading, which is enough for a lock, and locks it. It
-// polls, because flock(2) has no timeout.
-func openLocked(path string, deadline time.Time) (*os.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
+// lockDir locks a directory. It polls, because flock(2) has no timeout.
+func lockDir(ctx context.Context, dir string) (*dirLock, error) {
+	path := filepath.Join(dir, lockFile)
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		err := tryLock(f)
-		if err == nil {
-			return f, nil
+		if err := checkDir(dir); err != nil {
+			return nil, err
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			f.Close()
-			return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+		f, err := tryLock(path)
+		if err != nil {
+			return nil, err
 		}
-		if time.Now().After(deadline) {
-			f.Close()
-			return nil, &fs.PathError{Op: "flock", Path: path, Err: fmt.Errorf("held by another process: %w", os.ErrDeadlineExceeded)}
+		if f != nil {
+			return &dirLock{dir, func() {
+				os.Remove(path) // those who wait for it find out that it is gone
+				f.Close()
+			}}, nil
 		}
 		// The pause is random, so that no waiter is always too late.
-		time.Sleep(pause/2 + rand.N(pause))
+		t := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, heldError(ctx, path, files.Holder(path))
+		}
 	}
 }
 
-func tryLock(f *os.File) error {
+// tryLock opens and locks the lock file. It returns nil without an error if it has to be
+// tried again: someone else holds the lock, or has just released it.
+func tryLock(path string) (*os.File, error) {
+	f, err := openLock(path)
+	if f == nil {
+		return nil, err
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			f.Close()
+		}
+	}()
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := files.CheckRegular(path, opened); err != nil {
+		return nil, err
+	}
+	if opened.Mode().Perm()&0o077 != 0 && isOpenToOthers(f) {
+		// Someone has changed its mode, and others may hold it.
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	if err := flock(f); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, nil
+		}
+		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	now, err := os.Lstat(path)
+	keep = err == nil && os.SameFile(now, opened)
+	if !keep {
+		return nil, nil
+	}
+	return f, nil
+}
+
+// openLock opens the lock file, and creates it if there is none. It returns nil without an
+// error if that has to be tried again.
+func openLock(path string) (*os.File, error) {
+	const flags = os.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(path, flags, 0)
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, fs.ErrPermission):
+		if info, statErr := os.Lstat(path); statErr == nil && info.Mode().IsRegular() {
+			return nil, nil // another user holds the lock
+		}
+		return nil, err
+	case !errors.Is(err, fs.ErrNotExist):
+		if info, statErr := os.Lstat(path); statErr == nil {
+			if err := files.CheckRegular(path, info); err != nil {
+				return nil, err
+			}
+		}
+		return nil, err
+	}
+	f, err = os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil
+	}
+	if err == nil {
+		// The umask may have taken rights of the owner.
+		_ = f.Chmod(0o600) // a file system may have no modes
+	}
+	return f, err
+}
+
+// isOpenToOthers reports whether others than the owner could open the lock file. It no
+// longer is afterwards. A file system without modes shows modes that do not change.
+func isOpenToOthers(f *os.File) bool {
+	if f.Chmod(0o600) != nil {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().Perm()&0o077 == 0
+}
+
+// flock locks a file, unless someone else has locked it.
+func flock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err != syscall.EINTR {
 			return err
 		}
-	}
-}
-
-// current reports whether target is still the file that was locked.
-func (l fileLock) current(target string) bool {
-	now, err := os.Stat(target)
-	if l.isDir {
-		return errors.Is(err, fs.ErrNotExist)
-	}
-	if err != nil {
-		return false
-	}
-	locked, err := l.file.Stat()
-	return err == nil && os.SameFile(locked, now)
-}
-
-// unlock releases the lock by closing the only descriptor.
-func (l fileLock) unlock() {
-	if l.file != nil {
-		l.file.Close()
-	}
-}
-
-// markLive locks a temporary file while it is open, so that sweep does not remove
-// it. If it fails, sweep can remove the file.
-func markLive(tmp *os.File) { _ = tryLock(tmp) }
-
-// sweep removes the temporary files of processes that were killed: those that are
-// not locked.
-func sweep(pattern string) {
-	left, _ := filepath.Glob(pattern) // the only error is a bad pattern
-	for _, name := range left {
-		f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-		if err != nil {
-			continue
-		}
-		if tryLock(f) == nil {
-			os.Remove(name)
-		}
-		f.Close()
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
 // keepOwner gives tmp the owner and the group of the file that info describes, and
@@ -35,7 +37,7 @@ func keepOwner(tmp *os.File, info fs.FileInfo) (sameGroup bool, err error) {
 // syncDir makes a rename in dir survive a crash. Some file systems do not support
 // that, and do not need it.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := files.OpenDir(dir)
 	if err != nil {
 		return err
 	}
@@ -46,3 +48,6 @@ func syncDir(dir string) error {
 	}
 	return err
 }
+
+// isReadOnly reports whether an error says that nothing can be written to a file system.
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

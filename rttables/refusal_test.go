@@ -8,6 +8,11 @@ import (
 	"github.com/policyroute/policyroute/internal/testrun"
 )
 
+func refusal(t *testing.T, etc string, id ID, name string) error {
+	f, _ := ReadFiles(etc)
+	return f.Refusal(id, name)
+}
+
 // Refusal returns what Register returns, and writes nothing.
 func TestRefusal(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -30,19 +35,19 @@ func TestRefusal(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := Refusal(etc, 20, "lan2")
+			err := refusal(t, etc, 20, "lan2")
 			if b, _ := os.ReadFile(path); string(b) != c.text {
 				t.Errorf("Refusal wrote %q", b)
 			}
 			if (err != nil) != c.refused {
 				t.Errorf("Refusal: %v", err)
 			}
-			if want := Register(etc, 20, "lan2"); testrun.Error(err) != testrun.Error(want) {
+			if want := Register(t.Context(), etc, 20, "lan2"); testrun.Error(err) != testrun.Error(want) {
 				t.Errorf("Refusal: %v\nRegister: %v", err, want)
 			}
 		})
 	}
-	if err := Refusal(t.TempDir(), 20, "a b"); err == nil {
+	if err := refusal(t, t.TempDir(), 20, "a b"); err == nil {
 		t.Error("a name with a blank is not refused")
 	}
 }

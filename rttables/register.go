@@ -1,10 +1,10 @@
 package rttables
 
 import (
-	"errors"
-	"io/fs"
-	"os"
+	"context"
 	"path/filepath"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
 // Mark is the comment of a line that [Register] wrote. [Unregister] removes no other
@@ -17,61 +17,25 @@ const defaultEtc = "/etc/iproute2"
 // Register gives table id the name, in a file of the directory etc; the default is
 // /etc/iproute2. If ip(8) already finds the table by that name, Register writes
 // nothing. Otherwise it adds a line with the comment policyroute, which marks the
-// line as its own, to the file that [RegisterFile] returns. It creates the file and
+// line as its own, to the file that [Files.RegisterFile] returns. It creates the file and
 // the directories that are missing, for everyone to read.
 //
 // The error is a [*ConflictError] if the name or the ID is already in use, an
 // [*EntryError] if they cannot be in a file, a [*SyntaxError] if the file is
 // damaged, and otherwise as for [Edit]. On an error nothing is written.
-func Register(etc string, id ID, name string) error {
-	return newRegistry(etc).register(id, name)
+//
+// When ctx ends, Register no longer waits for the lock. Nothing can interrupt a file system
+// that does not answer.
+func Register(ctx context.Context, etc string, id ID, name string) error {
+	return RegisterAll(ctx, etc, Entry{ID: id, Name: name})[0]
 }
 
 // RegisterAll is [Register] for several entries. It reads the files and writes the
 // file once. Only the ID and the name of an entry count. RegisterAll returns an error
 // for each entry, nil for those that are registered. The other entries are written
 // also if one is refused.
-func RegisterAll(etc string, entries ...Entry) []error {
-	return newRegistry(etc).registerAll(entries)
-}
-
-// RegisterFile returns the file of the directory etc that [Register] adds lines to:
-// etc/rt_tables if that file exists, and otherwise etc/rt_tables.d/policyroute.conf.
-// Register creates no rt_tables, because in /etc/iproute2 it would hide the one that
-// the distribution has in another directory.
-func RegisterFile(etc string) string {
-	main, conf := newRegistry(etc).files()
-	if _, err := os.Stat(main); errors.Is(err, fs.ErrNotExist) {
-		return conf
-	}
-	return main
-}
-
-// Refusal returns the error that [Register] would return because of what the files say
-// now, and nil if they have nothing against the entry. It writes nothing, and so does not
-// find out whether Register can write.
-func Refusal(etc string, id ID, name string) error {
-	r, e := newRegistry(etc), Entry{ID: id, Name: name}
-	errs := make([]error, 1)
-	if todo := r.unknown([]Entry{e}, errs); len(todo) == 0 {
-		return errs[0]
-	}
-	if err := checkEntry(id, name, Mark); err != nil {
-		return err
-	}
-	path := RegisterFile(r.etc)
-	b, err := readFile(path)
-	if err == nil {
-		f, _ := ParseFile(b) // a copy: the file stays as it is
-		if f.path = path; f.err != nil {
-			f.err.File = path
-		}
-		err = f.Set(id, name, Mark)
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return registerError(e, path, err)
+func RegisterAll(ctx context.Context, etc string, entries ...Entry) []error {
+	return newRegistry(etc).registerAll(ctx, entries)
 }
 
 // Unregister undoes [Register]: it removes the line with this ID and this name that
@@ -80,32 +44,15 @@ func Refusal(etc string, id ID, name string) error {
 // can stay. It changes no other line. If there is no such line,
 // Unregister writes nothing and returns nil. The error is a [*SyntaxError] if the
 // line is in a damaged file, and otherwise as for [Edit].
-func Unregister(etc string, id ID, name string) error {
-	return newRegistry(etc).unregister(id, name)
+func Unregister(ctx context.Context, etc string, id ID, name string) error {
+	return UnregisterAll(ctx, etc, Entry{ID: id, Name: name})[0]
 }
 
 // UnregisterAll is [Unregister] for several entries. It writes each file once. Only
 // the ID and the name of an entry count. UnregisterAll returns an error for each
 // entry, nil for those of which no line is left.
-func UnregisterAll(etc string, entries ...Entry) []error {
-	return newRegistry(etc).unregisterAll(entries)
-}
-
-// Registered reports whether there is a line that [Unregister] would remove.
-func Registered(etc string, id ID, name string) bool {
-	return RegisteredFile(etc, id, name) != ""
-}
-
-// RegisteredFile returns the file with the line that [Unregister] would remove, and
-// an empty string if there is no such line.
-func RegisteredFile(etc string, id ID, name string) string {
-	main, conf := newRegistry(etc).files()
-	for _, path := range []string{main, conf} {
-		if b, err := readFile(path); err == nil && hasLine(b, ourEntry(id, name)) {
-			return path
-		}
-	}
-	return ""
+func UnregisterAll(ctx context.Context, etc string, entries ...Entry) []error {
+	return newRegistry(etc).unregisterAll(ctx, entries)
 }
 
 // ourEntry returns the entry that Register writes.
@@ -135,4 +82,20 @@ func newRegistry(etc string) registry {
 func (r registry) files() (main, conf string) {
 	file := specs[tables].file
 	return filepath.Join(r.etc, file), filepath.Join(r.etc, file+".d", Mark+".conf")
+}
+
+// sources returns the directories that iproute2 reads.
+func (r registry) sources() []source {
+	var all []source
+	for _, dir := range append([]string{r.etc}, r.vendors...) {
+		all = append(all, source{fsys: files.Dir(dir), dir: ".", label: dir})
+	}
+	return all
+}
+
+// scanTables reads the files of tables.
+func (r registry) scanTables() scanner {
+	s := scanner{sources: r.sources()}
+	s.scan(&specs[tables])
+	return s
 }

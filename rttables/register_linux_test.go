@@ -30,7 +30,7 @@ func TestRegisterMakesDirectories(t *testing.T) {
 		before := dump(t, root)
 		etc := filepath.Join(root, missing)
 		for id, name := range map[ID]string{20: "lan2", 21: "lan3"} {
-			if err := Register(etc, id, name); err != nil {
+			if err := Register(t.Context(), etc, id, name); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -48,7 +48,7 @@ func TestRegisterMakesDirectories(t *testing.T) {
 			report.Errorf("%s: %q, %v, want %s", conf, b, err, header)
 		}
 		for id, name := range map[ID]string{20: "lan2", 21: "lan3"} {
-			if err := Unregister(etc, id, name); err != nil {
+			if err := Unregister(t.Context(), etc, id, name); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -86,13 +86,13 @@ func TestRegisterAllWritesOnce(t *testing.T) {
 		}
 		return bytes.Count(b[:n], []byte("rt_tables\x00"))
 	}
-	if err := errors.Join(r.registerAll(entries)...); err != nil {
+	if err := errors.Join(r.registerAll(t.Context(), entries)...); err != nil {
 		t.Fatal(err)
 	}
 	if n := renames(); n != 1 {
 		t.Errorf("the file was replaced %d times to register", n)
 	}
-	if err := errors.Join(r.unregisterAll(entries)...); err != nil {
+	if err := errors.Join(r.unregisterAll(t.Context(), entries)...); err != nil {
 		t.Fatal(err)
 	}
 	if n := renames(); n != 1 {
@@ -108,13 +108,13 @@ func TestRegisterPipe(t *testing.T) {
 		if err := unix.Mkfifo(filepath.Join(r.etc, file), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.register(20, "lan2"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		if err := r.register(t, 20, "lan2"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 			report.Errorf("%s: register: %v", file, err)
 		}
-		if err := r.unregister(20, "lan2"); (err == nil) != (file != "rt_tables") {
+		if err := r.unregister(t, 20, "lan2"); (err == nil) != (file != "rt_tables") {
 			report.Errorf("%s: unregister: %v", file, err)
 		}
-		if Registered(r.etc, 20, "lan2") {
+		if registered(t, r.etc, 20, "lan2") {
 			report.Errorf("%s: registered", file)
 		}
 	}

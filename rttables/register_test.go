@@ -35,6 +35,19 @@ func newTestRegistry(t *testing.T, pairs ...string) (r registry, root string) {
 	}, root
 }
 
+func (r registry) register(t *testing.T, id ID, name string) error {
+	return r.registerAll(t.Context(), []Entry{{ID: id, Name: name}})[0]
+}
+
+func (r registry) unregister(t *testing.T, id ID, name string) error {
+	return r.unregisterAll(t.Context(), []Entry{{ID: id, Name: name}})[0]
+}
+
+func registered(t *testing.T, etc string, id ID, name string) bool {
+	f, _ := ReadFiles(etc)
+	return f.Registered(id, name)
+}
+
 const ourLine = "20\tlan2 # policyroute"
 
 var registerTests = []struct {
@@ -79,7 +92,7 @@ func TestRegister(t *testing.T) {
 			r, root := newTestRegistry(t, tt.files...)
 			before := dump(t, root)
 			for range 2 { // the second time it is known
-				if err := r.register(20, "lan2"); err != nil {
+				if err := r.register(t, 20, "lan2"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -91,7 +104,7 @@ func TestRegister(t *testing.T) {
 				t.Errorf("%s: %q, %v, want %q", tt.path, b, err, tt.after)
 			}
 			for range 2 {
-				if err := r.unregister(20, "lan2"); err != nil {
+				if err := r.unregister(t, 20, "lan2"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -106,11 +119,11 @@ func TestRegister(t *testing.T) {
 func TestRegistered(t *testing.T) {
 	report := testrun.Limit(t)
 	etc := t.TempDir()
-	if Registered(etc, 20, "lan2") {
+	if registered(t, etc, 20, "lan2") {
 		report.Error("registered in an empty directory")
 	}
 	write(t, filepath.Join(etc, "rt_tables"), "21 lan3\n")
-	if err := Register(etc, 20, "lan2"); err != nil {
+	if err := Register(t.Context(), etc, 20, "lan2"); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -118,11 +131,11 @@ func TestRegistered(t *testing.T) {
 		name string
 		want bool
 	}{{20, "lan2", true}, {20, "lan3", false}, {21, "lan2", false}, {21, "lan3", false}} {
-		if got := Registered(etc, tt.id, tt.name); got != tt.want {
-			report.Errorf("Registered(%d, %s) = %v", uint32(tt.id), tt.name, got)
+		if got := registered(t, etc, tt.id, tt.name); got != tt.want {
+			report.Errorf("registered(t, %d, %s) = %v", uint32(tt.id), tt.name, got)
 		}
 	}
-	if err := Unregister(etc, 20, "lan2"); err != nil || Registered(etc, 20, "lan2") {
+	if err := Unregister(t.Context(), etc, 20, "lan2"); err != nil || registered(t, etc, 20, "lan2") {
 		report.Errorf("still registered, %v", err)
 	}
 }
@@ -132,7 +145,7 @@ func TestRegisterSeveral(t *testing.T) {
 	before := dump(t, root)
 	names := map[ID]string{20: "lan2", 21: "lan3", 22: "lan4"}
 	for id, name := range names {
-		if err := r.register(id, name); err != nil {
+		if err := r.register(t, id, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,7 +157,7 @@ func TestRegisterSeveral(t *testing.T) {
 		t.Errorf("got\n%s", listing(n))
 	}
 	for id, name := range names {
-		if err := r.unregister(id, name); err != nil {
+		if err := r.unregister(t, id, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,7 +205,7 @@ func TestRegisterRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r, root := newTestRegistry(t, tt.files...)
 			before := dump(t, root)
-			err := r.register(tt.id, tt.as)
+			err := r.register(t, tt.id, tt.as)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -209,7 +222,7 @@ func TestRegisterRefused(t *testing.T) {
 
 func TestRegisterBuiltin(t *testing.T) {
 	r, root := newTestRegistry(t)
-	if err := r.register(Main, "main"); err != nil { // ip knows it without a file
+	if err := r.register(t, Main, "main"); err != nil { // ip knows it without a file
 		t.Error(err)
 	}
 	if got := dump(t, r.etc); got != "" {
@@ -224,15 +237,15 @@ func TestRegisterNoDirectory(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	write(t, file, "")
 	for _, etc := range []string{file, filepath.Join(file, "etc"), filepath.Join(file, "a", "etc")} {
-		if err := Register(etc, 20, "lan2"); err == nil || !strings.Contains(err.Error(), file) {
+		if err := Register(t.Context(), etc, 20, "lan2"); err == nil || !strings.Contains(err.Error(), file) {
 			report.Errorf("%s: error %v", etc, err)
 		}
 	}
-	if err := Unregister(filepath.Join(dir, "missing"), 20, "lan2"); err != nil {
+	if err := Unregister(t.Context(), filepath.Join(dir, "missing"), 20, "lan2"); err != nil {
 		report.Error(err)
 	}
 	// A refused entry leaves no directory either.
-	if err := Register(filepath.Join(dir, "new"), 20, "main"); !errors.Is(err, ErrReserved) {
+	if err := Register(t.Context(), filepath.Join(dir, "new"), 20, "main"); !errors.Is(err, ErrReserved) {
 		report.Errorf("error %v", err)
 	}
 	if got, want := dump(t, dir), "-rw-r--r-- file \"\"\n"; got != want {
@@ -248,7 +261,7 @@ func TestRegisterAll(t *testing.T) {
 	before := dump(t, root)
 	entries := []Entry{{ID: 20, Name: "lan2"}, {ID: 30, Name: "lan3"}, {ID: 21, Name: "all"}, {ID: 22, Name: "lan2"}, {ID: 20, Name: "lan2"}, {ID: 23, Name: "lan5"}}
 	for range 2 {
-		errs := r.registerAll(entries)
+		errs := r.registerAll(t.Context(), entries)
 		for i, want := range []string{
 			"", `ID 30 is already named "taken"`, "reserved name", `"lan2" already names table 20`, "", "",
 		} {
@@ -261,7 +274,7 @@ func TestRegisterAll(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(root, "etc/rt_tables")); string(b) != want {
 		report.Errorf("got %q, %v, want %q", b, err, want)
 	}
-	for i, err := range r.unregisterAll(entries) {
+	for i, err := range r.unregisterAll(t.Context(), entries) {
 		if err != nil {
 			report.Errorf("%v: %v", entries[i], err)
 		}
@@ -269,7 +282,7 @@ func TestRegisterAll(t *testing.T) {
 	if diff := cmp.Diff(before, dump(t, root)); diff != "" {
 		report.Errorf("after unregisterAll (-before +after):\n%s", diff)
 	}
-	if errs := r.registerAll(nil); len(errs) != 0 {
+	if errs := r.registerAll(t.Context(), nil); len(errs) != 0 {
 		report.Errorf("no entries: %v", errs)
 	}
 }
@@ -302,7 +315,7 @@ func TestUnregisterLeavesOthers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r, root := newTestRegistry(t, tt.files...)
-			if err := r.unregister(20, "lan2"); err != nil {
+			if err := r.unregister(t, 20, "lan2"); err != nil {
 				t.Fatal(err)
 			}
 			if b, err := os.ReadFile(filepath.Join(root, tt.path)); string(b) != tt.after {
@@ -314,11 +327,11 @@ func TestUnregisterLeavesOthers(t *testing.T) {
 
 func TestUnregisterKeepsDirectoryInUse(t *testing.T) {
 	r, root := newTestRegistry(t, "usr/rt_tables", stock)
-	if err := r.register(20, "lan2"); err != nil {
+	if err := r.register(t, 20, "lan2"); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(root, "etc/rt_tables.d/theirs.conf"), "30 b\n")
-	if err := r.unregister(20, "lan2"); err != nil {
+	if err := r.unregister(t, 20, "lan2"); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff("-rw-r--r-- theirs.conf \"30 b\\n\"\n", dump(t, filepath.Join(root, "etc/rt_tables.d"))); diff != "" {
@@ -335,7 +348,7 @@ func TestUnregisterDamaged(t *testing.T) {
 		r, root := newTestRegistry(t, "etc/rt_tables", content)
 		before := dump(t, root)
 		var se *SyntaxError
-		if err := r.unregister(20, "lan2"); !errors.As(err, &se) || se.File != filepath.Join(r.etc, "rt_tables") {
+		if err := r.unregister(t, 20, "lan2"); !errors.As(err, &se) || se.File != filepath.Join(r.etc, "rt_tables") {
 			report.Errorf("%q: %v, want a *SyntaxError", content, err)
 		}
 		if diff := cmp.Diff(before, dump(t, root)); diff != "" {
@@ -343,7 +356,7 @@ func TestUnregisterDamaged(t *testing.T) {
 		}
 	}
 	r, _ := newTestRegistry(t, "etc/rt_tables", "garbage\n")
-	if err := r.unregister(20, "lan2"); err != nil {
+	if err := r.unregister(t, 20, "lan2"); err != nil {
 		report.Errorf("damaged, but without our line: %v", err)
 	}
 }
@@ -368,10 +381,10 @@ func TestRegisterConcurrent(t *testing.T) {
 			wg.Go(func() {
 				id := ID(100 + i)
 				for range 20 {
-					if err := Register(r.etc, id, "t"+id.String()); err != nil {
+					if err := Register(t.Context(), r.etc, id, "t"+id.String()); err != nil {
 						report.Error(err)
 					}
-					if err := Unregister(r.etc, id, "t"+id.String()); err != nil {
+					if err := Unregister(t.Context(), r.etc, id, "t"+id.String()); err != nil {
 						report.Error(err)
 					}
 				}

@@ -1,27 +1,23 @@
 package rttables
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
-func (r registry) register(id ID, name string) error {
-	return r.registerAll([]Entry{{ID: id, Name: name}})[0]
-}
-
-func (r registry) unregister(id ID, name string) error {
-	return r.unregisterAll([]Entry{{ID: id, Name: name}})[0]
-}
-
 // registerAll registers entries. The errors are parallel to the entries.
-func (r registry) registerAll(entries []Entry) []error {
+func (r registry) registerAll(ctx context.Context, entries []Entry) []error {
 	errs := make([]error, len(entries))
 	// The first look is without the lock, which takes time and a permission.
-	todo := r.unknown(entries, errs)
+	scan := r.scanTables()
+	todo := scan.unknown(entries, errs)
 	for k, i := range todo {
 		if err := checkEntry(entries[i].ID, entries[i].Name, Mark); err != nil {
 			errs[i], todo[k] = err, -1
@@ -37,7 +33,7 @@ func (r registry) registerAll(entries []Entry) []error {
 			}
 		}
 	}
-	lock, made, err := r.lockMade()
+	lock, made, err := r.lockMade(ctx)
 	if err != nil {
 		fail(err, "")
 		return errs
@@ -50,18 +46,20 @@ func (r registry) registerAll(entries []Entry) []error {
 	again := make([]error, len(wanted))
 	places := todo
 	todo = nil
-	for _, k := range r.unknown(wanted, again) {
+	scan = r.scanTables()
+	for _, k := range scan.unknown(wanted, again) {
 		todo = append(todo, places[k])
 	}
 	for k, i := range places {
 		errs[i] = again[k]
 	}
-	path := RegisterFile(r.etc)
+	path := r.registerFile()
 	more, err := makeDirs(filepath.Dir(path))
 	made += more
 	if err == nil && len(todo) > 0 {
-		err = edit(path, lock, func(f *File) error {
+		err = edit(ctx, path, lock, func(f *File) error {
 			for _, i := range todo {
+				errs[i] = nil
 				if err := f.setOurs(entries[i], made); err != nil {
 					errs[i] = registerError(entries[i], path, err)
 				}
@@ -73,7 +71,7 @@ func (r registry) registerAll(entries []Entry) []error {
 		fail(err, path)
 	}
 	if _, statErr := os.Stat(path); statErr != nil {
-		removeDirs(filepath.Dir(path), made)
+		lock.removeDirs(filepath.Dir(path), made)
 	}
 	return errs
 }
@@ -146,19 +144,12 @@ func parseHeader(text string) (made int, ok bool) {
 // order. It sets an error for each entry whose ID or name is in use otherwise, and for
 // all if a file cannot be read. The entries of a damaged file count if iproute2 reads
 // them.
-func (r registry) unknown(entries []Entry, errs []error) []int {
-	var s scanner
-	for _, dir := range append([]string{r.etc}, r.vendors...) {
-		s.sources = append(s.sources, source{fsys: os.DirFS(dir), dir: ".", label: dir})
-	}
-	s.scan(&specs[tables])
-	for _, err := range s.errs {
-		if _, damaged := err.(*SyntaxError); !damaged {
-			for i, e := range entries {
-				errs[i] = registerError(e, "", err)
-			}
-			return nil
+func (s *scanner) unknown(entries []Entry, errs []error) []int {
+	if err := s.unreadable(); err != nil {
+		for i, e := range entries {
+			errs[i] = registerError(e, "", err)
 		}
+		return nil
 	}
 	db := specs[tables].db(s.entries)
 	type key struct {
@@ -198,10 +189,10 @@ func (r registry) unknown(entries []Entry, errs []error) []int {
 
 // lockMade makes the directory etc if it is missing, and locks it. It returns how many
 // directories it made.
-func (r registry) lockMade() (lock *dirLock, made int, err error) {
+func (r registry) lockMade(ctx context.Context) (lock *dirLock, made int, err error) {
 	for range manyTimes { // another process can remove what it made
 		if made, err = makeDirs(r.etc); err == nil {
-			lock, err = r.lockPresent()
+			lock, err = lockDir(ctx, r.etc)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -214,19 +205,7 @@ func (r registry) lockMade() (lock *dirLock, made int, err error) {
 	return lock, made, nil
 }
 
-// lockPresent locks the directory etc. The error is fs.ErrNotExist if it is missing.
-func (r registry) lockPresent() (*dirLock, error) {
-	for range manyTimes {
-		lock, err := lockDir(r.etc)
-		if err != nil || lock.currentDir(r.etc) {
-			return lock, err
-		}
-		lock.unlock() // another process has removed or replaced the directory
-	}
-	return nil, &fs.PathError{Op: "lock", Path: r.etc, Err: errors.New("other processes keep replacing the directory")}
-}
-
-// manyTimes is how often a directory may be replaced before it is locked.
+// manyTimes is how often others may make an attempt fail.
 const manyTimes = 1000
 
 // makeDirs makes a directory and those above it that are missing, with mode 0755
@@ -271,12 +250,27 @@ func removeDirs(dir string, n int) {
 	}
 }
 
+// removeDirs is removeDirs for a caller that has the lock of one of the directories, which
+// is a file in it.
+func (l *dirLock) removeDirs(dir string, n int) {
+	for ; n > 0; n-- {
+		if isSameDir(dir, l.dir) {
+			l.unlock()
+		}
+		if os.Remove(dir) != nil {
+			return
+		}
+		dir = filepath.Dir(dir)
+		_ = syncDir(dir)
+	}
+}
+
 // unregisterAll removes entries. The errors are parallel to the entries.
-func (r registry) unregisterAll(entries []Entry) []error {
+func (r registry) unregisterAll(ctx context.Context, entries []Entry) []error {
 	main, conf := r.files()
 	errs := make([]error, len(entries))
 	for _, path := range []string{main, conf} {
-		present, err := r.removeFrom(path, entries)
+		present, err := r.removeFrom(ctx, path, entries)
 		for i, e := range entries {
 			if err != nil && (present == nil || present[i]) {
 				err := fmt.Errorf("rttables: unregister %d %q in %s: %w", uint32(e.ID), e.Name, path, err)
@@ -290,8 +284,8 @@ func (r registry) unregisterAll(entries []Entry) []error {
 // removeFrom removes the lines that Register wrote for entries from one file, and the
 // file and its directories if Register created them and they are not in use. It returns
 // which entries the file had; nil if it cannot be read.
-func (r registry) removeFrom(path string, entries []Entry) (present []bool, err error) {
-	b, err := readFile(path)
+func (r registry) removeFrom(ctx context.Context, path string, entries []Entry) (present []bool, err error) {
+	b, err := files.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -316,7 +310,7 @@ func (r registry) removeFrom(path string, entries []Entry) (present []bool, err 
 	if len(delete) == 0 {
 		return present, nil
 	}
-	lock, err := r.lockPresent()
+	lock, err := lockDir(ctx, r.etc)
 	if errors.Is(err, fs.ErrNotExist) {
 		return present, nil // another process has removed the directory
 	}
@@ -325,7 +319,7 @@ func (r registry) removeFrom(path string, entries []Entry) (present []bool, err 
 	}
 	defer lock.unlock()
 	made := 0
-	err = edit(path, lock, func(f *File) error {
+	err = edit(ctx, path, lock, func(f *File) error {
 		if err := f.writable(); err != nil {
 			return err
 		}
@@ -342,7 +336,7 @@ func (r registry) removeFrom(path string, entries []Entry) (present []bool, err 
 	case errors.Is(err, fs.ErrNotExist): // another process has removed the file's directory
 		return present, nil
 	case err == nil:
-		removeDirs(filepath.Dir(path), made)
+		lock.removeDirs(filepath.Dir(path), made)
 	}
 	return present, err
 }

@@ -83,8 +83,9 @@
 //   - A program that does not take the lock, such as ip(8), can change what a transaction
 //     has found. The transaction reads back its own changes before it changes over. It
 //     does not see later changes of other programs.
-//   - Nothing survives a reboot except names in rt_tables, which a killed Install may also
-//     leave behind. Remove deletes them.
+//   - Nothing survives a reboot except names in rt_tables. Remove deletes them. They are
+//     written after all else, so that nothing waits for a file: a killed Install can leave
+//     a table without its name, and a killed Remove a name without its table.
 //
 // # Compatibility
 //

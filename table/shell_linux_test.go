@@ -83,8 +83,9 @@ func (u *shellUser) state() string {
 			lines = append(lines, line)
 		}
 	}
+	files, _ := rttables.ReadFiles(u.etc)
 	for id, name := range names.All() {
-		lines = append(lines, fmt.Sprintf("%d %s, ours: %t", uint32(id), name, rttables.Registered(u.etc, id, name)))
+		lines = append(lines, fmt.Sprintf("%d %s, ours: %t", uint32(id), name, files.Registered(id, name)))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -20,7 +21,7 @@ import (
 
 func main() {
 	p := program{
-		name: filepath.Base(os.Args[0]), in: os.Stdin, out: os.Stdout, err: os.Stderr, files: os.DirFS("/"),
+		name: filepath.Base(os.Args[0]), in: os.Stdin, out: os.Stdout, err: os.Stderr, files: files.Dir("/"),
 		terminal: isCharDevice(os.Stdout), colorFGBG: os.Getenv("COLORFGBG"),
 	}
 	os.Exit(p.run(os.Args[1:]))
@@ -97,7 +98,7 @@ func (p *program) dial() error {
 	}
 	config := &netlink.Config{}
 	if p.netns != "" {
-		f, err := os.Open(rtnl.NetNSPath(p.netns))
+		f, err := files.Open(rtnl.NetNSPath(p.netns))
 		if err != nil {
 			return &failure{status: 255, fatal: true, cause: err,
 				text: fmt.Sprintf(`Cannot open network namespace "%s": %s`, p.netns, errnoText(err))}

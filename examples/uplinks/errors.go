@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/plan"
 )
@@ -20,7 +21,8 @@ type enterError struct {
 
 func (e *enterError) Error() string {
 	switch {
-	case errors.Is(e.err, syscall.EINVAL): // of setns(2)
+	case errors.Is(e.err, syscall.EINVAL), // of setns(2)
+		errors.Is(e.err, files.ErrNotRegular):
 		return e.path + " is not a network namespace"
 	case errors.Is(e.err, fs.ErrNotExist):
 		return fmt.Sprintf("there is no network namespace %s: ip netns list shows the names", e.path)

@@ -16,6 +16,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/examples/uplinks/manual"
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
@@ -325,7 +326,14 @@ func (s *session) resolvedIndexes() []int {
 
 // load reads the file, and keeps the uplinks whose names the command line has, if it has names.
 func (o *options) load() (*config, error) {
-	text, err := os.ReadFile(o.file)
+	return o.loadWith(files.ReadGiven)
+}
+
+// loadAgain is load for a file that was read before. A pipe would have nothing more.
+func (o *options) loadAgain() (*config, error) { return o.loadWith(files.Read) }
+
+func (o *options) loadWith(read func(string) ([]byte, error)) (*config, error) {
+	text, err := read(o.file)
 	if err != nil {
 		return nil, fmt.Errorf("uplinks: %w", err)
 	}
@@ -365,7 +373,7 @@ func netnsPath(netns string) string {
 
 // openNetns opens a network namespace.
 func openNetns(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, &enterError{path, errors.Unwrap(err)}
 	}

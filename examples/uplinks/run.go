@@ -229,7 +229,7 @@ func (s *service) reload(ctx context.Context) {
 // readAgain reads the file, sends it as an update, and waits until all uplinks have been
 // checked or the update was refused. If the file has a fault, nothing changes.
 func (s *service) readAgain(ctx context.Context) {
-	file, err := s.o.load()
+	file, err := s.o.loadAgain()
 	if err != nil {
 		s.reportRefusal(err)
 		return

@@ -23,7 +23,7 @@ const (
 // with /... stands for all packages below it. A package that wants another one needs a
 // better reason than that it is handy: ask what the wall is for first.
 var may = map[string][]string{
-	"rttables":      {},
+	"rttables":      {"internal/files"},
 	"route":         {"rttables", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"route/nexthop": {"route", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"rule":          {"route", "rttables", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
@@ -54,7 +54,7 @@ var may = map[string][]string{
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",
-		"table/internal/owner", "table/internal/host", "table/internal/uplink", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi",
+		"table/internal/owner", "table/internal/host", "table/internal/uplink", "internal/attr", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 	"table/maintain": {
 		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",
@@ -70,6 +70,7 @@ var may = map[string][]string{
 	},
 
 	"internal/uapi":    {},
+	"internal/files":   {},
 	"internal/attr":    {},
 	"internal/iptext":  {"rttables", "internal/attr", "internal/uapi"},
 	"internal/rtnl":    {"internal/attr"},
@@ -80,9 +81,9 @@ var may = map[string][]string{
 
 	// Programs take what a user could take, and what text and namespaces need.
 	"examples/demo":           {"route", "rttables", "rule", "table/...", "table", "internal/iptext", "internal/lab", "internal/uapi"},
-	"examples/ip":             {"route/...", "route", "rttables", "rule", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
+	"examples/ip":             {"route/...", "route", "rttables", "rule", "internal/attr", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"examples/uplinks/manual": {},
-	"examples/uplinks":        {"examples/uplinks/manual", "route", "rttables", "rule", "table/...", "table", "internal/iptext", "internal/rtnl"},
+	"examples/uplinks":        {"examples/uplinks/manual", "route", "rttables", "rule", "table/...", "table", "internal/files", "internal/iptext", "internal/rtnl"},
 }
 
 // sockets are packages that open files or sockets, or wait for those who do. The planner

@@ -3,8 +3,8 @@ package check
 import (
 	"context"
 	"net/netip"
-	"os"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -65,7 +65,7 @@ func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink)
 // that is not the caller's namespace. If something cannot be read, that is a finding
 // as well. The error is not nil only if the kernel could not be asked at all.
 func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplink) ([]Finding, error) {
-	f, err := readFacts(ctx, c, os.DirFS("/"), config, uplinks)
+	f, err := readFacts(ctx, c, files.Dir("/"), config, uplinks)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/policyroute/policyroute/internal/files"
 )
 
 // A networkdState says what systemd-networkd does. Whenever it starts or configures an
@@ -30,9 +32,9 @@ func readNetworkd(root fs.FS, namespace string) (networkdState, error) {
 	if s.running, err = isNetworkdRunning(root, namespace); err != nil {
 		return s, err
 	}
-	files, err := networkdFiles(root)
-	for _, file := range files {
-		b, e := fs.ReadFile(root, file)
+	conf, err := networkdFiles(root)
+	for _, file := range conf {
+		b, e := files.ReadFS(root, file)
 		if e != nil {
 			err = errors.Join(err, e)
 			continue
@@ -48,7 +50,7 @@ func isNetworkdRunning(root fs.FS, namespace string) (bool, error) {
 	const name = "systemd-network"
 	processes, err := fs.Glob(root, "proc/[0-9]*/comm")
 	for _, p := range processes {
-		b, err := fs.ReadFile(root, p)
+		b, err := files.ReadFS(root, p)
 		if err != nil || strings.TrimSpace(string(b)) != name {
 			continue // the process has ended, or is another one
 		}
@@ -62,11 +64,11 @@ func isNetworkdRunning(root fs.FS, namespace string) (bool, error) {
 
 // networkdFiles returns the main file and then the drop-ins, by name.
 func networkdFiles(root fs.FS) ([]string, error) {
-	var files []string
+	var conf []string
 	for _, dir := range networkdDirs {
 		file := path.Join(dir, "networkd.conf")
 		if _, err := fs.Stat(root, file); err == nil {
-			files = append(files, file)
+			conf = append(conf, file)
 			break
 		}
 	}
@@ -81,9 +83,9 @@ func networkdFiles(root fs.FS) ([]string, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(dropIns)) {
-		files = append(files, dropIns[name])
+		conf = append(conf, dropIns[name])
 	}
-	return files, nil
+	return conf, nil
 }
 
 // parse reads one file. Of several lines with the same setting the last counts. An

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 )
@@ -36,9 +37,9 @@ func (f *facts) readSystem(c route.Conn, root fs.FS) {
 		// Everything here belongs to the calling thread's namespace.
 		namespace, err = os.Readlink("/proc/thread-self/ns/net")
 		note("the name of the network namespace", err)
-		s.conf, err = readConf(os.DirFS("/proc/sys/net/ipv4"))
+		s.conf, err = readConf(files.Dir("/proc/sys/net/ipv4"))
 		note("net.ipv4.conf", err)
-		s.ephemeral, err = readEphemeral(os.DirFS("/proc/sys/net/ipv4"))
+		s.ephemeral, err = readEphemeral(files.Dir("/proc/sys/net/ipv4"))
 		note("net.ipv4.ip_local_port_range", err)
 		s.udp, err = listUDP()
 		note("the list of UDP sockets", err)
@@ -59,7 +60,7 @@ func readConf(ipv4 fs.FS) (map[string]ipv4Conf, error) {
 	for _, e := range entries {
 		var c ipv4Conf
 		for name, value := range map[string]*int{"rp_filter": &c.reversePath, "src_valid_mark": &c.sourceMark} {
-			b, err := fs.ReadFile(ipv4, path.Join("conf", e.Name(), name))
+			b, err := files.ReadFS(ipv4, path.Join("conf", e.Name(), name))
 			if err != nil {
 				return nil, err
 			}
@@ -74,7 +75,7 @@ func readConf(ipv4 fs.FS) (map[string]ipv4Conf, error) {
 
 // readEphemeral reads the range of ports in net.ipv4, the first and the last.
 func readEphemeral(ipv4 fs.FS) (ports [2]uint16, err error) {
-	b, err := fs.ReadFile(ipv4, "ip_local_port_range")
+	b, err := files.ReadFS(ipv4, "ip_local_port_range")
 	if err == nil {
 		_, err = fmt.Sscan(string(b), &ports[0], &ports[1])
 	}

@@ -115,7 +115,7 @@ func TestSharedDefaultTable(t *testing.T) {
 	// A name can stand for the table as well, which is found out later.
 	named := n.Uplink2(tabletest.IPv4)
 	named.Table = 0
-	if err := rttables.Register(n.Etc, 5, named.Name); err != nil {
+	if err := rttables.Register(t.Context(), n.Etc, 5, named.Name); err != nil {
 		t.Fatal(err)
 	}
 	k = newKeeper(n, maintain.Config{Default: &maintain.Default{Table: 5}}, weighted(maintained(named)[0], 1))

@@ -203,7 +203,11 @@ func (m *maintainer) applyGroup(
 			if err != nil {
 				return err
 			}
-			if err = gp.plan.ApplyLocked(ctx, m.conn); err == nil || isNameError(err) {
+			rest, names := gp.plan.SplitNames()
+			if err = rest.ApplyLocked(ctx, m.conn); err == nil {
+				err = m.nameGroup(ctx, group, names)
+			}
+			if err == nil || isNameError(err) {
 				m.reading = r.with(gp.after)
 			}
 			return err
@@ -214,6 +218,15 @@ func (m *maintainer) applyGroup(
 		m.counters.addRepair(gp.plan.Done(err))
 	}
 	return gp, err
+}
+
+// nameGroup writes the names of a plan, which has nothing else, for a group. Names that
+// could not be written are not tried again at each event.
+func (m *maintainer) nameGroup(ctx context.Context, group []*maintainedUplink, names plan.Plan) error {
+	if last := group[0].memory.nameErr; last != nil && !m.names.canRetry && !names.Empty() {
+		return last
+	}
+	return m.applyNames(ctx, names, group[0].Etc)
 }
 
 // reportGroup reports what has become of each uplink of a group.

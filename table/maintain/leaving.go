@@ -37,7 +37,7 @@ func (m *maintainer) removeBlocking(ctx context.Context) {
 	}
 	var blocking []*maintainedUplink
 	for _, k := range m.leaving {
-		m.unregisterTaken(k, users)
+		m.unregisterTaken(ctx, k, users)
 		if isBlocking(k, users, owners) {
 			blocking = append(blocking, k)
 		}
@@ -57,14 +57,19 @@ func isBlocking(k *maintainedUplink, users map[rttables.ID][]*maintainedUplink, 
 
 // unregisterTaken takes away the name of a table that is now the table of an uplink with
 // another name.
-func (r *reporter) unregisterTaken(k *maintainedUplink, users map[rttables.ID][]*maintainedUplink) {
+func (m *maintainer) unregisterTaken(ctx context.Context, k *maintainedUplink, users map[rttables.ID][]*maintainedUplink) {
 	id := k.table()
-	if !slices.ContainsFunc(users[id], func(o *maintainedUplink) bool { return o.Name != k.Name }) ||
-		!rttables.Registered(k.Etc, id, k.Name) {
+	if !slices.ContainsFunc(users[id], func(o *maintainedUplink) bool { return o.Name != k.Name }) {
 		return
 	}
-	if err := rttables.Unregister(k.Etc, id, k.Name); err != nil {
-		r.complain(k.subject().failure(EventRemovalFailed, &plan.NameError{Table: id, Name: k.Name, Err: err}))
+	if files, _ := m.names.read(k.Etc); !files.Registered(id, k.Name) {
+		return
+	}
+	err, _ := m.writeNames(ctx, k.Etc, func(ctx context.Context) error {
+		return rttables.Unregister(ctx, k.Etc, id, k.Name)
+	})
+	if err != nil {
+		m.complain(k.subject().failure(EventRemovalFailed, &plan.NameError{Table: id, Name: k.Name, Err: err}))
 	}
 }
 
@@ -101,7 +106,7 @@ func (m *maintainer) removeAll(ctx context.Context, uplinks []*maintainedUplink)
 		return nil
 	}
 	return m.locked(ctx, func(ctx context.Context) error {
-		r, err := readHost(ctx, m.conn, uplinks[0].Etc)
+		r, err := m.readHost(ctx, uplinks[0].Etc)
 		if err != nil {
 			return err
 		}
@@ -110,7 +115,11 @@ func (m *maintainer) removeAll(ctx context.Context, uplinks []*maintainedUplink)
 			return err
 		}
 		m.reading = nil
-		return p.ApplyLocked(ctx, m.conn)
+		rest, names := p.SplitNames()
+		if err := rest.ApplyLocked(ctx, m.conn); err != nil {
+			return err
+		}
+		return m.applyNames(ctx, names, uplinks[0].Etc)
 	})
 }
 

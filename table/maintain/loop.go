@@ -21,6 +21,7 @@ type maintainer struct {
 	leaving   []*maintainedUplink   // uplinks that are to be removed
 
 	shared sharedDefault
+	names  nameFiles
 
 	obstacles obstacles
 
@@ -167,6 +168,7 @@ func (m *maintainer) look(ctx context.Context) {
 	begin := time.Now()
 	causes := m.causes
 	m.causes, m.nextLook = 0, time.Time{}
+	m.names.begin(causes)
 	if !m.reopen(ctx) {
 		return
 	}
@@ -248,7 +250,17 @@ func (m *maintainer) reread(ctx context.Context) (*reading, error) {
 	if len(m.uplinks) > 0 {
 		etc = m.uplinks[0].Etc
 	}
-	return readHost(ctx, m.conn, etc)
+	return m.readHost(ctx, etc)
+}
+
+// readHost reads the host, with the names of files in a directory.
+func (m *maintainer) readHost(ctx context.Context, etc string) (*reading, error) {
+	r, err := readHost(ctx, m.conn, etc)
+	if err != nil {
+		return nil, err
+	}
+	r.now = r.now.WithNames(m.namesOf(r, etc))
+	return r, nil
 }
 
 // report reports what is new in an outcome, and asks for another look after a failure.

@@ -20,6 +20,9 @@ import (
 // changed since the plan was made is not looked at; a step for which the kernel's
 // state is not as it was fails.
 //
+// Names of tables are written after all other steps, because nothing else may wait for a
+// file. Apply waits a few seconds for another process that is writing them.
+//
 // The error is a [*StepError] for a step that failed, and a [*NameError] if all was
 // done but a name could not be written.
 func (p Plan) Apply(ctx context.Context, c route.Conn) error {
@@ -39,21 +42,26 @@ func (p Plan) ApplyLocked(ctx context.Context, c route.Conn) error {
 	return r.all(ctx)
 }
 
-// all does all steps, or none.
+// all does all steps, or none. The names come last, whatever their place in the plan.
 func (r *run) all(ctx context.Context) error {
-	var nameErr error
-	for steps := r.p.Steps; len(steps) > 0; {
+	rest, names := r.p.SplitNames()
+	for steps := rest.Steps; len(steps) > 0; {
 		n, err := r.some(ctx, steps)
 		steps = steps[n:]
 		var failed *failure
-		var ne *NameError
-		switch {
-		case errors.As(err, &ne):
-			nameErr = errors.Join(nameErr, err) // the uplink works without
-		case errors.As(err, &failed):
+		if errors.As(err, &failed) {
 			s := failed.step
 			return &StepError{Uplink: s.Uplink, Step: *s, Err: failed.err, Left: r.undo(ctx), command: r.p.Command(s)}
 		}
+	}
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx) // all has been done but for the names
+	}
+	var nameErr error // the uplink works without
+	for steps := names.Steps; len(steps) > 0; {
+		n := sameName(steps)
+		nameErr = errors.Join(nameErr, r.names(ctx, steps[:n]))
+		steps = steps[n:]
 	}
 	return nameErr
 }
@@ -76,52 +84,16 @@ type run struct {
 }
 
 // some does the first of some steps or, where these add or delete many gates or many
-// rungs, or add or delete names, all of them. It returns how many steps it has done or
-// tried.
+// rungs, all of them. It returns how many steps it has done or tried.
 func (r *run) some(ctx context.Context, steps []Step) (int, error) {
-	if n := sameName(steps); n > 0 {
-		return n, r.names(steps[:n])
-	}
 	if n := anyOrder(steps); n >= manyRules {
 		return n, r.changeRules(ctx, steps[:n])
 	}
 	s := &steps[0]
-	err := r.step(ctx, s)
-	var ne *NameError
-	if err == nil || errors.As(err, &ne) {
-		return 1, err
+	if err := r.step(ctx, s); err != nil {
+		return 1, &failure{s, err}
 	}
-	return 1, &failure{s, err}
-}
-
-// sameName returns how many of the first steps add names, or delete names.
-func sameName(steps []Step) int {
-	n := 0
-	for n < len(steps) && steps[n].Op.IsName() && steps[n].Op == steps[0].Op {
-		n++
-	}
-	return n
-}
-
-// names writes the names of steps that all add or all delete names. The error joins a
-// *NameError for each name that could not be written.
-func (r *run) names(steps []Step) error {
-	entries := make([]rttables.Entry, len(steps))
-	for i := range steps {
-		entries[i] = rttables.Entry{ID: steps[i].Table, Name: steps[i].Name}
-	}
-	write := rttables.RegisterAll
-	if steps[0].Op == DeleteName {
-		write = rttables.UnregisterAll
-	}
-	errs := write(r.p.etc, entries...)
-	for i, err := range errs {
-		if err == nil {
-			r.done = append(r.done, &steps[i])
-		}
-		errs[i] = steps[i].nameError(err)
-	}
-	return errors.Join(errs...)
+	return 1, nil
 }
 
 // listAfter returns the rules that there are after a failure, or nil if they cannot be
@@ -151,7 +123,7 @@ func (r *run) step(ctx context.Context, s *Step) error {
 	return err
 }
 
-// do sends a step to the kernel, or writes it to rt_tables.
+// do sends a step to the kernel.
 func (r *run) do(ctx context.Context, s *Step) error {
 	switch s.Op {
 	case AddRoute:
@@ -164,19 +136,8 @@ func (r *run) do(ctx context.Context, s *Step) error {
 		return r.rules.Add(ctx, r.c, s.Rule)
 	case DeleteRule:
 		return r.rules.Delete(ctx, r.c, s.Rule)
-	case AddName:
-		return s.nameError(rttables.Register(r.p.etc, s.Table, s.Name))
-	case DeleteName:
-		return s.nameError(rttables.Unregister(r.p.etc, s.Table, s.Name))
 	}
 	return errors.ErrUnsupported
-}
-
-func (s *Step) nameError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &NameError{Table: s.Table, Name: s.Name, Err: err}
 }
 
 // isUncertain reports whether an error leaves open if the kernel has done what it

@@ -13,7 +13,9 @@ import (
 )
 
 // A Plan is the steps from the state that was found to the one that is wanted, in
-// the order in which they are done. An empty Plan has nothing to do.
+// the order in which they are done. Only names of tables, which the commands of a plan
+// begin with and use, are written after all else; see [Plan.Apply]. An empty Plan has
+// nothing to do.
 type Plan struct {
 	Steps []Step
 

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -16,6 +15,7 @@ type Names struct {
 	etc   string
 	links func() *route.Links // nil: they are known
 	known route.Names
+	disk  *disk // nil: files are not read
 
 	onceAll, onceFiles, onceOfCommands sync.Once
 
@@ -27,7 +27,40 @@ type Names struct {
 // NewNames returns the names of interfaces, and of the files in the directory etc.
 // An empty etc stands for /etc/iproute2 and its fallbacks.
 func NewNames(etc string, links *route.Links) *Names {
-	return &Names{etc: etc, known: route.Names{Links: links}}
+	return &Names{etc: etc, known: route.Names{Links: links}, disk: &disk{read: func() (*rttables.Files, error) { return rttables.ReadFiles(etc) }}}
+}
+
+// NewNamesBy is NewNames for files that a function reads.
+func NewNamesBy(read func() (*rttables.Files, error), etc string, links *route.Links) *Names {
+	return &Names{etc: etc, known: route.Names{Links: links}, disk: &disk{read: read}}
+}
+
+// A disk is the files of names, which are read once, and only when they are needed.
+type disk struct {
+	read  func() (*rttables.Files, error)
+	once  sync.Once
+	files *rttables.Files
+	err   error
+}
+
+// all returns the files; nil if they could not be read.
+func (d *disk) all() *rttables.Files {
+	if d == nil {
+		return nil
+	}
+	d.once.Do(func() { d.files, d.err = d.read() })
+	return d.files
+}
+
+// Unreadable returns why Registered may miss a name: a file could not be read.
+func (n *Names) Unreadable() error {
+	if n == nil || n.disk == nil {
+		return nil
+	}
+	if n.disk.all() == nil {
+		return n.disk.err
+	}
+	return n.disk.files.Err()
 }
 
 // MakeNames returns names that are not read from files. Those of tables that
@@ -40,7 +73,11 @@ func MakeNames(links *route.Links, files *rttables.Names, registered func(rttabl
 }
 
 // LazyNames is NewNames for interfaces that are read when a name is first needed.
-func LazyNames(etc string, links func() *route.Links) *Names { return &Names{etc: etc, links: links} }
+func LazyNames(etc string, links func() *route.Links) *Names {
+	n := NewNames(etc, nil)
+	n.links = links
+	return n
+}
 
 // All returns all names.
 func (n *Names) All() *route.Names {
@@ -64,7 +101,8 @@ func (n *Names) OfCommands() *route.Names {
 		return all
 	}
 	n.onceOfCommands.Do(func() {
-		n.ofCommands = route.Names{Links: all.Links, Files: loadFiles("")}
+		files, _ := rttables.ReadFiles("")
+		n.ofCommands = route.Names{Links: all.Links, Files: files.Names()}
 	})
 	return &n.ofCommands
 }
@@ -75,10 +113,10 @@ func (n *Names) File(id rttables.ID, name string) string {
 	if n == nil || n.registered != nil {
 		return "/etc/iproute2/rt_tables"
 	}
-	if file := rttables.RegisteredFile(n.etc, id, name); file != "" {
+	if file := n.disk.all().RegisteredFile(id, name); file != "" {
 		return file
 	}
-	return rttables.RegisterFile(n.etc)
+	return n.disk.all().RegisterFile()
 }
 
 // Files returns the names of tables and protocols.
@@ -88,7 +126,7 @@ func (n *Names) Files() *rttables.Names {
 	}
 	n.onceFiles.Do(func() {
 		if n.known.Files == nil {
-			n.known.Files = loadFiles(n.etc)
+			n.known.Files = n.disk.all().Names()
 		}
 	})
 	return n.known.Files
@@ -99,7 +137,9 @@ func (n *Names) Table(id rttables.ID) string { return n.Files().Name(id) }
 
 // With returns n with other names of tables and protocols.
 func (n *Names) With(files *rttables.Names) *Names {
-	return &Names{etc: n.etc, links: n.links, known: route.Names{Links: n.known.Links, Files: files}, registered: n.registered}
+	return &Names{
+		etc: n.etc, links: n.links, known: route.Names{Links: n.known.Links, Files: files}, disk: n.disk, registered: n.registered,
+	}
 }
 
 // Registered reports whether a line of ours gives a table its name.
@@ -107,23 +147,7 @@ func (n *Names) Registered(id rttables.ID, name string) bool {
 	if n.registered != nil {
 		return n.registered(id, name)
 	}
-	return rttables.Registered(n.etc, id, name)
-}
-
-// loadFiles reads the names of tables and protocols. A damaged or unreadable file
-// costs names, and no more.
-func loadFiles(etc string) *rttables.Names {
-	root := os.DirFS("/")
-	if isDefault(etc) {
-		names, _ := rttables.Load(root)
-		return names
-	}
-	abs, err := filepath.Abs(etc)
-	if err != nil {
-		return nil
-	}
-	names, _ := rttables.Load(root, filepath.ToSlash(abs)[1:])
-	return names
+	return n.disk.all().Registered(id, name)
 }
 
 // Etc returns the directory of the files, empty for the default.

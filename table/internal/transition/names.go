@@ -21,10 +21,13 @@ func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 		if name == "" || done[name] {
 			continue
 		}
-		if have, ok := p.State().Names.Files().Lookup(name); !ok || have != w.Table {
+		// If the file cannot be read, the step says so when it fails.
+		have, ok := p.State().Names.Files().Lookup(name)
+		unknown := !ok && p.State().Names.Unreadable() != nil
+		if !unknown && (!ok || have != w.Table || !p.State().Names.Registered(w.Table, name)) { // the line is not ours
 			continue
 		}
-		if p.staysInUse(w.Table, all, false) || !p.State().Names.Registered(w.Table, name) { // the line is not ours
+		if p.staysInUse(w.Table, all, false) {
 			continue
 		}
 		done[name] = true

@@ -1,0 +1,185 @@
+package maintain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+const (
+	// namesWithin is how long a look waits for the files of names: to read them, and for
+	// another process that writes them. Uplinks work without names.
+	namesWithin = 100 * time.Millisecond
+	// writeWithin is how long a file system may take to write names.
+	writeWithin = time.Second
+	// namesAgain is after what time names are tried again that had to wait longer.
+	namesAgain = 10 * time.Second
+)
+
+// NameFiles are the files of the names of tables. Their file system can be slow, or not
+// answer any more, which must not hold up repairs.
+type nameFiles struct {
+	mu    sync.Mutex
+	reads map[string]*nameRead // by directory
+	// writing says that names are being written.
+	writing bool
+
+	// canRetry says that names which could not be written are tried again in this look.
+	canRetry bool
+	// held is why no name can be written until a time.
+	held  error
+	until time.Time
+}
+
+// A nameRead is the last reading of the files of a directory.
+type nameRead struct {
+	files *rttables.Files
+	err   error
+	// pending is closed when a reading that has begun ends. Nil: none has.
+	pending chan struct{}
+}
+
+// read returns the files of a directory as they are or, if the file system does not answer
+// in time, as they were. Without either it returns an error. It waits for a slow file system
+// only once.
+func (n *nameFiles) read(etc string) (*rttables.Files, error) {
+	n.mu.Lock()
+	if n.reads == nil {
+		n.reads = make(map[string]*nameRead)
+	}
+	x := n.reads[etc]
+	if x == nil {
+		x = new(nameRead)
+		n.reads[etc] = x
+	}
+	done := x.pending
+	if done == nil {
+		done = make(chan struct{})
+		x.pending = done
+		go func() {
+			files, err := rttables.ReadFiles(etc)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			x.files, x.err, x.pending = files, err, nil
+			close(done)
+		}()
+		n.mu.Unlock()
+		t := time.NewTimer(namesWithin)
+		defer t.Stop()
+		select {
+		case <-done:
+		case <-t.C:
+		}
+		n.mu.Lock()
+	}
+	defer n.mu.Unlock()
+	if x.files == nil {
+		return nil, errSilent(etc)
+	}
+	return x.files, x.err
+}
+
+// isSilent reports whether the file system of a directory does not answer: what was begun
+// there has not ended.
+func (n *nameFiles) isSilent(etc string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	x := n.reads[etc]
+	return n.writing || x != nil && x.pending != nil
+}
+
+// beginWrite notes that names are being written, until the function that it returns is
+// called.
+func (n *nameFiles) beginWrite() (end func()) {
+	set := func(writing bool) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.writing = writing
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+func errSilent(etc string) error {
+	if etc == "" {
+		etc = "/etc/iproute2"
+	}
+	return fmt.Errorf("the file system of %s does not answer", etc)
+}
+
+// begin begins a look that has causes.
+func (n *nameFiles) begin(causes cause) {
+	n.canRetry = causes&(causesOwn|causeTime) != 0
+	if causes&causesOwn != 0 || !time.Now().Before(n.until) {
+		n.held = nil
+	}
+}
+
+// namesOf returns the names of a reading.
+func (m *maintainer) namesOf(r *reading, etc string) *host.Names {
+	return host.NewNamesBy(func() (*rttables.Files, error) { return m.names.read(etc) }, etc, r.now.Links)
+}
+
+// applyNames writes the names of a plan, which has nothing else. After it had to wait too
+// long, no name is written in the same look, and for a while after that.
+func (m *maintainer) applyNames(ctx context.Context, names plan.Plan, etc string) error {
+	if names.Empty() {
+		return nil
+	}
+	err, refused := m.writeNames(ctx, etc, func(ctx context.Context) error { return names.ApplyLocked(ctx, m.conn) })
+	if refused {
+		return names.Refused(err)
+	}
+	return err
+}
+
+// writeNames calls write, and returns its error. If nothing can be written, or write does
+// not return in time, it returns the reason, and true. Then write can still have an effect.
+func (m *maintainer) writeNames(ctx context.Context, etc string, write func(context.Context) error) (err error, refused bool) {
+	switch {
+	case m.names.held != nil:
+		return m.names.held, true
+	case m.names.isSilent(etc):
+		m.lookIn(namesAgain)
+		return errSilent(etc), true
+	}
+	within, cancel := context.WithTimeout(ctx, namesWithin)
+	defer cancel()
+	done := make(chan error, 1)
+	ended := m.names.beginWrite()
+	go func() {
+		err := write(within)
+		ended()
+		done <- err
+	}()
+	t := time.NewTimer(writeWithin)
+	defer t.Stop()
+	select {
+	case err = <-done:
+	case <-t.C:
+		m.lookIn(namesAgain)
+		return errSilent(etc), true
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		m.names.held, m.names.until = heldReason(err), time.Now().Add(namesAgain)
+		m.lookIn(namesAgain)
+	}
+	return err, false
+}
+
+// heldReason returns the reason of an error that consists of those of single names, without
+// the names.
+func heldReason(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return file
+	}
+	return err
+}
