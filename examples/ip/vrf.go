@@ -3,8 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
-	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/attr"
@@ -32,29 +32,37 @@ func (p *program) vrfDeviceTable(name string) (rttables.ID, error) {
 		Header: netlink.Header{Type: uapi.RTM_GETLINK, Flags: netlink.Request | netlink.Dump},
 		Data:   make([]byte, uapi.SizeofIfInfomsg),
 	}) {
-		var link rtnetlink.LinkMessage
-		if err == nil {
-			err = link.UnmarshalBinary(m.Data)
-		}
 		if err != nil {
 			return 0, kernelFailure(err)
 		}
-		if a := link.Attributes; a != nil && a.Name == name && a.Info != nil && a.Info.Kind == "vrf" {
-			if data, ok := a.Info.Data.(*rtnetlink.LinkData); ok {
-				return decodeVRFTable(data.Data), nil
-			}
+		if table, ok := decodeVRF(m.Data, name); ok {
+			return table, nil
 		}
 	}
 	return 0, wrongArg(name, "Invalid VRF")
 }
 
-func decodeVRFTable(data []byte) rttables.ID {
-	for num, payload := range attr.All(string(data)) {
-		if num == uapi.IFLA_VRF_TABLE && len(payload) == 4 {
-			return rttables.ID(binary.NativeEndian.Uint32(payload))
-		}
+// decodeVRF returns the table of a message of type RTM_NEWLINK, if it is of the VRF device
+// with a name. It reads no other attribute: there are some fifty, and more to come.
+func decodeVRF(b []byte, name string) (rttables.ID, bool) {
+	if len(b) < uapi.SizeofIfInfomsg {
+		return 0, false
 	}
-	return 0
+	attrs := b[uapi.SizeofIfInfomsg:]
+	text := func(b []byte, num int) string {
+		p, _ := attr.First(b, num)
+		return strings.TrimRight(string(p), "\x00")
+	}
+	info, _ := attr.First(attrs, uapi.IFLA_LINKINFO)
+	if text(attrs, uapi.IFLA_IFNAME) != name || text(info, uapi.IFLA_INFO_KIND) != "vrf" {
+		return 0, false
+	}
+	data, _ := attr.First(info, uapi.IFLA_INFO_DATA)
+	table, _ := attr.First(data, uapi.IFLA_VRF_TABLE)
+	if len(table) != 4 {
+		return 0, false
+	}
+	return rttables.ID(binary.NativeEndian.Uint32(table)), true
 }
 
 // replaceVRF replaces the words "vrf NAME" by the table of the VRF.

@@ -65,8 +65,8 @@ func (ns *NS) enslave(port, master string) error {
 		return err
 	}
 	return conn.Link.Set(&rtnetlink.LinkMessage{
-		Index:      link.Index,
-		Attributes: &rtnetlink.LinkAttributes{Master: &m.Index},
+		Index:      link.index,
+		Attributes: &rtnetlink.LinkAttributes{Master: &m.index},
 	})
 }
 
@@ -119,7 +119,7 @@ func (ns *NS) device(name, parent string, data rtnetlink.LinkDriver) {
 			if err != nil {
 				return err
 			}
-			m.Attributes.Type = link.Index // rtnetlink's name for IFLA_LINK
+			m.Attributes.Type = link.index // rtnetlink's name for IFLA_LINK
 		}
 		if err := ns.newLink(m); err != nil {
 			return err
@@ -137,10 +137,14 @@ func (ns *NS) device(name, parent string, data rtnetlink.LinkDriver) {
 //
 // TUN needs /dev/net/tun, which some machines do not have or reserve for root. So it returns
 // its error.
-func (ns *NS) TUN(name string) (*os.File, error) {
+func (ns *NS) TUN(name string) (*os.File, error) { return ns.TUNOfType(name, 0) }
+
+// TUNOfType is TUN for an interface that has another type of hardware than none, ARPHRD_*,
+// and a hardware address of the length that is usual for it. Zero is the type of TUN.
+func (ns *NS) TUNOfType(name string, linkType int) (*os.File, error) {
 	var f *os.File
 	err := ns.Do(func() (err error) {
-		f, err = openTUN(name)
+		f, err = openTUN(name, linkType)
 		return err
 	})
 	if err == nil {

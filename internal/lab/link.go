@@ -9,7 +9,6 @@ import (
 
 	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/jsimonetti/rtnetlink/v2/driver"
-	"github.com/mdlayher/netlink"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -99,7 +98,7 @@ func (ns *NS) DeleteLink(ifname string) {
 		if err != nil {
 			return err
 		}
-		return conn.Link.Delete(link.Index)
+		return conn.Link.Delete(link.index)
 	})
 }
 
@@ -108,7 +107,7 @@ func (ns *NS) Index(ifname string) (index uint32) {
 	ns.lab.tb.Helper()
 	ns.step("index of "+ifname, func() error {
 		_, link, err := ns.findLink(ifname)
-		index = link.Index
+		index = link.index
 		return err
 	})
 	return index
@@ -159,7 +158,7 @@ func (ns *NS) sendAddress(ifname, prefix string, send func(*rtnetlink.Conn, *rtn
 	m := &rtnetlink.AddressMessage{
 		Family:       uapi.AF_INET6,
 		PrefixLength: uint8(p.Bits()),
-		Index:        link.Index,
+		Index:        link.index,
 		Attributes:   &rtnetlink.AddressAttributes{Address: ip, Local: ip},
 	}
 	if p.Addr().Is4() {
@@ -181,25 +180,6 @@ func (ns *NS) netlink() (*rtnetlink.Conn, error) {
 	return ns.conn, nil
 }
 
-// findLink returns the interface with a name, and the netlink socket.
-func (ns *NS) findLink(ifname string) (*rtnetlink.Conn, rtnetlink.LinkMessage, error) {
-	conn, err := ns.netlink()
-	if err != nil {
-		return nil, rtnetlink.LinkMessage{}, err
-	}
-	req := &rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Name: ifname}}
-	msgs, err := conn.Execute(req, uapi.RTM_GETLINK, netlink.Request)
-	if err != nil {
-		return nil, rtnetlink.LinkMessage{}, err
-	}
-	for _, m := range msgs {
-		if link, ok := m.(*rtnetlink.LinkMessage); ok {
-			return conn, *link, nil
-		}
-	}
-	return nil, rtnetlink.LinkMessage{}, errors.New("the kernel did not answer with a link")
-}
-
 func (ns *NS) newLink(m *rtnetlink.LinkMessage) error {
 	conn, err := ns.netlink()
 	if err != nil {
@@ -215,7 +195,7 @@ func (ns *NS) setFlags(ifname string, flags, change uint32) error {
 	if err != nil {
 		return err
 	}
-	return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.Index, Flags: flags, Change: change})
+	return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.index, Flags: flags, Change: change})
 }
 
 // settle waits until the kernel has finished its work on an interface, which takes some
@@ -229,14 +209,13 @@ func (ns *NS) setFlags(ifname string, flags, change uint32) error {
 func (ns *NS) settle(ifname string) error {
 	const patience = 5 * time.Second
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		conn, link, err := ns.findLink(ifname)
-		if err != nil || link.Flags&uapi.IFF_LOWER_UP == 0 {
+		_, link, err := ns.findLink(ifname)
+		if err != nil || link.flags&uapi.IFF_LOWER_UP == 0 {
 			return err
 		}
-		busy := link.Flags&uapi.IFF_RUNNING == 0 ||
-			link.Attributes.OperationalState == rtnetlink.OperStateUnknown && linkKind(link) == "veth"
+		busy := link.flags&uapi.IFF_RUNNING == 0 || link.operState == uapi.IF_OPER_UNKNOWN && link.kind == "veth"
 		if !busy && !ns.kernelDefaults {
-			if busy, err = hasTentative(conn, link.Index); err != nil {
+			if busy, err = ns.hasTentative(link.index); err != nil {
 				return err
 			}
 		}
@@ -247,23 +226,4 @@ func (ns *NS) settle(ifname string) error {
 			return fmt.Errorf("%s has a carrier but is not ready after %v", ifname, patience)
 		}
 	}
-}
-
-// linkKind returns the kind of an interface, such as veth.
-func linkKind(link rtnetlink.LinkMessage) string {
-	if link.Attributes.Info == nil {
-		return ""
-	}
-	return link.Attributes.Info.Kind
-}
-
-// hasTentative reports whether an interface has a tentative address.
-func hasTentative(conn *rtnetlink.Conn, index uint32) (bool, error) {
-	addrs, err := conn.Address.List()
-	for _, a := range addrs {
-		if a.Index == index && a.Flags&uapi.IFA_F_TENTATIVE != 0 {
-			return true, err
-		}
-	}
-	return false, err
 }

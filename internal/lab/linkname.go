@@ -18,7 +18,7 @@ func (ns *NS) AltName(ifname, altName string) {
 			return err
 		}
 		data := make([]byte, uapi.SizeofIfInfomsg)
-		binary.NativeEndian.PutUint32(data[uapi.IfInfomsgIndex:], link.Index)
+		binary.NativeEndian.PutUint32(data[uapi.IfInfomsgIndex:], link.index)
 		e := netlink.NewAttributeEncoder()
 		e.Nested(uapi.IFLA_PROP_LIST, func(e *netlink.AttributeEncoder) error {
 			e.String(uapi.IFLA_ALT_IFNAME, altName)
@@ -52,6 +52,6 @@ func (ns *NS) Rename(ifname, to string) {
 		if err != nil {
 			return err
 		}
-		return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.Index, Attributes: &rtnetlink.LinkAttributes{Name: to}})
+		return conn.Link.Set(&rtnetlink.LinkMessage{Index: link.index, Attributes: &rtnetlink.LinkAttributes{Name: to}})
 	})
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
+
+	"github.com/policyroute/policyroute/internal/uapi"
 )
 
 // errClosed is the error of a namespace, a tap or a Lab after Close.
@@ -45,6 +47,7 @@ type NS struct {
 	mu   sync.Mutex
 	fd   int // -1 after Close
 	conn *rtnetlink.Conn
+	raw  *netlink.Conn // for NS.ask
 }
 
 // An NSConfig has the properties of a new namespace.
@@ -113,9 +116,13 @@ func (ns *NS) setFD(fd int) error {
 	if err != nil {
 		return err
 	}
+	raw, err := netlink.Dial(uapi.NETLINK_ROUTE, ns.Config())
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	ns.conn = conn
+	ns.conn, ns.raw = conn, raw
 	return nil
 }
 
@@ -157,13 +164,13 @@ func (ns *NS) Do(fn func() error) error {
 // the sockets in it are closed too.
 func (ns *NS) Close() error {
 	ns.mu.Lock()
-	fd, conn := ns.fd, ns.conn
-	ns.fd, ns.conn = -1, nil
+	fd, conn, raw := ns.fd, ns.conn, ns.raw
+	ns.fd, ns.conn, ns.raw = -1, nil, nil
 	ns.mu.Unlock()
 
 	var errs []error
 	if conn != nil {
-		errs = append(errs, conn.Close())
+		errs = append(errs, conn.Close(), raw.Close())
 	}
 	if fd >= 0 {
 		errs = append(errs, closeFD(fd))

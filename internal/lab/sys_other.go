@@ -7,15 +7,16 @@ import (
 	"os"
 )
 
-func enter() error                     { return errors.ErrUnsupported }
-func createNS() (int, error)           { return -1, errors.ErrUnsupported }
-func openNS(string) (int, error)       { return -1, errors.ErrUnsupported }
-func closeFD(int) error                { return errors.ErrUnsupported }
-func inNS(int, func() error) error     { return errors.ErrUnsupported }
-func openTUN(string) (*os.File, error) { return nil, errors.ErrUnsupported }
-func setMark(int, uint32) error        { return errors.ErrUnsupported }
-func flushBacklogs() error             { return errors.ErrUnsupported }
-func obeyHold(string)                  {}
+func enter() error                 { return errors.ErrUnsupported }
+func createNS() (int, error)       { return -1, errors.ErrUnsupported }
+func openNS(string) (int, error)   { return -1, errors.ErrUnsupported }
+func closeFD(int) error            { return errors.ErrUnsupported }
+func inNS(int, func() error) error { return errors.ErrUnsupported }
+func setMark(int, uint32) error    { return errors.ErrUnsupported }
+func flushBacklogs() error         { return errors.ErrUnsupported }
+func obeyHold(string)              {}
+
+func openTUN(string, int) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 // A ring is the source of the packets of a Tap. Only Linux has one.
 type ring struct{}

@@ -47,7 +47,7 @@ func (ns *NS) Tap(ifname string) *Tap {
 		if err != nil {
 			return err
 		}
-		return t.start(ns, int(link.Index))
+		return t.start(ns, int(link.index))
 	})
 	return t
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // openTUN makes a tun interface in the namespace of the calling thread, which the kernel
-// takes from the thread that opens the file.
-func openTUN(name string) (*os.File, error) {
+// takes from the thread that opens the file. linkType is the type of its hardware, ARPHRD_*;
+// zero: the kernel's choice.
+func openTUN(name string, linkType int) (*os.File, error) {
 	const path = "/dev/net/tun"
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
@@ -22,6 +23,12 @@ func openTUN(name string) (*os.File, error) {
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("TUNSETIFF", err)
+	}
+	if linkType != 0 {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETLINK, linkType); err != nil {
+			unix.Close(fd)
+			return nil, os.NewSyscallError("TUNSETLINK", err)
+		}
 	}
 	// Before TUNSETIFF the file would report an error to the poller of the runtime.
 	return os.NewFile(uintptr(fd), path), nil

@@ -13,5 +13,19 @@ const (
 	NUD_PERMANENT  = 0x80 // 2.6
 )
 
-// SizeofNdMsg is that of struct ndmsg, the header of neighbour messages.
-const SizeofNdMsg = 12 // 2.6
+// Size and offsets of struct ndmsg, the header of neighbour messages.
+const (
+	NdMsgFamily = 0  // 2.6 u8
+	NdMsgIndex  = 4  // 2.6 s32
+	NdMsgState  = 8  // 2.6 u16, NUD_*
+	NdMsgFlags  = 10 // 2.6 u8
+	NdMsgType   = 11 // 2.6 u8
+	SizeofNdMsg = 12 // 2.6
+)
+
+// NDA_*: neighbour attributes.
+const (
+	NDA_UNSPEC = 0 // 2.6
+	NDA_DST    = 1 // 2.6 address
+	NDA_LLADDR = 2 // 2.6 bytes
+)

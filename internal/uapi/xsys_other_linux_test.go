@@ -183,5 +183,13 @@ var xsysOther = map[string]int64{
 	"NUD_FAILED":               unix.NUD_FAILED,
 	"NUD_NOARP":                unix.NUD_NOARP,
 	"NUD_PERMANENT":            unix.NUD_PERMANENT,
+	"NdMsgFamily":              int64(unsafe.Offsetof(unix.NdMsg{}.Family)),
+	"NdMsgIndex":               int64(unsafe.Offsetof(unix.NdMsg{}.Ifindex)),
+	"NdMsgState":               int64(unsafe.Offsetof(unix.NdMsg{}.State)),
+	"NdMsgFlags":               int64(unsafe.Offsetof(unix.NdMsg{}.Flags)),
+	"NdMsgType":                int64(unsafe.Offsetof(unix.NdMsg{}.Type)),
 	"SizeofNdMsg":              unix.SizeofNdMsg,
+	"NDA_UNSPEC":               unix.NDA_UNSPEC,
+	"NDA_DST":                  unix.NDA_DST,
+	"NDA_LLADDR":               unix.NDA_LLADDR,
 }

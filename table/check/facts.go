@@ -2,14 +2,15 @@ package check
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
 
-	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/attr"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -161,16 +162,21 @@ func listNeighbours(ctx context.Context, c route.Conn) (map[neighbour]uint16, er
 		if err != nil {
 			return fail(err)
 		}
-		var n rtnetlink.NeighMessage
-		if err := n.UnmarshalBinary(m.Data); err != nil {
-			return fail(err)
-		}
-		if n.Attributes == nil {
-			continue
-		}
-		if a, ok := netip.AddrFromSlice(n.Attributes.Address); ok {
-			all[neighbour{n.Index, a}] = n.State
+		if n, state, ok := decodeNeighbour(m.Data); ok {
+			all[n] = state
 		}
 	}
 	return all, nil
+}
+
+// decodeNeighbour reads a message of type RTM_NEWNEIGH. It returns false for one that has
+// no IP address. Hardware addresses can have any length.
+func decodeNeighbour(b []byte) (n neighbour, state uint16, ok bool) {
+	if len(b) < uapi.SizeofNdMsg {
+		return neighbour{}, 0, false
+	}
+	dst, _ := attr.First(b[uapi.SizeofNdMsg:], uapi.NDA_DST)
+	n.addr, ok = netip.AddrFromSlice(dst)
+	n.index = binary.NativeEndian.Uint32(b[uapi.NdMsgIndex:])
+	return n, binary.NativeEndian.Uint16(b[uapi.NdMsgState:]), ok
 }

@@ -57,3 +57,16 @@ func TestDecodeAddress(t *testing.T) {
 		t.Error("a message without a whole header is accepted")
 	}
 }
+
+// FuzzDecodeAddress: any message that has a header is read, whatever attributes it has.
+func FuzzDecodeAddress(f *testing.F) {
+	b := []byte{uapi.AF_INET, 24, 0x80, uapi.RT_SCOPE_UNIVERSE, 7, 0, 0, 0}
+	b = attr.Append(b, uapi.IFA_LOCAL, []byte{10, 0, 0, 2})
+	f.Add(b)
+	f.Add(append(attr.Append(b, 999, []byte{1}), 9, 0, 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := decodeAddress(b); (err == nil) != (len(b) >= uapi.SizeofIfAddrmsg) {
+			t.Errorf("%x: %v", b, err)
+		}
+	})
+}
