@@ -21,23 +21,30 @@ import (
 // An actor disturbs next to the rounds. What it does must not matter.
 type actor struct {
 	name string
+	lane int // the only one that it is in, of the things that happen one after the other
 	do   func(context.Context, *world, *rand.Rand) error
 }
 
+// anyLane is for actors of which several may be at work at the same time.
+const (
+	lanes   = 3
+	anyLane = lanes
+)
+
 func actors() []actor {
 	all := []actor{
-		{"full-disk", fullDisk},
-		{"no-inodes", noInodes},
-		{"fifo", fifo},
-		{"odd-names", oddNames},
-		{"route-flood", routeFlood},
-		{"rule-flood", ruleFlood},
-		{"link-flood", linkFlood},
-		{"address-flood", addressFlood},
-		{"reader", reader},
+		{"full-disk", 0, fullDisk},
+		{"no-inodes", 0, noInodes},
+		{"fifo", 0, fifo},
+		{"odd-names", 0, oddNames},
+		{"route-flood", 1, routeFlood},
+		{"rule-flood", 1, ruleFlood},
+		{"link-flood", 1, linkFlood},
+		{"address-flood", 1, addressFlood},
+		{"reader", 2, reader},
 	}
 	for _, name := range slices.Sorted(maps.Keys(attacks)) {
-		all = append(all, actor{name, func(ctx context.Context, w *world, rng *rand.Rand) error {
+		all = append(all, actor{name, anyLane, func(ctx context.Context, w *world, rng *rand.Rand) error {
 			return w.attack(ctx, name, rng)
 		}})
 	}
@@ -46,17 +53,10 @@ func actors() []actor {
 
 // startBackground starts three goroutines, each of which does one thing after the other.
 func (w *world) startBackground(ctx context.Context) {
-	all, only := actors(), kindsOf(w.opt.only)
-	if len(only) > 0 {
-		all = slices.DeleteFunc(all, func(a actor) bool { return !only[a.name] })
-	}
-	if len(all) == 0 {
-		return
-	}
-	for i := range 3 {
+	all := slices.DeleteFunc(actors(), func(a actor) bool { return !w.opt.chooses(a.name) })
+	for i := range lanes {
 		rng := rand.New(rand.NewPCG(w.opt.seed, uint64(i+1)))
-		// The disk has one owner.
-		mine := slices.DeleteFunc(slices.Clone(all), func(a actor) bool { return i > 0 && !shared[a.name] && attacks[a.name] == nil })
+		mine := slices.DeleteFunc(slices.Clone(all), func(a actor) bool { return a.lane != i && a.lane != anyLane })
 		if len(mine) == 0 {
 			continue
 		}
@@ -74,9 +74,6 @@ func (w *world) startBackground(ctx context.Context) {
 		})
 	}
 }
-
-// shared are the actors of which several may be at work at the same time.
-var shared = map[string]bool{"reader": true}
 
 // attack lets an ordinary user attack for a while.
 func (w *world) attack(ctx context.Context, name string, rng *rand.Rand) error {

@@ -81,7 +81,7 @@ func ruleFlood(ctx context.Context, w *world, rng *rand.Rand) error {
 // linkFlood makes and deletes interfaces whose names a terminal or a shell would not like.
 func linkFlood(ctx context.Context, w *world, rng *rand.Rand) error {
 	return flood(ctx, rng, func(i int) error {
-		name := fmt.Sprintf("\x1b[3%dm$(a)`;%%s", i%10)
+		name := fmt.Sprintf("\x1b[3%dm$(a)`;\"", i%10)
 		w.host.Link(name, w.side.elsewhere, fmt.Sprintf("e%d", rng.IntN(1000)))
 		alias := "\x1b[2J\n100: from all lookup main"
 		err := setLink(w.host, name, &rtnetlink.LinkAttributes{Alias: &alias})

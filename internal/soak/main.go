@@ -1,6 +1,7 @@
 // Soak runs "uplinks run" for an hour among hostile neighbours, and counts what goes wrong.
 //
-//	cd internal/soak && go run . [-for 1h] [-seed N] [-only KIND,...] [-uplinks FILE] [-log FILE] [-v] [-json]
+//	cd internal/soak && go run . [-for 1h] [-seed N] [-only KIND,...] [-skip KIND,...]
+//		[-uplinks FILE] [-log FILE] [-v] [-json]
 //
 // It makes a host with three uplinks, four routers and a LAN in network namespaces, builds
 // examples/uplinks, and runs it with a file of five lines, of both families. Programs on the
@@ -48,6 +49,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +61,7 @@ type options struct {
 	length  time.Duration
 	seed    uint64
 	only    string
+	skip    string
 	uplinks string
 	log     string
 	verbose bool
@@ -74,13 +77,14 @@ func main() {
 	flag.DurationVar(&o.length, "for", time.Hour, "how long it takes")
 	flag.Uint64Var(&o.seed, "seed", 0, "repeats the disturbances of another run (default: random)")
 	flag.StringVar(&o.only, "only", "", "only these kinds of disturbances, with commas between them")
+	flag.StringVar(&o.skip, "skip", "", "all kinds of disturbances but these, with commas between them")
 	flag.StringVar(&o.uplinks, "uplinks", "", "a built examples/uplinks (default: it is built)")
 	flag.StringVar(&o.log, "log", "", "keep the log in this file (default: only after a failure, in a temporary file)")
 	flag.BoolVar(&o.verbose, "v", false, "print each round")
 	flag.BoolVar(&o.json, "json", false, "print the figures as JSON")
 	flag.Parse()
 	if flag.NArg() > 0 || o.length <= 0 {
-		fmt.Fprintln(os.Stderr, "usage: go run . [-for 1h] [-seed N] [-only KIND,...] [-uplinks FILE] [-log FILE] [-v] [-json]")
+		fmt.Fprintln(os.Stderr, "usage: go run . [-for 1h] [-seed N] [-only KIND,...] [-skip KIND,...] [-uplinks FILE] [-log FILE] [-v] [-json]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
@@ -140,13 +144,7 @@ func soak(ctx context.Context, stderr io.Writer, o options) (f *figures, err err
 	return f, err
 }
 
-// kindsOf splits the value of -only.
-func kindsOf(only string) (kinds map[string]bool) {
-	kinds = make(map[string]bool)
-	for name := range strings.SplitSeq(only, ",") {
-		if name != "" {
-			kinds[name] = true
-		}
-	}
-	return kinds
+// chooses reports whether the options choose a kind of disturbance.
+func (o *options) chooses(name string) bool {
+	return (o.only == "" || slices.Contains(strings.Split(o.only, ","), name)) && !slices.Contains(strings.Split(o.skip, ","), name)
 }

@@ -78,7 +78,7 @@ func (w *world) run(ctx context.Context) (*figures, error) {
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	w.startBackground(background)
-	all := chosenKinds(w.opt.only)
+	all := slices.DeleteFunc(kinds(), func(k kind) bool { return !w.opt.chooses(k.name) })
 	begin := time.Now()
 	var err error
 	for number := 1; err == nil && ctx.Err() == nil && time.Since(begin) < w.opt.length; number++ {
@@ -102,16 +102,6 @@ func (w *world) run(ctx context.Context) (*figures, error) {
 		w.fig.fault("%d packets went astray, the first: %s", w.fig.Packets.Astray, strings.Join(w.traffic.strays, "\n    "))
 	}
 	return w.fig, errors.Join(err, w.lab.Err())
-}
-
-// chosenKinds returns the kinds that -only names, or all.
-func chosenKinds(only string) []kind {
-	all := kinds()
-	if only == "" {
-		return all
-	}
-	chosen := kindsOf(only)
-	return slices.DeleteFunc(all, func(k kind) bool { return !chosen[k.name] })
 }
 
 // oneRound does one to three disturbances at the same time, and waits until the state is

@@ -112,6 +112,10 @@ func (r *round) rename(from, to string) {
 // wireRename gives the interface another name and its own again.
 func wireRename(r *round) error {
 	x := r.uplinkWire()
+	if strings.Contains(r.name, "kill") || strings.Contains(r.name, "terminate") {
+		// While the interface is down, nothing tells a new process that it was renamed.
+		r.excuse(followers(x)...)
+	}
 	r.rename(x.name, "other")
 	r.hold(longestHold)
 	r.rename("other", x.name)
@@ -166,7 +170,6 @@ func wireAddress(r *round) error {
 	for _, i := range r.rng.Perm(len(x.addrs))[:1+r.rng.IntN(len(x.addrs))] {
 		r.w.host.DelAddr(x.name, x.addrs[i])
 	}
-	// With its first address of a subnet, an interface loses the others of the subnet.
 	r.hold(longestHold)
 	return r.w.restore(x)
 }

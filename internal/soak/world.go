@@ -135,7 +135,6 @@ func (w *world) makeNetwork() {
 	l := w.lab
 	w.host = l.NS("host")
 	w.host.Sysctl("net.ipv4.ping_group_range", "0 0")
-	w.host.Sysctl("net.ipv4.conf.all.promote_secondaries", "1")
 	for i := range 4 {
 		far := l.NS("router" + strconv.Itoa(i))
 		far.Addr("lo", probed1+"/32", probed2+"/32")
@@ -147,7 +146,7 @@ func (w *world) makeNetwork() {
 		w.wires = append(w.wires, x)
 	}
 	w.wires[0].learned, w.wires[0].metric = netip.MustParseAddr("10.0.0.1"), 200
-	w.wires[1].addrs = append(w.wires[1].addrs, "10.1.0.3/24")
+	w.wires[1].addrs = append(w.wires[1].addrs, "10.1.0.3/32")
 	w.wires[2].learned, w.wires[2].metric = netip.MustParseAddr("10.2.0.1"), 300
 	w.wires[2].follows = true
 	w.wires[3].addrs, w.wires[3].farAddrs = w.wires[3].addrs[:1], w.wires[3].farAddrs[:1]
