@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
 )
 
 // Findings about the rest of the host.
@@ -18,17 +20,17 @@ import (
 // or those that Also selects, reach by the gateway instead. One finding for a rule of
 // Also is enough: its cure is the same for all destinations.
 func (e *examiner) checkBypasses(u *subject) []Finding {
-	by := "by " + u.spec.Interface
-	if gateways := u.spec.Gateways(); len(gateways) > 0 {
-		by = "to the gateway " + gateways[0].String()
-	}
 	links := e.now.Links
 	var found []Finding
 	reported := make(map[*rule.Rule]bool)
 	var first map[route.Family]uint32 // priorities of rules of Also
 	for _, b := range u.bypasses {
-		if !e.leaves(b.query, u.index) || b.also != nil && reported[b.also] {
+		if !e.leaves(b.query, u.index) || b.also != nil && reported[b.also] || e.isOnLink(u, b.lan) {
 			continue
+		}
+		by := "by " + u.spec.Interface
+		if gateway := e.answers[b.query].Gateway; gateway.IsValid() {
+			by = "to the gateway " + gateway.String()
 		}
 		r := &b.lan.route
 		f := Finding{Code: CodeDetour, Severity: Warning}
@@ -57,6 +59,17 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// isOnLink reports whether the interface of an uplink is in the same LAN as a route of main
+// leads to by another interface, or in a smaller one around the destination: the packets
+// then are where they should be, though by the uplink's interface.
+func (e *examiner) isOnLink(u *subject, lan *lanRoute) bool {
+	contains := func(p netip.Prefix) bool {
+		return p.IsValid() && p.Bits() >= lan.route.Dst.Bits() && p.Contains(lan.dst)
+	}
+	return slices.ContainsFunc(u.spec.Subnets, contains) ||
+		slices.ContainsFunc(e.now.AddressesOf(u.index), func(a host.Address) bool { return contains(a.Subnet) })
 }
 
 // firstAlso returns the lowest priority of the installed rules of Also in each family.
