@@ -45,7 +45,10 @@ type Probe struct {
 	// behind.
 	//
 	// If Func returns an [*Error], or an error that wraps syscall.EADDRNOTAVAIL because the
-	// host has lost source, the probe neither succeeds nor fails.
+	// host has lost source, the probe neither succeeds nor fails. That is also so for errors
+	// of sockets that say that this host is out of ports, descriptors or memory, or that a
+	// filter of the host refuses the packet: EADDRINUSE, EMFILE, ENFILE, ENOBUFS, ENOMEM and
+	// EPERM.
 	Func func(ctx context.Context, source netip.Addr, dial DialFunc) error
 
 	// Mark is the firewall mark of the probe's packets (SO_MARK), for rules and

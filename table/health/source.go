@@ -46,12 +46,28 @@ func (d *dialer) checkSource(err error) error {
 }
 
 // checkBind returns why an attempt has failed: err, unless err itself says that the host
-// cannot send from the source.
+// cannot send from the source, or cannot send at all.
 func (d *dialer) checkBind(err error) error {
-	if cannotProbe(err) || !errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if err == nil || cannotProbe(err) {
 		return err
 	}
-	return d.cannot(&sourceError{d.source, syscall.EADDRNOTAVAIL})
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return d.cannot(&sourceError{d.source, syscall.EADDRNOTAVAIL})
+	}
+	for _, own := range hostErrors {
+		if errors.Is(err, own) {
+			return d.cannot(err)
+		}
+	}
+	return err
+}
+
+// hostErrors are errors of sockets that come from this host, and never from the way: other
+// processes have all ports or descriptors, memory is short, or a filter of this host refuses
+// the packet. Any user of the host can cause some of them, and must not make a way
+// unhealthy.
+var hostErrors = []syscall.Errno{
+	syscall.EADDRINUSE, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM,
 }
 
 // findSourceFault returns why nothing can be sent from an address. Nil: it can be, or that

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/policyroute/policyroute/table/health"
@@ -77,5 +78,36 @@ func TestSourceGoes(t *testing.T) {
 		saysOnce(s, 1, map[tabletest.Family]string{
 			tabletest.IPv4: "the interface of the address is down", tabletest.IPv6: "cannot assign requested address",
 		}[f])
+	})
+}
+
+// Another process has all ports. So no connection can be opened, which says nothing about the
+// way.
+func TestNoPorts(t *testing.T) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		n.Install(n.Uplink2(f))
+		n.Server.Sysctl("net.ipv4.ip_local_port_range", "40000 40001")
+		probe := tcpTo(f, 81) // refused
+		probe.Failures, probe.Successes = 1, 1
+		s := startSession(n, probe, nil, f.A2)
+		s.await(0, false)
+		s.end()
+		for _, port := range []string{"40000", "40001"} {
+			l, err := n.Server.Listen("tcp", ":"+port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+		}
+		s = startSession(n, probe, nil, f.A2)
+		var cannot *health.Error
+		if v := s.await(0, true); !errors.As(v.Err, &cannot) || !errors.Is(v.Err, syscall.EADDRINUSE) {
+			t.Errorf("it says %v, want that the address is in use", v.Err)
+		}
+		s.moreProbes(5)
+		if len(s.all()) > 1 {
+			t.Errorf("it says more:\n%s", s.text())
+		}
+		s.end()
 	})
 }
