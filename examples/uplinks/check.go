@@ -65,7 +65,7 @@ func (r *report) writeFindings(w io.Writer) {
 		if subject == "" {
 			subject = "host"
 		}
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n", subject, f.Severity, f.Text, f.Code)
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n", oneLine(subject), f.Severity, oneLine(f.Text), f.Code)
 		if f.Cure != "" {
 			fmt.Fprintf(w, "    cure: %s\n", f.Cure)
 		}

@@ -42,7 +42,7 @@ func TestFailuresHaveOneWord(t *testing.T) {
 	} {
 		for _, json := range []bool{false, true} {
 			var b bytes.Buffer
-			s := &service{file: &config{name: "f"}, allLooked: make(chan struct{})}
+			s := &service{manager: new(manager), file: &config{name: "f"}, allLooked: make(chan struct{})}
 			s.log = newLogger(options{json: json}, true, &b, &b)
 			s.handleEvent(tt.event)
 			s.log.close()

@@ -106,6 +106,8 @@ func (f *initText) add(found discover.Uplink) {
 	line := u.String() + "\n"
 	parsed, err := parseConfig("", f.lines+line)
 	switch {
+	case iptext.PrintableLines(line) != line:
+		fmt.Fprintf(&f.b, "# The line cannot be in a file: a name has characters that are not printed\n# %s", line)
 	case err != nil:
 		_, reason, _ := strings.Cut(err.Error(), ": ")
 		fmt.Fprintf(&f.b, "# The line cannot be in a file: %s\n# %s", reason, line)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -18,7 +17,8 @@ type logger struct {
 }
 
 func newLogger(o options, journal bool, stdout, stderr io.Writer) *logger {
-	l := &logger{journal: journal, out: &queue{lines: make(chan []byte, queueSize), done: make(chan struct{})}}
+	l := &logger{journal: journal}
+	l.out = newQueue(l.lost)
 	w := stderr
 	if o.json {
 		w = stdout
@@ -31,21 +31,29 @@ func newLogger(o options, journal bool, stdout, stderr io.Writer) *logger {
 // close waits for a limited time until all lines are written.
 func (l *logger) close() { l.out.close() }
 
-// write writes a line of the log.
-func (l *logger) write(level slog.Level, text string) {
-	if n := l.out.takeDropped(); n > 0 {
-		l.writeLine(slog.LevelWarn, plural(n, "line")+" of the log were left out: whoever reads it was too slow")
+// lost returns the line about lines that were dropped.
+func (l *logger) lost(n int) []byte {
+	text := plural(n, "line") + " of the log were left out: whoever reads it was too slow"
+	if l.json == nil {
+		return []byte(l.line(slog.LevelWarn, text))
 	}
-	l.writeLine(level, text)
+	var b bytes.Buffer
+	slog.New(slog.NewJSONHandler(&b, nil)).Log(context.Background(), slog.LevelWarn, text)
+	return b.Bytes()
 }
 
-// writeLine writes a line with its level and time. The journal adds the time itself, and
-// takes the level as a prefix, see sd-daemon(3).
-func (l *logger) writeLine(level slog.Level, text string) {
+// write writes a line of the log.
+func (l *logger) write(level slog.Level, text string) {
 	if l.json != nil {
 		l.json.Log(context.Background(), level, text)
 		return
 	}
+	_, _ = io.WriteString(l.out, l.line(level, text)) // a queue returns no error
+}
+
+// line returns a line with its level and time. The journal adds the time itself, and takes
+// the level as a prefix, see sd-daemon(3).
+func (l *logger) line(level slog.Level, text string) string {
 	var prefix string
 	switch {
 	case !l.journal:
@@ -58,63 +66,112 @@ func (l *logger) writeLine(level slog.Level, text string) {
 	case level >= slog.LevelWarn:
 		prefix = "<4>"
 	}
-	fmt.Fprintln(l.out, prefix+text)
+	return prefix + oneLine(text) + "\n"
 }
 
 // A queue writes lines in a goroutine of its own, so that a slow reader of the log does not
-// block run. Lines that do not fit into the queue are dropped.
+// block run. Lines that do not fit into the queue are dropped, and counted: as soon as there
+// is room again, a line in their place says how many.
 type queue struct {
-	lines chan []byte
-	done  chan struct{}
+	// lost returns the line about lines that were dropped.
+	lost func(n int) []byte
+	done chan struct{}
 
 	mu      sync.Mutex
+	more    *sync.Cond // there are lines, or the queue is closed
+	lines   [][]byte
+	bytes   int // of the lines
 	dropped int
+	closed  bool
 }
 
-// queueSize is the number of lines that a queue can hold, and queuePatience is how long
-// close waits.
+// queueLines and queueBytes are how much a queue can hold.
 const (
-	queueSize     = 1000
-	queuePatience = time.Second
+	queueLines = 1000
+	queueBytes = 4 << 20
 )
 
+func newQueue(lost func(n int) []byte) *queue {
+	q := &queue{lost: lost, done: make(chan struct{})}
+	q.more = sync.NewCond(&q.mu)
+	return q
+}
+
+// run writes lines until the queue is closed and empty.
 func (q *queue) run(w io.Writer) {
 	defer close(q.done)
-	for line := range q.lines {
+	for {
+		line := q.take()
+		if line == nil {
+			return
+		}
 		_, _ = w.Write(line) // there is no other place to report it
 	}
 }
 
-// Write adds a line to the queue.
+// take waits for a line and takes it. It returns nil at the end.
+func (q *queue) take() []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.lines) == 0 && q.dropped == 0 && !q.closed {
+		q.more.Wait()
+	}
+	if len(q.lines) == 0 {
+		q.addLost()
+	}
+	if len(q.lines) == 0 {
+		return nil
+	}
+	line := q.lines[0]
+	q.lines[0] = nil
+	q.lines, q.bytes = q.lines[1:], q.bytes-len(line)
+	return line
+}
+
+// addLost adds the line about lines that were dropped, if there are any. The caller has the
+// lock.
+func (q *queue) addLost() {
+	if q.dropped > 0 {
+		q.add(q.lost(q.dropped))
+		q.dropped = 0
+	}
+}
+
+// add adds a line. The caller has the lock.
+func (q *queue) add(line []byte) {
+	q.lines, q.bytes = append(q.lines, line), q.bytes+len(line)
+	q.more.Signal()
+}
+
+// Write adds a line to the queue. After lines were dropped it drops more until half of the
+// queue is free, so that not every other line is about that.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.lines) == queueSize { // only Write adds lines
+	most := 1
+	if q.dropped > 0 {
+		most = 2
+	}
+	isFull := len(q.lines) >= queueLines/most || len(q.lines) > 0 && q.bytes+len(line) > queueBytes/most
+	switch {
+	case q.closed:
+	case isFull:
 		q.dropped++
-	} else {
-		q.lines <- bytes.Clone(line)
+	default:
+		q.addLost()
+		q.add(bytes.Clone(line))
 	}
 	return len(line), nil
 }
 
-// takeDropped returns the number of lines that were dropped since the last call. It returns
-// zero while the queue is so full that a line about it might be dropped too.
-func (q *queue) takeDropped() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.lines) > queueSize/2 {
-		return 0
-	}
-	n := q.dropped
-	q.dropped = 0
-	return n
-}
-
-// close waits until the lines of the queue are written, at most queuePatience.
+// close waits until the lines of the queue are written, at most writePatience.
 func (q *queue) close() {
-	close(q.lines)
+	q.mu.Lock()
+	q.closed = true
+	q.more.Signal()
+	q.mu.Unlock()
 	select {
 	case <-q.done:
-	case <-time.After(queuePatience):
+	case <-time.After(writePatience):
 	}
 }

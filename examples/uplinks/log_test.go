@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLogger(t *testing.T) {
@@ -36,28 +39,83 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-// A slow reader of the log blocks nobody, and learns how many lines were dropped.
+// A slow reader of the log blocks nobody, and learns how many lines were dropped: before the
+// next line, or as soon as it has read the others.
 func TestLoggerSlow(t *testing.T) {
+	for _, more := range []bool{true, false} {
+		for _, o := range []options{{}, {json: true}} {
+			testLoggerSlow(t, o, more)
+		}
+	}
+}
+
+func testLoggerSlow(t *testing.T, o options, more bool) {
 	r, w := io.Pipe()
-	l := newLogger(options{}, true, nil, w)
-	const more = 50
-	for i := range queueSize + more + 1 { // one line is being written
-		l.write(slog.LevelInfo, fmt.Sprint("line ", i))
+	l := newLogger(o, true, w, w)
+	const dropped = 50
+	l.write(slog.LevelInfo, "line 0")
+	for isTaken := false; !isTaken; time.Sleep(time.Millisecond) { // it is being written, for as long as nobody reads
+		l.out.mu.Lock()
+		isTaken = len(l.out.lines) == 0
+		l.out.mu.Unlock()
 	}
-	read := make(chan string)
-	go func() {
-		b, _ := io.ReadAll(r)
-		read <- string(b)
-	}()
-	for len(l.out.lines) > 0 {
+	for i := range queueLines + dropped {
+		l.write(slog.LevelInfo, fmt.Sprint("line ", i+1))
 	}
-	l.write(slog.LevelInfo, "the last line")
+	lines := bufio.NewScanner(r)
+	next := func() string {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatalf("the log ends: %v", lines.Err())
+		}
+		if !o.json {
+			return lines.Text()
+		}
+		var line struct{ Msg string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		return line.Msg
+	}
+	for i := range queueLines + 1 {
+		if got, want := next(), fmt.Sprint("line ", i); got != want {
+			t.Fatalf("line %d is %s", i, got)
+		}
+		if more && i == queueLines*3/4 {
+			l.write(slog.LevelInfo, "more")
+		}
+	}
+	want := "50 lines of the log were left out: whoever reads it was too slow"
+	if !o.json {
+		want = "<4>" + want
+	}
+	if got := next(); got != want {
+		t.Errorf("the log goes on with %s, want %s", got, want)
+	}
+	if more {
+		if got := next(); got != "more" {
+			t.Errorf("the log ends with %s, want more", got)
+		}
+	}
 	l.close()
 	w.Close()
-	got := <-read
-	// The first line may or may not have left the queue before the others arrived.
-	if !regexp.MustCompile(`\n<4>5[01] lines of the log were left out: whoever reads it was too slow\nthe last line\n$`).MatchString(got) ||
-		!strings.HasPrefix(got, "line 0\nline 1\n") {
-		t.Errorf("%d bytes, which end with %s", len(got), got[max(0, len(got)-200):])
+	if lines.Scan() {
+		t.Errorf("the log goes on with %s", lines.Text())
+	}
+}
+
+// Long lines are limited as well: a log that nobody reads does not take all memory.
+func TestLoggerLong(t *testing.T) {
+	r, w := io.Pipe()
+	defer r.Close()
+	l := newLogger(options{}, true, nil, w)
+	text := strings.Repeat("x", queueBytes/10)
+	for range 20 {
+		l.write(slog.LevelInfo, text)
+	}
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	if l.out.bytes > queueBytes || l.out.dropped < 9 {
+		t.Errorf("%d bytes wait, and %d lines were dropped", l.out.bytes, l.out.dropped)
 	}
 }

@@ -183,6 +183,7 @@ var commands = map[string]func(*session) (int, error){
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
+	stdout, stderr = &printer{stdout, o.json}, &printer{stderr, false}
 	if err == errHelp {
 		return showHelp(o.requestedTopics(), stdout, stderr)
 	}
@@ -202,7 +203,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "init":
 		return initFile(ctx, o, stdout, stderr)
 	}
-	file, err := o.load()
+	file, err := o.load(ctx)
 	switch {
 	case err != nil && o.command == "status":
 		return statusOfRunning(ctx, o, err, stdout, stderr)
@@ -322,44 +323,6 @@ func (s *session) resolvedIndexes() []int {
 		}
 	}
 	return all
-}
-
-// load reads the file, and keeps the uplinks whose names the command line has, if it has names.
-func (o *options) load() (*config, error) {
-	return o.loadWith(files.ReadGiven)
-}
-
-// loadAgain is load for a file that was read before. A pipe would have nothing more.
-func (o *options) loadAgain() (*config, error) { return o.loadWith(files.Read) }
-
-func (o *options) loadWith(read func(string) ([]byte, error)) (*config, error) {
-	text, err := read(o.file)
-	if err != nil {
-		return nil, fmt.Errorf("uplinks: %w", err)
-	}
-	return o.parse(o.file, string(text))
-}
-
-// parse is load for a text that is known.
-func (o *options) parse(name, text string) (*config, error) {
-	file, err := parseConfig(name, text)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for i := range file.uplinks {
-		file.uplinks[i].Etc = o.etc
-		names = append(names, file.uplinks[i].Name)
-	}
-	for _, name := range o.names {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("uplinks: %s has no uplink %q%s", o.file, name, iptext.Suggest(name, names))
-		}
-	}
-	if len(o.names) > 0 {
-		file.keepOnly(o.names)
-	}
-	return file, nil
 }
 
 // netnsPath returns the path of a network namespace. Its argument is a path, a name that

@@ -79,15 +79,15 @@ func (m *maintainer) write(w io.Writer, entries []*entry, now time.Time) {
 		fmt.Fprintf(w, "    the last reload was refused, the lines are those of before: %s\n", oneLine(m.Reload.Error))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Fighting)) {
-		fmt.Fprintf(w, "    %s: repaired slowly, in a fight: %s\n", name, m.Fighting[name])
+		fmt.Fprintf(w, "    %s: repaired slowly, in a fight: %s\n", oneLine(name), oneLine(m.Fighting[name]))
 	}
 	for _, e := range entries {
 		for _, text := range m.remarks(e, now) {
-			fmt.Fprintf(w, "    %s %s: %s\n", e.Name, e.Family, text)
+			fmt.Fprintf(w, "    %s %s: %s\n", e.Name, e.Family, oneLine(text))
 		}
 	}
 	for _, line := range m.Default {
-		fmt.Fprintf(w, "    shared default %s: %s\n", line.Family, strings.TrimSuffix(line.State+": "+line.Reason, ": "))
+		fmt.Fprintf(w, "    shared default %s: %s\n", line.Family, oneLine(strings.TrimSuffix(line.State+": "+line.Reason, ": ")))
 	}
 	for _, line := range m.Uplinks {
 		if !slices.ContainsFunc(entries, func(e *entry) bool { return e.Name == line.Name && e.Family == line.Family }) {
@@ -126,6 +126,3 @@ func (m *maintainer) remarks(e *entry, now time.Time) []string {
 	}
 	return all
 }
-
-// oneLine joins the lines of an error or an event.
-func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ") }

@@ -6,21 +6,41 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // A manager is the service manager, systemd. It is notified with text in datagrams to a
-// socket whose name is in the environment, see sd_notify(3) and sd_watchdog(3). The zero
-// manager is not notified.
+// socket whose name is in the environment, see sd_notify(3) and sd_watchdog(3). A goroutine
+// of its own sends them, so that a manager that does not read holds up nothing.
 type manager struct {
-	socket          string        // NOTIFY_SOCKET
+	socket          string        // NOTIFY_SOCKET; empty: there is none
 	watchdogTimeout time.Duration // WATCHDOG_USEC: how long it waits for a notification
 	journal         bool          // JOURNAL_STREAM: standard error goes to the journal
+
+	mu     sync.Mutex
+	states []string      // to be sent, one after the other
+	alive  bool          // a sign of life is to be sent
+	status string        // the last status, to be sent
+	wake   chan struct{} // gets a value when there is something to send
+	idle   chan struct{} // closed when everything is sent
 }
 
-func newManager(getenv func(string) string) manager {
-	m := manager{socket: getenv("NOTIFY_SOCKET"), journal: isStream(os.Stderr, getenv("JOURNAL_STREAM"))}
+// maxStates is how many states wait for a manager that does not read. The first ones are
+// dropped.
+const maxStates = 16
+
+// maxStatus is how many bytes of a status are sent. The manager ignores datagrams of more
+// than 4096.
+const maxStatus = 1000
+
+// newManager returns the manager of the environment.
+func newManager(getenv func(string) string) *manager {
+	m := &manager{socket: getenv("NOTIFY_SOCKET"), journal: isStream(os.Stderr, getenv("JOURNAL_STREAM"))}
+	m.wake, m.idle = make(chan struct{}, 1), make(chan struct{})
+	close(m.idle)
 	pid := getenv("WATCHDOG_PID")
 	if pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return m // the watchdog is for another process
@@ -31,19 +51,135 @@ func newManager(getenv func(string) string) manager {
 	return m
 }
 
-// notify sends a state. It ignores errors.
-func (m *manager) notify(state string) {
+// start starts to send. The result waits until everything is sent, for a limited time, and
+// ends it.
+func (m *manager) start() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go m.run(ctx)
+	return func() {
+		m.flush()
+		cancel()
+	}
+}
+
+// run sends what is to be sent until ctx ends.
+func (m *manager) run(ctx context.Context) {
 	if m.socket == "" {
 		return
 	}
+	for {
+		for text := m.next(); text != ""; text = m.next() {
+			if !m.send(text) {
+				break
+			}
+			m.sent(text)
+		}
+		var again <-chan time.Time
+		if m.next() != "" {
+			again = time.After(writePatience)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.wake:
+		case <-again:
+		}
+	}
+}
+
+// next returns what is to be sent next, or "".
+func (m *manager) next() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case len(m.states) > 0:
+		return m.states[0]
+	case m.alive:
+		return signOfLife
+	}
+	return m.status
+}
+
+const signOfLife = "WATCHDOG=1"
+
+// sent takes out what was sent.
+func (m *manager) sent(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case len(m.states) > 0 && m.states[0] == text:
+		m.states = m.states[1:]
+	case text == signOfLife:
+		m.alive = false
+	case text == m.status: // else there is a newer one
+		m.status = ""
+	}
+	if len(m.states) == 0 && !m.alive && m.status == "" {
+		close(m.idle)
+	}
+}
+
+// send sends a datagram, and reports whether the manager has it.
+func (m *manager) send(text string) bool {
 	// Package net and NOTIFY_SOCKET both write an abstract socket with a leading @.
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket, Net: "unixgram"})
 	if err != nil {
-		return
+		return false
 	}
 	defer c.Close()
-	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = c.Write([]byte(state))
+	_ = c.SetWriteDeadline(time.Now().Add(writePatience))
+	_, err = c.Write([]byte(text))
+	return err == nil
+}
+
+// put changes what is to be sent.
+func (m *manager) put(change func()) {
+	if m.socket == "" {
+		return
+	}
+	m.mu.Lock()
+	if len(m.states) == 0 && !m.alive && m.status == "" {
+		m.idle = make(chan struct{})
+	}
+	change()
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// notify sends states, such as READY=1, after those before them.
+func (m *manager) notify(states string) {
+	m.put(func() {
+		m.states = append(m.states, states)
+		m.states = m.states[max(0, len(m.states)-maxStates):]
+	})
+}
+
+// notifyStatus sends a status. It takes the place of one that was not sent yet.
+func (m *manager) notifyStatus(text string) {
+	m.put(func() { m.status = statusLine(text) })
+}
+
+// statusLine returns the line of a status. Nothing in the text begins another line.
+func statusLine(text string) string {
+	text = oneLine(text)
+	if len(text) > maxStatus {
+		text = strings.ToValidUTF8(text[:maxStatus], "") + "…"
+	}
+	return "STATUS=" + text
+}
+
+// flush waits until everything is sent, for a limited time.
+func (m *manager) flush() {
+	m.mu.Lock()
+	idle := m.idle
+	m.mu.Unlock()
+	select {
+	case <-idle:
+	case <-time.After(writePatience):
+	}
 }
 
 // notifyReloading announces that a reload begins. READY=1 announces its end.
@@ -80,7 +216,7 @@ func (m *manager) watchdog(ctx context.Context, looks *atomic.Uint64) {
 		}
 		if n := looks.Load(); n != last {
 			last = n
-			m.notify("WATCHDOG=1")
+			m.put(func() { m.alive = true })
 		}
 	}
 }

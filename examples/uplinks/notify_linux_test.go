@@ -103,7 +103,10 @@ func TestWatchdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	m := manager{socket: l.LocalAddr().String(), watchdogTimeout: 40 * time.Millisecond}
+	m := newManager(func(name string) string {
+		return map[string]string{"NOTIFY_SOCKET": l.LocalAddr().String(), "WATCHDOG_USEC": "40000"}[name]
+	})
+	go m.run(t.Context())
 	var looks atomic.Uint64
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

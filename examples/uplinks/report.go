@@ -204,6 +204,9 @@ func (r *report) writeStatus(w io.Writer) {
 		cells := []string{
 			e.Name, orDash(number), e.Family, e.Dev, orDash(e.Via), orDash(strings.Join(e.Sources, ",")), e.stateText(),
 		}
+		for i := range cells { // what a cell has means nothing to the table
+			cells[i] = oneLine(cells[i])
+		}
 		fmt.Fprintln(tab, strings.Join(cells, "\t"))
 	}
 	tab.Flush() // writing to memory does not fail
@@ -211,7 +214,7 @@ func (r *report) writeStatus(w io.Writer) {
 	case r.Maintainer != nil:
 		r.Maintainer.write(w, r.Uplinks, time.Now())
 	case r.Unknown != "":
-		fmt.Fprintln(w, whoIsUnknown+r.Unknown)
+		fmt.Fprintln(w, oneLine(whoIsUnknown+r.Unknown))
 	default:
 		fmt.Fprintln(w, notMaintained)
 	}

@@ -24,7 +24,7 @@ import (
 type service struct {
 	o        options
 	log      *logger
-	manager  manager // systemd, if it started this process
+	manager  *manager // systemd, if it started this process
 	counters maintain.Counters
 	tracker  tracker
 	update   chan maintain.Update
@@ -60,6 +60,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	defer signal.Stop(pipe)
 	s.log = newLogger(o, s.manager.journal, stdout, stderr)
 	defer s.log.close()
+	defer s.manager.start()()
 	if file.isEmpty() {
 		s.log.write(slog.LevelWarn, o.file+noUplinks)
 	}
@@ -67,7 +68,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	if !o.once {
 		control, err := s.listen()
 		if err != nil {
-			fmt.Fprintln(stderr, "uplinks:", explain(err))
+			writeSoon(stderr, "uplinks: "+explain(err)+"\n")
 			return exitFailure
 		}
 		if control != nil {
@@ -81,10 +82,10 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	var field *plan.FieldError
 	switch {
 	case errors.As(err, &field):
-		fmt.Fprintln(stderr, file.locateError(err))
+		writeSoon(stderr, file.locateError(err).Error()+"\n")
 		return exitConfig
 	case err != nil:
-		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		writeSoon(stderr, "uplinks: "+explain(err)+"\n")
 		return exitFailure
 	case o.once:
 		return s.onceStatus()
@@ -221,7 +222,8 @@ func (s *service) reload(ctx context.Context) {
 			return
 		}
 		// The manager hears of the end before a process that asks for it.
-		s.manager.notify("READY=1\n" + s.statusText())
+		s.manager.notify("READY=1\n" + statusLine(s.statusText()))
+		s.manager.flush()
 		s.tracker.endReload()
 	}
 }
@@ -229,7 +231,10 @@ func (s *service) reload(ctx context.Context) {
 // readAgain reads the file, sends it as an update, and waits until all uplinks have been
 // checked or the update was refused. If the file has a fault, nothing changes.
 func (s *service) readAgain(ctx context.Context) {
-	file, err := s.o.loadAgain()
+	file, err := s.o.loadAgain(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		s.reportRefusal(err)
 		return
@@ -305,7 +310,7 @@ func (s *service) handleEvent(e maintain.Event) {
 	s.mu.Lock()
 	s.lastEvent = text
 	s.mu.Unlock()
-	s.manager.notify(s.statusText())
+	s.manager.notifyStatus(s.statusText())
 }
 
 // statusText returns the line that "systemctl status" shows. It begins with the fault of a
@@ -324,7 +329,7 @@ func (s *service) statusText() string {
 	last := s.lastEvent
 	s.mu.Unlock()
 	complete, all := s.tracker.count()
-	return fmt.Sprintf("STATUS=%s%d of %s complete, %s. Last: %s", fault, complete, plural(all, "uplink"),
+	return fmt.Sprintf("%s%d of %s complete, %s. Last: %s", fault, complete, plural(all, "uplink"),
 		plural(int(s.tracker.repairs()), "repair"), last)
 }
 
