@@ -240,7 +240,7 @@ func faultStatus(service bool) int {
 func (s *session) finish(o options, stdout, stderr io.Writer, fault error) int {
 	status, err := s.do(o)
 	for _, w := range s.report.Warnings {
-		fmt.Fprintln(stderr, "uplinks: warning:", w)
+		fmt.Fprintln(stderr, "uplinks: warning:", oneLine(w))
 	}
 	if err != nil {
 		status, s.report.Error = exitFailure, explain(err)

@@ -306,6 +306,7 @@ func TestRunRemove(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	before := h.state()
 	d := h.daemon("-remove", "-json")
+	d.until("ready", func() bool { return strings.Contains(d.stdout.String(), `"ready"`) })
 	d.complete()
 	d.end(exitOK)
 	h.unchanged(before)
