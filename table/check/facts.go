@@ -23,7 +23,9 @@ import (
 
 // Facts are what [Run] reads, and what is planned on it.
 type facts struct {
-	now *host.State // links, addresses, all rules and routes
+	now *host.State // links, addresses, all rules, and the routes that are selected
+	// left are how many routes there are besides those of now.
+	left map[listing]int
 	// addresses are indexes into now.Addrs. Several interfaces can have the same
 	// address.
 	addresses  map[netip.Addr][]int
@@ -62,16 +64,21 @@ type neighbour struct {
 
 // readFacts reads the host once, and files of root.
 func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, uplinks []Uplink) (*facts, error) {
-	s, err := snapshot.Take(ctx, c)
+	addrs, err := host.ListAddresses(ctx, c, 0)
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := host.ListAddresses(ctx, c, 0)
+	var selected *selection
+	s, err := snapshot.TakeSome(ctx, c, func() func(*route.Route) bool {
+		selected = newSelection(addrs, uplinks)
+		return selected.keeps
+	})
 	if err != nil {
 		return nil, err
 	}
 	toListForm(s.Routes)
 	f := newFacts(host.Make(host.NewNames("", s.Links), s.Links, addrs, s.Rules, s.Routes), uplinks)
+	f.left = selected.left
 	if config != nil {
 		f.config = *config
 	}

@@ -277,7 +277,8 @@ func (i *installation) share(r *rule.Rule) string {
 func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 	var some []string
 	var first *route.Route
-	routes := e.now.Routes(u.installed.table())
+	id := u.installed.table()
+	routes := e.now.Routes(id)
 	for i := range routes {
 		r := &routes[i]
 		if slices.Contains(e.protocols, r.Protocol) || !u.inFamily(r.Family) || form.IsDefault(r) {
@@ -292,12 +293,16 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 		}
 		some = append(some, fmt.Sprintf("packets to %s go %s (%s)", iptext.PrefixString(r.Dst), way, owner.OfProtocol(r.Protocol)))
 	}
+	more := 0
+	for _, f := range u.families {
+		more += e.left[listing{id, f}]
+	}
 	if first == nil {
 		return nil
 	}
 	return []Finding{{
 		Code: CodeForeignRoute, Severity: Note, Object: u.installed.routeText(first),
-		Text: fmt.Sprintf("the uplink's table has %s of others: %s", plural(len(some), "route"), few(some)),
+		Text: fmt.Sprintf("the uplink's table has %s of others: %s", plural(len(some)+more, "route"), fewOf(some, len(some)+more)),
 		Cure: "none, if that is meant; to in the uplink's line says what more is behind the gateway, " +
 			"and main-first leaves the other networks of this host to main",
 	}}
@@ -357,12 +362,16 @@ func describe(r *rule.Rule) string {
 }
 
 // few joins the first few texts.
-func few(all []string) string {
+func few(all []string) string { return fewOf(all, len(all)) }
+
+// fewOf joins the first few of n texts, of which some are known.
+func fewOf(some []string, n int) string {
 	const most = 4
-	if len(all) > most {
-		return strings.Join(all[:most], ", ") + fmt.Sprintf(" and %d more", len(all)-most)
+	first := some[:min(most, len(some))]
+	if n > len(first) {
+		return strings.Join(first, ", ") + fmt.Sprintf(" and %d more", n-len(first))
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(first, ", ")
 }
 
 func texts(addrs []netip.Addr) []string {

@@ -48,10 +48,20 @@ func (e *UnsettledError) Error() string {
 // Take lists everything until two listings in a row are the same. That is almost
 // always right, but not guaranteed.
 func Take(ctx context.Context, c route.Conn) (Snapshot, error) {
+	return TakeSome(ctx, c, func() func(*route.Route) bool {
+		return func(*route.Route) bool { return true }
+	})
+}
+
+// TakeSome is [Take] for who needs few routes of a host that may have a million: the others
+// take no memory. TakeSome calls begin before each listing of routes, and what begin returns
+// for each route of the listing, in the kernel's order. It keeps the routes for which the
+// result is true. Nothing may keep the pointer.
+func TakeSome(ctx context.Context, c route.Conn, begin func() (keep func(*route.Route) bool)) (Snapshot, error) {
 	sub, err := subscribe(c)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		return takeTwice(ctx, c)
+		return takeTwice(ctx, c, begin)
 	case err != nil:
 		return Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
@@ -59,7 +69,7 @@ func Take(ctx context.Context, c route.Conn) (Snapshot, error) {
 	var s Snapshot
 	old := allStale
 	for range maxTries {
-		if err := s.read(ctx, c, old); err != nil {
+		if err := s.read(ctx, c, old, begin); err != nil {
 			return Snapshot{}, fmt.Errorf("snapshot: %w", err)
 		}
 		if old, err = pendingChanges(sub); err != nil {
@@ -74,11 +84,11 @@ func Take(ctx context.Context, c route.Conn) (Snapshot, error) {
 }
 
 // takeTwice lists everything until two listings in a row are the same.
-func takeTwice(ctx context.Context, c route.Conn) (Snapshot, error) {
+func takeTwice(ctx context.Context, c route.Conn, begin func() func(*route.Route) bool) (Snapshot, error) {
 	var last string
 	for i := range maxTries {
 		var s Snapshot
-		if err := s.read(ctx, c, allStale); err != nil {
+		if err := s.read(ctx, c, allStale, begin); err != nil {
 			return Snapshot{}, fmt.Errorf("snapshot: %w", err)
 		}
 		s.normalize()
@@ -149,7 +159,7 @@ func pendingChanges(sub *rtnl.Subscription) (stale, error) {
 }
 
 // read lists what is out of date.
-func (s *Snapshot) read(ctx context.Context, c route.Conn, old stale) (err error) {
+func (s *Snapshot) read(ctx context.Context, c route.Conn, old stale, begin func() func(*route.Route) bool) (err error) {
 	if old&staleLinks != 0 {
 		if s.Links, err = route.ListLinks(ctx, c); err != nil {
 			return err
@@ -162,7 +172,7 @@ func (s *Snapshot) read(ctx context.Context, c route.Conn, old stale) (err error
 		}
 	}
 	if old&staleRoutes != 0 {
-		if err := s.readRoutes(ctx, c); err != nil {
+		if err := s.readRoutes(ctx, c, begin()); err != nil {
 			return err
 		}
 	}
@@ -174,13 +184,17 @@ func (s *Snapshot) read(ctx context.Context, c route.Conn, old stale) (err error
 	return awaitChange(c)
 }
 
-func (s *Snapshot) readRoutes(ctx context.Context, c route.Conn) error {
+func (s *Snapshot) readRoutes(ctx context.Context, c route.Conn, keep func(*route.Route) bool) error {
 	s.Routes = nil
+	one := new(route.Route)
 	for r, err := range route.All(ctx, c, route.Filter{}) {
 		if err != nil {
 			return err
 		}
-		if r.Family == route.IPv4 || r.Family == route.IPv6 {
+		if r.Family != route.IPv4 && r.Family != route.IPv6 {
+			continue
+		}
+		if *one = r; keep(one) {
 			s.Routes = append(s.Routes, r)
 		}
 	}
