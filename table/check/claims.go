@@ -37,9 +37,9 @@ func (f *facts) claimsOf(u *uplinkFacts) []claim {
 				far = append(far, a)
 			}
 		}
-		for i := range rules {
+		for _, i := range f.installedPlaces(u, family) {
 			r := &rules[i]
-			if !u.installed.has(r) || form.IsSystemTable(r.Table) || r.SuppressPrefixLength.IsSet() {
+			if form.IsSystemTable(r.Table) || r.SuppressPrefixLength.IsSet() {
 				continue
 			}
 			for _, p := range f.packetsOf(u, r, far) {

@@ -14,6 +14,7 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/uplink"
@@ -26,6 +27,9 @@ type facts struct {
 	now *host.State // links, addresses, all rules, and the routes that are selected
 	// left are how many routes there are besides those of now.
 	left map[listing]int
+	// places are those of the rules of the uplinks' protocols, by family. They are made
+	// when they are needed.
+	places map[route.Family]map[rule.Rule][]int
 	// addresses are indexes into now.Addrs. Several interfaces can have the same
 	// address.
 	addresses  map[netip.Addr][]int

@@ -209,7 +209,7 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 		all := e.now.Rules(f).All
 		var some []string
 		var first *rule.Rule
-		for i := range all[:u.lastRung(all)] {
+		for i := range all[:e.lastRung(u, f)] {
 			r := &all[i]
 			if !e.mayTake(u, r) {
 				continue
@@ -230,10 +230,12 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 	return found
 }
 
-// lastRung returns the place of the last rule of the uplink that looks up its table, or 0.
-func (u *subject) lastRung(all []rule.Rule) int {
-	for i, r := range slices.Backward(all) {
-		if u.installed.has(&r) && !form.IsSystemTable(r.Table) {
+// lastRung returns the place of the last rule of the uplink in a family that looks up its
+// table, or 0.
+func (e *examiner) lastRung(u *subject, f route.Family) int {
+	all := e.now.Rules(f).All
+	for _, i := range slices.Backward(e.installedPlaces(u.uplinkFacts, f)) {
+		if !form.IsSystemTable(all[i].Table) {
 			return i
 		}
 	}

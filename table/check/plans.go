@@ -80,11 +80,30 @@ type installation struct {
 	rules []rule.Rule // in the order in which Remove deletes them, the last one first
 	any   bool        // there is a rule, a route, or the name of the table
 	names *host.Names
-	set   map[rule.Rule]bool // the rules
 }
 
-// has reports whether a rule is one of the installed ones.
-func (i *installation) has(r *rule.Rule) bool { return i.set[*r] }
+// installedPlaces returns the places, among the rules of a family in ascending order, of
+// those that are installed of an uplink.
+func (f *facts) installedPlaces(u *uplinkFacts, family route.Family) []int {
+	if f.places[family] == nil {
+		places := make(map[rule.Rule][]int)
+		for i, r := range f.now.Rules(family).All {
+			if slices.Contains(f.protocols, r.Protocol) {
+				places[r] = append(places[r], i)
+			}
+		}
+		if f.places == nil {
+			f.places = make(map[route.Family]map[rule.Rule][]int)
+		}
+		f.places[family] = places
+	}
+	var found []int
+	for _, r := range u.installed.rules {
+		found = append(found, f.places[family][r]...)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
 
 // findInstalled finds what is installed of each uplink.
 func (p *planner) findInstalled(ctx context.Context, c route.Conn) error {
@@ -116,10 +135,6 @@ func findInstallation(now *host.State, p *uplink.Policy) installation {
 				found.rules = append(found.rules, r)
 			}
 		}
-	}
-	found.set = make(map[rule.Rule]bool, len(found.rules))
-	for _, r := range found.rules {
-		found.set[r] = true
 	}
 	found.any = len(found.rules) > 0 || hasRoute(now, p) || hasOnlyName(now, p)
 	return found

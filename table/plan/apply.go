@@ -86,6 +86,9 @@ type run struct {
 // some does the first of some steps or, where these add or delete many gates or many
 // rungs, all of them. It returns how many steps it has done or tried.
 func (r *run) some(ctx context.Context, steps []Step) (int, error) {
+	if n := claims(steps); n > 0 {
+		return n, r.claim(ctx, steps[:n])
+	}
 	if n := anyOrder(steps); n >= manyRules {
 		return n, r.changeRules(ctx, steps[:n])
 	}
@@ -116,9 +119,6 @@ func (r *run) step(ctx context.Context, s *Step) error {
 	err := r.do(ctx, s)
 	if err == nil || isUncertain(err) {
 		r.done = append(r.done, s)
-	}
-	if err == nil && s.isClaim() {
-		err = checkClaim(ctx, r.c, s.Route.Table)
 	}
 	return err
 }
@@ -344,24 +344,4 @@ func (r *run) results() []*Step {
 	}
 	slices.Reverse(results)
 	return results
-}
-
-// checkClaim fails with fs.ErrExist if a table that was claimed turns out to be in
-// use: someone has taken it between the look at it and the claim.
-func checkClaim(ctx context.Context, c route.Conn, id rttables.ID) error {
-	for r, err := range route.All(ctx, c, route.Filter{Table: id}) {
-		if err != nil {
-			return err
-		}
-		if !form.IsClaim(&r) {
-			return fmt.Errorf("table %d has got a route: %w", uint32(id), fs.ErrExist)
-		}
-	}
-	for r, err := range rule.All(ctx, c, rule.Filter{Table: id}) {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("table %d has got a rule, %s: %w", uint32(id), r, fs.ErrExist)
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -29,8 +30,8 @@ type Rules struct {
 	LocalFirst bool
 
 	// What follows is made when it is needed.
-	tables map[rttables.ID]bool // looked up by any rule
-	taken  map[uint32]bool      // priorities of rules, and where gotos lead
+	tables map[rttables.ID][]int // the rules that look up a table, by their indexes
+	taken  map[uint32]bool       // priorities of rules, and where gotos lead
 	gotos  []*rule.Rule
 	owners map[route.Protocol]*OwnerRules
 }
@@ -93,21 +94,39 @@ func (rs *Rules) afterWords() string {
 }
 
 // LeadTo reports whether a rule, whoever made it, leads to a table.
-func (rs *Rules) LeadTo(table rttables.ID) bool {
+func (rs *Rules) LeadTo(table rttables.ID) bool { return len(rs.to(table)) > 0 }
+
+// to returns the indexes of the rules that look up a table.
+func (rs *Rules) to(table rttables.ID) []int {
 	if rs.tables == nil {
-		rs.tables = make(map[rttables.ID]bool)
+		rs.tables = make(map[rttables.ID][]int)
 		for i := range rs.All {
-			rs.tables[rs.All[i].Table] = true
+			id := rs.All[i].Table
+			rs.tables[id] = append(rs.tables[id], i)
 		}
 	}
 	return rs.tables[table]
 }
 
+// To yields the rules that look up a table, whoever made them.
+func (rs *Rules) To(table rttables.ID) iter.Seq[*rule.Rule] {
+	return func(yield func(*rule.Rule) bool) {
+		for _, i := range rs.to(table) {
+			if !yield(&rs.All[i]) {
+				return
+			}
+		}
+	}
+}
+
 // LeadOthersTo reports whether a rule with another protocol leads to a table.
 func (rs *Rules) LeadOthersTo(table rttables.ID, protocol route.Protocol) bool {
-	return rs.LeadTo(table) && slices.ContainsFunc(rs.All, func(r rule.Rule) bool {
-		return r.Table == table && r.Protocol != protocol
-	})
+	for r := range rs.To(table) {
+		if r.Protocol != protocol {
+			return true
+		}
+	}
+	return false
 }
 
 // Taken reports whether a rule has a priority, or a goto leads to it: a rule there

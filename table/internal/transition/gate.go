@@ -1,7 +1,6 @@
 package transition
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -100,32 +99,6 @@ func (p *priorities) placeGatesFrom(g *gateGroup, end uint32) (at gatePlaces, in
 	at.gate = p.gateBefore(lowest)
 	inTheWay, found := p.inTheWay(g, at)
 	return at, inTheWay, !found && at.gate > p.gateFloor(lowest) && at.end < limit
-}
-
-// placeGatesBeside is placeGates that leaves room for the gates of other groups, if it
-// can.
-func (p *priorities) placeGatesBeside(g *gateGroup, others []gateGroup) (gatePlaces, bool) {
-	first, _, ok := p.placeGates(g)
-	for at, fits := first, ok; fits; at, _, fits = p.placeGatesFrom(g, at.end+1) {
-		if !slices.ContainsFunc(others, func(o gateGroup) bool { return p.takesRoom(at, &o) }) {
-			return at, true
-		}
-	}
-	return first, ok
-}
-
-// takesRoom reports whether a group that has room for its gates would have none beside
-// those at some places.
-func (p *priorities) takesRoom(at gatePlaces, o *gateGroup) bool {
-	without, _, ok := p.placeGates(o)
-	if !ok || at.end != without.gate && at.end != without.end && at.gate != without.end {
-		return false
-	}
-	taken, gates, ends := maps.Clone(p.taken), maps.Clone(p.gates), maps.Clone(p.ends)
-	p.takeGates(at)
-	_, _, ok = p.placeGates(o)
-	p.taken, p.gates, p.ends = taken, gates, ends
-	return !ok
 }
 
 // placeGatesToForeignEnd is placeGates with a rule that there is as END: the next one

@@ -50,16 +50,10 @@ func (p *Planner) staysInUse(id rttables.ID, uplinks []*uplink.Policy, prune boo
 		routes[owner{r.Family, r.Protocol}] = true
 	}
 	for _, f := range form.Families {
-		rules := p.State().Rules(f)
-		if !rules.LeadTo(id) {
-			continue
-		}
-		for i := range rules.All {
-			if r := &rules.All[i]; r.Table == id {
-				// Rules of the same protocol that are not rungs are those of Also.
-				o := owner{f, r.Protocol}
-				rungs[o] = rungs[o] || form.IsRung(r) || isProtocolOf(o.proto, uplinks)
-			}
+		for r := range p.State().Rules(f).To(id) {
+			// Rules of the same protocol that are not rungs are those of Also.
+			o := owner{f, r.Protocol}
+			rungs[o] = rungs[o] || form.IsRung(r) || isProtocolOf(o.proto, uplinks)
 		}
 	}
 	stays := func(o owner) bool {

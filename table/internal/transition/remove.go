@@ -5,7 +5,6 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 	"github.com/policyroute/policyroute/table/plan"
 )
@@ -21,7 +20,7 @@ func (p *Planner) Remove(all []*uplink.Policy) error {
 	}
 	installed := make(map[inFamily][]rule.Rule)
 	var also []plan.Step
-	var deleted []rule.Rule // each once, also if several uplinks find it
+	var left deleted
 	moves := make([]*move, 0, len(all))
 	for _, w := range slices.Backward(all) {
 		m := &move{Policy: w}
@@ -30,8 +29,7 @@ func (p *Planner) Remove(all []*uplink.Policy) error {
 		for _, f := range m.Families {
 			rungs := m.InstalledRungs(p.State(), f)
 			installed[inFamily{m, f}] = rungs
-			rules := form.Without(m.InstalledAlso(p.State(), f, rungs), deleted)
-			also, deleted = append(also, deleteAlso(m, rules)...), append(deleted, rules...)
+			also = append(also, deleteAlso(m, left.addNew(m.InstalledAlso(p.State(), f, rungs)))...)
 		}
 	}
 	p.do(also...)

@@ -41,6 +41,7 @@ type transaction struct {
 	// Phase 8: old rules of Also. A gate may have led to one of them; the rungs that it
 	// hid are gone by now, and so is that gate.
 	leave []plan.Step
+	left  deleted // the rules of these steps
 	// Phase 9: routes in tables that no rule leads to any more, and claims.
 	drop []plan.Step
 	// Phase 10: gates. They are the mark of a transaction, which Recover looks for.
@@ -133,17 +134,19 @@ func (t *transaction) rungs(p *priorities, all []placement) error {
 	groups := slices.Concat(p.merge(uncover), p.merge(hide))
 	// Those that have less room for END choose first.
 	slices.SortStableFunc(groups, func(a, b gateGroup) int { return cmp.Compare(p.endLimit(&a), p.endLimit(&b)) })
+	c := newCrowd(p, groups)
 	for i := range groups {
-		if err := t.group(p, &groups[i], groups[i+1:]); err != nil {
+		if err := t.group(c, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// group adds the steps of one group of gates. It leaves room for others that come
-// later. New rungs without room for gates are an error.
-func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) error {
+// group adds the steps of one group of gates. New rungs without room for gates are an
+// error.
+func (t *transaction) group(c *crowd, i int) error {
+	p, g := c.p, &c.groups[i]
 	removed, added := g.beyond, g.inside
 	if !g.uncovers {
 		removed, added = added, removed
@@ -153,7 +156,7 @@ func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) erro
 		return nil
 	}
 	removed = inOrder(removed)
-	at, ok := p.placeGatesBeside(g, later)
+	at, ok := c.place(i)
 	if !ok {
 		at, ok = p.placeGatesToForeignEnd(g)
 	}
@@ -170,7 +173,7 @@ func (t *transaction) group(p *priorities, g *gateGroup, later []gateGroup) erro
 		t.change(deleteRules(g.owner, last...)...)
 	default:
 		at.forAll = p.standsAlone(g, at)
-		p.takeGates(at)
+		c.take(i, at)
 		switch {
 		case at.foreignEnd:
 			t.gatesToForeignEnd(g, at, added, removed)
@@ -265,10 +268,23 @@ func (t *transaction) alsoRules(l *placement, want []rule.Rule) {
 	t.also = append(t.also, addRules(m.owner, added...)...)
 	// Of several uplinks with the same selectors, each may find a main-first rule that
 	// belongs to no rule.
-	var left []rule.Rule
-	for i := range t.leave {
-		left = append(left, t.leave[i].Rule)
-	}
-	removed := form.Without(form.Without(m.InstalledAlso(t.now, l.family, l.have), want), left)
+	removed := t.left.addNew(form.Without(m.InstalledAlso(t.now, l.family, l.have), want))
 	t.leave = append(t.leave, deleteAlso(m, removed)...)
+}
+
+// Deleted are rules that are deleted once, also if several uplinks find them.
+type deleted form.Set
+
+// addNew adds rules, and returns those that are new.
+func (d *deleted) addNew(rules []rule.Rule) []rule.Rule {
+	if *d == nil {
+		*d = deleted(form.MakeSet())
+	}
+	var added []rule.Rule
+	for _, r := range rules {
+		if !form.Set(*d).Has(r) {
+			form.Set(*d)[form.Bare(r)], added = struct{}{}, append(added, r)
+		}
+	}
+	return added
 }

@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -29,6 +30,19 @@ type Adoption struct {
 	// tables are the uplink's table and others in which rules of scripts look up its
 	// sources, and that lead out by the same gateway.
 	tables []rttables.ID
+	// sources are those of the policy.
+	sources map[netip.Addr]bool
+}
+
+// hasSource reports whether the uplink has a source.
+func (a *Adoption) hasSource(addr netip.Addr) bool {
+	if a.sources == nil {
+		a.sources = make(map[netip.Addr]bool, len(a.Sources))
+		for _, have := range a.Sources {
+			a.sources[have] = true
+		}
+	}
+	return a.sources[addr]
 }
 
 // An AdoptedRoute is a route of a script.
@@ -106,7 +120,7 @@ func (a *Adoption) findTables(ctx context.Context, c route.Conn, now *host.State
 	for _, f := range a.Families {
 		for _, r := range now.Rules(f).All {
 			if !a.isForeign(r.Protocol) || !form.IsRung(&r) || form.IsSystemTable(r.Table) || seen[r.Table] ||
-				!slices.Contains(a.Sources, r.From.Addr()) {
+				!a.hasSource(r.From.Addr()) {
 				continue
 			}
 			seen[r.Table] = true
@@ -241,7 +255,7 @@ func (a *Adoption) findRules(now *host.State, f route.Family) error {
 		var to *[]rule.Rule
 		switch {
 		case form.IsRung(&r) && (isOurs || r.Table == rttables.Main || r.Table == rttables.Local || r.Table == rttables.Unspec) &&
-			slices.Contains(a.Sources, r.From.Addr()):
+			a.hasSource(r.From.Addr()):
 			to = &a.Rungs
 		case also[form.Like(form.Current(own))]:
 			to = &a.Also
@@ -264,7 +278,7 @@ func (a *Adoption) findRules(now *host.State, f route.Family) error {
 // isToSource reports whether a rule selects packets to a source of the uplink, and by
 // nothing else.
 func (a *Adoption) isToSource(r *rule.Rule) bool {
-	return r.Action == rule.ActionLookup && r.To.IsSingleIP() && slices.Contains(a.Sources, r.To.Addr()) && *r == rule.Rule{
+	return r.Action == rule.ActionLookup && r.To.IsSingleIP() && a.hasSource(r.To.Addr()) && *r == rule.Rule{
 		Family: r.Family, Priority: r.Priority, To: r.To, Action: r.Action, Table: r.Table,
 		Protocol: r.Protocol, Flags: r.Flags,
 	}
