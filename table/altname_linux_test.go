@@ -77,3 +77,19 @@ func planOf(t *testing.T, n *tabletest.Network, u table.SourceRoutedUplink) stri
 	}
 	return strings.Join(steps, "\n")
 }
+
+// The uplink's own interface is none of its SourceInterfaces by another name either.
+func TestOwnInterfaceByAlternativeName(t *testing.T) {
+	n := tabletest.NewNetwork(t)
+	n.Server.AltName("u2", "enp0s6")
+	before := n.Snapshot()
+	for _, devs := range [][2]string{{"u2", "enp0s6"}, {"enp0s6", "u2"}} {
+		u := n.Uplink2(tabletest.IPv4)
+		u.Interface, u.SourceInterfaces = devs[0], devs[1:]
+		err := u.Install(t.Context(), n.Conn)
+		if err == nil || !strings.Contains(err.Error(), "SourceInterfaces: "+devs[1]+" is the uplink's own interface, "+devs[0]+":") {
+			t.Errorf("%s: %v", devs, err)
+		}
+	}
+	n.WantSnapshot("refused", before)
+}

@@ -13,35 +13,46 @@ import (
 func (ns *NS) AltName(ifname, altName string) {
 	ns.lab.tb.Helper()
 	ns.step("give "+ifname+" the alternative name "+altName, func() error {
-		_, link, err := ns.findLink(ifname)
-		if err != nil {
-			return err
-		}
-		data := make([]byte, uapi.SizeofIfInfomsg)
-		binary.NativeEndian.PutUint32(data[uapi.IfInfomsgIndex:], link.index)
-		e := netlink.NewAttributeEncoder()
-		e.Nested(uapi.IFLA_PROP_LIST, func(e *netlink.AttributeEncoder) error {
-			e.String(uapi.IFLA_ALT_IFNAME, altName)
-			return nil
-		})
-		attrs, err := e.Encode()
-		if err != nil {
-			return err
-		}
-		conn, err := netlink.Dial(uapi.NETLINK_ROUTE, ns.Config())
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		_, err = conn.Execute(netlink.Message{
-			Header: netlink.Header{
-				Type:  uapi.RTM_NEWLINKPROP,
-				Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Excl | netlink.Append,
-			},
-			Data: append(data, attrs...),
-		})
-		return err
+		return ns.sendAltName(uapi.RTM_NEWLINKPROP, netlink.Create|netlink.Excl|netlink.Append, ifname, altName)
 	})
+}
+
+// DelAltName takes an alternative name from an interface.
+func (ns *NS) DelAltName(ifname, altName string) {
+	ns.lab.tb.Helper()
+	ns.step("take the alternative name "+altName+" from "+ifname, func() error {
+		return ns.sendAltName(uapi.RTM_DELLINKPROP, 0, ifname, altName)
+	})
+}
+
+func (ns *NS) sendAltName(typ netlink.HeaderType, flags netlink.HeaderFlags, ifname, altName string) error {
+	_, link, err := ns.findLink(ifname)
+	if err != nil {
+		return err
+	}
+	data := make([]byte, uapi.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(data[uapi.IfInfomsgIndex:], link.index)
+	e := netlink.NewAttributeEncoder()
+	e.Nested(uapi.IFLA_PROP_LIST, func(e *netlink.AttributeEncoder) error {
+		e.String(uapi.IFLA_ALT_IFNAME, altName)
+		return nil
+	})
+	attrs, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	conn, err := netlink.Dial(uapi.NETLINK_ROUTE, ns.Config())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Execute(netlink.Message{
+		Header: netlink.Header{
+			Type: typ, Flags: netlink.Request | netlink.Acknowledge | flags,
+		},
+		Data: append(data, attrs...),
+	})
+	return err
 }
 
 // Rename gives an interface another name. Before Linux 6.3 it has to be down.

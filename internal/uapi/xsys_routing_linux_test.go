@@ -98,6 +98,7 @@ var xsysRouting = map[string]int64{
 	"RTM_DELRULE":               unix.RTM_DELRULE,
 	"RTM_GETRULE":               unix.RTM_GETRULE,
 	"RTM_NEWLINKPROP":           unix.RTM_NEWLINKPROP,
+	"RTM_DELLINKPROP":           unix.RTM_DELLINKPROP,
 	"RTM_NEWNEXTHOP":            unix.RTM_NEWNEXTHOP,
 	"RTM_DELNEXTHOP":            unix.RTM_DELNEXTHOP,
 	"RTM_GETNEXTHOP":            unix.RTM_GETNEXTHOP,

@@ -145,3 +145,24 @@ func TestAlternativeName(t *testing.T) {
 		}
 	})
 }
+
+// An uplink whose interface loses the alternative name that the uplink has is pending, and
+// keeps its rules: its sources do not leave by another one.
+func TestAlternativeNameTaken(t *testing.T) {
+	t.Parallel()
+	n := tabletest.NewNetwork(t)
+	u := n.Uplink2(tabletest.IPv4)
+	u.Interface = "left"
+	n.Server.AltName("u2", u.Interface)
+	k := newKeeper(n, maintain.Config{}, maintained(u)...)
+	k.awaitKind(0, maintain.EventInstalled)
+	k.settles(u)
+	whole := n.Table(20)
+	n.Server.DelAltName("u2", u.Interface)
+	from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "no interface left") })
+	k.settles()
+	tabletest.WantText(t, "the table and its rules without the name", whole, n.Table(20))
+	n.Server.AltName("u2", u.Interface)
+	k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled })
+	tabletest.WantText(t, "the table and its rules with the name", whole, n.Table(20))
+}

@@ -35,11 +35,18 @@ func (u *Spec) CheckGateways(now *host.State) error {
 	return nil
 }
 
-// CheckOwn refuses gateways that are addresses of this host.
+// CheckOwn refuses gateways that are addresses of this host, and SourceInterfaces that are
+// the uplink's own by another name.
 func (u *Spec) CheckOwn(now *host.State) error {
 	for _, h := range u.hops() {
 		if now.IsLocal(h.Gateway) {
 			return u.FieldError(u.gatewayField(), "%s is an address of this host", h.Gateway)
+		}
+	}
+	index, ok := now.Link(u.Interface)
+	for _, dev := range u.SourceInterfaces {
+		if other, found := now.Link(dev); ok && found && other == index {
+			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface, %s: networks behind this host are on others", dev, u.Interface)
 		}
 	}
 	return nil
