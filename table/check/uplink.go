@@ -38,6 +38,9 @@ func (e *examiner) checkInterface(u *subject) []Finding {
 	case flags&uapi.IFF_LOWER_UP == 0:
 		f.Code, f.Severity, f.Text = CodeNoCarrier, Warning, fmt.Sprintf("the interface %s has no carrier", dev)
 		f.Cure = "look at the cable and at the other end"
+		if flags&uapi.IFF_POINTOPOINT != 0 {
+			f.Cure = fmt.Sprintf("start the program that makes %s, or look at its log", dev)
+		}
 	default:
 		return nil
 	}
