@@ -121,7 +121,7 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 	p := &Policy{Spec: u, Owner: owner, Families: u.Families()}
 	p.NameLinks(now)
 	var err error
-	if p.Table, err = FindTable(now, u, nil); err != nil {
+	if p.Table, err = ownedTable(now, u, nil); err != nil {
 		return p, err
 	}
 	if p.Table != 0 && !p.hasElsewhere(now) {
@@ -132,7 +132,7 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 	if err != nil {
 		return p, err
 	}
-	if p.Table, err = FindTable(now, u, sources); err != nil {
+	if p.Table, err = ownedTable(now, u, sources); err != nil {
 		return p, err
 	}
 	if p.Table == 0 && len(sources) == 0 {
@@ -145,6 +145,15 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 		return nil, err
 	}
 	return p, p.findOldTables(ctx, c, now, sources, func(rule.Rule) error { return nil })
+}
+
+// ownedTable is [FindTable] for an uplink that is removed. What its name means in rt_tables
+// does not matter if it has the number of its table.
+func ownedTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, error) {
+	if u.Table != 0 {
+		return u.Table, nil
+	}
+	return FindTable(now, u, sources)
 }
 
 // hasElsewhere reports whether rules of ours lead to other tables than the uplink's.
