@@ -40,6 +40,7 @@ var attacks = map[string]func(*attacker){
 	"squat":    (*attacker).squat,
 	"backlog":  (*attacker).fillBacklog,
 	"flock":    (*attacker).lockFiles,
+	"hide":     (*attacker).hideLock,
 	"connect":  (*attacker).connect,
 	"stall":    (*attacker).stall,
 	"netlink":  (*attacker).netlink,
@@ -126,6 +127,26 @@ func (a *attacker) lockFiles() {
 			if owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS); err == nil {
 				_ = unix.Flock(owner, unix.LOCK_EX|unix.LOCK_NB)
 			}
+		}
+	}
+	a.rest()
+}
+
+// hideLock locks the namespace, and then so many other things that the list of all locks is
+// too long to be read.
+func (a *attacker) hideLock() {
+	fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY, 0)
+	if err != nil || unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return
+	}
+	file, err := unix.MemfdCreate("locks", 0)
+	if err != nil {
+		return
+	}
+	for i := range int64(100_000) {
+		one := unix.Flock_t{Type: unix.F_WRLCK, Start: 2 * i, Len: 1}
+		if !a.on() || unix.FcntlFlock(uintptr(file), unix.F_SETLK, &one) != nil {
+			break
 		}
 	}
 	a.rest()

@@ -164,6 +164,9 @@ func (d *daemon) listen() {
 		if err != nil {
 			return
 		}
+		if n > 4096 { // systemd ignores it
+			d.w.fig.fault("%s sent %d bytes to systemd: %q", d.name, n, b[:200])
+		}
 		for line := range strings.SplitSeq(string(b[:n]), "\n") {
 			d.check("systemd", line)
 			d.mu.Lock()
