@@ -79,6 +79,11 @@
 //     does with each route. In one of some thousand such requests, Linux 6.18 finds no
 //     route for a packet that it looks up in the same instant. The packet goes on with
 //     the next rule.
+//   - A program that binds its socket to an interface (SO_BINDTODEVICE, which takes no
+//     privilege) sends by that interface, with any address of the host. A route by another
+//     interface does not match such a packet. Unreachable refuses those of IPv6; for IPv4
+//     Linux then takes the destination to be on the link, and asks for it there. Only a
+//     packet filter can keep such packets from leaving.
 //   - Another program that lists rules during a change may see intermediate states.
 //   - A program that does not take the lock, such as ip(8), can change what a transaction
 //     has found. The transaction reads back its own changes before it changes over. It

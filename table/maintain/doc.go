@@ -38,6 +38,33 @@
 //     has no rules until it is back.
 //   - A gateway may lead nowhere. Run finds that out only for an uplink that has Health.
 //
+// # Threats
+//
+// Run trusts those who may change routes in the network namespace anyway: holders of
+// CAP_NET_ADMIN in the user namespace that owns it, root of that user namespace, and the
+// kernel. They can undo its work, and Run repairs what they undo. It also trusts those who
+// may write rt_tables, as far as names go: what they write cannot change where packets go,
+// and cannot hold up a repair.
+//
+// It does not trust other users and processes of the host, also those in the same network
+// namespace without CAP_NET_ADMIN. They can lock every file that they can read, fill file
+// systems and tables of processes, take all ports, and have any name. None of that changes
+// where packets go, and a repair is late by some seconds at the most. What they may be
+// seen to have written, such as the name of a process, is printed without control
+// characters.
+//
+// It trusts the network as far as it is told to: with Learn, whoever can make this host
+// take a default route by an interface, such as a DHCP server or a router on the link,
+// chooses the gateway of that uplink, and of no other. With MainFirst, whoever can put
+// other routes into table main draws packets of the uplink to their destinations: a router
+// on any link can do so with an advertisement. A reply to an echo request counts
+// only with the random data of the request, and what this host itself lacks, such as free
+// ports, is not taken for a fault of the way. But whoever is on the way can answer probes,
+// or drop them.
+//
+// The file .github/SECURITY.md lists attackers and what each can do, with the tests. The
+// program internal/soak has them attack for an hour.
+//
 // # Health and a shared default route
 //
 // A gateway that answers can still lead nowhere. With Health set, Run sends a
