@@ -31,10 +31,11 @@ type Links struct {
 	byName  map[string]uint32 // with alternative names, of which none is a name
 }
 
-// A linkState is the name and the flags of an interface.
+// A linkState is the names and the flags of an interface.
 type linkState struct {
-	name  string
-	flags uint32
+	name     string
+	altNames []string
+	flags    uint32
 }
 
 // MakeLinks returns interfaces that have the given names, by index, and no flags.
@@ -53,6 +54,53 @@ func newLinks(size int) *Links {
 
 func (l *Links) add(index uint32, x linkState) {
 	l.byIndex[index], l.byName[x.name] = x, index
+	for _, name := range x.altNames {
+		l.byName[name] = index
+	}
+}
+
+// remove removes an interface, and the names that are still its own.
+func (l *Links) remove(index uint32) {
+	x := l.byIndex[index]
+	for _, name := range append(x.altNames, x.name) {
+		if l.byName[name] == index {
+			delete(l.byName, name)
+		}
+	}
+	delete(l.byIndex, index)
+}
+
+// Clone returns a copy, which [Links.Update] can change.
+func (l *Links) Clone() *Links {
+	return &Links{byIndex: maps.Clone(l.byIndex), byName: maps.Clone(l.byName)}
+}
+
+// Update changes l as an event of the group RTNLGRP_LINK says. It returns the index of the
+// interface, which is zero if the message is about something else.
+func (l *Links) Update(m netlink.Message) (index uint32, err error) {
+	if m.Header.Type != uapi.RTM_NEWLINK && m.Header.Type != uapi.RTM_DELLINK {
+		return 0, nil
+	}
+	index, x, err := readLink(m.Data)
+	if err != nil || m.Data[uapi.IfInfomsgFamily] != uapi.AF_UNSPEC {
+		return 0, err // a bridge's port, for example, is no interface that comes or goes
+	}
+	if m.Header.Type == uapi.RTM_DELLINK {
+		l.remove(index)
+	} else if x.name != "" {
+		l.remove(index)
+		l.add(index, x)
+	}
+	return index, nil
+}
+
+// Names returns the name and the alternative names of the interface with an index.
+func (l *Links) Names(index uint32) []string {
+	if l == nil || l.byIndex[index].name == "" {
+		return nil
+	}
+	x := l.byIndex[index]
+	return append([]string{x.name}, x.altNames...)
 }
 
 // LinkIndex returns the index of the interface with a name, or an alternative name, in
@@ -153,26 +201,41 @@ func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	return l, nil
 }
 
-// read reads index, flags and names from a message of type RTM_NEWLINK, which has
-// some fifty attributes more.
+// read adds the interface of a message of type RTM_NEWLINK.
 func (l *Links) read(b []byte) error {
-	if len(b) < uapi.SizeofIfInfomsg {
-		return fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
+	index, x, err := readLink(b)
+	if err == nil && x.name != "" {
+		l.add(index, x)
 	}
-	index := binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:])
+	return err
+}
+
+// readLink reads index, flags and names from a message of type RTM_NEWLINK, which has
+// some fifty attributes more. It returns no name if the message does not have all names.
+func readLink(b []byte) (index uint32, x linkState, err error) {
+	if len(b) < uapi.SizeofIfInfomsg {
+		return 0, x, fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
+	}
+	x.flags = binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:])
+	partial := false
 	for num, payload := range attr.All(b[uapi.SizeofIfInfomsg:]) {
 		switch num & attr.TypeMask {
 		case uapi.IFLA_IFNAME:
-			l.add(index, linkState{name: linkName(payload), flags: binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:])})
+			x.name = linkName(payload)
+		case uapi.IFLA_WIRELESS:
+			partial = true
 		case uapi.IFLA_PROP_LIST:
 			for num, name := range attr.All(payload) {
 				if num&attr.TypeMask == uapi.IFLA_ALT_IFNAME {
-					l.byName[linkName(name)] = index
+					x.altNames = append(x.altNames, linkName(name))
 				}
 			}
 		}
 	}
-	return nil
+	if partial {
+		x = linkState{}
+	}
+	return binary.NativeEndian.Uint32(b[uapi.IfInfomsgIndex:]), x, nil
 }
 
 func linkName(payload []byte) string { return strings.TrimRight(string(payload), "\x00") }

@@ -69,7 +69,7 @@ func bench(ctx context.Context, out io.Writer, o options) ([]*result, error) {
 	l := lab.New()
 	defer l.Close()
 	var results []*result
-	for _, group := range []func(*world, options) ([]row, error){codecGroup, writeGroup, ruleGroup, growthGroup, lookupGroup, listGroup} {
+	for _, group := range []func(*world, options) ([]row, error){codecGroup, writeGroup, ruleGroup, growthGroup, lookupGroup, listGroup, eventGroup} {
 		w, err := newWorld(ctx, l, "bench")
 		if err != nil {
 			return nil, err

@@ -27,11 +27,12 @@ type maintainRun struct {
 	err      error
 }
 
-// startMaintain starts maintain.Run, and waits until the uplinks are installed.
-func (w *world) startMaintain(up []table.SourceRoutedUplink) (*maintainRun, error) {
+// startMaintain starts maintain.Run, and waits until the uplinks are installed. It removes
+// them at the end, if remove is set.
+func (w *world) startMaintain(up []table.SourceRoutedUplink, remove bool) (*maintainRun, error) {
 	ctx, stop := context.WithCancel(w.ctx)
 	k := &maintainRun{repaired: make(chan struct{}, repairs), ready: make(chan struct{}, 1), stop: stop}
-	config := &maintain.Config{Remove: true, Rate: 1e6, Event: func(e maintain.Event) {
+	config := &maintain.Config{Remove: remove, Rate: 1e6, Event: func(e maintain.Event) {
 		switch e.Kind {
 		case maintain.EventRepaired:
 			k.repaired <- struct{}{}
@@ -90,7 +91,7 @@ func (w *world) repairRow(n int, before func() error) row {
 		}},
 		{who: ours, before: func() (err error) {
 			if err = before(); err == nil {
-				k, err = w.startMaintain(up)
+				k, err = w.startMaintain(up, true)
 			}
 			return err
 		}, run: func() (int, error) {

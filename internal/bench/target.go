@@ -7,7 +7,7 @@ import (
 
 // A target is a bound that this library has to reach in a row.
 type target struct {
-	of    string // raw, peers, allocs, bytes, peak, programs
+	of    string // raw, peers, allocs, bytes, peak, programs, cpu ms, wall ms
 	bound float64
 }
 
@@ -25,6 +25,10 @@ func (t target) String() string {
 		return fmt.Sprintf("≤ %g B allocated each", t.bound)
 	case "peak":
 		return fmt.Sprintf("memory grows < %g MiB", t.bound)
+	case "cpu ms":
+		return fmt.Sprintf("≤ %.3g ms of processor time", t.bound)
+	case "wall ms":
+		return fmt.Sprintf("≤ %.3g ms", t.bound)
 	}
 	return t.of
 }
@@ -57,6 +61,12 @@ func (t target) check(r *result) (ok bool, got string) {
 		n, ok := r.memory(ours)
 		n /= 1 << 20
 		return ok && n < t.bound, fmt.Sprintf("%.1f MiB", n)
+	case "cpu ms":
+		n, ok := r.medianPer(ours, cpuOf)
+		return ok && n/1e6 <= t.bound, fmt.Sprintf("%.2f ms of processor time", n/1e6)
+	case "wall ms":
+		n, ok := r.medianPer(ours, func(s sample) float64 { return float64(s.wall) })
+		return ok && n/1e6 <= t.bound, fmt.Sprintf("%.1f ms", n/1e6)
 	}
 	return false, "unknown"
 }

@@ -44,6 +44,8 @@ type world struct {
 	conn *rtnl.Conn // the inside of a route.Socket, which counts system calls
 	vish *netlink.Handle
 	jsim *rtnetlink.Conn
+
+	closers []func() error // called before the sockets are closed
 }
 
 var (
@@ -70,6 +72,9 @@ func newWorld(ctx context.Context, l *lab.Lab, name string) (*world, error) {
 }
 
 func (w *world) close() {
+	for _, end := range w.closers {
+		_ = end() // the namespace goes anyway
+	}
 	w.raw.Close()
 	w.conn.Close()
 	w.vish.Close()

@@ -96,6 +96,24 @@ func (s *Subscription) Pending(fn func(netlink.Message) error) error {
 	}
 }
 
+// Wait waits until [Subscription.Pending] has something to return, and reads nothing. The
+// error is that of ctx if ctx ends, or a failure of the socket.
+func (s *Subscription) Wait(ctx context.Context) error {
+	return s.until(ctx, func() error {
+		err := s.raw.Read(isReadable)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return opError("receive", os.ErrClosed)
+		}
+		return err
+	})
+}
+
+// isReadable reports whether recvfrom(2) would return at once.
+func isReadable(fd uintptr) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n > 0 || err != nil && err != unix.EINTR
+}
+
 // each calls fn for each message of a datagram.
 func each(b []byte, fn func(netlink.Message) error) (err error) {
 	for len(b) > 0 {
@@ -114,21 +132,30 @@ func each(b []byte, fn func(netlink.Message) error) (err error) {
 
 // next waits for a datagram until ctx ends. A datagram that was read is returned even
 // if ctx has ended, since the next call would not get it.
-func (s *Subscription) next(ctx context.Context) ([]byte, error) {
+func (s *Subscription) next(ctx context.Context) (b []byte, err error) {
+	err = s.until(ctx, func() (err error) {
+		b, err = s.wait()
+		return err
+	})
+	return b, err
+}
+
+// until calls wait, which waits for the socket, and has it return when ctx ends.
+func (s *Subscription) until(ctx context.Context, wait func() error) error {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.nl.SetReadDeadline(time.Time{}); err != nil {
-			return nil, opError("receive", os.ErrClosed)
+			return opError("receive", os.ErrClosed)
 		}
 		past := time.Unix(1, 0)
 		stop := context.AfterFunc(ctx, func() { _ = s.nl.SetReadDeadline(past) })
-		b, err := s.wait()
+		err := wait()
 		stop()
 		// The deadline can also come from the ctx of an earlier call.
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return b, err
+			return err
 		}
 	}
 }

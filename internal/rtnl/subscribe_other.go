@@ -23,3 +23,6 @@ func (*Subscription) Receive(context.Context, func(netlink.Message) error) error
 
 // Pending fails with errors.ErrUnsupported.
 func (*Subscription) Pending(func(netlink.Message) error) error { return errNoNetlink }
+
+// Wait fails with errors.ErrUnsupported.
+func (*Subscription) Wait(context.Context) error { return errNoNetlink }

@@ -9,6 +9,7 @@ const (
 	IFLA_MTU          = 4  // 2.6 u32
 	IFLA_LINK         = 5  // 2.6 u32
 	IFLA_MASTER       = 10 // 2.6 u32
+	IFLA_WIRELESS     = 11 // 2.6 an event of a wireless interface, without most attributes
 	IFLA_OPERSTATE    = 16 // 2.6.17 u8, IF_OPER_*
 	IFLA_LINKINFO     = 18 // 2.6 nested IFLA_INFO_*
 	IFLA_NET_NS_PID   = 19 // 2.6 u32

@@ -69,9 +69,11 @@ func benchmarkRepair(b *testing.B, healthy int) {
 		if err := route.Delete(b.Context(), foreign, broken); err != nil {
 			b.Fatal(err)
 		}
-		m.causes = causeRoute
 		n++
 		b.StartTimer()
+		for m.agenda.isEmpty() {
+			m.collect(b.Context())
+		}
 		m.look(b.Context())
 	}
 	if got := m.counters.Repairs.Load() - repairs; got != n {

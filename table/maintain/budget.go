@@ -94,9 +94,9 @@ func (l *limiter) endFights(now time.Time) (ended []string, again time.Duration)
 }
 
 // admitRepair takes a repair from the budget of some uplinks. If there is none left, it
-// reports the fight, asks for another look, and returns false. A repair of nothing but
+// reports the fight, sets when to look again, and returns false. A repair of nothing but
 // names is free.
-func (m *maintainer) admitRepair(about subject, p plan.Plan) bool {
+func (m *maintainer) admitRepair(about subject, p plan.Plan, again *time.Time) bool {
 	b := m.limiter.of(about.label, time.Now())
 	if hasOnlyNames(p) || b.spend(time.Now()) {
 		return true
@@ -109,7 +109,7 @@ func (m *maintainer) admitRepair(about subject, p plan.Plan) bool {
 		e.Reason, e.Plan, e.Port = m.opponent(m.port), p.Net(), m.port
 		m.send(e)
 	}
-	m.lookIn(b.next())
+	soonest(again, b.next())
 	return false
 }
 
@@ -118,9 +118,9 @@ func (m *maintainer) endFights() {
 	ended, again := m.limiter.endFights(time.Now())
 	for _, label := range ended {
 		about := subject{label: label, owner: plan.NoOwner}
-		for _, group := range m.groups {
-			if group[0].String() == label {
-				about = groupSubject(group)
+		for _, g := range m.groups {
+			if g.uplinks[0].String() == label {
+				about = groupSubject(g)
 			}
 		}
 		m.send(about.event(EventCalm))
@@ -132,10 +132,10 @@ func (m *maintainer) endFights() {
 
 // groupSubject returns the subject of events about a group of uplinks. It has an owner if
 // the group is one uplink.
-func groupSubject(group []*maintainedUplink) subject {
-	s := subject{label: group[0].String(), owner: plan.NoOwner}
-	if len(group) == 1 {
-		s.owner = group[0].owner
+func groupSubject(g *group) subject {
+	s := subject{label: g.uplinks[0].String(), owner: plan.NoOwner}
+	if len(g.uplinks) == 1 {
+		s.owner = g.uplinks[0].owner
 	}
 	return s
 }

@@ -4,23 +4,36 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/draft"
 	"github.com/policyroute/policyroute/table/internal/form"
-	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/transition"
 	"github.com/policyroute/policyroute/table/internal/uplink"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
+// A group is uplinks that are kept in one transaction.
+type group struct {
+	uplinks []*maintainedUplink
+	// again is when to look at it again. Zero: not without a reason.
+	again time.Time
+	// tables are those that the uplinks have, and are moved from, as of the last look.
+	tables []rttables.ID
+	// resolutions are those of the last look.
+	resolutions []resolution
+	// suspicions are rules of others that may take packets of the uplinks.
+	suspicions []suspicion
+}
+
 // A groupPlan is what a group of uplinks needs at the moment.
 type groupPlan struct {
 	resolutions []resolution // in the order of the group
 	plan        plan.Plan
-	after       *host.State // after the plan
 }
 
 // A refusedFamily is a family of an uplink whose routes cannot be installed, because the
@@ -99,14 +112,13 @@ func (r *reading) planGroupWithout(
 func (gp *groupPlan) install(
 	ctx context.Context, r *reading, planner *transition.Planner, policies []*uplink.Policy, o uplink.Options,
 ) error {
-	gp.after = r.now
 	if len(policies) == 0 {
 		return nil
 	}
 	if err := draft.AddInstall(ctx, r.conn, planner, policies, o); err != nil {
 		return err
 	}
-	gp.plan, gp.after = planner.Plan(), planner.State()
+	gp.plan = planner.Plan()
 	return nil
 }
 
@@ -134,42 +146,71 @@ func (gp *groupPlan) tables() []rttables.ID {
 	return all
 }
 
-// keepGroup makes what there is of a group what it should be, and reports it. It returns
-// the tables of the group.
-func (m *maintainer) keepGroup(ctx context.Context, group []*maintainedUplink, causes cause) []rttables.ID {
+// confirmAfter is when a group is looked at again after an event about an interface or an
+// address. The kernel may still be about to delete routes then, which it does not report.
+const confirmAfter = time.Second
+
+// keepGroup makes what there is of a group what it should be, and reports it. The host was
+// read anew for this look, or else some of what is known may be out of date.
+func (m *maintainer) keepGroup(ctx context.Context, g *group, causes cause, isAnew bool) {
+	if !isAnew && causes&(causeLink|causeAddress|causeTime) != 0 {
+		m.reading.forgetTables(g)
+		m.reading.forgetLinks(g)
+	}
+	if causes&(causeLink|causeAddress) != 0 {
+		soonest(&g.again, confirmAfter)
+	}
 	// The first plan is made without the lock, so that a look keeps nobody waiting.
-	gp, err := m.reading.planGroup(ctx, group, m.shared.takenTables(nil))
+	gp, err := m.reading.planGroup(ctx, g.uplinks, m.shared.takenTables(nil))
 	gp.remember()
-	tables := gp.tables()
+	g.tables, g.resolutions = gp.tables(), gp.resolutions
 	if err == nil && !gp.plan.Empty() {
-		if causes&causesOwn == 0 && !m.admitRepair(groupSubject(group), gp.plan) {
-			return tables
+		if causes&causesOwn == 0 && !m.admitRepair(groupSubject(g), gp.plan, &g.again) {
+			return
 		}
-		if last := group[0].memory.nameErr; last != nil && causes&(causesOwn|causeTime) == 0 && hasOnlyNames(gp.plan) {
+		if last := g.uplinks[0].memory.nameErr; last != nil && causes&(causesOwn|causeTime) == 0 && hasOnlyNames(gp.plan) {
 			err = last // it is not tried again at each event
 		} else {
-			gp, err = m.repairGroup(ctx, group)
-			tables = append(tables, gp.tables()...)
+			gp, err = m.repairGroup(ctx, g)
+			g.tables, g.resolutions = append(g.tables, gp.tables()...), gp.resolutions
 		}
 	}
 	if err != nil && ctx.Err() != nil {
-		return tables // that is the reason; what was done was reported
+		return // that is the reason; what was done was reported
 	}
 	m.noteReadable(err)
-	m.reportGroup(group, gp, causes, err)
-	return tables
+	m.reportGroup(g, gp, causes, err)
+}
+
+// forgetTables forgets the routes of the tables of a group. They are read again when they
+// are needed.
+func (r *reading) forgetTables(g *group) {
+	for _, id := range g.tables {
+		r.now.ForgetTable(id)
+	}
+}
+
+// forgetLinks forgets the routes of main by the interfaces of a group.
+func (r *reading) forgetLinks(g *group) {
+	for _, k := range g.uplinks {
+		for _, dev := range append([]string{k.Interface}, k.SourceInterfaces...) {
+			if index, ok := r.now.Link(dev); ok {
+				r.forgetLink(index)
+			}
+		}
+	}
 }
 
 // repairGroup plans what a group needs, and does it. If the kernel refuses a route of an
 // uplink, it does so without the routes of that uplink, whose rules are needed all the
 // more. Other uplinks have only the name in common with it.
-func (m *maintainer) repairGroup(ctx context.Context, group []*maintainedUplink) (groupPlan, error) {
-	gp, err := m.applyGroup(ctx, group)
-	without := refusedRoute(group, err)
+func (m *maintainer) repairGroup(ctx context.Context, g *group) (groupPlan, error) {
+	gp, err := m.applyGroup(ctx, g)
+	without := refusedRoute(g.uplinks, err)
 	if without.of == nil || ctx.Err() != nil {
 		return gp, err
 	}
-	return m.applyGroup(ctx, group, without)
+	return m.applyGroup(ctx, g, without)
 }
 
 // refusedRoute returns the uplink, and the family, of a route that the kernel has
@@ -188,27 +229,27 @@ func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	return refusedFamily{}
 }
 
-// applyGroup reads the host again under the lock, plans what a group needs, and does it.
-func (m *maintainer) applyGroup(
-	ctx context.Context, group []*maintainedUplink, without ...refusedFamily,
-) (gp groupPlan, err error) {
+// applyGroup finds out under the lock what the host is like, plans what a group needs, and
+// does it.
+func (m *maintainer) applyGroup(ctx context.Context, g *group, without ...refusedFamily) (gp groupPlan, err error) {
 	err = m.locked(ctx, func(ctx context.Context) error {
 		return uplink.RetryClaims(func(lost map[rttables.ID]bool) error {
-			r, err := m.reread(ctx)
+			r, err := m.reread(ctx, m.etc())
 			if err != nil {
 				return err
 			}
-			gp, err = r.planGroup(ctx, group, m.shared.takenTables(lost), without...)
+			r.forgetTables(g)
+			gp, err = r.planGroup(ctx, g.uplinks, m.shared.takenTables(lost), without...)
 			gp.remember()
-			if err != nil {
+			if err != nil || gp.plan.Empty() {
 				return err
 			}
+			m.reading = nil // it is about to change
 			rest, names := gp.plan.SplitNames()
 			if err = rest.ApplyLocked(ctx, m.conn); err == nil {
-				err = m.nameGroup(ctx, group, names)
-			}
-			if err == nil || isNameError(err) {
-				m.reading = r.with(gp.after)
+				err = m.nameGroup(ctx, g, names)
+			} else {
+				m.doubt(g, err)
 			}
 			return err
 		})
@@ -222,26 +263,43 @@ func (m *maintainer) applyGroup(
 
 // nameGroup writes the names of a plan, which has nothing else, for a group. Names that
 // could not be written are not tried again at each event.
-func (m *maintainer) nameGroup(ctx context.Context, group []*maintainedUplink, names plan.Plan) error {
-	if last := group[0].memory.nameErr; last != nil && !m.names.canRetry && !names.Empty() {
+func (m *maintainer) nameGroup(ctx context.Context, g *group, names plan.Plan) error {
+	if last := g.uplinks[0].memory.nameErr; last != nil && !m.names.canRetry && !names.Empty() {
 		return last
 	}
-	return m.applyNames(ctx, names, group[0].Etc)
+	err := m.applyNames(ctx, names, g.uplinks[0].Etc)
+	if err != nil && (m.names.held != nil || m.names.isSilent(g.uplinks[0].Etc)) {
+		soonest(&g.again, namesAgain)
+	}
+	return err
 }
 
-// reportGroup reports what has become of each uplink of a group.
-func (m *maintainer) reportGroup(group []*maintainedUplink, gp groupPlan, causes cause, err error) {
+// doubt asks for a look at everything after a change that failed, if what is known of the
+// host may be why. What the kernel has refused several times it refuses on its own account.
+func (m *maintainer) doubt(g *group, err error) {
+	var step *plan.StepError
+	if errors.As(err, &step) && len(step.Left) == 0 && step.Step.Op.IsRoute() && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return // the kernel does not take the route
+	}
+	if g.uplinks[0].reported.failures < reportAfter {
+		m.watch.distrust()
+	}
+}
+
+// reportGroup reports what has become of each uplink of a group, and sets when to look at
+// it again after a failure.
+func (m *maintainer) reportGroup(g *group, gp groupPlan, causes cause, err error) {
 	o := outcome{causes: causes, err: err}
 	if isNameError(err) {
 		o.nameErr, o.err = err, nil
 	}
-	group[0].memory.nameErr = o.nameErr
-	byUplink := make(map[*maintainedUplink]*resolution, len(group))
+	g.uplinks[0].memory.nameErr = o.nameErr
+	byUplink := make(map[*maintainedUplink]*resolution, len(g.uplinks))
 	for i := range gp.resolutions {
 		byUplink[gp.resolutions[i].of] = &gp.resolutions[i]
 	}
 	net := gp.plan.Done(o.nameErr).Net()
-	for _, k := range group {
+	for _, k := range g.uplinks {
 		o := o
 		o.subject, o.waits = k.subject(), k.status.waits
 		x := byUplink[k]
@@ -256,6 +314,7 @@ func (m *maintainer) reportGroup(group []*maintainedUplink, gp groupPlan, causes
 			}
 		}
 		k.reported = m.report(k.reported, o)
+		soonest(&g.again, k.reported.retryIn())
 	}
 }
 

@@ -106,7 +106,7 @@ func (m *maintainer) removeAll(ctx context.Context, uplinks []*maintainedUplink)
 		return nil
 	}
 	return m.locked(ctx, func(ctx context.Context) error {
-		r, err := m.readHost(ctx, uplinks[0].Etc)
+		r, err := m.reread(ctx, uplinks[0].Etc)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rttables"
 )
 
 // A maintainer is [Run] at work.
@@ -16,21 +15,22 @@ type maintainer struct {
 	config Config
 
 	uplinks   []*maintainedUplink
-	groups    [][]*maintainedUplink // the uplinks by their labels
-	protocols []route.Protocol      // of the uplinks
-	leaving   []*maintainedUplink   // uplinks that are to be removed
+	groups    []*group            // the uplinks by their labels
+	protocols []route.Protocol    // of the uplinks
+	leaving   []*maintainedUplink // uplinks that are to be removed
 
 	shared sharedDefault
 	names  nameFiles
 
 	obstacles obstacles
 
-	// reading is what the current look has read. Nil: it has to read again.
-	reading *reading
-	probers sync.WaitGroup // that run
-	limiter limiter
-	causes  cause  // of the next look
-	port    uint32 // from which something of ours was deleted
+	// reading is what is known of the host. Nil: it is not known, or not what it was before
+	// the last change. Earlier is the last one.
+	reading, earlier *reading
+	probers          sync.WaitGroup // that run
+	limiter          limiter
+	agenda           agenda // of the next look
+	port             uint32 // from which something of ours was deleted
 
 	cleanedUp bool          // what a killed process has left is gone
 	ready     bool          // EventReady was sent for what is declared
@@ -61,7 +61,7 @@ func (m *maintainer) run(ctx context.Context) error {
 	for {
 		m.look(ctx)
 		looked := time.Now()
-		for m.causes == 0 {
+		for m.agenda.isEmpty() {
 			if ctx.Err() != nil {
 				return m.removeAtEnd()
 			}
@@ -85,10 +85,10 @@ func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
 	case <-ctx.Done():
 	case <-m.wake:
 	case <-full:
-		m.causes |= causeTime
+		m.lookAnew(causeTime)
 	case <-again:
 		m.nextLook = time.Time{}
-		m.causes |= causeTime
+		m.agenda.causes |= causeTime
 	case update, ok := <-m.config.Update:
 		if !ok {
 			m.config.Update = nil // nobody updates any more
@@ -118,11 +118,11 @@ func (m *maintainer) collect(ctx context.Context) {
 	if m.watch == nil {
 		return
 	}
-	causes, port, lost, err := m.watch.take()
-	m.causes |= causes
+	n, port, err := m.watch.take()
+	m.agenda.merge(&n.agenda)
 	m.port = port
-	m.counters.Lost.Add(uint64(lost))
-	if now := time.Now(); lost > 0 && now.Sub(m.lost) > time.Second {
+	m.counters.Lost.Add(uint64(n.lost))
+	if now := time.Now(); n.lost > 0 && now.Sub(m.lost) > time.Second {
 		m.lost = now
 		m.send(nobody.event(EventLost))
 	}
@@ -136,7 +136,13 @@ func (m *maintainer) collect(ctx context.Context) {
 func (m *maintainer) closeSockets() {
 	m.sockets.close()
 	m.settle()
-	m.causes |= causeLost
+	m.lookAnew(causeLost)
+}
+
+// lookAnew asks for a look at everything, for which the host is read again.
+func (m *maintainer) lookAnew(c cause) {
+	c2 := everything(c)
+	m.agenda.add(&c2)
 }
 
 // reopen opens the sockets, if there are none, and returns whether there are.
@@ -156,33 +162,35 @@ func (m *maintainer) reopen(ctx context.Context) bool {
 
 // open opens the sockets, and begins to listen for changes of what the uplinks own.
 func (m *maintainer) open(ctx context.Context) error {
-	if err := m.sockets.open(ctx); err != nil {
-		return err
-	}
-	m.watch.watchUplinks(m.uplinks)
-	return nil
+	m.reading, m.earlier = nil, nil
+	return m.sockets.open(ctx)
 }
 
-// look compares what there is with what there should be, and repairs the difference.
+// look compares what there is with what there should be, and repairs the difference. It
+// looks at what is on the agenda.
 func (m *maintainer) look(ctx context.Context) {
 	begin := time.Now()
-	causes := m.causes
-	m.causes, m.nextLook = 0, time.Time{}
-	m.names.begin(causes)
+	isOpen := m.conn != nil
 	if !m.reopen(ctx) {
+		m.agenda = agenda{}
 		return
 	}
-	m.counters.Looks.Add(1)
-	if !m.ready {
-		m.watch.watchUplinks(m.uplinks)
+	if !isOpen {
+		m.lookAnew(causeLost)
 	}
-	tables := m.lookAtAll(ctx, causes)
+	m.counters.Looks.Add(1)
+	a := m.takeAgenda(begin)
+	m.names.begin(a.causes)
+	if !m.ready {
+		m.watch.watchAll()
+	}
+	m.lookAt(ctx, &a)
 	if ctx.Err() != nil {
 		return
 	}
-	m.reportOverrules(ctx)
+	m.reportOverrules(ctx, &a)
 	m.probeComplete(ctx)
-	m.watch.watchTables(tables)
+	m.watch.follow(m.findInterests())
 	if m.unreadable >= reportAfter {
 		m.closeSockets()
 	}
@@ -193,14 +201,48 @@ func (m *maintainer) look(ctx context.Context) {
 		m.ready = true
 		m.send(nobody.event(EventReady))
 	}
+	m.planNextLook()
 }
 
-// lookAtAll looks at all uplinks and the shared default. It returns the tables that they
-// have.
-func (m *maintainer) lookAtAll(ctx context.Context, causes cause) map[rttables.ID]bool {
-	m.reading = nil
-	tables := make(map[rttables.ID]bool)
-	err := m.ensureReading(ctx)
+// takeAgenda returns what is to be looked at: what is on the agenda, and what is due.
+func (m *maintainer) takeAgenda(now time.Time) agenda {
+	a := m.agenda
+	m.agenda, m.nextLook = agenda{}, time.Time{}
+	for i, g := range m.groups {
+		if isDue(&g.again, now) {
+			a.addGroup(i, causeTime)
+		}
+	}
+	a.shared = isDue(&m.shared.again, now) || a.shared
+	return a
+}
+
+// isDue reports whether a time has come, and if so, sets it to zero.
+func isDue(at *time.Time, now time.Time) bool {
+	if at.IsZero() || at.After(now) {
+		return false
+	}
+	*at = time.Time{}
+	return true
+}
+
+// planNextLook asks for a look when a group, or the shared default, is to be looked at
+// again.
+func (m *maintainer) planNextLook() {
+	for _, g := range m.groups {
+		m.lookAtTime(g.again)
+	}
+	m.lookAtTime(m.shared.again)
+}
+
+// lookAt looks at what is on an agenda.
+func (m *maintainer) lookAt(ctx context.Context, a *agenda) {
+	var err error
+	if m.reading = nil; a.anew {
+		err = m.readAnew(ctx)
+	} else {
+		err = m.ensureReading(ctx)
+	}
 	if err == nil {
 		m.restoreSources(ctx)
 		m.cleanUpOnce(ctx)
@@ -212,70 +254,96 @@ func (m *maintainer) lookAtAll(ctx context.Context, causes cause) map[rttables.I
 	if err != nil {
 		m.noteReadable(err)
 	}
-	for _, group := range m.groups {
-		if ctx.Err() != nil {
-			return tables
-		}
-		if err != nil {
-			m.reportGroup(group, groupPlan{}, causes, err)
-			for _, k := range group {
-				tables[k.table()] = true
-			}
+	for i, g := range m.groups {
+		causes := a.of(i)
+		if causes == 0 {
 			continue
 		}
-		for _, id := range m.keepGroup(ctx, group, causes) {
-			tables[id] = true
+		if err == nil {
+			err = m.ensureReading(ctx)
 		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			m.reportGroup(g, groupPlan{}, causes, err)
+		default:
+			m.keepGroup(ctx, g, causes, a.anew)
+		}
+		a.shared = true // it may have another next hop
 	}
 	m.removeLeaving(ctx, m.leaving)
-	if err == nil {
-		err = m.ensureReading(ctx)
+	if a.all || a.anew || a.shared {
+		if err == nil {
+			err = m.ensureReading(ctx)
+		}
+		m.keepDefault(ctx, a.causes, err)
 	}
-	m.keepDefault(ctx, causes, tables, err)
 	m.removeOldDefaults(ctx)
-	return tables
 }
 
-// ensureReading reads the host, unless that was done and nothing has changed since.
-func (m *maintainer) ensureReading(ctx context.Context) (err error) {
-	if m.reading == nil && (len(m.uplinks) > 0 || m.shared.wanted != nil) {
-		m.reading, err = m.reread(ctx)
+// readAnew reads the host again.
+func (m *maintainer) readAnew(ctx context.Context) error {
+	if len(m.uplinks) == 0 && m.shared.wanted == nil {
+		return nil
+	}
+	now, err := m.watch.read(ctx, m.conn, m.etc())
+	if err == nil {
+		m.setReading(newReading(m.conn, now), m.etc())
 	}
 	return err
 }
 
-// reread reads the host.
-func (m *maintainer) reread(ctx context.Context) (*reading, error) {
-	etc := ""
-	if len(m.uplinks) > 0 {
-		etc = m.uplinks[0].Etc
-	}
-	return m.readHost(ctx, etc)
+// setReading sets what is known of the host. Names of tables are those of files in a
+// directory.
+func (m *maintainer) setReading(r *reading, etc string) {
+	r.now = r.now.WithNames(m.namesOf(r, etc))
+	m.reading, m.earlier = r, r
 }
 
-// readHost reads the host, with the names of files in a directory.
-func (m *maintainer) readHost(ctx context.Context, etc string) (*reading, error) {
-	r, err := readHost(ctx, m.conn, etc)
+// ensureReading finds out what the host is like, unless that is known and nothing was
+// changed since.
+func (m *maintainer) ensureReading(ctx context.Context) (err error) {
+	if m.reading == nil && (len(m.uplinks) > 0 || m.shared.wanted != nil) {
+		_, err = m.reread(ctx, m.etc())
+	}
+	return err
+}
+
+// reread finds out what the host is like after all events so far. Under the lock, that is
+// what the host is like.
+func (m *maintainer) reread(ctx context.Context, etc string) (*reading, error) {
+	now, old, err := m.watch.state(ctx, m.conn, etc)
 	if err != nil {
 		return nil, err
 	}
-	r.now = r.now.WithNames(m.namesOf(r, etc))
+	r := newReading(m.conn, now)
+	r.keep(m.earlier, old)
+	m.setReading(r, etc)
 	return r, nil
 }
 
-// report reports what is new in an outcome, and asks for another look after a failure.
-func (m *maintainer) report(last lastReport, o outcome) lastReport {
-	next := m.reporter.report(last, o)
-	if d := next.retryIn(); d > 0 {
-		m.lookIn(d)
+// etc returns the directory of the names of tables.
+func (m *maintainer) etc() string {
+	if len(m.uplinks) == 0 {
+		return ""
 	}
-	return next
+	return m.uplinks[0].Etc
 }
 
 // lookIn asks for a look after some time, or sooner.
-func (m *maintainer) lookIn(after time.Duration) {
-	at := time.Now().Add(after)
-	if m.nextLook.IsZero() || at.Before(m.nextLook) {
+func (m *maintainer) lookIn(after time.Duration) { m.lookAtTime(time.Now().Add(after)) }
+
+// lookAtTime asks for a look at a time, or sooner. Zero: never.
+func (m *maintainer) lookAtTime(at time.Time) {
+	if !at.IsZero() && (m.nextLook.IsZero() || at.Before(m.nextLook)) {
 		m.nextLook = at
+	}
+}
+
+// soonest sets a time to that after some time, unless it is sooner.
+func soonest(at *time.Time, after time.Duration) {
+	if next := time.Now().Add(after); after > 0 && (at.IsZero() || next.Before(*at)) {
+		*at = next
 	}
 }

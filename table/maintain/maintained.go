@@ -16,6 +16,7 @@ import (
 type maintainedUplink struct {
 	Uplink
 	owner int // its index among the uplinks that were declared, or plan.NoOwner
+	group int // the index of its group
 	// taken are the addresses that uplinks have as their Sources. They are no sources of
 	// uplinks that take all addresses of an interface.
 	taken map[netip.Addr]*Uplink

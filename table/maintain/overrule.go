@@ -40,54 +40,49 @@ type suspicion struct {
 // reportOverrules reports rules of others that take packets of an uplink, when they come
 // and when they have gone. The kernel says where packets go; it is only asked where rules
 // of others may match them.
-func (m *maintainer) reportOverrules(ctx context.Context) {
-	if m.reading == nil || ctx.Err() != nil {
-		return
-	}
-	type inFamily struct {
-		of     *maintainedUplink
-		family route.Family
-	}
-	var all []suspicion
-	var whole []inFamily
-	for _, k := range m.uplinks {
-		if !k.isComplete() {
-			continue // its packets go elsewhere without others
-		}
-		for _, f := range k.families() {
-			whole = append(whole, inFamily{k, f})
-			all = append(all, m.reading.suspect(k, f, m.protocols)...)
-		}
-	}
-	// From here on no route that they lead to is missed.
-	m.watch.watchDefaults(tablesOf(all))
-	found := make(map[inFamily]*overrule)
-	for _, s := range all {
-		at := inFamily{s.of, route.FamilyOf(s.source)}
-		if found[at] != nil {
+func (m *maintainer) reportOverrules(ctx context.Context, a *agenda) {
+	for i, g := range m.groups {
+		if !a.looksAtOverrules(i) {
 			continue
 		}
-		o, err := m.reading.ask(ctx, s)
-		if err != nil {
+		if m.ensureReading(ctx) != nil || m.reading == nil || ctx.Err() != nil {
 			return // the next look may be able to tell
 		}
-		if o != nil {
-			found[at] = o
+		g.suspicions = nil
+		for _, k := range g.uplinks {
+			if !k.isComplete() {
+				continue // its packets go elsewhere without others
+			}
+			for _, f := range k.families() {
+				some := m.reading.suspect(k, f, m.protocols)
+				g.suspicions = append(g.suspicions, some...)
+				found, err := m.reading.askFirst(ctx, some)
+				if err != nil {
+					soonest(&g.again, confirmAfter)
+					continue
+				}
+				m.reportOverrule(k, f, found)
+			}
 		}
-	}
-	for _, at := range whole {
-		m.reportOverrule(at.of, at.family, found[at])
 	}
 }
 
-// tablesOf returns the tables that the rules look up.
-func tablesOf(all []suspicion) map[rttables.ID]bool {
+// askFirst returns the first of some suspicions that the kernel confirms, or nil.
+func (r *reading) askFirst(ctx context.Context, some []suspicion) (*overrule, error) {
+	for _, s := range some {
+		if o, err := r.ask(ctx, s); o != nil || err != nil {
+			return o, err
+		}
+	}
+	return nil, nil
+}
+
+// tables returns the tables that the rules look up.
+func (s *suspicion) tables() map[rttables.ID]bool {
 	tables := make(map[rttables.ID]bool)
-	for _, s := range all {
-		for _, r := range s.before {
-			if r.Action == rule.ActionLookup {
-				tables[r.Table] = true
-			}
+	for i := range s.before {
+		if r := &s.before[i]; r.Action == rule.ActionLookup {
+			tables[r.Table] = true
 		}
 	}
 	return tables
@@ -123,26 +118,16 @@ func (o *overrule) String() string {
 // one, and those that such a rule names.
 func (r *reading) suspect(k *maintainedUplink, f route.Family, ours []route.Protocol) []suspicion {
 	var all []suspicion
-	var foreign []rule.Rule // before the rungs at a priority
-	at := uint32(0)
 	first := true
 	for _, a := range k.status.usable {
 		if route.FamilyOf(a) != f {
 			continue
 		}
-		if prio, ok := r.firstRung(k, a); ok && prio != at {
-			foreign, at = r.foreignBefore(f, prio, ours), prio
-		} else if !ok {
+		prio, ok := r.firstRung(k, a)
+		if !ok {
 			continue
 		}
-		var before []rule.Rule
-		names := false
-		for _, have := range foreign {
-			if form.MayMatchSource(&have, a) {
-				before = append(before, have)
-				names = names || have.From.IsValid()
-			}
-		}
+		before, names := r.takersOf(f, ours).before(a, prio)
 		if len(before) > 0 && (first || names) {
 			all = append(all, suspicion{k, a, before})
 		}
@@ -159,18 +144,6 @@ func (r *reading) firstRung(k *maintainedUplink, a netip.Addr) (uint32, bool) {
 		}
 	}
 	return 0, false
-}
-
-// foreignBefore returns the rules of others with a lower priority, without the one for
-// table local. Rules of others at the priority of a rung come behind it.
-func (r *reading) foreignBefore(f route.Family, prio uint32, ours []route.Protocol) []rule.Rule {
-	var foreign []rule.Rule
-	for _, have := range r.now.Rules(f).Between(0, max(prio, 1)-1) {
-		if !slices.Contains(ours, have.Protocol) && !form.LooksUpForAll(&have, rttables.Local) {
-			foreign = append(foreign, have)
-		}
-	}
-	return foreign
 }
 
 // ask asks the kernel where packets from a source go, and finds out which rule of others

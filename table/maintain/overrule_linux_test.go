@@ -52,7 +52,7 @@ func TestOverruled(t *testing.T) {
 		overruled("a default in another table", "5270: from all lookup 52 proto boot", "Tailscale", f.A2, "u1", "table 52")
 		// Another look finds nothing new.
 		looks := k.counters.Looks.Load()
-		do(n.AddRule(option + "32000: from all fwmark 0x99 lookup 99"))
+		do(n.AddRule(option + "5300: from all lookup 98"))
 		k.until("another look", func() bool { return k.counters.Looks.Load() > looks })
 		do(n.DeleteRoute(defaultIn52))
 		over("the default")

@@ -50,7 +50,7 @@ func (m *maintainer) collectHealth() {
 		for _, v := range k.probing.prober.Verdicts() {
 			if k.probing.unhealthy == v.Healthy {
 				k.probing.unhealthy = !v.Healthy
-				m.causes |= causeHealth
+				m.agenda.addGroup(k.group, causeHealth)
 			}
 			m.send(k.subject().failure(verdictKind(v), v.Err))
 		}

@@ -1,41 +1,66 @@
 package maintain
 
 import (
-	"context"
 	"net/netip"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// A reading is the host as it was read once, for all uplinks: its state, and the
-// default routes that uplinks learn.
+// A reading is the host as it is, for all uplinks: its state, and the default routes that
+// uplinks learn. Routes that were read once stay, until an event tells that they may have
+// changed.
 type reading struct {
 	conn route.Conn
 	now  *host.State
 	// defaults are the default routes of a table by an interface, once they were asked
 	// for.
 	defaults map[interfaceTable][]route.Route
+	// takers are the rules of others that may take packets, once they were asked for.
+	takers map[route.Family]*takers
 }
 
 func newReading(c route.Conn, now *host.State) *reading {
-	return &reading{conn: c, now: now, defaults: make(map[interfaceTable][]route.Route)}
+	return &reading{
+		conn: c, now: now, defaults: make(map[interfaceTable][]route.Route), takers: make(map[route.Family]*takers),
+	}
 }
 
-// readHost reads rules, addresses and links, each once.
-func readHost(ctx context.Context, c route.Conn, etc string) (*reading, error) {
-	now, err := host.Read(ctx, c, etc)
-	if err != nil {
-		return nil, err
+// keep takes over what an earlier reading has read of routes, except for what is stale.
+func (r *reading) keep(old *reading, s stale) {
+	if old == nil || s.all {
+		return
 	}
-	return newReading(c, now), nil
+	if !s.rules {
+		r.takers = old.takers
+	}
+	r.now.KeepRoutes(old.now, func(id rttables.ID) bool { return s.tables[id] })
+	if s.anyLink {
+		r.now.ForgetLinks()
+		return
+	}
+	r.defaults = old.defaults
+	for index := range s.links {
+		r.forgetLink(index)
+	}
+}
+
+// forgetLink forgets the routes of main by an interface, and the default routes by it.
+func (r *reading) forgetLink(index uint32) {
+	r.now.ForgetLink(index)
+	for at := range r.defaults {
+		if at.index == index {
+			delete(r.defaults, at)
+		}
+	}
 }
 
 // with returns the reading with another state of the host, which follows from the first
 // one. The default routes to be learned are the same.
 func (r *reading) with(now *host.State) *reading {
-	return &reading{conn: r.conn, now: now, defaults: r.defaults}
+	return &reading{conn: r.conn, now: now, defaults: r.defaults, takers: r.takers}
 }
 
 // isUp reports whether the interface with an index is up.

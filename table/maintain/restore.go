@@ -124,7 +124,7 @@ func (m *maintainer) cleanUpOnce(ctx context.Context) {
 	p, err := m.reading.planCleanUp(ctx, m.protocols, m.shared.wanted)
 	if err == nil && !p.Empty() {
 		err = m.locked(ctx, func(ctx context.Context) error {
-			r, err := m.reread(ctx)
+			r, err := m.reread(ctx, m.etc())
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -38,6 +39,7 @@ type sharedDefault struct {
 	wanted *Default // nil: there is none
 	routes map[route.Family]*sharedRoute
 	old    []oldDefault // that are to be removed
+	again  time.Time    // when to look at it again; zero: not without a reason
 }
 
 func newSharedDefault() sharedDefault {
@@ -161,18 +163,16 @@ func (m *maintainer) deleteDefault(
 	return p, err
 }
 
-// keepDefault keeps the shared default. Tables are those of the uplinks, and readErr is
-// why the host could not be read.
-func (m *maintainer) keepDefault(ctx context.Context, causes cause, tables map[rttables.ID]bool, readErr error) {
+// keepDefault keeps the shared default. The error readErr is why the host could not be read.
+func (m *maintainer) keepDefault(ctx context.Context, causes cause, readErr error) {
 	d := m.shared.wanted
 	if d == nil || ctx.Err() != nil {
 		return
 	}
 	err := readErr
-	if tables[d.Table] {
+	if slices.ContainsFunc(m.groups, func(g *group) bool { return slices.Contains(g.tables, d.Table) }) {
 		err = d.fieldError("it is also that of an uplink")
 	}
-	tables[d.Table] = true
 	for _, f := range form.Families {
 		s := m.shared.routes[f]
 		members := slices.DeleteFunc(slices.Clone(m.uplinks), func(k *maintainedUplink) bool { return !k.hasShare(f) })
@@ -209,6 +209,7 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 	}
 	if o.err == nil || ctx.Err() == nil {
 		s.reported = m.report(s.reported, o)
+		soonest(&m.shared.again, s.reported.retryIn())
 	}
 }
 
@@ -224,7 +225,7 @@ func (m *maintainer) repairDefault(
 	if err != nil || p.plan.Empty() {
 		return p, true, err
 	}
-	if causes&causesOwn == 0 && s.reported.kind == EventInstalled && !m.admitRepair(defaultSubject(0), p.plan) {
+	if causes&causesOwn == 0 && s.reported.kind == EventInstalled && !m.admitRepair(defaultSubject(0), p.plan, &m.shared.again) {
 		return p, false, nil
 	}
 	err = m.locked(ctx, func(ctx context.Context) error {
@@ -249,6 +250,7 @@ func (m *maintainer) removeSharedRoute(ctx context.Context, s *sharedRoute) {
 		return
 	case err != nil:
 		s.reported = m.report(s.reported, outcome{subject: s.subject(), err: err})
+		soonest(&m.shared.again, s.reported.retryIn())
 		return
 	case !p.Empty() || s.reported.kind != 0:
 		e := s.subject().event(EventRemoved)

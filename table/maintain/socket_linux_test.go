@@ -60,6 +60,19 @@ type dialer struct {
 	asks []netlink.Message
 }
 
+// count returns how many requests of a type there were.
+func (d *dialer) count(typ netlink.HeaderType) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, m := range d.asks {
+		if m.Header.Type == typ {
+			n++
+		}
+	}
+	return n
+}
+
 var errBroken = errors.New("the connection is broken")
 
 func (d *dialer) dial() (route.Conn, error) {

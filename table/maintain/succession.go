@@ -38,10 +38,12 @@ func (m *maintainer) declare(update Update) {
 	}
 	m.leaving = append(m.leaving, leaving...)
 	m.groups, m.protocols = groupsOf(m.uplinks), protocolsOf(m.uplinks)
-	m.causes |= causeStart
+	why := causeStart
 	if len(leaving) > 0 || m.conn != nil {
-		m.causes = m.causes&^causeStart | causeUpdate
+		why = causeUpdate
 	}
+	// What else is on the agenda is about other groups.
+	m.agenda = agenda{causes: m.agenda.causes&^causeStart | why, anew: true}
 }
 
 // succession has new uplinks succeed old ones, and returns the old uplinks that no other
@@ -84,16 +86,17 @@ func (k *maintainedUplink) namelessInterface() string {
 }
 
 // groupsOf returns the uplinks that are kept in one transaction: those with one label.
-func groupsOf(uplinks []*maintainedUplink) [][]*maintainedUplink {
-	var groups [][]*maintainedUplink
+func groupsOf(uplinks []*maintainedUplink) []*group {
+	var groups []*group
 	at := make(map[string]int, len(uplinks))
 	for _, k := range uplinks {
 		i, ok := at[k.String()]
 		if !ok {
 			i = len(groups)
-			at[k.String()], groups = i, append(groups, nil)
+			at[k.String()], groups = i, append(groups, new(group))
 		}
-		groups[i] = append(groups[i], k)
+		k.group = i
+		groups[i].uplinks = append(groups[i].uplinks, k)
 	}
 	return groups
 }

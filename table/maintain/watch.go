@@ -3,7 +3,6 @@ package maintain
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,9 +12,6 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rttables"
-	"github.com/policyroute/policyroute/rule"
-	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
@@ -51,7 +47,8 @@ func (c cause) String() string {
 	return strings.Join(words, ", ")
 }
 
-// A watch listens to the kernel and notes what has to be looked at.
+// A watch listens to the kernel. It keeps a mirror of the host, and notes what uplinks an
+// event concerns: to the others nothing happens.
 type watch struct {
 	sub *rtnl.Subscription
 	// self is the port of the socket that Run changes things with.
@@ -59,146 +56,236 @@ type watch struct {
 	wake chan struct{} // gets a value when there is something new
 
 	mu     sync.Mutex
-	causes cause
-	port   uint32    // from which something of ours was deleted last
-	at     time.Time // when that was
-	lost   int       // times that events were lost
-	err    error     // of the socket
-	// tables and protocols are those of the uplinks. Nil tables: they are not known yet,
-	// and may be any.
-	tables    map[rttables.ID]bool
-	protocols []route.Protocol
-	// defaults are tables of others whose default routes matter, because rules before
-	// those of the uplinks look them up.
-	defaults map[rttables.ID]bool
-	// learnTables are those that default routes are learned from.
-	learnTables map[rttables.ID]bool
+	mirror host.Mirror
+	// distrusted says that the host is to be read again when its state is asked for.
+	distrusted bool
+	// interests are what concerns which uplinks. Nil: everything concerns all of them.
+	interests *interests
+	news      news
+	// later are events since a look has begun: they are to be seen again when it has found
+	// out what concerns whom.
+	later     []finder
+	isLooking bool
+	port      uint32    // from which something of ours was deleted last
+	at        time.Time // when that was
+	err       error     // of the socket
+}
+
+// News are what a watch has noted.
+type news struct {
+	agenda agenda
+	stale  stale // that is taken with the state
+	lost   int   // times that events were lost
 }
 
 // run listens until ctx ends or the socket fails.
 func (w *watch) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := w.sub.Receive(ctx, func(m netlink.Message) error {
-			w.see(m)
-			return nil
-		})
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, rtnl.ErrOverrun):
-			w.note(func() { w.causes |= causeLost; w.lost++ })
-		default:
-			w.note(func() { w.err = err })
+		err := w.sub.Wait(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.mu.Lock()
+		if err == nil {
+			err = w.drain()
+		}
+		w.err = err
+		isNew := err != nil || !w.news.agenda.isEmpty()
+		w.mu.Unlock()
+		if isNew {
+			w.signal()
+		}
+		if err != nil {
 			return
 		}
 	}
 }
 
-// note changes what is noted, under the lock, and wakes the maintainer.
-func (w *watch) note(change func()) {
+// drain takes over all events that have arrived. The caller has the lock.
+func (w *watch) drain() error {
+	for {
+		err := w.sub.Pending(func(m netlink.Message) error {
+			w.see(m)
+			return nil
+		})
+		if !errors.Is(err, rtnl.ErrOverrun) {
+			return err
+		}
+		w.news.lost++
+		lost := everything(causeLost)
+		w.news.agenda.add(&lost)
+		w.mirror.Forget()
+	}
+}
+
+// see takes over an event, and notes what it concerns.
+func (w *watch) see(m netlink.Message) {
+	if !w.mirror.Known() {
+		return // it will be read
+	}
+	about := w.find(m)
+	if about == nil {
+		return
+	}
+	var c concern
+	if w.interests != nil {
+		c = about(w.interests)
+	} else {
+		c = about(new(interests))
+		c = everything(c.cause)
+	}
+	w.news.stale.add(&c)
+	if m.Header.PID != 0 && m.Header.PID == w.self {
+		return // Run has done it
+	}
+	w.news.agenda.add(&c)
+	if w.isLooking && w.interests != nil {
+		w.later = append(w.later, about)
+	}
+	isDeleted := m.Header.Type == uapi.RTM_DELRULE || m.Header.Type == uapi.RTM_DELROUTE
+	if c.ours && isDeleted && m.Header.PID != 0 {
+		w.port, w.at = m.Header.PID, time.Now()
+	}
+}
+
+// A finder finds out what an event concerns.
+type finder func(*interests) concern
+
+// find takes over an event. It returns how to find out what the event concerns. Nil:
+// nothing.
+func (w *watch) find(m netlink.Message) finder {
+	switch m.Header.Type {
+	case uapi.RTM_NEWLINK, uapi.RTM_DELLINK:
+		index, names, err := w.mirror.Link(m)
+		switch {
+		case err != nil:
+			return func(*interests) concern { return everything(causeLink) }
+		case index != 0:
+			return func(i *interests) concern { return i.ofLink(index, names) }
+		}
+	case uapi.RTM_NEWADDR, uapi.RTM_DELADDR:
+		a, changed, err := w.mirror.Address(m)
+		switch {
+		case err != nil:
+			return func(*interests) concern { return everything(causeAddress) }
+		case changed:
+			return func(i *interests) concern { return i.ofAddress(a) }
+		}
+	case uapi.RTM_NEWRULE, uapi.RTM_DELRULE:
+		r, err := w.mirror.Rule(m)
+		if err != nil {
+			return func(*interests) concern { return everything(causeRule) }
+		}
+		return func(i *interests) concern { return i.ofRule(&r) }
+	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE:
+		r := new(route.Route)
+		if r.UnmarshalBinary(m.Data) == nil {
+			return func(i *interests) concern { return i.ofRoute(r) }
+		}
+	}
+	return nil
+}
+
+// take returns what was noted since the last call.
+func (w *watch) take() (n news, port uint32, err error) {
 	w.mu.Lock()
-	change()
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	if time.Since(w.at) > budgetSeconds*time.Second {
+		w.port = 0 // that has nothing to do with what happens now
+	}
+	n, w.news = w.news, news{stale: w.news.stale}
+	return n, w.port, w.err
+}
+
+// watchAll has everything concern all uplinks, until it is known what concerns them.
+func (w *watch) watchAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.interests, w.news.agenda = nil, agenda{}
+}
+
+// follow sets what concerns which uplinks.
+func (w *watch) follow(i *interests) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.interests = i
+	for _, about := range w.later {
+		c := about(i)
+		w.news.agenda.add(&c)
+	}
+	w.later, w.isLooking = nil, false
+	if !w.news.agenda.isEmpty() {
+		w.signal()
+	}
+}
+
+// signal wakes the maintainer.
+func (w *watch) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// see looks at an event. Routes of other programs are most of what happens on a router,
-// and no reason to wake up. Nor is what Run has done itself.
-func (w *watch) see(m netlink.Message) {
-	if m.Header.PID != 0 && m.Header.PID == w.self {
-		return
-	}
-	switch m.Header.Type {
-	case uapi.RTM_NEWLINK, uapi.RTM_DELLINK:
-		w.note(func() { w.causes |= causeLink })
-	case uapi.RTM_NEWADDR, uapi.RTM_DELADDR:
-		w.note(func() { w.causes |= causeAddress })
-	case uapi.RTM_NEWRULE, uapi.RTM_DELRULE:
-		var r rule.Rule
-		ours := r.UnmarshalBinary(m.Data) == nil && w.isOurs(r.Protocol)
-		w.note(func() { w.causes |= causeRule; w.noteDeleter(m, ours) })
-	case uapi.RTM_NEWROUTE, uapi.RTM_DELROUTE:
-		var r route.Route
-		if r.UnmarshalBinary(m.Data) != nil {
-			return
+// readings is how many times the host is read at most, until nothing happens meanwhile.
+const readings = 3
+
+// read reads the host anew, and returns its state. If rules are deleted while they are
+// listed, the kernel leaves out others. So the host is read again if something has happened
+// in the meantime.
+func (w *watch) read(ctx context.Context, c route.Conn, etc string) (*host.State, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.isLooking, w.distrusted, w.news.stale = true, false, stale{}
+	for n := 1; ; n++ {
+		if err := w.drain(); err != nil {
+			return nil, err
 		}
-		ours := w.isOurs(r.Protocol)
-		if ours || w.concerns(&r) {
-			w.note(func() { w.causes |= causeRoute; w.noteDeleter(m, ours) })
+		if err := w.mirror.Read(ctx, c); err != nil {
+			return nil, err
 		}
-	}
-}
-
-// noteDeleter notes the port that deletes what is ours. The caller has the lock.
-func (w *watch) noteDeleter(m netlink.Message, ours bool) {
-	if ours && (m.Header.Type == uapi.RTM_DELRULE || m.Header.Type == uapi.RTM_DELROUTE) && m.Header.PID != 0 {
-		w.port, w.at = m.Header.PID, time.Now()
-	}
-}
-
-// isOurs reports whether a protocol is that of an uplink.
-func (w *watch) isOurs(p route.Protocol) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Contains(w.protocols, p)
-}
-
-// concerns reports whether a route is in one of the uplinks' tables, or one that may be
-// learned, or beside the shared default, or says what is on a link.
-func (w *watch) concerns(r *route.Route) bool {
-	if r.Table == rttables.Main && (form.IsDefault(r) || host.IsLinkRoute(r)) {
-		return true
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r.Table == rttables.Main {
-		return w.defaults[r.Table] && isDefaultOrPart(r)
-	}
-	return w.tables == nil || w.tables[r.Table] || w.learnTables[r.Table] && form.IsDefault(r) ||
-		w.defaults[r.Table] && isDefaultOrPart(r)
-}
-
-// take returns what was noted since the last call.
-func (w *watch) take() (causes cause, port uint32, lost int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if time.Since(w.at) > budgetSeconds*time.Second {
-		w.port = 0 // that has nothing to do with what happens now
-	}
-	causes, port, lost, err = w.causes, w.port, w.lost, w.err
-	w.causes, w.lost = 0, 0
-	return causes, port, lost, err
-}
-
-// watchUplinks sets the protocols of the uplinks, and the tables that they learn from,
-// before the host is read: no change after that is missed.
-func (w *watch) watchUplinks(uplinks []*maintainedUplink) {
-	protocols := protocolsOf(uplinks)
-	learnTables := make(map[rttables.ID]bool)
-	for _, k := range uplinks {
-		if k.Learn != 0 {
-			learnTables[k.learnTable()] = true
+		w.mirror.Overlap(true)
+		err := w.drain()
+		exact := w.mirror.Overlap(false)
+		switch {
+		case err != nil:
+			return nil, err
+		case !w.mirror.Known(): // events were lost
+		case exact || n >= readings:
+			return w.mirror.State(etc), nil
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tables, w.protocols, w.learnTables = nil, protocols, learnTables
 }
 
-// watchTables sets the tables of the uplinks.
-func (w *watch) watchTables(tables map[rttables.ID]bool) {
+// state returns the state of the host after all events that have arrived, and what they
+// make stale of what is known of routes.
+func (w *watch) state(ctx context.Context, c route.Conn, etc string) (*host.State, stale, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tables = tables
+	if err := w.drain(); err != nil {
+		w.mu.Unlock()
+		return nil, stale{}, err
+	}
+	if w.mirror.Known() && !w.distrusted {
+		defer w.mu.Unlock()
+		w.isLooking = true
+		old := w.news.stale
+		w.news.stale = stale{}
+		err := w.mirror.Order(ctx, c, func(index uint32) bool { return w.interests == nil || w.interests.links[index] != nil })
+		if err != nil {
+			return nil, old, err
+		}
+		return w.mirror.State(etc), old, nil
+	}
+	w.mu.Unlock()
+	now, err := w.read(ctx, c, etc)
+	return now, stale{all: true}, err
 }
 
-// watchDefaults sets the tables of others whose default routes matter.
-func (w *watch) watchDefaults(tables map[rttables.ID]bool) {
+// distrust has the host read again when its state is asked for.
+func (w *watch) distrust() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.defaults = tables
+	w.distrusted = true
 }
 
 // openWatch subscribes to what Run listens to, in the namespace of c.

@@ -44,8 +44,9 @@ func TestWatchLost(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	var causes cause
 	for end := time.Now().Add(10 * time.Second); causes&causeLost == 0; time.Sleep(time.Millisecond) {
-		some, _, lost, err := w.take()
-		causes |= some
+		some, _, err := w.take()
+		lost := some.lost
+		causes |= some.agenda.causes
 		if err != nil || lost > 0 && causes&causeLost == 0 || time.Now().After(end) {
 			t.Fatalf("looks because %s; lost %d times, %v", causes, lost, err)
 		}

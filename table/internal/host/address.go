@@ -47,6 +47,11 @@ func ListAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address
 }
 
 func listAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address, error) {
+	return listAddressesOf(ctx, c, f, 0)
+}
+
+// listAddressesOf is listAddresses for the interface with an index, or for all with zero.
+func listAddressesOf(ctx context.Context, c route.Conn, f route.Family, index uint32) ([]Address, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -55,6 +60,7 @@ func listAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address
 		Data:   make([]byte, uapi.SizeofIfAddrmsg),
 	}
 	req.Data[uapi.IfAddrmsgFamily] = uint8(f)
+	binary.NativeEndian.PutUint32(req.Data[uapi.IfAddrmsgIndex:], index)
 	addrs := []Address{}
 	for m, err := range rtnl.Dump(c, req) {
 		if err != nil {
@@ -64,7 +70,7 @@ func listAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address
 		if err != nil {
 			return nil, err
 		}
-		if a.Addr.IsValid() {
+		if a.Addr.IsValid() && (index == 0 || a.Index == index) {
 			addrs = append(addrs, a)
 		}
 	}

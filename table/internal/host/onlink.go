@@ -15,6 +15,7 @@ import (
 // a route to without a gateway. A State and the states that follow from it share one.
 type subnetTable struct {
 	read     map[route.Family]bool // families that are in prefixes
+	stale    map[linkFamily]bool   // of read families, those that have to be read again
 	prefixes map[linkFamily][]netip.Prefix
 	// routes are the destinations of all routes of main by an interface that have no
 	// gateway, where they were asked for.
@@ -29,7 +30,7 @@ type linkFamily struct {
 
 func newSubnetTable() *subnetTable {
 	return &subnetTable{
-		read: make(map[route.Family]bool), prefixes: make(map[linkFamily][]netip.Prefix),
+		read: make(map[route.Family]bool), stale: make(map[linkFamily]bool), prefixes: make(map[linkFamily][]netip.Prefix),
 		routes: make(map[linkFamily][]netip.Prefix),
 	}
 }
@@ -57,20 +58,62 @@ func IsOnLink(r *route.Route) bool {
 func (s *State) ReadOnLink(ctx context.Context, c route.Conn, families ...route.Family) error {
 	for _, f := range families {
 		if s.knowsOnLink(f) {
+			if err := s.readStale(ctx, c, f); err != nil {
+				return err
+			}
 			continue
 		}
-		for _, proto := range onLinkProtocols[f] {
-			for r, err := range route.All(ctx, c, route.Filter{
-				Family: f, Table: rttables.Main, Type: route.TypeUnicast, Protocol: proto,
-			}) {
-				if err != nil {
-					s.onLink.forget(f)
-					return fmt.Errorf("table: %w", err)
-				}
-				s.onLink.add(&r, f)
-			}
+		if err := s.readOnLinkOf(ctx, c, 0, f); err != nil {
+			s.onLink.forget(f)
+			return err
 		}
 		s.onLink.read[f] = true
+	}
+	return nil
+}
+
+// manyStale is the number of interfaces from which on all are read again, and not one by
+// one.
+const manyStale = 8
+
+// readStale reads what was forgotten of a family.
+func (s *State) readStale(ctx context.Context, c route.Conn, f route.Family) error {
+	n := 0
+	for at := range s.onLink.stale {
+		if at.family == f {
+			n++
+		}
+	}
+	if n >= manyStale {
+		s.onLink.forget(f)
+		s.onLink.read[f] = false
+		return s.ReadOnLink(ctx, c, f)
+	}
+	for at := range s.onLink.stale {
+		if at.family != f {
+			continue
+		}
+		if err := s.readOnLinkOf(ctx, c, at.index, f); err != nil {
+			delete(s.onLink.prefixes, at)
+			return err
+		}
+		delete(s.onLink.stale, at)
+	}
+	return nil
+}
+
+// readOnLinkOf reads the prefixes of a family on the link of an interface, or with zero of
+// all.
+func (s *State) readOnLinkOf(ctx context.Context, c route.Conn, index uint32, f route.Family) error {
+	for _, proto := range onLinkProtocols[f] {
+		for r, err := range route.All(ctx, c, route.Filter{
+			Family: f, Table: rttables.Main, Type: route.TypeUnicast, Protocol: proto, OIF: index,
+		}) {
+			if err != nil {
+				return fmt.Errorf("table: %w", err)
+			}
+			s.onLink.add(&r, f)
+		}
 	}
 	return nil
 }
@@ -102,6 +145,23 @@ func (t *subnetTable) forget(f route.Family) {
 	for at := range t.prefixes {
 		if at.family == f {
 			delete(t.prefixes, at)
+		}
+	}
+	for at := range t.stale {
+		if at.family == f {
+			delete(t.stale, at)
+		}
+	}
+}
+
+// forgetLink forgets the prefixes on the link of an interface.
+func (t *subnetTable) forgetLink(index uint32) {
+	for _, f := range form.Families {
+		at := linkFamily{index, f}
+		delete(t.prefixes, at)
+		delete(t.routes, at)
+		if t.read[f] {
+			t.stale[at] = true
 		}
 	}
 }

@@ -78,9 +78,21 @@ func ReadRules(ctx context.Context, c route.Conn, etc string) (*State, error) {
 		}
 		return s.Links
 	})
+	rules, err := listRules(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules {
+		s.rules[i] = newRules(rules[i])
+	}
+	return s, nil
+}
+
+// listRules reads the rules of each family.
+func listRules(ctx context.Context, c route.Conn) (by [len(form.Families)][]rule.Rule, err error) {
 	rules, err := rule.List(ctx, c, rule.Filter{})
 	if err != nil {
-		return nil, fmt.Errorf("table: %w", err)
+		return by, fmt.Errorf("table: %w", err)
 	}
 	// The kernel lists one family after the other.
 	for i, f := range form.Families {
@@ -89,9 +101,9 @@ func ReadRules(ctx context.Context, c route.Conn, etc string) (*State, error) {
 		for to >= 0 && to < len(rules) && rules[to].Family == f {
 			to++
 		}
-		s.rules[i] = newRules(slices.Clip(rules[max(from, 0):max(to, 0)]))
+		by[i] = slices.Clip(rules[max(from, 0):max(to, 0)])
 	}
-	return s, nil
+	return by, nil
 }
 
 // ReadLinks reads all interfaces, unless they are known.
@@ -238,6 +250,12 @@ func (s *State) Address(a netip.Addr) (Address, bool) {
 	return s.Addrs[i], true
 }
 
+// indexAddresses makes the indexes of addresses, which other states are to share.
+func (s *State) indexAddresses() {
+	s.Address(netip.Addr{})
+	s.AddressesOf(0)
+}
+
 // IsRepeated reports whether more than one interface of this host has an address.
 func (s *State) IsRepeated(a netip.Addr) bool {
 	_, ok := s.Address(a)
@@ -273,6 +291,27 @@ func (s *State) ReadRoutes(ctx context.Context, c route.Conn, id rttables.ID) er
 	s.routes[id] = routes
 	return nil
 }
+
+// KeepRoutes takes over what another State has read of routes, except for tables that are
+// stale.
+func (s *State) KeepRoutes(o *State, stale func(rttables.ID) bool) {
+	for id, routes := range o.routes {
+		if !stale(id) {
+			s.routes[id] = routes
+		}
+	}
+	s.onLink = o.onLink
+}
+
+// ForgetLink forgets the routes of main by an interface. They are read again when they are
+// needed.
+func (s *State) ForgetLink(index uint32) { s.onLink.forgetLink(index) }
+
+// ForgetLinks is ForgetLink for all interfaces.
+func (s *State) ForgetLinks() { s.onLink = newSubnetTable() }
+
+// ForgetTable forgets the routes of a table. They are read again when they are needed.
+func (s *State) ForgetTable(id rttables.ID) { delete(s.routes, id) }
 
 // Routes returns the routes of a table that was read.
 func (s *State) Routes(id rttables.ID) []route.Route { return s.routes[id] }

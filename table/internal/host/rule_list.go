@@ -1,0 +1,93 @@
+package host
+
+import (
+	"slices"
+
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A ruleList is the rules of one family, and what has become of them since they were put
+// in order. On a host with many rules of others, most events do not matter, and nobody asks
+// for the rules after them.
+type ruleList struct {
+	now    *Rules
+	events []ruleEvent
+}
+
+// A ruleEvent is a rule that was added or deleted.
+type ruleEvent struct {
+	rule    rule.Rule
+	deleted bool
+}
+
+// fewEvents is how many events are kept at least before the rules are put in order.
+const fewEvents = 256
+
+// see takes over an event.
+func (l *ruleList) see(r rule.Rule, deleted bool) {
+	l.events = append(l.events, ruleEvent{r, deleted})
+	if len(l.events) > fewEvents+len(l.now.All)/8 {
+		l.rules()
+	}
+}
+
+// has reports whether a rule is there.
+func (l *ruleList) has(r rule.Rule) bool {
+	bare := form.Bare(r)
+	return slices.ContainsFunc(l.rules().At(r.Priority.Or(0)), func(have rule.Rule) bool { return form.Bare(have) == bare })
+}
+
+// rules returns the rules as they are after the events.
+func (l *ruleList) rules() *Rules {
+	if len(l.events) > 0 {
+		l.now = newRules(afterEvents(l.now.All, l.events))
+		l.events = nil
+	}
+	return l.now
+}
+
+// afterEvents returns what becomes of rules. The kernel deletes the first of several equal
+// rules, and puts a new one behind those of its priority.
+func afterEvents(before []rule.Rule, events []ruleEvent) []rule.Rule {
+	deleted := make(map[rule.Rule]int) // by [form.Bare], how many times
+	at := make(map[uint32]bool)        // priorities of rules that were deleted
+	var added []rule.Rule
+	for i := range events {
+		if r := &events[i].rule; events[i].deleted {
+			deleted[form.Bare(*r)]++
+			at[r.Priority.Or(0)] = true
+		} else {
+			added = append(added, *r)
+		}
+	}
+	isDeleted := func(r *rule.Rule) bool {
+		if !at[r.Priority.Or(0)] {
+			return false
+		}
+		bare := form.Bare(*r)
+		n := deleted[bare]
+		if n == 1 {
+			delete(deleted, bare)
+		} else if n > 1 {
+			deleted[bare] = n - 1
+		}
+		return n > 0
+	}
+	all := make([]rule.Rule, 0, len(before)+len(added))
+	slices.SortStableFunc(added, ComparePriority)
+	for i := range before {
+		for len(added) > 0 && ComparePriority(added[0], before[i]) < 0 {
+			all, added = append(all, added[0]), added[1:]
+		}
+		if !isDeleted(&before[i]) {
+			all = append(all, before[i])
+		}
+	}
+	all = append(all, added...)
+	if len(deleted) == 0 {
+		return all
+	}
+	// Rules that came and went since.
+	return slices.DeleteFunc(all, func(r rule.Rule) bool { return isDeleted(&r) })
+}

@@ -1,0 +1,124 @@
+package maintain
+
+import (
+	"github.com/policyroute/policyroute/rttables"
+)
+
+// A concern is what an event is about.
+type concern struct {
+	cause cause
+	// ours says that it is about a rule or a route with the protocol of an uplink.
+	ours bool
+	// all says that it concerns all uplinks, and anew that nothing that is known holds.
+	all, anew bool
+	groups    []int // of uplinks that it concerns
+	overrules []int // groups whose packets other rules may take now
+	shared    bool  // it concerns the shared default
+	// table is a table whose routes have changed, and link an interface by which routes of
+	// main may have changed. Zero: none.
+	table rttables.ID
+	link  uint32
+	// anyLink says that routes of main by any interface may have changed.
+	anyLink bool
+}
+
+// everything is the concern of an event after which nothing that is known holds.
+func everything(c cause) concern { return concern{cause: c, all: true, anew: true} }
+
+// An agenda is what a look is to look at.
+type agenda struct {
+	causes cause
+	// anew says that everything is looked at, and the host is read again. All says that
+	// everything is looked at.
+	anew, all bool
+	groups    map[int]cause // why each of them is looked at
+	overrules map[int]bool
+	shared    bool
+}
+
+// isEmpty reports whether there is nothing to look at.
+func (a *agenda) isEmpty() bool { return a.causes == 0 }
+
+// add adds what an event concerns.
+func (a *agenda) add(c *concern) {
+	if !c.all && !c.shared && len(c.groups)+len(c.overrules) == 0 {
+		return
+	}
+	a.causes |= c.cause
+	a.all, a.anew, a.shared = a.all || c.all, a.anew || c.anew, a.shared || c.shared
+	for _, g := range c.groups {
+		a.addGroup(g, c.cause)
+	}
+	for _, g := range c.overrules {
+		if a.overrules == nil {
+			a.overrules = make(map[int]bool)
+		}
+		a.overrules[g] = true
+	}
+}
+
+// addGroup adds a group of uplinks.
+func (a *agenda) addGroup(g int, c cause) {
+	if a.groups == nil {
+		a.groups = make(map[int]cause)
+	}
+	a.causes |= c
+	a.groups[g] |= c
+}
+
+// merge adds another agenda.
+func (a *agenda) merge(o *agenda) {
+	a.causes |= o.causes
+	a.all, a.anew, a.shared = a.all || o.all, a.anew || o.anew, a.shared || o.shared
+	for g, c := range o.groups {
+		a.addGroup(g, c)
+	}
+	for g := range o.overrules {
+		if a.overrules == nil {
+			a.overrules = make(map[int]bool)
+		}
+		a.overrules[g] = true
+	}
+}
+
+// of returns why a group is looked at. Zero: it is not.
+func (a *agenda) of(g int) cause {
+	if a.all || a.anew {
+		return a.causes
+	}
+	return a.groups[g]
+}
+
+// looksAtOverrules reports whether the rules before those of a group are looked at.
+func (a *agenda) looksAtOverrules(g int) bool { return a.of(g) != 0 || a.overrules[g] }
+
+// A stale is what does not hold any more of what is known of routes.
+type stale struct {
+	all     bool
+	tables  map[rttables.ID]bool
+	links   map[uint32]bool
+	anyLink bool // the routes of main by all interfaces
+	rules   bool // of others
+}
+
+// manyLinks is how many interfaces are told apart at most.
+const manyLinks = 64
+
+// add adds what an event makes stale.
+func (s *stale) add(c *concern) {
+	s.all, s.anyLink = s.all || c.anew, s.anyLink || c.anyLink
+	s.rules = s.rules || c.cause == causeRule && !c.ours
+	if c.table != 0 {
+		if s.tables == nil {
+			s.tables = make(map[rttables.ID]bool)
+		}
+		s.tables[c.table] = true
+	}
+	if c.link != 0 && !s.anyLink {
+		if s.links == nil {
+			s.links = make(map[uint32]bool)
+		}
+		s.links[c.link] = true
+		s.anyLink = len(s.links) > manyLinks
+	}
+}
