@@ -68,6 +68,7 @@ var xsysOther = map[string]int64{
 	"IFLA_MTU":                 unix.IFLA_MTU,
 	"IFLA_LINK":                unix.IFLA_LINK,
 	"IFLA_MASTER":              unix.IFLA_MASTER,
+	"IFLA_WIRELESS":            unix.IFLA_WIRELESS,
 	"IFLA_OPERSTATE":           unix.IFLA_OPERSTATE,
 	"IFLA_LINKINFO":            unix.IFLA_LINKINFO,
 	"IFLA_NET_NS_PID":          unix.IFLA_NET_NS_PID,
