@@ -25,7 +25,8 @@ func (s *session) check() (int, error) {
 	if d := s.shared; d != nil {
 		config.Default = &check.Default{Table: d.Table, Metric: d.Metric, Protocol: d.Protocol}
 	}
-	found, err := check.Examine(s.ctx, s.conn, &config, s.examined()...)
+	m, _ := askMaintainer(s.control) // status says why it is not known
+	found, err := check.Examine(s.ctx, s.conn, &config, s.examined(m)...)
 	if err != nil {
 		return exitFailure, err
 	}
@@ -40,11 +41,12 @@ func (s *session) check() (int, error) {
 	return status, nil
 }
 
-// examined returns the uplinks in the type of package check.
-func (s *session) examined() []check.Uplink {
+// examined returns the uplinks in the type of package check. The maintainer can be nil.
+func (s *session) examined(m *maintainer) []check.Uplink {
 	all := make([]check.Uplink, len(s.uplinks))
 	for i, u := range s.uplinks {
 		all[i] = check.Uplink{SourceRoutedUplink: u.SourceRoutedUplink, Pending: s.noDefault[i]}
+		all[i].Withdrawn = m.withdrawn(s.report.Uplinks[i], &s.uplinks[i])
 		if h := u.Health; h != nil {
 			all[i].Targets = slices.Clone(h.Echo)
 			for _, a := range h.TCP {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
@@ -70,6 +71,25 @@ func (m *maintainer) status(e *entry) *lineStatus {
 		return nil
 	}
 	return m.Uplinks[i]
+}
+
+// withdrawn returns the rules of Also of an uplink that the process has deleted while the
+// probes of the uplink fail, if it has the uplink as the file says. M can be nil.
+func (m *maintainer) withdrawn(e *entry, u *uplink) []rule.Rule {
+	if m == nil || u.Health == nil || !u.Health.Withdraw {
+		return nil
+	}
+	line := m.status(e)
+	if line == nil || line.Config != e.Config || line.Health != maintain.EventUnhealthy.String() {
+		return nil
+	}
+	var all []rule.Rule
+	for _, r := range u.Also {
+		if isMarked := r.FwMark.Value()&r.FwMark.Mask() != 0 && !r.Not; !isMarked || u.Health.WithdrawMarked {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // write prints the process, and what is worth knowing about the lines that it maintains.

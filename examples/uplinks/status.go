@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
@@ -38,6 +39,8 @@ func (s *session) status() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	s.askMaintainer()
+	examined := s.examined(s.report.Maintainer)
 	status := exitOK
 	for i, e := range s.report.Uplinks {
 		for _, a := range absent[i] {
@@ -45,6 +48,7 @@ func (s *session) status() (int, error) {
 				e.Notes = append(e.Notes, fmt.Sprintf("%s is not an address of this host now", a))
 			}
 		}
+		todo[i] = e.leaveOutWithdrawn(todo[i], &examined[i])
 		e.Problem, e.Unnamed = problems[i], addsName(todo, e.Name)
 		e.fillIn(s.uplinks[i], installed[i], todo[i])
 		for _, f := range taken[i] {
@@ -55,7 +59,6 @@ func (s *session) status() (int, error) {
 			status = exitPending
 		}
 	}
-	s.askMaintainer()
 	return status, nil
 }
 
@@ -180,6 +183,24 @@ func (e *entry) setState(installed, todo []step) {
 	if len(e.Missing)+len(e.Changed)+len(e.Extra)+len(e.Overruled) > 0 || e.Problem != "" {
 		e.State = stateIncomplete
 	}
+}
+
+// leaveOutWithdrawn returns the steps without those that would add what the maintaining
+// process has withdrawn, which it notes.
+func (e *entry) leaveOutWithdrawn(todo []step, u *check.Uplink) []step {
+	var left []step
+	var withdrawn []string
+	for _, s := range todo {
+		if s.Op == plan.AddRule && u.IsWithdrawn(s.Rule) {
+			withdrawn = append(withdrawn, s.object())
+		} else {
+			left = append(left, s)
+		}
+	}
+	if len(withdrawn) > 0 {
+		e.Notes = append(e.Notes, "withdrawn while the probes fail: "+strings.Join(withdrawn, ", "))
+	}
+	return left
 }
 
 // fillIn sets what the line leaves to the host: the table, and the sources, which are those

@@ -3,12 +3,14 @@ package check
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
@@ -25,6 +27,20 @@ type Uplink struct {
 	// Targets are destinations that the uplink has to reach itself, such as those of
 	// probes, besides the Internet. None: there are no others.
 	Targets []netip.Addr
+
+	// Withdrawn are rules of Also that the program which keeps the uplink has deleted for
+	// the time being, because the probes of the uplink fail. They are not missing. None:
+	// all rules are wanted.
+	Withdrawn []rule.Rule
+}
+
+// IsWithdrawn reports whether a rule of the uplink, as Install would add it, is one of
+// Withdrawn or belongs to one.
+func (u *Uplink) IsWithdrawn(r rule.Rule) bool {
+	return slices.ContainsFunc(u.Withdrawn, func(w rule.Rule) bool {
+		w.Family, w.Protocol = r.Family, r.Protocol
+		return form.Selector(w) == form.Selector(r)
+	})
 }
 
 // A Config is what [Examine] cannot see on the host, other than uplinks. The zero Config

@@ -51,13 +51,15 @@ type uplinkFacts struct {
 	families []route.Family // that the uplink can have, IPv4 first
 	// sources are the addresses of this host whose packets take the uplink, in the
 	// kernel's order.
-	sources   []host.Address
-	pending   string       // why it cannot be installed yet
-	targets   []netip.Addr // destinations that the uplink has to reach
-	installed installation
-	todo      part     // what Install would do
-	refused   error    // why Install would do nothing
-	adoptable []string // what Adopt would take the place of
+	sources []host.Address
+	pending string       // why it cannot be installed yet
+	targets []netip.Addr // destinations that the uplink has to reach
+	// isWithdrawn reports whether a rule is not wanted for the time being.
+	isWithdrawn func(rule.Rule) bool
+	installed   installation
+	todo        part     // what Install would do
+	refused     error    // why Install would do nothing
+	adoptable   []string // what Adopt would take the place of
 }
 
 // A neighbour is an address on the link of an interface.
@@ -110,6 +112,7 @@ func newFacts(now *host.State, uplinks []Uplink) *facts {
 	for i := range f.specs {
 		u := &f.uplinks[i]
 		u.spec, u.pending, u.targets = &f.specs[i], uplinks[i].Pending, uplinks[i].Targets
+		u.isWithdrawn = uplinks[i].IsWithdrawn
 		u.index, _ = now.Link(u.spec.Interface)
 		for _, family := range form.Families {
 			if slices.Contains(u.spec.Families(), family) {

@@ -182,6 +182,9 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 	}
 	_, refused := u.todo.plan.CutNames()
 	for _, s := range u.todo.steps {
+		if s.Op == plan.AddRule && u.isWithdrawn(s.Rule) {
+			continue
+		}
 		f := Finding{Severity: Fault, Object: u.todo.plan.Object(s), Cure: u.todo.plan.Command(s)}
 		switch s.Op {
 		case plan.AddRoute, plan.AddRule:

@@ -83,8 +83,8 @@ type Probe struct {
 	// networks behind this host that are the uplink's, stay with the uplink, because no
 	// other uplink can carry them. So do those that a rule of Also selects by a firewall mark: a mark usually
 	// says which uplink a connection has begun by, and by another one it would end.
-	// A check of the uplink reports the deleted rules as missing. If the program that
-	// keeps the uplink ends without removing it, they stay deleted until the uplink is
+	// A check of the uplink reports the deleted rules as missing, unless it is told of
+	// them. If the program that keeps the uplink ends without removing it, they stay deleted until the uplink is
 	// installed again. A Prober ignores Withdraw. Default: nothing is deleted.
 	Withdraw bool
 
