@@ -120,6 +120,13 @@ func (s *service) maintain(ctx context.Context) error {
 			do(ctx)
 		}()
 	}
+	if path := netnsPath(s.o.netns); path != "" {
+		key, err := netnsKey(path)
+		if err != nil {
+			return err
+		}
+		start(func(ctx context.Context) { s.watchNamespace(ctx, path, key) })
+	}
 	start(s.reload)
 	start(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
 	if s.o.once { // its end is not the end of a unit with RemainAfterExit
@@ -289,8 +296,7 @@ func (s *service) handleEvent(e maintain.Event) {
 		s.restoreFile(e.Err)
 		return
 	case s.counters.Repairs.Load() == 0 && isForbidden(e.Err):
-		s.fatalErr = e.Err
-		s.stop()
+		s.fail(e.Err)
 		return
 	}
 	s.tracker.handle(e)

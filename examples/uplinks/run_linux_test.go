@@ -356,3 +356,35 @@ func TestRunRefused(t *testing.T) {
 	}
 	h.unchanged(before)
 }
+
+// The namespace of -n is deleted, and made again. The service ends, so that a manager starts
+// it in the new one, and not before.
+func TestNamespaceGoes(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	other := newHost(t, "")
+	name := filepath.Join(t.TempDir(), "name")
+	link := func(h *host) {
+		t.Helper()
+		if err := os.Symlink(h.ns.Path(), name+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(name+".new", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(h)
+	d := h.daemon("-n", name)
+	d.says("ready\n")
+	link(other)
+	d.says(name + " is another network namespace now: the one before it was deleted\n")
+	d.ended(exitFailure)
+
+	link(h)
+	d = h.daemon("-n", name)
+	d.says("ready\n")
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	d.says("the network namespace " + name + " was deleted\n")
+	d.ended(exitFailure)
+}

@@ -25,7 +25,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("it makes network namespaces, and -short is set")
 	}
 	var stderr, out bytes.Buffer
-	f, err := soak(t.Context(), &stderr, options{length: 10 * time.Second, seed: 1, skip: "namespace", log: filepath.Join(t.TempDir(), "log")})
+	f, err := soak(t.Context(), &stderr, options{length: 10 * time.Second, seed: 1, log: filepath.Join(t.TempDir(), "log")})
 	if f != nil {
 		if err := f.write(&out); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,8 @@ var service = []block{
 		"socket in /run/uplinks, a directory that only root can use. If this directory cannot be made or written, run logs a warning " +
 		"and works without it: status then does not know the process, and a second one is not refused. The same applies to two " +
 		"containers that share the network namespace but not the directory: mount the directory in both."),
+	para("With -n, run ends with a failure when the network namespace is deleted, also if it is made again at once. A service manager " +
+		"then starts run again."),
 	para("Signals:"),
 	list{
 		{"SIGHUP", "Read the file again, change what differs, and remove uplinks whose lines are gone. If the file has a fault, nothing " +
