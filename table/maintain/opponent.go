@@ -20,9 +20,12 @@ import (
 // the same program.
 const opponentFor = budgetSeconds * time.Second
 
-// maxDescriptors is how many descriptors and processes are looked at to find out who uses a
-// port, which takes some hundred milliseconds.
-const maxDescriptors = 100_000
+// searchDescriptors and searchFor are how many descriptors and processes are looked at to find
+// out who uses a port, and for how long at most: meanwhile nothing is repaired.
+const (
+	searchDescriptors = 100_000
+	searchFor         = time.Second / 2
+)
 
 // An opponent is who uses a netlink port, in words.
 type opponent struct {
@@ -35,7 +38,7 @@ type opponent struct {
 func (m *maintainer) opponent(port uint32) string {
 	o := &m.limiter.opponent
 	if now := time.Now(); o.text == "" || o.port != port || now.Sub(o.at) > opponentFor {
-		*o = opponent{port, findOpponent(m.conn, port, maxDescriptors), now}
+		*o = opponent{port, findOpponent(m.conn, port, searchDescriptors, now.Add(searchFor)), now}
 	}
 	return o.text + " keeps undoing it"
 }
@@ -43,7 +46,7 @@ func (m *maintainer) opponent(port uint32) string {
 // findOpponent returns who uses a netlink port in the network namespace of c. The first
 // socket of a process normally has the ID of the process as its port, but in another PID
 // namespace that is the ID of another process. So the process is found by the socket.
-func findOpponent(c rtnl.Executor, port uint32, limit int) string {
+func findOpponent(c rtnl.Executor, port uint32, limit int, until time.Time) string {
 	if port == 0 {
 		return "something"
 	}
@@ -55,7 +58,7 @@ func findOpponent(c rtnl.Executor, port uint32, limit int) string {
 	case err != nil:
 		return unknown
 	}
-	s := socketSearch{link: "socket:[" + inode + "]", port: strconv.FormatUint(uint64(port), 10), inode: inode, left: limit}
+	s := socketSearch{link: "socket:[" + inode + "]", port: strconv.FormatUint(uint64(port), 10), inode: inode, left: limit, until: until}
 	s.run()
 	switch {
 	case s.found != "":
@@ -105,11 +108,15 @@ type socketSearch struct {
 	link  string // what a descriptor of the socket links to
 	inode string
 	port  string
-	left  int // how many descriptors and processes may still be looked at
+	left  int       // how many descriptors and processes may still be looked at
+	until time.Time // when the search ends
 
 	found string   // the process, with its name
 	maybe []string // those that may have it, but do not let this process see
 }
+
+// isOver reports whether no more is looked at.
+func (s *socketSearch) isOver() bool { return s.left <= 0 || time.Now().After(s.until) }
 
 // run looks at all processes that /proc shows, first at the one with the port as its ID.
 func (s *socketSearch) run() {
@@ -121,7 +128,7 @@ func (s *socketSearch) run() {
 		return
 	}
 	defer proc.Close()
-	for s.left > 0 {
+	for !s.isOver() {
 		names, err := proc.Readdirnames(1000)
 		for _, pid := range names {
 			if pid[0] >= '1' && pid[0] <= '9' && pid != s.port && s.look(pid) {
@@ -143,10 +150,10 @@ func (s *socketSearch) look(pid string) (done bool) {
 		s.consider(pid)
 	}
 	if err != nil {
-		return s.left <= 0
+		return s.isOver()
 	}
 	defer f.Close()
-	for s.left > 0 {
+	for !s.isOver() {
 		names, err := f.Readdirnames(1000)
 		for _, fd := range names {
 			s.left--
@@ -154,7 +161,7 @@ func (s *socketSearch) look(pid string) (done bool) {
 			switch {
 			case errors.Is(err, fs.ErrPermission): // so it is for all of them
 				s.consider(pid)
-				return s.left <= 0
+				return s.isOver()
 			case err == nil && link == s.link:
 				s.found = nameOf(pid)
 				return true
@@ -164,7 +171,7 @@ func (s *socketSearch) look(pid string) (done bool) {
 			break
 		}
 	}
-	return s.left <= 0
+	return s.isOver()
 }
 
 // consider adds a process that may have the socket: it is in the same network namespace, and

@@ -73,6 +73,9 @@ var hiddenChild = tabletest.NewChild("hidden", func(ns *netlink.Config, j mainta
 	return doMaintainJob(ns, j)
 })
 
+// late is a time that no test waits for.
+var late = time.Now().Add(time.Hour)
+
 // startRival starts a rival, and returns it with the port of its socket.
 func startRival(n *tabletest.Network, j rivalJob) (cmd *exec.Cmd, port uint32) {
 	n.T.Helper()
@@ -112,7 +115,7 @@ func TestOpponent(t *testing.T) {
 	for name, own := range map[string]bool{"here": false, "in a PID namespace of its own": true} {
 		cmd, port := startRival(n, rivalJob{OwnPIDs: own})
 		want := fmt.Sprintf("process %d (%s)", cmd.Process.Pid, rivalNameShown)
-		if got := maintain.FindOpponent(n.Conn, port, 1e6); got != want {
+		if got := maintain.FindOpponent(n.Conn, port, 1e6, late); got != want {
 			t.Errorf("%s, at port %d: %s, want %s", name, port, got, want)
 		}
 		if isOwn := port == uint32(cmd.Process.Pid); isOwn == own {
@@ -120,7 +123,7 @@ func TestOpponent(t *testing.T) {
 		}
 		// The work is bounded, and then nobody is accused.
 		unknown := fmt.Sprintf("an unknown process (netlink port %d), perhaps in another PID namespace,", port)
-		if got := maintain.FindOpponent(n.Conn, port, 1); got != unknown {
+		if got := maintain.FindOpponent(n.Conn, port, 1, late); got != unknown {
 			t.Errorf("%s, after one descriptor: %s, want %s", name, got, unknown)
 		}
 		// Where descriptors cannot be read, as by a service without CAP_SYS_PTRACE, who uses
@@ -132,11 +135,11 @@ func TestOpponent(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 		want = fmt.Sprintf("a process that has ended, or has closed its socket (netlink port %d),", port)
-		if got := maintain.FindOpponent(n.Conn, port, 1e6); got != want {
+		if got := maintain.FindOpponent(n.Conn, port, 1e6, late); got != want {
 			t.Errorf("%s, after its end: %s, want %s", name, got, want)
 		}
 	}
-	if got := maintain.FindOpponent(n.Conn, 0, 1e6); got != "something" {
+	if got := maintain.FindOpponent(n.Conn, 0, 1e6, late); got != "something" {
 		t.Errorf("without a port: %s", got)
 	}
 }
@@ -156,7 +159,7 @@ func unprivileged(n *tabletest.Network, port uint32) string {
 			found <- err.Error()
 			return
 		}
-		found <- maintain.FindOpponent(n.Conn, port, 1e6)
+		found <- maintain.FindOpponent(n.Conn, port, 1e6, late)
 	}()
 	return <-found
 }
