@@ -122,7 +122,10 @@ func (r *report) tookOver() bool {
 
 // down removes the uplinks, and the default route that they share.
 func (s *session) down() (int, error) {
-	if k, err := askMaintainer(s.control); err == nil && k != nil {
+	switch k, err := askMaintainer(s.control); {
+	case err != nil && !errors.As(err, new(*unknownError)):
+		s.report.Warnings = append(s.report.Warnings, "a run may bring the uplinks back: "+whoIsUnknown+err.Error())
+	case k != nil:
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("process %d maintains uplinks, "+
 			"and brings back those of its file: stop it first, or delete lines and send it SIGHUP", k.PID))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -119,17 +120,18 @@ func (m *manager) sent(text string) {
 	}
 }
 
-// send sends a datagram, and reports whether the manager has it.
-func (m *manager) send(text string) bool {
+// send sends a datagram, and reports whether it is done with: it is not if the manager does
+// not read. Other errors are ignored.
+func (m *manager) send(text string) (done bool) {
 	// Package net and NOTIFY_SOCKET both write an abstract socket with a leading @.
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket, Net: "unixgram"})
 	if err != nil {
-		return false
+		return true
 	}
 	defer c.Close()
 	_ = c.SetWriteDeadline(time.Now().Add(writePatience))
 	_, err = c.Write([]byte(text))
-	return err == nil
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // put changes what is to be sent.

@@ -284,6 +284,22 @@ func TestStuckEnd(t *testing.T) {
 	s.ends("exit status 0")
 }
 
+// A service manager that is not there holds up nothing.
+func TestNotifyNobody(t *testing.T) {
+	m := newManager(func(name string) string {
+		return map[string]string{"NOTIFY_SOCKET": filepath.Join(t.TempDir(), "notify")}[name]
+	})
+	stop := m.start()
+	defer stop()
+	m.notify("READY=1")
+	m.notifyStatus("all is well")
+	for end := time.Now().Add(patience); m.next() != ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s is still to be sent", m.next())
+		}
+	}
+}
+
 // Ctrl-C ends a command whose file cannot be read, and a device is not read.
 func TestUnreadFile(t *testing.T) {
 	h := newHost(t, "")

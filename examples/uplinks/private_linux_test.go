@@ -212,6 +212,10 @@ func TestControlStopped(t *testing.T) {
 	if out := p.do(exitFailure, "run"); out != want {
 		t.Errorf("a second run says\n%s\nwant %s", out, want)
 	}
+	if out := p.do(exitOK, "down"); !strings.HasPrefix(out, "uplinks: warning: a run may bring the uplinks back: who keeps them is not known: process ") {
+		t.Errorf("down says\n%s", out)
+	}
+	p.do(exitOK, "up")
 	// Its socket is gone, and the lock still says that it is alive.
 	if err := os.Remove(h.key() + ".sock"); err != nil {
 		t.Fatal(err)
