@@ -229,7 +229,7 @@ func TestNoFile(t *testing.T) {
 	if err := os.Remove(h.file); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr := h.run(exitUsage, "up"); stderr != "uplinks: open FILE: no such file or directory\n" {
+	if _, stderr := h.run(exitUsage, "up"); !strings.HasSuffix(stderr, " FILE: no such file or directory\n") {
 		t.Errorf("stderr %q", stderr)
 	}
 	h.write(h.file, "a\nb\n")
