@@ -185,10 +185,9 @@ func maySelectPlain(r *rule.Rule) bool {
 	if r.Not || r.Action == rule.ActionGoto || r.Action == rule.ActionNop {
 		return true
 	}
-	from := elsewhere[r.Family]
 	any := *r
 	any.From = netip.Prefix{}
-	return selectsPlain(&any, from, from)
+	return slices.ContainsFunc(elsewhere[r.Family], func(a netip.Addr) bool { return selectsPlain(&any, a, a) })
 }
 
 // familyIndex returns the index of a family in [form.Families].

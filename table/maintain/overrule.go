@@ -15,11 +15,13 @@ import (
 	"github.com/policyroute/policyroute/table/internal/owner"
 )
 
-// elsewhere is an address of each family somewhere on the Internet. Nothing is sent
-// there.
-var elsewhere = map[route.Family]netip.Addr{
-	route.IPv4: netip.AddrFrom4([4]byte{1, 1, 1, 1}),
-	route.IPv6: netip.AddrFrom16([16]byte{0x26, 0x06, 0x47, 0, 0x47, 0, 14: 0x11, 15: 0x11}),
+// elsewhere are addresses of each family somewhere on the Internet: one in each half, as
+// VPNs take halves without touching the default route. Nothing is sent there.
+var elsewhere = map[route.Family][]netip.Addr{
+	route.IPv4: {netip.AddrFrom4([4]byte{1, 1, 1, 1}), netip.AddrFrom4([4]byte{203, 0, 113, 1})},
+	route.IPv6: {
+		netip.AddrFrom16([16]byte{0x26, 0x06, 0x47, 0, 0x47, 0, 14: 0x11, 15: 0x11}), netip.AddrFrom16([16]byte{0x3f, 0xff, 15: 1}),
+	},
 }
 
 // An overrule is a rule of another program that takes packets of an uplink before the
@@ -70,8 +72,10 @@ func (m *maintainer) reportOverrules(ctx context.Context, a *agenda) {
 // askFirst returns the first of some suspicions that the kernel confirms, or nil.
 func (r *reading) askFirst(ctx context.Context, some []suspicion) (*overrule, error) {
 	for _, s := range some {
-		if o, err := r.ask(ctx, s); o != nil || err != nil {
-			return o, err
+		for _, dst := range elsewhere[route.FamilyOf(s.source)] {
+			if o, err := r.ask(ctx, s, dst); o != nil || err != nil {
+				return o, err
+			}
 		}
 	}
 	return nil, nil
@@ -110,7 +114,7 @@ func (m *maintainer) reportOverrule(k *maintainedUplink, f route.Family, found *
 
 // String names the rule and its owner, and says what it takes.
 func (o *overrule) String() string {
-	return fmt.Sprintf("a rule comes before those of the uplink, %q (%s), and takes packets from %s to the Internet: %s",
+	return fmt.Sprintf("a rule comes before those of the uplink, %q (%s), and takes packets from %s to the Internet, or to half of it: %s",
 		o.rule.String(), owner.Whose(&o.rule), o.source, o.way)
 }
 
@@ -146,10 +150,9 @@ func (r *reading) firstRung(k *maintainedUplink, a netip.Addr) (uint32, bool) {
 	return 0, false
 }
 
-// ask asks the kernel where packets from a source go, and finds out which rule of others
+// ask asks the kernel where packets from a source to an address go, and finds out which rule of others
 // sends them there, if it is not the uplink.
-func (r *reading) ask(ctx context.Context, s suspicion) (*overrule, error) {
-	dst := elsewhere[route.FamilyOf(s.source)]
+func (r *reading) ask(ctx context.Context, s suspicion, dst netip.Addr) (*overrule, error) {
 	found, err := route.Lookup(ctx, r.conn, route.Query{Src: s.source, Dst: dst, FibMatch: true})
 	var errno syscall.Errno
 	o := &overrule{source: s.source}

@@ -67,6 +67,17 @@ func TestOverruled(t *testing.T) {
 		deleteRuleTo(n, 51820)
 		over("the VPN")
 
+		// Half of the Internet, which has not the address that is asked first.
+		half := "128.0.0.0/1"
+		if f.TCP == "tcp6" {
+			half = "3000::/4"
+		}
+		do(n.AddRoute(half + " via " + f.G1 + " table 53"))
+		do(n.AddRule(option + "5280: from all lookup 53 proto boot"))
+		overruled("a half", "5280: from all lookup 53 proto boot", "table 53")
+		do(n.DeleteRule(option + "5280: from all lookup 53 proto boot"))
+		over("the half")
+
 		do(n.AddRule("100: from " + f.A2 + " prohibit proto static"))
 		overruled("a prohibition", "100: from "+f.A2+" prohibit", "proto static", "ermission denied")
 		do(n.DeleteRule("100: from " + f.A2 + " prohibit proto static"))
@@ -76,7 +87,7 @@ func TestOverruled(t *testing.T) {
 		for _, e := range k.log() {
 			kinds[e.Kind]++
 		}
-		if kinds[maintain.EventOverruled] != 3 || kinds[maintain.EventInForce] != 3 {
+		if kinds[maintain.EventOverruled] != 4 || kinds[maintain.EventInForce] != 4 {
 			t.Errorf("not each is told once:\n%s", k.text())
 		}
 	})
