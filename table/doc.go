@@ -155,6 +155,17 @@
 //	from A lookup local
 //	from all dport 25 lookup local
 //
+// All rules from sources of all uplinks come before all rules of Also, so that a packet with
+// a source never takes the uplink of another source because of its port or mark. Rules from
+// sources are usually at 31000 to 31899, rules for networks behind this host at 31950 to
+// 31999, and rules of Also from 32000 on. If main has another priority, these ranges move
+// with it, and where there is less room each kind has its share. Where a range is full,
+// uplinks share priorities: rules from different sources do not match each other's packets.
+// Install refuses an uplink for which no place keeps this order. Uplinks with a protocol
+// number of their own belong to the order if a rule of theirs shows that it is an uplink's:
+// with the default [Protocol], or with MainFirst or Unreachable. A rule of Also with its own
+// Priority is not part of the order.
+//
 // A rule of Also with its own Priority, SuppressPrefixLength or SuppressIfGroup is
 // installed as it is, without such a rule. If someone moves the rule for local while
 // uplinks are installed, the next [Install] changes their rules to those of the new order.

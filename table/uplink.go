@@ -91,17 +91,18 @@ type SourceRoutedUplink struct {
 	// nothing else tells whose the uplink's table is.
 	NoSources bool
 
-	// Priority is that of the rules from the sources, or of the first of them:
-	// with MainFirst and Unreachable there are up to four for each source, at
-	// consecutive priorities. The rules of Also come right after, at two
-	// or three priorities each. All have to be between those of the rules for the tables
-	// local and main. Where these leave no room, as on a host with VRFs, all have to be
-	// before both, and after a rule l3mdev: the first rule for each source and the first
-	// for each of Also look up local then, and take one more priority each; see the package
-	// overview. Zero: a free one is chosen, or that which
-	// an installed rule has. All rules from sources of all uplinks whose
-	// priority is chosen come before all of Also, which for a packet with
-	// a source are no choice any more.
+	// Priority is that of the rules from the sources, or of the first of them: with
+	// MainFirst and Unreachable there are up to four for each source, at consecutive
+	// priorities. All rules have to be between those for the tables local and main. Where
+	// these leave no room, as on a host with VRFs, all have to be before both, and after a
+	// rule l3mdev: the first rule for each source and the first for each of Also look up
+	// local then, and take one more priority each; see the package overview. Zero: a free
+	// one is chosen, or that which an installed rule has.
+	//
+	// The rules of Also come right after those from the sources, at two or three
+	// priorities each, if no rule from a source of another uplink comes later. Otherwise
+	// they are with the rules of Also of the other uplinks. Install refuses a Priority
+	// with which a rule from a source would come after a rule of Also of another uplink.
 	Priority uint32
 
 	// Protocol marks rules and routes as ours: what is in the table with this
@@ -125,6 +126,10 @@ type SourceRoutedUplink struct {
 	// stands one with the same selector that looks in main, with
 	// suppress_prefixlength 1, in IPv6 4. A rule that says its Table, Priority or
 	// SuppressPrefixLength, or To, stands alone, and takes all that it selects.
+	//
+	// The rules come after the rules from sources of all uplinks. A rule that says its
+	// Priority is where that says: before a rule from a source of another uplink it takes
+	// packets of that source, and package check reports it.
 	Also []rule.Rule
 
 	// MainFirst says that what table main has a particular route for goes by

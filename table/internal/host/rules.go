@@ -29,11 +29,14 @@ type Rules struct {
 	// a rule l3mdev, and look up the table local themselves before anything else.
 	LocalFirst bool
 
+	behindMain int // the index of the first rule behind that for main
+
 	// What follows is made when it is needed.
 	tables map[rttables.ID][]int // the rules that look up a table, by their indexes
 	taken  map[uint32]bool       // priorities of rules, and where gotos lead
 	gotos  []*rule.Rule
 	owners map[route.Protocol]*OwnerRules
+	signed []route.Protocol // see OurProtocols
 }
 
 // initialMain is the priority that the kernel gives to the rule for table main.
@@ -44,14 +47,14 @@ const initialMain = 32766
 const leastRoom = 100
 
 func newRules(all []rule.Rule) *Rules {
-	rs := &Rules{All: all, Main: initialMain}
+	rs := &Rules{All: all, Main: initialMain, behindMain: len(all)}
 	foundLocal, foundMain := false, false
 	for i := range all {
 		switch r := &all[i]; {
 		case !foundLocal && form.LooksUpForAll(r, rttables.Local):
 			rs.Local, foundLocal = r.Priority.Or(0), true
 		case !foundMain && form.LooksUpForAll(r, rttables.Main):
-			rs.Main, foundMain = r.Priority.Or(0), true
+			rs.Main, rs.behindMain, foundMain = r.Priority.Or(0), i+1, true
 		}
 	}
 	rs.bound()
@@ -205,6 +208,10 @@ type OwnerRules struct {
 	alike    map[rule.Rule][]int // by [form.Like]
 	// bySelector are rules that can be in a group of Also.
 	bySelector map[rule.Rule][]int
+	// fromSources are the rules from sources, fromNetworks those of them from networks, and
+	// fromAny the rules that take packets of any source.
+	fromSources, fromNetworks, fromAny []int
+	sorted                             bool
 }
 
 func newOwnerRules(all []rule.Rule, protocol route.Protocol) *OwnerRules {

@@ -1,8 +1,6 @@
 package transition
 
 import (
-	"iter"
-
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
@@ -43,12 +41,15 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	}
 	if prio := m.Spec.Priority; prio != 0 {
 		l.setWant(m.Ladder(p.family, prio))
-		return l, p.judge(&l)
+		if err := p.judge(&l); err != nil {
+			return l, err
+		}
+		return l, p.checkOrder(m, l.want)
 	}
 	if prio, ok := findLadder(ladder, have); ok {
 		kept := l
 		kept.setWant(m.Ladder(p.family, prio))
-		if p.judge(&kept) == nil && !kept.blocked {
+		if p.keepsOrder(m, kept.want) && p.judge(&kept) == nil && !kept.blocked {
 			return kept, nil
 		}
 	}
@@ -57,7 +58,8 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	}
 	lowest, _ := form.Span(have)
 	noneBehind := false // no place behind the present rungs will do
-	for prio := range p.places(m, have) {
+	s := search{priorities: p, move: m, have: have, height: m.Height(p.family), limit: p.limitOf(m, p.rules.Before)}
+	for prio := range s.places() {
 		behind := len(have) > 0 && prio > lowest
 		if behind && noneBehind {
 			continue
@@ -68,7 +70,19 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 		}
 		noneBehind = noneBehind || behind && p.isObstructed(&l.hide)
 	}
-	return l, m.Spec.FieldError("Priority", "there is no room for the priorities between %s", p.rules.Bounds())
+	return l, p.noRoom(m)
+}
+
+// noRoom says why no place was found for the rungs of an uplink.
+func (p *priorities) noRoom(m *move) error {
+	limit := p.limitOf(m, p.rules.Before)
+	if limit == p.rules.Before {
+		return m.Spec.FieldError("Priority", "there is no room for the priorities between %s", p.rules.Bounds())
+	}
+	return m.Spec.OrderError("Priority",
+		"there is no room for the %d priorities of the rules from its sources between %s, before the rules of Also, from %d on: "+
+			"install all uplinks together, or move rules of other programs, or the rule for main, out of the way",
+		m.Height(p.family), p.rules.Bounds(), limit)
 }
 
 // placeWithoutStale is placeLadder where the rungs that no packet meets leave no room for
@@ -204,69 +218,4 @@ func (p *priorities) isObstructed(g *gateGroup) bool {
 	}
 	_, r, ok := p.placeGates(g)
 	return !ok && r != rule.Rule{}
-}
-
-// places yields the priorities where rungs could begin: from the usual place on, and
-// then before those that there are, as a rule of Also may stand right behind them. For
-// a temporary of rungs with a given priority it is the other way round. Between two
-// generations of rungs is room for END, which those of other uplinks may need.
-func (p *priorities) places(m *move, have []rule.Rule) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		up, down := p.placesUp(m, have), p.placesDown(m, have)
-		if m.target != 0 {
-			up, down = down, up
-		}
-		for _, seq := range []iter.Seq[uint32]{up, down} {
-			for prio := range seq {
-				if !yield(prio) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// usualPlace returns the priority where the search for places begins.
-func (p *priorities) usualPlace(m *move) uint32 {
-	if m.isTemporary {
-		return p.start(temporaryBelowMain)
-	}
-	return p.start(rungsBelowMain)
-}
-
-func (p *priorities) placesUp(m *move, have []rule.Rule) iter.Seq[uint32] {
-	lowest, _ := form.Span(have)
-	height := m.Height(p.family)
-	return func(yield func(uint32) bool) {
-		for prio := p.firstFree(p.usualPlace(m)); p.isBetween(prio); prio++ {
-			at, ok := prio, p.isFree(prio, height)
-			if len(have) > 0 {
-				ok = p.isFree(prio, height+1)
-				if prio > lowest {
-					at++
-				}
-			}
-			if ok && !yield(at) {
-				return
-			}
-		}
-	}
-}
-
-func (p *priorities) placesDown(m *move, have []rule.Rule) iter.Seq[uint32] {
-	from := p.usualPlace(m)
-	if len(have) > 0 {
-		from, _ = form.Span(have)
-	}
-	if m.target != 0 {
-		from = min(from, m.target-1)
-	}
-	height := m.Height(p.family)
-	return func(yield func(uint32) bool) {
-		for prio := from; prio > p.rules.After+height+1; prio-- {
-			if at := prio - height - 1; p.isFree(at, height+1) && !yield(at) {
-				return
-			}
-		}
-	}
 }

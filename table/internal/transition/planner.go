@@ -21,6 +21,7 @@ type Planner struct {
 	behind int
 	free   func(taken map[rttables.ID]bool) (rttables.ID, error)
 	taken  map[rttables.ID]bool // tables that no uplink can get
+	prunes bool                 // uplinks that are not installed are to be removed next
 	named  map[string]bool      // names that the plan adds
 	// unnamed are the names that the plan takes from tables which get other names.
 	unnamed map[tableName]bool
@@ -70,12 +71,23 @@ type move struct {
 	// target is the priority, of a temporary, that its owner asks for and that it makes
 	// room at. Zero: the priority is chosen.
 	target uint32
+
+	// rungs and also are those that there are in the state of.
+	of          *host.State
+	rungs, also map[route.Family][]rule.Rule
+	// networks are the groups of Also for networks behind this host, with their places, in
+	// the family that is being planned.
+	networks [][]rule.Rule
+	// rightAfter says that the rules of Also come right after the rungs, those other than for
+	// networks from next on.
+	rightAfter bool
+	next       uint32
 }
 
 // Install adds the steps that install uplinks, whose policies were joined. An uplink that
 // needs a temporary table does not get one of those that are taken.
 func (p *Planner) Install(all []*uplink.Policy, o uplink.Options) error {
-	p.taken = o.Taken
+	p.taken, p.prunes = o.Taken, o.Prune
 	for _, w := range all {
 		p.addName(w, all, o.Prune)
 	}
@@ -107,8 +119,16 @@ func (p *Planner) Install(all []*uplink.Policy, o uplink.Options) error {
 func (p *Planner) transact(t *transaction, moves []*move) error {
 	for _, f := range familiesOf(moves) {
 		prios := newPriorities(p.State(), f)
+		prios.findOrder(moves, p.prunes)
 		placements, err := p.placeAll(t, prios, moves)
 		if err != nil {
+			return err
+		}
+		placed := make([]*move, len(placements))
+		for i := range placements {
+			placed[i] = placements[i].move
+		}
+		if err := prios.placeNetworks(placed); err != nil {
 			return err
 		}
 		// The rules of Also get their priorities before END gets one: while there are
@@ -145,7 +165,7 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 		if !m.InFamily(f) {
 			continue
 		}
-		have := m.InstalledRungs(p.State(), f)
+		have := m.rungsIn(prios)
 		l, err := prios.placeLadder(m, have)
 		if err != nil {
 			var stale []rule.Rule
@@ -166,7 +186,7 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 				return nil, err
 			}
 		}
-		prios.take(l.want)
+		prios.takeLadder(&l)
 		prios.keepEnd(&l.hide)
 		all = append(all, l)
 	}

@@ -13,13 +13,24 @@ import (
 // have to come before all of Also. Rungs of temporary tables are from 31900 on. Rules of
 // Also that select nothing but a source are from 31950 on: they are for networks behind
 // this host, whose packets must not meet the rules of Also of another uplink either. Where
-// local and main leave no room in between, these places are before local as well.
+// local and main leave no room in between, these places are before local as well. Where
+// there is less room than that, each kind has its share of it. If the places of a kind are
+// taken, several uplinks share priorities: rules from different sources do not take each
+// other's packets.
 const (
 	rungsBelowMain     = 1766
 	temporaryBelowMain = 866
 	networksBelowMain  = 816
 	alsoBelowMain      = 766
+	// leastForRungs is how many places rungs have to have if the others are those above.
+	leastForRungs = 100
 )
+
+// sharesBefore are the percentages of the room between local and main that come before each
+// kind of rules, where there is little room.
+var sharesBefore = map[uint32]uint32{
+	rungsBelowMain: 0, temporaryBelowMain: 45, networksBelowMain: 55, alsoBelowMain: 70,
+}
 
 // Priorities give rules of one family their places.
 type priorities struct {
@@ -41,7 +52,12 @@ type priorities struct {
 	ends map[uint32]bool
 	// leaving are rungs that the transaction deletes: a gate must not lead to one.
 	leaving form.Set
-	now     *host.State
+	// ladders are the priorities that wanted rungs take, with their protocol, and networks
+	// those that wanted rules for networks behind this host take.
+	ladders  map[uint32]route.Protocol
+	networks map[uint32][]rule.Rule
+	order    order
+	now      *host.State
 }
 
 // A priorityOfOwner is a priority at which a protocol has, or wants, a rule.
@@ -55,6 +71,7 @@ func newPriorities(now *host.State, f route.Family) *priorities {
 		family: f, rules: now.Rules(f), now: now,
 		taken: make(map[uint32]bool), lowest: make(map[uint32]uint32), foreign: make(map[priorityOfOwner]*rule.Rule),
 		planned: make(map[uint32]int), gates: make(map[uint32]bool), ends: make(map[uint32]bool), leaving: form.MakeSet(),
+		ladders: make(map[uint32]route.Protocol), networks: make(map[uint32][]rule.Rule),
 	}
 }
 
@@ -68,6 +85,16 @@ func (p *priorities) take(rules []rule.Rule) {
 		p.taken[prio] = true
 		p.planned[prio]++
 		delete(p.ends, prio)
+	}
+}
+
+// giveBack undoes take of rules whose priorities nothing else takes.
+func (p *priorities) giveBack(rules []rule.Rule) {
+	for i := range rules {
+		prio := rules[i].Priority.Or(0)
+		if p.planned[prio]--; p.planned[prio] == 0 {
+			delete(p.taken, prio)
+		}
 	}
 }
 
@@ -111,12 +138,18 @@ func (p *priorities) takeRange(from, to uint32) {
 	}
 }
 
-// start returns the priority to begin with, so many below main.
+// start returns the priority to begin with, so many below main. Where there is less room,
+// each kind of rules has its share of what there is.
 func (p *priorities) start(belowMain uint32) uint32 {
-	if p.rules.Main > belowMain {
-		return max(p.rules.After+1, p.rules.Main-belowMain)
+	after, before := p.rules.After, p.rules.Before
+	switch {
+	case p.rules.Main > after+temporaryBelowMain+leastForRungs:
+		return max(after+1, p.rules.Main-min(belowMain, p.rules.Main))
+	case before <= after+1:
+		return after + 1
 	}
-	return p.rules.After + 1
+	room := before - after - 1
+	return after + 1 + room*sharesBefore[belowMain]/100
 }
 
 // firstFree returns the first priority from begin on that is not taken.

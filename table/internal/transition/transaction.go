@@ -62,6 +62,8 @@ func newSecondTransaction(now *host.State) *transaction {
 
 // steps returns the steps of the transaction in their order.
 func (t *transaction) steps() []plan.Step {
+	// Rules for networks come first, and the longer ones before those that they are in.
+	slices.SortStableFunc(t.also, func(a, b plan.Step) int { return cmp.Compare(networkLength(&b.Rule), networkLength(&a.Rule)) })
 	return slices.Concat(t.claim, t.gate, t.route, t.rung, t.commit, t.also, t.clean, t.leave, t.drop, t.shut)
 }
 
@@ -257,6 +259,14 @@ func (t *transaction) singleRung(g *gateGroup, added, removed []rule.Rule) {
 	}
 	t.rung = append(t.rung, addRules(g.owner, added...)...)
 	t.change(deleteRules(g.owner, removed...)...)
+}
+
+// networkLength returns the length of a rule's source, if it selects by nothing else.
+func networkLength(r *rule.Rule) int {
+	if !form.SelectsSource(r) {
+		return -1
+	}
+	return r.From.Bits()
 }
 
 // alsoRules adds the steps for the rules of Also: new ones first, so that what matches

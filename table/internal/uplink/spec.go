@@ -202,6 +202,22 @@ func (u *Spec) FieldError(field, format string, args ...any) error {
 	return &plan.FieldError{Uplink: u.String(), Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
+// An OrderError is a [*plan.FieldError] about rules that would come in a wrong order: a rule
+// from a source behind one of Also of another uplink. With that uplink in the same call, the
+// rules of both may find places.
+type OrderError struct{ Err *plan.FieldError }
+
+// Error returns the message of the FieldError.
+func (e *OrderError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the FieldError.
+func (e *OrderError) Unwrap() error { return e.Err }
+
+// OrderError returns an [*OrderError] about a field of the uplink.
+func (u *Spec) OrderError(field, format string, args ...any) error {
+	return &OrderError{&plan.FieldError{Uplink: u.String(), Field: field, Reason: fmt.Sprintf(format, args...)}}
+}
+
 // Conflict returns a [*plan.ConflictError] about a rule of another program.
 func (u *Spec) Conflict(r rule.Rule, reason string) error {
 	return &plan.ConflictError{Uplink: u.String(), Object: r.String(), Owner: r.Protocol, Reason: reason}

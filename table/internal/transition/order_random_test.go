@@ -1,0 +1,397 @@
+package transition_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/testrun"
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/draft"
+	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/internal/tabletest"
+	"github.com/policyroute/policyroute/table/internal/uplink"
+	"github.com/policyroute/policyroute/table/plan"
+)
+
+// An orderWorld is a host with some uplinks, to which one thing after another is done.
+type orderWorld struct {
+	r *rand.Rand
+	*world
+	now    *host.State
+	wanted map[int]uplink.Spec // the last value of each uplink that was installed or tried
+	given  map[rule.Rule]bool  // rules of Also with a priority of their own, see placeOf
+	log    strings.Builder
+	// plain says that nothing asks for a priority, and that only uplinks have rules.
+	plain   bool
+	refused int
+	done    int
+}
+
+// mains are priorities of the rule for main.
+var mains = []uint32{32766, 32766, 32766, 40000, 20000, 5000, 1767, 1000, 766, 700, 300, 150, 101, 50, 6, 1}
+
+func newOrderWorld(t testing.TB, a, b uint64) *orderWorld {
+	o := &orderWorld{r: rand.New(rand.NewPCG(a, b)), wanted: make(map[int]uplink.Spec), given: make(map[rule.Rule]bool)}
+	o.world = &world{links: make(map[uint32]string), ours: make(map[rttables.ID]string)}
+	n := 1 + o.r.IntN(6)
+	if o.r.IntN(40) == 0 {
+		n = 250 // more than there are priorities for rungs
+	}
+	o.plain = o.r.IntN(3) > 0
+	for k := range n {
+		o.add(t, fmt.Sprintf("link %d u%d\naddr 10.%d.0.2/24 dev u%d\naddr 2001:db8:%x::2/64 dev u%d", 10+k, k+1, k+1, k+1, k+1, k+1))
+		if o.r.IntN(3) == 0 {
+			o.add(t, fmt.Sprintf("addr 10.%d.0.3/24 dev u%d", k+1, k+1))
+		}
+	}
+	for _, f := range form.Families {
+		o.addSystemRules(f)
+	}
+	o.now = o.state()
+	for !o.plain && o.r.IntN(3) > 0 {
+		o.addForeign(t)
+	}
+	return o
+}
+
+// addSystemRules adds the rules of the kernel, where administrators and VRFs may put them.
+func (o *orderWorld) addSystemRules(f route.Family) {
+	local, main := uint32(0), mains[o.r.IntN(len(mains))]
+	if o.r.IntN(4) == 0 {
+		local, main = 32765, 32766
+	}
+	add := func(r rule.Rule) {
+		r.Family, r.Action, r.Protocol = f, rule.ActionLookup, route.ProtoKernel
+		o.rules = append(o.rules, r.Canonical())
+	}
+	add(rule.Rule{Priority: rule.Priority(local), Table: rttables.Local})
+	if o.r.IntN(8) > 0 {
+		add(rule.Rule{Priority: rule.Priority(main), Table: rttables.Main})
+	}
+	if o.r.IntN(5) == 0 {
+		add(rule.Rule{Priority: rule.Priority(1000), L3MDev: true})
+	}
+	slices.SortStableFunc(o.rules, host.ComparePriority)
+}
+
+// addForeign adds a rule of another program anywhere.
+func (o *orderWorld) addForeign(t testing.TB) {
+	texts := []string{
+		"from 10.0.0.0/8 lookup 99", "from 10.1.0.2 lookup 99 proto static", "fwmark 0x7 lookup 99", "from all lookup 99",
+		"from 10.99.0.1 lookup 99", "from 10.2.0.2 goto %d", "from all nop",
+	}
+	prio := []int{1 + o.r.IntN(150), 30990 + o.r.IntN(24), 31890 + o.r.IntN(120), 1 + o.r.IntN(32800)}[o.r.IntN(4)]
+	text := texts[o.r.IntN(len(texts))]
+	if strings.Contains(text, "%d") {
+		text = fmt.Sprintf(text, prio+1+o.r.IntN(8))
+	}
+	r, err := rule.Parse(fmt.Sprintf("%s pref %d", text, prio), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.note("foreign %s", r)
+	o.setRules(r.Family, append(slices.Clone(o.now.Rules(r.Family).All), r.Canonical()))
+}
+
+func (o *orderWorld) note(format string, args ...any) { fmt.Fprintf(&o.log, format+"\n", args...) }
+
+func (o *orderWorld) setRules(f route.Family, rules []rule.Rule) {
+	slices.SortStableFunc(rules, host.ComparePriority)
+	o.now = o.now.With(map[route.Family][]rule.Rule{f: rules}, nil)
+}
+
+// meddle does what another program may do to the rules that there are.
+func (o *orderWorld) meddle(t testing.TB) {
+	f := form.Families[o.r.IntN(2)]
+	rules := slices.Clone(o.now.Rules(f).All)
+	if len(rules) == 0 {
+		return
+	}
+	i := o.r.IntN(len(rules))
+	switch r := &rules[i]; {
+	case o.r.IntN(3) == 0:
+		o.addForeign(t)
+		return
+	case r.Protocol == route.ProtoKernel && r.Table == rttables.Main:
+		r.Priority = rule.Priority(mains[o.r.IntN(len(mains))])
+		o.note("main goes to %d", r.Priority.Or(0))
+	case r.Protocol == route.ProtoKernel:
+		return
+	case o.r.IntN(2) == 0:
+		o.note("deleted: %s", r)
+		rules = slices.Delete(rules, i, i+1)
+	default:
+		o.note("moved: %s", r)
+		r.Priority = rule.Priority([]uint32{1 + uint32(o.r.IntN(200)), 30900 + uint32(o.r.IntN(1800))}[o.r.IntN(2)])
+		o.note("to %d", r.Priority.Or(0))
+	}
+	o.setRules(f, rules)
+}
+
+// spec returns a value of the uplink with a number.
+func (o *orderWorld) spec(k int) uplink.Spec {
+	one := func(n int) bool { return o.r.IntN(n) == 0 }
+	u := uplink.Spec{
+		Name: fmt.Sprintf("lan%d", k), Table: rttables.ID(1000 + k), Interface: fmt.Sprintf("u%d", k),
+		MainFirst: one(2), Unreachable: one(2),
+	}
+	six := k%3 == 0
+	if u.Gateway = netip.AddrFrom4([4]byte{10, byte(k), 0, 1}); six {
+		u.Gateway = netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", k))
+	}
+	if !o.plain && one(6) {
+		u.Protocol, u.MainFirst = 211, u.MainFirst || !u.Unreachable // else nothing tells its rules
+	}
+	if !o.plain && one(4) {
+		u.Priority = []uint32{500, 504, 31000, 31002, 31500, 32000, 32100, uint32(1 + o.r.IntN(33000))}[o.r.IntN(8)]
+	}
+	also := []rule.Rule{
+		{FwMark: rule.FwMark(7)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {UIDRange: rule.UIDRange(7, 9)},
+		{FwMark: rule.FwMark(9), SuppressPrefixLength: route.Some(uint32(0))},
+	}
+	if !six {
+		also = append(also, rule.Rule{FwMark: rule.FwMark(7), To: netip.MustParsePrefix("198.51.100.0/24")},
+			rule.Rule{From: netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(k), 0}), 24)},
+			rule.Rule{From: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(k), 0, 0}), 24)},
+			rule.Rule{From: netip.MustParsePrefix("10.0.0.0/8")}, rule.Rule{From: netip.MustParsePrefix("172.16.0.0/12")},
+			rule.Rule{From: netip.MustParsePrefix("172.20.0.0/16")})
+		if one(3) {
+			u.SourcePrefixes = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(k), 0}), 24)}
+		}
+	}
+	for range o.r.IntN(4) {
+		r := also[o.r.IntN(len(also))]
+		if !o.plain && one(8) {
+			r.Priority = rule.Priority([]uint32{100, 600, 31001, 32050, uint32(1 + o.r.IntN(33000))}[o.r.IntN(5)])
+			o.given[placeOf(&r)] = true
+		}
+		if !slices.Contains(u.Also, r) {
+			u.Also = append(u.Also, r)
+		}
+	}
+	return u
+}
+
+// some returns the numbers of some uplinks.
+func (o *orderWorld) some() []int {
+	var all []int
+	for k := range o.links {
+		all = append(all, int(k)-9)
+	}
+	slices.Sort(all)
+	o.r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:1+o.r.IntN(len(all))]
+}
+
+// short returns what matters of some uplinks.
+func short(specs ...uplink.Spec) string {
+	var b strings.Builder
+	for _, u := range specs {
+		fmt.Fprintf(&b, "{%s pref %d proto %d prefixes %v also %v main-first %t unreachable %t} ",
+			&u, u.Priority, u.Proto(), u.SourcePrefixes, u.Also, u.MainFirst, u.Unreachable)
+	}
+	return b.String()
+}
+
+// step does one thing, and reports whether it was ours.
+func (o *orderWorld) step(t testing.TB, fail func(string, ...any)) bool {
+	ctx := t.Context()
+	protocols := []route.Protocol{uplink.DefaultProtocol, 211}
+	several := func() (specs []uplink.Spec) {
+		for _, k := range o.some() {
+			if have, ok := o.wanted[k]; ok && o.r.IntN(2) == 0 {
+				specs = append(specs, have)
+				continue
+			}
+			u := o.spec(k)
+			o.wanted[k] = u
+			specs = append(specs, u)
+		}
+		return specs
+	}
+	switch o.r.IntN(10) {
+	case 0:
+		o.meddle(t)
+		return false
+	case 1:
+		var specs []uplink.Spec
+		for _, k := range o.some() {
+			if u, ok := o.wanted[k]; ok {
+				specs = append(specs, u)
+				delete(o.wanted, k)
+			}
+		}
+		o.note("remove %d", len(specs))
+		p, err := draft.Remove(ctx, nil, o.now, specs)
+		o.apply(fail, p, err)
+	case 2:
+		kept := o.wanted
+		o.wanted = make(map[int]uplink.Spec)
+		specs := several()
+		o.note("sync %s", short(specs...))
+		p, err := draft.Sync(ctx, nil, o.now, specs, protocols, nil)
+		if !o.apply(fail, p, err) {
+			o.wanted = kept
+		}
+	case 3:
+		o.note("recover")
+		p, err := draft.Recover(ctx, nil, o.now, protocols)
+		o.apply(fail, p, err)
+	case 4, 5:
+		specs := several()
+		o.note("install together %s", short(specs...))
+		p, err := draft.Install(ctx, nil, o.now, specs, uplink.Options{})
+		o.apply(fail, p, err)
+	case 6:
+		o.look(t, fail)
+	default:
+		for _, u := range several() {
+			o.note("install %s", short(u))
+			p, err := draft.Install(ctx, nil, o.now, []uplink.Spec{u}, uplink.Options{})
+			o.apply(fail, p, err)
+		}
+	}
+	return true
+}
+
+// look installs each uplink that is wanted, as maintain does, until nothing is left to do.
+func (o *orderWorld) look(t testing.TB, fail func(string, ...any)) {
+	before := o.refused
+	for range 2 {
+		for k := range len(o.links) {
+			if u, ok := o.wanted[k+1]; ok {
+				p, err := draft.Install(t.Context(), nil, o.now, []uplink.Spec{u}, uplink.Options{})
+				if o.apply(fail, p, err); !p.Empty() {
+					o.note("look at %s", short(u))
+				}
+			}
+		}
+	}
+	if o.refused == before {
+		for _, text := range o.wrong() {
+			fail("after a look, %s", text)
+		}
+	}
+}
+
+// apply does a plan, sometimes not to its end, and holds it to the order. It reports whether
+// there was one.
+func (o *orderWorld) apply(fail func(string, ...any), p plan.Plan, err error) bool {
+	var field *plan.FieldError
+	var conflict *plan.ConflictError
+	switch {
+	case errors.As(err, &field):
+		o.note("refused: %v", err)
+		o.refused++
+		if o.plain && len(o.links) < 4 && o.hasRoom() && !strings.Contains(err.Error(), "is in, and of Also") {
+			fail("refused: %v", err)
+		}
+		return false
+	case errors.As(err, &conflict):
+		o.note("refused: %v", err)
+		o.refused++
+		return false
+	case err != nil:
+		fail("%v", err)
+	}
+	if o.done++; p.Empty() {
+		return true
+	}
+	before := make(map[string]bool)
+	for _, text := range slices.Concat(o.wrong(), o.astray()) {
+		before[packetsOf(text)] = true
+	}
+	k := newKernel(o.now)
+	killed := false
+	for i := range p.Steps {
+		if killed = o.r.IntN(200) == 0; killed {
+			o.note("killed after step %d of\n%s", i, stepsText(p, nil))
+			break
+		}
+		if err := k.do(&p.Steps[i]); err != nil {
+			fail("the kernel refuses %s: %v\n%s", &p.Steps[i], err, stepsText(p, nil))
+		}
+	}
+	o.now = o.after(k.state(o.now), p)
+	faults := o.astray()
+	if killed { // old rules for networks of uplinks of the call may be there
+		faults = slices.DeleteFunc(faults, func(text string) bool { return strings.Contains(text, "from a network") })
+	} else { // in between, old rules of Also may be before new rules from the same uplink's sources
+		faults = append(faults, o.wrong()...)
+	}
+	for _, text := range faults {
+		if !before[packetsOf(text)] {
+			fail("%s\nafter\n%s", text, stepsText(p, nil))
+		}
+	}
+	return true
+}
+
+// hasRoom reports whether each family has hundreds of priorities for uplinks.
+func (o *orderWorld) hasRoom() bool {
+	for _, f := range form.Families {
+		if rs := o.now.Rules(f); rs.Before < rs.After+500 {
+			return false
+		}
+	}
+	return true
+}
+
+// tryOrder does one thing after another in a random world.
+func tryOrder(t testing.TB, a, b uint64) (done, refused int) {
+	o := newOrderWorld(t, a, b)
+	fail := func(format string, args ...any) {
+		t.Helper()
+		var rules strings.Builder
+		for _, f := range form.Families {
+			for _, r := range o.now.Rules(f).All {
+				fmt.Fprintf(&rules, "\t%s\n", r)
+			}
+		}
+		t.Fatalf("world %d %d: %s\n%srules\n%s", a, b, fmt.Sprintf(format, args...), &o.log, &rules)
+	}
+	steps := 3 + o.r.IntN(8)
+	if len(o.links) > 100 {
+		steps = 3
+	}
+	for range steps {
+		o.step(t, fail)
+	}
+	o.look(t, fail)
+	return o.done, o.refused
+}
+
+// TestRandomOrder holds random sequences of installations, removals, looks, kills and foreign
+// changes to the order of rules: those from sources come before those of Also. With -full
+// there are more of them.
+func TestRandomOrder(t *testing.T) {
+	done, refused := 0, 0
+	worlds := tabletest.Times(20_000, 300)
+	for i := range worlds {
+		d, r := tryOrder(t, 3, uint64(i))
+		done, refused = done+d, refused+r
+	}
+	t.Logf("%d worlds, %d plans, %d refusals", worlds, done, refused)
+	if done < 10*worlds {
+		t.Errorf("only %d plans in %d worlds", done, worlds)
+	}
+}
+
+func FuzzOrder(f *testing.F) {
+	for i := range uint64(30) {
+		f.Add(uint64(11), i)
+	}
+	var seeds testrun.Seeds
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		seeds.Next(t)
+		tryOrder(t, a, b)
+	})
+}

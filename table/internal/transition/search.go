@@ -1,0 +1,129 @@
+package transition
+
+import (
+	"iter"
+
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/internal/form"
+)
+
+// A search looks for a place for the rungs of an uplink, which has some already.
+type search struct {
+	*priorities
+	move   *move
+	have   []rule.Rule
+	height uint32
+	limit  uint32 // that all rungs have to be before
+}
+
+// places yields the priorities where rungs could begin: from the usual place on, and
+// then before those that there are, as a rule of Also may stand right behind them. For
+// a temporary of rungs with a given priority it is the other way round. Between two
+// generations of rungs is room for END, which those of other uplinks may need. Where all
+// usual places are taken, rungs share those of other uplinks.
+func (s *search) places() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		begin, end := s.bounds()
+		limit := max(end, s.lastEnd())
+		up, down, shared := s.up(begin, end), s.down(), s.shared(begin, end)
+		order := []iter.Seq[uint32]{up, shared, down}
+		switch {
+		case s.move.target != 0:
+			order = []iter.Seq[uint32]{down, up, shared}
+		case len(s.have) > 0:
+			order = []iter.Seq[uint32]{up, down, shared}
+		}
+		order = append(order, s.up(end, limit), s.shared(end, limit))
+		for _, seq := range order {
+			for prio := range seq {
+				if !yield(prio) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// bounds returns the priorities where rungs usually are: from begin on, and before end.
+func (s *search) bounds() (begin, end uint32) {
+	begin, end = s.start(rungsBelowMain), s.start(temporaryBelowMain)
+	if s.move.isTemporary {
+		begin, end = end, s.start(networksBelowMain)
+	}
+	if first := s.rules.After + 1; begin == first && len(s.have) == 0 {
+		begin++ // the first one is for gates
+	}
+	return begin, min(end, s.limit)
+}
+
+// lastEnd returns the priority that all rungs have to be before.
+func (s *search) lastEnd() uint32 {
+	if s.order.hasOther {
+		return min(s.limit, s.start(networksBelowMain))
+	}
+	return s.limit
+}
+
+// areShared reports whether rungs can share n priorities from prio on with those of others.
+func (s *search) areShared(prio, n uint32) bool {
+	for k := range n {
+		if !s.isShared(prio+k, s.move.Spec.Proto()) {
+			return false
+		}
+	}
+	return true
+}
+
+// up yields the free places from begin on and before end, in ascending order.
+func (s *search) up(begin, end uint32) iter.Seq[uint32] {
+	lowest, _ := form.Span(s.have)
+	return func(yield func(uint32) bool) {
+		for prio := s.firstFree(begin); prio < end && s.isBetween(prio); prio++ {
+			at, n := prio, s.height
+			if len(s.have) > 0 {
+				n++
+				if prio > lowest {
+					at++
+				}
+			}
+			if at+s.height > end {
+				return
+			}
+			if s.isFree(prio, n) && !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// shared yields the places from begin on and before end that have rungs of others, in
+// ascending order.
+func (s *search) shared(begin, end uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for prio := begin; prio+s.height <= end; prio++ {
+			if s.areShared(prio, s.height) && !yield(prio) {
+				return
+			}
+		}
+	}
+}
+
+// down yields the places before the usual ones, and before the rungs that there are, in
+// descending order.
+func (s *search) down() iter.Seq[uint32] {
+	from, end := s.bounds()
+	if len(s.have) > 0 {
+		from, _ = form.Span(s.have)
+	}
+	if s.move.target != 0 {
+		from = min(from, s.move.target-1)
+	}
+	from = min(from, max(end, s.lastEnd()))
+	return func(yield func(uint32) bool) {
+		for prio := from; prio > s.rules.After+s.height+1; prio-- {
+			if at := prio - s.height - 1; s.isFree(at, s.height+1) && !yield(at) {
+				return
+			}
+		}
+	}
+}
