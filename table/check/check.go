@@ -93,8 +93,9 @@ func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplin
 }
 
 // Overruled returns what Run finds about rules and routes of others that take all packets of
-// uplinks, or all to a part of the Internet, of [CodeOverruled]. It reads only what that needs:
-// neither all tables nor files. There is one list for each uplink.
+// uplinks, or all to a part of the Internet, of [CodeOverruled], and about the order among the
+// rules of uplinks, the faults of [CodeRuleOrder]. It reads only what that needs: neither all
+// tables nor files. There is one list for each uplink.
 func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([][]Finding, error) {
 	all := make([]Uplink, len(uplinks))
 	for i, u := range uplinks {
@@ -124,7 +125,13 @@ func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedU
 			return nil, err
 		}
 		u.takings = e.takingsOf(u)
-		found[i] = named(e.checkOverruled(u), u)
+		found[i] = e.checkOverruled(u)
+		for _, f := range e.checkRuleOrder(u) {
+			if f.Severity == Fault {
+				found[i] = append(found[i], f)
+			}
+		}
+		found[i] = named(found[i], u)
 	}
 	return found, nil
 }

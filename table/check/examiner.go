@@ -11,6 +11,8 @@ type examiner struct {
 	*facts
 	*paths
 	order map[route.Family]ruleOrder
+	// takers are the rules of uplinks that may take packets from sources, see takersOf.
+	takers map[route.Family][]int
 }
 
 // A subject is one of the uplinks that are examined.
@@ -57,7 +59,7 @@ func (e *examiner) findings() []Finding {
 		u.takings = e.takingsOf(u)
 		var found []Finding
 		for _, check := range []func(*subject) []Finding{
-			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkInstalled, e.checkAdoptable,
+			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkRuleOrder, e.checkInstalled, e.checkAdoptable,
 			e.checkOverruled, e.checkPartlyOverruled, e.checkForeignRoutes, e.checkGateway,
 			e.checkBypasses, e.checkReversePath, e.checkServers, e.checkContainers,
 		} {

@@ -96,6 +96,7 @@ const (
 	CodeNoLocal     Code = "no-local"     // fault: no rule looks up the table local
 	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local, and none of ours looks that up first
 	CodeAfterMain   Code = "after-main"   // fault: a rule of ours comes after the rule for the table main
+	CodeRuleOrder   Code = "rule-order"   // fault, or note if a line says so: a rule of another uplink comes before one from a source
 
 	// Others before the uplink, and in its table.
 	CodeOverruled       Code = "overruled"        // fault: a rule or route of others takes its packets

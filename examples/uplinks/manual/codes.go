@@ -36,6 +36,8 @@ var findings = []finding{
 		"Remove pref from the line, or choose a number after the rule for local. Then run `uplinks up`."},
 	{"after-main", "fault", "A rule of ours comes after the rule for the table main, whose default route takes the packets.",
 		"Remove pref from the line, or choose a number before the rule for main. Then run `uplinks up`."},
+	{"rule-order", "fault or note", "A rule of another uplink comes before a rule from a source of this uplink and takes its packets. The text names both rules. It is a note if the other line gives the rule this place with pref.",
+		"Run `uplinks up`, which gives all uplinks the right order. For a note, no cure is needed if that is intended. Otherwise remove pref from the other line."},
 	{"overruled", "fault", "A rule or route of another program takes the packets of the uplink. The text names it, and the program if it is known.",
 		"Remove the other rule, or use pref in the line to put the uplink's rules before it."},
 	{"overruled-partly", "note", "Rules of other programs come before the uplink's rules and take some of its packets.", "No cure is needed if that is intended. Otherwise use pref in the line."},
