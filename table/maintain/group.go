@@ -162,6 +162,10 @@ func (m *maintainer) keepGroup(ctx context.Context, g *group, causes cause, isAn
 	}
 	// The first plan is made without the lock, so that a look keeps nobody waiting.
 	gp, err := m.reading.planGroup(ctx, g.uplinks, m.shared.takenTables(nil))
+	var order *uplink.OrderError
+	if errors.As(err, &order) && m.keepJointly(ctx, g, causes) {
+		gp, err = m.reading.planGroup(ctx, g.uplinks, m.shared.takenTables(nil))
+	}
 	gp.remember()
 	g.tables, g.resolutions = gp.tables(), gp.resolutions
 	if err == nil && !gp.plan.Empty() {
@@ -199,6 +203,31 @@ func (r *reading) forgetLinks(g *group) {
 			}
 		}
 	}
+}
+
+// keepJointly is for a group that is refused because its rules would come in a wrong order
+// with those of other uplinks. It installs all uplinks together, if they are not refused, and
+// reports whether that is done. It is tried once a look.
+func (m *maintainer) keepJointly(ctx context.Context, g *group, causes cause) bool {
+	if m.triedJointly || len(g.uplinks) == len(m.uplinks) {
+		return false
+	}
+	m.triedJointly = true
+	joint := &group{uplinks: m.uplinks}
+	gp, err := m.reading.planGroup(ctx, joint.uplinks, m.shared.takenTables(nil))
+	if err != nil || causes&causesOwn == 0 && !m.admitRepair(groupSubject(g), gp.plan, &g.again) {
+		return false
+	}
+	if gp, err = m.repairGroup(ctx, joint); err != nil && !isNameError(err) {
+		return false
+	}
+	m.reportGroup(joint, gp, causes, err)
+	for _, other := range m.groups {
+		if other != g {
+			soonest(&other.again, confirmAfter)
+		}
+	}
+	return m.ensureReading(ctx) == nil
 }
 
 // repairGroup plans what a group needs, and does it. If the kernel refuses a route of an

@@ -19,6 +19,8 @@ type maintainer struct {
 	protocols []route.Protocol    // of the uplinks
 	leaving   []*maintainedUplink // uplinks that are to be removed
 
+	triedJointly bool // this look has planned all groups together
+
 	shared sharedDefault
 	names  nameFiles
 
@@ -238,6 +240,7 @@ func (m *maintainer) planNextLook() {
 // lookAt looks at what is on an agenda.
 func (m *maintainer) lookAt(ctx context.Context, a *agenda) {
 	var err error
+	m.triedJointly = false
 	if m.reading = nil; a.anew {
 		err = m.readAnew(ctx)
 	} else {
