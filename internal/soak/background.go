@@ -37,11 +37,15 @@ func actors() []actor {
 		{"no-inodes", 0, noInodes},
 		{"fifo", 0, fifo},
 		{"odd-names", 0, oddNames},
+		{"no-file", 0, noFile},
+		{"read-only", 0, readOnly},
 		{"route-flood", 1, routeFlood},
 		{"rule-flood", 1, ruleFlood},
 		{"link-flood", 1, linkFlood},
 		{"address-flood", 1, addressFlood},
 		{"reader", 2, reader},
+		{"deaf-log", 2, deafLog},
+		{"deaf-manager", 2, deafManager},
 	}
 	for _, name := range slices.Sorted(maps.Keys(attacks)) {
 		all = append(all, actor{name, anyLane, func(ctx context.Context, w *world, rng *rand.Rand) error {
@@ -184,6 +188,52 @@ func (w *world) withNames(ctx context.Context, rng *rand.Rand, make func(path st
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// noFile puts something that is no file in the place of rt_tables.
+func noFile(ctx context.Context, w *world, rng *rand.Rand) error {
+	path := filepath.Join(w.etc, "rt_tables")
+	if err := os.Rename(path, path+".away"); err != nil {
+		return err
+	}
+	var err error
+	switch rng.IntN(4) {
+	case 0:
+		err = unix.Mkfifo(path, 0o644)
+	case 1:
+		err = os.Symlink("rt_tables", path)
+	case 2:
+		err = os.Symlink("/dev/zero", path)
+	}
+	w.sleep(ctx, time.Duration(rng.IntN(3000))*time.Millisecond)
+	return errors.Join(err, os.Rename(path+".away", path))
+}
+
+// readOnly makes the file system of rt_tables read-only for a while.
+func readOnly(ctx context.Context, w *world, rng *rand.Rand) error {
+	const flags = unix.MS_NOSUID | unix.MS_NODEV
+	err := unix.Mount("", w.etc, "", unix.MS_REMOUNT|unix.MS_RDONLY|flags, etcOptions)
+	if err == unix.EBUSY { // the daemon writes
+		return nil
+	}
+	w.sleep(ctx, time.Duration(rng.IntN(3000))*time.Millisecond)
+	return errors.Join(err, unix.Mount("", w.etc, "", unix.MS_REMOUNT|flags, etcOptions))
+}
+
+// deafLog reads nothing of the daemon's log for a while.
+func deafLog(ctx context.Context, w *world, rng *rand.Rand) error {
+	w.daemon.logLock.Lock()
+	defer w.daemon.logLock.Unlock()
+	w.sleep(ctx, time.Duration(rng.IntN(6000))*time.Millisecond)
+	return nil
+}
+
+// deafManager receives nothing of what the daemon says to systemd for a while.
+func deafManager(ctx context.Context, w *world, rng *rand.Rand) error {
+	w.daemon.notifyLock.Lock()
+	defer w.daemon.notifyLock.Unlock()
+	w.sleep(ctx, time.Duration(rng.IntN(6000))*time.Millisecond)
+	return nil
 }
 
 // reader runs commands that read.

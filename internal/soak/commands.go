@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ func daemonKinds() []kind {
 		{"command-down", ofDaemon, commandDown},
 		{"killed-up", ofDaemon, commandKilled},
 		{"second", ofDaemon, daemonSecond},
+		{"twin", ofDaemon, daemonTwin},
+		{"descriptors", ofDaemon, daemonDescriptors},
 		{"namespace", ofDaemon, sideNamespace},
 	}
 }
@@ -151,9 +154,10 @@ func daemonLessFile(r *round) error {
 	return r.withFile(strings.Replace(wholeFile, lineLan3, "", 1), 0)
 }
 
-// commandUp runs up beside the daemon.
+// commandUp runs a command beside the daemon that installs what is there.
 func commandUp(r *round) error {
-	_, err := r.w.command(r.ctx, "up")
+	args := [][]string{{"up"}, {"-prune", "up"}, {"adopt"}, {"recover"}}[r.rng.IntN(4)]
+	_, err := r.w.command(r.ctx, args...)
 	return err
 }
 
@@ -202,5 +206,40 @@ func daemonSecond(r *round) error {
 		r.w.fig.fault("%s: a second daemon runs beside process %d: %s", r.name, pid, tail(out.String()))
 	}
 	r.w.log.print("the second daemon: " + fmt.Sprintf("%q", tail(out.String())))
+	return nil
+}
+
+// daemonTwin starts a second daemon that does not know of the first one, as in another
+// container, and kills it after a while. Both want the same.
+func daemonTwin(r *round) error {
+	cmd := exec.Command(r.w.daemon.binary, "-f", r.w.file, "-etc", r.w.etc, "-control", filepath.Join(r.w.dir, "twin"), "run")
+	cmd.SysProcAttr = child()
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	if err := r.w.host.Do(cmd.Start); err != nil {
+		return err
+	}
+	r.hold(2 * longestHold)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	r.w.log.print(fmt.Sprintf("the twin: %q", tail(out.String())))
+	return nil
+}
+
+// daemonDescriptors leaves the daemon no descriptors for a while.
+func daemonDescriptors(r *round) error {
+	pid := r.w.daemon.pid()
+	if pid == 0 {
+		return nil
+	}
+	var before unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		return nil // it has just ended
+	}
+	none := before
+	none.Cur = 5
+	_ = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &none, nil)
+	r.hold(longestHold)
+	_ = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &before, nil)
 	return nil
 }

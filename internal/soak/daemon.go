@@ -40,6 +40,8 @@ type daemon struct {
 	socket string
 	wg     sync.WaitGroup
 
+	logLock, notifyLock sync.Mutex // held while nothing is read
+
 	mu       sync.Mutex
 	cmd      *exec.Cmd // nil: it does not run
 	expected bool      // its end is expected
@@ -131,6 +133,8 @@ func (d *daemon) read(r io.Reader) {
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
+		d.logLock.Lock()
+		d.logLock.Unlock() //lint:ignore SA2001 it waits
 		if line != "" {
 			d.w.log.print(d.name + ": " + strconv.QuoteToGraphic(strings.TrimSuffix(line, "\n")))
 			d.check("its log", line)
@@ -160,6 +164,8 @@ func (d *daemon) check(where, text string) {
 func (d *daemon) listen() {
 	b := make([]byte, 64<<10)
 	for {
+		d.notifyLock.Lock()
+		d.notifyLock.Unlock() //lint:ignore SA2001 it waits
 		n, err := d.notify.Read(b)
 		if err != nil {
 			return

@@ -25,6 +25,7 @@ func rivalKinds() []kind {
 		{"foreign-route", ofRivals, rivalAddsRoute},
 		{"shared", ofRivals, rivalDeletesShared},
 		{"local", ofRivals, rivalMovesLocal},
+		{"main", ofRivals, rivalMovesMain},
 	}
 }
 
@@ -153,7 +154,7 @@ func (r *round) with(u rule.Rule) error {
 		return fmt.Errorf("add %s: %w", u, err)
 	}
 	r.hold(longestHold)
-	return rule.Delete(r.ctx, r.w.rival, u)
+	return r.deleteRules([]rule.Rule{u}) // adopt takes such rules over
 }
 
 // rivalOverrules adds a rule that takes the packets of a source first.
@@ -219,11 +220,21 @@ func rivalAddsRoute(r *round) error {
 
 // rivalMovesLocal moves the rule for the table local behind other rules, as some programs do,
 // and back.
-func rivalMovesLocal(r *round) error {
-	first := rule.Rule{Family: route.IPv4, Table: rttables.Local, Priority: rule.Priority(0), Protocol: route.ProtoKernel}
-	later := first
-	later.Priority = rule.Priority(100)
-	for _, move := range [][2]rule.Rule{{later, first}, {first, later}} {
+func rivalMovesLocal(r *round) error { return r.moveRule(rttables.Local, 0, 100) }
+
+// rivalMovesMain moves the rule for the table main a little, and back.
+func rivalMovesMain(r *round) error { return r.moveRule(rttables.Main, 32766, 32765) }
+
+// moveRule moves a rule of the kernel to another priority, and back.
+func (r *round) moveRule(table rttables.ID, from, to uint32) error {
+	family := route.IPv4
+	if r.rng.IntN(2) == 0 {
+		family = route.IPv6
+	}
+	here := rule.Rule{Family: family, Table: table, Priority: rule.Priority(from), Protocol: route.ProtoKernel}
+	there := here
+	there.Priority = rule.Priority(to)
+	for _, move := range [][2]rule.Rule{{there, here}, {here, there}} {
 		if err := rule.Add(r.ctx, r.w.rival, move[0]); err != nil {
 			return fmt.Errorf("add %s: %w", move[0], err)
 		}

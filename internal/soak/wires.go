@@ -27,6 +27,7 @@ func wireKinds() []kind {
 		{"mtu", ofWires, wireMTU},
 		{"altname", ofWires, wireAltName},
 		{"lease", ofWires, wireLease},
+		{"no-ipv6", ofWires, wireNoIPv6},
 		{"flap", ofWires, wireFlap},
 	}
 }
@@ -247,4 +248,14 @@ func wireLease(r *round) error {
 	}
 	r.hold(longestHold)
 	return r.w.learn(x)
+}
+
+// wireNoIPv6 turns IPv6 off on an interface, and on again. That takes the addresses away.
+func wireNoIPv6(r *round) error {
+	x := r.uplinkWire()
+	key := "net/ipv6/conf/" + x.name + "/disable_ipv6"
+	r.w.host.Sysctl(key, "1")
+	r.hold(longestHold)
+	r.w.host.Sysctl(key, "0")
+	return r.w.restore(x)
 }

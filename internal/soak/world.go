@@ -78,6 +78,9 @@ const (
 	wholeFile = lineDefault + lineLan1 + lineLan16 + lineLan2 + lineLan26 + lineLan3
 )
 
+// etcOptions are the options of the file system of rt_tables.
+const etcOptions = "mode=755,size=256k"
+
 const rtTables = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n"
 
 func newWorld(dir, binary string, o options, log *record) (*world, error) {
@@ -116,7 +119,7 @@ func (w *world) makeFiles() error {
 		return err
 	}
 	return errors.Join(
-		mountTmpfs(w.etc, "mode=755,size=256k"),
+		mountTmpfs(w.etc, etcOptions),
 		os.WriteFile(filepath.Join(w.etc, "rt_tables"), []byte(rtTables), 0o644),
 		w.writeFile(wholeFile),
 	)
