@@ -36,6 +36,8 @@ type maintainJob struct {
 	Uplinks []declared
 	Buffer  int // the ReceiveBuffer of Run
 	Rate    float64
+	// Silent is a directory whose file system does not answer. Empty: there is none.
+	Silent string
 }
 
 var maintainChild = tabletest.NewChild("maintain", doMaintainJob)
@@ -44,6 +46,12 @@ var maintainChild = tabletest.NewChild("maintain", doMaintainJob)
 // error, at the end its counters as well, says "ready" on standard output, and ends
 // with its parent.
 func doMaintainJob(ns *netlink.Config, j maintainJob) error {
+	if j.Silent != "" {
+		if err := mountSilent(j.Silent); err != nil {
+			fmt.Println("no mount")
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		io.Copy(io.Discard, os.Stdin)

@@ -47,6 +47,7 @@ func newMaintainer(dial func() (route.Conn, error), config Config) *maintainer {
 		sockets:  sockets{dial: dial, buffer: config.ReceiveBuffer, wake: make(chan struct{}, 1)},
 		config:   config,
 		shared:   newSharedDefault(),
+		names:    newNameFiles(),
 		limiter:  limiter{rate: config.Rate, budgets: make(map[string]*budget)},
 	}
 }
@@ -197,6 +198,9 @@ func (m *maintainer) look(ctx context.Context) {
 		m.closeSockets()
 	}
 	m.lookTook = time.Since(begin)
+	if again := m.names.retryIn(); again > 0 {
+		m.lookIn(again)
+	}
 	m.endFights()
 	m.counters.setUplinks(m.uplinks)
 	if !m.ready {

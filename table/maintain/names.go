@@ -14,11 +14,14 @@ import (
 )
 
 const (
-	// namesWithin is how long a look waits for the files of names: to read them, and for
-	// another process that writes them. Uplinks work without names.
+	// namesWithin is how long a look waits for another process that writes names. Uplinks
+	// work without names. A file system that takes longer to read them is slow.
 	namesWithin = 100 * time.Millisecond
-	// writeWithin is how long a file system may take to write names.
-	writeWithin = time.Second
+	// firstReadWithin, readWithin and writeWithin are how long a look waits for a file
+	// system: for the first time, as names say which table an uplink has, and later.
+	firstReadWithin = 2 * time.Second
+	readWithin      = 500 * time.Millisecond
+	writeWithin     = time.Second
 	// namesAgain is after what time names are tried again that had to wait longer.
 	namesAgain = 10 * time.Second
 )
@@ -26,6 +29,9 @@ const (
 // NameFiles are the files of the names of tables. Their file system can be slow, or not
 // answer any more, which must not hold up repairs.
 type nameFiles struct {
+	// readFiles is rttables.ReadFiles.
+	readFiles func(etc string) (*rttables.Files, error)
+
 	mu    sync.Mutex
 	reads map[string]*nameRead // by directory
 	// writing says that names are being written.
@@ -33,9 +39,10 @@ type nameFiles struct {
 
 	// canRetry says that names which could not be written are tried again in this look.
 	canRetry bool
-	// held is why no name can be written until a time.
-	held  error
+	// until is when names are tried again that could not be written in time. Zero: there
+	// are none. Held is why none is written before that; nil: others may be.
 	until time.Time
+	held  error
 }
 
 // A nameRead is the last reading of the files of a directory.
@@ -44,46 +51,57 @@ type nameRead struct {
 	err   error
 	// pending is closed when a reading that has begun ends. Nil: none has.
 	pending chan struct{}
+	slow    bool // the last reading took long
 }
 
-// read returns the files of a directory as they are or, if the file system does not answer
-// in time, as they were. Without either it returns an error. It waits for a slow file system
-// only once.
+// read returns the files of a directory as they are or, if the file system is slow or does
+// not answer, as they were. Without either it returns an error.
 func (n *nameFiles) read(etc string) (*rttables.Files, error) {
+	x, done, within := n.beginRead(etc)
+	t := time.NewTimer(within)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
 	n.mu.Lock()
-	if n.reads == nil {
-		n.reads = make(map[string]*nameRead)
-	}
-	x := n.reads[etc]
-	if x == nil {
-		x = new(nameRead)
-		n.reads[etc] = x
-	}
-	done := x.pending
-	if done == nil {
-		done = make(chan struct{})
-		x.pending = done
-		go func() {
-			files, err := rttables.ReadFiles(etc)
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			x.files, x.err, x.pending = files, err, nil
-			close(done)
-		}()
-		n.mu.Unlock()
-		t := time.NewTimer(namesWithin)
-		defer t.Stop()
-		select {
-		case <-done:
-		case <-t.C:
-		}
-		n.mu.Lock()
-	}
 	defer n.mu.Unlock()
 	if x.files == nil {
 		return nil, errSilent(etc)
 	}
 	return x.files, x.err
+}
+
+// beginRead begins to read a directory, unless an earlier reading has not ended yet. It
+// returns how long to wait for the end.
+func (n *nameFiles) beginRead(etc string) (x *nameRead, done <-chan struct{}, within time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if x = n.reads[etc]; x == nil {
+		x = new(nameRead)
+		n.reads[etc] = x
+		within = firstReadWithin
+	} else if x.pending == nil && !x.slow {
+		within = readWithin
+	}
+	if x.pending != nil {
+		return x, x.pending, 0
+	}
+	end := make(chan struct{})
+	x.pending = end
+	go func() {
+		begin := time.Now()
+		files, err := n.readFiles(etc)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		x.files, x.err, x.pending, x.slow = files, err, nil, time.Since(begin) > namesWithin
+		close(end)
+	}()
+	return x, end, within
+}
+
+func newNameFiles() nameFiles {
+	return nameFiles{readFiles: rttables.ReadFiles, reads: make(map[string]*nameRead)}
 }
 
 // isSilent reports whether the file system of a directory does not answer: what was begun
@@ -102,6 +120,9 @@ func (n *nameFiles) beginWrite() (end func()) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.writing = writing
+		for _, x := range n.reads {
+			x.slow = false // the next reading has to see what was written
+		}
 	}
 	set(true)
 	return func() { set(false) }
@@ -118,8 +139,16 @@ func errSilent(etc string) error {
 func (n *nameFiles) begin(causes cause) {
 	n.canRetry = causes&(causesOwn|causeTime) != 0
 	if causes&causesOwn != 0 || !time.Now().Before(n.until) {
-		n.held = nil
+		n.held, n.until = nil, time.Time{}
 	}
+}
+
+// retryIn returns when to look again because of names. Zero: that is not needed.
+func (n *nameFiles) retryIn() time.Duration {
+	if n.until.IsZero() {
+		return 0
+	}
+	return max(time.Until(n.until), time.Millisecond)
 }
 
 // namesOf returns the names of a reading.
@@ -147,7 +176,7 @@ func (m *maintainer) writeNames(ctx context.Context, etc string, write func(cont
 	case m.names.held != nil:
 		return m.names.held, true
 	case m.names.isSilent(etc):
-		m.lookIn(namesAgain)
+		m.names.until = time.Now().Add(namesAgain)
 		return errSilent(etc), true
 	}
 	within, cancel := context.WithTimeout(ctx, namesWithin)
@@ -164,12 +193,11 @@ func (m *maintainer) writeNames(ctx context.Context, etc string, write func(cont
 	select {
 	case err = <-done:
 	case <-t.C:
-		m.lookIn(namesAgain)
+		m.names.until = time.Now().Add(namesAgain)
 		return errSilent(etc), true
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		m.names.held, m.names.until = heldReason(err), time.Now().Add(namesAgain)
-		m.lookIn(namesAgain)
 	}
 	return err, false
 }
