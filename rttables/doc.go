@@ -16,7 +16,8 @@
 // A [File] is one such file in memory. It keeps every byte: a change adds or
 // removes one line and leaves the others alone. [Edit] changes a file on disk,
 // under a lock and atomically: readers see the old or the new file, and two
-// programs that edit at the same time both succeed. [Register] gives a table a
+// programs that edit at the same time both succeed. Only who may write to the directory
+// can hold the lock. [Register] gives a table a
 // name and [Unregister] removes it. They change only lines that Register wrote.
 //
 // # How iproute2 reads a file

@@ -70,15 +70,14 @@ func (f *Files) Err() error {
 	return all
 }
 
-// unreadable returns the errors of files that could not be read.
+// unreadable returns the error of the first file that could not be read.
 func (s *scanner) unreadable() error {
-	var all error
 	for _, err := range s.errs {
 		if _, damaged := err.(*SyntaxError); !damaged {
-			all = errors.Join(all, err)
+			return err
 		}
 	}
-	return all
+	return nil
 }
 
 // RegisterFile returns the file that [Register] adds lines to: etc/rt_tables if that file

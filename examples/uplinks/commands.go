@@ -134,7 +134,11 @@ func (s *session) down() (int, error) {
 			return exitFailure, err
 		}
 	}
-	return s.applyPlan(func() (plan.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...) })
+	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...) })
+	if s.lacksNames { // something of the uplinks is left
+		status = exitFailure
+	}
+	return status, err
 }
 
 // recover cleans up after a command that was killed.
@@ -176,6 +180,7 @@ func (s *session) applyPlan(makePlan func() (plan.Plan, error)) (int, error) {
 
 // warnOfNames adds the names that cannot be in rt_tables to the report.
 func (s *session) warnOfNames(names []*plan.NameError) {
+	s.lacksNames = len(names) > 0
 	for _, e := range names {
 		s.report.Warnings = append(s.report.Warnings, strings.TrimPrefix(e.Error(), "table: "))
 	}

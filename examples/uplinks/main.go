@@ -169,7 +169,9 @@ type session struct {
 	multihomed []uint16
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
-	report    report
+	// lacksNames says that names could not be written to rt_tables, or deleted.
+	lacksNames bool
+	report     report
 }
 
 // commands maps names to commands. A command puts its result into the report of the

@@ -42,7 +42,8 @@ var commands = []command{
 				"Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol and that the " +
 				"file does not ask for."),
 			para("All rules of a source address take effect at the same moment. No packet leaves by a wrong interface during the change."),
-			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it."),
+			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it. " +
+				"Names are written last. Up waits five seconds for another process that is writing names."),
 			para("Up does not restore what is deleted later. The command run does."),
 		},
 		examples: list{
@@ -65,6 +66,7 @@ var commands = []command{
 		text: []block{
 			para("Down removes the rules and routes of the uplinks, and the names that up wrote to rt_tables. It removes nothing that " +
 				"other programs installed. Down also removes the default route that uplinks share."),
+			para("If a name cannot be deleted, down prints a warning, removes all else, and the exit status is 1."),
 			para("Down finds an uplink by its line. To remove an uplink whose line you have deleted, use `uplinks -prune up`."),
 			para("If run is active, it restores what down removes. Stop run first."),
 		},

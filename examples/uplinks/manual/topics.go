@@ -123,7 +123,8 @@ systemctl restart systemd-networkd`),
 var exit = []block{list{
 	{"0", "Success. Plan: there is nothing to change. Status, `run -once`: all uplinks are complete. Check: there are notes at most. " +
 		"Run: a signal ended it."},
-	{"1", "Failure. Standard error has the uplink, the step, the error of the kernel and, if a change could not be undone, what is left."},
+	{"1", "Failure. Standard error has the uplink, the step, the error of the kernel and, if a change could not be undone, what is left. " +
+		"Down: a name in rt_tables could not be deleted."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. Run: the process crashed; a service manager should " +
 		"restart it."},
 	{"3", "Plan: there is something to change. Status, `run -once`: an uplink is not complete. Check: there is a warning or a fault."},
