@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,6 +61,52 @@ func TestReadSpecial(t *testing.T) {
 			f.Close()
 			t.Errorf("open the directory %s: no error", name)
 		}
+	}
+}
+
+// A pipe that comes to the place of a file while it is opened is not waited for.
+func TestOpenSwapped(t *testing.T) {
+	dir := t.TempDir()
+	name, other := filepath.Join(dir, "name"), filepath.Join(dir, "other")
+	if err := os.WriteFile(name, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(other, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stop, swapped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				swapped <- nil
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, name, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE); err != nil {
+				swapped <- err
+				return
+			}
+		}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20_000 {
+			if _, err := Read(name); err != nil && !errors.Is(err, ErrNotRegular) {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Error("it waits for a pipe")
+	}
+	close(stop)
+	if err := <-swapped; err != nil {
+		t.Skipf("the file system does not exchange files: %v", err)
 	}
 }
 

@@ -176,6 +176,8 @@ func TestNamesOnSilentFileSystem(t *testing.T) {
 	}
 	p.stdin = stdin
 	defer p.kill()
+	late := time.AfterFunc(tabletest.Patience, func() { p.cmd.Process.Kill() })
+	defer late.Stop()
 	switch line, err := bufio.NewReader(stdout).ReadString('\n'); {
 	case line == "no mount\n":
 		p.cmd.Wait()
