@@ -20,7 +20,7 @@ import (
 
 // growthNote explains the ratio to the raw limit. To add a rule, the kernel passes all rules
 // with the same priority. So with thousands of addresses the raw limit grows too.
-const growthNote = "gates are sent as well, rules are planned, and what was done is read back; " +
+const growthNote = "a gate is sent as well, rules are planned, and what was done is read back; " +
 	"for each rule the kernel passes all of the same priority, so that the raw limit grows as well"
 
 // address returns the i-th of many addresses of eth0.
@@ -199,8 +199,8 @@ func bareDatagrams(rules []rule.Rule, routes []route.Route) (datagrams [][]byte,
 	for _, r := range routes {
 		all = append(all, message{unix.RTM_NEWROUTE, unix.NLM_F_CREATE | unix.NLM_F_EXCL, r})
 	}
-	for i := range rules {
-		all = append(all, message{unix.RTM_NEWRULE, unix.NLM_F_CREATE, rules[len(rules)-1-i]})
+	for _, r := range highestFirst(rules) {
+		all = append(all, message{unix.RTM_NEWRULE, unix.NLM_F_CREATE, r})
 	}
 	for _, r := range rules {
 		all = append(all, message{unix.RTM_DELRULE, 0, r})

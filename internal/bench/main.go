@@ -86,6 +86,9 @@ func bench(ctx context.Context, out io.Writer, o options) ([]*result, error) {
 			o.rounds, time.Since(start).Round(time.Second))
 		printMarkdown(out, results)
 	}
+	if err := runGrowth(ctx, l, out, o); err != nil {
+		return nil, err
+	}
 	if strings.Contains("watch", o.only) {
 		if err := runWatch(ctx, l, out, o); err != nil {
 			return nil, err

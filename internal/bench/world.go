@@ -39,6 +39,8 @@ type world struct {
 	link uint32 // the index of eth0
 
 	bigSize int // number of routes in the big table
+	// addresses of eth0, and rules and routes of others, that series have added
+	addresses, foreignRules, foreignRoutes int
 
 	raw  *rawSocket
 	conn *rtnl.Conn // the inside of a route.Socket, which counts system calls
