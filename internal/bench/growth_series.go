@@ -21,7 +21,7 @@ const (
 	samePriority = "to add a rule, the kernel passes all rules of its priority"
 	gateWalk     = "while there is a rule goto, which hides all rules until the last one is gone, the kernel passes all rules for each that it deletes"
 	lookupWalk   = "for each source the kernel is asked where packets go, and passes the rules of all others"
-	dumpWalk     = "for each part of a listing, the kernel passes the rules of all parts before"
+	passWalk     = "for each rule that is added or deleted, the kernel passes those of others"
 )
 
 // allSeries returns the series. For tests they are short.
@@ -49,9 +49,12 @@ func allSeries(o options) []series {
 		all = append(all, series{name: "all uplinks that share no END: " + x.name, of: "uplinks", sizes: uplinks[1:], most: 2, row: x.row((*world).apartOf)})
 	}
 	for _, x := range works {
-		s := series{name: "20 uplinks beside rules of others: " + x.name, of: "rules", sizes: rules, row: x.row((*world).besideRules), limits: 1.5, note: dumpWalk}
-		if x.name == "up" || x.name == "down" {
-			s.limits = 3 // what was done is read back, and the kernel passes all rules for each
+		s := series{name: "20 uplinks beside rules of others: " + x.name, of: "rules", sizes: rules, row: x.row((*world).besideRules), limits: 2}
+		switch {
+		case x.changes:
+			s.limits, s.note = 4, passWalk // a listing for the plan, and one to read back
+		case x.name == "check":
+			s.limits = 4 // each rule is held against what each uplink sends
 		}
 		all = append(all, s)
 		s = series{name: "20 uplinks beside routes of others in main: " + x.name, of: "routes", sizes: routes, row: x.row((*world).besideRoutes), limits: 1.5, peak: 32}
@@ -220,7 +223,7 @@ func (w *world) startRow(n int) (row, error) {
 		}},
 		{who: ours, run: func() (int, error) {
 			var err error
-			k, err = w.startMaintain(s.up)
+			k, err = w.startMaintain(s.up, true)
 			return s.n, err
 		}, after: func() error { return k.end() }},
 	}}, nil

@@ -201,15 +201,9 @@ func (s *Snapshot) readRoutes(ctx context.Context, c route.Conn, keep func(*rout
 	return nil
 }
 
-func (s *Snapshot) readRules(ctx context.Context, c route.Conn) error {
-	s.Rules = nil
-	for r, err := range rule.All(ctx, c, rule.Filter{}) {
-		if err != nil {
-			return err
-		}
-		s.Rules = append(s.Rules, r)
-	}
-	return nil
+func (s *Snapshot) readRules(ctx context.Context, c route.Conn) (err error) {
+	s.Rules, err = rule.List(ctx, c, rule.Filter{})
+	return err
 }
 
 // awaitChange waits until a change that the kernel is making has its event. The

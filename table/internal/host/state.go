@@ -185,17 +185,20 @@ func isFamily(f route.Family) bool { return slices.Contains(form.Families[:], f)
 
 // setRules sorts rules by family.
 func (s *State) setRules(all []rule.Rule) {
-	var by [len(form.Families)][]rule.Rule
-	for _, r := range all {
-		if i := slices.Index(form.Families[:], r.Family); i >= 0 {
-			if by[i] == nil {
-				by[i] = make([]rule.Rule, 0, len(all))
+	for i, f := range form.Families {
+		n := 0
+		for k := range all {
+			if all[k].Family == f {
+				n++
 			}
-			by[i] = append(by[i], r)
 		}
-	}
-	for i := range by {
-		s.rules[i] = newRules(by[i])
+		some := make([]rule.Rule, 0, n)
+		for k := range all {
+			if all[k].Family == f {
+				some = append(some, all[k])
+			}
+		}
+		s.rules[i] = newRules(some)
 	}
 }
 
