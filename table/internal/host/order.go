@@ -43,6 +43,9 @@ func (rs *Rules) OurProtocols(known ...route.Protocol) []route.Protocol {
 // up main for every packet. Those behind it decide about few packets or none.
 func (rs *Rules) IsBehindMain(i int) bool { return i >= rs.behindMain }
 
+// AreBehindMain reports whether rules with a priority come after the one that looks up main.
+func (rs *Rules) AreBehindMain(priority uint32) bool { return rs.hasMain && priority > rs.Main }
+
 // FromSources returns the indexes, among all rules of the family, of those from sources, see
 // [form.TakesSource].
 func (o *OwnerRules) FromSources() []int {

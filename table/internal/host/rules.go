@@ -29,7 +29,10 @@ type Rules struct {
 	// a rule l3mdev, and look up the table local themselves before anything else.
 	LocalFirst bool
 
-	behindMain int // the index of the first rule behind that for main
+	// behindMain is the index of the first rule behind that for main. Without a rule for
+	// main it is that behind all, and hasMain is false.
+	behindMain int
+	hasMain    bool
 
 	// What follows is made when it is needed.
 	tables map[rttables.ID][]int // the rules that look up a table, by their indexes
@@ -57,6 +60,7 @@ func newRules(all []rule.Rule) *Rules {
 			rs.Main, rs.behindMain, foundMain = r.Priority.Or(0), i+1, true
 		}
 	}
+	rs.hasMain = foundMain
 	rs.bound()
 	return rs
 }

@@ -86,14 +86,21 @@ func (p *priorities) noRoom(m *move) error {
 }
 
 // placeWithoutStale is placeLadder where the rungs that no packet meets leave no room for
-// others: those behind a whole generation, which a transaction without gates has left. It
-// returns these rungs, which are to be deleted first, or none if there is no room either.
+// others: those behind a whole generation, which a transaction without gates has left, and
+// those that someone has put behind main. It returns these rungs, which are to be deleted first, or none if there is no room either.
 func (p *priorities) placeWithoutStale(m *move, have []rule.Rule) (placement, []rule.Rule) {
 	var used, stale []rule.Rule
 	by, sources := form.BySource(have)
 	for _, a := range sources {
 		first, later := splitGenerations(by[a])
-		used, stale = append(used, first...), append(stale, later...)
+		stale = append(stale, later...)
+		for _, r := range first {
+			if p.rules.AreBehindMain(r.Priority.Or(0)) {
+				stale = append(stale, r)
+			} else {
+				used = append(used, r)
+			}
+		}
 	}
 	if len(stale) == 0 {
 		return placement{}, nil
