@@ -48,10 +48,10 @@
 //
 // It does not trust other users and processes of the host, also those in the same network
 // namespace without CAP_NET_ADMIN. They can lock every file that they can read, fill file
-// systems and tables of processes, take all ports, and have any name. None of that changes
-// where packets go, and a repair is late by some seconds at the most. What they may be
-// seen to have written, such as the name of a process, is printed without control
-// characters.
+// systems, take all ports, and have any name. None of that changes where packets go, and a
+// repair is late by some seconds at the most. If they take all memory or all processes of
+// the host, the kernel can end the process. The uplinks then stay as they are. The name of
+// a process, and whatever else comes from outside, is printed without control characters.
 //
 // It trusts the network as far as it is told to: with Learn, whoever can make this host
 // take a default route by an interface, such as a DHCP server or a router on the link,
