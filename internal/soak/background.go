@@ -43,6 +43,7 @@ func actors() []actor {
 		{"rule-flood", 1, ruleFlood},
 		{"link-flood", 1, linkFlood},
 		{"address-flood", 1, addressFlood},
+		{"carrier-flood", 1, carrierFlood},
 		{"reader", 2, reader},
 		{"deaf-log", 2, deafLog},
 		{"deaf-manager", 2, deafManager},

@@ -264,8 +264,9 @@ func (d *daemon) kill() {
 
 // A burden is what a process takes.
 type burden struct {
-	RSS         uint64 `json:"rss"` // bytes
-	Descriptors int    `json:"descriptors"`
+	RSS         uint64        `json:"rss"` // bytes
+	Descriptors int           `json:"descriptors"`
+	CPU         time.Duration `json:"cpu"` // since the start of the process
 }
 
 // burdenOf returns what a process takes.
@@ -284,5 +285,19 @@ func burdenOf(pid int) (b burden, err error) {
 	}
 	b.RSS *= uint64(os.Getpagesize())
 	b.Descriptors = len(fds)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return b, err
+	}
+	// The name of the process, which may have spaces, is in parentheses.
+	w := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const user, system, tick = 11, 12, 10 * time.Millisecond
+	for _, word := range w[user : system+1] {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return b, err
+		}
+		b.CPU += time.Duration(n) * tick
+	}
 	return b, nil
 }

@@ -23,6 +23,9 @@ type figures struct {
 	First    burden                   `json:"first"`
 	Last     burden                   `json:"last"`
 	PeakRSS  uint64                   `json:"peak_rss"`
+	// Processor is the share of a processor that the daemon took in the last two thirds of
+	// the time.
+	Processor float64 `json:"processor"`
 	// Goroutines are those of the daemon, at a third of the time and at the end.
 	Goroutines [2]int   `json:"goroutines"`
 	Starts     int      `json:"starts"`
@@ -148,6 +151,9 @@ func (f *figures) end(goroutines int) {
 	if first > 0 && goroutines > first+5 {
 		f.fault("the daemon had %d goroutines, and has %d", first, goroutines)
 	}
+	if last := len(samples) - 1; last > 0 { // they are a second apart
+		f.Processor = (samples[last].CPU - samples[0].CPU).Seconds() / float64(last)
+	}
 	n := max(1, len(samples)/10)
 	if len(samples) < 2*n {
 		return
@@ -187,8 +193,8 @@ func (f *figures) write(w io.Writer) error {
 	fmt.Fprintf(w, "seed %d, %s\n", f.Seed, f.Length)
 	fmt.Fprintf(w, "packets: %d sent, %d right, %d astray, %d exposed, %d lost, %d refused\n",
 		p.Sent, p.Right, p.Astray, p.Exposed, p.Lost, p.Refused)
-	fmt.Fprintf(w, "daemon: %d starts; memory %.1f to %.1f MiB, %.1f at most; descriptors %d to %d; goroutines %d to %d\n",
-		f.Starts, mib(f.First.RSS), mib(f.Last.RSS), mib(f.PeakRSS), f.First.Descriptors, f.Last.Descriptors, f.Goroutines[0], f.Goroutines[1])
+	fmt.Fprintf(w, "daemon: %d starts; %.1f %% of a processor; memory %.1f to %.1f MiB, %.1f at most; descriptors %d to %d; goroutines %d to %d\n",
+		f.Starts, 100*f.Processor, mib(f.First.RSS), mib(f.Last.RSS), mib(f.PeakRSS), f.First.Descriptors, f.Last.Descriptors, f.Goroutines[0], f.Goroutines[1])
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\ndisturbance\tcount\tmedian\tlongest\twith the shared default")
 	for _, name := range slices.Sorted(maps.Keys(f.Rounds)) {

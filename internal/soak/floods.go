@@ -100,3 +100,17 @@ func addressFlood(ctx context.Context, w *world, rng *rand.Rand) error {
 		return w.lab.Err()
 	})
 }
+
+// carrierFlood takes the end of a wire down and up that a container has, which needs no
+// privilege on the host.
+func carrierFlood(ctx context.Context, w *world, rng *rand.Rand) error {
+	end := w.side.elsewhere
+	w.host.Link("c0", end, "c1")
+	err := flood(ctx, rng, func(int) error {
+		end.Down("c1")
+		end.Up("c1")
+		return w.lab.Err()
+	})
+	w.host.DeleteLink("c0")
+	return errors.Join(err, w.lab.Err())
+}
