@@ -174,7 +174,8 @@ func TestLockDeadline(t *testing.T) {
 	defer held.unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	self := fmt.Sprintf("process %d (%q)", os.Getpid(), "rttables.test")
+	comm, _ := os.ReadFile("/proc/self/comm")
+	self := fmt.Sprintf("process %d (%q)", os.Getpid(), strings.TrimSpace(string(comm)))
 	for what, err := range map[string]error{
 		"Edit":       Edit(ctx, path, setLan2),
 		"Register":   Register(ctx, dir, 20, "lan2"),

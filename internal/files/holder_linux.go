@@ -1,10 +1,15 @@
 package files
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,32 +28,43 @@ func Holder(path string) string {
 	if !ok {
 		return ""
 	}
-	locks, err := Read("/proc/locks")
+	locks, err := os.Open("/proc/locks")
 	if err != nil {
 		return ""
 	}
+	defer locks.Close()
 	dev := uint64(st.Dev)
-	return process(holderOf(string(locks), unix.Major(dev), unix.Minor(dev), st.Ino))
+	return process(holderOf(locks, unix.Major(dev), unix.Minor(dev), st.Ino))
 }
+
+// longestSearch is how long /proc/locks is searched. Every process can make it longer.
+const longestSearch = time.Second / 2
 
 // holderOf returns the process that holds a lock of a file, as /proc/locks has it: 0 if
 // there is none. The file systems of some, such as btrfs, have other numbers there than
 // stat(2) shows: then the inode has to do.
-func holderOf(locks string, major, minor uint32, inode uint64) int {
+func holderOf(locks io.Reader, major, minor uint32, inode uint64) int {
+	device, file := fmt.Sprintf("%02x:%02x", major, minor), fmt.Sprintf(":%d ", inode)
 	other := 0
-	for line := range strings.Lines(locks) {
-		var pid int
-		var m, n uint32
-		var ino, number uint64
-		var class, kind, access string
-		// "7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF". With "->" after the number, the
-		// process waits for the lock.
-		if fields, err := fmt.Sscanf(line, "%d: %s %s %s %d %x:%x:%d", &number, &class, &kind, &access, &pid, &m, &n, &ino); fields < 8 || err != nil {
+	end := time.Now().Add(longestSearch)
+	lines := bufio.NewScanner(locks)
+	for n := 1; lines.Scan(); n++ {
+		if n%1024 == 0 && time.Now().After(end) {
+			break
+		}
+		if !bytes.Contains(lines.Bytes(), []byte(file)) {
 			continue
 		}
+		// "7: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF". With "->" after the number, the
+		// process waits for the lock.
+		words := strings.Fields(lines.Text())
+		if len(words) < 6 || words[1] == "->" || !strings.HasSuffix(words[5]+" ", file) {
+			continue
+		}
+		pid, err := strconv.Atoi(words[4])
 		switch {
-		case ino != inode || pid <= 0:
-		case m == major && n == minor:
+		case err != nil || pid <= 0: // of another PID namespace
+		case strings.HasPrefix(words[5], device+":"):
 			return pid
 		default:
 			other = pid

@@ -112,13 +112,17 @@ func TestNamesLocked(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	lock := filepath.Join(n.Etc, ".policyroute.lock")
 	unlock := flock(t, lock, 0o600)
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
 	u, v := n.Uplink1(tabletest.IPv4), n.Uplink2(tabletest.IPv4)
 	k := newKeeper(n, maintain.Config{}, maintain.Uplink{SourceRoutedUplink: u}, maintain.Uplink{SourceRoutedUplink: v})
 	for _, name := range []string{u.Name, v.Name} {
 		at := k.await(0, "installed "+name, func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Uplink == name })
 		e := k.log()[at-1]
 		var ne *plan.NameError
-		want := fmt.Sprintf("process %d (\"maintain.test\")", os.Getpid())
+		want := fmt.Sprintf("process %d (%q)", os.Getpid(), strings.TrimSpace(string(comm)))
 		if !errors.As(e.Err, &ne) || ne.Name != name || !strings.Contains(e.Err.Error(), want) || !strings.Contains(e.Err.Error(), lock) {
 			t.Errorf("%s: %v, want %s and %s", name, e.Err, want, lock)
 		}
