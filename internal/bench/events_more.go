@@ -44,12 +44,13 @@ func (k *keeping) startRow(uplinks, rules, routes int) row {
 		name: fmt.Sprintf("`maintain.Run` of %s uplinks beside %s rules and %s routes: until all are installed", count(uplinks), count(rules), count(routes)),
 		n:    1, targets: []target{{"wall ms", 2000}, {"peak", 64}},
 		subjects: []subject{{who: ours, before: func() error {
-			err := errors.Join(k.end(), k.addLinks(uplinks), k.setRules(rules))
+			err := errors.Join(k.end(), k.addLinks(uplinks))
 			if err == nil && k.routes < routes {
-				err = k.w.fill(k.routes, routes, unix.RT_TABLE_MAIN)
+				// The kernel looks up the gateway of each route, by all rules.
+				err = errors.Join(k.setRules(0), k.w.fill(k.routes, routes, unix.RT_TABLE_MAIN))
 				k.routes = routes
 			}
-			return err
+			return errors.Join(err, k.setRules(rules))
 		}, run: func() (int, error) {
 			var err error
 			k.run, err = k.w.startMaintain(k.uplinks(uplinks), false)

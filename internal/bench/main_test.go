@@ -19,8 +19,8 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 28 {
-		t.Errorf("%d rows, want 28", len(results))
+	if len(results) != 45 {
+		t.Errorf("%d rows, want 45", len(results))
 	}
 	for _, r := range results {
 		name := r.row.name

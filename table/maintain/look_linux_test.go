@@ -98,6 +98,10 @@ func TestFirstLookReadsOnce(t *testing.T) {
 			t.Errorf("%s are read %d times in %d looks with 4 repairs", what, got, k.counters.Looks.Load())
 		}
 	}
+	// Of each family, those that the kernel and another program say are on a link.
+	if routes, _, _ := d.reads(rttables.Main); routes != 4 {
+		t.Errorf("routes of main are read %d times", routes)
+	}
 }
 
 // An address that goes with its link, between the listings of a look, stays a source: the

@@ -127,16 +127,18 @@ func (w *watch) see(m netlink.Message) {
 	if about == nil {
 		return
 	}
-	var c concern
-	if w.interests != nil {
-		c = about(w.interests)
-	} else {
-		c = about(new(interests))
+	isSelf := m.Header.PID != 0 && m.Header.PID == w.self
+	known := w.interests
+	if known == nil {
+		known = new(interests)
+	}
+	c := about(known)
+	if w.interests == nil && !isSelf {
 		c = everything(c.cause)
 	}
 	w.news.stale.add(&c)
-	if m.Header.PID != 0 && m.Header.PID == w.self {
-		return // Run has done it
+	if isSelf {
+		return
 	}
 	w.news.agenda.add(&c)
 	if w.isLooking && w.interests != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
@@ -47,9 +48,42 @@ func (l *ruleList) rules() *Rules {
 	return l.now
 }
 
+// Events are taken one by one up to this number of events: to move rules takes less time than to compare
+// them all.
+const oneByOne = 8
+
 // afterEvents returns what becomes of rules. The kernel deletes the first of several equal
 // rules, and puts a new one behind those of its priority.
 func afterEvents(before []rule.Rule, events []ruleEvent) []rule.Rule {
+	if len(events) > oneByOne {
+		return afterManyEvents(before, events)
+	}
+	all := append(make([]rule.Rule, 0, len(before)+len(events)), before...)
+	for i := range events {
+		r := &events[i].rule
+		from, to := bounds(all, r.Priority.Or(0))
+		if !events[i].deleted {
+			all = slices.Insert(all, to, *r)
+			continue
+		}
+		bare := form.Bare(*r)
+		k := slices.IndexFunc(all[from:to], func(have rule.Rule) bool { return form.Bare(have) == bare })
+		if k >= 0 {
+			all = slices.Delete(all, from+k, from+k+1)
+		}
+	}
+	return all
+}
+
+// bounds returns where the rules with a priority begin and end.
+func bounds(all []rule.Rule, prio uint32) (from, to int) {
+	from = sort.Search(len(all), func(i int) bool { return all[i].Priority.Or(0) >= prio })
+	to = from + sort.Search(len(all)-from, func(i int) bool { return all[from+i].Priority.Or(0) > prio })
+	return from, to
+}
+
+// afterManyEvents is afterEvents that compares each rule once.
+func afterManyEvents(before []rule.Rule, events []ruleEvent) []rule.Rule {
 	deleted := make(map[rule.Rule]int) // by [form.Bare], how many times
 	at := make(map[uint32]bool)        // priorities of rules that were deleted
 	var added []rule.Rule
