@@ -7,7 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -131,4 +134,38 @@ func TestControlTogether(t *testing.T) {
 		}
 		all[0].close()
 	}
+}
+
+// A lock whose file is removed at the end of each holder has one holder at a time all the
+// same.
+func TestLockFile(t *testing.T) {
+	dir, err := makePrivateDir(filepath.Join(t.TempDir(), "control"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.close()
+	var holders, taken atomic.Int32
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for taken.Load() < 2000 && !t.Failed() {
+				lock, err := dir.takeLock("lock")
+				if err != nil {
+					t.Error(err)
+				}
+				if lock == nil {
+					continue
+				}
+				taken.Add(1)
+				if n := holders.Add(1); n != 1 {
+					t.Errorf("%d have the lock", n)
+				}
+				runtime.Gosched()
+				holders.Add(-1)
+				dir.remove("lock")
+				lock.Close()
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -52,7 +52,8 @@ var service = []block{
 		{"in force", "Nothing takes the packets of the uplink any more."},
 		{"events lost", "The kernel reported more changes than run could receive. Run has read everything again."},
 		{"fighting", "Another program keeps undoing the uplinks. Repairs are limited from now on. Stop the other program; see `uplinks " +
-			"help managers`."},
+			"help managers`. The line names the process that has the socket. Without CAP_SYS_PTRACE, which the units do not " +
+			"have, it says `perhaps`."},
 		{"calm", "The conflict has ended."},
 		{"healthy", "The probes succeed."},
 		{"unhealthy", "The probes fail or cannot be sent. The reason follows."},
