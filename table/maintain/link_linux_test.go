@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/maintain"
@@ -165,4 +166,39 @@ func TestAlternativeNameTaken(t *testing.T) {
 	n.Server.AltName("u2", u.Interface)
 	k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled })
 	tabletest.WantText(t, "the table and its rules with the name", whole, n.Table(20))
+}
+
+// The rules for the networks of another interface, and by it, stay as well when the interface
+// loses the alternative name that the uplink has, and follow the name to another one.
+func TestAlternativeNameOfSourcesTaken(t *testing.T) {
+	t.Parallel()
+	n := tabletest.NewNetwork(t)
+	n.Server.Link("lan", n.Net, "glan")
+	n.Server.Addr("lan", "172.16.5.1/24")
+	n.Server.AltName("lan", "behind")
+	u := n.Uplink2(tabletest.IPv4)
+	u.SourceInterfaces, u.Also = []string{"behind"}, []rule.Rule{{IIF: "behind", IPProto: route.UDP}}
+	k := newKeeper(n, maintain.Config{}, maintained(u)...)
+	k.awaitKind(0, maintain.EventInstalled)
+	k.settles(u)
+	whole := n.Table(20)
+	if !strings.Contains(whole, " from 172.16.5.0/24 ") || !strings.Contains(whole, " iif lan ") {
+		t.Fatalf("the table is\n%s", whole)
+	}
+	looks := k.counters.Looks.Load()
+	n.Server.DelAltName("lan", "behind")
+	k.until("a look", func() bool { return k.counters.Looks.Load() > looks })
+	// Something else is repaired, and so the look before it is over.
+	if err := n.DeleteRoute("default via 10.2.0.1 dev u2 table 20 proto 210 src 10.2.0.2"); err != nil {
+		t.Fatal(err)
+	}
+	k.until("the table and its rules are as before", func() bool { return n.Table(20) == whole })
+	n.Server.Link("lan3", n.Net, "glan3")
+	n.Server.Addr("lan3", "172.16.6.1/24")
+	n.Server.AltName("lan3", "behind")
+	k.until("the rules follow the name", func() bool {
+		table := n.Table(20)
+		return strings.Contains(table, " from 172.16.6.0/24 ") && strings.Contains(table, " iif lan3 ") && !strings.Contains(table, "172.16.5.0")
+	})
+	k.settles(u)
 }

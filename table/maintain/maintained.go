@@ -37,7 +37,10 @@ type memory struct {
 	defaults []route.Route // the last ones that were learned
 	sources  []netip.Addr  // at the last look
 	index    uint32        // of the interface when it was there last; zero: not known
-	table    rttables.ID   // in which the uplink is installed; zero: not known
+	// altNames are the alternative names of other interfaces that the uplink has, with the
+	// indexes of the interfaces.
+	altNames map[string]uint32
+	table    rttables.ID // in which the uplink is installed; zero: not known
 	// oldTable is the table that the uplink is to be moved from. Zero: none.
 	oldTable rttables.ID
 	// restored says that the rules an earlier process has left were looked at.

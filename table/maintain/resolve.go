@@ -54,6 +54,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	if err := spec.CheckOwn(r.now); err != nil {
 		return refuse(err)
 	}
+	r.keepAltNames(k, spec)
 	index, ok := r.now.Link(spec.Interface)
 	if ok {
 		if err := r.checkOtherNames(k, index); err != nil {
@@ -96,6 +97,24 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		of: k, policy: p, refused: shared, lacksShared: shared != nil,
 		defaults: defaults, status: summarize(spec.Interface, families),
 	}, nil
+}
+
+// keepAltNames takes an alternative name that another interface of the uplink has lost for
+// that interface, until another one gets the name. Otherwise the rules for the networks of
+// that interface would go, and with them the connections.
+func (r *reading) keepAltNames(k *maintainedUplink, spec *uplink.Spec) {
+	for _, dev := range spec.OtherLinks() {
+		if index, ok := r.now.Link(dev); !ok {
+			if index, ok = k.memory.altNames[dev]; ok {
+				r.now.KeepFormer(dev, index)
+			}
+		} else if r.now.Links.Name(index) != dev {
+			if k.memory.altNames == nil {
+				k.memory.altNames = make(map[string]uint32)
+			}
+			k.memory.altNames[dev] = index
+		}
+	}
 }
 
 // checkOtherNames refuses an uplink if an uplink before it takes all addresses of the same

@@ -38,6 +38,8 @@ type State struct {
 	// known are interfaces that were read one by one, by a name of theirs. It is used
 	// while Links is nil.
 	known map[string]*route.Links
+	// former are alternative names that interfaces had, see [State.KeepFormer].
+	former map[string]uint32
 
 	// Indexes of Addrs, nil until they are needed.
 	byAddr map[netip.Addr]int
@@ -217,11 +219,30 @@ func (s *State) Link(name string) (index uint32, ok bool) { return s.linksWith(n
 // LinkName returns the name of the interface with a name or an alternative name. It is
 // name if there is no such interface, or if it is not known.
 func (s *State) LinkName(name string) string {
-	links := s.linksWith(name)
-	if index, ok := links.ByName(name); ok {
-		return links.Name(index)
+	if index, ok := s.LinkOrFormer(name); ok {
+		return s.linksWith(name).Name(index)
 	}
 	return name
+}
+
+// KeepFormer makes LinkOrFormer and LinkName take a name that no interface has for the
+// interface with an index, if that is still there. The interfaces must have been read.
+func (s *State) KeepFormer(name string, index uint32) {
+	if _, found := s.Link(name); found || s.Links.Name(index) == (*route.Links)(nil).Name(index) {
+		return
+	}
+	if s.former == nil {
+		s.former = make(map[string]uint32)
+	}
+	s.former[name] = index
+}
+
+// LinkOrFormer is Link for a name that an interface has, or had: see KeepFormer.
+func (s *State) LinkOrFormer(name string) (index uint32, ok bool) {
+	if index, ok = s.Link(name); !ok {
+		index, ok = s.former[name]
+	}
+	return index, ok
 }
 
 // linksWith returns the interfaces among which one is looked up by a name.

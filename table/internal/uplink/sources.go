@@ -92,7 +92,7 @@ func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
 func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 	var all []netip.Prefix
 	for _, dev := range u.SourceInterfaces {
-		index, ok := now.Link(dev)
+		index, ok := now.LinkOrFormer(dev)
 		if !ok {
 			continue
 		}

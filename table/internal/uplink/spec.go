@@ -71,6 +71,12 @@ func (u *Spec) ruleLinks() []string {
 	return names
 }
 
+// OtherLinks returns the names of interfaces other than the uplink's own: those whose
+// networks take the uplink, and those in its rules.
+func (u *Spec) OtherLinks() []string {
+	return slices.DeleteFunc(slices.Concat(u.SourceInterfaces, u.ruleLinks()), func(dev string) bool { return dev == u.Interface })
+}
+
 // ReadLinks reads the interfaces of the uplink and of its rules, unless they are known.
 func (u *Spec) ReadLinks(ctx context.Context, c route.Conn, now *host.State) error {
 	return readLinks(ctx, c, now, slices.Concat([]string{u.Interface}, u.SourceInterfaces, u.ruleLinks()))
