@@ -66,6 +66,10 @@
 //   - The rules of Also are not part of that step. Each takes effect by itself. New ones
 //     are added before old ones are deleted, and all of them come after the rules from
 //     sources.
+//   - If one call moves rules of Also of one uplink behind the rules from sources of another
+//     one, because of a given Priority, the rules from sources come first. If the process is
+//     killed in between, the order is wrong until the next Install of either uplink. Package
+//     check reports it, and package maintain repairs it.
 //   - Rules of other programs can prevent a single step. If they are between the rules of
 //     several uplinks, each uplink changes over by itself. If one comes right after the
 //     rules of an uplink, and another one is among them, each source changes over by
