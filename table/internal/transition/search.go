@@ -51,7 +51,7 @@ func (s *search) bounds() (begin, end uint32) {
 		begin, end = end, s.start(networksBelowMain)
 	}
 	if first := s.rules.After + 1; begin == first && len(s.have) == 0 {
-		begin++ // the first one is for gates
+		begin += min(max((s.rules.Before-first)/32, 1), 8) // the first ones are for gates
 	}
 	return begin, min(end, s.limit)
 }
