@@ -1,9 +1,11 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -157,7 +159,10 @@ func addVerified(ctx context.Context, c Conn, r Route, recent []recentAttr) (pay
 		}
 		if len(missing) > 0 {
 			err := fmt.Errorf("the kernel does not know %s: %w", strings.Join(missing, ", "), errors.ErrUnsupported)
-			return nil, errors.Join(err, Delete(context.WithoutCancel(ctx), c, got))
+			if e := Delete(context.WithoutCancel(ctx), c, got); e != nil {
+				return nil, errors.Join(err, e)
+			}
+			return nil, rtnl.NotSent(err)
 		}
 	}
 	return nil, nil
@@ -173,10 +178,19 @@ var unroutable = map[Family]netip.Prefix{
 // probe adds a route like r that carries no traffic, and deletes it.
 func probe(ctx context.Context, c Conn, r Route, recent []recentAttr) error {
 	r.Dst, r.Src = unroutable[r.Family], netip.Prefix{}
-	if _, err := addVerified(ctx, c, r, recent); err != nil {
-		return err
+	_, addErr := addVerified(ctx, c, r, recent)
+	if addErr != nil && rtnl.IsVerdict(addErr) {
+		return addErr
 	}
-	return Delete(context.WithoutCancel(ctx), c, r)
+	ctx = context.WithoutCancel(ctx)
+	err := Delete(ctx, c, r)
+	if err != nil && !rtnl.IsVerdict(err) {
+		err = Delete(ctx, c, r) // the reply was lost
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	return cmp.Or(addErr, err)
 }
 
 // check refuses the fields of a looked-up packet, which the kernel would ignore.

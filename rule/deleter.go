@@ -100,8 +100,11 @@ func (r *Rule) canHaveMasks() bool {
 // other listing to delete it.
 func (d *Deleter) Add(ctx context.Context, c route.Conn, r Rule) error {
 	err := Add(ctx, c, r)
-	if err == nil {
+	switch {
+	case err == nil:
 		d.remember(r)
+	case !rtnl.IsVerdict(err):
+		d.forget() // nobody knows whether it is there
 	}
 	return err
 }

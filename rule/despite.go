@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -35,7 +37,7 @@ func addDespite(ctx context.Context, c route.Conn, rules []Rule, errs []error) {
 	}
 	for i := range errs {
 		if errors.Is(errs[i], syscall.EEXIST) {
-			errs[i] = err // nobody knows whether the rule exists
+			errs[i] = rtnl.NotSent(err) // nobody knows whether the rule exists
 		}
 	}
 }
@@ -112,10 +114,18 @@ func (x *ruleIndex) checkKnown(ctx context.Context, c route.Conn, r Rule) error 
 			break
 		}
 	}
-	if err := addVerified(ctx, c, r, names, netlink.Excl); err != nil {
-		return err
+	ctx, addErr := context.WithoutCancel(ctx), addVerified(ctx, c, r, names, netlink.Excl)
+	if addErr != nil && rtnl.IsVerdict(addErr) {
+		return addErr
 	}
-	return Delete(context.WithoutCancel(ctx), c, r)
+	err := Delete(ctx, c, r)
+	if err != nil && !rtnl.IsVerdict(err) {
+		err = Delete(ctx, c, r) // the reply was lost
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	return cmp.Or(addErr, err)
 }
 
 // deleteTwins lists the rules again, and deletes one of two that are the same as one

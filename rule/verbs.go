@@ -115,7 +115,10 @@ func addVerified(ctx context.Context, c route.Conn, r Rule, names string, flag n
 		}
 		if !got.equals(want) {
 			err := fmt.Errorf("the kernel does not know %s: %w", names, errors.ErrUnsupported)
-			return errors.Join(err, Delete(context.WithoutCancel(ctx), c, got))
+			if e := Delete(context.WithoutCancel(ctx), c, got); e != nil {
+				return errors.Join(err, e)
+			}
+			return rtnl.NotSent(err)
 		}
 	}
 	return nil

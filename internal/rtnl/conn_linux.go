@@ -173,7 +173,8 @@ func (c *Conn) receive(buf []byte) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, opError("receive", err)
+		// A refusal of the kernel is not in an os.SyscallError: see IsVerdict.
+		return nil, opError("receive", os.NewSyscallError("read", err))
 	}
 	if n == len(buf) {
 		return nil, opError("receive", errTruncated)

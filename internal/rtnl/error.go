@@ -3,6 +3,7 @@ package rtnl
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,55 @@ import (
 
 // ErrLostReply is the error of a request that may or may not have been done.
 var ErrLostReply = errors.New("the kernel's reply is missing from the receive queue")
+
+// IsVerdict reports whether err says that a request was not done: it is the kernel's own
+// refusal, or the request was not sent since it could not succeed. After any other error,
+// such as that of a socket, the kernel may have done what it was asked.
+func IsVerdict(err error) bool {
+	for err != nil {
+		switch e := err.(type) {
+		case *netlink.OpError:
+			if e.Op != "receive" {
+				return false
+			}
+		case *os.SyscallError: // a refusal is not in one
+			return false
+		case syscall.Errno:
+			return !isOfSocket(e)
+		case *notSentError:
+			return true
+		}
+		if err == fs.ErrExist || err == fs.ErrNotExist {
+			return true
+		}
+		wrapper, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return false
+		}
+		err = wrapper.Unwrap()
+	}
+	return false
+}
+
+// isOfSocket reports whether sockets fail with an error number. The kernel may refuse a
+// request with some of them as well, such as ENOMEM.
+func isOfSocket(e syscall.Errno) bool {
+	switch e {
+	case syscall.EIO, syscall.EINTR, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.EBADF, syscall.EPIPE,
+		syscall.ECANCELED, syscall.ETIMEDOUT, syscall.ENOTCONN, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED:
+		return true
+	}
+	return false
+}
+
+// A notSentError is the error of a request that was not sent.
+type notSentError struct{ err error }
+
+// NotSent returns err for a request that was not sent, or not done. See [IsVerdict].
+func NotSent(err error) error { return &notSentError{err} }
+
+func (e *notSentError) Error() string { return e.err.Error() }
+func (e *notSentError) Unwrap() error { return e.err }
 
 // An Error is the failure of a verb on an object.
 type Error struct {

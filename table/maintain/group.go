@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/draft"
@@ -247,7 +248,7 @@ func (m *maintainer) repairGroup(ctx context.Context, g *group) (groupPlan, erro
 func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	var step *plan.StepError
 	if !errors.As(err, &step) || len(step.Left) > 0 || step.Step.Op != plan.AddRoute && step.Step.Op != plan.ReplaceRoute ||
-		form.IsClaim(&step.Step.Route) {
+		form.IsClaim(&step.Step.Route) || !rtnl.IsVerdict(step.Err) {
 		return refusedFamily{}
 	}
 	for _, k := range group {

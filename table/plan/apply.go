@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"syscall"
 
-	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -79,6 +77,8 @@ type run struct {
 	p    Plan
 	c    route.Conn
 	done []*Step
+	// unsure are those of done without a reply: they may not have been done.
+	unsure map[*Step]bool
 	// rules deletes rules exactly, after one listing, and adds them.
 	rules rule.Deleter
 }
@@ -117,9 +117,7 @@ func (r *run) step(ctx context.Context, s *Step) error {
 		}
 	}
 	err := r.do(ctx, s)
-	if err == nil || isUncertain(err) {
-		r.done = append(r.done, s)
-	}
+	r.note(s, err)
 	return err
 }
 
@@ -138,117 +136,6 @@ func (r *run) do(ctx context.Context, s *Step) error {
 		return r.rules.Delete(ctx, r.c, s.Rule)
 	}
 	return errors.ErrUnsupported
-}
-
-// isUncertain reports whether an error leaves open if the kernel has done what it
-// was asked: its answer got lost.
-func isUncertain(err error) bool {
-	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, rtnl.ErrLostReply)
-}
-
-// undo undoes the steps that were done, or may have been, newest first, and returns
-// those that it could not undo. It does not stop when ctx ends.
-func (r *run) undo(ctx context.Context) []LeftError {
-	ctx = context.WithoutCancel(ctx)
-	var left leftOver
-	for order := r.undoOrder(); len(order) > 0; {
-		n, some := r.undoMany(ctx, order)
-		order = order[n:]
-		for _, s := range some {
-			back := s.inverse()
-			err := r.do(ctx, &back)
-			if err == nil || back.Op.deletes() && errors.Is(err, fs.ErrNotExist) ||
-				!back.Op.deletes() && errors.Is(err, fs.ErrExist) && r.isThere(ctx, &back) {
-				continue
-			}
-			left.add(LeftError{Step: *s, Err: err, command: r.p.Command(s)})
-		}
-	}
-	return left.all()
-}
-
-// A leftOver is the steps that could not be undone.
-type leftOver struct {
-	errs    []LeftError
-	dropped map[int]bool
-	places  map[object][]int // of those that are not dropped
-}
-
-// add adds a step. If an object was added and deleted again, and neither can be undone, it
-// is not left over.
-func (o *leftOver) add(e LeftError) {
-	if o.places == nil {
-		o.dropped, o.places = make(map[int]bool), make(map[object][]int)
-	}
-	about := e.Step.object()
-	for _, k := range o.places[about] {
-		if o.errs[k].Step.undoes(&e.Step) {
-			o.dropped[k] = true
-			o.places[about] = without(o.places[about], k)
-			return
-		}
-	}
-	o.places[about] = append(o.places[about], len(o.errs))
-	o.errs = append(o.errs, e)
-}
-
-func (o *leftOver) all() []LeftError {
-	var all []LeftError
-	for k, e := range o.errs {
-		if !o.dropped[k] {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// isThere reports whether the rule, the route or the name that a step was to add is
-// there, after the answer that it exists. For a route, this answer can be about another
-// one with the same key.
-func (r *run) isThere(ctx context.Context, s *Step) bool {
-	if !s.Op.IsRoute() {
-		return true
-	}
-	routes, err := listRoutes(ctx, r.c, tableOfFamily{s.Route.Table, s.Route.Family})
-	have, ok := routes[form.KeyOf(&s.Route)]
-	return err == nil && ok && form.SameRoute(&have, &s.Route)
-}
-
-// undoOrder returns the steps in the order in which they are undone: newest first, except
-// for rules that decided about nothing any more and were deleted from the first to the
-// last. These are added in the same order, so that those of the same priority keep
-// their places.
-func (r *run) undoOrder() []*Step {
-	places := make(map[rule.Rule]int)
-	for _, list := range r.p.present {
-		for i := range list {
-			places[form.Bare(list[i])] = i
-		}
-	}
-	order := make([]*Step, 0, len(r.done))
-	for end := len(r.done); end > 0; {
-		begin := end - 1
-		for begin > 0 && isNext(r.done[begin-1], r.done[begin], places) {
-			begin--
-		}
-		order = append(order, r.done[begin:end]...)
-		end = begin
-	}
-	return order
-}
-
-// isNext reports whether two steps delete rules, the second one behind the first, that
-// decide about nothing any more. Places are those of the rules that there were.
-func isNext(a, b *Step, places map[rule.Rule]int) bool {
-	if a.Op != DeleteRule || b.Op != DeleteRule || a.isNoticed() || b.isNoticed() || a.Rule.Family != b.Rule.Family {
-		return false
-	}
-	first, foundFirst := places[form.Bare(a.Rule)]
-	second, foundSecond := places[form.Bare(b.Rule)]
-	if foundFirst && foundSecond {
-		return first < second
-	}
-	return a.Rule.Priority.Or(0) <= b.Rule.Priority.Or(0)
 }
 
 // readBack fails unless the results of all steps so far are still there. Another

@@ -36,7 +36,7 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Reason, e.Object)
 }
 
-// A StepError reports a step that failed. The steps before it have been undone,
+// A StepError reports a step that failed. It and the steps before it have been undone,
 // except for those that Left lists.
 type StepError struct {
 	Uplink string
@@ -49,8 +49,11 @@ type StepError struct {
 
 // A LeftError is a step that could not be undone.
 type LeftError struct {
-	Step Step  // what was done, and is still there
+	Step Step  // what was done
 	Err  error // why it was not undone
+	// Uncertain says that it is not known whether the step is done now: the kernel's
+	// reply was lost, and its state cannot be read.
+	Uncertain bool
 
 	command string
 }
@@ -74,7 +77,11 @@ func (e *StepError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.Command(), reason(e.Err))
 	for _, l := range e.Left {
-		fmt.Fprintf(&b, "; not undone: %s: %s", l.Command(), reason(l.Err))
+		doubt := ""
+		if l.Uncertain {
+			doubt = "perhaps "
+		}
+		fmt.Fprintf(&b, "; %snot undone: %s: %s", doubt, l.Command(), reason(l.Err))
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
@@ -83,8 +84,13 @@ func (r *run) changeRules(ctx context.Context, all []Step) error {
 	}
 	for i, s := range steps {
 		err := refused[i]
-		// If the batch did not come so far, there is nothing to undo.
-		if (err == nil || isUncertain(err)) && (present == nil || present.Has(rules[i]) == (op == AddRule)) {
+		switch {
+		case present == nil:
+			if batch != nil && err == nil {
+				r.doubt(s) // the batch may not have come so far
+			}
+			r.note(s, err)
+		case (err == nil || !rtnl.IsVerdict(err)) && present.Has(rules[i]) == (op == AddRule):
 			r.done = append(r.done, s)
 		}
 		if err != nil && (first == nil || first.err == nil) {
