@@ -66,6 +66,25 @@ func openNetNS(c Executor) (fd int, err error) {
 	return fd, os.NewSyscallError("ioctl SIOCGSKNS", err)
 }
 
+// IsNetNS reports whether a path is that of the network namespace of c, which is as for
+// [NetNS]. The error is fs.ErrNotExist if there is nothing at the path. It takes
+// CAP_NET_ADMIN in the namespace.
+func IsNetNS(c Executor, path string) (bool, error) {
+	var want, have unix.Stat_t
+	if err := unix.Stat(path, &want); err != nil {
+		return false, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	fd, err := openNetNS(c)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Fstat(fd, &have); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	return want.Dev == have.Dev && want.Ino == have.Ino, nil
+}
+
 // rawConn gives access to the socket of c.
 func rawConn(c Executor) (syscall.RawConn, error) {
 	sc, ok := c.(syscall.Conn)

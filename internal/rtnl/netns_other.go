@@ -10,3 +10,6 @@ func SubscribeLike(Executor, ...uint32) (*Subscription, error) { return nil, err
 
 // Inside fails with errors.ErrUnsupported.
 func Inside(Executor, func() error) error { return errNoNetlink }
+
+// IsNetNS fails with errors.ErrUnsupported.
+func IsNetNS(Executor, string) (bool, error) { return false, errNoNetlink }

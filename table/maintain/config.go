@@ -47,6 +47,14 @@ type Config struct {
 	// minutes.
 	FullLook time.Duration
 
+	// NetNS is the path of the network namespace that dial opens its sockets in, such as
+	// /run/netns/NAME. If it is deleted or made again, the sockets of Run would stay in
+	// the old one. So Run looks at the path every two seconds, says so with an
+	// [EventSocketFailed], forgets what it knew of the old namespace, and calls dial until
+	// that leads to the namespace at the path. A nil dial opens its sockets there. Empty:
+	// the namespace does not change.
+	NetNS string
+
 	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events.
 	// There is rarely a reason to set it. Default: 64 MiB, or what
 	// net.core.rmem_max allows.

@@ -61,6 +61,8 @@ func (m *maintainer) run(ctx context.Context) error {
 	defer m.probers.Wait()
 	full := time.NewTicker(m.config.FullLook)
 	defer full.Stop()
+	namespace, stop := m.config.watchNamespace()
+	defer stop()
 	for {
 		m.look(ctx)
 		looked := time.Now()
@@ -68,7 +70,7 @@ func (m *maintainer) run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return m.removeAtEnd()
 			}
-			m.wait(ctx, full.C)
+			m.wait(ctx, full.C, namespace)
 			// Looks take half of the time at most.
 			sleep(ctx, max(m.config.Settle, min(m.lookTook, time.Second)-time.Since(looked)))
 			m.collect(ctx)
@@ -77,7 +79,7 @@ func (m *maintainer) run(ctx context.Context) error {
 }
 
 // wait waits until there is a reason to look.
-func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
+func (m *maintainer) wait(ctx context.Context, full, namespace <-chan time.Time) {
 	var again <-chan time.Time
 	if !m.nextLook.IsZero() {
 		t := time.NewTimer(time.Until(m.nextLook))
@@ -87,7 +89,10 @@ func (m *maintainer) wait(ctx context.Context, full <-chan time.Time) {
 	select {
 	case <-ctx.Done():
 	case <-m.wake:
+	case <-namespace:
+		m.checkNamespace()
 	case <-full:
+		m.checkNamespace()
 		m.lookAnew(causeTime)
 	case <-again:
 		m.nextLook = time.Time{}

@@ -37,8 +37,11 @@ import (
 // have no source yet, see [Default].
 //
 // Run calls dial to open its socket, in the network namespace that is to be
-// maintained, and again if the socket fails. A nil dial opens a socket in the caller's
-// network namespace. The connection has to give access to its socket, as
+// maintained, and again each time the socket fails, or the namespace is another one: see
+// NetNS in [Config]. Each call has to open a new socket, in the namespace as it is then.
+// While dial fails, Run reports why, once, and calls it every second. Calls come from the
+// goroutine of Run, which does nothing else until dial returns. A nil dial opens a socket
+// in the network namespace of the caller, or that of NetNS. The connection has to give access to its socket, as
 // *[route.Socket] does. It is closed if it has a method Close. A nil config means all
 // defaults.
 //
@@ -52,7 +55,7 @@ func Run(ctx context.Context, dial func() (route.Conn, error), config *Config, u
 		config = new(Config)
 	}
 	if dial == nil {
-		dial = func() (route.Conn, error) { return route.Dial(nil) }
+		dial = func() (route.Conn, error) { return dialIn(config.NetNS) }
 	}
 	m := newMaintainer(dial, config.withDefaults())
 	if err := m.config.validate(); err != nil {
