@@ -17,14 +17,31 @@ import (
 // find looks for the process that has the lock. shared says that others can have the lock
 // as well, which [Lock] never allows.
 func (w *wait) find() (shared bool) {
-	pid, shared := lockHolder(w.file.id)
+	pid, shared, whole := lockHolder(w.file.id)
 	w.known = true
+	if !whole && w.patience != nil {
+		w.patience.blindUntil = time.Now().Add(blindFor)
+	}
 	w.holder = Holder{PID: pid, File: w.file.id.ino}
 	if pid > 0 {
 		p, err := readProcess(pid)
 		w.holder.Name, w.holder.UID, w.holder.Dead = p.name, p.uid, errors.Is(err, errEnded)
 	}
 	return shared
+}
+
+// isBlind reports whether holders are not looked for at the moment.
+func (w *wait) isBlind() bool { return w.patience != nil && time.Now().Before(w.patience.blindUntil) }
+
+// findOnce looks for the holder, unless that was done.
+func (w *wait) findOnce() {
+	if w.known {
+		return
+	}
+	w.holder = Holder{File: w.file.id.ino}
+	if !w.isBlind() {
+		w.find()
+	}
 }
 
 // powerless looks for the holder, and returns why it does not count: it cannot change
@@ -43,7 +60,7 @@ func (w *wait) powerless() string {
 		reason = w.judge()
 	}
 	if reason != "" {
-		if pid, _ := lockHolder(w.file.id); pid != w.holder.PID {
+		if pid, _, _ := lockHolder(w.file.id); pid != w.holder.PID {
 			return "" // another one has the lock now
 		}
 	}
@@ -246,29 +263,33 @@ func selfPID() int {
 const (
 	mostLocks      = 1 << 20
 	longestReading = 50 * time.Millisecond
+	// blindFor is how long holders are not looked for after that was too much.
+	blindFor = time.Minute
 )
 
 // lockHolder returns the process that has locked a file with flock(2), or one of those
-// that share the lock. It returns 0 if there is none, or it cannot be seen.
-func lockHolder(id fileID) (pid int, shared bool) {
+// that share the lock. It returns 0 if there is none, or it cannot be seen. Whole is false
+// if the list of locks is too long, or cannot be read.
+func lockHolder(id fileID) (pid int, shared, whole bool) {
 	f, err := os.Open("/proc/locks")
 	if err != nil {
-		return 0, false
+		return 0, false, false
 	}
 	defer f.Close()
 	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(id.dev), unix.Minor(id.dev), id.ino)
 	end := time.Now().Add(longestReading)
-	lines := bufio.NewScanner(io.LimitReader(f, mostLocks))
+	limited := &io.LimitedReader{R: f, N: mostLocks}
+	lines := bufio.NewScanner(limited)
 	for n := 1; lines.Scan(); n++ {
 		// 1: FLOCK  ADVISORY  WRITE 24979 00:04:4026532179 0 EOF
 		words := strings.Fields(lines.Text())
 		if len(words) >= 6 && words[1] == "FLOCK" && words[5] == file {
 			pid, _ = strconv.Atoi(words[4])
-			return max(pid, 0), words[3] != "WRITE"
+			return max(pid, 0), words[3] != "WRITE", true
 		}
 		if n%256 == 0 && time.Now().After(end) {
-			break
+			return 0, false, false
 		}
 	}
-	return 0, false
+	return 0, false, lines.Err() == nil && limited.N > 0
 }

@@ -136,6 +136,8 @@ type patience struct {
 	most  time.Duration
 	spent time.Duration
 	at    time.Time // when it was spent
+	// blindUntil is until when holders are not looked for, as it takes too long.
+	blindUntil time.Time
 }
 
 const (
@@ -154,7 +156,9 @@ func (p *patience) left(now time.Time) time.Duration {
 }
 
 // isWhole reports whether nothing is missing.
-func (p *patience) isWhole(now time.Time) bool { return p.left(now) == p.most }
+func (p *patience) isWhole(now time.Time) bool {
+	return p.left(now) == p.most && now.After(p.blindUntil)
+}
 
 // spend takes a wait from the patience.
 func (p *patience) spend(waited time.Duration, now time.Time) {
@@ -199,7 +203,7 @@ func (w *wait) lock(ctx context.Context) error {
 			return err
 		}
 		waited := time.Since(begin)
-		if waited >= look {
+		if waited >= look && !w.isBlind() {
 			look = waited + min(4*waited, time.Second)
 			if reason := w.powerless(); reason != "" {
 				notify(ctx, LockNotice{w.holder, waited, true, reason})
@@ -211,17 +215,13 @@ func (w *wait) lock(ctx context.Context) error {
 			notify(ctx, LockNotice{Holder: w.holder, Waited: waited})
 		}
 		if left >= 0 && waited >= left {
-			if !w.known {
-				w.find()
-			}
+			w.findOnce()
 			notify(ctx, LockNotice{w.holder, waited, true, "keeps it for too long"})
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			if !w.known {
-				w.find()
-			}
+			w.findOnce()
 			return &LockedError{w.holder, ctx.Err()}
 		case <-time.After(pause):
 		}
