@@ -66,9 +66,6 @@ func allSeries(o options) []series {
 	return append(all, series{
 		name: "20 uplinks without tables beside routes of others: up", of: "routes", sizes: routes, row: works[0].row((*world).besideRoutesClaiming),
 		limits: 2.5, peak: 32, note: "which tables are in use takes a listing",
-	}, series{
-		name: "`maintain.Run` until 20 uplinks are installed, beside 20,000 rules and routes of others", of: "routes", sizes: routes,
-		row: (*world).startRow, limits: 5, total: 2 * time.Second, peak: 64,
 	})
 }
 
@@ -206,27 +203,6 @@ func (w *world) besideRoutesClaiming(n int) (scene, error) {
 		s.up[i].Table = 0
 	}
 	return s, err
-}
-
-// startRow returns the row in which maintain.Run installs uplinks.
-func (w *world) startRow(n int) (row, error) {
-	s, err := w.besideRoutes(n)
-	if err = errors.Join(err, w.addForeignRules(min(20_000, 20*n))); err != nil {
-		return row{}, err
-	}
-	var k *maintainRun
-	return row{n: s.n, subjects: []subject{
-		{who: limit, calls: w.rawCalls, run: func() (int, error) {
-			_, err1 := w.raw.walk(s.listing)
-			_, err2 := w.raw.walk(dumpRules())
-			return s.n, errors.Join(err1, err2)
-		}},
-		{who: ours, run: func() (int, error) {
-			var err error
-			k, err = w.startMaintain(s.up, true)
-			return s.n, err
-		}, after: func() error { return k.end() }},
-	}}, nil
 }
 
 // bareChanges returns the requests that add the rules and routes of uplinks, and those that
