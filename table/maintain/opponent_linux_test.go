@@ -170,7 +170,7 @@ func TestOpponentHidden(t *testing.T) {
 	t.Parallel()
 	n := tabletest.NewNetwork(t)
 	u := maintained(n.Uplink2(tabletest.IPv4))
-	cmd := n.Child(hiddenChild, maintainJob{Uplinks: []declared{{u[0].SourceRoutedUplink, u[0].Learn}}, Rate: 1})
+	cmd := n.Child(hiddenChild, maintainJob{Uplinks: []declared{{u[0].SourceRoutedUplink, u[0].Learn}}, Rate: 0.1})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Unshareflags: unix.CLONE_NEWNS}
 	p := startCommand(n, cmd)
 	defer p.kill()
