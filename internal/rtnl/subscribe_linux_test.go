@@ -178,3 +178,45 @@ func TestKernelSubscribeOverrun(t *testing.T) {
 		}
 	}
 }
+
+// Wait returns when something has arrived, and leaves it to Pending.
+func TestKernelSubscribeWait(t *testing.T) {
+	ns := lab.Test(t).NS("a")
+	c, s := dial(t, ns), subscribe(t, ns)
+	pending := func() (n int, err error) {
+		err = s.Pending(func(netlink.Message) error { n++; return nil })
+		return n, err
+	}
+	ended, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.Wait(ended); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("before an event: %v", err)
+	}
+	waited := make(chan error, 1)
+	go func() { waited <- s.Wait(t.Context()) }()
+	addRules(t, c, 3)
+	if err := <-waited; err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Wait(t.Context()); err != nil { // still
+		t.Fatal(err)
+	}
+	if n, err := pending(); n != 3 || err != nil {
+		t.Errorf("%d events, %v", n, err)
+	}
+	if err := s.SetReadBuffer(1); err != nil {
+		t.Fatal(err)
+	}
+	addRules(t, c, 1000)
+	if err := s.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pending(); !errors.Is(err, rtnl.ErrOverrun) {
+		t.Errorf("after too many events: %v", err)
+	}
+	go func() { waited <- s.Wait(t.Context()) }()
+	s.Close()
+	if err := <-waited; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}

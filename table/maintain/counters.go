@@ -10,7 +10,7 @@ import (
 // Counters count what [Run] does. They may be read at any time. A *Counters is an
 // expvar.Var.
 type Counters struct {
-	Looks     atomic.Uint64 // times that the kernel's state was read and compared
+	Looks     atomic.Uint64 // times that uplinks were compared with the kernel's state
 	Repairs   atomic.Uint64 // transactions that changed something
 	Steps     atomic.Uint64 // steps of those transactions
 	Failures  atomic.Uint64 // transactions that failed, and plans that were refused

@@ -14,6 +14,8 @@
 //
 //   - Damage that the kernel reports is repaired within milliseconds, and damage that
 //     it does not report at the next periodic look.
+//   - What other programs do costs next to nothing, unless it concerns an uplink. Then Run
+//     looks at that uplink alone. It looks at all of them every few minutes.
 //   - The rules of a source stay while its link is down or its address is away, and when
 //     the process is killed. With Unreachable, its packets go nowhere in the meantime.
 //   - Each repair is a transaction like any other of package table. If the process is

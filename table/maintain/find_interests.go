@@ -82,7 +82,7 @@ func (i *interests) addUplink(r *reading, n int, k *maintainedUplink) {
 	if k.Learn != 0 {
 		i.addLearner(r, n, k)
 	}
-	if k.reported.failures > 0 || k.reported.kind == EventFailed || k.lacksShared {
+	if k.obstructed || k.lacksShared {
 		i.waiting = append(i.waiting, n)
 	}
 	if k.memory.index != 0 { // also if it was renamed

@@ -337,6 +337,7 @@ func (m *maintainer) reportGroup(g *group, gp groupPlan, causes cause, err error
 		if x != nil && x.refused != nil {
 			o.err = x.refused
 		}
+		k.obstructed = o.err != nil && isRefusal(o.err)
 		if o.err == nil {
 			o.plan = net.Select(k.isStepOf)
 			if x != nil && x.policy != nil && x.policy.Table != 0 {

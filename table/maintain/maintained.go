@@ -30,6 +30,9 @@ type maintainedUplink struct {
 	// lacksShared says that the uplink has failed at the last look only because a source
 	// is also another uplink's.
 	lacksShared bool
+	// obstructed says that the uplink, or a part of it, was refused at the last look, because
+	// of what there is on the host.
+	obstructed bool
 }
 
 // A memory is what is remembered of an uplink from one look to the next.

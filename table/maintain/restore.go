@@ -140,6 +140,7 @@ func (m *maintainer) cleanUpOnce(ctx context.Context) {
 	case err != nil:
 		m.counters.Failures.Add(1)
 		m.complain(nobody.failure(EventCleanUpFailed, err))
+		m.lookIn(redialAfter)
 	default:
 		if m.cleanedUp = true; !p.Empty() {
 			m.counters.addRepair(p)

@@ -65,6 +65,7 @@ type watch struct {
 	// later are events since a look has begun: they are to be seen again when it has found
 	// out what concerns whom.
 	later     []finder
+	tooMany   cause // of those that are not among later
 	isLooking bool
 	port      uint32    // from which something of ours was deleted last
 	at        time.Time // when that was
@@ -141,14 +142,22 @@ func (w *watch) see(m netlink.Message) {
 		return
 	}
 	w.news.agenda.add(&c)
-	if w.isLooking && w.interests != nil {
+	switch {
+	case !w.isLooking || w.interests == nil:
+	case len(w.later) < mostLater:
 		w.later = append(w.later, about)
+	default:
+		w.tooMany |= c.cause
 	}
 	isDeleted := m.Header.Type == uapi.RTM_DELRULE || m.Header.Type == uapi.RTM_DELROUTE
 	if c.ours && isDeleted && m.Header.PID != 0 {
 		w.port, w.at = m.Header.PID, time.Now()
 	}
 }
+
+// mostLater is how many events are kept for later. A look can take long, when others keep
+// the lock.
+const mostLater = 4096
 
 // A finder finds out what an event concerns.
 type finder func(*interests) concern
@@ -215,7 +224,10 @@ func (w *watch) follow(i *interests) {
 		c := about(i)
 		w.news.agenda.add(&c)
 	}
-	w.later, w.isLooking = nil, false
+	if w.tooMany != 0 {
+		w.news.agenda.add(&concern{cause: w.tooMany, all: true})
+	}
+	w.later, w.tooMany, w.isLooking = nil, 0, false
 	if !w.news.agenda.isEmpty() {
 		w.signal()
 	}

@@ -138,9 +138,9 @@ func TestKernelMirror(t *testing.T) {
 			x.ns.Link("eth0", x.other, "far0")
 			x.ns.Link("eth1", x.other, "far1")
 			w := &mirrorWorld{mirrorTest: x, r: rand.New(rand.NewPCG(seed, 7)), names: []string{"eth0", "eth1"}}
-			for range 60 {
+			for range 40 {
 				var done string
-				for range 1 + w.r.IntN(6) {
+				for range 1 + w.r.IntN(25) {
 					done += w.step() + "; "
 				}
 				x.wantSame(done)
