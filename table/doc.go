@@ -48,7 +48,8 @@
 //   - If a step fails, or the context ends, the steps that were done are undone, newest
 //     first. Rules, routes and rt_tables are then what they were, except that two rules of
 //     different sources with the same priority may have changed places. If an undo fails
-//     as well, the [*plan.StepError] lists what is left.
+//     as well, the [*plan.StepError] lists what is left, and what may be: every error that
+//     is not the kernel's own refusal leaves open whether the step was done.
 //   - If the process is killed at any step, packets take the old policy or the new one.
 //     The next Install or Remove cleans up, and so does [Recover]. After Recover the
 //     uplink is in its old state, in its new state, or removed. It may be in another
@@ -57,7 +58,8 @@
 //   - Rules and routes with another protocol number are neither changed nor deleted. If
 //     one of them is in the way, the error is a [*plan.ConflictError], and nothing was
 //     changed.
-//   - Processes that use this package wait for each other: see [plan.ErrLocked].
+//   - Processes that use this package wait for each other, and not for others: see
+//     [plan.Lock].
 //
 // # Limits
 //
