@@ -155,3 +155,32 @@ func wrongIn(ours []rule.Rule) []string {
 	}
 	return all
 }
+
+// isAllWanted reports whether all our rules are those of uplinks that are wanted: a look does
+// not touch what is left of others.
+func (o *orderWorld) isAllWanted() bool {
+	for _, f := range form.Families {
+		for _, r := range o.ours(f) {
+			u, ok := o.wanted[int(r.Table)-1000]
+			isOrphan := false
+			if form.RoleOf(&r) == form.Closing && !form.IsRung(&r) {
+				_, owned := o.now.Rules(f).Of(r.Protocol).OwnerOf(r)
+				isOrphan = !owned // it may be left of any
+			}
+			if isOrphan || !form.IsSystemTable(r.Table) && (!ok || u.Proto() != r.Protocol) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasRoom reports whether each family has hundreds of priorities for uplinks.
+func (o *orderWorld) hasRoom() bool {
+	for _, f := range form.Families {
+		if rs := o.now.Rules(f); rs.Before < rs.After+500 {
+			return false
+		}
+	}
+	return true
+}
