@@ -45,7 +45,7 @@ func TestRemoveDespiteName(t *testing.T) {
 		}
 		return text
 	}
-	text := rename()
+	rename()
 	if err := table.Remove(t.Context(), n.Conn, u); err != nil {
 		t.Errorf("absent: %v", err)
 	}
@@ -54,7 +54,7 @@ func TestRemoveDespiteName(t *testing.T) {
 	}
 	restore()
 	n.Install(u)
-	text = rename()
+	text := rename()
 	if err := table.Remove(t.Context(), n.Conn, u); err != nil {
 		t.Errorf("installed: %v", err)
 	}

@@ -99,8 +99,10 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("%d answers were made, want %d", made, answerRate)
 	}
 	reloads++
-	if get() != answerRate+1 || get() != answerRate+1 {
-		t.Errorf("after a reload %d answers were made, want one more", made)
+	for range 2 { // the second asks for no new one
+		if get() != answerRate+1 {
+			t.Errorf("after a reload %d answers were made, want one more", made)
+		}
 	}
 	now = now.Add(time.Second)
 	if get() != answerRate+2 {

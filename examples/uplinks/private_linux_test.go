@@ -33,7 +33,6 @@ func (h *host) asStranger(fn func()) (other bool) {
 			done <- err
 			return
 		}
-		const keep = ^uintptr(0)
 		var errno syscall.Errno
 		for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} { // of this thread alone
 			if errno == 0 {
