@@ -1,4 +1,4 @@
-package walls
+package main
 
 import (
 	"io/fs"
@@ -11,6 +11,7 @@ import (
 
 // The tests that .github/SECURITY.md names for its claims exist.
 func TestSecurityClaims(t *testing.T) {
+	const root = "../.."
 	text, err := os.ReadFile(filepath.Join(root, ".github", "SECURITY.md"))
 	if err != nil {
 		t.Fatal(err)
