@@ -70,7 +70,7 @@ func (w *world) checkLookup(ctx context.Context, s *source) error {
 
 // sample measures the daemon once a second.
 func (w *world) sample(ctx context.Context) {
-	for {
+	for last := time.Now(); ; last = time.Now() {
 		select {
 		case <-w.stopped:
 			return
@@ -78,6 +78,7 @@ func (w *world) sample(ctx context.Context) {
 			return
 		case <-time.After(time.Second):
 		}
+		w.fig.late(time.Since(last) - time.Second)
 		pid := w.daemon.pid()
 		if b, err := burdenOf(pid); err == nil {
 			w.fig.sampled(pid, b)

@@ -27,9 +27,12 @@ type figures struct {
 	// the time.
 	Processor float64 `json:"processor"`
 	// Goroutines are those of the daemon, at a third of the time and at the end.
-	Goroutines [2]int   `json:"goroutines"`
-	Starts     int      `json:"starts"`
-	Faults     []string `json:"faults,omitempty"`
+	Goroutines [2]int `json:"goroutines"`
+	Starts     int    `json:"starts"`
+	// Late is how late this program was at most to do something. A machine that stands still
+	// makes repairs longer.
+	Late   time.Duration `json:"late"`
+	Faults []string      `json:"faults,omitempty"`
 	// Troubles are of this program.
 	Troubles []string `json:"troubles,omitempty"`
 	Log      string   `json:"log,omitempty"`
@@ -84,6 +87,12 @@ func (f *figures) trouble(err error) {
 	if len(f.Troubles) < 20 {
 		f.Troubles = append(f.Troubles, err.Error())
 	}
+}
+
+func (f *figures) late(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Late = max(f.Late, d)
 }
 
 func (f *figures) act(name string) {
@@ -190,7 +199,7 @@ func (f *figures) writeJSON(w io.Writer) error {
 // write prints the figures as text.
 func (f *figures) write(w io.Writer) error {
 	p := f.Packets
-	fmt.Fprintf(w, "seed %d, %s\n", f.Seed, f.Length)
+	fmt.Fprintf(w, "seed %d, %s; the machine was late by %s at most\n", f.Seed, f.Length, ms(f.Late))
 	fmt.Fprintf(w, "packets: %d sent, %d right, %d astray, %d exposed, %d lost, %d refused\n",
 		p.Sent, p.Right, p.Astray, p.Exposed, p.Lost, p.Refused)
 	fmt.Fprintf(w, "daemon: %d starts; %.1f %% of a processor; memory %.1f to %.1f MiB, %.1f at most; descriptors %d to %d; goroutines %d to %d\n",
