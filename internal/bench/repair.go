@@ -71,7 +71,7 @@ func (k *maintainRun) end() error {
 func (w *world) repairRow(n int, before func() error) row {
 	r := row{
 		name: fmt.Sprintf("`maintain.Run` of %s uplinks: a deleted rule is back", count(n)), n: repairs,
-		note: "links, addresses, rules and the routes of all tables are read twice: to see what is missing, and again under the lock",
+		note: "the plan is made twice, to see what is missing and again under the lock, and each time the routes of the table are read",
 	}
 	var k *maintainRun
 	up := w.manyUplinks(n)
