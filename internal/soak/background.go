@@ -121,11 +121,14 @@ func fullDisk(ctx context.Context, w *world, rng *rand.Rand) error {
 	defer os.Remove(path)
 	defer f.Close()
 	block := make([]byte, 4096)
-	for {
+	for n := 0; ; n += len(block) {
 		if _, err := f.Write(block); errors.Is(err, unix.ENOSPC) {
 			break
 		} else if err != nil {
 			return err
+		}
+		if n > 1<<20 { // someone has taken the small file system away: this is another one
+			return fmt.Errorf("%s is not on the small file system any more", path)
 		}
 	}
 	w.sleep(ctx, time.Duration(rng.IntN(4000))*time.Millisecond)
