@@ -18,7 +18,7 @@ import (
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
-// A look that finds nothing to do reads links, addresses, rules and what is on links once
+// A look at everything that finds nothing to do reads links, addresses, rules and what is on links once
 // for all uplinks, and main's default route by an interface once for all that learn its
 // gateway.
 func TestIdleLookReadsOnce(t *testing.T) {
@@ -58,6 +58,7 @@ func TestIdleLookReadsOnce(t *testing.T) {
 			onLink[r.Family.String()+" "+r.Protocol.String()]++
 		}
 	}
+	readings := asks[uapi.RTM_GETRULE]
 	for _, ask := range []struct {
 		what  string
 		count int
@@ -67,10 +68,15 @@ func TestIdleLookReadsOnce(t *testing.T) {
 		{"on-link routes of the kernel", onLink["inet kernel"]}, {"IPv6 on-link routes of the kernel", onLink["inet6 kernel"]},
 		{"on-link routes of advertisements", onLink["inet6 ra"]},
 	} {
-		// The end may come in the middle of the last look.
-		if ask.count != looks && ask.count != looks-1 {
-			t.Errorf("in %d looks at 4 uplinks %s are read %d times", looks, ask.what, ask.count)
+		// The end may come in the middle of the last look. A look because of an event, of the
+		// time when the uplinks were made, reads less.
+		if ask.count > looks || ask.count < readings-1 {
+			t.Errorf("in %d looks at 4 uplinks, for which the host is read %d times, %s are read %d times",
+				looks, readings, ask.what, ask.count)
 		}
+	}
+	if readings < 5 {
+		t.Errorf("in %d looks the host is read %d times", looks, readings)
 	}
 	if k.counters.Repairs.Load() != 2 { // the default routes
 		t.Errorf("it was not idle:\n%s", k.text())
