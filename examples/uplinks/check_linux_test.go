@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 	stdout, stderr := h.run(exitPending, "check", "lan2")
 	want := `lan2: fault: rule from 192.168.2.2 lookup 20 proto 210 pref 31001 is missing [missing]
     cure: ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001
-lan2: note: the gateway 192.168.2.1 has not been talked to on eth1, so that nobody knows whether it answers [gateway-unknown]
+lan2: note: this host has not sent anything to the gateway 192.168.2.1 on eth1 yet, so the kernel does not know whether the gateway is there [gateway-unknown]
     cure: ping -c 1 -I eth1 192.168.2.1
 `
 	if !strings.HasPrefix(stdout, want) || stderr != "" {

@@ -121,7 +121,7 @@ func TestRunHealth(t *testing.T) {
 	d.statusSays("complete: withdrawn while the probes fail: rule from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref ")
 	var out, errs bytes.Buffer
 	run(t.Context(), []string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "-control", d.control, "check"}, &out, &errs)
-	if strings.Contains(out.String(), "is missing") || !strings.Contains(out.String(), "[") {
+	if strings.Contains(out.String(), "does not exist") || !strings.Contains(out.String(), "[") {
 		t.Errorf("check says:\n%s%s", &out, &errs)
 	}
 	if got := h.wayOut(query("", 25)); got != "eth0 192.168.1.1" {

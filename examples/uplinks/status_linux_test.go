@@ -132,8 +132,8 @@ func TestStatusOverruled(t *testing.T) {
 	h.route("add", "default via 192.168.1.1 dev eth0 table 52")
 	h.rule("add", "from all lookup 52 pref 5270")
 	stdout, _ := h.run(exitPending, "status", "lan2")
-	const want = "incomplete: the rule at 5270, from all lookup 52 (by its priority, it may be one of Tailscale), " +
-		"comes before the uplink's, and takes packets from 192.168.2.2, which leave by eth0\n"
+	const want = "incomplete: the rule at 5270, from all lookup 52 (by its priority, it may belong to Tailscale), " +
+		"comes before the uplink's rules and takes packets from 192.168.2.2, which leave by eth0\n"
 	if !strings.Contains(stdout, want) {
 		t.Errorf("got\n%swant %s", stdout, want)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// findAdoptable finds, for each uplink that is not installed, what scripts have made for it
-// and Adopt would take the place of.
+// findAdoptable finds the rules and routes that scripts have made for each uplink that is
+// not installed, and that Adopt would replace.
 func (p *planner) findAdoptable(ctx context.Context, c route.Conn) error {
 	for i := range p.uplinks {
 		u := &p.uplinks[i]
@@ -40,7 +40,8 @@ func (p *planner) findAdoptable(ctx context.Context, c route.Conn) error {
 	return nil
 }
 
-// checkAdoptable says what others have made for an uplink that is not installed.
+// checkAdoptable reports the rules and routes that others have made for an uplink that is
+// not installed.
 func (e *examiner) checkAdoptable(u *subject) []Finding {
 	if len(u.adoptable) == 0 {
 		return nil
@@ -51,7 +52,7 @@ func (e *examiner) checkAdoptable(u *subject) []Finding {
 	}
 	return []Finding{{
 		Code: CodeAdoptable, Severity: Warning, Object: u.adoptable[0],
-		Text: "scripts or others have made for it: " + few(u.adoptable),
-		Cure: cure + ", which takes their place without a gap; and take the commands out of the script",
+		Text: "scripts or other programs have installed this uplink: " + few(u.adoptable),
+		Cure: cure + ", which replaces these rules and routes without losing a packet; then remove the commands from the script",
 	}}
 }

@@ -16,8 +16,8 @@ import (
 
 // Findings about the rest of the host.
 
-// checkBypasses finds destinations in LANs that packets from the uplink's addresses,
-// or those that Also selects, reach by the gateway instead. One finding for a rule of
+// checkBypasses finds destinations in LANs that packets from the uplink's addresses, or
+// packets that Also selects, reach through the gateway instead. One finding for a rule of
 // Also is enough: its cure is the same for all destinations.
 func (e *examiner) checkBypasses(u *subject) []Finding {
 	links := e.now.Links
@@ -36,16 +36,16 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 		f := Finding{Code: CodeDetour, Severity: Warning}
 		which := "from " + b.source.String()
 		f.Object = "route " + r.Text(&route.Names{Links: links})
-		f.Cure = "main-first in the uplink's line, with which the routes of main other than its default come first, and " + u.up()
+		f.Cure = "add main-first to the uplink's line, so that routes of main other than the default come first, and run " + u.up()
 		if u.spec.MainFirst {
-			f.Cure = u.up() + ": the rule of main-first is not there"
+			f.Cure = u.up() + ", which adds the missing rule of main-first"
 		}
 		if b.also != nil {
 			reported[b.also] = true
 			words := selectors(*b.also)
-			which = "that the rule " + words + " selects"
+			which = "selected by the rule " + words
 			f.Object = "rule " + words
-			f.Cure = u.up() + ": the rule that looks in main first is not there"
+			f.Cure = u.up() + ", which adds the missing rule that looks up main first"
 			if form.StandsAlone(b.also) {
 				if first == nil {
 					first = firstAlso(u)
@@ -54,16 +54,16 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 					"%s lookup main suppress_prefixlength %d pref %d", words, form.NoDefault(r.Family).Or(0), max(first[r.Family], 1)-1))
 			}
 		}
-		f.Text = fmt.Sprintf("packets %s to %s, to which main knows a way by %s, go %s",
-			which, r.Dst, links.Name(r.OIF), by)
+		f.Text = fmt.Sprintf("packets %s to %s go %s, although main has a route to %s by %s",
+			which, r.Dst, by, r.Dst, links.Name(r.OIF))
 		found = append(found, f)
 	}
 	return found
 }
 
-// isOnLink reports whether the interface of an uplink is in the same LAN as a route of main
-// leads to by another interface, or in a smaller one around the destination: the packets
-// then are where they should be, though by the uplink's interface.
+// isOnLink reports whether the interface of an uplink is in the LAN that a route of main
+// leads to by another interface, or in a smaller one around the destination. The packets
+// then reach that LAN by the uplink's interface.
 func (e *examiner) isOnLink(u *subject, lan *lanRoute) bool {
 	contains := func(p netip.Prefix) bool {
 		return p.IsValid() && p.Bits() >= lan.route.Dst.Bits() && p.Contains(lan.dst)
@@ -87,21 +87,21 @@ func firstAlso(u *subject) map[route.Family]uint32 {
 	return first
 }
 
-// selectors returns the words of a rule of Also without those that the uplink fills in.
+// selectors returns the words of a rule of Also without the words that the uplink adds.
 func selectors(r rule.Rule) string {
 	r.Priority, r.Protocol, r.Table, r.Action = route.Opt[uint32]{}, 0, 0, rule.ActionLookup
 	return strings.TrimSuffix(r.Args(nil), " lookup 0")
 }
 
-// strictFilter is the value of rp_filter with which the kernel drops a packet if an
-// answer to it would leave by another interface.
+// strictFilter is the value of rp_filter with which the kernel drops a packet if an answer
+// to the packet would leave by another interface.
 const strictFilter = 1
 
-// checkReversePath finds what strict reverse path filtering drops: what comes in by the
-// uplink and would not be answered by it. What comes in for a source of the uplink
-// passes. So does what a rule by incoming interface forwards: the kernel looks for the
-// way back with that interface. But what comes in has no mark, and if it had one, the
-// filter would look at the mark only with src_valid_mark.
+// checkReversePath finds packets that strict reverse path filtering drops: those that come
+// in by the uplink's interface if answers to them would leave by another one. Packets to a
+// source of the uplink pass. So do packets that a rule by incoming interface forwards,
+// because the kernel looks up the way back with that interface. Packets that come in have
+// no mark, and the filter uses a mark only with src_valid_mark.
 func (e *examiner) checkReversePath(u *subject) []Finding {
 	dev := u.spec.Interface
 	conf, all := e.system.conf[dev], e.system.conf["all"]
@@ -114,9 +114,9 @@ func (e *examiner) checkReversePath(u *subject) []Finding {
 		if !e.leaves(toInternet(a), u.index) {
 			found = append(found, Finding{
 				Code: CodeReversePath, Severity: Warning, Object: a.String(),
-				Text: fmt.Sprintf("rp_filter of %s is strict, and packets from %s leave by another way: "+
-					"what comes in by %s for it is dropped", dev, a, dev),
-				Cure: "src in the uplink's line, with this address as well; or " + loose,
+				Text: fmt.Sprintf("rp_filter of %s is strict, and packets from %s leave by another interface: "+
+					"the kernel drops packets to %s that come in by %s", dev, a, a, dev),
+				Cure: "add this address to src in the uplink's line; or " + loose,
 			})
 		}
 	}
@@ -126,18 +126,18 @@ func (e *examiner) checkReversePath(u *subject) []Finding {
 			found = append(found, Finding{
 				Code: CodeReversePath, Severity: Warning,
 				Object: "rule " + selectors(r),
-				Text: fmt.Sprintf("rp_filter of %s is strict, and does not see marks: answers that come in by %s "+
-					"to what the rule sends there, from other addresses than the uplink's, are dropped", dev, dev),
-				Cure: "sysctl -w net.ipv4.conf.all.src_valid_mark=1, and mark what comes in by " + dev + " as well; or " + loose,
+				Text: fmt.Sprintf("rp_filter of %s is strict and ignores marks: packets selected by this rule leave by %s, "+
+					"and the kernel drops the answers to those whose source is not an address of the uplink", dev, dev),
+				Cure: "sysctl -w net.ipv4.conf.all.src_valid_mark=1, and set the mark on packets that come in by " + dev + "; or " + loose,
 			})
 		}
 	}
 	return found
 }
 
-// checkServers finds UDP servers that are reached by the uplink and answer by another
-// way: the route of an answer chooses its source, and before that no rule can match the
-// source.
+// checkServers finds UDP servers that clients reach by the uplink and whose answers leave
+// by another way. The route of an answer chooses its source address, so no rule can match
+// the source before.
 func (e *examiner) checkServers(u *subject) []Finding {
 	var found []Finding
 	for i := range e.servers {
@@ -155,29 +155,29 @@ func (e *examiner) checkServers(u *subject) []Finding {
 		}
 		found = append(found, Finding{
 			Code: CodeWildcardUDP, Severity: Warning, Object: fmt.Sprintf("udp %s", s.socket.addr),
-			Text: fmt.Sprintf("the UDP server on port %d listens on every address: unless it uses IP_PKTINFO, "+
-				"it answers what comes in for %s by another way", port, source),
-			Cure: fmt.Sprintf("bind it to the address, or also ipproto udp sport %d at the end of the uplink's line; if it uses "+
-				"IP_PKTINFO, the line multihome udp %d; who it is: ss -ulnp sport = %d", port, port, port),
+			Text: fmt.Sprintf("the UDP server on port %d listens on all addresses: unless it uses IP_PKTINFO, "+
+				"its answers to packets for %s leave by another interface, with another address", port, source),
+			Cure: fmt.Sprintf("bind the server to the address, or add also ipproto udp sport %d to the end of the uplink's line; if the server uses "+
+				"IP_PKTINFO, add the line multihome udp %d; to find the server: ss -ulnp sport = %d", port, port, port),
 		})
 	}
 	return found
 }
 
-// checkMultihomed finds ports that are said to have a UDP server and have none.
+// checkMultihomed finds ports that are declared as multihomed and have no UDP server.
 func (e *examiner) checkMultihomed() []Finding {
 	var found []Finding
 	for _, port := range e.config.Multihomed {
 		if e.system.udp == nil && len(e.unread) > 0 {
-			return nil // nobody knows
+			return nil // the sockets are not known
 		}
 		if slices.ContainsFunc(e.system.udp, func(s udpSocket) bool { return s.addr.Port() == port && !s.kernel }) {
 			continue
 		}
 		found = append(found, Finding{
 			Code: CodePortUnused, Severity: Note, Object: fmt.Sprintf("udp %d", port),
-			Text: fmt.Sprintf("no UDP server listens on port %d, which multihome says to answer from the address that was asked", port),
-			Cure: fmt.Sprintf("take %d out of the line multihome, or start the server", port),
+			Text: fmt.Sprintf("no UDP server listens on port %d of the line multihome", port),
+			Cure: fmt.Sprintf("remove %d from the line multihome, or start the server", port),
 		})
 	}
 	return found
@@ -191,13 +191,13 @@ func (e *examiner) checkUnfinished() []Finding {
 	}
 	return []Finding{{
 		Code: CodeUnfinished, Severity: Warning, Object: e.unfinished.Object(&steps[0]),
-		Text: fmt.Sprintf("a change of uplinks is being made by another process, or was killed: "+
-			"%d objects are left over, of which no packet takes notice", len(steps)),
-		Cure: "uplinks recover, which the next up or down begins with; its first step: " + e.unfinished.Command(&steps[0]),
+		Text: fmt.Sprintf("a command that changes uplinks is running now, or was killed: "+
+			"it has left %d objects, which affect no packet", len(steps)),
+		Cure: "uplinks recover, which the next up or down also does first; the first step: " + e.unfinished.Command(&steps[0]),
 	}}
 }
 
-// checkManagers finds programs that delete what they do not know.
+// checkManagers finds programs that delete rules and routes of other programs.
 func (e *examiner) checkManagers() []Finding {
 	networkd := e.system.networkd
 	var found []Finding
@@ -212,7 +212,7 @@ func (e *examiner) checkManagers() []Finding {
 		if networkd.running && x.deletes && len(e.facts.uplinks) > 0 {
 			found = append(found, Finding{
 				Code: x.code, Severity: Warning, Object: "systemd-networkd",
-				Text: "systemd-networkd runs, and deletes " + x.what + " of others whenever it starts or configures an interface",
+				Text: "systemd-networkd is running and deletes " + x.what + " of other programs when it starts and when it configures an interface",
 				Cure: `mkdir -p /etc/systemd/networkd.conf.d && printf '[Network]\n` + x.setting + `=no\n' >/etc/systemd/networkd.conf.d/` + x.what + `.conf`,
 			})
 		}

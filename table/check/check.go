@@ -14,27 +14,26 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// An Uplink is an uplink with what [Examine] cannot see on the host.
+// An Uplink is an uplink with facts that [Examine] cannot read from the host.
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Pending says why the uplink cannot be installed yet although nothing is wrong with
-	// what it says: there is no default route from which its gateway is to be learned. Its
-	// Gateway may then be unspecified. What is installed of it is examined all the same.
-	// Empty: it can be installed.
+	// Pending says why the uplink cannot be installed yet although its values are valid: there
+	// is no default route from which to learn its gateway. Gateway may then be unspecified.
+	// Examine still examines the parts of the uplink that are installed. Empty: the uplink can
+	// be installed.
 	Pending string
 
-	// Targets are destinations that the uplink has to reach itself, such as those of
-	// probes, besides the Internet. None: there are no others.
+	// Targets are destinations that the uplink has to reach besides the Internet, such as
+	// those of probes.
 	Targets []netip.Addr
 
-	// Withdrawn are rules of Also that the program which keeps the uplink has deleted for
-	// the time being, because the probes of the uplink fail. They are not missing. None:
-	// all rules are wanted.
+	// Withdrawn are rules of Also that the program which maintains the uplink has deleted for
+	// now, because the probes of the uplink fail. Examine does not report them as missing.
 	Withdrawn []rule.Rule
 }
 
-// IsWithdrawn reports whether a rule of the uplink, as Install would add it, is one of
+// IsWithdrawn reports whether r, a rule of the uplink as Install would add it, is one of
 // Withdrawn or belongs to one.
 func (u *Uplink) IsWithdrawn(r rule.Rule) bool {
 	return slices.ContainsFunc(u.Withdrawn, func(w rule.Rule) bool {
@@ -43,12 +42,13 @@ func (u *Uplink) IsWithdrawn(r rule.Rule) bool {
 	})
 }
 
-// A Config is what [Examine] cannot see on the host, other than uplinks. The zero Config
-// knows nothing.
+// A Config has facts about the host that [Examine] cannot read, and that do not belong to one
+// uplink. The zero Config has none.
 type Config struct {
-	// Multihomed are the ports of UDP servers that listen on every address, and answer
-	// from the one that was asked (IP_PKTINFO; the option multihome of OpenVPN). Nobody
-	// can see from outside that a server does. None: each one is reported.
+	// Multihomed are the ports of UDP servers that listen on all addresses and answer from the
+	// address that was asked (IP_PKTINFO; the option multihome of OpenVPN). This cannot be
+	// seen from outside the server. Examine reports every other UDP server that listens on all
+	// addresses.
 	Multihomed []uint16
 
 	// Default is the default route that the uplinks share. Nil: there is none.
@@ -62,7 +62,7 @@ type Default struct {
 	Protocol route.Protocol // of the route
 }
 
-// Run is [Examine] for uplinks of which the host says all.
+// Run is [Examine] without a Config, for uplinks without facts that the host does not show.
 func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([]Finding, error) {
 	all := make([]Uplink, len(uplinks))
 	for i, u := range uplinks {
@@ -71,15 +71,15 @@ func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink)
 	return Examine(ctx, c, nil, all...)
 }
 
-// Examine returns what is wrong with uplinks, and what else on the host will cause
-// trouble for them. Without findings all is well. Findings are in the order of the
-// uplinks; those about the host come last. Examine changes nothing and sends no packet.
-// A nil Config stands for the zero one.
+// Examine returns what is wrong with uplinks, and what else on the host will cause trouble for
+// them. If all is well, there are no findings. Findings are in the order of the uplinks, and
+// those about the host come last. Examine changes nothing and sends no packet. A nil Config
+// means the zero Config.
 //
-// Examine also reads /proc and the configuration of systemd-networkd. It looks at the
-// sockets and settings of the network namespace of c, which takes CAP_SYS_ADMIN if
-// that is not the caller's namespace. If something cannot be read, that is a finding
-// as well. The error is not nil only if the kernel could not be asked at all.
+// Examine also reads /proc and the configuration of systemd-networkd. It reads the sockets and
+// settings of the network namespace of c, which needs CAP_SYS_ADMIN if that is not the
+// caller's namespace. If something cannot be read, Examine returns a finding that says so. It
+// returns an error only if the kernel could not be asked at all.
 func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplink) ([]Finding, error) {
 	f, err := readFacts(ctx, c, files.Dir("/"), config, uplinks)
 	if err != nil {
@@ -92,10 +92,10 @@ func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplin
 	return newExaminer(f, p).findings(), nil
 }
 
-// Overruled returns what Run finds about rules and routes of others that take all packets of
-// uplinks, or all to a part of the Internet, of [CodeOverruled], and about the order among the
-// rules of uplinks, the faults of [CodeRuleOrder]. It reads only what that needs: neither all
-// tables nor files. There is one list for each uplink.
+// Overruled returns the findings of Run about rules and routes of other programs that take all
+// packets of uplinks, or all packets to a part of the Internet ([CodeOverruled]), and about
+// the order of the rules of uplinks (the faults of [CodeRuleOrder]). It reads only what these
+// findings need, so it reads neither all tables nor files. There is one list for each uplink.
 func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([][]Finding, error) {
 	all := make([]Uplink, len(uplinks))
 	for i, u := range uplinks {
@@ -136,7 +136,8 @@ func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedU
 	return found, nil
 }
 
-// readRefusing reads the tables that may refuse packets which the kernel knows no way for.
+// readRefusing reads the tables that may refuse packets for which the kernel has found no
+// route.
 func (e *examiner) readRefusing(ctx context.Context, c route.Conn, u *subject) error {
 	for i := range u.claims {
 		x := &u.claims[i]

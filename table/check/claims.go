@@ -11,22 +11,23 @@ import (
 
 // A claim is a packet that an installed rule of an uplink sends to the uplink's table.
 type claim struct {
-	who    string // the packets that it stands for: those from an address, or with selectors
+	who    string // the packets of this kind: those from an address, or with selectors
 	rule   *rule.Rule
 	place  int // of the rule among those of its family
 	packet packet
 }
 
-// farAddrs are addresses somewhere on the Internet, one in each of the two parts in which
-// some programs route everything: 0.0.0.0/1 and 128.0.0.0/1, 2000::/4 and 3000::/4. Nothing
-// is sent there.
+// farAddrs are addresses somewhere on the Internet, one in each of the two halves into which
+// some programs split the default route: 0.0.0.0/1 and 128.0.0.0/1, 2000::/4 and 3000::/4.
+// Nothing is sent there.
 var farAddrs = map[route.Family][]netip.Addr{
 	route.IPv4: {internetAddrs[route.IPv4], netip.AddrFrom4([4]byte{203, 0, 113, 1})},
 	route.IPv6: {internetAddrs[route.IPv6], netip.AddrFrom16([16]byte{0x3f, 0xff, 15: 1})},
 }
 
-// claimsOf returns the packets that the kernel is asked about to know that an uplink gets
-// what is the uplink's: from each source, and for each rule of Also, to all that is far.
+// claimsOf returns the packets that the kernel is asked about, to find out whether the
+// uplink gets its packets: packets from each source, and packets that each rule of Also
+// selects, to all addresses of farAddrs.
 func (f *facts) claimsOf(u *uplinkFacts) []claim {
 	var all []claim
 	for _, family := range u.families {
@@ -50,8 +51,8 @@ func (f *facts) claimsOf(u *uplinkFacts) []claim {
 	return all
 }
 
-// packetsOf returns packets that a rule selects, to some destinations. Some rules select no
-// packet that the kernel can be asked about.
+// packetsOf returns packets to some destinations that a rule selects. For some rules there
+// is no packet that the kernel can be asked about.
 func (f *facts) packetsOf(u *uplinkFacts, r *rule.Rule, far []netip.Addr) []packet {
 	var all []packet
 	add := func(q route.Query, iif string) {
@@ -81,7 +82,7 @@ func (f *facts) isUsable(a netip.Addr) bool {
 	return ok && !have.Tentative
 }
 
-// forwardedPacket returns the lookup of a packet that comes from a network beside this host,
+// forwardedPacket returns the lookup of a packet that comes from a network behind this host,
 // and that a rule selects by its source or its incoming interface.
 func (f *facts) forwardedPacket(u *uplinkFacts, r *rule.Rule, dst netip.Addr) (route.Query, string, bool) {
 	asked := rule.Rule{

@@ -21,8 +21,8 @@ type containerNet struct {
 // bridgeNames are the names that Docker, Podman, containerd, LXD and Incus give bridges.
 var bridgeNames = regexp.MustCompile(`^(docker[0-9]+|br-[0-9a-f]{12}|podman[0-9]+|cni-podman[0-9]+|cni[0-9]+|nerdctl[0-9]+|lxdbr[0-9]+|incusbr[0-9]+)$`)
 
-// containerNets returns the bridges of container engines that have a running container: a
-// bridge without one has no carrier.
+// containerNets returns the bridges of container engines that have a running container. A
+// bridge without a running container has no carrier.
 func (f *facts) containerNets() []containerNet {
 	var all []containerNet
 	for _, a := range f.now.Addrs {
@@ -38,14 +38,14 @@ func (f *facts) containerNets() []containerNet {
 	return all
 }
 
-// answer returns the lookup of what a container answers to someone far away.
+// answer returns the lookup of a container's answer to a client far away.
 func (n *containerNet) answer() route.Query {
 	return route.Query{Src: n.addr, Dst: internetAddrs[route.FamilyOf(n.addr)], IIF: n.index}
 }
 
-// checkContainers finds containers whose published ports do not answer by an uplink: the
-// answer has the container's address when its route is looked up. Where a rule by mark
-// leads to the uplink, marks of connections are someone's care.
+// checkContainers finds containers whose published ports do not answer by an uplink. An
+// answer still has the container's address when its route is looked up. If a rule by mark
+// leads to the uplink, the administrator already marks connections.
 func (e *examiner) checkContainers(u *subject) []Finding {
 	id := u.installed.table()
 	if id == rttables.Unspec {
@@ -60,9 +60,9 @@ func (e *examiner) checkContainers(u *subject) []Finding {
 		}
 		return []Finding{{
 			Code: CodePublishedPorts, Severity: Note, Object: n.bridge,
-			Text: fmt.Sprintf("if a container on %s has a published port (DNAT), its %s answers to clients that came by %s go out by %s",
+			Text: fmt.Sprintf("if a container on %s has a published port (DNAT), its %s answers to clients that came in by %s leave by %s",
 				n.bridge, form.FamilyName(family), u.spec.Interface, e.outOf(&outcome{true, r})),
-			Cure: `none, if no port is published there; else marks of connections and also fwmark: see "uplinks help containers"`,
+			Cure: `no cure is needed if no port is published there; otherwise use marks of connections and also fwmark: see "uplinks help containers"`,
 		}}
 	}
 	return nil

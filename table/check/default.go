@@ -13,7 +13,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// defaultQueries returns packets without a source that the shared default is for.
+// defaultQueries returns lookups of packets without a source, which use the shared
+// default route.
 func (f *facts) defaultQueries(family route.Family) []route.Query {
 	var all []route.Query
 	if d := f.config.Default; d != nil && cmp.Or(d.Table, rttables.Main) == rttables.Main {
@@ -24,7 +25,8 @@ func (f *facts) defaultQueries(family route.Family) []route.Query {
 	return all
 }
 
-// checkDefault finds out whether the shared default route is there, and has an effect.
+// checkDefault finds out whether the shared default route is installed, and has an
+// effect.
 func (e *examiner) checkDefault() []Finding {
 	d := e.config.Default
 	if d == nil {
@@ -35,7 +37,7 @@ func (e *examiner) checkDefault() []Finding {
 	there := make(map[route.Family]bool)
 	routes := e.now.Routes(id)
 	for i := range routes {
-		// Those with higher metrics stand behind it, in case it goes.
+		// Our routes with higher metrics are spares, in case this one goes.
 		if isOurs(&routes[i]) && routes[i].Priority == cmp.Or(d.Metric, form.SharedMetric) {
 			there[routes[i].Family] = true
 		}
@@ -43,7 +45,7 @@ func (e *examiner) checkDefault() []Finding {
 	if len(there) == 0 {
 		return []Finding{{
 			Code: CodeDefaultAbsent, Severity: Warning, Object: "default",
-			Text: "the default route that uplinks share is not there", Cure: "uplinks run, which keeps it",
+			Text: "the default route that the uplinks share is not installed", Cure: "uplinks run, which installs the route and keeps it installed",
 		}}
 	}
 	var found []Finding
@@ -63,12 +65,13 @@ func (e *examiner) checkDefault() []Finding {
 	return found
 }
 
-// shadowOf says what a packet goes by instead of the shared default route.
+// shadowOf reports the route or rule that takes a packet instead of the shared default
+// route.
 func (e *examiner) shadowOf(q route.Query, o *outcome) (Finding, bool) {
 	f := route.FamilyOf(q.Dst)
 	names := installation{names: host.NewNames("", e.now.Links)}
 	x := Finding{Code: CodeDefaultIdle, Severity: Warning}
-	const text = "the %s default route that uplinks share has no effect: %s goes before it (%s)"
+	const text = "the %s default route that the uplinks share has no effect: %s comes first (%s)"
 	if o.found && o.route.Table == rttables.Main {
 		r := &o.route
 		x.Object = names.routeText(r)
@@ -79,7 +82,7 @@ func (e *examiner) shadowOf(q route.Query, o *outcome) (Finding, bool) {
 		x.Text = fmt.Sprintf(text, form.FamilyName(f), what, owner.OfProtocol(r.Protocol))
 		x.Cure = names.deleteRoute(r)
 		if form.IsDefault(r) {
-			x.Cure = "a metric for it above that of the line default: metric 200 in /etc/network/interfaces, or in the network " +
+			x.Cure = "give this route a metric above that of the line default: metric 200 in /etc/network/interfaces, or in the network " +
 				"manager; or " + x.Cure
 		}
 		return x, true
@@ -90,7 +93,7 @@ func (e *examiner) shadowOf(q route.Query, o *outcome) (Finding, bool) {
 		return Finding{}, false
 	}
 	if slices.Contains(e.protocols, r.Protocol) {
-		return Finding{}, false // what the file says
+		return Finding{}, false // the file says so
 	}
 	x.Object = names.text(*r)
 	x.Text = fmt.Sprintf(text, form.FamilyName(f), fmt.Sprintf("the rule at %d, %s,", r.Priority.Or(0), names.words(r)), owner.Whose(r))

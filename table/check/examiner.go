@@ -6,7 +6,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// An examiner makes findings of what was read. It reads nothing itself.
+// An examiner turns facts into findings. It reads nothing itself.
 type examiner struct {
 	*facts
 	*paths
@@ -22,7 +22,7 @@ type subject struct {
 	takings []*taking
 }
 
-// A ruleOrder is the priorities of the first rules of one family that look up the
+// A ruleOrder has the priorities of the first rules of one family that look up the
 // tables local and main for every packet.
 type ruleOrder struct {
 	local, main       uint32
@@ -90,8 +90,8 @@ func named(found []Finding, u *subject) []Finding {
 	return found
 }
 
-// withoutRefusal leaves out that an uplink would be refused, if another finding says
-// why.
+// withoutRefusal leaves out the finding that an uplink would be refused, if another
+// finding has the reason.
 func withoutRefusal(found []Finding) []Finding {
 	explained := false
 	for _, f := range found {

@@ -32,7 +32,7 @@ func TestFindingsOrder(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	text := e.findings()[0].String()
-	if want := "uplink lan2: fault (interface-missing): there is no interface eth9"; text != want {
+	if want := "uplink lan2: fault (interface-missing): the interface eth9 does not exist"; text != want {
 		t.Errorf("got %q, want %q", text, want)
 	}
 }

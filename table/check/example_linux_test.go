@@ -43,6 +43,6 @@ func ExampleRun() {
 		}
 	}
 	// Output:
-	// missing - rule from 192.168.2.2 lookup 20 proto 210 pref 31000 is missing
+	// missing - rule from 192.168.2.2 lookup 20 proto 210 pref 31000 does not exist
 	//     ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31000
 }

@@ -22,13 +22,13 @@ import (
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
-// Facts are what [Run] reads, and what is planned on it.
+// Facts are what [Run] reads, and the plans made from it.
 type facts struct {
 	now *host.State // links, addresses, all rules, and the routes that are selected
-	// left are how many routes there are besides those of now.
+	// left are the numbers of routes that are not in now.
 	left map[listing]int
-	// places are those of the rules of the uplinks' protocols, by family. They are made
-	// when they are needed.
+	// places are the places of the rules with the uplinks' protocols, by family. They are
+	// made when they are needed.
 	places map[route.Family]map[rule.Rule][]int
 	// addresses are indexes into now.Addrs. Several interfaces can have the same
 	// address.
@@ -39,12 +39,12 @@ type facts struct {
 	uplinks    []uplinkFacts
 	specs      []uplink.Spec    // of the uplinks
 	protocols  []route.Protocol // of the uplinks
-	// unfinished cleans up after a transaction that did not come to its end.
+	// unfinished cleans up after a transaction that was interrupted.
 	unfinished plan.Plan
 	unread     []string // what could not be read, and why
 }
 
-// UplinkFacts are what is known of one uplink.
+// UplinkFacts are the facts about one uplink.
 type uplinkFacts struct {
 	spec     *uplink.Spec
 	index    uint32         // of the interface; zero: there is none
@@ -54,12 +54,12 @@ type uplinkFacts struct {
 	sources []host.Address
 	pending string       // why it cannot be installed yet
 	targets []netip.Addr // destinations that the uplink has to reach
-	// isWithdrawn reports whether a rule is not wanted for the time being.
+	// isWithdrawn reports whether a rule is withdrawn for now.
 	isWithdrawn func(rule.Rule) bool
 	installed   installation
 	todo        part     // what Install would do
 	refused     error    // why Install would do nothing
-	adoptable   []string // what Adopt would take the place of
+	adoptable   []string // the objects that Adopt would replace
 }
 
 // A neighbour is an address on the link of an interface.
@@ -68,7 +68,7 @@ type neighbour struct {
 	addr  netip.Addr
 }
 
-// readFacts reads the host once, and files of root.
+// readFacts reads the host once, and files below root.
 func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, uplinks []Uplink) (*facts, error) {
 	addrs, err := host.ListAddresses(ctx, c, 0)
 	if err != nil {
@@ -149,7 +149,8 @@ func (f *facts) sourcesOf(u *uplinkFacts) []host.Address {
 // inFamily reports whether the uplink can have something in a family.
 func (u *uplinkFacts) inFamily(f route.Family) bool { return slices.Contains(u.families, f) }
 
-// firstSource returns the source of a family to send packets from, if one can be used.
+// firstSource returns the first source of a family that packets can be sent from, if
+// there is one.
 func (u *uplinkFacts) firstSource(f route.Family) (netip.Addr, bool) {
 	usable := slices.DeleteFunc(slices.Clone(u.sources), func(a host.Address) bool { return a.Tentative })
 	p := uplink.Policy{Spec: u.spec, Index: u.index}
@@ -183,8 +184,8 @@ func listNeighbours(ctx context.Context, c route.Conn) (map[neighbour]uint16, er
 	return all, nil
 }
 
-// decodeNeighbour reads a message of type RTM_NEWNEIGH. It returns false for one that has
-// no IP address. Hardware addresses can have any length.
+// decodeNeighbour reads a message of type RTM_NEWNEIGH. It returns false for a message
+// without an IP address. Hardware addresses can have any length.
 func decodeNeighbour(b []byte) (n neighbour, state uint16, ok bool) {
 	if len(b) < uapi.SizeofNdMsg {
 		return neighbour{}, 0, false

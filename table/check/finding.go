@@ -7,15 +7,15 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// A Finding is something about an uplink, or about the host, that is not as it
-// should be or that will cause trouble.
+// A Finding is a fact about an uplink, or about the host, that is not as it should be
+// or that will cause trouble.
 type Finding struct {
 	Code     Code
 	Severity Severity
-	Uplink   string // its name, or its interface and gateway; empty if the finding is about the host
+	Uplink   string // the uplink's name, or its interface and gateway; empty if the finding is about the host
 	Object   string // what the finding is about: a route or rule in the words of ip(8), an interface, an address
 	Text     string // what is wrong, in a sentence
-	Cure     string // the command or the setting that cures it
+	Cure     string // the command or setting that cures it
 }
 
 // String returns the finding in one line.
@@ -36,9 +36,9 @@ type Severity uint8
 
 // The severities, in ascending order.
 const (
-	Note    Severity = iota + 1 // nothing is wrong, but something is not known or not done
-	Warning                     // some traffic goes wrong, or will when something else happens
-	Fault                       // the uplink does not do what it is for
+	Note    Severity = iota + 1 // nothing is wrong, but a fact is not known, or a step was not done
+	Warning                     // some traffic goes wrong, or will go wrong when something else happens
+	Fault                       // the uplink does not do its work
 )
 
 var severityNames = iptext.Enum{
@@ -60,21 +60,20 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return err
 }
 
-// A Code says what kind of trouble was found. Codes do not change. A Code is its own
-// text: later versions have more codes, and a program that reads codes has to expect
-// ones that it does not know.
+// A Code says what kind of trouble was found. Codes do not change. Later versions have
+// more codes, so a program that reads codes has to accept unknown ones.
 type Code string
 
 // The codes, with the severity that each has.
 const (
 	// The uplink itself.
-	CodeAbsent    Code = "absent"    // fault: nothing of it is installed
+	CodeAbsent    Code = "absent"    // fault: nothing of the uplink is installed
 	CodeMissing   Code = "missing"   // fault: a route or rule does not exist
 	CodeChanged   Code = "changed"   // fault: a route exists, but with other properties
 	CodeExtra     Code = "extra"     // warning: a route or rule of ours that should not exist
 	CodeUnnamed   Code = "unnamed"   // note: rt_tables does not have the table's name
-	CodeAdoptable Code = "adoptable" // warning: scripts have made it, and nothing of ours is installed
-	CodeRefused   Code = "refused"   // fault: Install would refuse it
+	CodeAdoptable Code = "adoptable" // warning: scripts have installed rules and routes for the uplink, and nothing of ours is installed
+	CodeRefused   Code = "refused"   // fault: Install would refuse the uplink
 
 	// Interrupted changes.
 	CodeUnfinished Code = "unfinished" // warning: Install or Remove was killed, or is running
@@ -94,24 +93,24 @@ const (
 
 	// The order of rules.
 	CodeNoLocal     Code = "no-local"     // fault: no rule looks up the table local
-	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local, and none of ours looks that up first
+	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local, and none of ours looks up that table first
 	CodeAfterMain   Code = "after-main"   // fault: a rule of ours comes after the rule for the table main
-	CodeRuleOrder   Code = "rule-order"   // fault, or note if a line says so: a rule of another uplink comes before one from a source
+	CodeRuleOrder   Code = "rule-order"   // fault, or note if a line gives the rule its place: a rule of another uplink comes before a rule from a source
 
-	// Others before the uplink, and in its table.
-	CodeOverruled       Code = "overruled"        // fault: a rule or route of others takes its packets
-	CodeOverruledPartly Code = "overruled-partly" // note: rules of others before the uplink's take some of its packets
-	CodeForeignRoute    Code = "foreign-route"    // note: the uplink's table has routes of others
+	// Other programs' rules before the uplink's, and routes in its table.
+	CodeOverruled       Code = "overruled"        // fault: a rule or route of another program takes the uplink's packets
+	CodeOverruledPartly Code = "overruled-partly" // note: rules of other programs take some of the uplink's packets
+	CodeForeignRoute    Code = "foreign-route"    // note: the uplink's table has routes of other programs
 
 	// The rest of the host.
 	CodeDetour         Code = "lan-detour"      // warning: packets to a LAN that main knows go to the gateway
-	CodeReversePath    Code = "rp-filter"       // warning: strict reverse path filtering drops what comes in
-	CodeWildcardUDP    Code = "udp-wildcard"    // warning: a UDP server answers by another way
-	CodePublishedPorts Code = "published-ports" // note: published ports of containers answer by another way
-	CodePortUnused     Code = "port-unused"     // note: no UDP server listens on a port that was said to be multihomed
-	CodeDefaultAbsent  Code = "default-absent"  // warning: the shared default route is not there
-	CodeDefaultIdle    Code = "default-idle"    // warning: another route or rule goes before the shared default route
-	CodeForeignRules   Code = "foreign-rules"   // warning: a manager deletes rules that it does not know
-	CodeForeignRoutes  Code = "foreign-routes"  // warning: a manager deletes routes that it does not know
-	CodeNotRead        Code = "not-read"        // note: something could not be read
+	CodeReversePath    Code = "rp-filter"       // warning: strict reverse path filtering drops packets that come in
+	CodeWildcardUDP    Code = "udp-wildcard"    // warning: answers of a UDP server leave by another interface
+	CodePublishedPorts Code = "published-ports" // note: answers from published ports of containers leave by another interface
+	CodePortUnused     Code = "port-unused"     // note: no UDP server listens on a port that is declared as multihomed
+	CodeDefaultAbsent  Code = "default-absent"  // warning: the shared default route is not installed
+	CodeDefaultIdle    Code = "default-idle"    // warning: another route or rule comes before the shared default route
+	CodeForeignRules   Code = "foreign-rules"   // warning: a network manager deletes rules of other programs
+	CodeForeignRoutes  Code = "foreign-routes"  // warning: a network manager deletes routes of other programs
+	CodeNotRead        Code = "not-read"        // note: a part of the host's state could not be read
 )

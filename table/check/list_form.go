@@ -8,9 +8,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// toListForm changes the routes of tables that uplinks can have from the form and the order
-// of a snapshot to those in which the kernel lists them. Plans and errors then name the
-// same routes, in the same words, as those of Install.
+// toListForm changes the routes of tables that uplinks can have from the form and order of
+// a snapshot to the form and order in which the kernel lists them. Plans and errors then
+// name the same routes in the same words as those of Install.
 func toListForm(routes []route.Route) {
 	for len(routes) > 0 {
 		f, id := routes[0].Family, routes[0].Table
@@ -31,8 +31,8 @@ func toListForm(routes []route.Route) {
 // loopback is the index of the interface lo in every network namespace.
 const loopback = 1
 
-// addReported adds to an IPv6 route what the kernel reports of every one, and what a
-// snapshot leaves out.
+// addReported adds to an IPv6 route the attributes that the kernel reports for every route,
+// and that a snapshot leaves out.
 func addReported(r *route.Route) {
 	if r.Family != route.IPv6 {
 		return

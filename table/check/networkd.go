@@ -11,9 +11,9 @@ import (
 	"github.com/policyroute/policyroute/internal/files"
 )
 
-// A networkdState says what systemd-networkd does. Whenever it starts or configures an
-// interface, it deletes the rules and routes that it does not know, unless its
-// configuration says not to.
+// A networkdState says what systemd-networkd does. When it starts and when it
+// configures an interface, it deletes the rules and routes of other programs, unless
+// its configuration forbids that.
 type networkdState struct {
 	running       bool // in the network namespace that is checked
 	rules, routes bool // it deletes those of other programs
@@ -23,9 +23,9 @@ type networkdState struct {
 // the files with the same name in later ones.
 var networkdDirs = []string{"etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd"}
 
-// readNetworkd looks for the process and reads the configuration. The process counts
-// if it is in the network namespace with this name, which is what readlink(1) prints
-// for /proc/PID/ns/net, or if its namespace cannot be read.
+// readNetworkd looks for the process and reads the configuration. The process counts if
+// its network namespace has this name, as readlink(1) prints it for /proc/PID/ns/net,
+// or if its namespace cannot be read.
 func readNetworkd(root fs.FS, namespace string) (networkdState, error) {
 	s := networkdState{rules: true, routes: true}
 	var err error
@@ -88,8 +88,8 @@ func networkdFiles(root fs.FS) ([]string, error) {
 	return conf, nil
 }
 
-// parse reads one file. Of several lines with the same setting the last counts. An
-// empty setting stands for the default.
+// parse reads one file. Of several lines with the same setting the last one counts. An
+// empty setting means the default.
 func (s *networkdState) parse(text string) {
 	section := ""
 	for line := range strings.Lines(text) {

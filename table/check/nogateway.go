@@ -9,15 +9,15 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// checkNoGateway finds an uplink without a gateway on a link whose hosts are asked for by
-// their addresses. As a rule the gateway was forgotten: where table main has one by the
-// interface, that is sure enough for a warning.
+// checkNoGateway finds an uplink without a gateway on a link that is not point-to-point.
+// Usually the gateway was forgotten. If table main has a gateway by this interface, the
+// finding is a warning.
 func (e *examiner) checkNoGateway(u *subject) []Finding {
 	dev := u.spec.Interface
 	f := Finding{
 		Code: CodeGatewayNone, Severity: Note, Object: dev,
-		Text: fmt.Sprintf("the uplink has no gateway, so that all destinations are looked for on the link of %s, which is no point-to-point link", dev),
-		Cure: "via ADDRESS in the uplink's line; none, if a host on the link answers for all addresses",
+		Text: fmt.Sprintf("the uplink has no gateway, and the link of %s is not point-to-point: this host looks for every destination on the link", dev),
+		Cure: "add via ADDRESS to the uplink's line; no cure is needed if a host on the link answers for all addresses",
 	}
 	routes := e.now.Routes(rttables.Main)
 	for i := range routes {
@@ -31,8 +31,8 @@ func (e *examiner) checkNoGateway(u *subject) []Finding {
 			continue
 		}
 		f.Severity = Warning
-		f.Text += fmt.Sprintf("; table main has the gateway %s there", hops[at].Gateway)
-		f.Cure = fmt.Sprintf("via %s or learn %s in the uplink's line, and %s", hops[at].Gateway, r.Family, u.up())
+		f.Text += fmt.Sprintf("; table main has the gateway %s by this interface", hops[at].Gateway)
+		f.Cure = fmt.Sprintf("add via %s or learn %s to the uplink's line, and run %s", hops[at].Gateway, r.Family, u.up())
 		break
 	}
 	return []Finding{f}

@@ -15,7 +15,7 @@ import (
 // Findings about the order among the rules of uplinks: those from sources come first.
 
 // checkRuleOrder finds rules of other uplinks that come before rules from this uplink's
-// sources, and take packets from these.
+// sources, and take packets from these sources.
 func (e *examiner) checkRuleOrder(u *subject) []Finding {
 	var found []Finding
 	for _, f := range u.families {
@@ -29,7 +29,7 @@ func (e *examiner) checkRuleOrder(u *subject) []Finding {
 			taker := &all[i]
 			k, isOwn := slices.BinarySearch(places, i)
 			if isOwn {
-				continue // what it takes goes the same way
+				continue // its packets go the same way
 			}
 			var hurt []string
 			var first *rule.Rule
@@ -88,8 +88,8 @@ func (e *examiner) takersOf(f route.Family) []int {
 	return all
 }
 
-// decides reports whether a rule takes what it selects, and not what table main has a route
-// for.
+// decides reports whether a rule takes all packets that it selects, and not only those that
+// table main has a route for.
 func decides(r *rule.Rule) bool {
 	return r.Action != rule.ActionLookup || !form.IsSystemTable(r.Table)
 }
@@ -105,27 +105,27 @@ func takesFrom(taker, r *rule.Rule) bool {
 	return taker.From.Overlaps(r.From)
 }
 
-// ruleOrderFinding says that a rule takes packets of rules from sources, the first of which is
-// given.
+// ruleOrderFinding reports that a rule takes packets of rules from sources. First is the first
+// of these rules.
 func (e *examiner) ruleOrderFinding(u *subject, taker, first *rule.Rule, hurt []string) Finding {
-	whose, by := "of an uplink that is not among these", e.ownerOf(taker)
+	whose, by := "of an uplink that is not examined", e.ownerOf(taker)
 	if by != nil {
 		whose = "of uplink " + by.spec.String()
 	}
 	packets := strings.TrimSpace("packets " + describe(taker))
 	found := Finding{
 		Code: CodeRuleOrder, Severity: Fault, Object: u.installed.text(*taker),
-		Text: fmt.Sprintf("the rule at %d, %s (%s), comes before the rule at %d, %s: %s that come from %s do not take this uplink",
+		Text: fmt.Sprintf("the rule at %d, %s (%s), comes before the rule at %d, %s: %s from %s do not take this uplink",
 			taker.Priority.Or(0), u.installed.words(taker), whose, first.Priority.Or(0), u.installed.words(first), packets, few(hurt)),
-		Cure: "uplinks up, of all uplinks together",
+		Cure: "uplinks up, with all uplinks",
 	}
 	switch {
 	case by == nil:
-		found.Cure = u.installed.deleteRule(taker) + ", and " + u.up() + "; or install both uplinks together"
+		found.Cure = u.installed.deleteRule(taker) + ", and " + u.up() + "; or install both uplinks with one command"
 	case slices.ContainsFunc(by.spec.Also, func(a rule.Rule) bool { return a.Priority.IsSet() && a.Priority == taker.Priority }):
 		found.Severity = Note
 		found.Text += ", as the line of " + by.spec.String() + " says"
-		found.Cure = fmt.Sprintf("none, if that is meant; else take pref %d out of that line, and uplinks up", taker.Priority.Or(0))
+		found.Cure = fmt.Sprintf("no cure is needed if that is intended; otherwise remove pref %d from that line, and run uplinks up", taker.Priority.Or(0))
 	}
 	return found
 }

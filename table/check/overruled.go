@@ -15,14 +15,14 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Findings about rules and routes of others that take packets away from an uplink.
+// Findings about rules and routes of other programs that take packets away from an uplink.
 
-// A taking is what one rule or one route of others takes from an uplink.
+// A taking is the packets that one rule or route of another program takes from an uplink.
 type taking struct {
 	rule  *rule.Rule
 	route *route.Route // in the uplink's table, if rule is nil
 	who   []string
-	// to are the destinations, if packets to others are not taken.
+	// to are the destinations, if packets to other destinations are not taken.
 	to  []netip.Addr
 	out []string // the interfaces by which the packets leave; empty: they are refused
 }
@@ -76,14 +76,15 @@ func (e *examiner) outcomeOf(c *claim) outcome {
 	return outcome{ok, r}
 }
 
-// takerOf returns what takes the packet of a claim, or nil if nothing of others does.
+// takerOf returns the rule or route of another program that takes the packet of a claim, or
+// nil.
 func (e *examiner) takerOf(c *claim, o *outcome) *taking {
 	if o.found && o.route.Table == c.rule.Table {
 		return &taking{route: &o.route}
 	}
 	r := e.findTaker(&c.packet, o, e.now.Rules(c.rule.Family).All, c.place)
 	if r == nil || slices.Contains(e.protocols, r.Protocol) || isForAll(r) {
-		return nil // a rule for main before the uplink's is a finding of its own
+		return nil // another finding reports a rule for main before the uplink's rules
 	}
 	return &taking{rule: r}
 }
@@ -99,7 +100,7 @@ func (e *examiner) outOf(o *outcome) string {
 	return e.now.Links.Name(o.route.OIF)
 }
 
-// isBy reports whether two takings are by the same rule or route.
+// isBy reports whether t and o have the same rule or route.
 func (t *taking) isBy(o *taking) bool {
 	return t.rule == o.rule && (t.rule != nil || form.KeyOf(t.route) == form.KeyOf(o.route))
 }
@@ -117,7 +118,7 @@ func (t *taking) add(c *claim, out string) {
 	}
 }
 
-// checkOverruled finds rules and routes of others that take packets of the uplink.
+// checkOverruled finds rules and routes of other programs that take packets of the uplink.
 func (e *examiner) checkOverruled(u *subject) []Finding {
 	var found []Finding
 	for _, t := range u.takings {
@@ -133,11 +134,11 @@ func (e *examiner) checkOverruled(u *subject) []Finding {
 		}
 		if t.rule == nil {
 			f.Object = u.installed.routeText(t.route)
-			f.Text = fmt.Sprintf("the %s is in the uplink's table (%s), and %s", f.Object, owner.OfProtocol(t.route.Protocol), takes)
+			f.Text = fmt.Sprintf("the %s (%s) is in the uplink's table and %s", f.Object, owner.OfProtocol(t.route.Protocol), takes)
 			f.Cure = u.installed.deleteRoute(t.route)
 		} else {
 			f.Object = u.installed.text(*t.rule)
-			f.Text = fmt.Sprintf("the rule at %d, %s (%s), comes before the uplink's, and %s",
+			f.Text = fmt.Sprintf("the rule at %d, %s (%s), comes before the uplink's rules and %s",
 				t.rule.Priority.Or(0), u.installed.words(t.rule), owner.Whose(t.rule), takes)
 			f.Cure = e.cureOfRule(u, t.rule)
 		}
@@ -146,13 +147,13 @@ func (e *examiner) checkOverruled(u *subject) []Finding {
 	return found
 }
 
-// cureOfRule returns what is to be done about a rule before those of an uplink.
+// cureOfRule returns the cure for a rule before those of an uplink.
 func (e *examiner) cureOfRule(u *subject, r *rule.Rule) string {
 	var cures []string
 	o := owner.Of(r)
 	if o == nil || !o.Always {
 		if n, ok := e.priorityBefore(u, r.Priority.Or(0)); ok {
-			cures = append(cures, fmt.Sprintf("pref %d in the uplink's line, which puts its rules before that one, and uplinks up", n))
+			cures = append(cures, fmt.Sprintf("add pref %d to the uplink's line, which puts its rules before this one, and run uplinks up", n))
 		}
 	}
 	switch {
@@ -161,20 +162,20 @@ func (e *examiner) cureOfRule(u *subject, r *rule.Rule) string {
 	case o.Cure != "":
 		cures = append(cures, o.Cure)
 	case len(cures) == 0:
-		cures = append(cures, "give its rules priorities behind the uplink's in the configuration of "+o.Name)
+		cures = append(cures, "give the rules of "+o.Name+" priorities after the uplink's, in its configuration")
 	}
 	return strings.Join(cures, "; or ")
 }
 
-// gap is how many priorities are left between rules of others and those of an uplink, and
-// tries how often a place is looked for.
+// gap is the distance between rules of other programs and those of an uplink, and tries is how
+// often a place is looked for.
 const (
 	gap   = 100
 	tries = 50
 )
 
-// priorityBefore returns a priority for the rules of an uplink with which they come before a
-// priority and where those of uplinks can be.
+// priorityBefore returns a priority at which the rules of an uplink come before a priority, and
+// at which rules of uplinks are allowed.
 func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
 	need := u.spec.Height() + 3*uint32(len(u.spec.Also))
 	if slices.ContainsFunc(u.families, func(f route.Family) bool { return e.now.Rules(f).LocalFirst }) {
@@ -201,8 +202,8 @@ func (e *examiner) priorityBefore(u *subject, prio uint32) (uint32, bool) {
 	return 0, false
 }
 
-// checkPartlyOverruled finds rules of others before the uplink's that take some of its packets,
-// but none of those that the kernel was asked about.
+// checkPartlyOverruled finds rules of other programs that come before the uplink's and take
+// some of its packets, but none of those that the kernel was asked about.
 func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 	var found []Finding
 	for _, f := range u.families {
@@ -222,16 +223,16 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 		if first != nil {
 			found = append(found, Finding{
 				Code: CodeOverruledPartly, Severity: Note, Object: u.installed.text(*first),
-				Text: form.FamilyName(f) + " rules of others come before the uplink's: " + few(some),
-				Cure: "none, if that is meant; pref in the uplink's line puts its rules elsewhere",
+				Text: form.FamilyName(f) + " rules of other programs come before the uplink's rules: " + few(some),
+				Cure: "no cure is needed if that is intended; otherwise use pref in the uplink's line",
 			})
 		}
 	}
 	return found
 }
 
-// lastRung returns the place of the last rule of the uplink in a family that looks up its
-// table, or 0.
+// lastRung returns the place of the last rule of the uplink in a family that looks up the
+// uplink's table, or 0.
 func (e *examiner) lastRung(u *subject, f route.Family) int {
 	all := e.now.Rules(f).All
 	for _, i := range slices.Backward(e.installedPlaces(u.uplinkFacts, f)) {
@@ -242,7 +243,7 @@ func (e *examiner) lastRung(u *subject, f route.Family) int {
 	return 0
 }
 
-// mayTake reports whether a rule of others takes some packets of an uplink's sources.
+// mayTake reports whether a rule of another program takes some packets of an uplink's sources.
 func (e *examiner) mayTake(u *subject, r *rule.Rule) bool {
 	switch {
 	case slices.Contains(e.protocols, r.Protocol), isForAll(r), r.L3MDev, r.OIF != "", r.TunID.IsSet(),
@@ -258,13 +259,13 @@ func (e *examiner) mayTake(u *subject, r *rule.Rule) bool {
 	})
 }
 
-// share says what a rule takes of the packets that it sees.
+// share returns a description of the packets that a rule takes.
 func (i *installation) share(r *rule.Rule) string {
 	words := strings.TrimSpace("packets " + describe(r))
 	if r.Action != rule.ActionLookup {
 		return words
 	}
-	text := words + " to what table " + i.names.Table(r.Table) + " has a route for"
+	text := words + " to destinations that table " + i.names.Table(r.Table) + " has a route for"
 	switch n, ok := r.SuppressPrefixLength.Get(); {
 	case ok && n == 0:
 		text += " other than the default"
@@ -274,8 +275,8 @@ func (i *installation) share(r *rule.Rule) string {
 	return text
 }
 
-// checkForeignRoutes finds routes of others in the uplink's table. Those that take all are
-// other findings.
+// checkForeignRoutes finds routes of other programs in the uplink's table. Routes that take all
+// packets are other findings.
 func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 	var some []string
 	var first *route.Route
@@ -289,11 +290,11 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 		if first == nil {
 			first = r
 		}
-		way := "by " + e.now.Links.Name(r.OIF)
+		way := "leave by " + e.now.Links.Name(r.OIF)
 		if r.Type != route.TypeUnicast {
-			way = "nowhere: " + r.Type.String()
+			way = "are refused: " + r.Type.String()
 		}
-		some = append(some, fmt.Sprintf("packets to %s go %s (%s)", iptext.PrefixString(r.Dst), way, owner.OfProtocol(r.Protocol)))
+		some = append(some, fmt.Sprintf("packets to %s %s (%s)", iptext.PrefixString(r.Dst), way, owner.OfProtocol(r.Protocol)))
 	}
 	more := 0
 	for _, f := range u.families {
@@ -304,8 +305,8 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 	}
 	return []Finding{{
 		Code: CodeForeignRoute, Severity: Note, Object: u.installed.routeText(first),
-		Text: fmt.Sprintf("the uplink's table has %s of others: %s", plural(len(some)+more, "route"), fewOf(some, len(some)+more)),
-		Cure: "none, if that is meant; to in the uplink's line says what more is behind the gateway, " +
+		Text: fmt.Sprintf("the uplink's table has %s of other programs: %s", plural(len(some)+more, "route"), fewOf(some, len(some)+more)),
+		Cure: "no cure is needed if that is intended; otherwise to in the uplink's line adds destinations behind the gateway, " +
 			"and main-first leaves the other networks of this host to main",
 	}}
 }
@@ -342,9 +343,8 @@ func (i *installation) deleteRule(r *rule.Rule) string {
 	return plan.Make(nil, i.names.All, "").Command(&step)
 }
 
-// describe says which packets a rule selects, as in "from 192.0.2.1", "with fwmark 0x1" or
-// "without fwmark 0x1".
-// If it selects all, that is an empty string.
+// describe returns which packets a rule selects, such as "from 192.0.2.1", "with fwmark 0x1" or
+// "without fwmark 0x1". It returns an empty string if the rule selects all packets.
 func describe(r *rule.Rule) string {
 	bare := *r
 	bare.SuppressPrefixLength, bare.SuppressIfGroup = route.Opt[uint32]{}, route.Opt[uint32]{}
@@ -366,7 +366,7 @@ func describe(r *rule.Rule) string {
 // few joins the first few texts.
 func few(all []string) string { return fewOf(all, len(all)) }
 
-// fewOf joins the first few of n texts, of which some are known.
+// fewOf joins the first few of n texts. Some holds those that are known.
 func fewOf(some []string, n int) string {
 	const most = 4
 	first := some[:min(most, len(some))]

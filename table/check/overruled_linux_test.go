@@ -145,7 +145,7 @@ func TestFindingOverruled(t *testing.T) {
 		{
 			"in the table", []string{"route 0.0.0.0/1 via 10.1.0.1 table 20", "route 172.16.9.0/24 via 10.1.0.1 table 20"},
 			"fault overruled route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\nnote foreign-route route 0.0.0.0/1 via 10.1.0.1 dev u1 table lan2\n",
-			[]string{"is in the uplink's table", "by hand", "packets from 10.2.0.2 to 1.1.1.1, which leave by u1"}, 1, 2,
+			[]string{"in the uplink's table", "by hand", "packets from 10.2.0.2 to 1.1.1.1, which leave by u1"}, 1, 2,
 		},
 		{
 			"others", []string{

@@ -13,12 +13,12 @@ import (
 )
 
 // Paths are the packets that findings about the rest of the host depend on, and where
-// the kernel sends them. What to ask is worked out here; the answers are the kernel's,
-// which knows all rules.
+// the kernel sends them. This package chooses the packets, and the kernel, which knows
+// all rules, gives the answers.
 type paths struct {
 	uplinks []uplinkPaths // in the order of the uplinks
 	servers []server
-	// containers are networks of containers, and defaults packets that have no source.
+	// containers are networks of containers, and defaults are packets without a source.
 	containers []containerNet
 	defaults   []route.Query
 	// answers are the routes that packets take. Packets without an entry have none.
@@ -28,20 +28,20 @@ type paths struct {
 // UplinkPaths are the packets of one uplink.
 type uplinkPaths struct {
 	bypasses []bypass
-	// incoming are the IPv4 addresses that are reached by the uplink's interface. IPv6
-	// has no reverse path filtering.
+	// incoming are the IPv4 addresses that other hosts reach by the uplink's interface.
+	// IPv6 has no reverse path filtering.
 	incoming []netip.Addr
 	claims   []claim
 }
 
-// internetAddrs are an address of each family somewhere on the Internet. Nothing is
-// sent there.
+// internetAddrs has an address of each family somewhere on the Internet. Nothing is sent
+// there.
 var internetAddrs = map[route.Family]netip.Addr{
 	route.IPv4: netip.AddrFrom4([4]byte{1, 1, 1, 1}),
 	route.IPv6: netip.AddrFrom16([16]byte{0x26, 0x06, 0x47, 0, 0x47, 0, 14: 0x11, 15: 0x11}),
 }
 
-// newPaths works out what to ask the kernel.
+// newPaths chooses the packets to ask the kernel about.
 func newPaths(f *facts) *paths {
 	p := &paths{
 		uplinks: make([]uplinkPaths, len(f.uplinks)), servers: serversOf(&f.system),
@@ -134,8 +134,8 @@ type lanRoute struct {
 	dst   netip.Addr // a destination of the route that is not one of this host's addresses
 }
 
-// maxLANRoutes is how many routes of main are looked at. If main has the routes of the
-// whole Internet, those are not what is meant.
+// maxLANRoutes is how many routes of main are examined. If main has the routes of the
+// whole Internet, they are not routes to LANs.
 const maxLANRoutes = 64
 
 // lanRoutes returns the first routes of main that do not lead to the Internet.
@@ -184,7 +184,7 @@ func (f *facts) foreignAddress(p netip.Prefix) (netip.Addr, bool) {
 }
 
 // A bypass is packets that may take the uplink although main has a lanRoute to their
-// destination: those from a source, or those that a rule of Also selects.
+// destination: packets from a source, or packets that a rule of Also selects.
 type bypass struct {
 	lan    *lanRoute
 	source netip.Addr
@@ -193,7 +193,7 @@ type bypass struct {
 }
 
 // bypassesOf returns each route to a LAN with one of the uplink's sources, and with each
-// rule of Also. Of all sources the first is enough: the others go the same way.
+// rule of Also. The first source is enough, because the other sources go the same way.
 func bypassesOf(u *uplinkFacts, lans []lanRoute) []bypass {
 	var all []bypass
 	for i := range lans {
@@ -214,7 +214,7 @@ func bypassesOf(u *uplinkFacts, lans []lanRoute) []bypass {
 }
 
 // selectedPacket returns the lookup of a packet without a source that a rule selects.
-// Some rules select no packet that the kernel can be asked about.
+// For some rules there is no packet that the kernel can be asked about.
 func selectedPacket(r *rule.Rule, dst netip.Addr) (route.Query, bool) {
 	q := route.Query{
 		Dst: dst, TOS: r.TOS, Mark: r.FwMark.Value(), IPProto: r.IPProto,
@@ -233,8 +233,8 @@ func selectedPacket(r *rule.Rule, dst netip.Addr) (route.Query, bool) {
 	return q, *r == asked && (r.Family == 0 || r.Family == route.FamilyOf(dst))
 }
 
-// A server is a UDP socket whose answers, in one family, have the address that their
-// route gives them.
+// A server is a UDP socket whose answers, in one family, get their source address from
+// their route.
 type server struct {
 	family route.Family
 	socket udpSocket
@@ -244,8 +244,8 @@ type server struct {
 // linkOnlyPorts are ports of protocols that stay on the link: DHCP, mDNS, LLMNR.
 var linkOnlyPorts = []uint16{67, 68, 546, 547, 5353, 5355}
 
-// serversOf returns the sockets that listen on every address. Those on ephemeral ports,
-// which nobody asked for, are no servers.
+// serversOf returns the sockets that listen on all addresses. Sockets on ephemeral ports
+// are not servers, because their port was not asked for.
 func serversOf(s *systemFacts) []server {
 	var all []server
 	known := make(map[route.Query]bool)

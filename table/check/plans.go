@@ -14,9 +14,9 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// plan works out what Install would do with the uplinks, what of them is installed, and
-// what a transaction has left. The state of the host is whole, so that nothing is read
-// for it but the names of tables.
+// plan works out what Install would do with the uplinks, which of their objects are
+// installed, and what a transaction has left. The state of the host is complete, so only
+// the names of tables are read for it.
 func (f *facts) plan(ctx context.Context, c route.Conn) error {
 	protocols := f.protocols
 	if len(protocols) == 0 {
@@ -40,8 +40,8 @@ func (f *facts) plan(ctx context.Context, c route.Conn) error {
 	return p.findAdoptable(ctx, c)
 }
 
-// planUnfinished returns the steps that clean up after a transaction which has left a
-// gate. Other steps of a recovery only tidy up: without a gate there is nothing to
+// planUnfinished returns the steps that clean up after a transaction that has left a
+// gate. Other steps of a recovery only tidy up, so without a gate there is nothing to
 // report.
 func planUnfinished(
 	ctx context.Context, c route.Conn, now *host.State, protocols []route.Protocol,
@@ -61,7 +61,7 @@ type planner struct {
 	// finished is the state after interrupted transactions are cleaned up, with which
 	// Install and Remove begin.
 	finished *host.State
-	named    map[string]*host.State // the same, with the names of each directory Etc
+	named    map[string]*host.State // finished, with the names of each directory Etc
 	uplinks  []uplinkFacts
 }
 
@@ -75,15 +75,15 @@ func (p *planner) state(u *uplink.Spec) *host.State {
 	return s
 }
 
-// An installation is what is installed of an uplink.
+// An installation is the installed objects of an uplink.
 type installation struct {
 	rules []rule.Rule // in the order in which Remove deletes them, the last one first
 	any   bool        // there is a rule, a route, or the name of the table
 	names *host.Names
 }
 
-// installedPlaces returns the places, among the rules of a family in ascending order, of
-// those that are installed of an uplink.
+// installedPlaces returns the places of an uplink's installed rules among all rules of a
+// family, in ascending order.
 func (f *facts) installedPlaces(u *uplinkFacts, family route.Family) []int {
 	if f.places[family] == nil {
 		places := make(map[rule.Rule][]int)
@@ -105,7 +105,7 @@ func (f *facts) installedPlaces(u *uplinkFacts, family route.Family) []int {
 	return slices.Compact(found)
 }
 
-// findInstalled finds what is installed of each uplink.
+// findInstalled finds the installed objects of each uplink.
 func (p *planner) findInstalled(ctx context.Context, c route.Conn) error {
 	for i := range p.uplinks {
 		u := &p.uplinks[i]
@@ -150,8 +150,8 @@ func hasRoute(now *host.State, p *uplink.Policy) bool {
 	return false
 }
 
-// hasOnlyName reports whether rt_tables has the name of an uplink's table, and nothing
-// else is left in the table that could be the reason for the name.
+// hasOnlyName reports whether rt_tables has the name of an uplink's table, and the table
+// has no rule or route of ours that the name could belong to.
 func hasOnlyName(now *host.State, p *uplink.Policy) bool {
 	id, ok := now.Names.Files().Lookup(p.Spec.Name)
 	if p.Spec.Name == "" || !ok || id != p.Table || !now.Names.Registered(id, p.Spec.Name) {
@@ -172,8 +172,9 @@ type part struct {
 	steps []*plan.Step
 }
 
-// planInstall plans to install the uplinks: together, because they choose priorities
-// and tables in turn. An uplink that is refused is left out of the plan for the others.
+// planInstall plans to install the uplinks together, because each choice of a priority
+// or table depends on the ones before. An uplink that is refused is left out of the plan
+// for the others.
 func (p *planner) planInstall(ctx context.Context, c route.Conn) error {
 	rest := p.resolve()
 	for len(rest) > 0 {
@@ -202,8 +203,8 @@ func (p *planner) planInstall(ctx context.Context, c route.Conn) error {
 	return nil
 }
 
-// resolve returns the indexes of the uplinks that are not refused for their own values
-// and the interfaces and addresses of the host.
+// resolve returns the indexes of the uplinks that are not refused because of their own
+// values or the interfaces and addresses of the host.
 func (p *planner) resolve() []int {
 	var rest []int
 	for i := range p.uplinks {
@@ -230,9 +231,9 @@ func (p *planner) install(ctx context.Context, c route.Conn, some []int) (plan.P
 	return draft.Install(ctx, c, p.state(&specs[0]), specs, uplink.Options{})
 }
 
-// assign gives each uplink its steps of a plan that was made for some uplinks, without
-// the steps that make the change atomic. The name of a table belongs to all uplinks that
-// have it: those of both families of an interface.
+// assign gives each uplink its steps of a plan for some uplinks, without the steps that
+// make the change atomic. The name of a table belongs to all uplinks that have it, such
+// as those of both families of an interface.
 func (p *planner) assign(all plan.Plan, some []int) {
 	net := all.Net()
 	named := make(map[string][]int)
@@ -256,10 +257,10 @@ func (p *planner) assign(all plan.Plan, some []int) {
 	}
 }
 
-// findRefused returns the place, among some uplinks, of the one that an error is about.
-// The error has its label. Of several uplinks with that label it is the last one without
-// which the others are not refused for the same reason. The place is −1 if the error is
-// no refusal.
+// findRefused returns the place, among some uplinks, of the uplink that an error is
+// about. The error has the uplink's label. If several uplinks have that label, it is the
+// last one without which the others are not refused for the same reason. The place is −1
+// if the error is not a refusal.
 func (p *planner) findRefused(ctx context.Context, c route.Conn, some []int, err error) int {
 	label := refusedUplink(err)
 	var places []int
@@ -283,8 +284,8 @@ func (p *planner) findRefused(ctx context.Context, c route.Conn, some []int, err
 	return places[len(places)-1]
 }
 
-// refusedUplink returns the label of the uplink that cannot be installed, if that is
-// what an error says.
+// refusedUplink returns the label of the uplink that an error says cannot be installed,
+// or "".
 func refusedUplink(err error) string {
 	var field *plan.FieldError
 	var conflict *plan.ConflictError

@@ -11,18 +11,18 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// A selection chooses the routes of a listing that findings depend on. Of a table with the
+// A selection chooses the routes of a listing that findings depend on. In a table with the
 // routes of the whole Internet these are few.
 type selection struct {
 	protocols []route.Protocol
-	// destinations are those of the routes that uplinks want.
+	// destinations are the destinations of the routes that uplinks want.
 	destinations map[netip.Prefix]bool
-	// addrs are destinations that packets are asked about, and gateways.
+	// addrs are destinations that the kernel is asked about, and gateways.
 	addrs  []netip.Addr
 	kept   map[listing]int
 	byLink map[listing]map[uint32]int // of those that are kept
 	total  int
-	// left are how many routes of a listing are not kept.
+	// left are the numbers of routes of a listing that are not kept.
 	left map[listing]int
 }
 
@@ -32,8 +32,8 @@ type listing struct {
 	family route.Family
 }
 
-// mostOfTable is how many routes of a table are kept whatever they are, and leastOfTable
-// how many if there are manyRoutes already.
+// mostOfTable is how many routes of a table are kept whether they are needed or not. It is
+// leastOfTable if there are manyRoutes already.
 const (
 	mostOfTable  = 4096
 	leastOfTable = 64
@@ -96,9 +96,9 @@ func (s *selection) keeps(r *route.Route) bool {
 	return true
 }
 
-// isNeeded reports whether a route of a table with many others is kept: those of uplinks,
-// default routes, those that tell what is on a link, those to what uplinks have routes to,
-// those that packets may take which are asked about, and the first of each interface.
+// isNeeded reports whether a route of a table with many others is kept. Kept are routes of
+// uplinks, default routes, routes that show what is on a link, routes to destinations of
+// uplinks, routes that examined packets may take, and the first routes of each interface.
 func (s *selection) isNeeded(at listing, r *route.Route) bool {
 	return slices.Contains(s.protocols, r.Protocol) || form.IsDefault(r) || host.IsOnLink(r) ||
 		s.destinations[r.Dst.Masked()] || s.byLink[at][r.OIF] < leastOfTable ||

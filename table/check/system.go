@@ -24,7 +24,8 @@ type systemFacts struct {
 // An ipv4Conf is the settings of one interface in net.ipv4.conf.
 type ipv4Conf struct{ reversePath, sourceMark int }
 
-// readSystem reads what the connection is not asked for, and notes what it cannot read.
+// readSystem reads facts that the connection does not give, and records those that it
+// cannot read.
 func (f *facts) readSystem(c route.Conn, root fs.FS) {
 	note := func(what string, err error) {
 		if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Findings about an uplink itself, and about what it depends on.
+// Findings about an uplink itself, and about the interface, addresses and gateway that it
+// depends on.
 
 // up returns the command that installs the uplink.
 func (u *subject) up() string {
@@ -31,15 +32,15 @@ func (e *examiner) checkInterface(u *subject) []Finding {
 	flags := e.now.Links.Flags(u.index)
 	switch {
 	case u.index == 0:
-		f.Code, f.Text = CodeInterfaceMissing, fmt.Sprintf("there is no interface %s", dev)
+		f.Code, f.Text = CodeInterfaceMissing, fmt.Sprintf("the interface %s does not exist", dev)
 	case flags&uapi.IFF_UP == 0:
 		f.Code, f.Text = CodeInterfaceDown, fmt.Sprintf("the interface %s is down", dev)
-		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and " + u.up() + ": the IPv4 routes went with the interface"
+		f.Cure = "ip link set " + iptext.Quote(dev) + " up, and then " + u.up() + ": the kernel has deleted the IPv4 routes of the uplink"
 	case flags&uapi.IFF_LOWER_UP == 0:
 		f.Code, f.Severity, f.Text = CodeNoCarrier, Warning, fmt.Sprintf("the interface %s has no carrier", dev)
-		f.Cure = "look at the cable and at the other end"
+		f.Cure = "check the cable and the other end"
 		if flags&uapi.IFF_POINTOPOINT != 0 {
-			f.Cure = fmt.Sprintf("start the program that makes %s, or look at its log", dev)
+			f.Cure = fmt.Sprintf("start the program that creates %s, or read its log", dev)
 		}
 	default:
 		return nil
@@ -57,12 +58,12 @@ func (e *examiner) checkSources(u *subject) []Finding {
 		}
 		f := Finding{
 			Code: CodeSourceAbsent, Severity: Note, Object: a.String(),
-			Text: fmt.Sprintf("%s is not an address of this host now", a),
+			Text: fmt.Sprintf("the source %s is not an address of this host now; another source is", a),
 		}
 		if u.spec.MissingSource(e.now, route.FamilyOf(a)) != "" { // and there is no other
 			f.Code, f.Severity = CodeSourceGone, Fault
-			f.Text = fmt.Sprintf("the source %s is no address of this host", a)
-			f.Cure = fmt.Sprintf("ip addr add %s dev %s, or take it out of src", a, iptext.Quote(dev))
+			f.Text = fmt.Sprintf("the source %s is not an address of this host", a)
+			f.Cure = fmt.Sprintf("ip addr add %s dev %s, or remove the address from src in the uplink's line", a, iptext.Quote(dev))
 		}
 		found = append(found, f)
 	}
@@ -70,7 +71,7 @@ func (e *examiner) checkSources(u *subject) []Finding {
 		if _, ok := e.now.Link(dev); !ok {
 			found = append(found, Finding{
 				Code: CodeSourceAbsent, Severity: Note, Object: dev,
-				Text: fmt.Sprintf("there is no interface %s whose networks take the uplink", dev),
+				Text: fmt.Sprintf("the interface %s, whose networks take the uplink, does not exist", dev),
 			})
 		}
 	}
@@ -82,7 +83,7 @@ func (e *examiner) checkSources(u *subject) []Finding {
 		}
 		found = append(found, Finding{
 			Code: CodeSourceGone, Severity: Fault, Object: dev,
-			Text: fmt.Sprintf("the interface %s has no global %s that packets could come from", dev, what),
+			Text: fmt.Sprintf("the interface %s has no global %s to send packets from", dev, what),
 			Cure: "ip addr add ADDRESS/LENGTH dev " + iptext.Quote(dev),
 		})
 	}
@@ -90,9 +91,9 @@ func (e *examiner) checkSources(u *subject) []Finding {
 		if a.Tentative {
 			found = append(found, Finding{
 				Code: CodeSourceTentative, Severity: Fault, Object: a.Addr.String(),
-				Text: fmt.Sprintf("the source %s cannot be used yet: its duplicate address detection has not ended, "+
-					"or has found another host with it", a.Addr),
-				Cure: "wait a second or two; if it stays, look for the other host (ip -6 addr show dadfailed)",
+				Text: fmt.Sprintf("the source %s cannot be used yet: duplicate address detection has not finished, "+
+					"or has found another host with the address", a.Addr),
+				Cure: "wait two seconds; if the finding stays, look for the other host (ip -6 addr show dadfailed)",
 			})
 		}
 	}
@@ -108,7 +109,7 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 		if !order.hasLocal && len(e.now.Rules(f).All) > 0 {
 			found = append(found, Finding{
 				Code: CodeNoLocal, Severity: Fault, Object: "table local",
-				Text: "no " + form.FamilyName(f) + " rule looks up the table local, so that no packet arrives",
+				Text: "no " + form.FamilyName(f) + " rule looks up the table local, so no packet reaches this host",
 				Cure: iptext.Command(f, "rule", "add", "from all lookup local pref 0"),
 			})
 		}
@@ -123,19 +124,19 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 				continue
 			case order.hasLocal && prio < order.local:
 				finding.Code = CodeBeforeLocal
-				finding.Text = fmt.Sprintf("the rule at %d comes before that for the table local, at %d: "+
-					"packets between this host's own addresses leave it", prio, order.local)
+				finding.Text = fmt.Sprintf("the rule at %d comes before the rule for the table local at %d: "+
+					"packets between this host's own addresses leave the host", prio, order.local)
 			case order.hasMain && prio > order.main:
 				finding.Code = CodeAfterMain
-				finding.Text = fmt.Sprintf("the rule at %d comes after that for the table main, at %d, "+
-					"whose default route takes its packets", prio, order.main)
+				finding.Text = fmt.Sprintf("the rule at %d comes after the rule for the table main at %d, "+
+					"whose default route takes the uplink's packets", prio, order.main)
 			default:
 				continue
 			}
 			finding.Object = u.installed.text(r)
 			finding.Cure = iptext.Command(f, "rule", "del", r.Args(nil)) + ", and " + u.up()
 			if e.now.Rules(f).LocalFirst && slices.ContainsFunc(u.spec.Also, func(a rule.Rule) bool { return a.Priority == r.Priority }) {
-				finding.Cure = fmt.Sprintf("take pref %d out of the uplink's line, and %s: its rule then gets a lookup of the table local in front", prio, u.up())
+				finding.Cure = fmt.Sprintf("remove pref %d from the uplink's line, and run %s: the rule then gets a lookup of the table local in front of it", prio, u.up())
 			}
 			found = append(found, finding)
 		}
@@ -143,8 +144,8 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 	return found
 }
 
-// looksUpLocal reports whether what a rule selects has been looked up in the table local by
-// the rule itself, or by one of the uplink before it.
+// looksUpLocal reports whether the packets that a rule selects have been looked up in the
+// table local before, by the rule itself or by another rule of the uplink.
 func (i *installation) looksUpLocal(r rule.Rule) bool {
 	selector := form.Selector(r)
 	return slices.ContainsFunc(i.rules, func(x rule.Rule) bool {
@@ -158,26 +159,26 @@ func (i *installation) text(r rule.Rule) string {
 	return plan.Make(nil, i.names.OfCommands, "").Object(&step)
 }
 
-// checkInstalled compares what is installed with what should be.
+// checkInstalled compares the installed objects with those that should be installed.
 func (e *examiner) checkInstalled(u *subject) []Finding {
 	label := u.spec.String()
 	var found []Finding
 	if u.refused != nil {
 		found = append(found, Finding{
 			Code: CodeRefused, Severity: Fault, Object: label,
-			Text: "it cannot be installed as it is: " + refusal(u.refused, label),
+			Text: "the uplink cannot be installed as it is declared: " + refusal(u.refused, label),
 		})
 	}
 	if u.refused != nil || u.pending != "" {
-		if !u.installed.any { // what keeps it from that is another finding
-			found = append(found, Finding{Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed"})
+		if !u.installed.any { // another finding has the reason
+			found = append(found, Finding{Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of the uplink is installed"})
 		}
 		return found
 	}
 	isChange := func(s *plan.Step) bool { return !s.Op.IsName() }
 	if !u.installed.any && slices.ContainsFunc(u.todo.steps, isChange) {
 		return append(found, Finding{
-			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of it is installed", Cure: u.up(),
+			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of the uplink is installed", Cure: u.up(),
 		})
 	}
 	_, refused := u.todo.plan.CutNames()
@@ -188,17 +189,17 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 		f := Finding{Severity: Fault, Object: u.todo.plan.Object(s), Cure: u.todo.plan.Command(s)}
 		switch s.Op {
 		case plan.AddRoute, plan.AddRule:
-			f.Code, f.Text = CodeMissing, f.Object+" is missing"
+			f.Code, f.Text = CodeMissing, f.Object+" does not exist"
 		case plan.ReplaceRoute:
-			f.Code, f.Text = CodeChanged, f.Object+" is wanted, and another is there"
+			f.Code, f.Text = CodeChanged, f.Object+" is wanted, but a route with other properties exists"
 		case plan.DeleteRoute, plan.DeleteRule:
-			f.Code, f.Severity, f.Text = CodeExtra, Warning, f.Object+" is ours, and not wanted"
+			f.Code, f.Severity, f.Text = CodeExtra, Warning, f.Object+" is ours, but should not exist"
 		case plan.AddName:
 			f.Code, f.Severity, f.Object = CodeUnnamed, Note, s.Name
-			f.Text = fmt.Sprintf("rt_tables does not say that %s is the table %d", s.Name, uint32(s.Table))
+			f.Text = fmt.Sprintf("rt_tables does not have the name %s for the table %d", s.Name, uint32(s.Table))
 			if e := refusalOf(refused, s); e != nil {
 				f.Text += fmt.Sprintf(": %v", e.Err)
-				f.Cure = fmt.Sprintf("delete the line that is in the way, or change the name of %s or its table", s.Name)
+				f.Cure = fmt.Sprintf("delete the line of rt_tables that is in the way, or change the name or the table of %s", s.Name)
 			}
 		default:
 			continue
@@ -217,7 +218,7 @@ func refusalOf(refused []*plan.NameError, s *plan.Step) *plan.NameError {
 	return refused[i]
 }
 
-// refusal says why an uplink with a label cannot be installed.
+// refusal returns why an uplink with a label cannot be installed.
 func refusal(err error, label string) string {
 	var field *plan.FieldError
 	var conflict *plan.ConflictError
@@ -230,13 +231,13 @@ func refusal(err error, label string) string {
 	return strings.TrimPrefix(err.Error(), "table: uplink "+label+": ")
 }
 
-// checkGateway looks for the gateways among the neighbours. A gateway that is refused is
-// none of them.
+// checkGateway looks for the gateways among the neighbours. It skips an uplink whose
+// gateway is refused.
 func (e *examiner) checkGateway(u *subject) []Finding {
 	flags := e.now.Links.Flags(u.index)
 	if u.spec.GatewayReason(e.now) != "" || flags&uapi.IFF_LOWER_UP == 0 ||
 		flags&(uapi.IFF_NOARP|uapi.IFF_LOOPBACK|uapi.IFF_POINTOPOINT) != 0 {
-		return nil // the kernel asks nobody there
+		return nil // the kernel does not look for neighbours there
 	}
 	if len(u.spec.Gateways()) == 0 && u.pending == "" && u.index != 0 {
 		return e.checkNoGateway(u)
@@ -249,10 +250,10 @@ func (e *examiner) checkGateway(u *subject) []Finding {
 		case state&uapi.NUD_FAILED != 0:
 			f.Code, f.Severity = CodeGatewaySilent, Fault
 			f.Text = fmt.Sprintf("the gateway %s does not answer on %s", gateway, dev)
-			f.Cure = fmt.Sprintf("look at its address and at the router: ip neigh show %s dev %s", gateway, iptext.Quote(dev))
+			f.Cure = fmt.Sprintf("check the address of the gateway, the router and the cable: ip neigh show %s dev %s", gateway, iptext.Quote(dev))
 		case state == uapi.NUD_NONE || state == uapi.NUD_INCOMPLETE:
 			f.Code, f.Severity = CodeGatewayUnknown, Note
-			f.Text = fmt.Sprintf("the gateway %s has not been talked to on %s, so that nobody knows whether it answers",
+			f.Text = fmt.Sprintf("this host has not sent anything to the gateway %s on %s yet, so the kernel does not know whether the gateway is there",
 				gateway, dev)
 			f.Cure = fmt.Sprintf("ping -c 1 -I %s %s", iptext.Quote(dev), gateway)
 		default:

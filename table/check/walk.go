@@ -10,17 +10,17 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A packet is what rules look at.
+// A packet has the properties that rules match.
 type packet struct {
 	query route.Query
 	iif   string // the name of the interface with the index query.IIF; lo for packets of this host
 }
 
-// ownInterface is what rules see as the incoming interface of packets that this host sends.
+// ownInterface is the incoming interface that rules see for packets that this host sends.
 const ownInterface = "lo"
 
-// isSelectedBy reports whether a rule selects the packet, whose socket is bound to no
-// interface, and which belongs to no VRF and came in by no tunnel.
+// isSelectedBy reports whether a rule selects the packet. The packet's socket is not bound
+// to an interface, and the packet belongs to no VRF and did not come in by a tunnel.
 func (p *packet) isSelectedBy(r *rule.Rule) bool {
 	if r.L3MDev {
 		return false
@@ -28,7 +28,7 @@ func (p *packet) isSelectedBy(r *rule.Rule) bool {
 	return p.hasSelectors(r) != r.Not
 }
 
-// hasSelectors reports whether the packet is what the selectors of a rule say.
+// hasSelectors reports whether the packet matches the selectors of a rule.
 func (p *packet) hasSelectors(r *rule.Rule) bool {
 	q := &p.query
 	switch {
@@ -48,8 +48,8 @@ func (p *packet) hasSelectors(r *rule.Rule) bool {
 	return !r.UIDRange.IsSet() || q.UID.IsSet() && uid >= r.UIDRange.First() && uid <= r.UIDRange.Last()
 }
 
-// tosMask returns the bits of the DS field that a rule's tos looks at. Of IPv4 these are the
-// three of the old TOS field.
+// tosMask returns the bits of the DS field that a rule's tos looks at. In IPv4 these are the
+// three bits of the old TOS field.
 func tosMask(f route.Family) uint8 {
 	if f == route.IPv4 {
 		return 0x1c
@@ -57,7 +57,8 @@ func tosMask(f route.Family) uint8 {
 	return 0xfc
 }
 
-// source returns the packet's source. To IPv4, none is 0.0.0.0; to IPv6, it is in no prefix.
+// source returns the packet's source. Without a source it returns 0.0.0.0 for IPv4, and an
+// invalid address, which is in no prefix, for IPv6.
 func (p *packet) source() netip.Addr {
 	if !p.query.Src.IsValid() && p.query.Dst.Is4() {
 		return netip.IPv4Unspecified()
@@ -65,8 +66,8 @@ func (p *packet) source() netip.Addr {
 	return p.query.Src
 }
 
-// protocol returns the packet's protocol. For IPv4 the kernel takes UDP if a lookup says
-// none.
+// protocol returns the packet's protocol. For an IPv4 lookup without a protocol the kernel
+// takes UDP.
 func (p *packet) protocol() route.IPProto {
 	if p.query.IPProto == 0 && p.query.Dst.Is4() {
 		return route.UDP
@@ -74,7 +75,7 @@ func (p *packet) protocol() route.IPProto {
 	return p.query.IPProto
 }
 
-// selectsPort reports whether a selector takes a port. Lookups without a port have 0.
+// selectsPort reports whether a selector matches a port. Lookups without a port have 0.
 func selectsPort(p rule.Ports, port uint16) bool {
 	switch {
 	case !p.IsSet():
@@ -87,14 +88,14 @@ func selectsPort(p rule.Ports, port uint16) bool {
 	return port >= p.First() && port <= p.Last()
 }
 
-// An outcome is what the kernel says about a packet.
+// An outcome is the kernel's answer about a packet.
 type outcome struct {
-	found bool // route is where it goes; else it is refused, or there is no way
+	found bool // the packet takes route; otherwise it is refused, or has no route
 	route route.Route
 }
 
-// findTaker returns the rule by which a packet gets its outcome, out of the rules before
-// the place of one. Nil: it is none of them. The state has the routes of all tables.
+// findTaker returns the rule that gives a packet its outcome, among the rules before a
+// place. It returns nil if there is none. The state has the routes of all tables.
 func (f *facts) findTaker(p *packet, o *outcome, rules []rule.Rule, place int) *rule.Rule {
 	var jump *rule.Rule // the goto that led here
 	for i := 0; i < place; i++ {
@@ -105,7 +106,7 @@ func (f *facts) findTaker(p *packet, o *outcome, rules []rule.Rule, place int) *
 		if r.Action == rule.ActionGoto {
 			to := slices.IndexFunc(rules, func(x rule.Rule) bool { return x.Priority.Or(0) == r.Goto })
 			if to <= i {
-				continue // it leads nowhere
+				continue // the rule it leads to does not exist
 			}
 			if jump = r; to > place {
 				return jump
@@ -159,8 +160,8 @@ func (f *facts) rejects(id rttables.ID, dst netip.Addr) bool {
 	return false
 }
 
-// isForAll reports whether a rule looks up main or local for every packet: the kernel's own,
-// wherever it stands.
+// isForAll reports whether a rule looks up main or local for every packet, as the kernel's
+// own rules do, at any priority.
 func isForAll(r *rule.Rule) bool {
 	return form.LooksUpForAll(r, rttables.Main) || form.LooksUpForAll(r, rttables.Local)
 }

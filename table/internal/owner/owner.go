@@ -1,5 +1,5 @@
-// Package owner tells whose the rules and routes of other programs are, as far as their
-// priorities, marks, tables and protocols tell.
+// Package owner tells which program the rules and routes of other programs belong to, as
+// far as their priorities, marks, tables and protocols show that.
 package owner
 
 import (
@@ -16,16 +16,16 @@ type Program struct {
 	by   string // what it is known by
 	// owns reports whether a rule looks like one of the program's.
 	owns func(r *rule.Rule) bool
-	// Cure is what keeps the program's rules from taking packets of uplinks. Empty: there
-	// is nothing that is particular to the program.
+	// Cure keeps the program's rules from taking packets of uplinks. Empty: no cure is
+	// particular to the program.
 	Cure string
-	// Always says that the program puts its rules before those of uplinks, whatever
-	// priority these have.
+	// Always means that the program puts its rules before those of uplinks, whatever
+	// priorities the uplinks have.
 	Always bool
 }
 
-// programs are those whose rules are known, by priority, mark and table. The first one
-// that owns a rule is taken.
+// programs are the programs whose rules are known by priority, mark and table. The first
+// one that owns a rule is taken.
 var programs = []Program{
 	{
 		Name: "wg-quick", by: "mark", Always: true,
@@ -33,8 +33,8 @@ var programs = []Program{
 			// The mark of the tunnel's own packets is the number of its table.
 			return r.Not && r.FwMark.IsSet() && rttables.ID(r.FwMark.Value()) == r.Table || r.Table == 51820
 		}),
-		Cure: "Table = off in the tunnel's file, and PostUp = ip rule add … pref 32000, with a priority behind the uplinks'; " +
-			"or AllowedIPs without 0.0.0.0/0 and ::/0",
+		Cure: "set Table = off in the tunnel's file, and PostUp = ip rule add … pref 32000, with a priority after the uplinks'; " +
+			"or use AllowedIPs without 0.0.0.0/0 and ::/0",
 	},
 	{
 		Name: "Tailscale", by: "priority", owns: both(ofIP, between(5210, 5270)),
@@ -51,10 +51,10 @@ var programs = []Program{
 	{Name: "kube-proxy", by: "mark", owns: marks(0xc000)},
 }
 
-// ofIP reports whether a rule is one as ip(8) adds it, and whoever calls it.
+// ofIP reports whether a rule has the protocol of rules that ip(8) adds.
 func ofIP(r *rule.Rule) bool { return r.Protocol == route.ProtoUnspec || r.Protocol == route.ProtoBoot }
 
-// ofManager is ofIP, and takes rules of network managers as well.
+// ofManager is ofIP, and also accepts the protocol of network managers.
 func ofManager(r *rule.Rule) bool { return ofIP(r) || r.Protocol == route.ProtoStatic }
 
 // between returns whether a rule has one of some priorities.
@@ -62,7 +62,8 @@ func between(first, last uint32) func(*rule.Rule) bool {
 	return func(r *rule.Rule) bool { return r.Priority.Or(0) >= first && r.Priority.Or(0) <= last }
 }
 
-// marks returns whether a rule looks at nothing of the mark but some bits.
+// marks returns a function that reports whether a rule looks at no bits of the mark but
+// some.
 func marks(bits uint32) func(*rule.Rule) bool {
 	return func(r *rule.Rule) bool { return r.FwMark.IsSet() && r.FwMark.Mask()&^bits == 0 }
 }
@@ -71,7 +72,7 @@ func both(a, b func(*rule.Rule) bool) func(*rule.Rule) bool {
 	return func(r *rule.Rule) bool { return a(r) && b(r) }
 }
 
-// Of returns the program that a rule looks to be of, or nil.
+// Of returns the program that a rule appears to belong to, or nil.
 func Of(r *rule.Rule) *Program {
 	for i := range programs {
 		if programs[i].owns(r) {
@@ -81,23 +82,23 @@ func Of(r *rule.Rule) *Program {
 	return nil
 }
 
-// Whose says in a few words whose rule one is.
+// Whose returns a few words about the owner of a rule.
 func Whose(r *rule.Rule) string {
 	if o := Of(r); o != nil {
-		return fmt.Sprintf("by its %s, it may be one of %s", o.by, o.Name)
+		return fmt.Sprintf("by its %s, it may belong to %s", o.by, o.Name)
 	}
 	return OfProtocol(r.Protocol)
 }
 
-// OfProtocol says in a few words who makes rules and routes with a protocol.
+// OfProtocol returns a few words about the owner of rules and routes with a protocol.
 func OfProtocol(p route.Protocol) string {
 	switch p {
 	case route.ProtoUnspec, route.ProtoBoot:
-		return "made with ip by hand, or by a script"
+		return "added with ip, by hand or by a script"
 	case route.ProtoStatic:
-		return "proto static: of an administrator, or of a network manager"
+		return "proto static: from an administrator or a network manager"
 	case route.ProtoKernel:
-		return "of the kernel"
+		return "from the kernel"
 	}
 	return fmt.Sprintf("proto %s", p)
 }
