@@ -33,8 +33,8 @@ func TestBuilt(t *testing.T) {
 	p.says("ready")
 	waiting := p.do(exitPending, "status")
 	for _, want := range []string{
-		fmt.Sprintf("kept by process %d since ", p.cmd.Process.Pid),
-		"    lan1 inet: waits: the interface eth0 has no global IPv4 address that can be used (for ",
+		fmt.Sprintf("monitored by process %d since ", p.cmd.Process.Pid),
+		"    waits: the interface eth0 has no global IPv4 address that can be used (for ",
 	} {
 		if !strings.Contains(waiting, want) {
 			t.Errorf("status\n%s\nwithout %s", waiting, want)
@@ -158,7 +158,7 @@ func (p *program) changeFile() {
 	p.unchanged(there)
 
 	p.write(p.file, "lan1 table 10 dev eth0 learn inet unreachable\n")
-	if status := p.do(exitOK, "status"); !strings.Contains(status, "    lan2 inet: also kept, and not asked for here\n") {
+	if status := p.do(exitOK, "status"); !strings.Contains(status, "    lan2 inet: monitored as well, but not selected here\n") {
 		p.Errorf("status with another file:\n%s", status)
 	}
 	p.signal(syscall.SIGHUP)
@@ -180,7 +180,7 @@ func (p *program) kill() {
 	p.ends("signal: killed")
 	p.ipRule("del", "from 192.168.1.77 lookup 10")
 	status := p.do(exitPending, "status")
-	if !strings.HasSuffix(status, notMaintained+"\n") || !strings.Contains(status, "incomplete: missing rule from 192.168.1.77 lookup 10 ") {
+	if !strings.HasSuffix(status, notMaintained+"\n") || !strings.Contains(status, "\n    missing: rule from 192.168.1.77 lookup 10 ") {
 		p.Errorf("status without it:\n%s", status)
 	}
 	p.start()

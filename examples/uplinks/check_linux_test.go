@@ -86,7 +86,7 @@ func (h *host) wantCodes(what string, got []string, want ...string) {
 func TestCheckUnlearned(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 learn inet\nlan9 table 30 dev eth9 learn inet\n")
 	h.wantCodes("no interface", h.codes("lan9"), "interface-missing eth9", "absent lan9")
-	if stdout, _ := h.run(exitPending, "status", "lan9"); !strings.Contains(stdout, `absent: dev: there is no interface "eth9"`) {
+	if stdout, _ := h.run(exitPending, "status", "lan9"); !strings.Contains(stdout, "absent  -\n    dev: there is no interface \"eth9\"\n") {
 		t.Errorf("status: %s", stdout)
 	}
 	h.wantCodes("no default", h.codes("lan2"), "gateway-unlearned eth1", "absent lan2")

@@ -16,16 +16,25 @@ lan2          dev eth1 via 2001:db8:2::1
 `
 
 // status2 returns the status of twoProviders, in which all uplinks have the same state.
-const status2 = `NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
-lan1  10     inet    eth0  192.168.1.1    192.168.1.2    <STATE>
-lan2  20     inet    eth1  192.168.2.1    192.168.2.2    <STATE>
-lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  <STATE>
+const status2 = `NAME  FAMILY  DEV   <STATE>  TCP  SOURCES
+lan1  inet    eth0  <state>    0  192.168.1.2<note>
+lan2  inet    eth1  <state>    0  192.168.2.2<note>
+lan2  inet6   eth1  <state>    0  2001:db8:2::2<note>
 `
+
+// status2With returns status2 with a state and a line below each uplink, if there is one.
+func status2With(state, note string) string {
+	if note != "" {
+		note = "\n    " + note
+	}
+	header := "STATE" + strings.Repeat(" ", len(state)-len("STATE"))
+	return strings.NewReplacer("<STATE>", header, "<state>", state, "<note>", note).Replace(status2) + notMaintained + "\n"
+}
 
 func TestSession(t *testing.T) {
 	h := newHost(t, twoProviders)
 	before := h.state()
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "absent\n")+notMaintained+"\n", exitPending, "status")
+	h.want(status2With(stateAbsent, ""), exitPending, "status")
 	// Both IPv4 uplinks come into effect with the deletion of the rule goto.
 	plan := `echo '10 lan1 # policyroute' >>ETC/rt_tables
 echo '20 lan2 # policyroute' >>ETC/rt_tables
@@ -80,7 +89,7 @@ lan2 inet6: added 2 routes and 1 rule
 	}
 	h.want("", exitOK, "up")
 	h.want("nothing to change\n", exitOK, "plan")
-	h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete\n")+notMaintained+"\n", exitOK, "status")
+	h.want(status2With(stateComplete, ""), exitOK, "status")
 	h.unchanged(up)
 	h.want(`lan1 inet: deleted 2 routes and 3 rules, removed the name lan1 of table 10
 lan2 inet: deleted 2 routes and 1 rule, removed the name lan2 of table 20
@@ -93,10 +102,10 @@ lan2 inet6: deleted 2 routes and 1 rule
 func TestSelect(t *testing.T) {
 	h := newHost(t, twoProviders)
 	h.run(exitOK, "up", "lan2")
-	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
-lan1  10     inet    eth0  192.168.1.1    192.168.1.2    absent
-lan2  20     inet    eth1  192.168.2.1    192.168.2.2    complete
-lan2  20     inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
+	h.want(`NAME  FAMILY  DEV   STATE     TCP  SOURCES
+lan1  inet    eth0  absent      0  192.168.1.2
+lan2  inet    eth1  complete    0  192.168.2.2
+lan2  inet6   eth1  complete    0  2001:db8:2::2
 `+notMaintained+"\n", exitPending, "status")
 	h.run(exitOK, "status", "lan2")
 	h.run(exitPending, "status", "lan2", "lan1")
@@ -149,10 +158,10 @@ All IPv4 packets change over in one step.
 `, exitPending, "plan")
 	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2"+commitMark+"\n",
 		exitPending, "plan", "-v")
-	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES                  STATE
-lan2  20     inet    eth1  192.168.2.254  192.168.2.2,192.168.2.3  incomplete: `+
-		`changed route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2, `+
-		`wanted route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
+	h.want(`NAME  FAMILY  DEV   STATE       TCP  SOURCES
+lan2  inet    eth1  incomplete    0  192.168.2.2,192.168.2.3
+    changed: route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2; `+
+		`wanted: route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
 `+notMaintained+"\n", exitPending, "status")
 	h.want("lan2 inet: replaced 1 route\n", exitOK, "up")
 	h.want("nothing to change\n", exitOK, "plan")
@@ -200,7 +209,7 @@ func TestNames(t *testing.T) {
 					t.Errorf("%s\nwant %s… %s", lines[i], want, c.word)
 				}
 			}
-			h.want(strings.ReplaceAll(status2, "<STATE>\n", "complete: not named in rt_tables\n")+notMaintained+"\n", exitOK, "status")
+			h.want(status2With(stateComplete, "not named in rt_tables"), exitOK, "status")
 			// There is nothing left to do, and plan says as well why the names are not there.
 			if out, again := h.run(exitOK, "plan"); out != "nothing to change\n" || again != stderr {
 				t.Errorf("plan: %s%s\nwant\n%s", out, again, stderr)
@@ -216,9 +225,9 @@ func TestNoTable(t *testing.T) {
 	h := newHost(t, "lan2 dev eth1 via 192.168.2.1\nlan2 dev eth1 via 2001:db8:2::1\n")
 	before := h.state()
 	h.run(exitOK, "up")
-	h.want(`NAME  TABLE  FAMILY  DEV   VIA            SOURCES        STATE
-lan2  1      inet    eth1  192.168.2.1    192.168.2.2    complete
-lan2  1      inet6   eth1  2001:db8:2::1  2001:db8:2::2  complete
+	h.want(`NAME  FAMILY  DEV   STATE     TCP  SOURCES
+lan2  inet    eth1  complete    0  192.168.2.2
+lan2  inet6   eth1  complete    0  2001:db8:2::2
 `+notMaintained+"\n", exitOK, "status")
 	h.run(exitOK, "down")
 	h.unchanged(before)

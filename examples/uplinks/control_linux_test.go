@@ -31,17 +31,17 @@ func TestStatusKept(t *testing.T) {
 	h.ns.Down("eth1")
 	d := h.daemon()
 	d.says("ready\n")
-	kept := fmt.Sprintf("kept by process %d since ", os.Getpid())
+	kept := fmt.Sprintf("monitored by process %d since ", os.Getpid())
 	d.statusSays(kept)
-	d.statusSays("\n    lan2 inet: waits: the interface eth1 is down (for ")
+	d.statusSays("\n    waits: the interface eth1 is down (for ")
 	h.ns.Up("eth1")
 	d.complete()
 
 	// The file has changed, and the service has not read it yet.
 	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1 metric 7\nlan3 table 30 dev eth1 via 192.168.2.1\n")
-	d.statusSays("    lan1 inet: kept as another line, until the file is read again: lan1 table 10 dev eth0 via 192.168.1.1\n")
-	d.statusSays("    lan3 inet: not kept: run was not told of it, or has not read the file again\n")
-	d.statusSays("    lan2 inet: also kept, and not asked for here\n")
+	d.statusSays("    monitored with the old line, until run reads the file again: lan1 table 10 dev eth0 via 192.168.1.1\n")
+	d.statusSays("    not monitored: run was started without it, or has not read the file again\n")
+	d.statusSays("    lan2 inet: monitored as well, but not selected here\n")
 	hangUp(t)
 	d.says("was read again: 2 uplinks\n")
 	d.says("ready\n")
@@ -116,9 +116,9 @@ func TestRunHealth(t *testing.T) {
 	d.says("uplink lan2 IPv4 repaired: ") // by the health alone, or together with something else
 	d.says("the health of an uplink changed")
 	d.says(": ip rule del from all dport 25 lookup 20 ")
-	d.statusSays("    lan2 inet: unhealthy\n")
+	d.statusSays("  unhealthy, ")
 	// What it has deleted is not missing.
-	d.statusSays("complete: withdrawn while the probes fail: rule from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref ")
+	d.statusSays("\n    withdrawn while the probes fail: rule from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref ")
 	var out, errs bytes.Buffer
 	run(t.Context(), []string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "-control", d.control, "check"}, &out, &errs)
 	if strings.Contains(out.String(), "does not exist") || !strings.Contains(out.String(), "[") {
@@ -131,6 +131,6 @@ func TestRunHealth(t *testing.T) {
 	defer l.Close()
 	d.says("uplink lan2 IPv4 healthy\n")
 	d.complete()
-	d.statusSays("    lan2 inet: healthy\n")
+	d.statusSays("  healthy, ")
 	d.end(exitOK)
 }

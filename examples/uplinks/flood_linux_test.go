@@ -40,7 +40,7 @@ func TestControlFlood(t *testing.T) {
 	if most := 30 + controlClients; err != nil || len(open) > most {
 		t.Errorf("it has %d descriptors open, want %d at most, %v", len(open), most, err)
 	}
-	for end := time.Now().Add(patience); !strings.Contains(p.do(exitOK, "status"), "kept by process"); {
+	for end := time.Now().Add(patience); !strings.Contains(p.do(exitOK, "status"), "monitored by process"); {
 		if time.Now().After(end) {
 			t.Fatal("nobody is answered any more")
 		}

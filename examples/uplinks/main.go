@@ -171,7 +171,12 @@ type session struct {
 	noDefault []string
 	// lacksNames says that names could not be written to rt_tables, or deleted.
 	lacksNames bool
-	report     report
+	// ratesOver is the time over which status measures the rates of interfaces. With zero
+	// they are those since the sample earlier, if there is one.
+	ratesOver time.Duration
+	earlier   *sample
+	sampled   sample
+	report    report
 }
 
 // commands maps names to commands. A command puts its result into the report of the
@@ -223,11 +228,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 	}
+	if terminalOf(stdout, os.Getenv).is() {
+		s.ratesOver = rateTime
+	}
 	if file.isEmpty() && !o.prune {
 		s.report.Warnings = append(s.report.Warnings, o.file+noUplinks)
 	}
 	return s.finish(o, stdout, stderr, nil)
 }
+
+// rateTime is the time over which status measures the rates of interfaces for a person.
+const rateTime = 250 * time.Millisecond
 
 // faultStatus returns the exit status for a fault of the command line or the file.
 func faultStatus(service bool) int {

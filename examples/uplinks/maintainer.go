@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +26,15 @@ type maintainer struct {
 	Repairs  uint64            `json:"repairs"`
 	Failures uint64            `json:"failures"`
 	Lost     uint64            `json:"lost"`
+	// These count everything that the process did, for all uplinks together.
+	Looks     uint64 `json:"looks,omitempty"`
+	Changes   uint64 `json:"changes,omitempty"`
+	Steps     uint64 `json:"steps,omitempty"`
+	Fights    uint64 `json:"fights,omitempty"`
+	Postponed uint64 `json:"postponed,omitempty"`
+	Redials   uint64 `json:"redials,omitempty"`
+	// Events are the last events, the oldest first.
+	Events []loggedEvent `json:"events,omitempty"`
 	// Reload is nil if the process is of a version that did not have it.
 	Reload *reloadStatus `json:"reload,omitempty"`
 }
@@ -43,6 +51,21 @@ type lineStatus struct {
 	// Overruled is the rule of another program that takes the packets. Empty: none does.
 	Overruled string    `json:"overruled,omitempty"`
 	Since     time.Time `json:"since"` // when State or Reason last changed
+
+	// Probed says that the line has a probe.
+	Probed bool `json:"probed,omitempty"`
+	// LastProbe is when the last probe ended, ProbeSeconds how long it took, and
+	// ProbeError why it failed.
+	LastProbe    time.Time `json:"last_probe,omitzero"`
+	ProbeSeconds float64   `json:"probe_seconds,omitempty"`
+	ProbeError   string    `json:"probe_error,omitempty"`
+
+	// How often something happened to this uplink since the process began.
+	Repairs       uint64 `json:"repairs,omitempty"`
+	Failures      uint64 `json:"failures,omitempty"`
+	Fights        uint64 `json:"fights,omitempty"`
+	Probes        uint64 `json:"probes,omitempty"`
+	ProbeFailures uint64 `json:"probe_failures,omitempty"`
 
 	family route.Family
 }
@@ -65,7 +88,11 @@ func (l *lineStatus) String() string {
 }
 
 // status returns the status of a line of the file, or nil if the process does not have it.
+// M can be nil.
 func (m *maintainer) status(e *entry) *lineStatus {
+	if m == nil {
+		return nil
+	}
 	i := slices.IndexFunc(m.Uplinks, func(o *lineStatus) bool { return o.Name == e.Name && o.Family == e.Family })
 	if i < 0 {
 		return nil
@@ -92,28 +119,32 @@ func (m *maintainer) withdrawn(e *entry, u *uplink) []rule.Rule {
 	return all
 }
 
-// write prints the process, and what is worth knowing about the lines that it maintains.
-func (m *maintainer) write(w io.Writer, entries []*entry, now time.Time) {
-	fmt.Fprintf(w, "kept by process %d since %s: %s\n", m.PID, m.Since.Format(time.DateTime), plural(int(m.Repairs), "repair"))
+// lines returns the process, and what is worth knowing about it and the lines that it has.
+func (m *maintainer) lines(entries []*entry, t terminal, now time.Time) []line {
+	lines := wrapped(plain, fmt.Sprintf("monitored by process %d since %s: %s",
+		m.PID, m.Since.Format(time.DateTime), plural(int(m.Repairs), "repair")), t)
+	add := func(s style, format string, args ...any) {
+		lines = append(lines, wrapped(s, "    "+oneLine(fmt.Sprintf(format, args...)), t)...)
+	}
 	if m.Reload != nil && m.Reload.Error != "" {
-		fmt.Fprintf(w, "    the last reload was refused, the lines are those of before: %s\n", oneLine(m.Reload.Error))
+		add(red, "the last reload was refused, and the old lines are still in use: %s", m.Reload.Error)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Fighting)) {
-		fmt.Fprintf(w, "    %s: repaired slowly, in a fight: %s\n", oneLine(name), oneLine(m.Fighting[name]))
+		add(red, "%s: repairs are limited: %s", name, m.Fighting[name])
 	}
-	for _, e := range entries {
-		for _, text := range m.remarks(e, now) {
-			fmt.Fprintf(w, "    %s %s: %s\n", e.Name, e.Family, oneLine(text))
+	for _, l := range m.Default {
+		s := red
+		if l.State == lineInstalled {
+			s = plain
+		}
+		add(s, "shared default %s: %s", l.Family, strings.TrimSuffix(l.State+": "+l.Reason, ": "))
+	}
+	for _, l := range m.Uplinks {
+		if !slices.ContainsFunc(entries, func(e *entry) bool { return e.Name == l.Name && e.Family == l.Family }) {
+			add(plain, "%s %s: monitored as well, but not selected here", l.Name, l.Family)
 		}
 	}
-	for _, line := range m.Default {
-		fmt.Fprintf(w, "    shared default %s: %s\n", line.Family, oneLine(strings.TrimSuffix(line.State+": "+line.Reason, ": ")))
-	}
-	for _, line := range m.Uplinks {
-		if !slices.ContainsFunc(entries, func(e *entry) bool { return e.Name == line.Name && e.Family == line.Family }) {
-			fmt.Fprintf(w, "    %s %s: also kept, and not asked for here\n", line.Name, line.Family)
-		}
-	}
+	return lines
 }
 
 // remarks returns what is worth knowing about a line: that the process does not have it,
@@ -121,28 +152,33 @@ func (m *maintainer) write(w io.Writer, entries []*entry, now time.Time) {
 func (m *maintainer) remarks(e *entry, now time.Time) []string {
 	line := m.status(e)
 	if line == nil {
-		return []string{"not kept: run was not told of it, or has not read the file again"}
+		return []string{"not monitored: run was started without it, or has not read the file again"}
 	}
 	var all []string
 	if line.Config != e.Config {
-		all = append(all, "kept as another line, until the file is read again: "+line.Config)
+		all = append(all, "monitored with the old line, until run reads the file again: "+line.Config)
 	}
 	since := " (for " + now.Sub(line.Since).Truncate(time.Second).String() + ")"
 	switch {
 	case line.State == linePending:
 		all = append(all, "waits: "+line.Reason+since)
 	case line.State == lineFailed:
-		all = append(all, "failed, and is tried again: "+line.Reason+since)
+		all = append(all, "failed, and will be tried again: "+line.Reason+since)
 	case line.State == lineStarting:
-		all = append(all, "not looked at yet"+since)
+		all = append(all, "not checked yet"+since)
 	case e.State != stateComplete && e.Overruled == nil && line.Health != maintain.EventUnhealthy.String() && line.Config == e.Config:
-		all = append(all, "the process holds it for complete: it may be at work just now; if this stays, look at its log")
+		all = append(all, "run has not repaired this yet: if it stays, see the log of run")
 	}
 	if line.Overruled != "" && e.Overruled == nil {
 		all = append(all, "overruled: "+line.Overruled)
 	}
-	if line.Health != "" {
-		all = append(all, line.Health)
+	switch {
+	case line.ProbeError != "" && line.Health != maintain.EventHealthy.String():
+		all = append(all, "the last probe failed: "+line.ProbeError)
+	case line.Health == maintain.EventUnhealthy.String():
+		all = append(all, "the probes fail")
+	case line.Health != "" && line.Health != maintain.EventHealthy.String():
+		all = append(all, line.Health) // why nothing can be probed
 	}
 	return all
 }

@@ -76,16 +76,21 @@ func TestTracker(t *testing.T) {
 }
 
 // Status prints the remarks about each line.
-func TestMaintainerWrite(t *testing.T) {
+func TestStatusText(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	k := &maintainer{
 		PID: 7, Since: at, Repairs: 2, Fighting: map[string]string{"lan1": "process 8 (manager) keeps undoing it"},
 		Uplinks: []*lineStatus{
 			{Name: "lan1", Family: "inet", Config: "lan1 dev eth0", State: lineInstalled, Since: at, Overruled: "a rule"},
 			{Name: "lan2", Family: "inet", Config: "lan2 dev eth1", State: linePending, Reason: "it rains", Since: at},
-			{Name: "lan3", Family: "inet", Config: "lan3 dev eth2", State: lineInstalled, Since: at, Health: "unhealthy"},
+			{Name: "lan3", Family: "inet", Config: "lan3 dev eth2", State: lineInstalled, Since: at, Health: "unhealthy", Probed: true, LastProbe: at.Add(80 * time.Second), ProbeError: "no answer"},
 			{Name: "lan5", Family: "inet", Config: "lan5 dev eth3", State: lineStarting, Since: at},
 			{Name: "lan6", Family: "inet", Config: "lan6 dev eth4", State: lineInstalled, Since: at},
+		},
+		Events: []loggedEvent{
+			{1, at, "info", "too old"},
+			{2, at, "warning", "uplink lan2 IPv4 pending: it rains"},
+			{3, at.Add(85 * time.Second), "info", "uplink lan1 IPv4 repaired"},
 		},
 		Default: []*lineStatus{{Name: sharedName, Family: "inet", State: lineFailed, Reason: "it is another's"}},
 	}
@@ -97,18 +102,31 @@ func TestMaintainerWrite(t *testing.T) {
 		{Name: "lan5", Family: "inet", Config: "lan5 dev eth3", State: stateAbsent},
 		{Name: "lan6", Family: "inet", Config: "lan6 dev eth4", State: stateIncomplete},
 	}
+	r := report{Uplinks: entries, Maintainer: k}
 	var b bytes.Buffer
-	k.write(&b, entries, at.Add(90*time.Second))
-	const want = `kept by process 7 since 2026-01-02 03:04:05: 2 repairs
-    lan1: repaired slowly, in a fight: process 8 (manager) keeps undoing it
-    lan1 inet: overruled: a rule
-    lan2 inet: kept as another line, until the file is read again: lan2 dev eth1
-    lan2 inet: waits: it rains (for 1m30s)
-    lan3 inet: unhealthy
-    lan4 inet: not kept: run was not told of it, or has not read the file again
-    lan5 inet: not looked at yet (for 1m30s)
-    lan6 inet: the process holds it for complete: it may be at work just now; if this stays, look at its log
+	if err := writeLines(&b, terminal{}, r.statusLines(terminal{}, at.Add(90*time.Second), 2)); err != nil {
+		t.Fatal(err)
+	}
+	const want = `NAME  FAMILY  DEV  STATE       SINCE  HEALTH              SOURCES
+lan1  inet    -    complete    1m     -                   -
+    overruled: a rule
+lan2  inet    -    incomplete  1m     -                   -
+    monitored with the old line, until run reads the file again: lan2 dev eth1
+    waits: it rains (for 1m30s)
+lan3  inet    -    incomplete  1m     unhealthy, 10s ago  -
+    the last probe failed: no answer
+lan4  inet    -    absent      -      -                   -
+    not monitored: run was started without it, or has not read the file again
+lan5  inet    -    absent      1m     -                   -
+    not checked yet (for 1m30s)
+lan6  inet    -    incomplete  1m     -                   -
+    run has not repaired this yet: if it stays, see the log of run
+monitored by process 7 since 2026-01-02 03:04:05: 2 repairs
+    lan1: repairs are limited: process 8 (manager) keeps undoing it
     shared default inet: failed: it is another's
+last events:
+    1m ago  uplink lan2 IPv4 pending: it rains
+    5s ago  uplink lan1 IPv4 repaired
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &b, want)

@@ -115,7 +115,7 @@ func TestStranger(t *testing.T) {
 		}
 		h.rule("del", loneRule)
 		d.complete()
-		d.statusSays(fmt.Sprintf("kept by process %d since ", os.Getpid()))
+		d.statusSays(fmt.Sprintf("monitored by process %d since ", os.Getpid()))
 		_, stderr := h.run(exitFailure, "run")
 		if !strings.Contains(stderr, "already") {
 			t.Errorf("a second run says %q", stderr)
@@ -149,7 +149,7 @@ func TestStatusOfStranger(t *testing.T) {
 	}
 	for _, r := range []report{{Unknown: want}, {Unknown: want, Warnings: []string{"w"}}} {
 		var b strings.Builder
-		if r.writeStatus(&b); !strings.HasSuffix(b.String(), "\nwho keeps them is not known: "+want+"\n") {
+		if r.writeStatus(&b, terminal{}); !strings.HasSuffix(b.String(), "\n"+whoIsUnknown+want+"\n") {
 			t.Errorf("status says\n%s", &b)
 		}
 	}
@@ -181,7 +181,7 @@ func TestControlStale(t *testing.T) {
 	for range 3 {
 		p.start()
 		p.says("ready")
-		if out := p.do(exitOK, "status"); !strings.Contains(out, fmt.Sprintf("kept by process %d since ", p.cmd.Process.Pid)) {
+		if out := p.do(exitOK, "status"); !strings.Contains(out, fmt.Sprintf("monitored by process %d since ", p.cmd.Process.Pid)) {
 			t.Errorf("status says\n%s", out)
 		}
 		p.signal(syscall.SIGKILL)
@@ -203,7 +203,7 @@ func TestControlStopped(t *testing.T) {
 	p.says("ready")
 	p.signal(syscall.SIGSTOP)
 	out := p.do(exitOK, "status")
-	want := fmt.Sprintf("who keeps them is not known: process %d does not say how things stand: ", p.cmd.Process.Pid)
+	want := fmt.Sprintf(whoIsUnknown+"process %d does not say how things stand: ", p.cmd.Process.Pid)
 	if strings.Count(out, want) != 2 {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
@@ -211,7 +211,7 @@ func TestControlStopped(t *testing.T) {
 	if out := p.do(exitFailure, "run"); out != want {
 		t.Errorf("a second run says\n%s\nwant %s", out, want)
 	}
-	if out := p.do(exitOK, "down"); !strings.HasPrefix(out, "uplinks: warning: a run may bring the uplinks back: who keeps them is not known: process ") {
+	if out := p.do(exitOK, "down"); !strings.HasPrefix(out, "uplinks: warning: a run may bring the uplinks back: "+whoIsUnknown+"process ") {
 		t.Errorf("down says\n%s", out)
 	}
 	p.do(exitOK, "up")
@@ -222,7 +222,7 @@ func TestControlStopped(t *testing.T) {
 	if out := p.do(exitFailure, "run"); out != want {
 		t.Errorf("a second run says\n%s\nwant %s", out, want)
 	}
-	want = fmt.Sprintf("who keeps them is not known: process %d maintains them, and does not answer\n", p.cmd.Process.Pid)
+	want = fmt.Sprintf(whoIsUnknown+"process %d maintains them, and does not answer\n", p.cmd.Process.Pid)
 	if out := p.do(exitOK, "status"); strings.Count(out, want) != 2 {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
@@ -255,7 +255,7 @@ func TestNoAnswer(t *testing.T) {
 		}
 	}()
 	stdout, stderr := h.run(exitPending, "status")
-	want := fmt.Sprintf("who keeps them is not known: process %d does not say how things stand: unexpected EOF\n", os.Getpid())
+	want := fmt.Sprintf(whoIsUnknown+"process %d does not say how things stand: unexpected EOF\n", os.Getpid())
 	if stderr != "uplinks: warning: "+want || !strings.HasSuffix(stdout, want) || !strings.Contains(stdout, "absent") {
 		t.Errorf("status says\n%s%s\nwant %s", stdout, stderr, want)
 	}
@@ -327,12 +327,12 @@ func TestControlReadOnly(t *testing.T) {
 	p.says("warning: status cannot ask this process, and a second run would not be refused: mkdir " + h.control + ": read-only file system")
 	p.says("ready")
 	p.complete()
-	want := "who keeps them is not known: a run could not listen, because " + run + " cannot be written (read-only file system)\n"
-	if out := p.do(exitOK, "status"); !strings.HasSuffix(out, "complete\n"+want) {
+	want := whoIsUnknown + "a run could not listen, because " + run + " cannot be written (read-only file system)\n"
+	if out := p.do(exitOK, "status"); !strings.Contains(out, " complete ") || !strings.HasSuffix(out, "\n"+want) {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
 	var r report
-	if err := json.Unmarshal([]byte(p.do(exitOK, "-json", "status")), &r); err != nil || "who keeps them is not known: "+r.Unknown+"\n" != want ||
+	if err := json.Unmarshal([]byte(p.do(exitOK, "-json", "status")), &r); err != nil || whoIsUnknown+r.Unknown+"\n" != want ||
 		len(r.Warnings) > 0 {
 		t.Errorf("as JSON: %+v, %v", r, err)
 	}

@@ -13,7 +13,7 @@ func TestLadder(t *testing.T) {
 	h.run(exitOK, "status")
 	h.want("", exitOK, "up")
 	h.rule("del", "from 192.168.2.2 unreachable proto 210 pref 31003")
-	if got, want := h.lan2(), "incomplete: missing rule from 192.168.2.2 unreachable proto 210 pref 31003"; got != want {
+	if got, want := h.lan2(), "incomplete; missing: rule from 192.168.2.2 unreachable proto 210 pref 31003"; got != want {
 		t.Errorf("state %s\nwant  %s", got, want)
 	}
 	h.want("lan2 inet: added 1 rule\n", exitOK, "up")

@@ -62,7 +62,7 @@ func TestReload(t *testing.T) {
 	if !strings.HasPrefix(stderr, "FILE:1: word 3 \"x\": ") || !strings.HasSuffix(stderr, want) {
 		t.Errorf("status says %q, want %q", stderr, want)
 	}
-	for _, words := range []string{"lan1  10     inet    eth0", "lan2  20     inet    eth1", "complete\nkept by process", "the last reload was refused"} {
+	for _, words := range []string{"lan1  inet    eth0  complete ", "lan2  inet    eth1  complete ", "\nmonitored by process", "the last reload was refused"} {
 		if !strings.Contains(stdout, words) {
 			t.Errorf("status prints\n%s\nwithout %q", stdout, words)
 		}

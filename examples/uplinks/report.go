@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -54,6 +53,12 @@ type entry struct {
 	Problem   string   `json:"problem,omitempty"`
 	Unnamed   bool     `json:"unnamed,omitempty"`
 	Notes     []string `json:"notes,omitempty"`
+	// Traffic is that of the interface.
+	Traffic *traffic `json:"traffic,omitempty"`
+	// Connections is the number of established TCP connections from the sources.
+	Connections *int `json:"connections,omitempty"`
+	// MoreConnections says that there are more: they were not counted to the end.
+	MoreConnections bool `json:"more_connections,omitempty"`
 
 	// Reasons say what on the host an uplink of init comes from.
 	Reasons []string `json:"reasons,omitempty"`
@@ -167,7 +172,7 @@ func (r *report) write(w io.Writer, o options) error {
 	case "plan":
 		r.writePlan(&b, o)
 	case "status":
-		r.writeStatus(&b)
+		return r.writeStatus(w, terminalOf(w, os.Getenv))
 	case "check":
 		r.writeFindings(&b)
 	case "reload":
@@ -192,70 +197,9 @@ func (r *report) write(w io.Writer, o options) error {
 	return err
 }
 
-// writeStatus prints a table with a line for each uplink, and the maintaining process.
-func (r *report) writeStatus(w io.Writer) {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "NAME\tTABLE\tFAMILY\tDEV\tVIA\tSOURCES\tSTATE")
-	for _, e := range r.Uplinks {
-		number := ""
-		if e.Table != 0 {
-			number = fmt.Sprint(e.Table)
-		}
-		cells := []string{
-			e.Name, orDash(number), e.Family, e.Dev, orDash(e.Via), orDash(strings.Join(e.Sources, ",")), e.stateText(),
-		}
-		for i := range cells { // what a cell has means nothing to the table
-			cells[i] = oneLine(cells[i])
-		}
-		fmt.Fprintln(tab, strings.Join(cells, "\t"))
-	}
-	tab.Flush() // writing to memory does not fail
-	switch {
-	case r.Maintainer != nil:
-		r.Maintainer.write(w, r.Uplinks, time.Now())
-	case r.Unknown != "":
-		fmt.Fprintln(w, oneLine(whoIsUnknown+r.Unknown))
-	default:
-		fmt.Fprintln(w, notMaintained)
-	}
-}
-
-// whoIsUnknown begins the last line of a status if it is not known whether a process
-// maintains the uplinks.
-const whoIsUnknown = "who keeps them is not known: "
-
-// notMaintained is the last line of a status if no process maintains the uplinks.
-const notMaintained = "not monitored: no \"uplinks run\" in this network namespace"
-
 func orDash(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return s
-}
-
-// stateText returns the state and what is wrong.
-func (e *entry) stateText() string {
-	var parts []string
-	if len(e.Missing) > 0 {
-		parts = append(parts, "missing "+strings.Join(e.Missing, ", "))
-	}
-	for _, c := range e.Changed {
-		parts = append(parts, "changed "+c.Is+", wanted "+c.Wanted)
-	}
-	if len(e.Extra) > 0 {
-		parts = append(parts, "extra "+strings.Join(e.Extra, ", "))
-	}
-	parts = append(parts, e.Overruled...)
-	if e.Problem != "" {
-		parts = append(parts, e.Problem)
-	}
-	if e.Unnamed && e.State != stateAbsent {
-		parts = append(parts, "not named in rt_tables")
-	}
-	parts = append(parts, e.Notes...)
-	if len(parts) == 0 {
-		return e.State
-	}
-	return e.State + ": " + strings.Join(parts, "; ")
 }

@@ -107,7 +107,7 @@ func (s *service) maintain(ctx context.Context) error {
 		}
 	}
 	config := maintain.Config{
-		Event: s.handleEvent, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
+		Event: s.handleEvent, Probed: s.tracker.handleProbe, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
 		FullLook: s.manager.lookInterval(), Default: s.file.shared,
 	}
 	var wg sync.WaitGroup
@@ -301,6 +301,7 @@ func (s *service) handleEvent(e maintain.Event) {
 	}
 	s.tracker.handle(e)
 	text := describe(e, s.o.verbose)
+	s.tracker.addEvent(e.Level(), text)
 	if s.log.json == nil {
 		s.log.write(e.Level(), text)
 	}

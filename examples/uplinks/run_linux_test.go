@@ -296,7 +296,7 @@ func TestRunFight(t *testing.T) {
 			t.Fatalf("no fight within %v\n%s", patience, &d.stderr)
 		}
 	}
-	d.statusSays("    lan2: repaired slowly, in a fight: ")
+	d.statusSays("    lan2: repairs are limited: ")
 	d.complete()
 	d.end(exitOK)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
@@ -59,7 +60,38 @@ func (s *session) status() (int, error) {
 			status = exitPending
 		}
 	}
+	s.measure()
 	return status, nil
+}
+
+// countPatience is how long connections are counted.
+const countPatience = time.Second / 2
+
+// measure adds the traffic and the connections. Both are for information: a kernel that does
+// not tell them is not a failure.
+func (s *session) measure() {
+	if err := countConnections(s.netns, s.report.Uplinks, countPatience); err != nil {
+		for _, e := range s.report.Uplinks {
+			e.Connections = nil
+		}
+	}
+	now, err := readTraffic(s.ctx, s.conn, interfacesOf(s.report.Uplinks))
+	if err != nil {
+		return
+	}
+	if s.ratesOver > 0 { // there is time for a second measurement
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(s.ratesOver):
+		}
+		if later, err := readTraffic(s.ctx, s.conn, interfacesOf(s.report.Uplinks)); err == nil {
+			now = later.since(now)
+		}
+	} else if s.earlier != nil {
+		now = now.since(*s.earlier)
+	}
+	now.setTraffic(s.report.Uplinks)
+	s.sampled = now
 }
 
 // askMaintainer puts the process that maintains the uplinks into the report, or why it is

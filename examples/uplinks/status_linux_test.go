@@ -1,19 +1,30 @@
 package main
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 )
 
-var stateColumn = regexp.MustCompile(`(absent|incomplete|complete).*`)
-
-// lan2 returns the state of lan2, which is the last uplink of the status.
+// lan2 returns the state of lan2, which is the last uplink of the status, and what is below
+// its line.
 func (h *host) lan2() string {
 	h.Helper()
 	stdout, _ := h.run(exitPending, "status")
-	lines := strings.Split(strings.TrimSuffix(stdout, "\n"+notMaintained+"\n"), "\n")
-	return stateColumn.FindString(lines[len(lines)-1])
+	_, after, ok := strings.Cut(strings.TrimSuffix(stdout, "\n"+notMaintained+"\n"), "\nlan2  inet    eth1  ")
+	row, details, _ := strings.Cut(after, "\n")
+	if !ok || row == "" {
+		h.Fatalf("status has no lan2:\n%s", stdout)
+	}
+	return strings.Join(append(strings.Fields(row)[:1], splitDetails(details)...), "; ")
+}
+
+// splitDetails returns the lines below an uplink.
+func splitDetails(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		all = append(all, strings.TrimSpace(line))
+	}
+	return all
 }
 
 const (
@@ -31,31 +42,31 @@ var harms = []struct {
 }{
 	{
 		name: "rule deleted", harm: func(h *host) { h.rule("del", theRule) },
-		want: "incomplete: missing rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
+		want: "incomplete; missing: rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
 	},
 	{
 		name: "route deleted", harm: func(h *host) { h.route("del", theWay) },
-		want: "incomplete: missing route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
+		want: "incomplete; missing: route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 	},
 	{
 		name: "both", harm: func(h *host) { h.rule("del", theRule); h.route("del", theRoute) },
-		want: "incomplete: missing route 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2, " +
-			"rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
+		want: "incomplete; missing: route 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2; " +
+			"missing: rule from 192.168.2.2 lookup 20 proto 210 pref 31001",
 	},
 	{
 		name: "gateway", harm: func(h *host) {
 			h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto 210")
 		},
-		want: "incomplete: changed route default via 192.168.2.9 dev eth1 table 20 proto 210, " +
-			"wanted route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
+		want: "incomplete; changed: route default via 192.168.2.9 dev eth1 table 20 proto 210; " +
+			"wanted: route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2",
 	},
 	{
 		name: "extra", harm: func(h *host) {
 			h.rule("add", "from 10.9.9.9 lookup 20 proto 210 pref 99")
 			h.route("add", "10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210")
 		},
-		want: "incomplete: extra rule from 10.9.9.9 lookup 20 proto 210 pref 99, " +
-			"route 10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210",
+		want: "incomplete; extra: rule from 10.9.9.9 lookup 20 proto 210 pref 99; " +
+			"extra: route 10.9.0.0/16 via 192.168.2.9 dev eth1 table 20 proto 210",
 	},
 	{
 		name: "a foreign rule in its place", stay: true,
@@ -64,18 +75,18 @@ var harms = []struct {
 			h.rule("add", "from 10.9.9.9 lookup main pref 31001")
 			h.write(h.file, strings.Replace(lan12, "dev eth1", "dev eth1 pref 31001", 1))
 		},
-		want: "incomplete: someone else's rule is at the priority of one of ours: 31001: from 10.9.9.9 lookup main",
+		want: "incomplete; someone else's rule is at the priority of one of ours: 31001: from 10.9.9.9 lookup main",
 	},
 	{
 		name: "a foreign route in its table", stay: true,
 		harm: func(h *host) { h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto static") },
-		want: "incomplete: someone else's route has the destination and the metric of one of ours; delete it, or set " +
+		want: "incomplete; someone else's route has the destination and the metric of one of ours; delete it, or set " +
 			"another metric: default via 192.168.2.9 dev eth1 table lan2 proto static",
 	},
 	{
 		name: "no interface", stay: true,
 		harm: func(h *host) { h.ns.DeleteLink("eth1") },
-		want: `incomplete: dev: there is no interface "eth1"`,
+		want: `incomplete; dev: there is no interface "eth1"`,
 	},
 	{
 		name: "everything", harm: func(h *host) { h.run(exitOK, "down", "lan2") },
@@ -94,7 +105,7 @@ func TestStatus(t *testing.T) {
 				t.Errorf("state %s\nwant  %s", got, c.want)
 			}
 			stdout, _ := h.run(exitPending, "status")
-			if lan1 := "lan1  10     inet    eth0  192.168.1.1  192.168.1.2  complete\n"; !strings.Contains(stdout, lan1) {
+			if lan1 := "\nlan1  inet    eth0  complete    "; !strings.Contains(stdout, lan1) {
 				t.Errorf("status\n%s\nwithout %s", stdout, lan1)
 			}
 			if !c.stay {
@@ -113,9 +124,10 @@ lan2 table 20 dev eth1 via 192.168.2.1
 // each and the reason.
 func TestStatusTogether(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\nlan2 table 20 dev eth1 via 192.168.2.1 src 192.168.1.2\n")
-	h.want(`NAME  TABLE  FAMILY  DEV   VIA          SOURCES      STATE
-lan1  10     inet    eth0  192.168.1.1  192.168.1.2  absent
-lan2  20     inet    eth1  192.168.2.1  192.168.1.2  absent: src: 192.168.1.2 is also a source of uplink lan1
+	h.want(`NAME  FAMILY  DEV   STATE   TCP  SOURCES
+lan1  inet    eth0  absent    0  192.168.1.2
+lan2  inet    eth1  absent    0  192.168.1.2
+    src: 192.168.1.2 is also a source of uplink lan1
 `+notMaintained+"\n", exitPending, "status")
 	before := h.state()
 	_, stderr := h.run(exitFailure, "up")
@@ -132,7 +144,7 @@ func TestStatusOverruled(t *testing.T) {
 	h.route("add", "default via 192.168.1.1 dev eth0 table 52")
 	h.rule("add", "from all lookup 52 pref 5270")
 	stdout, _ := h.run(exitPending, "status", "lan2")
-	const want = "incomplete: the rule at 5270, from all lookup 52 (by its priority, it may belong to Tailscale), " +
+	const want = "\n    the rule at 5270, from all lookup 52 (by its priority, it may belong to Tailscale), " +
 		"comes before the uplink's rules and takes packets from 192.168.2.2, which leave by eth0\n"
 	if !strings.Contains(stdout, want) {
 		t.Errorf("got\n%swant %s", stdout, want)

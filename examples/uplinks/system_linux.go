@@ -29,6 +29,21 @@ func isStream(f *os.File, name string) bool {
 	return ok && name == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
+// terminalSize returns the columns and rows of a terminal. It returns false if f is not a
+// terminal.
+func terminalSize(f *os.File) (columns, rows int, ok bool) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, 0, false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ); err == nil {
+			columns, rows, ok = int(size.Col), int(size.Row), true
+		}
+	})
+	return columns, rows, ok
+}
+
 // peerPID returns the process at the other end of a connection. For a client this is the
 // process that listens.
 func peerPID(c *net.UnixConn) (pid int, err error) {

@@ -15,6 +15,10 @@ func monotonic() time.Duration { return 0 }
 
 func isStream(*os.File, string) bool { return false }
 
+func terminalSize(*os.File) (columns, rows int, ok bool) { return 0, 0, false }
+
+func countConnections(string, []*entry, time.Duration) error { return errors.ErrUnsupported }
+
 func peerPID(*net.UnixConn) (pid int, err error) { return 0, errors.ErrUnsupported }
 
 func netnsKey(string) (string, error) { return "", errors.ErrUnsupported }

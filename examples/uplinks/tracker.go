@@ -20,6 +20,7 @@ type tracker struct {
 	mu       sync.Mutex
 	current  maintainer
 	reload   reloadStatus
+	events   uint64        // so far
 	previous []*lineStatus // the lines before an update that may still be refused
 }
 
@@ -39,12 +40,12 @@ func (t *tracker) declare(uplinks []uplink) {
 	var lines []*lineStatus
 	for _, u := range uplinks {
 		e := newEntry(u)
-		l := &lineStatus{Name: e.Name, Family: e.Family, Config: e.Config, family: u.family(), State: lineStarting, Since: time.Now()}
+		l := &lineStatus{Name: e.Name, Family: e.Family, State: lineStarting, Since: time.Now()}
 		i := slices.IndexFunc(t.current.Uplinks, func(o *lineStatus) bool { return o.Name == l.Name && o.Family == l.Family })
 		if i >= 0 {
-			o := t.current.Uplinks[i]
-			l.State, l.Reason, l.Health, l.Overruled, l.Since = o.State, o.Reason, o.Health, o.Overruled, o.Since
+			*l = *t.current.Uplinks[i]
 		}
+		l.Config, l.family, l.Probed = e.Config, u.family(), u.Health != nil
 		lines = append(lines, l)
 	}
 	t.previous, t.current.Uplinks = t.current.Uplinks, lines
@@ -63,6 +64,7 @@ func (t *tracker) restorePrevious() {
 func (t *tracker) handle(e maintain.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.countEvent(e)
 	switch e.Kind {
 	case maintain.EventRepaired:
 		t.current.Repairs++
@@ -208,9 +210,12 @@ func (t *tracker) snapshot(c *maintain.Counters) maintainer {
 	now := t.current
 	now.Fighting = maps.Clone(now.Fighting)
 	now.Uplinks, now.Default = copyLines(now.Uplinks), copyLines(now.Default)
+	now.Events = slices.Clone(now.Events)
 	reload := t.reload
 	now.Reload = &reload
 	now.Failures, now.Lost = c.Failures.Load(), c.Lost.Load()
+	now.Looks, now.Steps, now.Changes = c.Looks.Load(), c.Steps.Load(), c.Repairs.Load()
+	now.Fights, now.Postponed, now.Redials = c.Fights.Load(), c.Postponed.Load(), c.Redials.Load()
 	return now
 }
 

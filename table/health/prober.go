@@ -24,9 +24,10 @@ type Config struct {
 	// are sent from the namespace of the process.
 	Conn func() route.Conn
 
-	// Probed is called after each probe, on the goroutine of [Prober.Run]. Nil: it
-	// is not called.
-	Probed func()
+	// Probed is called after each probe, on the goroutine of [Prober.Run], with the
+	// time that the probe took and with its error. The error is nil if an answer came.
+	// Nil: it is not called.
+	Probed func(took time.Duration, err error)
 
 	// Changed is called when there are new verdicts, on the goroutine of
 	// [Prober.Run]. Nil: it is not called.
@@ -54,7 +55,7 @@ type Verdict struct {
 type Prober struct {
 	probe   Probe // with defaults
 	conn    func() route.Conn
-	probed  func()
+	probed  func(time.Duration, error)
 	changed func()
 	resumed chan struct{} // holds a value when there are sources again
 	busy    chan struct{} // holds a value while a probe has not returned
@@ -99,10 +100,11 @@ func (p *Prober) Run(ctx context.Context) {
 			continue
 		}
 		next := time.NewTimer(p.probe.Interval)
+		start := time.Now()
 		err := p.send(ctx, sources)
 		if ctx.Err() == nil {
 			if p.probed != nil {
-				p.probed()
+				p.probed(time.Since(start), err)
 			}
 			p.record(err)
 			select {

@@ -35,7 +35,7 @@ func startSession(n *tabletest.Network, probe health.Probe, before *health.Probe
 	s := &session{t: n.T}
 	s.prober = health.NewProber(health.Config{
 		Probe: probe, Conn: func() route.Conn { return n.Conn }, Continue: before,
-		Probed: func() { s.probes.Add(1) },
+		Probed: func(time.Duration, error) { s.probes.Add(1) },
 		Changed: func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/policyroute/policyroute/route"
 )
 
 // A Config is how [Run] does its work.
@@ -11,6 +13,11 @@ type Config struct {
 	// Event is called for each event, one after the other, and should return soon:
 	// nothing is repaired in the meantime. Nil: it is not called.
 	Event func(Event)
+
+	// Probed is called with the result of each health probe, and should return soon:
+	// the next probe of the uplink waits for it, but repairs do not. Several goroutines
+	// call it. Nil: it is not called.
+	Probed func(ProbeResult)
 
 	// Logger gets a record for each event. Nil: there is no log.
 	Logger *slog.Logger
@@ -59,6 +66,17 @@ type Config struct {
 	// There is rarely a reason to set it. Default: 64 MiB, or what
 	// net.core.rmem_max allows.
 	ReceiveBuffer int
+}
+
+// A ProbeResult is the result of one health probe of an uplink. Whether the uplink is healthy
+// is decided by several of them: see [EventHealthy] and [EventUnhealthy].
+type ProbeResult struct {
+	// Uplink and Family say which uplink was probed, as in an [Event].
+	Uplink string
+	Family route.Family
+
+	Took time.Duration // until the answer came, or the probe failed
+	Err  error         // nil: an answer came
 }
 
 // withDefaults returns the configuration with what it leaves open filled in.

@@ -3,6 +3,7 @@ package maintain
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/policyroute/policyroute/table/health"
 )
@@ -26,9 +27,15 @@ func (m *maintainer) probeComplete(ctx context.Context) {
 
 // startProber starts to probe an uplink.
 func (m *maintainer) startProber(ctx context.Context, k *maintainedUplink) {
+	about := k.subject()
 	p := health.NewProber(health.Config{
 		Probe: k.probe(), Conn: m.probeConn.get, Continue: k.probing.prober,
-		Probed: func() { m.counters.Probes.Add(1) },
+		Probed: func(took time.Duration, err error) {
+			m.counters.Probes.Add(1)
+			if m.config.Probed != nil {
+				m.config.Probed(ProbeResult{Uplink: about.label, Family: about.family, Took: took, Err: err})
+			}
+		},
 		Changed: func() {
 			select {
 			case m.wake <- struct{}{}:

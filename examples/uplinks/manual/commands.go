@@ -101,10 +101,14 @@ var commands = []command{
 		name: "status", args: "[NAME...]", summary: "show the state of each uplink",
 		options: read,
 		text: []block{
-			para("Status prints a line for each uplink: complete, absent or incomplete. Below it stands what is missing, what is changed, " +
-				"what should not be there, and which rules of other programs take its packets. This is the state of the kernel."),
-			para("Status also shows whether run is active. If it is, status shows what run says of each uplink, such as what a pending " +
-				"uplink waits for. If the file has a fault, status prints the fault and shows the lines that run has read."),
+			para("Status prints a line for each uplink: complete, absent or incomplete. Below the line are the faults: what is missing, what " +
+				"is changed, what should not be there, and which rules of other programs take its packets. This is the state of the kernel."),
+			para("The column TCP has the number of established TCP connections of this host from the sources of the uplink. On a terminal, " +
+				"IN and OUT have what the interface receives and sends, measured for a quarter of a second. A wide terminal shows the table " +
+				"and the gateway as well. The environment variable NO_COLOR turns colors off."),
+			para("Status also shows whether run is active. If it is, SINCE has the time that the uplink has been in its state, HEALTH has the " +
+				"verdict of the probes with the time of the last one, the lines below have what a pending uplink waits for, and the last " +
+				"events follow. If the file has a fault, status prints the fault and shows the lines that run has read."),
 		},
 		statuses: list{{"3", "An uplink is not complete."}},
 		examples: list{{"uplinks status", "Show all uplinks."}, {"uplinks -json status", "The same as a JSON object."}},

@@ -162,6 +162,10 @@ var jsonText = []block{
 		{"extra", "Status: routes and rules of ours that should not exist."},
 		{"overruled", "Status: rules and routes of other programs that take all packets of the uplink."},
 		{"problem", "Status: why up would fail."},
+		{"traffic", "Status: received_bytes and sent_bytes of the interface, with all that uses it. On a terminal also " +
+			"received_bytes_per_second and sent_bytes_per_second."},
+		{"connections", "Status: the number of established TCP connections of this host from the sources. With more_connections " +
+			"there are more, which were not counted."},
 		{"notes", "Status: facts that do not make the uplink incomplete."},
 		{"unnamed", "Status: true if rt_tables does not have the name."},
 	},
@@ -177,10 +181,15 @@ var jsonText = []block{
 	para("The fields of keeper:"),
 	list{
 		{"pid, since, file", "The process, when it started, and its file."},
-		{"uplinks", "For each line: name, family, config, state (starting, installed, pending or failed), reason, health, and since."},
+		{"uplinks", "For each line: name, family, config, state (starting, installed, pending or failed), reason, health, and since. Probed is true " +
+			"if the line has a probe; last_probe, probe_seconds and probe_error are those of the last one. Repairs, failures, fights, " +
+			"probes and probe_failures say how often."},
 		{"default", "The same for the shared default route, by family."},
 		{"fighting", "Who undoes the uplinks now, by the names of the uplinks."},
 		{"repairs, failures, lost", "How often run repaired, failed, and lost events of the kernel."},
+		{"changes, steps, looks", "How many changes run made, of how many steps, and how often it read the state of the kernel."},
+		{"fights, postponed, redials", "How often repairs were limited, waited for that reason, and how often sockets were opened again."},
+		{"events", "The last events, the oldest first: number, time, level and text, as in the log."},
 		{"reload", "Begun and done: how often the file was read again. Error: the faults of the file at the last time."},
 	},
 }

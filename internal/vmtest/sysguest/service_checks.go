@@ -40,7 +40,7 @@ var serviceChecks = []check{
 // network-online.target waits for uplinks-wait.
 func checkBoot(t *tester) string {
 	early := t.read("/run/early")
-	t.contains("the status when uplinks-run was ready", early, "exit 3", "kept by process")
+	t.contains("the status when uplinks-run was ready", early, "exit 3", "monitored by process")
 	t.complete("lan1")
 	wait := t.show("uplinks-wait", "ActiveState")["ActiveState"]
 	online := t.show("network-online.target", "ActiveState")["ActiveState"]
@@ -184,7 +184,7 @@ func checkFaultyReload(t *tester) string {
 		if exit != 2 {
 			t.fail("uplinks status: exit %d, %s", exit, out)
 		}
-		t.contains("uplinks status", out, fault, "lan2  20     inet6   eth1", "complete", "kept by process "+pid, "the last reload was refused")
+		t.contains("uplinks status", out, fault, "lan2  inet6   eth1", "complete", "monitored by process "+pid, "the last reload was refused")
 		t.write(configFile, config)
 		t.output("systemctl", "reload", unit)
 		status = t.output("systemctl", "--no-pager", "-l", "status", unit)
@@ -242,7 +242,7 @@ func checkCable(t *tester) string {
 	}
 	t.until("a pending uplink", func() bool {
 		out, _ := t.command("uplinks", "status")
-		return strings.Contains(out, "lan2 inet: waits: ")
+		return strings.Contains(out, "    waits: ")
 	})
 	t.complete("lan1")
 	if err := providers[1].cable("up"); err != nil {
