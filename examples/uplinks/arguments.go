@@ -29,8 +29,7 @@ func checkText(position, text string) error {
 	return nil
 }
 
-// checkVisible refuses words with characters that nobody sees: they would become part of a
-// name.
+// checkVisible refuses words with invisible characters, which would become part of a name.
 func checkVisible(position string, words []string) error {
 	for i, w := range words {
 		for _, c := range w {
@@ -64,20 +63,20 @@ func argInterface(w *iptext.Words) (string, error) {
 	return s, err
 }
 
-// interfaceFault says why no interface can have a name. An empty string means that one can.
+// interfaceFault returns the reason why no interface can have a name, or "" if one can.
 func interfaceFault(name string) string {
 	dev, _, label := strings.Cut(name, ":")
 	switch {
 	case label:
-		return fmt.Sprintf("the label of an address, not an interface: the interface is %s, and src says the address", dev)
+		return fmt.Sprintf("the label of an address, not an interface: write the interface %s, and the address after src", dev)
 	case strings.Contains(name, "/"), name == ".", name == "..":
 		return "no interface can have this name"
 	}
 	return ""
 }
 
-// argAddr takes an address. Unlike ip(8), it does not take forms of which other programs
-// read another address.
+// argAddr takes an address. Unlike ip(8), it refuses forms that other programs read as
+// another address.
 func argAddr(w *iptext.Words, a *netip.Addr) error {
 	if err := refuseAddress(w); err != nil {
 		return err
@@ -92,13 +91,13 @@ func argDestination(w *iptext.Words, p *netip.Prefix) error {
 	}
 	err := iptext.ArgPrefix(w, p)
 	if err == nil && p.Bits() <= 0 {
-		err = w.Errorf("not needed: everything goes by the uplink")
+		err = w.Errorf("not needed: the uplink always has a default route")
 	}
 	return err
 }
 
-// refuseAddress returns an error if the next word is an address in a form that a file cannot
-// have.
+// refuseAddress returns an error if the next word is an address in a form that is not
+// allowed in a file.
 func refuseAddress(w *iptext.Words) error {
 	fault := addressFault(w.Peek())
 	if fault == "" {
@@ -108,15 +107,15 @@ func refuseAddress(w *iptext.Words) error {
 	return w.Errorf("%s", fault)
 }
 
-// addressFault says what is wrong with the form of an address or prefix. An empty string
-// means that nothing is, or that the text is no address at all.
+// addressFault returns what is wrong with the form of an address or prefix. It returns "" if
+// the form is right, or if the text is not an address at all.
 func addressFault(s string) string {
 	host, length, _ := strings.Cut(s, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
-		return "an address stands here without brackets: " + strings.TrimSuffix(inner, "]")
+		return "write an address here without brackets: " + strings.TrimSuffix(inner, "]")
 	}
 	if a, zone, ok := strings.Cut(host, "%"); ok {
-		return fmt.Sprintf("an address with a zone: dev says the interface, which is %s here; the address is %s", zone, a)
+		return fmt.Sprintf("an address with a zone: write the interface %s after dev, and here the address %s", zone, a)
 	}
 	if fault := numbersFault(host); fault != "" {
 		return fault
@@ -127,7 +126,7 @@ func addressFault(s string) string {
 	return ""
 }
 
-// numbersFault says why an IPv4 address does not mean the same to all programs.
+// numbersFault returns the reason why programs read an IPv4 address differently, or "".
 func numbersFault(s string) string {
 	a, ok := iptext.Addr(s)
 	if !ok || strings.Contains(s, ":") {
@@ -136,18 +135,18 @@ func numbersFault(s string) string {
 	parts := strings.Split(s, ".")
 	for _, p := range parts {
 		if len(p) > 1 && p[0] == '0' {
-			return fmt.Sprintf("a number with a leading zero, which is octal to some programs: write %s or what you mean", a)
+			return fmt.Sprintf("a number with a leading zero, which some programs read as octal: write %s, or the address that you mean", a)
 		}
 	}
 	if len(parts) < 4 {
-		return fmt.Sprintf("an address of fewer than four numbers, which is not the same to all programs: "+
-			"write %s or what you mean", a)
+		return fmt.Sprintf("an address of fewer than four numbers, which programs read differently: "+
+			"write %s, or the address that you mean", a)
 	}
 	return ""
 }
 
-// checkSelectors refuses addresses and interfaces of selectors in a form that a file cannot
-// have. The first of the words is number at of the line, from 0.
+// checkSelectors refuses addresses and interfaces of selectors in a form that is not allowed
+// in a file. The first of the words is number at of the line, from 0.
 func checkSelectors(position string, at int, words []string) error {
 	for i := 1; i < len(words); i++ {
 		fault := ""

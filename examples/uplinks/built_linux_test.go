@@ -63,14 +63,14 @@ func TestBuilt(t *testing.T) {
 	there := h.state()
 	p.signal(syscall.SIGTERM)
 	p.ends("exit status 0")
-	p.says("the end: the uplinks stay, and nobody repairs them")
+	p.says("stopped: the uplinks stay installed, and are no longer repaired")
 	h.unchanged(there)
 	p.start("-remove", "-v")
 	p.says("uplink lan1 IPv4 installed")
 	p.says("ready")
 	p.signal(syscall.SIGINT)
 	p.says("uplink lan1 IPv4 removed")
-	p.says("the end: the uplinks were removed")
+	p.says("stopped: the uplinks were removed")
 	p.ends("exit status 0")
 	h.ns.DelAddr("eth0", "192.168.1.77/24")
 	h.ns.DelAddr("eth1", "192.168.2.2/24")
@@ -154,7 +154,7 @@ func (p *program) changeFile() {
 	p.signal(syscall.SIGHUP)
 	p.says(`error: FILE:2: word 6 "vai": not a word of an uplink; did you mean via?`)
 	p.says(`error: FILE:3: word 5 "10.0.0.300": not an address`)
-	p.says("error: the file was not taken over: the uplinks stay as they were")
+	p.says("error: the file was not loaded: the uplinks stay as they were")
 	p.unchanged(there)
 
 	p.write(p.file, "lan1 table 10 dev eth0 learn inet unreachable\n")
@@ -173,7 +173,7 @@ func (p *program) changeFile() {
 func (p *program) kill() {
 	p.Helper()
 	if second := p.do(exitFailure, "run"); second != fmt.Sprintf(
-		"uplinks: process %d maintains the uplinks of this network namespace already\n", p.cmd.Process.Pid) {
+		"uplinks: process %d already maintains the uplinks of this network namespace\n", p.cmd.Process.Pid) {
 		p.Errorf("a second one says %s", second)
 	}
 	p.signal(syscall.SIGKILL)

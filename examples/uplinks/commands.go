@@ -26,8 +26,8 @@ func (s *session) installPlanner() planFunc {
 	}
 }
 
-// plan reports the steps of up without doing them, or those of adopt, if it is asked to or
-// if up refuses what adopt can do.
+// plan reports the steps of up without doing them. It reports the steps of adopt if -adopt
+// is given, or if up refuses and adopt does not.
 func (s *session) plan() (int, error) {
 	makePlan := s.installPlanner()
 	if s.takesOver {
@@ -37,7 +37,7 @@ func (s *session) plan() (int, error) {
 	if isConflict(err) && !s.prune && !s.takesOver {
 		if adopted, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil {
 			text := explainFailure(err)
-			s.report.Warnings = append(s.report.Warnings, "these are the steps of adopt, because up refuses: "+text)
+			s.report.Warnings = append(s.report.Warnings, "the steps are those of adopt, because up would fail: "+text)
 			p, err = adopted, nil
 		}
 	}
@@ -65,26 +65,26 @@ func (s *session) up() (int, error) {
 	return status, err
 }
 
-// isConflict reports whether an error is about a rule or route of others.
+// isConflict reports whether an error is about a rule or route of another program.
 func isConflict(err error) bool {
 	var conflict *plan.ConflictError
 	return errors.As(err, &conflict)
 }
 
-// adopt installs the uplinks in the place of what scripts have made for them.
+// adopt installs the uplinks and replaces what scripts have made for them.
 func (s *session) adopt() (int, error) {
 	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...) })
 	if err != nil {
 		return status, err
 	}
 	if s.report.tookOver() {
-		s.report.Warnings = append(s.report.Warnings, "take out the commands that made the old rules and routes, "+
-			"such as those in /etc/rc.local: they would make them again")
+		s.report.Warnings = append(s.report.Warnings, "remove the commands that made the old rules and routes, "+
+			"such as those in /etc/rc.local: they would make these rules and routes again")
 	}
 	return status, s.reportStaying()
 }
 
-// reportStaying warns of rules of others that look up the uplinks' tables.
+// reportStaying warns of other programs' rules that look up the uplinks' tables.
 func (s *session) reportStaying() error {
 	links, err := route.ListLinks(s.ctx, s.conn)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *session) reportStaying() error {
 			u := s.uplinks[i]
 			if own := cmp.Or(u.Protocol, table.Protocol); r.Table != 0 && uint32(r.Table) == e.Table && r.Protocol != own &&
 				(u.family() == 0 || u.family() == r.Family) {
-				s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("uplink %s: the file does not have this rule, which stays: %s",
+				s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("uplink %s: this rule looks up the uplink's table, is not in the file, and stays: %s",
 					u.Name, r.Text(&route.Names{Links: links})))
 				break
 			}
@@ -107,7 +107,8 @@ func (s *session) reportStaying() error {
 	return nil
 }
 
-// tookOver reports whether a plan has replaced or deleted anything of others.
+// tookOver reports whether a plan has replaced or deleted a rule or route of another
+// program.
 func (r *report) tookOver() bool {
 	for _, e := range r.Uplinks {
 		for _, s := range e.net {
@@ -124,10 +125,10 @@ func (r *report) tookOver() bool {
 func (s *session) down() (int, error) {
 	switch k, err := askMaintainer(s.control); {
 	case err != nil && !errors.As(err, new(*unknownError)):
-		s.report.Warnings = append(s.report.Warnings, "a run may bring the uplinks back: "+whoIsUnknown+err.Error())
+		s.report.Warnings = append(s.report.Warnings, "\"uplinks run\" may install the uplinks again: "+whoIsUnknown+err.Error())
 	case k != nil:
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("process %d maintains uplinks, "+
-			"and brings back those of its file: stop it first, or delete lines and send it SIGHUP", k.PID))
+			"and will install those of its file again: stop the process first, or delete the lines and send it SIGHUP", k.PID))
 	}
 	if s.shared != nil {
 		if err := s.shared.Remove(s.ctx, s.conn); err != nil {
@@ -135,7 +136,7 @@ func (s *session) down() (int, error) {
 		}
 	}
 	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...) })
-	if s.lacksNames { // something of the uplinks is left
+	if s.lacksNames { // a name is left
 		status = exitFailure
 	}
 	return status, err

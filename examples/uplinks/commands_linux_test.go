@@ -269,7 +269,7 @@ func TestNoNetns(t *testing.T) {
 	for netns, want := range map[string]string{
 		h.file:              "FILE is not a network namespace",
 		"/proc/self/ns/mnt": "/proc/self/ns/mnt is not a network namespace",
-		"no-such-name":      "there is no network namespace /run/netns/no-such-name: ip netns list shows the names",
+		"no-such-name":      "the network namespace /run/netns/no-such-name does not exist: ip netns list shows the names",
 	} {
 		for _, command := range []string{"up", "run"} {
 			_, stderr := h.runIn(h.Context(), exitFailure, "-n", netns, command)

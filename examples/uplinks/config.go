@@ -34,7 +34,7 @@ type config struct {
 	multihomed []uint16 // ports of UDP servers that answer from the address that was asked
 }
 
-// noUplinks says that a file has none. The name of the file comes before it.
+// noUplinks says that a file has no uplinks. The name of the file comes before it.
 const noUplinks = " has no uplinks"
 
 // isEmpty reports whether the file has no uplinks.
@@ -161,12 +161,12 @@ func (u *uplink) parseOwn(w *iptext.Words) error {
 		switch {
 		case ok && seen[word.Names[0]] && !isRepeatable(s):
 			w.Take()
-			return w.Errorf("said twice")
+			return w.Errorf("given twice")
 		case ok:
 			seen[word.Names[0]] = true
 		case strings.Contains(s, "="):
 			w.Take()
-			return w.Errorf("not a word of an uplink: a blank, and no =, stands between a word and its value")
+			return w.Errorf("not a word of an uplink: write a blank, not =, between a word and its value")
 		case strings.ContainsAny(s, ".:/"):
 			w.Take()
 			return w.Errorf("neither a word of an uplink nor a valid address here")
@@ -268,17 +268,17 @@ func (u *uplink) gateways() []string {
 	return all
 }
 
-// validate reports what is wrong with the uplink on any host.
+// validate returns the faults of the uplink that it has on any host.
 func (u *uplink) validate(position string) error {
 	f := u.family()
 	for _, a := range u.Sources {
 		if g := route.FamilyOf(a); g != f {
-			return fmt.Errorf("%s: src: %s is of %s, and the uplink of %s: they take two lines", position, a, g, f)
+			return fmt.Errorf("%s: src: %s is %s, but the uplink is %s: write two lines", position, a, g, f)
 		}
 	}
 	for _, p := range u.Routes {
 		if g := route.FamilyOf(p.Addr()); g != f {
-			return fmt.Errorf("%s: to: %s is of %s, and the uplink of %s: they take two lines", position, p, g, f)
+			return fmt.Errorf("%s: to: %s is %s, but the uplink is %s: write two lines", position, p, g, f)
 		}
 	}
 	for _, x := range []struct {
@@ -287,21 +287,21 @@ func (u *uplink) validate(position string) error {
 	}{{"src", u.SourcePrefixes}, {"subnet", u.Subnets}} {
 		for _, p := range x.prefixes {
 			if g := route.FamilyOf(p.Addr()); f != 0 && g != f {
-				return fmt.Errorf("%s: %s: %s is of %s, and the uplink of %s: they take two lines", position, x.word, p, g, f)
+				return fmt.Errorf("%s: %s: %s is %s, but the uplink is %s: write two lines", position, x.word, p, g, f)
 			}
 		}
 	}
 	for _, r := range u.Also {
 		if f != 0 && r.Family != 0 && r.Family != f {
-			return fmt.Errorf("%s: also: %s is of %s, and the uplink of %s",
+			return fmt.Errorf("%s: also: %s is %s, but the uplink is %s",
 				position, strings.Join(selectors(r), " "), r.Family, f)
 		}
 	}
 	if u.Learn != 0 && u.Gateway.IsValid() {
-		return fmt.Errorf("%s: learn: the gateway is either learned or the one after via, not both", position)
+		return fmt.Errorf("%s: learn: excludes via: the gateway is either given or learned", position)
 	}
 	if h := u.Health; h != nil && len(h.Echo)+len(h.TCP) == 0 {
-		return fmt.Errorf("%s: %s: needs ping or connect, which say what is probed", position, probeWordOf(h))
+		return fmt.Errorf("%s: %s: needs ping or connect, which give the targets of the probe", position, probeWordOf(h))
 	}
 	var e *plan.FieldError
 	if errors.As(u.Validate(), &e) {

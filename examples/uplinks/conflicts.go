@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A lineIndex finds the lines of a file that another line may conflict with. The lists
-// are indexes of the file's uplinks.
+// A lineIndex finds the lines of a file that another line may conflict with. The lists have
+// indexes of the file's uplinks.
 type lineIndex struct {
 	names   map[string][]int
 	tables  map[rttables.ID][]int
@@ -100,8 +100,8 @@ func (c *config) addUplink(u *uplink, index *lineIndex) error {
 	return nil
 }
 
-// divideFamilies gives a line that says no family, beside another line of the same name and
-// interface that says one, the other family.
+// divideFamilies gives a line without a family the other family, if another line with the
+// same name and interface has a family.
 func (c *config) divideFamilies(u, o *uplink) error {
 	if o.Name != u.Name || o.Interface != u.Interface || (u.family() == 0) == (o.family() == 0) {
 		return nil
@@ -117,18 +117,18 @@ func (c *config) divideFamilies(u, o *uplink) error {
 	return silent.validate(c.position(silent.line))
 }
 
-// checkName refuses an uplink that has the name and the family of an earlier line, or that
-// has its name or its table, but not both.
+// checkName refuses an uplink that has the name and the family of an earlier line, or its
+// name but another table, or its table but another name.
 func (u *uplink) checkName(position string, o *uplink) error {
 	same := o.Name == u.Name
 	switch {
 	case same && u.sharesFamily(o):
-		return fmt.Errorf("%s: %s is on line %d already, with the same family", position, u.Name, o.line)
+		return fmt.Errorf("%s: %s is already on line %d, with the same family", position, u.Name, o.line)
 	case same && u.Table != 0 && o.Table != 0 && u.Table != o.Table:
 		return fmt.Errorf("%s: table %d: %s has table %d on line %d",
 			position, uint32(u.Table), u.Name, uint32(o.Table), o.line)
 	case !same && u.Table != 0 && u.Table == o.Table:
-		return fmt.Errorf("%s: table %d is that of %s on line %d", position, uint32(u.Table), o.Name, o.line)
+		return fmt.Errorf("%s: table %d already belongs to %s on line %d", position, uint32(u.Table), o.Name, o.line)
 	}
 	return nil
 }
@@ -136,12 +136,12 @@ func (u *uplink) checkName(position string, o *uplink) error {
 // checkSources refuses an uplink that has a source of an earlier line.
 func (u *uplink) checkSources(position string, o *uplink) error {
 	if u.Interface == o.Interface && u.takesAll() && o.takesAll() && u.sharesFamily(o) {
-		return fmt.Errorf("%s: src: is missing, and so it is on line %d: both would have all addresses of %s",
+		return fmt.Errorf("%s: src: is missing here and on line %d: both uplinks would have all addresses of %s",
 			position, o.line, u.Interface)
 	}
 	for _, a := range u.Sources {
 		if slices.Contains(o.Sources, a) {
-			return fmt.Errorf("%s: src: %s is that of %s on line %d", position, a, o.Name, o.line)
+			return fmt.Errorf("%s: src: %s already belongs to %s on line %d", position, a, o.Name, o.line)
 		}
 	}
 	return u.checkNetworks(position, o)
@@ -158,7 +158,7 @@ func (u *uplink) checkNetworks(position string, o *uplink) error {
 	}
 	for _, dev := range u.SourceInterfaces {
 		if slices.Contains(o.SourceInterfaces, dev) && u.sharesFamily(o) {
-			return fmt.Errorf("%s: src: dev %s is also that of %s on line %d", position, dev, o.Name, o.line)
+			return fmt.Errorf("%s: src: dev %s already belongs to %s on line %d", position, dev, o.Name, o.line)
 		}
 	}
 	return nil

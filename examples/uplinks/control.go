@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// controlDir is the usual directory of the socket on which run answers status. Only root
-// can make it, and only its owner can use what is in it: other users can neither take the
+// controlDir is the usual directory of the socket on which run answers status. Only root can
+// make the directory, and only its owner can use it. So other users can neither take the
 // name of the socket nor keep run from listening.
 const controlDir = "/run/uplinks"
 
@@ -26,19 +26,19 @@ const controlPatience = 2 * time.Second
 // maxAnswer is how many bytes of an answer are read.
 const maxAnswer = 16 << 20
 
-// A controlPlace says where the socket is: in a directory, with a name that is made of the
-// network namespace that is maintained. An empty netns means the namespace of this process.
+// A controlPlace is the place of the socket: a directory, and a name made from the network
+// namespace that is maintained. An empty netns means the namespace of this process.
 type controlPlace struct{ dir, netns string }
 
 // A heldError says that another process maintains the uplinks of the network namespace.
 type heldError struct{ process string }
 
 func (e *heldError) Error() string {
-	return e.process + " maintains the uplinks of this network namespace already"
+	return e.process + " already maintains the uplinks of this network namespace"
 }
 
-// An unknownError says why it is not known whether a process maintains the uplinks, for a
-// reason that is no fault.
+// An unknownError says why it is not known whether a process maintains the uplinks, if the
+// reason is not a fault.
 type unknownError struct{ reason string }
 
 func (e *unknownError) Error() string { return e.reason }
@@ -59,7 +59,7 @@ func askMaintainer(p controlPlace) (*maintainer, error) {
 	_ = c.SetDeadline(time.Now().Add(controlPatience))
 	k := new(maintainer)
 	if err := json.NewDecoder(io.LimitReader(c, maxAnswer)).Decode(k); err != nil {
-		return nil, fmt.Errorf("process %d does not say how things stand: %w", pid, withoutPath(err))
+		return nil, fmt.Errorf("process %d does not report its state: %w", pid, withoutPath(err))
 	}
 	k.PID = pid // as this PID namespace numbers it
 	return k, nil
@@ -93,12 +93,12 @@ func dialControl(p controlPlace) (*net.UnixConn, error) {
 	case err != nil:
 		return nil, err
 	case held:
-		return nil, fmt.Errorf("%s maintains them, and does not answer", process)
+		return nil, fmt.Errorf("%s maintains the uplinks, but does not answer", process)
 	}
 	return nil, checkUsable(p.dir)
 }
 
-// isUnanswered reports whether an error of connect says that nobody listens.
+// isUnanswered reports whether an error of connect means that no process listens.
 func isUnanswered(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
@@ -123,16 +123,16 @@ type controlServer struct {
 	done chan struct{}
 }
 
-// lockTries and lockPause say how often listenControl tries to take the lock: the process
-// that has it may be about to end, or may have just begun.
+// lockTries and lockPause are how often and how long listenControl waits for the lock. The
+// process that has the lock may be about to end, or may have just begun.
 const (
 	lockTries = 20
 	lockPause = 50 * time.Millisecond
 )
 
 // listenControl starts a server that answers with the answers of a. The error is a heldError
-// if another process is such a server. With another error there is a server all the same, if
-// it could only take the lock: others know of it, but cannot ask it.
+// if another process is such a server. With another error and a server that is not nil, the
+// server has only the lock: other processes know of it, but cannot ask it.
 func listenControl(p controlPlace, a *answers) (*controlServer, error) {
 	key, err := netnsKey(p.netns)
 	if err != nil {
@@ -155,8 +155,8 @@ func listenControl(p controlPlace, a *answers) (*controlServer, error) {
 	return c, nil
 }
 
-// takeLock takes the lock, which says who is alive: the kernel releases it when its process
-// ends for any reason.
+// takeLock takes the lock. It shows that this process is alive, because the kernel releases
+// it when the process ends for any reason.
 func (c *controlServer) takeLock() (*os.File, error) {
 	process := ""
 	for range lockTries {
@@ -182,14 +182,14 @@ func (c *controlServer) takeLock() (*os.File, error) {
 	return nil, &heldError{process}
 }
 
-// Bounds of the work for clients: so many at a time, and so many a second on average.
+// Bounds of the work for clients: how many at a time, and how many a second on average.
 const (
 	controlClients = 8
 	controlRate    = 100
 )
 
-// serve answers clients until the listener is closed. A client that does not read is given
-// up after some time.
+// serve answers clients until the listener is closed. It gives up a client that does not
+// read for some time.
 func (c *controlServer) serve(a *answers) {
 	defer close(c.done)
 	slots := make(chan struct{}, controlClients)
@@ -275,9 +275,9 @@ func parentOf(dir string) string {
 	return "."
 }
 
-// answers makes the answers to clients. However many ask, an answer is made answerRate
-// times a second at most; the others get the one before. After a reload has begun or ended
-// it is always made again, because the command reload counts them.
+// answers makes the answers to clients. It makes an answer answerRate times a second at
+// most, however many clients ask; the others get the previous answer. After a reload has
+// begun or ended it always makes a new one, because the command reload counts reloads.
 type answers struct {
 	state   func() maintainer
 	reloads func() uint64
@@ -310,7 +310,7 @@ func (a *answers) get(now time.Time) []byte {
 	return a.last
 }
 
-// A pace lets things happen at a rate: so many a second on average, and those of a second
+// A pace lets events happen at a rate: a number per second on average, and at most that many
 // at once.
 type pace struct {
 	rate, left float64

@@ -81,7 +81,7 @@ func TestRunTwice(t *testing.T) {
 	d := h.daemon()
 	d.says("ready\n")
 	_, stderr := h.run(exitFailure, "run")
-	if want := fmt.Sprintf("uplinks: process %d maintains the uplinks of this network namespace already\n", os.Getpid()); stderr != want {
+	if want := fmt.Sprintf("uplinks: process %d already maintains the uplinks of this network namespace\n", os.Getpid()); stderr != want {
 		t.Errorf("%q, want %q", stderr, want)
 	}
 	h.run(exitOK, "run", "-once") // which ends

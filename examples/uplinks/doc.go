@@ -17,8 +17,8 @@
 //
 //   - init prints a file for the host as it is.
 //   - plan prints the ip commands that are equivalent to up, or to adopt.
-//   - adopt does what up does, in the place of what scripts have made for the uplinks,
-//     without a gap. "uplinks init >/etc/uplinks.conf; uplinks plan; uplinks adopt" is the
+//   - adopt does what up does, and replaces what scripts have made for the uplinks
+//     without losing a packet. "uplinks init >/etc/uplinks.conf; uplinks plan; uplinks adopt" is the
 //     way from rc.local to uplinks.
 //   - up installs the uplinks of the file: all of them or, on a failure, none. It changes
 //     only what differs. With -prune it also removes uplinks that the file no longer has.
@@ -36,7 +36,7 @@
 //
 //	uplinks [-json] [-v] [-once [-wait TIME] | -remove] run [NAME...]
 //
-// On SIGHUP, which reload sends, it reads the file again and changes what differs. If the
+// On SIGHUP, which reload sends, run reads the file again and changes what differs. If the
 // file has a fault, nothing changes. On SIGTERM it exits, and leaves the uplinks installed or, with -remove,
 // removes them. It answers status on a socket of the network namespace, so status shows
 // which process maintains the uplinks and what each of them waits for. The log has a line

@@ -12,7 +12,7 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// An enterError says that a network namespace could not be entered. That takes
+// An enterError says that a network namespace could not be entered. Entering one needs
 // CAP_SYS_ADMIN, unlike everything else.
 type enterError struct {
 	path string
@@ -25,24 +25,26 @@ func (e *enterError) Error() string {
 		errors.Is(e.err, files.ErrNotRegular):
 		return e.path + " is not a network namespace"
 	case errors.Is(e.err, fs.ErrNotExist):
-		return fmt.Sprintf("there is no network namespace %s: ip netns list shows the names", e.path)
+		return fmt.Sprintf("the network namespace %s does not exist: ip netns list shows the names", e.path)
 	}
 	return fmt.Sprintf("network namespace %s: %v", e.path, e.err)
 }
 
 func (e *enterError) Unwrap() error { return e.err }
 
-// An adoptableError says that up is refused because of what adopt would take over.
+// An adoptableError says that up is refused because of rules or routes that adopt would take
+// over.
 type adoptableError struct{ err error }
 
 func (e *adoptableError) Error() string { return e.err.Error() }
 func (e *adoptableError) Unwrap() error { return e.err }
 
-// nothingChanged is the end of the text of an error of a command that is refused.
+// nothingChanged ends the text of an error if the command was refused.
 const nothingChanged = "; nothing was changed"
 
-// explainFailure returns the text of the error of an uplink that run cannot install wholly.
-// All that can be installed is, so it does not say that nothing was changed.
+// explainFailure returns the text of the error of an uplink that run cannot install
+// completely. Run installs everything else of the uplink, so the text does not say that
+// nothing was changed.
 func explainFailure(err error) string { return strings.TrimSuffix(explain(err), nothingChanged) }
 
 // explain returns the text of err for an administrator: with the words of the file instead
@@ -58,7 +60,7 @@ func explain(err error) string {
 	switch {
 	case errors.As(err, &step):
 		if len(step.Left) == 0 {
-			left = "; nothing was left of what was done before"
+			left = "; all changes were rolled back"
 		}
 	case errors.As(err, &field):
 		text = fmt.Sprintf("uplink %s: %s", field.Uplink, field.InWords())
@@ -72,7 +74,7 @@ func explain(err error) string {
 	}
 	var name *plan.NameError
 	if errors.As(err, new(*adoptableError)) {
-		left += "; uplinks adopt takes the place of what scripts have made"
+		left += "; uplinks adopt replaces what scripts have made"
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		switch {
@@ -88,7 +90,8 @@ func explain(err error) string {
 }
 
 // nameErrors splits err into the errors about names in rt_tables and the rest. A name that
-// could not be added or deleted is not a failure: the uplinks work, and ip(8) shows numbers.
+// could not be added or deleted is not a failure: the uplinks work, and ip(8) shows the
+// numbers of their tables.
 func nameErrors(err error) (names []*plan.NameError, rest error) {
 	var step *plan.StepError
 	if errors.As(err, &step) {

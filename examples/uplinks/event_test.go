@@ -34,10 +34,10 @@ func TestFailuresHaveOneWord(t *testing.T) {
 		{maintain.Event{Kind: maintain.EventProbeFailed, Uplink: "lan2", Err: &health.Error{Probe: "tcp", Err: errors.New("no")}},
 			"uplink lan2 failed: cannot probe: tcp: no\n", `"WARN","msg":"uplink failed","uplink":"lan2","error":"cannot probe: tcp: no"}` + "\n"},
 		{maintain.Event{Kind: maintain.EventUpdateRefused, Err: field},
-			"f:0: lan2: src: are odd\nthe file was not taken over: the uplinks stay as they were\n",
+			"f:0: lan2: src: are odd\nthe file was not loaded: the uplinks stay as they were\n",
 			`"WARN","msg":"failed","error":"uplink lan2: src: are odd; nothing was changed"}` + "\n" +
 				`"ERROR","msg":"f:0: lan2: src: are odd"}` + "\n" +
-				`"ERROR","msg":"the file was not taken over: the uplinks stay as they were"}` + "\n"},
+				`"ERROR","msg":"the file was not loaded: the uplinks stay as they were"}` + "\n"},
 		{maintain.Event{Kind: maintain.EventLost}, "events lost\n", `"WARN","msg":"events lost"}` + "\n"},
 	} {
 		for _, json := range []bool{false, true} {

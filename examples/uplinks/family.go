@@ -5,7 +5,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// argVia takes a gateway, with its family before it if the line says so, as in
+// argVia takes a gateway, with its family before it if the line has one, as in
 // ip-route(8): via inet6 fe80::1.
 func argVia(w *iptext.Words, u *uplink) error {
 	if f := familyWord(w.Peek()); f == "inet" || f == "inet6" {
@@ -22,8 +22,8 @@ func argVia(w *iptext.Words, u *uplink) error {
 	return nil
 }
 
-// setFamilyOfVia sets the family of an uplink whose gateway is written with its own:
-// ip-route(8) writes inet6 only where the route is not of IPv6.
+// setFamilyOfVia sets the family of an uplink from the family that the line gives for the
+// gateway. In ip-route(8) the words via inet6 belong to a route that is not IPv6.
 func (u *uplink) setFamilyOfVia() {
 	if u.viaFamily == route.IPv6 && u.Family == 0 && len(u.Sources) == 0 && len(u.Routes) == 0 {
 		u.Family = route.IPv4

@@ -31,7 +31,7 @@ func showHelp(topics []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// usageError returns the line for a fault of the command line, with where to look.
+// usageError returns the line for a fault of the command line, and the command that helps.
 func usageError(command string, err error) string {
 	topic := ""
 	if slices.Contains(manual.Commands(), command) {

@@ -8,8 +8,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// showHolders returns a context with which a command says which process keeps the lock:
-// once that it waits, and once that it goes on.
+// showHolders returns a context with which a command prints which process has the lock:
+// once when the command starts to wait, and once when it continues.
 func showHolders(ctx context.Context, stderr io.Writer) context.Context {
 	shown := make(map[bool]bool)
 	return plan.WithLockNotice(ctx, func(n plan.LockNotice) {

@@ -15,12 +15,12 @@ import (
 
 // initHead begins the file that init prints.
 const initHead = `# The uplinks of this host, as "uplinks init" found them. Below each comment is the
-# line that it is about. To move to them, without a gap:
+# line that it explains. To move to these uplinks without losing a packet:
 #
-#     uplinks plan     what would change
-#     uplinks adopt    the change
+#     uplinks plan     shows the changes
+#     uplinks adopt    makes them
 #
-# Then take out the commands that have made the tables and rules until now, for example
+# Then remove the commands that have made the tables and rules until now, for example
 # in /etc/rc.local, and start uplinks-run.service.
 `
 
@@ -39,7 +39,7 @@ func initFile(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	}
 	f := newInitText(host)
 	if len(f.uplinks) == 0 {
-		fmt.Fprintln(stderr, "uplinks: warning: there is no default route that an uplink could have")
+		fmt.Fprintln(stderr, "uplinks: warning: this host has no default route to make an uplink from")
 	}
 	if o.json {
 		r := report{Command: o.command, Uplinks: []*entry{}}
@@ -77,7 +77,7 @@ func newInitText(host *discover.Host) *initText {
 		f.add(u)
 	}
 	if len(host.Others) > 0 {
-		f.b.WriteString("\n# No default route is by these interfaces, so they are no uplinks:\n#\n")
+		f.b.WriteString("\n# These interfaces have no default route, so they are not uplinks:\n#\n")
 	}
 	for _, o := range host.Others {
 		fmt.Fprintf(&f.b, "#     %s", o.Name)
@@ -95,7 +95,7 @@ func newInitText(host *discover.Host) *initText {
 	return f
 }
 
-// add adds an uplink, as a comment if a file cannot have it or if it is needless.
+// add adds an uplink, as a comment if the line is not allowed in a file or is needless.
 func (f *initText) add(found discover.Uplink) {
 	u := uplink{Uplink: found.Uplink}
 	u.Name = safeName(u.Name)
@@ -107,10 +107,10 @@ func (f *initText) add(found discover.Uplink) {
 	parsed, err := parseConfig("", f.lines+line)
 	switch {
 	case iptext.PrintableLines(line) != line:
-		fmt.Fprintf(&f.b, "# The line cannot be in a file: a name has characters that are not printed\n# %s", line)
+		fmt.Fprintf(&f.b, "# The line is not valid in a file: a name has characters that cannot be printed\n# %s", line)
 	case err != nil:
 		_, reason, _ := strings.Cut(err.Error(), ": ")
-		fmt.Fprintf(&f.b, "# The line cannot be in a file: %s\n# %s", reason, line)
+		fmt.Fprintf(&f.b, "# The line is not valid in a file: %s\n# %s", reason, line)
 	case found.Needless:
 		fmt.Fprintf(&f.b, "# %s", line)
 	default:

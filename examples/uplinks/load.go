@@ -18,7 +18,7 @@ func (o *options) load(ctx context.Context) (*config, error) {
 	return o.loadWith(ctx, files.ReadGiven)
 }
 
-// loadAgain is load for a file that was read before. A pipe would have nothing more.
+// loadAgain is load for a file that was read before. A pipe would have no more data.
 func (o *options) loadAgain(ctx context.Context) (*config, error) {
 	return o.loadWith(ctx, files.Read)
 }
@@ -49,7 +49,7 @@ func (o *options) loadWith(ctx context.Context, read func(string) ([]byte, error
 	return o.parse(o.file, string(r.text))
 }
 
-// parse is load for a text that is known.
+// parse is load for a text that is already read.
 func (o *options) parse(name, text string) (*config, error) {
 	file, err := parseConfig(name, text)
 	if err != nil {

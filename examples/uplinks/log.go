@@ -33,7 +33,7 @@ func (l *logger) close() { l.out.close() }
 
 // lost returns the line about lines that were dropped.
 func (l *logger) lost(n int) []byte {
-	text := plural(n, "line") + " of the log were left out: whoever reads it was too slow"
+	text := plural(n, "line") + " of the log were dropped, because their reader was too slow"
 	if l.json == nil {
 		return []byte(l.line(slog.LevelWarn, text))
 	}
@@ -70,8 +70,8 @@ func (l *logger) line(level slog.Level, text string) string {
 }
 
 // A queue writes lines in a goroutine of its own, so that a slow reader of the log does not
-// block run. Lines that do not fit into the queue are dropped, and counted: as soon as there
-// is room again, a line in their place says how many.
+// block run. It drops lines that do not fit, and counts them. As soon as there is room
+// again, it writes a line with their number.
 type queue struct {
 	// lost returns the line about lines that were dropped.
 	lost func(n int) []byte
@@ -144,7 +144,7 @@ func (q *queue) add(line []byte) {
 }
 
 // Write adds a line to the queue. After lines were dropped it drops more until half of the
-// queue is free, so that not every other line is about that.
+// queue is free, so that not every second line is about dropped lines.
 func (q *queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

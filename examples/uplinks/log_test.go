@@ -85,7 +85,7 @@ func testLoggerSlow(t *testing.T, o options, more bool) {
 			l.write(slog.LevelInfo, "more")
 		}
 	}
-	want := "50 lines of the log were left out: whoever reads it was too slow"
+	want := "50 lines of the log were dropped, because their reader was too slow"
 	if !o.json {
 		want = "<4>" + want
 	}

@@ -30,9 +30,9 @@ const (
 	exitFailure = 1 // the kernel refused, or a privilege is missing
 	exitUsage   = 2 // the command line or the file has a fault
 	exitPending = 3 // plan: there are steps; status: an uplink is not complete; check: a warning or a fault
-	// exitConfig is EX_CONFIG of sysexits.h. It takes the place of exitUsage under run: a
-	// program in Go that crashes exits with 2, and a service has to be restarted then, but
-	// not with a faulty file.
+	// exitConfig is EX_CONFIG of sysexits.h. Under run it replaces exitUsage: a program in
+	// Go that crashes exits with 2, and a service manager has to restart it then, but not
+	// after a fault of the file.
 	exitConfig = 78
 )
 
@@ -154,7 +154,7 @@ func (o *options) requestedTopics() []string {
 // that were learned.
 type session struct {
 	prune bool
-	// takesOver says that plan is about adopt.
+	// takesOver means that plan shows the steps of adopt.
 	takesOver bool
 	ctx       context.Context
 	netns     string // path of the network namespace; empty means that of this process
@@ -169,7 +169,7 @@ type session struct {
 	multihomed []uint16
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
-	// lacksNames says that names could not be written to rt_tables, or deleted.
+	// lacksNames means that names could not be written to rt_tables, or deleted.
 	lacksNames bool
 	// ratesOver is the time over which status measures the rates of interfaces. With zero
 	// they are those since the sample earlier, if there is one.
@@ -215,8 +215,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil && o.command == "status":
 		return statusOfRunning(ctx, o, err, stdout, stderr)
 	case err != nil:
-		// Each fault is a line that begins with its position, in the form that
-		// editors read.
+		// Each fault is a line that begins with its position, in the form that editors
+		// read.
 		fmt.Fprintln(stderr, err)
 		return faultStatus(o.command == "run")
 	case o.command == "run":
@@ -286,7 +286,7 @@ func (s *session) do(o options) (int, error) {
 }
 
 // learnDefaults sets the default routes that are learned. An uplink without one cannot be
-// installed, but it can be removed: that takes only the family.
+// installed, but it can be removed, which needs only the family.
 func (s *session) learnDefaults(command string) error {
 	s.noDefault = make([]string, len(s.uplinks))
 	for i := range s.uplinks {

@@ -149,7 +149,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			&plan.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
-			"uplink lan2: " + words + ": invalid argument; nothing was left of what was done before",
+			"uplink lan2: " + words + ": invalid argument; all changes were rolled back",
 		},
 		{
 			&plan.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []plan.LeftError{{Step: step, Err: syscall.EBUSY}}},

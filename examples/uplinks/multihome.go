@@ -20,10 +20,10 @@ func (c *config) parseMultihome(n int, words []string) error {
 		return err
 	}
 	if proto != "udp" {
-		return w.Errorf("want udp and ports: by TCP, every server answers from the address that was asked")
+		return w.Errorf("want udp and ports: a TCP server always answers from the address that was asked")
 	}
 	for more := true; more; more = w.More() {
-		port, err := argPositive[uint16](w, "a port", 16, "a port is from 1 to 65535")
+		port, err := argPositive[uint16](w, "a port", 16, "want 1 to 65535")
 		if err != nil {
 			return err
 		}

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// namespacePoll is how often run looks whether the namespace of -n is still there.
+// namespacePoll is how often run checks whether the namespace of -n still exists.
 const namespacePoll = time.Second
 
-// A goneError says that the network namespace which is maintained has lost its name.
+// A goneError says that the network namespace that is maintained has lost its name.
 type goneError struct {
 	path  string
 	again bool // another namespace has the name
@@ -19,15 +19,15 @@ type goneError struct {
 
 func (e *goneError) Error() string {
 	if e.again {
-		return fmt.Sprintf("%s is another network namespace now: the one before it was deleted", e.path)
+		return fmt.Sprintf("%s is another network namespace now: the old one was deleted", e.path)
 	}
 	return fmt.Sprintf("the network namespace %s was deleted", e.path)
 }
 
-// watchNamespace ends the service when the network namespace of -n is deleted, or made again:
-// the one that is maintained would not end, as the sockets of this process keep it, and
-// nobody would maintain the new one. A service manager starts run again. The namespace is that
-// of the key, from netnsKey.
+// watchNamespace ends the service when the network namespace of -n is deleted, or deleted and
+// made again. The old namespace would not end, because the sockets of this process keep it,
+// and no process would maintain the new one. A service manager starts run again. The key, from
+// netnsKey, names the namespace.
 func (s *service) watchNamespace(ctx context.Context, path, key string) {
 	tick := time.NewTicker(namespacePoll)
 	defer tick.Stop()

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// A manager is the service manager, systemd. It is notified with text in datagrams to a
-// socket whose name is in the environment, see sd_notify(3) and sd_watchdog(3). A goroutine
-// of its own sends them, so that a manager that does not read holds up nothing.
+// A manager is the service manager, systemd. It gets notifications as datagrams to a socket
+// whose name is in the environment, see sd_notify(3) and sd_watchdog(3). A goroutine of its
+// own sends them, so that a manager that does not read blocks nothing.
 type manager struct {
 	socket          string        // NOTIFY_SOCKET; empty: there is none
-	watchdogTimeout time.Duration // WATCHDOG_USEC: how long it waits for a notification
+	watchdogTimeout time.Duration // WATCHDOG_USEC: how long the manager waits for a notification
 	journal         bool          // JOURNAL_STREAM: standard error goes to the journal
 
 	mu     sync.Mutex
@@ -29,8 +29,8 @@ type manager struct {
 	idle   chan struct{} // closed when everything is sent
 }
 
-// maxStates is how many states wait for a manager that does not read. The first ones are
-// dropped.
+// maxStates is how many states wait for a manager that does not read. When there are more,
+// the oldest ones are dropped.
 const maxStates = 16
 
 // maxStatus is how many bytes of a status are sent. The manager ignores datagrams of more
@@ -52,8 +52,8 @@ func newManager(getenv func(string) string) *manager {
 	return m
 }
 
-// start starts to send. The result waits until everything is sent, for a limited time, and
-// ends it.
+// start starts to send. The function that it returns waits for a limited time until
+// everything is sent, and then stops sending.
 func (m *manager) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go m.run(ctx)
@@ -103,7 +103,7 @@ func (m *manager) next() string {
 
 const signOfLife = "WATCHDOG=1"
 
-// sent takes out what was sent.
+// sent removes the text that was sent.
 func (m *manager) sent(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,8 +120,8 @@ func (m *manager) sent(text string) {
 	}
 }
 
-// send sends a datagram, and reports whether it is done with: it is not if the manager does
-// not read. Other errors are ignored.
+// send sends a datagram. It returns false if the manager does not read, so that the
+// datagram has to be sent again. Other errors are ignored.
 func (m *manager) send(text string) (done bool) {
 	// Package net and NOTIFY_SOCKET both write an abstract socket with a leading @.
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket, Net: "unixgram"})
@@ -159,7 +159,7 @@ func (m *manager) notify(states string) {
 	})
 }
 
-// notifyStatus sends a status. It takes the place of one that was not sent yet.
+// notifyStatus sends a status. The status replaces one that was not sent yet.
 func (m *manager) notifyStatus(text string) {
 	m.put(func() { m.status = statusLine(text) })
 }

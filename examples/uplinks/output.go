@@ -8,10 +8,10 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// A printer writes text, or JSON, that does nothing to the terminal on which it is shown.
-// Names of processes, interfaces and tables come from outside, and can have any bytes; so do
-// the errors of other programs. Each write is whole lines. Everything that this program
-// prints goes through a printer.
+// A printer writes text or JSON without any bytes that control the terminal. Names of
+// processes, interfaces and tables come from outside and can have any bytes, and so can the
+// errors of other programs. Each write is whole lines. Everything that this program prints
+// goes through a printer.
 type printer struct {
 	w    io.Writer
 	json bool
@@ -28,16 +28,16 @@ func (p *printer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// oneLine joins the lines of an error or an event to one, in which everything is shown as
-// itself.
+// oneLine joins the lines of an error or an event to one line, in which no byte controls the
+// terminal.
 func oneLine(s string) string {
 	return iptext.Printable(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
 }
 
-// writePatience is how long the end of run waits for those who read what it writes.
+// writePatience is how long the end of run waits for the readers of its output.
 const writePatience = time.Second
 
-// writeSoon writes text, and waits for a limited time: nobody may read it.
+// writeSoon writes text, and waits for a limited time, because there may be no reader.
 func writeSoon(w io.Writer, text string) {
 	done := make(chan struct{})
 	go func() {

@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// writePlan prints the difference that a plan makes, with -v all steps, and with -sh a
-// script.
+// writePlan prints the difference that a plan makes. With -v it prints all steps, and with
+// -sh a script.
 func (r *report) writePlan(w io.Writer, o options) {
 	switch {
 	case o.script:
@@ -57,7 +57,8 @@ func markOf(op plan.Op) string {
 	return "changed"
 }
 
-// changeOver says in how many steps packets change over to the new rules and routes.
+// changeOver returns how many steps packets need to change over to the new rules and
+// routes.
 func changeOver(p plan.Plan) string {
 	var b strings.Builder
 	for _, f := range []route.Family{route.IPv4, route.IPv6} {
@@ -111,6 +112,6 @@ func writeScript(w io.Writer, p plan.Plan) {
 		fmt.Fprintln(w, "# Nothing to change.")
 		return
 	}
-	fmt.Fprintln(w, "# Does what uplinks up does. Unlike up, it undoes nothing after a failure.\nset -e")
+	fmt.Fprintln(w, "# These commands do what \"uplinks up\" does, but they undo nothing after a failure.\nset -e")
 	writeSteps(w, p)
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A privateDir is an open directory that only its owner can write. What it has is found by
+// A privateDir is an open directory that only its owner can write. Its files are found by
 // its descriptor, so nobody can put another directory in its place.
 type privateDir struct {
 	path string
@@ -29,7 +29,7 @@ func makePrivateDir(path string) (*privateDir, error) {
 	d, owner, err := openDir(path)
 	if err == nil && owner != os.Geteuid() {
 		d.close()
-		return nil, fmt.Errorf("%s belongs to user %d, and this process is of user %d", path, owner, os.Geteuid())
+		return nil, fmt.Errorf("%s belongs to user %d, but this process runs as user %d", path, owner, os.Geteuid())
 	}
 	return d, err
 }
@@ -39,7 +39,7 @@ func openPrivateDir(path string) (*privateDir, error) {
 	d, owner, err := openDir(path)
 	if err == nil && owner != 0 && owner != os.Geteuid() {
 		d.close()
-		return nil, fmt.Errorf("%s belongs to user %d, who is not believed", path, owner)
+		return nil, fmt.Errorf("%s belongs to user %d, not to root or to the user of this process", path, owner)
 	}
 	return d, err
 }
@@ -56,7 +56,7 @@ func openDir(path string) (d *privateDir, owner int, err error) {
 	if err = unix.Fstat(int(f.Fd()), &st); err != nil {
 		err = &fs.PathError{Op: "stat", Path: path, Err: err}
 	} else if st.Mode&0o022 != 0 {
-		err = fmt.Errorf("%s can be written by other users than its owner: chmod go-w %[1]s", path)
+		err = fmt.Errorf("other users than its owner can write %s: chmod go-w %[1]s", path)
 	}
 	if err != nil {
 		f.Close()
@@ -107,8 +107,8 @@ func (d *privateDir) takeLock(name string) (*os.File, error) {
 	}
 }
 
-// isLocked reports whether a process has the lock of a file, and which one, as the file
-// says.
+// isLocked reports whether a process has the lock of a file, and which one, according to
+// the file.
 func (d *privateDir) isLocked(name string) (held bool, process string, err error) {
 	f, err := d.open(name, unix.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,7 +153,7 @@ func (d *privateDir) has(name string, f *os.File) bool {
 		unix.Fstat(int(f.Fd()), &opened) == nil && named.Dev == opened.Dev && named.Ino == opened.Ino
 }
 
-// listen listens on a socket in the directory, in the place of one that a killed process
+// listen listens on a socket in the directory, and replaces a socket that a killed process
 // has left. The caller has the lock.
 func (d *privateDir) listen(name string) (*net.UnixListener, error) {
 	d.remove(name)
@@ -178,17 +178,18 @@ func (d *privateDir) dial(name string) (*net.UnixConn, error) {
 	return net.DialUnix("unix", nil, &net.UnixAddr{Name: d.inside(name), Net: "unix"})
 }
 
-// checkUsable returns an unknownError if root cannot write a directory, so that a run could
-// not leave a sign of life in it.
+// checkUsable returns an unknownError if root cannot write a directory, so that run could
+// not listen in it.
 func checkUsable(dir string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK, unix.AT_EACCESS)
 	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 {
-		return &unknownError{fmt.Sprintf("a run could not listen, because %s cannot be written (%v)", dir, err)}
+		return &unknownError{fmt.Sprintf("\"uplinks run\" cannot listen in %s, because the directory cannot be written (%v)", dir, err)}
 	}
 	return nil
 }
 
-// netnsKey returns a name of a network namespace that no other one has at the same time.
+// netnsKey returns a name of a network namespace that no other namespace has at the same
+// time.
 func netnsKey(path string) (string, error) {
 	own := path == ""
 	if own {

@@ -207,11 +207,11 @@ func TestControlStopped(t *testing.T) {
 	if strings.Count(out, want) != 2 {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
-	want = fmt.Sprintf("uplinks: process %d maintains the uplinks of this network namespace already\n", p.cmd.Process.Pid)
+	want = fmt.Sprintf("uplinks: process %d already maintains the uplinks of this network namespace\n", p.cmd.Process.Pid)
 	if out := p.do(exitFailure, "run"); out != want {
 		t.Errorf("a second run says\n%s\nwant %s", out, want)
 	}
-	if out := p.do(exitOK, "down"); !strings.HasPrefix(out, "uplinks: warning: a run may bring the uplinks back: "+whoIsUnknown+"process ") {
+	if out := p.do(exitOK, "down"); !strings.HasPrefix(out, "uplinks: warning: \"uplinks run\" may install the uplinks again: "+whoIsUnknown+"process ") {
 		t.Errorf("down says\n%s", out)
 	}
 	p.do(exitOK, "up")
@@ -222,7 +222,7 @@ func TestControlStopped(t *testing.T) {
 	if out := p.do(exitFailure, "run"); out != want {
 		t.Errorf("a second run says\n%s\nwant %s", out, want)
 	}
-	want = fmt.Sprintf(whoIsUnknown+"process %d maintains them, and does not answer\n", p.cmd.Process.Pid)
+	want = fmt.Sprintf(whoIsUnknown+"process %d maintains the uplinks, but does not answer\n", p.cmd.Process.Pid)
 	if out := p.do(exitOK, "status"); strings.Count(out, want) != 2 {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
@@ -273,7 +273,7 @@ func TestControlRefused(t *testing.T) {
 		{"a file", func(h *host) error { return os.WriteFile(h.control, nil, 0o600) }, "CONTROL is not a directory"},
 		{"a FIFO", func(h *host) error { return unix.Mkfifo(h.control, 0o600) }, "CONTROL is not a directory"},
 		{"writable", func(h *host) error { return errors.Join(os.Mkdir(h.control, 0), os.Chmod(h.control, 0o720)) },
-			"CONTROL can be written by other users than its owner: chmod go-w CONTROL"},
+			"other users than its owner can write CONTROL: chmod go-w CONTROL"},
 		{"a lock that is a FIFO", func(h *host) error {
 			return errors.Join(os.Mkdir(h.control, 0o700), unix.Mkfifo(h.key()+".lock", 0o600))
 		}, "CONTROL/KEY.lock is not a regular file"},
@@ -327,7 +327,7 @@ func TestControlReadOnly(t *testing.T) {
 	p.says("warning: status cannot ask this process, and a second run would not be refused: mkdir " + h.control + ": read-only file system")
 	p.says("ready")
 	p.complete()
-	want := whoIsUnknown + "a run could not listen, because " + run + " cannot be written (read-only file system)\n"
+	want := whoIsUnknown + "\"uplinks run\" cannot listen in " + run + ", because the directory cannot be written (read-only file system)\n"
 	if out := p.do(exitOK, "status"); !strings.Contains(out, " complete ") || !strings.HasSuffix(out, "\n"+want) {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}

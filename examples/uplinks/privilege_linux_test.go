@@ -46,7 +46,7 @@ func TestPrivilege(t *testing.T) {
 		h.runIn(t.Context(), exitOK, "up", "lan1")
 		_, stderr := h.runIn(t.Context(), exitFailure, "up")
 		const want = "uplinks: uplink lan2: ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2: " +
-			"operation not permitted: needs root or CAP_NET_ADMIN; nothing was left of what was done before\n"
+			"operation not permitted: needs root or CAP_NET_ADMIN; all changes were rolled back\n"
 		if stderr != want {
 			t.Errorf("%s\nwant %s", stderr, want)
 		}

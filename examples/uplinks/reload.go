@@ -15,8 +15,8 @@ import (
 type reloadStatus struct {
 	Begun uint64 `json:"begun"`
 	Done  uint64 `json:"done"`
-	// Error has the faults of the file at the last time, one a line. It is empty if the
-	// file was taken over.
+	// Error has the faults that the file had at the last time, one a line. It is empty if
+	// the file had none.
 	Error string `json:"error,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func reload(ctx context.Context, o options, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "uplinks:", r.Error)
 	case m.Reload.Error != "":
 		status, r.Error = exitUsage, m.Reload.Error
-		fmt.Fprintf(stderr, "%s\nuplinks: process %d keeps the uplinks of the file that it read before\n", r.Error, m.PID)
+		fmt.Fprintf(stderr, "%s\nuplinks: process %d still uses the file as it was before\n", r.Error, m.PID)
 	}
 	r.Maintainer = m
 	if err := r.write(stdout, o); err != nil {
@@ -53,9 +53,9 @@ func requestReload(ctx context.Context, p controlPlace) (*maintainer, error) {
 	case err != nil:
 		return nil, err
 	case before == nil:
-		return nil, errors.New("no \"uplinks run\" is at work in this network namespace")
+		return nil, errors.New("\"uplinks run\" is not active in this network namespace")
 	case before.Reload == nil:
-		return nil, fmt.Errorf("process %d is an older version of this program, which does not say when a reload is done: restart it", before.PID)
+		return nil, fmt.Errorf("process %d is an older version of this program that does not report when a reload is done: restart it", before.PID)
 	}
 	if err := hangUpProcess(before.PID); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func parseOnly(o options, file *config, stdout, stderr io.Writer) int {
 }
 
 // statusOfRunning prints the status of the lines that the maintaining process has read,
-// because the file has a fault. If there is no such process it prints the fault alone.
+// because the file has a fault. If there is no such process it prints only the fault.
 func statusOfRunning(ctx context.Context, o options, fault error, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stderr, fault)
 	m, err := askMaintainer(o.controlPlace())
@@ -145,7 +145,7 @@ func statusOfRunning(ctx context.Context, o options, fault error, stdout, stderr
 		fmt.Fprintln(stderr, "uplinks:", err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "uplinks: %s has a fault; this is the status of the lines that process %d has read\n", o.file, m.PID)
+	fmt.Fprintf(stderr, "uplinks: %s has a fault; the status below is of the lines that process %d has read\n", o.file, m.PID)
 	s := &session{ctx: ctx, netns: netnsPath(o.netns), control: o.controlPlace(), uplinks: file.uplinks}
 	if status := s.finish(o, stdout, stderr, fault); status == exitFailure {
 		return exitFailure

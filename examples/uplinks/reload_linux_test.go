@@ -17,7 +17,7 @@ import (
 func TestReload(t *testing.T) {
 	h := newHost(t, "lan1 table 10 dev eth0 via 192.168.1.1\n")
 	_, stderr := h.run(exitFailure, "reload")
-	if want := "uplinks: no \"uplinks run\" is at work in this network namespace\n"; stderr != want {
+	if want := "uplinks: \"uplinks run\" is not active in this network namespace\n"; stderr != want {
 		t.Errorf("without a process: %q, want %q", stderr, want)
 	}
 	m := h.manager()
@@ -47,18 +47,18 @@ func TestReload(t *testing.T) {
 	} {
 		h.write(h.file, text)
 		_, stderr := h.run(exitUsage, "reload")
-		if end := fmt.Sprintf("\nuplinks: process %d keeps the uplinks of the file that it read before\n", pid); !strings.HasPrefix(stderr, fault) ||
+		if end := fmt.Sprintf("\nuplinks: process %d still uses the file as it was before\n", pid); !strings.HasPrefix(stderr, fault) ||
 			!strings.HasSuffix(stderr, end) {
 			t.Errorf("reload says %q, want %q… and %q", stderr, fault, end)
 		}
-		m.hears("READY=1\nSTATUS=NOT RELOADED, the lines are those of before: " + strings.Replace(fault, "FILE", h.file, 1))
+		m.hears("READY=1\nSTATUS=NOT RELOADED, the old lines are in use: " + strings.Replace(fault, "FILE", h.file, 1))
 		h.unchanged(before)
 	}
 
 	// status shows the fault and the uplinks that the process has.
 	h.write(h.file, "lan1 table x\n")
 	stdout, stderr := h.run(exitUsage, "status")
-	want := fmt.Sprintf("\nuplinks: FILE has a fault; this is the status of the lines that process %d has read\n", pid)
+	want := fmt.Sprintf("\nuplinks: FILE has a fault; the status below is of the lines that process %d has read\n", pid)
 	if !strings.HasPrefix(stderr, "FILE:1: word 3 \"x\": ") || !strings.HasSuffix(stderr, want) {
 		t.Errorf("status says %q, want %q", stderr, want)
 	}

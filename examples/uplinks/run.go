@@ -51,8 +51,8 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 		o: o, manager: newManager(os.Getenv), file: file, update: make(chan maintain.Update),
 		hup: make(chan os.Signal, 1), allLooked: make(chan struct{}), reloaded: make(chan struct{}, 1),
 	}
-	// Signals are caught before anything else: an early SIGHUP would end the process, and
-	// so would SIGPIPE when nobody reads the log any more.
+	// Signals are caught before anything else. An early SIGHUP would end the process, and so
+	// would SIGPIPE when the log has no reader any more.
 	signal.Notify(s.hup, syscall.SIGHUP)
 	defer signal.Stop(s.hup)
 	pipe := make(chan os.Signal, 1)
@@ -90,8 +90,8 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	case o.once:
 		return s.onceStatus()
 	}
-	s.log.write(slog.LevelInfo, "the end: "+map[bool]string{
-		true: "the uplinks were removed", false: "the uplinks stay, and nobody repairs them",
+	s.log.write(slog.LevelInfo, "stopped: "+map[bool]string{
+		true: "the uplinks were removed", false: "the uplinks stay installed, and are no longer repaired",
 	}[o.remove])
 	return exitOK
 }
@@ -101,7 +101,7 @@ func (s *service) maintain(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	s.stop = cancel
 	uplinks := maintainUplinks(s.file.uplinks)
-	if s.o.once { // after the end nobody would restore a share that a probe took away
+	if s.o.once { // after the end no process would restore a share that a probe took away
 		for i := range uplinks {
 			uplinks[i].Health = nil
 		}
@@ -145,9 +145,9 @@ func (s *service) maintain(ctx context.Context) error {
 }
 
 // listen starts the control server. It returns an error if another process maintains the
-// uplinks of the network namespace: two processes would undo each other's changes. If the
-// server cannot be started for another reason, listen logs it and returns nil: it is for
-// status alone.
+// uplinks of the network namespace, because two processes would undo each other's changes.
+// If the server cannot be started for another reason, listen logs the reason and returns
+// nil, because only status needs the server.
 func (s *service) listen() (*controlServer, error) {
 	c, err := listenControl(s.o.controlPlace(), newAnswers(
 		func() maintainer { return s.tracker.snapshot(&s.counters) }, s.tracker.reloads))
@@ -208,8 +208,8 @@ func (s *service) onceStatus() int {
 	return exitOK
 }
 
-// reload reads the file again at each SIGHUP, one reload after the other. The first look at
-// the uplinks comes first, so that an EventReady belongs to one reload.
+// reload reads the file again at each SIGHUP, one reload after the other. It waits for the
+// first check of all uplinks, so that an EventReady belongs to one reload.
 func (s *service) reload(ctx context.Context) {
 	for {
 		select {
@@ -228,7 +228,7 @@ func (s *service) reload(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		// The manager hears of the end before a process that asks for it.
+		// The manager is notified of the end before a process that asks for it.
 		s.manager.notify("READY=1\n" + statusLine(s.statusText()))
 		s.manager.flush()
 		s.tracker.endReload()
@@ -279,7 +279,7 @@ func (s *service) reportRefusal(err error) {
 	for line := range strings.Lines(err.Error()) {
 		s.log.write(slog.LevelError, strings.TrimSpace(line))
 	}
-	s.log.write(slog.LevelError, "the file was not taken over: the uplinks stay as they were")
+	s.log.write(slog.LevelError, "the file was not loaded: the uplinks stay as they were")
 }
 
 // handleEvent logs an event, and updates the state that status and systemd see.
@@ -320,13 +320,13 @@ func (s *service) handleEvent(e maintain.Event) {
 	s.manager.notifyStatus(s.statusText())
 }
 
-// statusText returns the line that "systemctl status" shows. It begins with the fault of a
-// file that was not taken over.
+// statusText returns the line that "systemctl status" shows. If the last reload failed, the
+// line begins with the fault of the file.
 func (s *service) statusText() string {
 	fault := ""
 	if text := s.tracker.reloadError(); text != "" {
 		lines := strings.Split(text, "\n")
-		fault = "NOT RELOADED, the lines are those of before: " + lines[0]
+		fault = "NOT RELOADED, the old lines are in use: " + lines[0]
 		if more := len(lines) - 1; more > 0 {
 			fault += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -340,7 +340,8 @@ func (s *service) statusText() string {
 		plural(int(s.tracker.repairs()), "repair"), last)
 }
 
-// logKind returns the kind of an event that the log shows: all failures have one kind there.
+// logKind returns the kind of an event that the log shows. All failures have one kind in the
+// log.
 func logKind(k maintain.EventKind) maintain.EventKind {
 	switch k {
 	case maintain.EventUpdateRefused, maintain.EventSocketFailed, maintain.EventCleanUpFailed,
@@ -381,7 +382,7 @@ func isForbidden(err error) bool {
 	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
 }
 
-// inWords returns an event with the error as it is explained.
+// inWords returns an event with the error in the words of explain.
 func inWords(e maintain.Event) maintain.Event {
 	switch {
 	case e.Err == nil:

@@ -203,9 +203,9 @@ func TestRun(t *testing.T) {
 	h.write(h.file, "lan2 table x\n")
 	hangUp(t)
 	d.says("error: " + h.file + `:1: word 3 "x": not the number of a table`)
-	d.says("error: the file was not taken over: the uplinks stay as they were\n")
+	d.says("error: the file was not loaded: the uplinks stay as they were\n")
 	d.end(exitOK)
-	d.says("the end: the uplinks stay, and nobody repairs them\n")
+	d.says("stopped: the uplinks stay installed, and are no longer repaired\n")
 	h.unchanged(before)
 }
 
@@ -245,8 +245,8 @@ func TestRunShared(t *testing.T) {
 	d.says("ready\n")
 	has("table 9 proto 210 metric 50\n")
 	becomes(line + " weight 2\ndefault table 20\n")
-	d.says("error: " + h.file + ":1: table: 20 is also that of the shared default\n")
-	d.says("error: the file was not taken over: the uplinks stay as they were\n")
+	d.says("error: " + h.file + ":1: table: 20 is also the table of the shared default\n")
+	d.says("error: the file was not loaded: the uplinks stay as they were\n")
 	becomes(line + "\n")
 	d.says("uplink (default) IPv4 removed: ip route del default via 192.168.2.1 dev eth1 table 9 proto 210 metric 50\n")
 	d.says("ready\n")
@@ -321,7 +321,7 @@ func TestRunRemove(t *testing.T) {
 		}
 		kinds = append(kinds, e.Msg)
 	}
-	if want := []string{"uplink installed", "ready", "uplink removed", "the end: the uplinks were removed"}; !slices.Equal(kinds, want) || d.stderr.String() != "" {
+	if want := []string{"uplink installed", "ready", "uplink removed", "stopped: the uplinks were removed"}; !slices.Equal(kinds, want) || d.stderr.String() != "" {
 		t.Errorf("events %q, want %q\n%s", kinds, want, &d.stderr)
 	}
 }
@@ -346,7 +346,7 @@ func TestRunRefused(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\nlan3 table 30 dev eth1 via 192.168.2.9\n")
 	before := h.state()
 	_, stderr := h.run(exitConfig, "run")
-	if want := "FILE:2: src: is missing, and so it is on line 1: both would have all addresses of eth1\n"; stderr != want {
+	if want := "FILE:2: src: is missing here and on line 1: both uplinks would have all addresses of eth1\n"; stderr != want {
 		t.Errorf("%q, want %q", stderr, want)
 	}
 	h.write(h.file, "lan2 table 20 dev eth1 via 192.168.2.1\n")
@@ -376,7 +376,7 @@ func TestNamespaceGoes(t *testing.T) {
 	d := h.daemon("-n", name)
 	d.says("ready\n")
 	link(other)
-	d.says(name + " is another network namespace now: the one before it was deleted\n")
+	d.says(name + " is another network namespace now: the old one was deleted\n")
 	d.ended(exitFailure)
 
 	link(h)

@@ -24,7 +24,7 @@ var sharedWords = iptext.Table[maintain.Default]{
 		return err
 	}},
 	{Names: []string{"metric"}, Parse: func(w *iptext.Words, d *maintain.Default) (err error) {
-		d.Metric, err = argPositive[uint32](w, "a metric", 32, "want 1 or more: without the word metric it is 50")
+		d.Metric, err = argPositive[uint32](w, "a metric", 32, "want 1 or more: the default is 50")
 		return err
 	}},
 }
@@ -33,7 +33,7 @@ var sharedWords = iptext.Table[maintain.Default]{
 func (c *config) parseShared(n int, words []string) error {
 	position := c.position(n)
 	if c.shared != nil {
-		return fmt.Errorf("%s: %s: said on line %d already", position, sharedWord, c.sharedLine)
+		return fmt.Errorf("%s: %s: already given on line %d", position, sharedWord, c.sharedLine)
 	}
 	c.shared, c.sharedLine = new(maintain.Default), n
 	w := iptext.Split(position, strings.Join(words, " "))
@@ -67,15 +67,15 @@ func (c *config) setShared() error {
 	weight := 0
 	for _, u := range c.uplinks {
 		if u.Table != 0 && u.Table == c.shared.Table {
-			return fmt.Errorf("%s: table: %d is also that of the shared default", c.position(u.line), uint32(u.Table))
+			return fmt.Errorf("%s: table: %d is also the table of the shared default", c.position(u.line), uint32(u.Table))
 		}
 		if cmp.Or(u.Protocol, table.Protocol) != cmp.Or(c.shared.Protocol, table.Protocol) {
-			return fmt.Errorf("%s: proto: the uplinks share a default route, and need the same", c.position(u.line))
+			return fmt.Errorf("%s: proto: uplinks that share a default route need the same protocol", c.position(u.line))
 		}
 		weight += u.Weight
 	}
 	if weight == 0 {
-		return fmt.Errorf("%s: %s: no uplink has a weight to share it by", c.position(c.sharedLine), sharedWord)
+		return fmt.Errorf("%s: %s: no uplink has a weight, so none shares the route", c.position(c.sharedLine), sharedWord)
 	}
 	return nil
 }

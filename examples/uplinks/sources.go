@@ -7,12 +7,12 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// Whose packets take an uplink is said by one word, src, with different arguments:
+// The word src gives the sources of an uplink. Its arguments:
 //
 //	src ADDRESS...  addresses of this host
 //	src PREFIX...   networks behind this host
 //	src dev NAME    the networks of another interface
-//	src none        nobody for being an address of this host
+//	src none        no address of this host
 const (
 	noSources       = "none"
 	sourceInterface = "dev"
@@ -56,7 +56,7 @@ func argSource(w *iptext.Words, u *uplink) error {
 		return err
 	}
 	if p != p.Masked() {
-		return w.Errorf("an address of this host is said without a length, %s, and a network behind this host without "+
+		return w.Errorf("write an address of this host without a length, %s, and a network behind this host without "+
 			"the bits beyond its length, %s", p.Addr(), p.Masked())
 	}
 	u.SourcePrefixes = append(u.SourcePrefixes, p)

@@ -51,7 +51,7 @@ func (t *tracker) declare(uplinks []uplink) {
 	t.previous, t.current.Uplinks = t.current.Uplinks, lines
 }
 
-// restorePrevious undoes the last declare, because the update was refused.
+// restorePrevious undoes the last declare after the update was refused.
 func (t *tracker) restorePrevious() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -196,7 +196,7 @@ func (t *tracker) count() (complete, all int) {
 	return complete, len(t.current.Uplinks)
 }
 
-// repairs returns how often something was not as it should be, and was put right.
+// repairs returns how often something was repaired.
 func (t *tracker) repairs() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

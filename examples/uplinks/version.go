@@ -12,7 +12,7 @@ import (
 // oldestKernel is the oldest version of Linux that the library works with.
 const oldestKernel = "4.20"
 
-// A versionInfo is what is known about the build of this program.
+// A versionInfo has the facts about the build of this program.
 type versionInfo struct {
 	Version  string `json:"version"`            // of the module; (devel) for a build in a checkout
 	Commit   string `json:"commit,omitempty"`   // empty if the build does not have it
@@ -22,7 +22,7 @@ type versionInfo struct {
 	Kernel   string `json:"kernel"` // the oldest Linux that it works with
 }
 
-// readVersion returns what the build has recorded.
+// readVersion returns the facts that the build has recorded.
 func readVersion() versionInfo {
 	v := versionInfo{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Kernel: oldestKernel}
 	if build, ok := debug.ReadBuildInfo(); ok {

@@ -69,7 +69,7 @@ var uplinkWords = iptext.Table[uplink]{
 	{Names: []string{"pref", "priority"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
 			u.Priority, err = argPositive[uint32](w, "a priority", 32,
-				"the rule at 0 is that for the table local: the rules of an uplink come after it")
+				"the rule for the table local is at 0, and the rules of an uplink come after it")
 			return err
 		},
 		Print: func(p *iptext.Printer, u *uplink) { putNumber(p, "pref", u.Priority) }},
@@ -102,7 +102,7 @@ var uplinkWords = iptext.Table[uplink]{
 		}},
 	{Names: []string{"weight"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
-			const reason = "a share is from 1 to 256: an uplink without the word weight has none"
+			const reason = "want 1 to 256: leave the word out for an uplink without a share"
 			n, err := argPositive[uint16](w, "a weight", 16, reason)
 			if n > 256 {
 				err = w.Errorf("%s", reason)
@@ -244,7 +244,7 @@ func argCount(w *iptext.Words, n *int) error {
 func argProtocol(w *iptext.Words, p *route.Protocol) error {
 	err := iptext.ArgText(w, "a protocol", p)
 	if err == nil && *p == route.ProtoUnspec {
-		err = w.Errorf("not a protocol that tells whose a route is")
+		err = w.Errorf("not a protocol that shows which program a route belongs to")
 	}
 	return err
 }

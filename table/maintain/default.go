@@ -132,7 +132,7 @@ func (d *Default) validate(uplinks []Uplink) error {
 		u := &uplinks[i]
 		switch {
 		case u.Table == d.Table:
-			return u.fieldError("Table", "%d is also that of the shared default", uint32(d.Table))
+			return u.fieldError("Table", "%d is also the table of the shared default", uint32(d.Table))
 		case u.protocol() != d.Protocol:
 			return u.fieldError("Protocol", "%d is not that of the shared default, %d", u.protocol(), d.Protocol)
 		}

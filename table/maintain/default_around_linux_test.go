@@ -160,7 +160,7 @@ func TestSharedDefaultRefuses(t *testing.T) {
 		uplink        maintain.Uplink
 	}{
 		{"Table", "is a table of the system", maintain.Default{Table: rttables.Local}, weighted(u, 1)},
-		{"Table", "20 is also that of the shared default", maintain.Default{Table: 20}, weighted(u, 1)},
+		{"Table", "20 is also the table of the shared default", maintain.Default{Table: 20}, weighted(u, 1)},
 		{"Protocol", "99 is not that of the shared default, 210", maintain.Default{}, other},
 		{"Weight", "no uplink has one", maintain.Default{}, u},
 		{"Weight", "257 is not between 0 and 256", maintain.Default{}, weighted(u, 257)},
