@@ -129,7 +129,7 @@ func (h *orderHost) uplink(k int) table.SourceRoutedUplink {
 		u.Priority = []uint32{100, 500, 31000, 31002, 32100}[h.r.IntN(5)]
 	}
 	for _, r := range []rule.Rule{
-		{FwMark: rule.FwMark(7)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {UIDRange: rule.UIDRange(7, 9)},
+		{FwMark: rule.FwMark(7)}, {IPProto: route.TCP, DPort: rule.Port(25)}, {UIDRange: rule.UID(0)},
 	} {
 		if one(2) {
 			u.Also = append(u.Also, r)

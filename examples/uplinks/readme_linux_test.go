@@ -86,7 +86,7 @@ func (h *host) typed(command string) (string, bool) {
 		return string(b), true
 	case "uplinks":
 		var out strings.Builder
-		args := append([]string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc}, words[1:]...)
+		args := append([]string{"-n", h.ns.Path(), "-f", h.file, "-etc", h.etc, "-control", h.control}, words[1:]...)
 		run(h.Context(), args, &out, &out)
 		return strings.NewReplacer(h.file, "/etc/uplinks.conf", h.etc, "/etc/iproute2", "nsenter --net="+h.ns.Path()+" ", "").Replace(out.String()), true
 	}

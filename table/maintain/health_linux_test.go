@@ -101,7 +101,10 @@ func TestHealthWithdraw(t *testing.T) {
 		if got := k.counters.Probes.Load() - probes; got < 2 {
 			t.Errorf("unhealthy after %d probes", got)
 		}
-		if e := k.log()[at-1]; e.Err == nil || !strings.Contains(e.String(), "tcp "+net.JoinHostPort(f.Client, "80")+": no answer within 300ms") {
+		// On a busy machine the probe itself may be late.
+		tcp := "tcp " + net.JoinHostPort(f.Client, "80")
+		if e := k.log()[at-1]; e.Err == nil || !strings.Contains(e.String(), tcp+": no answer within 300ms") &&
+			!strings.Contains(e.String(), tcp+": it does not return after 300ms") {
 			t.Errorf("it does not say why: %s", e)
 		}
 		k.await(at, "repaired", func(e maintain.Event) bool {

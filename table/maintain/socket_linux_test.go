@@ -123,6 +123,8 @@ func TestLeavesNothing(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	dial := func() (route.Conn, error) { return route.Dial(n.Server.Config()) }
+	n.Install(u) // the connection of this test opens what it needs for the lock
+	n.Remove(u)
 	for what, do := range map[string]func(){
 		"the context has ended before": func() {
 			if err := maintain.Run(ended, dial, nil, maintained(u)...); err != nil {
