@@ -156,7 +156,7 @@ func TestFindingDetourOfAlso(t *testing.T) {
 		if _, err := rule.Flush(t.Context(), n.Conn, rule.Filter{Table: rttables.Main, Protocol: table.Protocol}); err != nil {
 			t.Fatal(err)
 		}
-		if got, cures := also(); !slices.Equal(got, want) || len(cures) == 0 || !strings.HasPrefix(cures[0], "uplinks up lan2: ") {
+		if got, cures := also(); !slices.Equal(got, want) || len(cures) == 0 || !strings.HasPrefix(cures[0], "uplinks up lan2, which adds ") {
 			t.Errorf("of half pairs: found %q, cures %q, want %q", got, cures, want)
 		}
 		n.Install(u)

@@ -26,7 +26,7 @@ func TestNoGateway(t *testing.T) {
 			}
 			found := findings(n, u)
 			if len(found) != 1 || found[0].Code != check.CodeGatewayNone || found[0].Severity != check.Warning ||
-				!strings.HasPrefix(found[0].Cure, "via "+gateway.String()+" or learn "+family.String()+" in the uplink's line, and uplinks up ") {
+				!strings.HasPrefix(found[0].Cure, "add via "+gateway.String()+" or learn "+family.String()+" to the uplink's line, and run uplinks up ") {
 				t.Errorf("%+v", found)
 			}
 		})

@@ -43,7 +43,7 @@ fault missing rule from 10.2.0.2 lookup local proto 210 pref 30999
 	u.Also[0].Priority = rule.Priority(32100)
 	n.Install(u)
 	found := findings(n, u)
-	if len(found) != 1 || found[0].Code != check.CodeBeforeLocal || !strings.Contains(found[0].Cure, "take pref 32100 out") {
+	if len(found) != 1 || found[0].Code != check.CodeBeforeLocal || !strings.Contains(found[0].Cure, "remove pref 32100") {
 		t.Errorf("a rule of Also with a priority, before local: %v", found)
 	}
 }

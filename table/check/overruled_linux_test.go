@@ -101,7 +101,7 @@ func TestFindingOverruled(t *testing.T) {
 		},
 		{
 			"nothing of it", []string{"route 100.64.0.1/32 via 10.1.0.1 table 52", "rule 5270: from all lookup 52"},
-			"note overruled-partly rule from all lookup 52 pref 5270\n", []string{"5270 takes packets to what table 52 has a route for"}, 2, 2,
+			"note overruled-partly rule from all lookup 52 pref 5270\n", []string{"5270 takes packets to destinations that table 52 has a route for"}, 2, 2,
 		},
 		{
 			"full tunnel", []string{
@@ -115,12 +115,12 @@ func TestFindingOverruled(t *testing.T) {
 		{
 			"main first", []string{"route default via 10.1.0.1 table 9", "rule 100: from all lookup 9 suppress_prefixlength 0"},
 			"note overruled-partly rule from all lookup 9 suppress_prefixlength 0 pref 100\n",
-			[]string{": 100 takes packets to what table 9 has a route for other than the default ("}, 2, 2,
+			[]string{": 100 takes packets to destinations that table 9 has a route for other than the default ("}, 2, 2,
 		},
 		{
 			"tunnel without a route", []string{"rule 100: not from all fwmark 51820 lookup 51820", "rule 101: not from 10.2.0.9 lookup 9"},
 			"note overruled-partly rule not from all fwmark 0xca6c lookup 51820 pref 100\n",
-			[]string{"100 takes packets without fwmark 0xca6c to what", "101 takes packets not from 10.2.0.9 to what"}, 2, 2,
+			[]string{"100 takes packets without fwmark 0xca6c to destinations", "101 takes packets not from 10.2.0.9 to destinations"}, 2, 2,
 		},
 		{
 			"refused by a rule", []string{"rule 100: from 10.2.0.0/24 prohibit"},
@@ -162,7 +162,7 @@ func TestFindingOverruled(t *testing.T) {
 				"rule 103: from all sport 4000-4001 unreachable", "rule 104: from all tos 0x10 lookup 9",
 			},
 			"note overruled-partly rule from all fwmark 0x80000/0xff0000 lookup 9 pref 100\n", []string{
-				"100 takes packets with fwmark 0x80000/0xff0000 to what table 9 has a route for",
+				"100 takes packets with fwmark 0x80000/0xff0000 to destinations that table 9 has a route for",
 				"101 takes packets to 198.18.0.0/15", "102 takes packets with ipproto tcp dport 25",
 				"103 takes packets with sport 4000-4001 (", "and 1 more",
 			}, 2, 2,
@@ -209,7 +209,7 @@ func TestFindingOverruledCure(t *testing.T) {
 			t.Errorf("packets come to router %d: the finding is wrong", got)
 		}
 		var prio uint32
-		if _, err := fmt.Sscanf(found[0].Cure, "pref %d ", &prio); err != nil || prio >= 5270 {
+		if _, err := fmt.Sscanf(found[0].Cure, "add pref %d ", &prio); err != nil || prio >= 5270 {
 			t.Fatalf("%v: %s", err, found[0].Cure)
 		}
 		u.Priority = prio

@@ -53,7 +53,7 @@ func TestRuleOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("someone moves the rule from the source behind", "lan2", check.Fault,
-			"the rule at 32001,", "(of uplink lan1)", "the rule at 32500,", "packets with fwmark 0x7 that come from "+f.A2)
+			"the rule at 32001,", "(of uplink lan1)", "the rule at 32500,", "packets with fwmark 0x7 from "+f.A2)
 		n.Install(u2)
 		if found := ruleOrder(n, u1, u2); len(found) > 0 {
 			t.Errorf("after Install: %v", found)
