@@ -258,7 +258,7 @@ func TestAdoptRunningProgram(t *testing.T) {
 			before := n.Snapshot()
 			err := table.Adopt(t.Context(), n.Conn, n.Uplink2(n.f))
 			var conflict *plan.ConflictError
-			if !errors.As(err, &conflict) || conflict.Owner.String() != owner || !strings.Contains(err.Error(), owner+" would bring back its r") {
+			if !errors.As(err, &conflict) || conflict.Owner.String() != owner || !strings.Contains(err.Error(), owner+" would install its r") {
 				t.Errorf("got %v", err)
 			}
 			n.WantSnapshot("the refusal", before)

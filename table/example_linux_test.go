@@ -73,5 +73,5 @@ func ExampleInstall_refused() {
 	})
 	fmt.Println(err)
 	// Output:
-	// table: uplink dev eth1 via 192.168.3.1: Gateway: 192.168.3.1 is in no subnet of eth1: if it is on the link all the same, onlink says so
+	// table: uplink dev eth1 via 192.168.3.1: Gateway: 192.168.3.1 is in no subnet of eth1: add onlink if it is on the link
 }

@@ -164,7 +164,7 @@ func TestReadBack(t *testing.T) {
 		})
 		err := u.Install(t.Context(), rec)
 		var step *plan.StepError
-		if !errors.As(err, &step) || !strings.Contains(err.Error(), "an earlier step was undone by someone else: ip "+strings.Fields(words)[0]) {
+		if !errors.As(err, &step) || !strings.Contains(err.Error(), "another program or the kernel has undone an earlier step: ip "+strings.Fields(words)[0]) {
 			t.Errorf("%s deleted meanwhile: %v", words, err)
 		}
 		n.WantSnapshot("Install", before)

@@ -157,11 +157,11 @@ func TestNetworksOverlap(t *testing.T) {
 		{first: []netip.Prefix{netip.MustParsePrefix(x.prefix)}, second: []netip.Prefix{netip.MustParsePrefix(x.subnet)},
 			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s and %s of uplink lan1 overlap", x.subnet, x.prefix)},
 		{first: []netip.Prefix{netip.MustParsePrefix(x.subnet)}, second: []netip.Prefix{netip.MustParsePrefix(x.subnet)},
-			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s is also that of uplink lan1", x.subnet)},
+			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s also belongs to uplink lan1", x.subnet)},
 		{first: []netip.Prefix{netip.MustParsePrefix(x.prefix)}, dev2: []string{"lan"},
 			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s and %s of uplink lan1 overlap", x.subnet, x.prefix)},
 		{dev1: []string{"lan"}, dev2: []string{"lan"},
-			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s is also that of uplink lan1", x.subnet)},
+			want: fmt.Sprintf("uplink lan2: SourcePrefixes: %s also belongs to uplink lan1", x.subnet)},
 	} {
 		u1.SourcePrefixes, u1.SourceInterfaces = c.first, c.dev1
 		u2.SourcePrefixes, u2.SourceInterfaces = c.second, c.dev2

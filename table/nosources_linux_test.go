@@ -188,8 +188,8 @@ func TestNoSourcesRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(u *table.SourceRoutedUplink){
-		"NoSources: nothing would take the uplink":                 func(u *table.SourceRoutedUplink) { u.Also = nil },
-		"NoSources: says that no address is a source, but 10.0.0.": func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{netip.MustParseAddr("10.0.0.2")} },
+		"NoSources: needs Also: otherwise no packet takes the uplink":                 func(u *table.SourceRoutedUplink) { u.Also = nil },
+		"NoSources: excludes Sources, which has 10.0.0.": func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{netip.MustParseAddr("10.0.0.2")} },
 		"NoSources: needs Table or Name":                           func(u *table.SourceRoutedUplink) { u.Table = 0 },
 	} {
 		u := good

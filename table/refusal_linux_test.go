@@ -32,54 +32,54 @@ func TestRefused(t *testing.T) {
 		{"no interface", func(u *table.SourceRoutedUplink) { u.Interface = "" },
 			`uplink lan2: Interface: is not set`},
 		{"missing interface", func(u *table.SourceRoutedUplink) { u.Interface = "eth9" },
-			`uplink lan2: Interface: there is no interface "eth9"`},
+			`uplink lan2: Interface: the interface "eth9" does not exist`},
 		{"interface by number", func(u *table.SourceRoutedUplink) { u.Interface = "if9" },
-			`uplink lan2: Interface: there is no interface "if9"`},
+			`uplink lan2: Interface: the interface "if9" does not exist`},
 		{"interface without an address", func(u *table.SourceRoutedUplink) { u.Interface = "lo" },
 			`uplink lan2: Interface: lo has no global IPv4 address`},
 		{"own address as gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.1.0.2") },
 			`uplink lan2: Gateway: 10.1.0.2 is an address of this host`},
 		{"gateway with a zone", func(u *table.SourceRoutedUplink) { u.Gateway = addr("fe80::1%u2") },
-			`uplink lan2: Gateway: fe80::1%u2 has a zone: Interface says it`},
+			`uplink lan2: Gateway: fe80::1%u2 has a zone: leave out the zone, which Interface gives`},
 		{"unspecified gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("0.0.0.0") },
 			`uplink lan2: Gateway: 0.0.0.0 is not the address of a router; ` +
-				`a tunnel or another link without a router has no gateway: leave it out`},
+				`leave out the gateway for a tunnel or another link without a router`},
 		{"multicast gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("224.0.0.1") },
-			`uplink lan2: Gateway: 224.0.0.1 is the address of many hosts, and not of one router`},
+			`uplink lan2: Gateway: 224.0.0.1 is the address of many hosts, not of one router`},
 		{"gateway that is the subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.2.0.0") },
-			`uplink lan2: Gateway: 10.2.0.0 is the subnet 10.2.0.0/24 itself, and not a router in it`},
+			`uplink lan2: Gateway: 10.2.0.0 is the address of the subnet 10.2.0.0/24 itself, not of a router`},
 		{"gateway that is the broadcast address", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.2.0.255") },
-			`uplink lan2: Gateway: 10.2.0.255 is the broadcast address of the subnet 10.2.0.0/24, and not a router in it`},
+			`uplink lan2: Gateway: 10.2.0.255 is the broadcast address of the subnet 10.2.0.0/24, not the address of a router`},
 		{"gateway in no subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("10.1.0.1") },
-			`uplink lan2: Gateway: 10.1.0.1 is in no subnet of u2: if it is on the link all the same, onlink says so`},
+			`uplink lan2: Gateway: 10.1.0.1 is in no subnet of u2: add onlink if it is on the link`},
 		{"IPv6 gateway in no subnet", func(u *table.SourceRoutedUplink) { u.Gateway = addr("2001:db8:9::1") },
-			`uplink lan2: Gateway: 2001:db8:9::1 is in no subnet of u2: if it is on the link all the same, onlink says so`},
+			`uplink lan2: Gateway: 2001:db8:9::1 is in no subnet of u2: add onlink if it is on the link`},
 		{"mapped gateway", func(u *table.SourceRoutedUplink) { u.Gateway = addr("::ffff:10.2.0.1") },
-			`uplink lan2: Gateway: ::ffff:10.2.0.1 is an IPv4 address in the form of IPv6: write 10.2.0.1`},
+			`uplink lan2: Gateway: ::ffff:10.2.0.1 is an IPv4 address written as an IPv6 address: write 10.2.0.1`},
 		{"mapped source", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("::ffff:10.2.0.2")} },
-			`uplink lan2: Sources: ::ffff:10.2.0.2 is an IPv4 address in the form of IPv6: write 10.2.0.2`},
+			`uplink lan2: Sources: ::ffff:10.2.0.2 is an IPv4 address written as an IPv6 address: write 10.2.0.2`},
 		{"mapped route", func(u *table.SourceRoutedUplink) { u.Routes = []netip.Prefix{prefix("::ffff:10.3.0.0/112")} },
-			`uplink lan2: Routes: ::ffff:10.3.0.0/112 has IPv4 addresses in the form of IPv6: write 10.3.0.0/16`},
+			`uplink lan2: Routes: ::ffff:10.3.0.0/112 has IPv4 addresses written as IPv6 addresses: write 10.3.0.0/16`},
 		{"mapped also", func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{From: prefix("::ffff:10.2.0.2/128")}} },
-			`uplink lan2: Also: ::ffff:10.2.0.2 is an IPv4 address in the form of IPv6: write 10.2.0.2`},
+			`uplink lan2: Also: ::ffff:10.2.0.2 is an IPv4 address written as an IPv6 address: write 10.2.0.2`},
 		{"family that is none", func(u *table.SourceRoutedUplink) { u.Family = 1 },
 			`uplink lan2: Family: 1 is not a family of uplinks: want inet or inet6`},
 		{"IPv4 gateway of IPv6", func(u *table.SourceRoutedUplink) { u.Family = route.IPv6 },
-			`uplink lan2: Gateway: 10.2.0.1 is IPv4, which IPv6 routes cannot have for a gateway`},
+			`uplink lan2: Gateway: 10.2.0.1 is IPv4, but the gateway of an IPv6 route has to be IPv6`},
 		{"defaults and a gateway", func(u *table.SourceRoutedUplink) { u.Defaults = []route.Route{{}} },
-			`uplink lan2: Gateway: is set, and so is Defaults: put the gateway into one of these`},
+			`uplink lan2: Gateway: excludes Defaults: set the gateway in one of them`},
 		{"default to somewhere", func(u *table.SourceRoutedUplink) {
 			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Dst: prefix("10.9.0.0/16")}}
-		}, `uplink lan2: Defaults: "10.9.0.0/16" is not a default route: Routes has other destinations`},
+		}, `uplink lan2: Defaults: "10.9.0.0/16" is not a default route: put other destinations into Routes`},
 		{"default by a multicast gateway", func(u *table.SourceRoutedUplink) {
 			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("ff02::1")}}
-		}, `uplink lan2: Defaults: ff02::1 is the address of many hosts, and not of one router`},
+		}, `uplink lan2: Defaults: ff02::1 is the address of many hosts, not of one router`},
 		{"two defaults with one metric", func(u *table.SourceRoutedUplink) {
 			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("10.2.0.1")}, {Gateway: addr("10.2.0.9")}}
-		}, `uplink lan2: Defaults: "default via 10.2.0.9" has the metric of another one`},
+		}, `uplink lan2: Defaults: "default via 10.2.0.9" has the same metric as another default route`},
 		{"default in no subnet", func(u *table.SourceRoutedUplink) {
 			u.Gateway, u.Defaults = netip.Addr{}, []route.Route{{Gateway: addr("10.9.0.1")}}
-		}, `uplink lan2: Defaults: the gateway 10.9.0.1 is in no subnet of u2, and its route does not say onlink`},
+		}, `uplink lan2: Defaults: the gateway 10.9.0.1 is in no subnet of u2, and its route does not have onlink`},
 		{"source not local", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("10.2.0.77")} },
 			`uplink lan2: Sources: 10.2.0.77 is not an address of this host`},
 		{"source of another family", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{addr("2001:db8:2::2")} },
@@ -110,7 +110,7 @@ func TestRefused(t *testing.T) {
 		{"priority before local", func(u *table.SourceRoutedUplink) { u.Priority = 40000 },
 			`uplink lan2: Priority: 40000 is not between those of the rules for local, 0, and for main, 32766`},
 		{"route with host bits", func(u *table.SourceRoutedUplink) { u.Routes = []netip.Prefix{prefix("10.9.9.9/8")} },
-			`uplink lan2: Routes: 10.9.9.9/8 has bits beyond its length: 10.0.0.0/8?`},
+			`uplink lan2: Routes: 10.9.9.9/8 has bits beyond its length: did you mean 10.0.0.0/8?`},
 		{"everything also", func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{}} },
 			`uplink lan2: Also: "from all lookup 20" selects every packet`},
 		{"also with another table", func(u *table.SourceRoutedUplink) {
@@ -124,7 +124,7 @@ func TestRefused(t *testing.T) {
 		}, `uplink lan2: Also: "from all fwmark 0x1 lookup 20" is not of the uplink's family`},
 		{"also from a source", func(u *table.SourceRoutedUplink) {
 			u.Also = []rule.Rule{{From: prefix("10.2.0.2/32")}}
-		}, `uplink lan2: Also: from 10.2.0.2 is a source already`},
+		}, `uplink lan2: Also: from 10.2.0.2 is not needed: the address is already a source`},
 		{"onlink without a gateway", func(u *table.SourceRoutedUplink) { u.Gateway, u.OnLink = netip.Addr{}, true },
 			`uplink lan2: OnLink: needs a Gateway`},
 	} {
@@ -201,7 +201,7 @@ func TestConflicts(t *testing.T) {
 	}{
 		{"route in the table", func(n *tabletest.Network, _ *table.SourceRoutedUplink) error {
 			return n.AddRoute("203.0.113.0/24 via 10.1.0.1 table 20 proto static")
-		}, "table: uplink lan2: table 20 has someone else's route: 203.0.113.0/24 via 10.1.0.1 dev u1 table 20 proto static"},
+		}, "table: uplink lan2: table 20 has a route of another program: 203.0.113.0/24 via 10.1.0.1 dev u1 table 20 proto static"},
 		{"rule at the priority", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			u.Priority = 500
 			return n.AddRule("500: from 192.0.2.1 lookup 99")
@@ -210,7 +210,7 @@ func TestConflicts(t *testing.T) {
 			other := n.Uplink1(tabletest.IPv4)
 			other.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}
 			return other.Install(n.T.Context(), n.Conn)
-		}, "table: uplink lan2: the source is that of an uplink by another interface, which has to be removed first: " +
+		}, "table: uplink lan2: the source belongs to an uplink by another interface: remove that uplink first: " +
 			"31000: from 10.2.0.2 lookup 10 proto 210"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

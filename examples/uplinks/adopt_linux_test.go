@@ -199,7 +199,7 @@ func TestAdopt(t *testing.T) {
 			h.run(exitPending, "-adopt", "plan")
 			h.unchanged(before)
 			_, stderr = h.run(exitOK, "adopt")
-			if !strings.Contains(stderr, "take out the commands") || !strings.Contains(stderr, x.stays) ||
+			if !strings.Contains(stderr, "remove the commands") || !strings.Contains(stderr, x.stays) ||
 				x.stays == "" && strings.Contains(stderr, "stays") {
 				t.Errorf("adopt says %q", stderr)
 			}

@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 
 	h.rule("del", theRule)
 	stdout, stderr := h.run(exitPending, "check", "lan2")
-	want := `lan2: fault: rule from 192.168.2.2 lookup 20 proto 210 pref 31001 is missing [missing]
+	want := `lan2: fault: rule from 192.168.2.2 lookup 20 proto 210 pref 31001 does not exist [missing]
     cure: ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001
 lan2: note: this host has not sent anything to the gateway 192.168.2.1 on eth1 yet, so the kernel does not know whether the gateway is there [gateway-unknown]
     cure: ping -c 1 -I eth1 192.168.2.1
@@ -86,7 +86,7 @@ func (h *host) wantCodes(what string, got []string, want ...string) {
 func TestCheckUnlearned(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 learn inet\nlan9 table 30 dev eth9 learn inet\n")
 	h.wantCodes("no interface", h.codes("lan9"), "interface-missing eth9", "absent lan9")
-	if stdout, _ := h.run(exitPending, "status", "lan9"); !strings.Contains(stdout, "absent  -\n    dev: there is no interface \"eth9\"\n") {
+	if stdout, _ := h.run(exitPending, "status", "lan9"); !strings.Contains(stdout, "absent  -\n    dev: the interface \"eth9\" does not exist\n") {
 		t.Errorf("status: %s", stdout)
 	}
 	h.wantCodes("no default", h.codes("lan2"), "gateway-unlearned eth1", "absent lan2")
@@ -123,7 +123,7 @@ func TestCheckDefaultWithoutMetric(t *testing.T) {
 	}
 	h.route("del", "default via 192.168.1.1 dev eth0")
 	h.route("add", "default via 192.168.1.1 dev eth0 metric 100")
-	if got := cure(); !strings.Contains(got, "look at the DHCP client") || strings.Contains(got, "metric 200") {
+	if got := cure(); !strings.Contains(got, "check the DHCP client") || strings.Contains(got, "metric 200") {
 		t.Errorf("with a metric: %s", got)
 	}
 }
@@ -162,8 +162,8 @@ func TestCheckScript(t *testing.T) {
 	}
 	stdout, _ := h.run(exitPending, "check")
 	for _, part := range []string{
-		"lan2: warning: scripts or others have made for it: ", "rule from 192.168.2.2 lookup 20 pref 32765",
-		"route default via 192.168.2.1 dev eth1 table 20", "cure: uplinks adopt lan2, which takes their place without a gap",
+		"lan2: warning: scripts or other programs have installed this uplink: ", "rule from 192.168.2.2 lookup 20 pref 32765",
+		"route default via 192.168.2.1 dev eth1 table 20", "cure: uplinks adopt lan2, which replaces these rules and routes without losing a packet",
 	} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("check lacks %q:\n%s", part, stdout)

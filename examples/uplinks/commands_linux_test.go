@@ -121,7 +121,7 @@ func TestFailure(t *testing.T) {
 	before := h.state()
 	stdout, stderr := h.run(exitFailure, "up")
 	// The kernel's words are "Nexthop has invalid gateway".
-	want := regexp.MustCompile(`^uplinks: uplink lan2: .*192\.168\.1\.255 .*gateway.*; nothing was .*\n$`)
+	want := regexp.MustCompile(`^uplinks: uplink lan2: .*192\.168\.1\.255 .*gateway.*; all changes were rolled back\n$`)
 	if stdout != "" || !want.MatchString(stderr) {
 		t.Errorf("%s%s\nwant %s", stdout, stderr, want)
 	}

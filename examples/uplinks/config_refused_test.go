@@ -20,13 +20,13 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 src 10.0.0.2/24", `f:1: word 5 "10.0.0.2/24": write an address of this host without a length, 10.0.0.2, ` +
 		`and a network behind this host without the bits beyond its length, 10.0.0.0/24`},
 	{"a dev eth0 src dev", `f:1: word 6: an interface is missing after "dev"`},
-	{"a dev eth0 src dev eth0", `f:1: src dev: eth0 is the uplink's own interface: networks behind this host are on others`},
-	{"a dev eth0 src none", `f:1: src none: nothing would take the uplink: it needs also`},
-	{"a dev eth0 src none src 10.0.0.2 also dport 25", `f:1: src none: says that no address is a source, but 10.0.0.2 is one`},
-	{"a dev eth0 src 0.0.0.0/0", `f:1: src: 0.0.0.0/0 is every address`},
+	{"a dev eth0 src dev eth0", `f:1: src dev: eth0 is the uplink's own interface: networks behind this host are on other interfaces`},
+	{"a dev eth0 src none", `f:1: src none: needs also: otherwise no packet takes the uplink`},
+	{"a dev eth0 src none src 10.0.0.2 also dport 25", `f:1: src none: excludes src, which has 10.0.0.2`},
+	{"a dev eth0 src 0.0.0.0/0", `f:1: src: 0.0.0.0/0 contains every address`},
 	{"a dev eth0 via 10.0.0.1 src 2001:db8::/56", `f:1: src: 2001:db8::/56 is inet6, but the uplink is inet: write two lines`},
 	{"a dev eth0 via 10.0.0.1 subnet 2001:db8::/64", `f:1: subnet: 2001:db8::/64 is inet6, but the uplink is inet: write two lines`},
-	{"a dev eth0 subnet 10.0.0.1/24", `f:1: subnet: 10.0.0.1/24 has bits beyond its length: 10.0.0.0/24?`},
+	{"a dev eth0 subnet 10.0.0.1/24", `f:1: subnet: 10.0.0.1/24 has bits beyond its length: did you mean 10.0.0.0/24?`},
 	{"a dev eth0 src 10.9.0.0/16\nb dev eth1 src 10.9.1.0/24", `f:2: src: 10.9.1.0/24 overlaps with 10.9.0.0/16 of a on line 1`},
 	{"a dev eth0 src dev lan0\nb dev eth1 src dev lan0", `f:2: src: dev lan0 already belongs to a on line 1`},
 	{"a dev eth0 src 10.0.0.2 10.0.0.300", `f:1: word 6 "10.0.0.300": not an address`},
@@ -122,28 +122,27 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0\n\ufeffb dev eth1", `f:2: word 1 "\ufeffb": has the invisible character U+FEFF`},
 	{"\xff\xfea\x00 \x00", "f:1: the file is in UTF-16: save it as UTF-8"},
 	{"b\xfcro dev eth0", "f:1: the file is not in UTF-8"},
-	{"a dev eth0 also dport 443-80", `f:1: also: "from all dport 443-80" has a range of ports that cannot be: ` +
-		`from 1 to 65534, the lower one first`},
-	{"a dev eth0 also sport 0", `f:1: also: "from all sport 0" has a range of ports that cannot be: ` +
-		`from 1 to 65534, the lower one first`},
-	{"a dev eth0 also uidrange 8-7", `f:1: also: "from all uidrange 8-7" has a range of users that cannot be: ` +
-		`from 0 to 4294967294, the lower one first`},
+	{"a dev eth0 also dport 443-80", `f:1: also: "from all dport 443-80" has an invalid range of ports: want ` +
+		`1 to 65534, the lower one first`},
+	{"a dev eth0 also sport 0", `f:1: also: "from all sport 0" has an invalid range of ports: want ` +
+		`1 to 65534, the lower one first`},
+	{"a dev eth0 also uidrange 8-7", `f:1: also: "from all uidrange 8-7" has an invalid range of users: want ` +
+		`0 to 4294967294, the lower one first`},
 	{"a dev eth0 every 5s", "f:1: every: needs ping or connect, which give the targets of the probe"},
 	{"a dev eth0 family ipmr", `f:1: word 5 "ipmr": not a family of uplinks: inet or inet6`},
 	{"a dev eth0 family inet learn inet6", `f:1: learn: inet6 is not the uplink's family, inet`},
 	{"a dev eth0 learn inet table 0", `f:1: word 7 "0": not the number of a table: want 1 to 4294967295`},
 	{"a table 20 dev eth0 learn inet table 20", "f:1: learn: 20 is the uplink's own table: learn from the one that others write to"},
-	{"a dev eth0 via inet 10.0.0.1 family inet6", "f:1: via: 10.0.0.1 is IPv4, which IPv6 routes cannot have for a gateway"},
+	{"a dev eth0 via inet 10.0.0.1 family inet6", "f:1: via: 10.0.0.1 is IPv4, but the gateway of an IPv6 route has to be IPv6"},
 	{"a dev eth0 via inet6 10.0.0.1", `f:1: word 6 "10.0.0.1": not an address of inet6`},
-	{"a dev eth0 via 0.0.0.0", "f:1: via: 0.0.0.0 is not the address of a router; a tunnel or another link without a router " +
-		"has no gateway: leave it out"},
-	{"a dev eth0 via ff02::1", "f:1: via: ff02::1 is the address of many hosts, and not of one router"},
-	{"a dev eth0 via 255.255.255.255", "f:1: via: 255.255.255.255 is the address of many hosts, and not of one router"},
-	{"a dev eth0 via 127.0.0.1", "f:1: via: 127.0.0.1 is an address of this host itself: it takes that of the router"},
-	{"a dev eth0 via ::ffff:10.1.1.1", "f:1: via: ::ffff:10.1.1.1 is an IPv4 address in the form of IPv6: write 10.1.1.1"},
-	{"a dev eth0 src ::ffff:10.1.1.2", "f:1: src: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
-	{"a dev eth0 to ::ffff:10.1.0.0/112", "f:1: to: ::ffff:10.1.0.0/112 has IPv4 addresses in the form of IPv6: write 10.1.0.0/16"},
-	{"a dev eth0 also from ::ffff:10.1.1.2", "f:1: also: ::ffff:10.1.1.2 is an IPv4 address in the form of IPv6: write 10.1.1.2"},
+	{"a dev eth0 via 0.0.0.0", "f:1: via: 0.0.0.0 is not the address of a router; leave out the gateway for a tunnel or another link without a router"},
+	{"a dev eth0 via ff02::1", "f:1: via: ff02::1 is the address of many hosts, not of one router"},
+	{"a dev eth0 via 255.255.255.255", "f:1: via: 255.255.255.255 is the address of many hosts, not of one router"},
+	{"a dev eth0 via 127.0.0.1", "f:1: via: 127.0.0.1 is an address of this host itself: set the address of the router"},
+	{"a dev eth0 via ::ffff:10.1.1.1", "f:1: via: ::ffff:10.1.1.1 is an IPv4 address written as an IPv6 address: write 10.1.1.1"},
+	{"a dev eth0 src ::ffff:10.1.1.2", "f:1: src: ::ffff:10.1.1.2 is an IPv4 address written as an IPv6 address: write 10.1.1.2"},
+	{"a dev eth0 to ::ffff:10.1.0.0/112", "f:1: to: ::ffff:10.1.0.0/112 has IPv4 addresses written as IPv6 addresses: write 10.1.0.0/16"},
+	{"a dev eth0 also from ::ffff:10.1.1.2", "f:1: also: ::ffff:10.1.1.2 is an IPv4 address written as an IPv6 address: write 10.1.1.2"},
 	{"a dev eth0 learn ipmr", `f:1: word 5 "ipmr": not a family with gateways: inet or inet6`},
 
 	// Conflicts of lines, and several faults.

@@ -123,7 +123,7 @@ func TestJSONFailure(t *testing.T) {
       "config": "lan2 table 20 dev eth9 via 192.168.2.1"
     }
   ],
-  "error": "uplink lan2: dev: there is no interface \"eth9\"; nothing was changed"
+  "error": "uplink lan2: dev: the interface \"eth9\" does not exist; nothing was changed"
 }
 `, exitFailure, "up")
 	h.write(h.file, "")

@@ -203,7 +203,7 @@ func TestControlStopped(t *testing.T) {
 	p.says("ready")
 	p.signal(syscall.SIGSTOP)
 	out := p.do(exitOK, "status")
-	want := fmt.Sprintf(whoIsUnknown+"process %d does not say how things stand: ", p.cmd.Process.Pid)
+	want := fmt.Sprintf(whoIsUnknown+"process %d does not report its state: ", p.cmd.Process.Pid)
 	if strings.Count(out, want) != 2 {
 		t.Errorf("status says\n%s\nwant %s", out, want)
 	}
@@ -255,7 +255,7 @@ func TestNoAnswer(t *testing.T) {
 		}
 	}()
 	stdout, stderr := h.run(exitPending, "status")
-	want := fmt.Sprintf(whoIsUnknown+"process %d does not say how things stand: unexpected EOF\n", os.Getpid())
+	want := fmt.Sprintf(whoIsUnknown+"process %d does not report its state: unexpected EOF\n", os.Getpid())
 	if stderr != "uplinks: warning: "+want || !strings.HasSuffix(stdout, want) || !strings.Contains(stdout, "absent") {
 		t.Errorf("status says\n%s%s\nwant %s", stdout, stderr, want)
 	}

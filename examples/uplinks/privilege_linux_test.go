@@ -51,7 +51,7 @@ func TestPrivilege(t *testing.T) {
 			t.Errorf("%s\nwant %s", stderr, want)
 		}
 		_, stderr = h.runIn(t.Context(), exitFailure, "down")
-		if !strings.Contains(stderr, "operation not permitted: needs root or CAP_NET_ADMIN; nothing was left") {
+		if !strings.Contains(stderr, "operation not permitted: needs root or CAP_NET_ADMIN; all changes were rolled back") {
 			t.Errorf("%s", stderr)
 		}
 	})

@@ -80,13 +80,13 @@ var harms = []struct {
 	{
 		name: "a foreign route in its table", stay: true,
 		harm: func(h *host) { h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto static") },
-		want: "incomplete; someone else's route has the destination and the metric of one of ours; delete it, or set " +
+		want: "incomplete; another program's route has the destination and the metric of one of ours; delete it, or set " +
 			"another metric: default via 192.168.2.9 dev eth1 table lan2 proto static",
 	},
 	{
 		name: "no interface", stay: true,
 		harm: func(h *host) { h.ns.DeleteLink("eth1") },
-		want: `incomplete; dev: there is no interface "eth1"`,
+		want: `incomplete; dev: the interface "eth1" does not exist`,
 	},
 	{
 		name: "everything", harm: func(h *host) { h.run(exitOK, "down", "lan2") },

@@ -28,9 +28,9 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 		if !e.leaves(b.query, u.index) || b.also != nil && reported[b.also] || e.isOnLink(u, b.lan) {
 			continue
 		}
-		by := "by " + u.spec.Interface
+		by := "leave by " + u.spec.Interface
 		if gateway := e.answers[b.query].Gateway; gateway.IsValid() {
-			by = "to the gateway " + gateway.String()
+			by = "go to the gateway " + gateway.String()
 		}
 		r := &b.lan.route
 		f := Finding{Code: CodeDetour, Severity: Warning}
@@ -54,7 +54,7 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 					"%s lookup main suppress_prefixlength %d pref %d", words, form.NoDefault(r.Family).Or(0), max(first[r.Family], 1)-1))
 			}
 		}
-		f.Text = fmt.Sprintf("packets %s to %s go %s, although main has a route to %s by %s",
+		f.Text = fmt.Sprintf("packets %s to %s %s, although main has a route to %s by %s",
 			which, r.Dst, by, r.Dst, links.Name(r.OIF))
 		found = append(found, f)
 	}

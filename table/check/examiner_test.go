@@ -19,7 +19,7 @@ func examine(f *facts) *examiner {
 func TestFindingsOrder(t *testing.T) {
 	u := uplink.Spec{Name: "lan2", Interface: "eth9"}
 	e := examine(&facts{
-		uplinks: []uplinkFacts{{spec: &u, refused: u.FieldError("Interface", "there is no interface %q", "eth9")}},
+		uplinks: []uplinkFacts{{spec: &u, refused: u.FieldError("Interface", "the interface %q does not exist", "eth9")}},
 		unread:  []string{"net.ipv4.conf could not be read: no"},
 		system:  systemFacts{networkd: networkdState{running: true, rules: true}},
 	})

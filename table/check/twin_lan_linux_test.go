@@ -31,7 +31,7 @@ func TestNoDetourInOneSubnet(t *testing.T) {
 		n.Server.Addr("twin", part)
 		for _, x := range findings(n, u) {
 			if x.Code == "lan-detour" {
-				if !strings.Contains(x.Text, " go by u2, although main has ") {
+				if !strings.Contains(x.Text, " leave by u2, although main has ") {
 					t.Errorf("%s", x)
 				}
 				return

@@ -88,6 +88,6 @@ func ExampleRun_logger() {
 		log.Fatal(err)
 	}
 	// Output:
-	// level=WARN msg="uplink pending" uplink="dev eth9 via 192.168.9.1" family=inet reason="there is no interface eth9"
+	// level=WARN msg="uplink pending" uplink="dev eth9 via 192.168.9.1" family=inet reason="the interface eth9 does not exist"
 	// level=INFO msg=ready
 }

@@ -63,7 +63,7 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 		return u.SourceRoutedUplink, err
 	}
 	if _, ok := now.Link(u.Interface); !ok {
-		return u.SourceRoutedUplink, u.fieldError("Interface", "there is no interface %q", u.Interface)
+		return u.SourceRoutedUplink, u.fieldError("Interface", "the interface %q does not exist", u.Interface)
 	}
 	defaults, err := newReading(c, now).learnDefaults(ctx, &u, nil)
 	switch {

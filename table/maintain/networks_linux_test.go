@@ -202,7 +202,7 @@ func TestFollowedNetworkOverlaps(t *testing.T) {
 	// Two that declare the same are refused before anything is done.
 	u1.SourcePrefixes, u1.SourceInterfaces = nil, []string{"lan"}
 	err := maintain.Run(t.Context(), func() (route.Conn, error) { return route.Dial(n.Server.Config()) }, nil, maintained(u1, u2)...)
-	if err == nil || !strings.Contains(err.Error(), "lan is also that of uplink lan1") {
+	if err == nil || !strings.Contains(err.Error(), "lan also belongs to uplink lan1") {
 		t.Errorf("both follow lan: %v", err)
 	}
 }

@@ -242,7 +242,7 @@ func (r *reading) waitsFor(k *maintainedUplink, spec *uplink.Spec, x *familyReso
 	index, ok := r.now.Link(k.Interface)
 	switch {
 	case !ok:
-		return fmt.Sprintf("there is no interface %s", k.Interface)
+		return fmt.Sprintf("the interface %s does not exist", k.Interface)
 	case !r.isUp(index):
 		return fmt.Sprintf("the interface %s is down", k.Interface)
 	case len(x.Usable) == 0 && len(k.Sources) > 0:

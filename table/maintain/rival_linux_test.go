@@ -109,7 +109,7 @@ func TestFollowedNetworkComes(t *testing.T) {
 			whole := n.Table(20)
 			wide := netip.PrefixFrom(tabletest.NumberedAddr(netip.MustParsePrefix(x.subnet), 7), netip.MustParsePrefix(x.subnet).Bits()).String()
 			n.Server.Addr("lan2", wide)
-			from := awaitShared(k, 0, "lan2", x.subnet+" is also that of uplink lan1")
+			from := awaitShared(k, 0, "lan2", x.subnet+" also belongs to uplink lan1")
 			flushTable(n, x.Family, 20)
 			k.untilText("it is repaired", whole, func() string { return n.Table(20) })
 			n.Server.DelAddr("lan2", wide)

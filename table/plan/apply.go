@@ -13,16 +13,16 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// Apply does the steps: all of them or, after a failure, none. It waits for others
-// that change uplinks in the same network namespace; see [ErrLocked]. What has
-// changed since the plan was made is not looked at; a step for which the kernel's
-// state is not as it was fails.
+// Apply does the steps: all of them or, after a failure, none. It waits for other
+// processes that change uplinks in the same network namespace; see [ErrLocked]. Apply does
+// not check what has changed since the plan was made; a step fails if the kernel's state
+// does not allow it any more.
 //
 // Names of tables are written after all other steps, because nothing else may wait for a
 // file. Apply waits a few seconds for another process that is writing them.
 //
-// The error is a [*StepError] for a step that failed, and a [*NameError] if all was
-// done but a name could not be written.
+// The error is a [*StepError] for a step that failed, and a [*NameError] if all steps were
+// done except that a name could not be written.
 func (p Plan) Apply(ctx context.Context, c route.Conn) error {
 	if p.Empty() {
 		return nil
@@ -53,9 +53,9 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	if ctx.Err() != nil {
-		ctx = context.WithoutCancel(ctx) // all has been done but for the names
+		ctx = context.WithoutCancel(ctx) // only names are left to write
 	}
-	var nameErr error // the uplink works without
+	var nameErr error // the uplink works without its name
 	for steps := names.Steps; len(steps) > 0; {
 		n := sameName(steps)
 		nameErr = errors.Join(nameErr, r.names(ctx, steps[:n]))
@@ -77,14 +77,14 @@ type run struct {
 	p    Plan
 	c    route.Conn
 	done []*Step
-	// unsure are those of done without a reply: they may not have been done.
+	// unsure are the steps of done without a reply: they may not have been done.
 	unsure map[*Step]bool
 	// rules deletes rules exactly, after one listing, and adds them.
 	rules rule.Deleter
 }
 
-// some does the first of some steps or, where these add or delete many gates or many
-// rungs, all of them. It returns how many steps it has done or tried.
+// some does the first of some steps or, if these add or delete many gates or many rungs,
+// all of them. It returns how many steps it has done or tried.
 func (r *run) some(ctx context.Context, steps []Step) (int, error) {
 	if n := claims(steps); n > 0 {
 		return n, r.claim(ctx, steps[:n])
@@ -138,8 +138,8 @@ func (r *run) do(ctx context.Context, s *Step) error {
 	return errors.ErrUnsupported
 }
 
-// readBack fails unless the results of all steps so far are still there. Another
-// program may have changed them, and a link that goes down takes routes along.
+// readBack fails unless the results of all steps so far still exist. Another program may
+// have changed them, and the kernel deletes routes when a link goes down.
 func (r *run) readBack(ctx context.Context) error {
 	want := r.results()
 	missing, err := r.missingRules(ctx, want)
@@ -164,14 +164,14 @@ func (r *run) readBack(ctx context.Context) error {
 			there = ok && form.SameRoute(&have, &s.Route)
 		}
 		if !there {
-			return fmt.Errorf("an earlier step was undone by someone else: %s", r.p.Command(s))
+			return fmt.Errorf("another program or the kernel has undone an earlier step: %s", r.p.Command(s))
 		}
 	}
 	return nil
 }
 
-// missingRules returns which of the rules that steps have added are not there. It does not
-// collect the others, which may be many.
+// missingRules returns which of the rules that steps have added do not exist. It does not
+// collect the other rules, because they may be many.
 func (r *run) missingRules(ctx context.Context, steps []*Step) (form.Set, error) {
 	missing, families := form.MakeSet(), make(map[route.Family]bool)
 	for _, s := range steps {

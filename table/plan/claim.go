@@ -20,8 +20,8 @@ func claims(steps []Step) int {
 	return n
 }
 
-// claim claims tables. It fails with fs.ErrExist if one of them turns out to be in use:
-// someone has taken it between the look at it and the claim.
+// claim claims tables. It fails with fs.ErrExist if one of them is in use: another program
+// has taken it since the plan was made.
 func (r *run) claim(ctx context.Context, steps []Step) error {
 	for i := range steps {
 		if err := r.step(ctx, &steps[i]); err != nil {
@@ -36,21 +36,21 @@ func (r *run) claim(ctx context.Context, steps []Step) error {
 	return checkRules(ctx, r.c, steps)
 }
 
-// checkRoutes fails if there is another route than the claim in a table.
+// checkRoutes fails if a table has a route other than the claim.
 func checkRoutes(ctx context.Context, c route.Conn, id rttables.ID) error {
 	for r, err := range route.All(ctx, c, route.Filter{Table: id}) {
 		if err != nil {
 			return err
 		}
 		if !form.IsClaim(&r) {
-			return fmt.Errorf("table %d has got a route: %w", uint32(id), fs.ErrExist)
+			return fmt.Errorf("another program has added a route to table %d: %w", uint32(id), fs.ErrExist)
 		}
 	}
 	return nil
 }
 
 // checkRules fails if a rule looks up one of the tables that steps have claimed. The kernel
-// does not select rules by their tables, so that this is one listing for all.
+// does not select rules by their tables, so this is one listing for all tables.
 func checkRules(ctx context.Context, c route.Conn, steps []Step) error {
 	claimed := make(map[rttables.ID]*Step, len(steps))
 	for i := range steps {
@@ -61,7 +61,7 @@ func checkRules(ctx context.Context, c route.Conn, steps []Step) error {
 			return &failure{&steps[0], err}
 		}
 		if s := claimed[r.Table]; s != nil {
-			return &failure{s, fmt.Errorf("table %d has got a rule, %s: %w", uint32(r.Table), r, fs.ErrExist)}
+			return &failure{s, fmt.Errorf("another program looks up table %d by a rule, %s: %w", uint32(r.Table), r, fs.ErrExist)}
 		}
 	}
 	return nil

@@ -1,8 +1,8 @@
 // Package plan has the steps of a change to rules, routes and the names of tables,
-// their text, and the way to do all of them or none.
+// their text, and the function that does all of them or none.
 //
-// A [Plan] is made by functions such as table.PlanInstall. It prints as the shell
-// commands that come to the same, and [Plan.Apply] does it: if a step fails, the
-// steps before it are undone, newest first, and a [*StepError] says which step
-// failed and what, if anything, is left.
+// A [Plan] is made by functions such as table.PlanInstall. Its text is the equivalent
+// shell commands, and [Plan.Apply] does it. If a step fails, the steps before it are
+// undone, newest first, and a [*StepError] says which step failed and which steps, if
+// any, could not be undone.
 package plan

@@ -9,7 +9,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A FieldError reports an uplink that cannot be installed as it is. Nothing was
+// A FieldError reports an uplink that cannot be installed as it is declared. Nothing was
 // changed.
 type FieldError struct {
 	Uplink string // its name, or interface and gateway
@@ -36,8 +36,8 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Reason, e.Object)
 }
 
-// A StepError reports a step that failed. It and the steps before it have been undone,
-// except for those that Left lists.
+// A StepError reports a step that failed. That step and the steps before it have been
+// undone, except for those that Left lists.
 type StepError struct {
 	Uplink string
 	Step   Step  // what was tried
@@ -51,7 +51,7 @@ type StepError struct {
 type LeftError struct {
 	Step Step  // what was done
 	Err  error // why it was not undone
-	// Uncertain says that it is not known whether the step is done now: the kernel's
+	// Uncertain means that it is not known whether the step is done now: the kernel's
 	// reply was lost, and its state cannot be read.
 	Uncertain bool
 
@@ -64,7 +64,8 @@ func (e *LeftError) Command() string { return commandOf(e.command, e.Step) }
 // Command returns the shell command of the step, with the names that the plan has.
 func (e *StepError) Command() string { return commandOf(e.command, e.Step) }
 
-// commandOf returns the command of a step, with numbers in an error that is not a plan's.
+// commandOf returns the command of a step, with numbers if the error does not come from a
+// plan.
 func commandOf(command string, s Step) string {
 	if command == "" {
 		return s.String()
@@ -86,8 +87,8 @@ func (e *StepError) Error() string {
 	return b.String()
 }
 
-// Reason returns why the step failed, in the kernel's words where the kernel
-// refused it.
+// Reason returns why the step failed. If the kernel refused it, the reason is in the
+// kernel's words.
 func (e *StepError) Reason() string { return reason(e.Err) }
 
 // Unwrap returns why the step failed, and why others were not undone.
@@ -99,8 +100,8 @@ func (e *StepError) Unwrap() []error {
 	return errs
 }
 
-// reason is err without the verb and the object, which the step has already, with
-// names.
+// reason returns the text of err without the verb and the object, which the step already
+// has with names.
 func reason(err error) string {
 	if e, ok := err.(*rtnl.Error); ok {
 		s := rtnl.Reason(e.Err)
@@ -113,7 +114,7 @@ func reason(err error) string {
 }
 
 // A NameError reports that everything was done except for the names of tables: the
-// uplinks work, and ip(8) shows numbers.
+// uplinks work, and ip(8) shows the numbers of their tables.
 type NameError struct {
 	Table rttables.ID
 	Name  string

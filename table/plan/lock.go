@@ -11,21 +11,21 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// ErrLocked is the error of [Lock], and of what uses it, if it has waited in vain for
-// another process or goroutine that changes uplinks of the same network namespace. The
-// error is a [*LockedError]. Nothing was changed.
+// ErrLocked is the error of [Lock], and of functions that use it, after it has waited too
+// long for another process or goroutine that changes uplinks of the same network
+// namespace. The error is a [*LockedError]. Nothing was changed.
 var ErrLocked = rtnl.ErrLocked
 
 // A Holder is a process that has the lock of a network namespace.
 type Holder struct {
 	PID  int    // 0: the process cannot be seen, as in another PID namespace
-	Name string // as the process has set it, which may be with control characters
+	Name string // as the process has set it; it may have control characters
 	UID  uint32 // the user that has started it
-	// Text says which process it is, without control characters.
+	// Text describes the process, without control characters.
 	Text string
 }
 
-// A LockedError reports which process [Lock] has waited for in vain.
+// A LockedError reports the process that [Lock] has waited for too long.
 type LockedError struct {
 	Holder Holder
 	Err    error // of the context
@@ -43,14 +43,14 @@ func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
 type LockNotice struct {
 	Holder Holder
 	Waited time.Duration // so far
-	// Ignored says that Lock goes on in spite of the holder.
+	// Ignored means that Lock continues although the holder has the lock.
 	Ignored bool
-	// Text says all of it in one line.
+	// Text describes the notice in one line.
 	Text string
 }
 
-// WithLockNotice returns a context with which [Lock], and what uses it, calls fn after it
-// has waited for a second, and when it goes on in spite of a holder.
+// WithLockNotice returns a context with which [Lock], and functions that use it, call fn
+// after waiting for a second, and again if Lock continues although a holder has the lock.
 func WithLockNotice(ctx context.Context, fn func(LockNotice)) context.Context {
 	return rtnl.WithLockNotice(ctx, func(n rtnl.LockNotice) {
 		fn(LockNotice{makeHolder(n.Holder), n.Waited, n.Ignored, n.String()})
@@ -59,29 +59,29 @@ func WithLockNotice(ctx context.Context, fn func(LockNotice)) context.Context {
 
 func makeHolder(h rtnl.Holder) Holder { return Holder{h.PID, h.Name, h.UID, h.String()} }
 
-// Lock calls do while no one else does, in the network namespace of c. To plan and
-// to do the plan with [Plan.ApplyLocked] under one Lock is to do what was planned.
+// Lock calls do while no other process or goroutine has the lock of the network namespace
+// of c. A program that makes a plan and does it with [Plan.ApplyLocked] under one Lock
+// does exactly what was planned.
 //
-// Lock waits for other processes and goroutines until ctx ends, and for a minute at most
+// Lock waits for other processes and goroutines until ctx ends, or for a minute at most
 // if ctx has no deadline; the error is then [ErrLocked]. A change normally takes
-// milliseconds. Other programs can obstruct Lock, since every process in the namespace
-// can open and lock a part of what Lock locks. They cannot do so for long:
+// milliseconds. Other programs can obstruct Lock, because every process in the namespace
+// can open and lock one of the two parts of the lock. They cannot do so for long:
 //
-//   - A process that may not change anything in the namespace is not waited for. Nor is
-//     the child of one that took the lock and has ended.
-//   - Other processes that have only that part are waited for 10 seconds in all. A second
-//     of such waiting is allowed again after each further minute.
-//   - The other part is a file in /proc that only those can open who may change routes.
-//     So those who use Lock exclude each other in spite of such programs, if they see the
-//     same mount of /proc. Where that file cannot be opened, a process that cannot be
-//     seen, or that may change something, is waited for as long as for any other.
+//   - Lock does not wait for a process that may not change anything in the namespace, or
+//     for the child of a process that took the lock and has ended.
+//   - For other processes that have only that part, Lock waits 10 seconds in all. After
+//     each further minute it allows another second of such waiting.
+//   - The other part is a file in /proc that only processes that may change routes can
+//     open. So users of Lock exclude each other in spite of such programs, if they see the
+//     same mount of /proc. If that file cannot be opened, Lock waits for a process that it
+//     cannot see, or that may change something, as long as for any other.
 //
 // See also [WithLockNotice].
 //
-// The namespace is found by the socket of c, if c gives access to it as
-// *[route.Socket] and *netlink.Conn do, with a method SyscallConn. For another c,
-// and for a process that may not change anything in the namespace, Lock calls do
-// without the lock.
+// Lock finds the namespace by the socket of c, if c gives access to it with a method
+// SyscallConn, as *[route.Socket] and *netlink.Conn do. For another c, and for a process
+// that may not change anything in the namespace, Lock calls do without the lock.
 func Lock(ctx context.Context, c route.Conn, do func() error) error {
 	unlock, err := rtnl.Lock(ctx, c)
 	var locked *rtnl.LockedError

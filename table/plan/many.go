@@ -12,14 +12,14 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// manyRules is how many rules are added or deleted in few system calls, in the way that
-// grows in proportion to their number.
+// manyRules is how many rules have to change before they are sent together, so that the
+// time grows in proportion to their number.
 const manyRules = 16
 
-// anyOrder returns how many of the first steps can be done in any order. They add, or they
-// delete, gates and ENDs, or rungs that no packet meets before a later step, or after an
-// earlier one. Gates and rungs are not mixed: the gates have to be there as long as the
-// rungs that they hide. Main-first rules have to be there before the rules of Also that
+// anyOrder returns how many of the first steps can be done in any order. They all add, or
+// all delete, gates and ENDs, or rungs that no packet meets before a later step or after an
+// earlier one. Gates and rungs are not mixed, because the gates have to exist as long as
+// the rungs that they hide. Main-first rules have to exist before the rules of Also that
 // they belong to.
 func anyOrder(steps []Step) int {
 	n := 0
@@ -35,8 +35,8 @@ func anyOrder(steps []Step) int {
 
 func isReadBack(s Step) bool { return s.ReadBack }
 
-// isUnnoticedRule reports whether a step adds or deletes a gate, END or a rung, without a
-// packet noticing it.
+// isUnnoticedRule reports whether a step adds or deletes a gate, an END or a rung without
+// an effect on any packet.
 func isUnnoticedRule(s *Step) bool {
 	return s.Op.IsRule() && !s.isNoticed() && s.Rule.Priority.IsSet() && (isGateOrEnd(s) || form.IsRung(&s.Rule))
 }
@@ -52,7 +52,7 @@ func rulesOf(steps []*Step) []rule.Rule {
 	return rules
 }
 
-// send adds or deletes the rules of steps that all do the same.
+// send adds or deletes the rules of steps that all have the same operation.
 func (r *run) send(ctx context.Context, op Op, rules []rule.Rule) error {
 	if op == AddRule {
 		return r.rules.AddAll(ctx, r.c, rules)
@@ -87,7 +87,7 @@ func (r *run) changeRules(ctx context.Context, all []Step) error {
 		switch {
 		case present == nil:
 			if batch != nil && err == nil {
-				r.doubt(s) // the batch may not have come so far
+				r.doubt(s) // the batch may have ended before it
 			}
 			r.note(s, err)
 		case (err == nil || !rtnl.IsVerdict(err)) && present.Has(rules[i]) == (op == AddRule):
@@ -104,8 +104,8 @@ func (r *run) changeRules(ctx context.Context, all []Step) error {
 }
 
 // undoMany undoes the first of some steps, if these add or delete many rules that no packet
-// meets. It returns how many steps it has tried, and those of them that are to be undone
-// one by one.
+// meets. It returns how many steps it has tried, and which of them have to be undone one by
+// one.
 func (r *run) undoMany(ctx context.Context, order []*Step) (n int, left []*Step) {
 	for n < len(order) && isUnnoticedRule(order[n]) && order[n].Op == order[0].Op && isGateOrEnd(order[n]) == isGateOrEnd(order[0]) {
 		n++

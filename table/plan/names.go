@@ -11,9 +11,9 @@ import (
 )
 
 // CutNames returns the plan without the names that [Plan.Apply] cannot write because a
-// line of rt_tables is in the way that is not ours, such as another name of the same
-// table, and an error for each of them. Apply does all the rest of such a plan. CutNames
-// reads the files of the plan's directory.
+// line of rt_tables that is not ours is in the way, such as another name of the same
+// table. It also returns an error for each such name. Apply does all other steps of such
+// a plan. CutNames reads the files of the plan's directory.
 func (p Plan) CutNames() (Plan, []*NameError) {
 	var refused []*NameError
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op == AddName }) {
@@ -33,8 +33,8 @@ func (p Plan) CutNames() (Plan, []*NameError) {
 	return p, refused
 }
 
-// refusal returns why a name cannot be written, and nil for other steps. A line that the
-// plan itself removes is not in the way.
+// refusal returns why a name cannot be written, or nil. A line that the plan itself
+// removes is not in the way.
 func (p *Plan) refusal(files *rttables.Files, s *Step) error {
 	if s.Op != AddName {
 		return nil
@@ -50,7 +50,8 @@ func (p *Plan) refusal(files *rttables.Files, s *Step) error {
 }
 
 // SplitNames returns the plan without steps that add or delete names, and a plan that has
-// only these: first those that delete, since an added name may be that of another table.
+// only these. The second plan deletes names first, because an added name may have
+// belonged to another table.
 func (p Plan) SplitNames() (rest, names Plan) {
 	rest, names = p, p.with(nil)
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op.IsName() }) {
@@ -77,8 +78,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// Refused returns the error of [Plan.Apply] for a plan that has only names, of which none
-// can be written because of err.
+// Refused returns the error of [Plan.Apply] for a plan that has only names, if none of
+// them can be written because of err.
 func (p Plan) Refused(err error) error {
 	var all error
 	for i := range p.Steps {

@@ -12,38 +12,38 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A Plan is the steps from the state that was found to the one that is wanted, in
-// the order in which they are done. Only names of tables, which the commands of a plan
-// begin with and use, are written after all else; see [Plan.Apply]. An empty Plan has
-// nothing to do.
+// A Plan is the steps from the present state to the wanted one, in the order in which
+// they are done. The commands of a plan begin with the names of tables, because they use
+// them, but the names are written last; see [Plan.Apply]. An empty Plan has nothing to
+// do.
 type Plan struct {
 	Steps []Step
 
-	names func() *route.Names // of tables and interfaces, for its text; nil: there are none
+	names func() *route.Names // of tables and interfaces, for the text; nil: there are none
 	etc   string
 	netns string // for its text; empty: that of the shell
 	// file returns the file of the name of a table, for its text. Nil: rt_tables in etc.
 	file func(rttables.ID, string) string
-	// present are the rules that there were when the plan was made. Nil: not known.
+	// present are the rules that existed when the plan was made. Nil: not known.
 	present [][]rule.Rule
 }
 
-// On returns the plan with the rules that there were when it was made, which
-// [Plan.ApplyLocked] takes to be still there.
+// On returns the plan with the rules that existed when it was made. [Plan.ApplyLocked]
+// assumes that they still exist.
 func (p Plan) On(present ...[]rule.Rule) Plan {
 	p.present = present
 	return p
 }
 
-// InNetNS returns the plan with another text: its commands are for the shell of a
-// process in another network namespace than that of the plan, which is a name that
-// "ip netns" gave, or a path.
+// InNetNS returns the plan with another text. Its commands are for the shell of a
+// process in another network namespace than the plan's. Netns is the name of the plan's
+// namespace that "ip netns" gave, or its path.
 func (p Plan) InNetNS(netns string) Plan {
 	p.netns = netns
 	return p
 }
 
-// NamedIn returns the plan with another text: its commands add and delete the names of
+// NamedIn returns the plan with another text. Its commands add and delete the names of
 // tables in the files that the function returns for a table and its name.
 func (p Plan) NamedIn(file func(rttables.ID, string) string) Plan {
 	p.file = file
@@ -56,9 +56,9 @@ func (p Plan) with(steps []Step) Plan {
 	return p
 }
 
-// Make returns a plan. Its text has the names that the function names returns; a
-// nil function stands for none. Names of tables are written to files of the directory
-// etc. Empty: /etc/iproute2.
+// Make returns a plan. Its text has the names that the function names returns, or no
+// names if that function is nil. Names of tables are written to files of the directory
+// etc, or of /etc/iproute2 if etc is empty.
 func Make(steps []Step, names func() *route.Names, etc string) Plan {
 	return Plan{Steps: steps, names: names, etc: etc}
 }
@@ -116,8 +116,8 @@ func (p Plan) String() string {
 	return b.String()
 }
 
-// Select returns the steps that keep returns true for, as a plan with the same
-// names. Like the result of [Plan.Net], it is for reading.
+// Select returns the steps for which keep returns true, as a plan with the same names.
+// Like the result of [Plan.Net], it is for reading.
 func (p Plan) Select(keep func(*Step) bool) Plan {
 	some := p.with(nil)
 	for i := range p.Steps {
@@ -128,8 +128,9 @@ func (p Plan) Select(keep func(*Step) bool) Plan {
 	return some
 }
 
-// Done returns the steps that [Plan.Apply] has done if it returned err: nil, or an
-// error about names that could not be written. For another error it returns none.
+// Done returns the steps that [Plan.Apply] has done if its error was err. That is all
+// steps if err is nil, and all but the names that could not be written if err is about
+// names. For another error it returns none.
 func (p Plan) Done(err error) Plan {
 	type name struct {
 		table rttables.ID
@@ -164,10 +165,10 @@ func collectNames(err error, found func(*NameError)) bool {
 	return false
 }
 
-// Net returns the steps without those that others of the plan undo: the difference
-// between the state before and the state after. A route that is deleted, and added
-// with other properties, is replaced. The result is for reading, not for
-// [Plan.Apply]: it lacks what makes the change atomic.
+// Net returns the steps without those that other steps of the plan undo: the difference
+// between the state before and the state after. If a route is deleted and added with
+// other properties, the result replaces it. The result is for reading, not for
+// [Plan.Apply], because it lacks the steps that make the change atomic.
 func (p Plan) Net() Plan {
 	net := make([]Step, 0, len(p.Steps))
 	var dropped []bool

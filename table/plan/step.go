@@ -23,7 +23,7 @@ const (
 	AddRule                    // ip rule add
 	DeleteRule                 // ip rule del
 	AddName                    // a line in rt_tables
-	DeleteName                 // the line away again
+	DeleteName                 // a line in rt_tables is removed
 )
 
 var opNames = iptext.Enum{
@@ -58,16 +58,16 @@ func (o *Op) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// IsRoute reports whether a step with this operation is about a route.
+// IsRoute reports whether the operation changes a route.
 func (o Op) IsRoute() bool { return o == AddRoute || o == ReplaceRoute || o == DeleteRoute }
 
-// IsRule reports whether a step with this operation is about a rule.
+// IsRule reports whether the operation changes a rule.
 func (o Op) IsRule() bool { return o == AddRule || o == DeleteRule }
 
-// IsName reports whether a step with this operation is about the name of a table.
+// IsName reports whether the operation changes the name of a table.
 func (o Op) IsName() bool { return o == AddName || o == DeleteName }
 
-// deletes reports whether a step with this operation takes something away.
+// deletes reports whether the operation deletes an object.
 func (o Op) deletes() bool { return o == DeleteRoute || o == DeleteRule || o == DeleteName }
 
 // command returns the shell command of ip(8) for an operation on a route or rule.
@@ -80,12 +80,12 @@ func (o Op) command(f route.Family, args string) string {
 type Step struct {
 	Op Op
 
-	// Uplink says to a reader whose step it is: the name of the uplink, or its
-	// interface and gateway. Two uplinks without a name can have the same. In a
-	// plan that cleans up it is "(left over)".
+	// Uplink tells a reader which uplink the step belongs to: the name of the uplink,
+	// or its interface and gateway. Two uplinks without a name can have the same text.
+	// In a plan that cleans up, Uplink is "(left over)".
 	Uplink string
-	// Owner is the index of the uplink among those that the plan was made for.
-	// [NoOwner] of a step that belongs to none of them.
+	// Owner is the index of the uplink among those that the plan was made for, or
+	// [NoOwner] if the step belongs to none of them.
 	Owner int
 
 	Route route.Route // of AddRoute, ReplaceRoute, DeleteRoute
@@ -95,12 +95,12 @@ type Step struct {
 	Table    rttables.ID // of AddName, DeleteName
 	Name     string      // of AddName, DeleteName
 
-	// Commit says that with this step the packets of a family's sources change
-	// over from the old policy to the new. A transaction has one such step; the
-	// overview of package table says when there are more.
+	// Commit means that with this step the packets of a family's sources change over
+	// from the old policy to the new one. A transaction has one such step for each
+	// family; the overview of package table says when there are more.
 	Commit bool
-	// ReadBack says that what the steps before it did is read from the kernel, and
-	// compared, before this one is done.
+	// ReadBack means that the results of the steps before it are read from the kernel
+	// and compared before this step is done.
 	ReadBack bool
 }
 
@@ -129,8 +129,9 @@ func (s *Step) isNoticed() bool { return s.Commit || s.ReadBack }
 // in it.
 func (s *Step) isClaim() bool { return s.Op == AddRoute && form.IsClaim(&s.Route) }
 
-// command is the shell command for the step. For a name it is the simplest one with
-// the same names as a result: [rttables.Register] also makes the file's first line.
+// command returns the shell command for the step. For a name it is the simplest command
+// with the same names as a result. [rttables.Register] also makes the file's first
+// line.
 func (s *Step) command(names *route.Names, file string) string {
 	switch s.Op {
 	case AddRoute, ReplaceRoute, DeleteRoute:
@@ -194,8 +195,8 @@ func (s *Step) object() object {
 	return object{table: s.Table, name: s.Name}
 }
 
-// undoes reports whether the step o, on the same object, undoes s or, of a route
-// that s deletes, brings it back in another form.
+// undoes reports whether the step o, on the same object, undoes s or, if s deletes a
+// route, adds it again in another form.
 func (s *Step) undoes(o *Step) bool {
 	switch {
 	case s.Op == AddRule && o.Op == DeleteRule, s.Op == DeleteRule && o.Op == AddRule, s.Op == DeleteRoute && o.Op == AddRoute:

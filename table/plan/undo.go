@@ -10,7 +10,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// note notes a step that was done, or that may have been.
+// note records a step that was done, or that may have been done.
 func (r *run) note(s *Step, err error) {
 	switch {
 	case err == nil:
@@ -22,7 +22,7 @@ func (r *run) note(s *Step, err error) {
 	r.done = append(r.done, s)
 }
 
-// doubt notes that a step may or may not have been done.
+// doubt records that a step may or may not have been done.
 func (r *run) doubt(s *Step) {
 	if r.unsure == nil {
 		r.unsure = make(map[*Step]bool)
@@ -30,7 +30,7 @@ func (r *run) doubt(s *Step) {
 	r.unsure[s] = true
 }
 
-// undo undoes the steps that were done, or may have been, newest first, and returns
+// undo undoes the steps that were done, or may have been done, newest first, and returns
 // those that it could not undo. It does not stop when ctx ends.
 func (r *run) undo(ctx context.Context) []LeftError {
 	ctx = context.WithoutCancel(ctx)
@@ -77,9 +77,9 @@ func (r *run) undoStep(ctx context.Context, s *Step) (err error) {
 	return err
 }
 
-// isThere reports whether the rule or the route that a step was to add is there, after
-// the answer that it exists. For a route, this answer can be about another one with the
-// same key.
+// isThere reports whether the rule or the route that a step was to add exists, after the
+// kernel has answered that it exists. For a route, this answer can be about another route
+// with the same key.
 func (r *run) isThere(ctx context.Context, s *Step) bool {
 	if !s.Op.IsRoute() {
 		return true
@@ -88,7 +88,7 @@ func (r *run) isThere(ctx context.Context, s *Step) bool {
 	return err == nil && there
 }
 
-// find reports whether the rule or the route of a step is there.
+// find reports whether the rule or the route of a step exists.
 func (r *run) find(ctx context.Context, s *Step) (bool, error) {
 	if s.Op.IsRule() {
 		missing, err := r.missingRules(ctx, []*Step{{Op: AddRule, Rule: s.Rule}})
@@ -127,8 +127,8 @@ func (o *leftOver) add(e LeftError) {
 	o.errs = append(o.errs, e)
 }
 
-// settle notes that a step was undone. What later steps have done with the object is not
-// left over.
+// settle records that a step was undone. Later steps on the same object leave nothing
+// over.
 func (o *leftOver) settle(s *Step) {
 	if len(o.places) > 0 {
 		about := s.object()
@@ -150,9 +150,9 @@ func (o *leftOver) all() []LeftError {
 }
 
 // undoOrder returns the steps in the order in which they are undone: newest first, except
-// for rules that decided about nothing any more and were deleted from the first to the
-// last. These are added in the same order, so that those of the same priority keep
-// their places.
+// for rules that decided about no packet any more and were deleted from the first to the
+// last. These are added in the same order, so that rules with the same priority keep their
+// places.
 func (r *run) undoOrder() []*Step {
 	places := make(map[rule.Rule]int)
 	for _, list := range r.p.present {
@@ -172,8 +172,8 @@ func (r *run) undoOrder() []*Step {
 	return order
 }
 
-// isNext reports whether two steps delete rules, the second one behind the first, that
-// decide about nothing any more. Places are those of the rules that there were.
+// isNext reports whether two steps delete rules that decide about no packet any more, the
+// second one behind the first. Places are the places of the rules when the plan was made.
 func isNext(a, b *Step, places map[rule.Rule]int) bool {
 	if a.Op != DeleteRule || b.Op != DeleteRule || a.isNoticed() || b.isNoticed() || a.Rule.Family != b.Rule.Family {
 		return false

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// fieldWords are the words that administrators know fields of an uplink by: those of the
-// file of the program uplinks, which are ip(8)'s where ip(8) has one.
+// fieldWords are the words by which administrators know the fields of an uplink. They are
+// the words of the file of the program uplinks, which are the words of ip(8) if ip(8) has
+// one.
 var fieldWords = map[string]string{
 	"Name": "name", "Table": "table", "Interface": "dev", "Gateway": "via", "Family": "family", "OnLink": "onlink",
 	"Sources": "src", "SourcePrefixes": "src", "SourceInterfaces": "src dev", "NoSources": "src none",
@@ -26,7 +27,7 @@ var fieldName = func() *regexp.Regexp {
 }()
 
 // Word returns the word by which administrators know a field of an uplink, such as via for
-// Gateway. Without such a word it is the name of the field in lower case.
+// Gateway. If there is none, it returns the name of the field in lower case.
 func Word(field string) string {
 	if word, ok := fieldWords[field]; ok {
 		return word
@@ -34,14 +35,14 @@ func Word(field string) string {
 	return strings.ToLower(field)
 }
 
-// InWords returns the field and the reason, with words that administrators know instead of
-// names of fields, as in "via: 192.0.2.1 is an address of this host".
+// InWords returns the field and the reason, in the words of administrators instead of the
+// names of fields, such as "via: 192.0.2.1 is an address of this host".
 func (e *FieldError) InWords() string {
 	return Word(e.Field) + ": " + fieldName.ReplaceAllStringFunc(e.Reason, Word)
 }
 
-// InWords returns the reason and the object, with words that administrators know instead
-// of names of fields.
+// InWords returns the reason and the object, in the words of administrators instead of the
+// names of fields.
 func (e *ConflictError) InWords() string {
 	return fieldName.ReplaceAllStringFunc(e.Reason, Word) + ": " + e.Object
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// An Adoption is what scripts have made for an uplink, and what the uplink's own rules and
-// routes take the place of.
+// An Adoption is the rules and routes that scripts have made for an uplink, and that the
+// uplink's own replace.
 type Adoption struct {
 	*Policy
 	// Rungs are rules from one of the uplink's sources that have the form of rungs.
 	Rungs []rule.Rule
-	// Also are rules that one of the uplink's rules of Also is like.
+	// Also are rules that select what one of the uplink's rules of Also selects.
 	Also []rule.Rule
-	// Needless are rules that decide about no packet: those to an address of this host,
-	// behind the one that looks up the table local.
+	// Needless are rules that decide about no packet: those for destinations that are
+	// addresses of this host, behind the rule for the table local.
 	Needless []rule.Rule
 	Routes   []AdoptedRoute
 
@@ -48,15 +48,16 @@ func (a *Adoption) hasSource(addr netip.Addr) bool {
 // An AdoptedRoute is a route of a script.
 type AdoptedRoute struct {
 	Route route.Route
-	// By is the route that takes its place: the uplink's, if that leads the same way,
-	// else the script's with the uplink's protocol. Both may have different metrics.
+	// By is the route that replaces Route: the uplink's own if it leads the same way,
+	// otherwise the script's route with the uplink's protocol. Both may have different
+	// metrics.
 	By route.Route
 }
 
 // FindAdoptions finds what scripts have made for uplinks. An uplink without a table gets
-// the one that a script's rule looks up for one of its sources, or that of another uplink
-// with its name. A rule or a route that is in the way, or that a running program would
-// bring back, is a [*plan.ConflictError].
+// the table that a script's rule looks up for one of its sources, or the table of another
+// uplink with its name. If a rule or route is in the way, or if a running program would
+// install it again, the error is a [*plan.ConflictError].
 func FindAdoptions(ctx context.Context, c route.Conn, now *host.State, all []*Policy) ([]*Adoption, error) {
 	found := make([]*Adoption, len(all))
 	named := make(map[string]rttables.ID)
@@ -108,7 +109,7 @@ func (a *Adoption) isSet() bool { return len(a.Rungs)+len(a.Also)+len(a.Routes) 
 // isForeign reports whether a rule or route with a protocol is not the uplink's.
 func (a *Adoption) isForeign(proto route.Protocol) bool { return proto != a.Spec.Proto() }
 
-// findTables finds the tables in which rules of others look up the sources.
+// findTables finds the tables in which rules of other programs look up the sources.
 func (a *Adoption) findTables(ctx context.Context, c route.Conn, now *host.State) error {
 	if a.Table != 0 {
 		if err := now.ReadRoutes(ctx, c, a.Table); err != nil {
@@ -155,7 +156,7 @@ func (a *Adoption) leadsByLink(r *route.Route) bool {
 	return r.Type == route.TypeUnicast && len(r.Multipath) == 0 && r.OIF == a.Index
 }
 
-// findRoutes finds the routes of a table that those of the uplink take the place of.
+// findRoutes finds the routes of a table that the uplink's routes replace.
 func (a *Adoption) findRoutes(now *host.State, id rttables.ID) error {
 	for _, r := range now.Routes(id) {
 		if !a.InFamily(r.Family) || !a.isForeign(r.Protocol) {
@@ -165,20 +166,20 @@ func (a *Adoption) findRoutes(now *host.State, id rttables.ID) error {
 		switch {
 		case !replaced && id == a.Table: // it stays, beside ours
 		case !replaced:
-			return a.routeConflict(now, &r, "the table %s has a route that table %s would not have: let the uplink have table %d",
+			return a.routeConflict(now, &r, "the table %s has a route that table %s would not have: give the uplink the table %d",
 				now.Names.Table(id), now.Names.Table(a.Table), uint32(id))
 		case !a.leadsByLink(&r) && id == a.Table && r.Canonical().Priority > want.Canonical().Priority: // a way that is behind ours
 		case !a.leadsByLink(&r):
-			return a.routeConflict(now, &r, "the table %s has a route in the place of the uplink's that does not lead by %s alone",
+			return a.routeConflict(now, &r, "the table %s has a route to a destination of the uplink that does not leave by %s alone: delete or change it",
 				now.Names.Table(id), a.Spec.Interface)
 		case !form.IsScriptProtocol(r.Protocol):
-			return a.routeConflict(now, &r, "%s would bring back its route in table %s: configure it so that it makes none there",
+			return a.routeConflict(now, &r, "%s would install its route in table %s again: configure it not to install the route",
 				r.Protocol, now.Names.Table(id))
 		default:
 			by := r
 			by.Protocol = a.Spec.Proto()
 			if !saysNoMore(&r, &want) {
-				return a.routeConflict(now, &r, "the table %s has a route with properties that a route of the uplink cannot have",
+				return a.routeConflict(now, &r, "the table %s has a route with properties that routes of an uplink cannot have: delete or change it",
 					now.Names.Table(id))
 			}
 			if id == a.Table && leadsSameWay(&r, &want) {
@@ -220,8 +221,8 @@ func (a *Adoption) routeConflict(now *host.State, r *route.Route, format string,
 	}
 }
 
-// saysNoMore reports whether two routes differ in nothing but the way that packets take,
-// the source that sockets get, and whose the routes are.
+// saysNoMore reports whether two routes differ only in the way that packets take, the
+// source that sockets get, and the protocol.
 func saysNoMore(r, want *route.Route) bool {
 	w := want.Canonical()
 	have := r.Canonical()
@@ -234,7 +235,7 @@ func saysNoMore(r, want *route.Route) bool {
 // leadsSameWay reports whether packets take the same way by two routes to one destination.
 func leadsSameWay(r, want *route.Route) bool { return r.OIF == want.OIF && r.Gateway == want.Gateway }
 
-// findRules finds the rules of a family that those of the uplink take the place of.
+// findRules finds the rules of a family that the uplink's rules replace.
 func (a *Adoption) findRules(now *host.State, f route.Family) error {
 	also := make(map[rule.Rule]bool)
 	for _, r := range a.Policy.Also {
@@ -262,21 +263,21 @@ func (a *Adoption) findRules(now *host.State, f route.Family) error {
 		case needless && form.IsScriptProtocol(r.Protocol):
 			to = &a.Needless
 		case isOurs && r.Table != a.Table:
-			return a.Spec.Conflict(r, fmt.Sprintf("a rule that stays looks up table %s: let the uplink have table %d",
+			return a.Spec.Conflict(r, fmt.Sprintf("a rule that stays looks up table %s: give the uplink the table %d",
 				now.Names.Table(r.Table), uint32(r.Table)))
 		default:
 			continue
 		}
 		if !form.IsScriptProtocol(r.Protocol) {
-			return a.Spec.Conflict(r, fmt.Sprintf("%s would bring back its rule: configure it so that it makes none", r.Protocol))
+			return a.Spec.Conflict(r, fmt.Sprintf("%s would install its rule again: configure it not to install the rule", r.Protocol))
 		}
 		*to = append(*to, r)
 	}
 	return nil
 }
 
-// isToSource reports whether a rule selects packets to a source of the uplink, and by
-// nothing else.
+// isToSource reports whether a rule selects packets to a source of the uplink, and has no
+// other selector.
 func (a *Adoption) isToSource(r *rule.Rule) bool {
 	return r.Action == rule.ActionLookup && r.To.IsSingleIP() && a.hasSource(r.To.Addr()) && *r == rule.Rule{
 		Family: r.Family, Priority: r.Priority, To: r.To, Action: r.Action, Table: r.Table,
@@ -285,7 +286,7 @@ func (a *Adoption) isToSource(r *rule.Rule) bool {
 }
 
 // RungOf returns which of the rungs of its source, counted from zero, a script's rule is.
-// It may be none of them: the file does not say main-first, for example, or says another
+// It may be none of them, for example if the file does not have main-first, or has another
 // table.
 func (a *Adoption) RungOf(r rule.Rule) (k uint32, found bool) {
 	own := form.Like(a.OwnRule(r))
@@ -297,15 +298,14 @@ func (a *Adoption) RungOf(r rule.Rule) (k uint32, found bool) {
 	return 0, false
 }
 
-// OwnRule returns the rule of the uplink that takes the place of a script's in the same
-// table.
+// OwnRule returns the rule of the uplink that replaces a script's rule in the same table.
 func (a *Adoption) OwnRule(r rule.Rule) rule.Rule {
 	r.Protocol, r.Flags = a.Spec.Proto(), 0
 	return r
 }
 
-// HasPlace reports whether the file gives a priority to the rule of Also that a script's
-// rule is like.
+// HasPlace reports whether the file gives a priority to the rule of Also that selects what
+// a script's rule selects.
 func (a *Adoption) HasPlace(r rule.Rule) bool {
 	own := form.Like(form.Current(a.OwnRule(r)))
 	return slices.ContainsFunc(a.Policy.Also, func(want rule.Rule) bool {

@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// RetryClaims plans and applies, and does so again if someone else was faster to take
-// a table that the plan claims. Attempt gets the tables that were lost this way.
+// RetryClaims plans and applies. If another program has taken a table that the plan
+// claims, it plans and applies again. Attempt gets the tables that were lost this way.
 func RetryClaims(attempt func(lost map[rttables.ID]bool) error) error {
 	lost := make(map[rttables.ID]bool)
 	for {
@@ -23,8 +23,8 @@ func RetryClaims(attempt func(lost map[rttables.ID]bool) error) error {
 	}
 }
 
-// lostClaim returns the table that someone else was faster to take, if that is why a
-// plan failed, and nothing is left of the plan.
+// lostClaim returns the table that another program has taken, if that is why a plan
+// failed, and nothing is left of the plan.
 func lostClaim(err error) (rttables.ID, bool) {
 	var step *plan.StepError
 	if errors.As(err, &step) && step.Step.Op == plan.AddRoute && form.IsClaim(&step.Step.Route) &&

@@ -9,9 +9,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// statedFamily returns the family that a default route says itself, by Family or by its
-// addresses. Zero: it can have both. A gateway of IPv6 does not say it: IPv4 routes can
-// have such a gateway.
+// statedFamily returns the family that a default route has by Family or its addresses.
+// Zero: it can have both. An IPv6 gateway does not decide the family, because IPv4 routes
+// can have such a gateway.
 func statedFamily(d *route.Route) route.Family {
 	if d.Family != 0 {
 		return d.Family
@@ -30,7 +30,7 @@ func statedFamily(d *route.Route) route.Family {
 	return 0
 }
 
-// canBeIn reports whether a default route of Defaults can be one of a family.
+// canBeIn reports whether a default route of Defaults can belong to a family.
 func canBeIn(d *route.Route, f route.Family) bool {
 	stated := statedFamily(d)
 	return stated == 0 || stated == f
@@ -52,9 +52,9 @@ func (u *Spec) Gateways() []netip.Addr {
 	return all
 }
 
-// BestDefault returns the default route that packets of a family take, if they do not have
-// a DS field or a source for which there is a particular one. It has what the uplink fills
-// in, except for a source address. There is none if ok is false.
+// BestDefault returns the default route that packets of a family take, if no other one is
+// for their DS field or source. The route has the values that the uplink fills in, except
+// for a source address. If ok is false, there is none.
 func (p *Policy) BestDefault(f route.Family) (best route.Route, ok bool) {
 	for i, d := range p.defaults(f) {
 		plain := d.TOS == 0 && !d.Src.IsValid()
@@ -66,7 +66,7 @@ func (p *Policy) BestDefault(f route.Family) (best route.Route, ok bool) {
 	return best, ok
 }
 
-// templates returns Defaults, or the default route that Gateway stands for.
+// templates returns Defaults, or the default route that Gateway means.
 func (u *Spec) templates() []route.Route {
 	if len(u.Defaults) > 0 {
 		return u.Defaults
@@ -78,7 +78,7 @@ func (u *Spec) templates() []route.Route {
 	return []route.Route{d}
 }
 
-// addDefaults adds the default routes of a family, and before them those to Routes,
+// addDefaults adds the default routes of a family, and before them the routes to Routes,
 // which go the same ways.
 func (p *Policy) addDefaults(f route.Family, sources []host.Address) {
 	all := p.defaults(f)
@@ -110,7 +110,8 @@ func (p *Policy) defaults(f route.Family) []route.Route {
 	return all
 }
 
-// defaultRoute returns a default route of Defaults with what the uplink fills in.
+// defaultRoute returns a default route of Defaults with the values that the uplink fills
+// in.
 func (p *Policy) defaultRoute(f route.Family, d route.Route) route.Route {
 	onLink := !form.HasGateway(&d)
 	d.Family, d.Type, d.Table, d.Protocol = f, route.TypeUnicast, p.Table, p.Spec.Proto()

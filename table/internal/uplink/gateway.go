@@ -10,7 +10,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// ReadGateways reads what [Spec.CheckGateways] needs to know of main, unless the
+// ReadGateways reads the routes of main that [Spec.CheckGateways] needs, unless the
 // addresses of the interface are enough.
 func (u *Spec) ReadGateways(ctx context.Context, c route.Conn, now *host.State) error {
 	index, ok := now.Link(u.Interface)
@@ -27,7 +27,7 @@ func (u *Spec) ReadGateways(ctx context.Context, c route.Conn, now *host.State) 
 	return nil
 }
 
-// CheckGateways refuses gateways that cannot be on this host, as it is now.
+// CheckGateways refuses gateways that are not possible on this host as it is now.
 func (u *Spec) CheckGateways(now *host.State) error {
 	if reason := u.GatewayReason(now); reason != "" {
 		return u.FieldError(u.gatewayField(), "%s", reason)
@@ -36,7 +36,7 @@ func (u *Spec) CheckGateways(now *host.State) error {
 }
 
 // CheckOwn refuses gateways that are addresses of this host, and SourceInterfaces that are
-// the uplink's own by another name.
+// the uplink's own interface by another name.
 func (u *Spec) CheckOwn(now *host.State) error {
 	for _, h := range u.hops() {
 		if now.IsLocal(h.Gateway) {
@@ -46,13 +46,13 @@ func (u *Spec) CheckOwn(now *host.State) error {
 	index, ok := now.Link(u.Interface)
 	for _, dev := range u.SourceInterfaces {
 		if other, found := now.Link(dev); ok && found && other == index {
-			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface, %s: networks behind this host are on others", dev, u.Interface)
+			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface, %s: networks behind this host are on other interfaces", dev, u.Interface)
 		}
 	}
 	return nil
 }
 
-// gatewayField returns the field that says the gateways.
+// gatewayField returns the field that has the gateways.
 func (u *Spec) gatewayField() string {
 	if len(u.Defaults) > 0 {
 		return "Defaults"
@@ -60,8 +60,8 @@ func (u *Spec) gatewayField() string {
 	return "Gateway"
 }
 
-// GatewayReason returns why the kernel would not have one of the gateways, or why packets
-// to it would get lost. An empty string says that there is nothing wrong.
+// GatewayReason returns why the kernel would refuse one of the gateways, or why packets to
+// it would be lost. It returns "" if nothing is wrong.
 func (u *Spec) GatewayReason(now *host.State) string {
 	index, ok := now.Link(u.Interface)
 	if !ok {
@@ -94,9 +94,9 @@ func (u *Spec) hopReason(now *host.State, index uint32, h route.NextHop) string 
 	if subnet := narrowestSubnet(now, index, a); a.Is4() && subnet.IsValid() && subnet.Bits() <= 30 {
 		switch a {
 		case subnet.Addr():
-			return fmt.Sprintf("%s is the subnet %s itself, and not a router in it", a, subnet)
+			return fmt.Sprintf("%s is the address of the subnet %s itself, not of a router", a, subnet)
 		case lastAddress(subnet):
-			return fmt.Sprintf("%s is the broadcast address of the subnet %s, and not a router in it", a, subnet)
+			return fmt.Sprintf("%s is the broadcast address of the subnet %s, not the address of a router", a, subnet)
 		}
 	}
 	if !needsSubnet(h) || u.isInSubnet(now, index, a) {
@@ -106,12 +106,12 @@ func (u *Spec) hopReason(now *host.State, index uint32, h route.NextHop) string 
 		return ""
 	}
 	if u.gatewayField() == "Defaults" {
-		return fmt.Sprintf("the gateway %s is in no subnet of %s, and its route does not say onlink", a, u.Interface)
+		return fmt.Sprintf("the gateway %s is in no subnet of %s, and its route does not have onlink", a, u.Interface)
 	}
-	return fmt.Sprintf("%s is in no subnet of %s: if it is on the link all the same, onlink says so", a, u.Interface)
+	return fmt.Sprintf("%s is in no subnet of %s: add onlink if it is on the link", a, u.Interface)
 }
 
-// needsSubnet reports whether the kernel takes a gateway only if it is in a subnet of the
+// needsSubnet reports whether the kernel accepts a gateway only in a subnet of the
 // interface.
 func needsSubnet(h route.NextHop) bool {
 	return h.Flags&route.FlagOnLink == 0 && !(h.Gateway.Is6() && h.Gateway.IsLinkLocalUnicast())
@@ -130,8 +130,8 @@ func (u *Spec) isInSubnet(now *host.State, index uint32, a netip.Addr) bool {
 	return false
 }
 
-// narrowestSubnet returns the subnet of an interface's addresses that has an address. It
-// is not valid if there is none.
+// narrowestSubnet returns the subnet of an interface's addresses that contains an address.
+// It is not valid if there is none.
 func narrowestSubnet(now *host.State, index uint32, a netip.Addr) netip.Prefix {
 	var found netip.Prefix
 	for _, have := range now.AddressesOf(index) {

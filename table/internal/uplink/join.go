@@ -14,18 +14,18 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Options say how [Join] treats what the policies are not about.
+// Options tell [Join] about facts that are not in the policies.
 type Options struct {
-	// Taken are tables that no uplink can get, although nothing seems to use them.
+	// Taken are tables that no uplink can get, although they appear to be unused.
 	Taken map[rttables.ID]bool
-	// Prune says that uplinks which are not among the policies are to be removed, so
-	// that one of the policies may take over their sources.
+	// Prune means that uplinks without a policy are to be removed, so that one of the
+	// policies may take over their sources.
 	Prune bool
 }
 
-// Join completes the policies of one call: it chooses tables for those that have
-// none, finds the tables that uplinks are moved from, and refuses policies that
-// contradict one another, and tables that other programs use.
+// Join completes the policies of one call. It chooses tables for those without one, and
+// finds the tables that uplinks are moved from. It refuses policies that contradict one
+// another, and tables that other programs use.
 func Join(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o Options) error {
 	if err := chooseTables(ctx, c, now, all, o); err != nil {
 		return err
@@ -49,13 +49,13 @@ func Join(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o O
 				p.OldTables = append(p.OldTables, r.Table)
 				return nil
 			}
-			return p.Spec.Conflict(r, "the source is that of an uplink by another interface, which has to be removed first")
+			return p.Spec.Conflict(r, "the source belongs to an uplink by another interface: remove that uplink first")
 		}); err != nil {
 			return err
 		}
 		for _, id := range p.OldTables {
 			if other := owner[id]; other != nil {
-				return p.Spec.FieldError("Table", "%d is where it is installed, and is to be that of uplink %s",
+				return p.Spec.FieldError("Table", "the uplink is installed in %d, which is to be the table of uplink %s",
 					uint32(id), other.Spec)
 			}
 		}
@@ -96,18 +96,18 @@ func chooseTables(ctx context.Context, c route.Conn, now *host.State, all []*Pol
 	return nil
 }
 
-// checkDistinct refuses an uplink that another one of the same call is in the way of.
+// checkDistinct refuses an uplink that conflicts with another one of the same call.
 func checkDistinct(all []*Policy) error {
 	named := make(map[string]*Policy)
 	tables := make(map[rttables.ID][]*Policy)
 	sources := make(map[netip.Addr]*Policy)
 	for i, p := range all {
 		if first := all[0]; p.Spec.Etc != first.Spec.Etc {
-			return p.Spec.FieldError("Etc", "is not that of uplink %s", first.Spec)
+			return p.Spec.FieldError("Etc", "differs from that of uplink %s", first.Spec)
 		}
 		if name := p.Spec.Name; name != "" {
 			if o := named[name]; o != nil && o.Table != p.Table {
-				return p.Spec.FieldError("Name", "stands for the tables %d and %d", uint32(o.Table), uint32(p.Table))
+				return p.Spec.FieldError("Name", "is given to the tables %d and %d", uint32(o.Table), uint32(p.Table))
 			}
 			named[name] = p
 		}
@@ -117,7 +117,7 @@ func checkDistinct(all []*Policy) error {
 			}
 			for _, f := range p.Families {
 				if o.InFamily(f) {
-					return p.Spec.FieldError("Table", "%d has another uplink of %s", uint32(p.Table), form.FamilyName(f))
+					return p.Spec.FieldError("Table", "%d already has an uplink of %s", uint32(p.Table), form.FamilyName(f))
 				}
 			}
 		}
@@ -149,16 +149,16 @@ func (u *Spec) CheckPrefixes(mine []netip.Prefix, o *Spec, theirs []netip.Prefix
 	return nil
 }
 
-// overlapError says that a network behind this host is also another uplink's.
+// overlapError says that a network behind this host also belongs to another uplink.
 func (u *Spec) overlapError(mine, theirs netip.Prefix, o *Spec) error {
 	if mine == theirs {
-		return u.FieldError("SourcePrefixes", "%s is also that of uplink %s", mine, o)
+		return u.FieldError("SourcePrefixes", "%s also belongs to uplink %s", mine, o)
 	}
 	return u.FieldError("SourcePrefixes", "%s and %s of uplink %s overlap", mine, theirs, o)
 }
 
-// CheckOverlap refuses an uplink that declares a network behind this host which another
-// one declares as well.
+// CheckOverlap refuses an uplink that declares the same network behind this host as
+// another one.
 func (u *Spec) CheckOverlap(o *Spec) error {
 	if err := u.CheckPrefixes(u.SourcePrefixes, o, o.SourcePrefixes); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (u *Spec) CheckOverlap(o *Spec) error {
 		if slices.Contains(o.SourceInterfaces, dev) && slices.ContainsFunc(u.Families(), func(f route.Family) bool {
 			return slices.Contains(o.Families(), f)
 		}) {
-			return u.FieldError("SourceInterfaces", "%s is also that of uplink %s", dev, o)
+			return u.FieldError("SourceInterfaces", "%s also belongs to uplink %s", dev, o)
 		}
 	}
 	return nil
@@ -188,9 +188,9 @@ func (e *RouteConflictError) Error() string { return e.Err.Error() }
 // Unwrap returns the ConflictError.
 func (e *RouteConflictError) Unwrap() error { return e.Err }
 
-// checkForeign refuses a new table that other programs use. In a table that is the
-// uplink's already, only a route that keeps one of the uplink's from being there, or from
-// having an effect, is in the way.
+// checkForeign refuses a new table that other programs use. In a table that already
+// belongs to the uplink, it refuses only a route that keeps a route of the uplink from
+// being installed, or from having an effect.
 func (p *Policy) checkForeign(now *host.State) error {
 	isOurs := p.Installed || p.isInstalled(now)
 	routes := now.Routes(p.Table)
@@ -199,7 +199,7 @@ func (p *Policy) checkForeign(now *host.State) error {
 		if !p.InFamily(have.Family) || p.Owns(have.Family, have.Table, have.Protocol) {
 			continue
 		}
-		reason := fmt.Sprintf("table %s has someone else's route", now.Names.Table(p.Table))
+		reason := fmt.Sprintf("table %s has a route of another program", now.Names.Table(p.Table))
 		if isOurs {
 			reason = p.obstructs(have)
 		}
@@ -213,8 +213,8 @@ func (p *Policy) checkForeign(now *host.State) error {
 	return nil
 }
 
-// isInstalled reports whether there is a route or a rule of the uplink's owner for its
-// table.
+// isInstalled reports whether the uplink's table has a route, or a rule, with the
+// uplink's protocol.
 func (p *Policy) isInstalled(now *host.State) bool {
 	proto := p.Spec.Proto()
 	return slices.ContainsFunc(form.Families[:], func(f route.Family) bool {
@@ -222,8 +222,8 @@ func (p *Policy) isInstalled(now *host.State) bool {
 	}) || slices.ContainsFunc(now.Routes(p.Table), func(r route.Route) bool { return r.Protocol == proto })
 }
 
-// obstructs says why a route of another program in the uplink's table is in the way of
-// one of the uplink's. Empty: it is not.
+// obstructs returns why a route of another program in the uplink's table is in the way of
+// one of the uplink's. It returns "" if the route is not in the way.
 func (p *Policy) obstructs(have *route.Route) string {
 	at := form.KeyOf(have)
 	for i := range p.Routes {
@@ -233,9 +233,9 @@ func (p *Policy) obstructs(have *route.Route) string {
 		switch {
 		case want != at || p.isKept(at.Family):
 		case at.Priority == metric:
-			return "someone else's route has the destination and the metric of one of ours; delete it, or set another Metric"
+			return "another program's route has the destination and the metric of one of ours; delete it, or set another Metric"
 		case at.Priority < metric:
-			return "someone else's route goes before ours to the same destination, as its metric is lower; delete it, or set a lower Metric"
+			return "another program's route comes before ours to the same destination, because its metric is lower; delete it, or set a lower Metric"
 		}
 	}
 	return ""

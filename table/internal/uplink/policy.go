@@ -11,39 +11,39 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// A Policy is what there should be of an uplink, except for the priorities of its
+// A Policy is the rules and routes that an uplink should have, except for the priorities of its
 // rules.
 type Policy struct {
 	Spec  *Spec
 	Owner int    // the index of the uplink among those of the call
 	Index uint32 // of the interface
-	// SharesInterface says that addresses of the interface are sources of other uplinks,
-	// so that the kernel might choose one of these for packets of this one.
+	// SharesInterface means that addresses of the interface are sources of other uplinks. The
+	// kernel might choose one of these addresses for packets of this uplink.
 	SharesInterface bool
 	Table           rttables.ID
-	// New says that nobody uses Table so far: it has to be claimed.
+	// New means that Table is not used so far: it has to be claimed.
 	New bool
-	// Installed says that the table was the uplink's before, although nothing there may
-	// tell so any more.
+	// Installed means that the table already belonged to the uplink, although it may have no rule
+	// or route any more that shows that.
 	Installed bool
-	// OldTables are those that the uplink is moved from.
+	// OldTables are the tables that the uplink is moved from.
 	OldTables []rttables.ID
-	// Families are those in which the uplink has something.
+	// Families are the families in which the uplink has rules or routes.
 	Families []route.Family
 	Sources  []netip.Addr
 	// Prefixes are networks behind this host whose packets take the uplink.
 	Prefixes []netip.Prefix
 	// OnLink are prefixes that table main has on the link of the interface.
 	OnLink []netip.Prefix
-	// Ambiguous are prefixes on the link of the interface of an uplink without sources
-	// that other interfaces have as well.
+	// Ambiguous are prefixes on the link of the interface of an uplink without sources that are
+	// also on the link of other interfaces.
 	Ambiguous []netip.Prefix
 	Routes    []route.Route // in the order in which they are added
 	Also      []rule.Rule   // each in its group, see package form
-	// Withdrawn is what Also has lost for the time being, except for the rules of Needed.
+	// Withdrawn is the part of Also that is withdrawn for now, except for the rules of Needed.
 	Withdrawn Withdrawal
 	Needed    []rule.Rule
-	// Kept are families whose Routes are those that there are, whatever others have.
+	// Kept are families whose Routes are the existing ones, whatever routes other programs have.
 	Kept []route.Family
 
 	// localFirst are the families in which the rules come before the one for table local.
@@ -54,9 +54,9 @@ type Policy struct {
 	linkNames map[string]string
 }
 
-// NameLinks finds the names of the interfaces that the Spec has alternative names of. A
-// rule by an interface needs the name: with an alternative name the kernel finds the
-// interface when the rule is added, and not when the interface comes back or is renamed.
+// NameLinks finds the names of interfaces for which the Spec has alternative names. A rule by an
+// interface needs the name: with an alternative name, the kernel looks up the interface when the
+// rule is added, but not when the interface comes back or is renamed.
 func (p *Policy) NameLinks(now *host.State) {
 	p.linkNames = nil
 	for _, dev := range append(p.Spec.ruleLinks(), p.Spec.Interface) {
@@ -99,18 +99,18 @@ func (p *Policy) Height(f route.Family) uint32 {
 	return p.Spec.Height()
 }
 
-// A Withdrawal says which rules of Also are not wanted for the time being.
+// A Withdrawal says which rules of Also are withdrawn for now.
 type Withdrawal uint8
 
 // The withdrawals.
 const (
 	WithdrawNothing  Withdrawal = iota
-	WithdrawUnmarked            // all that select by something else than a firewall mark
+	WithdrawUnmarked            // all that select by anything but a firewall mark
 	WithdrawAll
 )
 
-// isWithdrawn reports whether a rule of Also is not wanted for the time being. Networks
-// behind this host stay with the uplink.
+// isWithdrawn reports whether a rule of Also is withdrawn for now. Networks behind this host stay
+// with the uplink.
 func (p *Policy) isWithdrawn(r rule.Rule) bool {
 	if r == (rule.Rule{Family: r.Family, From: r.From}) &&
 		(slices.Contains(p.Prefixes, r.From) || slices.Contains(p.Spec.SourcePrefixes, r.From)) {
@@ -162,7 +162,7 @@ func (p *Policy) AddRoute(r route.Route) {
 	}
 }
 
-// SetTable puts a table into the policy, its routes and its rules.
+// SetTable sets the table of the policy, its routes and its rules.
 func (p *Policy) SetTable(id rttables.ID) {
 	p.Table = id
 	for i := range p.Routes {
@@ -182,7 +182,7 @@ func (p *Policy) AddFamily(f route.Family, sources []host.Address) {
 	base := route.Route{
 		Family: f, Type: route.TypeUnicast, Table: p.Table, Protocol: u.Proto(), OIF: p.Index, Priority: u.Metric,
 	}
-	known := make(prefixSet) // of thousands of addresses most have one subnet
+	known := make(prefixSet) // most of thousands of addresses have one subnet
 	for _, a := range sources {
 		if route.FamilyOf(a.Addr) == f && a.Index == p.Index && a.Subnet.IsValid() && !known[a.Subnet] {
 			known[a.Subnet] = true
@@ -280,9 +280,9 @@ func (p *Policy) Ladder(f route.Family, prio uint32) []rule.Rule {
 	return rungs
 }
 
-// InstalledRungs returns the rungs of the uplink that there are in a family. Rules
-// that look up one of its tables say themselves that they are its rungs. Other rungs
-// are the uplink's if they have the source of one of those, or one of Sources.
+// InstalledRungs returns the installed rungs of the uplink in a family. Rules that look up one of
+// the uplink's tables are its rungs. Other rungs belong to the uplink if they have the source of
+// one of those, or one of Sources.
 func (p *Policy) InstalledRungs(now *host.State, f route.Family) []rule.Rule {
 	own := now.Rules(f).Of(p.Spec.Proto())
 	if own.Len() == 0 || !p.InFamily(f) {
@@ -301,7 +301,7 @@ func (p *Policy) InstalledRungs(now *host.State, f route.Family) []rule.Rule {
 	})
 }
 
-// alsoLike returns what tells rules of Also from rungs, whose form they can have.
+// alsoLike returns the rules by which rules of Also differ from rungs, whose form they can have.
 func (p *Policy) alsoLike() map[rule.Rule]bool {
 	like := make(map[rule.Rule]bool, len(p.Also))
 	for _, r := range p.Also {
@@ -326,9 +326,9 @@ func likeAlso(r rule.Rule) rule.Rule {
 	return r
 }
 
-// InstalledAlso returns the rules of Also that there are in a family: what looks up
-// one of the uplink's tables and is not a rung, and the companions that belong to them. A
-// companion that belongs to no rule is the uplink's if Also of the Spec may ask for it.
+// InstalledAlso returns the installed rules of Also in a family: rules that look up one of the
+// uplink's tables and are not rungs, and their companions. A companion that belongs to no rule is
+// the uplink's if Also of the Spec may need it.
 func (p *Policy) InstalledAlso(now *host.State, f route.Family, rungs []rule.Rule) []rule.Rule {
 	own := now.Rules(f).Of(p.Spec.Proto())
 	if own.Len() == len(rungs) || !p.InFamily(f) {
@@ -337,7 +337,7 @@ func (p *Policy) InstalledAlso(now *host.State, f route.Family, rungs []rule.Rul
 	return own.Also(p.Tables(), form.MakeSet(rungs...), p.companions(f))
 }
 
-// companions returns the companions that Also of the Spec may ask for in a family.
+// companions returns the companions that Also of the Spec may need in a family.
 func (p *Policy) companions(f route.Family) []rule.Rule {
 	var all []rule.Rule
 	for _, r := range p.selectors(f) {
@@ -368,8 +368,8 @@ func (p *Policy) OwnsAlso(now *host.State, f route.Family, r rule.Rule) bool {
 	})
 }
 
-// Moved returns the policy of the same uplink in another table, which its present ones
-// are moved to.
+// Moved returns the policy of the same uplink in another table, to which the uplink moves from its
+// present tables.
 func (p *Policy) Moved(id rttables.ID, spec *Spec) *Policy {
 	m := *p
 	m.Spec, m.OldTables = spec, append([]rttables.ID{p.Table}, p.OldTables...)

@@ -2,8 +2,8 @@ package uplink
 
 import "net/netip"
 
-// A prefixSet is some prefixes. To find one that contains another takes no more time where
-// there are many.
+// A prefixSet is a set of prefixes. The time to find a prefix that contains another one
+// does not grow with the set.
 type prefixSet map[netip.Prefix]bool
 
 func makePrefixSet(prefixes []netip.Prefix) prefixSet {

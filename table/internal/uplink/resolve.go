@@ -14,15 +14,15 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Resolve works out what there should be of u on a host. The policy has no table if
-// u names none and is not installed; [Join] chooses one.
+// Resolve works out the rules and routes that u should have on a host. The policy has no table
+// if u names none and is not installed; [Join] chooses one.
 func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	if err := u.Validate(); err != nil {
 		return nil, err
 	}
 	index, ok := now.Link(u.Interface)
 	if !ok {
-		return nil, u.FieldError("Interface", "there is no interface %q", u.Interface)
+		return nil, u.FieldError("Interface", "the interface %q does not exist", u.Interface)
 	}
 	if err := u.CheckOwn(now); err != nil {
 		return nil, err
@@ -49,15 +49,14 @@ func Resolve(now *host.State, u *Spec, owner int) (*Policy, error) {
 	}
 	for _, r := range p.Also {
 		if form.IsRung(&r) && slices.Contains(p.Sources, r.From.Addr()) {
-			return nil, u.FieldError("Also", "from %s is a source already", r.From.Addr())
+			return nil, u.FieldError("Also", "from %s is not needed: the address is already a source", r.From.Addr())
 		}
 	}
 	return p, nil
 }
 
-// FindTable returns the table of u: the one that it sets, the one that Name is
-// registered for, or the one in which rungs of ours look up its sources. Zero: it has
-// none yet.
+// FindTable returns the table of u: the table that u sets, the table with its Name, or the
+// table in which rungs of ours look up its sources. Zero: it has none yet.
 func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, error) {
 	if u.Table != 0 {
 		return u.Table, checkName(now, u)
@@ -83,8 +82,8 @@ func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, err
 	return 0, nil
 }
 
-// findAlsoTable returns the table that rules of ours look up which are like those of u,
-// or zero.
+// findAlsoTable returns the table that our rules look up if they select what the rules of u
+// select, or zero.
 func findAlsoTable(now *host.State, u *Spec) rttables.ID {
 	for _, f := range u.Families() {
 		p := &Policy{Spec: u}
@@ -97,20 +96,20 @@ func findAlsoTable(now *host.State, u *Spec) rttables.ID {
 	return 0
 }
 
-// checkName refuses a name that means another table than the one that u sets.
+// checkName refuses a name of a table other than the one that u sets.
 func checkName(now *host.State, u *Spec) error {
 	if u.Name == "" {
 		return nil
 	}
 	have, ok := now.Names.Files().Lookup(u.Name)
 	if ok && have != u.Table && !now.Names.Registered(have, u.Name) { // a name of ours may move
-		return u.FieldError("Name", "%s is the name of table %d in rt_tables", u.Name, uint32(have))
+		return u.FieldError("Name", "rt_tables gives the name %s to table %d: choose another name or that table", u.Name, uint32(have))
 	}
 	return nil
 }
 
-// Owned works out what [Policy] to remove for u: neither the interface nor its
-// addresses need to be there. A policy without a table is not installed.
+// Owned works out the [Policy] to remove for u. Neither the interface nor its addresses need
+// to exist. If the policy has no table, u is not installed.
 func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner int) (*Policy, error) {
 	if err := u.Validate(); err != nil {
 		return nil, err
@@ -127,7 +126,7 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 	if p.Table != 0 && !p.hasElsewhere(now) {
 		return p, now.ReadRoutes(ctx, c, p.Table)
 	}
-	// It takes the sources to find the table, or others that the uplink was in before.
+	// The sources are needed to find the table, or other tables that the uplink was in.
 	sources, err := p.readSources(ctx, c, now)
 	if err != nil {
 		return p, err
@@ -147,8 +146,8 @@ func Owned(ctx context.Context, c route.Conn, now *host.State, u *Spec, owner in
 	return p, p.findOldTables(ctx, c, now, sources, func(rule.Rule) error { return nil })
 }
 
-// ownedTable is [FindTable] for an uplink that is removed. What its name means in rt_tables
-// does not matter if it has the number of its table.
+// ownedTable is [FindTable] for an uplink that is removed. If the uplink sets the number of
+// its table, the meaning of its name in rt_tables does not matter.
 func ownedTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, error) {
 	if u.Table != 0 {
 		return u.Table, nil
@@ -163,8 +162,7 @@ func (p *Policy) hasElsewhere(now *host.State) bool {
 	})
 }
 
-// readSources returns Sources of the Spec, or the addresses of the interface, if it is
-// there.
+// readSources returns Sources of the Spec, or the addresses of the interface, if it exists.
 func (p *Policy) readSources(ctx context.Context, c route.Conn, now *host.State) ([]netip.Addr, error) {
 	if err := now.ReadLink(ctx, c, p.Spec.Interface); err != nil {
 		return nil, err
@@ -184,13 +182,13 @@ func (p *Policy) readSources(ctx context.Context, c route.Conn, now *host.State)
 	return sources, nil
 }
 
-// requireIdentity returns an error if there is something that may be an uplink
-// without a name, number or address to know it by.
+// requireIdentity returns an error if there may be an installed uplink that no name, number or
+// address identifies.
 func (p *Policy) requireIdentity(now *host.State) error {
 	for _, f := range p.Families {
 		for _, r := range now.Rules(f).Of(p.Spec.Proto()).All() {
 			if !form.IsSystemTable(r.Table) {
-				return p.Spec.FieldError("Table", "is not set, and no address is left to find it by; is it %s?",
+				return p.Spec.FieldError("Table", "is not set, and no address is left that would show the table; is it %s?",
 					now.Names.Table(r.Table))
 			}
 		}
@@ -198,10 +196,9 @@ func (p *Policy) requireIdentity(now *host.State) error {
 	return nil
 }
 
-// findOldTables finds other tables in which rungs of ours look up the sources, and
-// which have routes by the same interface: there the uplink is installed so far. Where
-// the interface is another, the rung belongs to another uplink, and other is called
-// with it.
+// findOldTables finds other tables in which rungs of ours look up the sources, and which have
+// routes by the same interface: the uplink is installed there so far. If the interface is
+// another one, the rung belongs to another uplink, and other is called with it.
 func (p *Policy) findOldTables(
 	ctx context.Context, c route.Conn, now *host.State, sources []netip.Addr, other func(rule.Rule) error,
 ) error {
@@ -213,8 +210,8 @@ func (p *Policy) findOldTables(
 		found := now.Rules(f).Of(p.Spec.Proto()).From(sources...)
 		found = slices.DeleteFunc(found, func(r rule.Rule) bool { return !form.IsRung(&r) || form.IsSystemTable(r.Table) })
 		if p.Spec.NoSources {
-			// Only the rules of Also tell where the uplink is installed so far. Another uplink
-			// may have the same ones.
+			// Only the rules of Also show where the uplink is installed so far. Another uplink
+			// may have the same rules.
 			found, other = p.alsoLikeIn(now, f), func(rule.Rule) error { return nil }
 		}
 		for _, r := range found {
@@ -239,8 +236,8 @@ func (p *Policy) findOldTables(
 	return nil
 }
 
-// Others returns the uplinks with a protocol that are not among some. Their routes
-// and rules alone tell of them.
+// Others returns the installed uplinks with a protocol, without some of them. It knows them
+// only by their routes and rules.
 func Others(
 	ctx context.Context, c route.Conn, now *host.State, proto route.Protocol, some []*Policy,
 ) ([]*Policy, error) {
@@ -293,8 +290,8 @@ func Others(
 	return others, nil
 }
 
-// describe gives an uplink that its routes alone tell of an interface and a gateway
-// to be called by.
+// describe gives the label of an interface and a gateway to an uplink that is known only by
+// its routes.
 func (p *Policy) describe(now *host.State) {
 	for _, r := range now.Routes(p.Table) {
 		hop := firstHop(&r)

@@ -10,15 +10,14 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// addSources takes over whose packets take the uplink in one family, and what is on its
-// link.
+// addSources sets the sources of the uplink in one family, and the prefixes on its link.
 func (p *Policy) addSources(now *host.State, x *FamilySources) {
 	p.Sources = append(p.Sources, x.All...)
 	p.AddPrefixes(now, x)
 }
 
-// AddPrefixes takes over the networks behind this host of one family, and the prefixes on
-// the link of the interface.
+// AddPrefixes sets the networks behind this host of one family, and the prefixes on the
+// link of the interface.
 func (p *Policy) AddPrefixes(now *host.State, x *FamilySources) {
 	p.Prefixes = append(p.Prefixes, x.Prefixes...)
 	p.OnLink = append(p.OnLink, now.OnLink(p.Index, x.Family)...)
@@ -27,8 +26,8 @@ func (p *Policy) AddPrefixes(now *host.State, x *FamilySources) {
 	}
 }
 
-// addAmbiguous takes over the prefixes on the link of the interface that other interfaces
-// have as well. Table main knows one of the interfaces only.
+// addAmbiguous sets the prefixes on the link of the interface that are also on the link of
+// other interfaces. Table main has a route by only one of the interfaces.
 func (p *Policy) addAmbiguous(now *host.State, f route.Family) {
 	own := slices.Concat(p.OnLink, p.Spec.Subnets)
 	for _, a := range now.AddressesOf(p.Index) {
@@ -43,9 +42,9 @@ func (p *Policy) addAmbiguous(now *host.State, f route.Family) {
 	}
 }
 
-// addSubnets adds the routes to prefixes on the link that no address of the uplink gives:
-// those that are declared, and those that table main has. What another one contains adds
-// nothing.
+// addSubnets adds the routes to prefixes on the link that do not follow from an address of
+// the uplink: those that are declared, and those that table main has. It leaves out
+// prefixes that another one contains.
 func (p *Policy) addSubnets(base route.Route, sources []host.Address) {
 	known := make(prefixSet)
 	for i := range p.Routes {
@@ -105,8 +104,8 @@ func (p *Policy) selectors(f route.Family) []rule.Rule {
 }
 
 // toAmbiguous returns the rules that come before a rule of Also of an uplink without
-// sources. They lead to the uplink's own subnets where main would lead to those of another
-// interface.
+// sources. They lead to the uplink's own subnets in cases where main would lead to those
+// of another interface.
 func (p *Policy) toAmbiguous(r rule.Rule) []rule.Rule {
 	if form.StandsAlone(&r) || r.OIF == p.linkName(p.Spec.Interface) {
 		return nil
@@ -131,7 +130,8 @@ func (p *Policy) AddAlso(f route.Family) {
 	}
 }
 
-// alsoLikeIn returns rules of ours that look up a table for what a rule of Also selects.
+// alsoLikeIn returns our rules that look up a table and select what a rule of Also
+// selects.
 func (p *Policy) alsoLikeIn(now *host.State, f route.Family) []rule.Rule {
 	like := p.alsoLike()
 	return slices.DeleteFunc(now.Rules(f).Of(p.Spec.Proto()).All(), func(r rule.Rule) bool {

@@ -10,9 +10,9 @@ import (
 )
 
 // defaultSource returns the address that packets without a source get from a default
-// route: the one that the route says, if it is a source of the uplink; else the one that
-// [Policy.chooseSource] finds for its gateway. Where next hops need different ones, it is
-// invalid: the kernel chooses for each.
+// route: the route's own source, if it is a source of the uplink, or else the source that
+// [Policy.chooseSource] finds for its gateway. If next hops need different sources, the
+// result is invalid, and the kernel chooses for each.
 func (p *Policy) defaultSource(d *route.Route, sources []host.Address) netip.Addr {
 	if d.Src.IsValid() { // only packets from there take it
 		sources = slices.DeleteFunc(slices.Clone(sources), func(a host.Address) bool { return !d.Src.Contains(a.Addr) })
@@ -34,7 +34,7 @@ func (p *Policy) defaultSource(d *route.Route, sources []host.Address) netip.Add
 }
 
 // subnetSource returns the address that packets without a source get from the route to a
-// subnet on the link: one of the subnet, if there is one. Of several in IPv6, the kernel
+// subnet on the link: one in the subnet, if there is one. If IPv6 has several, the kernel
 // chooses.
 func (p *Policy) subnetSource(subnet netip.Prefix, sources []host.Address) netip.Addr {
 	near := func(a host.Address) bool { return a.Index == p.Index && a.Subnet == subnet }
@@ -53,7 +53,7 @@ func (p *Policy) subnetSource(subnet netip.Prefix, sources []host.Address) netip
 	return p.chooseSource(f, sources, near)
 }
 
-// kernelMayChoose reports whether what the kernel chooses among the addresses of the
+// kernelMayChoose reports whether every address that the kernel can choose on the
 // interface is a source of the uplink.
 func (p *Policy) kernelMayChoose() bool { return p.Spec.TakesAll() && !p.SharesInterface }
 
@@ -63,9 +63,9 @@ func isNear(a host.Address, gateway netip.Addr) bool {
 }
 
 // chooseSource returns the source of the uplink, in a family, that packets without a
-// source get from a route. Near addresses, those in the subnet that the route leads to
-// first, come before others. The result is invalid if the kernel chooses better: it knows
-// the destination (RFC 6724).
+// source get from a route. Near addresses, which are in the subnet that the route leads
+// to first, come before others. The result is invalid if the kernel chooses better,
+// because it knows the destination (RFC 6724).
 func (p *Policy) chooseSource(f route.Family, sources []host.Address, near func(host.Address) bool) netip.Addr {
 	all := slices.DeleteFunc(slices.Clone(sources), func(a host.Address) bool { return route.FamilyOf(a.Addr) != f })
 	if len(all) == 0 {
@@ -75,7 +75,7 @@ func (p *Policy) chooseSource(f route.Family, sources []host.Address, near func(
 	if f == route.IPv4 {
 		return ranked[0].Addr // as the kernel does, but without addresses of other uplinks
 	}
-	// Deprecated addresses are for connections that have them.
+	// Deprecated addresses are for connections that already have them.
 	pool := keep(all, func(a host.Address) bool { return !a.Deprecated })
 	if nearer := keep(pool, near); len(nearer) > 0 && len(nearer) < len(pool) {
 		pool = nearer
@@ -99,12 +99,12 @@ func keep(all []host.Address, match func(host.Address) bool) []host.Address {
 	return kept
 }
 
-// rank returns addresses of one family, the best one first, and else in their order.
+// rank returns addresses of one family, the best one first, and otherwise in their order.
 func (p *Policy) rank(all []host.Address, near func(host.Address) bool) []host.Address {
 	var preferences []func(host.Address) bool
 	if all[0].Addr.Is4() {
-		// The kernel takes the first primary address in the gateway's subnet, else the
-		// first primary address of the interface.
+		// The kernel takes the first primary address in the gateway's subnet, otherwise
+		// the first primary address of the interface.
 		preferences = append(preferences, near)
 		if p.Spec.TakesAll() {
 			preferences = append(preferences, func(a host.Address) bool { return a.Index == p.Index })
@@ -133,8 +133,8 @@ func (p *Policy) rank(all []host.Address, near func(host.Address) bool) []host.A
 	return ranked
 }
 
-// Ranked returns addresses of a family, the best one to send packets from first: the one
-// that packets get from the uplink's default route, if the route says it.
+// Ranked returns addresses of a family, with the best one to send packets from first: the
+// address that packets get from the uplink's default route, if the route has one.
 func (p *Policy) Ranked(f route.Family, sources []host.Address) []netip.Addr {
 	all := slices.DeleteFunc(slices.Clone(sources), func(a host.Address) bool { return route.FamilyOf(a.Addr) != f })
 	if len(all) == 0 {

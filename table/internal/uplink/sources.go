@@ -10,7 +10,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// FamilySources are whose packets take an uplink in one family.
+// FamilySources are the sources of an uplink in one family.
 type FamilySources struct {
 	Family route.Family
 	// All are the addresses that have rules, also if they are not on this host.
@@ -19,12 +19,12 @@ type FamilySources struct {
 	Usable []host.Address
 	// Prefixes are networks behind this host.
 	Prefixes []netip.Prefix
-	// Unbound says that the family needs no address: prefixes or the rules of Also take
-	// the uplink.
+	// Unbound means that the family needs no address, because prefixes or the rules of
+	// Also select the uplink.
 	Unbound bool
 }
 
-// SourcesOf returns whose packets take an uplink in one family, as the host is now.
+// SourcesOf returns the sources of an uplink in one family, on the host as it is now.
 func (u *Spec) SourcesOf(now *host.State, index uint32, f route.Family) FamilySources {
 	x := u.AddressesOf(now, index, f)
 	u.AddPrefixes(now, index, &x)
@@ -87,8 +87,9 @@ func (u *Spec) AddPrefixes(now *host.State, index uint32, x *FamilySources) {
 	}
 }
 
-// followed returns the networks of a family that SourceInterfaces have now, and those that
-// the default routes are for: a prefix that the provider has delegated.
+// followed returns the networks of a family that SourceInterfaces have now, and the
+// networks that the default routes are for, such as a prefix that the provider has
+// delegated.
 func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 	var all []netip.Prefix
 	for _, dev := range u.SourceInterfaces {
@@ -104,7 +105,7 @@ func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 		all = append(all, now.OnLink(index, f)...)
 	}
 	for i := range u.Defaults {
-		// That of a single source is for one of this host's addresses.
+		// A single source is for one of this host's addresses.
 		if src := u.Defaults[i].Src; route.FamilyOf(src.Addr()) == f && !src.IsSingleIP() {
 			all = append(all, src.Masked())
 		}
@@ -112,10 +113,9 @@ func (u *Spec) followed(now *host.State, f route.Family) []netip.Prefix {
 	return withoutCovered(all)
 }
 
-// unboundFamilies returns the families that an uplink without sources has: those that its
-// gateway and its selectors name, and those in which the interface has an address. If
-// there is none it has both, because a tunnel needs no address; but not IPv6 where that
-// is disabled.
+// unboundFamilies returns the families of an uplink without sources: those of its gateway
+// and its selectors, and those in which the interface has an address. If there is none it
+// has both, because a tunnel needs no address, but not IPv6 if IPv6 is disabled.
 func (u *Spec) unboundFamilies(now *host.State, index uint32) []route.Family {
 	if f := u.OnlyFamily(); f != 0 {
 		return []route.Family{f}
@@ -138,7 +138,7 @@ func (u *Spec) unboundFamilies(now *host.State, index uint32) []route.Family {
 	return families
 }
 
-// MissingSource says why no packet of a family can have one of Sources. The text is empty
+// MissingSource returns why no packet of a family can have one of Sources. It returns ""
 // if one of them can be used, or there are none of the family.
 func (u *Spec) MissingSource(now *host.State, f route.Family) string {
 	var missing string
@@ -163,11 +163,11 @@ func (u *Spec) MissingSource(now *host.State, f route.Family) string {
 func absent(a netip.Addr) string { return fmt.Sprintf("%s is not an address of this host", a) }
 
 func tentative(a netip.Addr) string {
-	return fmt.Sprintf("%s is tentative: its duplicate address detection has not succeeded", a)
+	return fmt.Sprintf("%s is tentative: duplicate address detection has not succeeded", a)
 }
 
-// findSources returns whose packets take the uplink, in each family that it has now. It
-// is an error if that is nobody, or if the addresses of a family cannot be used.
+// findSources returns the sources of the uplink, in each family that it has now. It
+// returns an error if there is no source, or if the addresses of a family cannot be used.
 func (u *Spec) findSources(now *host.State, index uint32) ([]FamilySources, error) {
 	var found []FamilySources
 	for _, f := range u.Families() {

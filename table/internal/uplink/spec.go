@@ -41,8 +41,8 @@ type Spec struct {
 	Etc              string
 }
 
-// DefaultProtocol is the protocol of uplinks that do not set one. It is a number
-// that linux/rtnetlink.h has given to nobody.
+// DefaultProtocol is the protocol of uplinks that do not set one. linux/rtnetlink.h does not
+// assign this number.
 const DefaultProtocol route.Protocol = 0xd2
 
 // String returns the name that messages use: the uplink's name, or its interface and
@@ -71,8 +71,8 @@ func (u *Spec) ruleLinks() []string {
 	return names
 }
 
-// OtherLinks returns the names of interfaces other than the uplink's own: those whose
-// networks take the uplink, and those in its rules.
+// OtherLinks returns the names of interfaces other than the uplink's own: those of
+// SourceInterfaces, and those in its rules.
 func (u *Spec) OtherLinks() []string {
 	return slices.DeleteFunc(slices.Concat(u.SourceInterfaces, u.ruleLinks()), func(dev string) bool { return dev == u.Interface })
 }
@@ -110,9 +110,9 @@ func Protocols(specs []Spec) []route.Protocol {
 	return protocols
 }
 
-// Families returns the families that the uplink can have: Family, else IPv4 with a
-// Gateway of IPv4, else those of Sources or, with NoSources, those that its selectors
-// name, else IPv6 with a Gateway of IPv6, else those of Defaults, else both.
+// Families returns the families that the uplink can have. It is the first of these that is
+// set: Family; IPv4 for an IPv4 Gateway; the families of Sources or, with NoSources, of its
+// selectors; IPv6 for an IPv6 Gateway; the families of Defaults; both.
 func (u *Spec) Families() []route.Family {
 	switch {
 	case u.Family != 0:
@@ -156,8 +156,8 @@ func (u *Spec) Families() []route.Family {
 	return families
 }
 
-// selectedFamilies returns the families that SourcePrefixes and, with NoSources, the
-// rules of Also name. The result all reports whether each selector names one.
+// selectedFamilies returns the families that SourcePrefixes and, with NoSources, the rules
+// of Also name. The result all reports whether each selector names a family.
 func (u *Spec) selectedFamilies() (families []route.Family, all bool) {
 	for _, p := range u.SourcePrefixes {
 		families = append(families, route.FamilyOf(p.Addr()))
@@ -191,7 +191,8 @@ func (u *Spec) OnlyFamily() route.Family {
 // InFamily reports whether the uplink can have a family.
 func (u *Spec) InFamily(f route.Family) bool { return slices.Contains(u.Families(), f) }
 
-// Height returns how many priorities the rungs take, behind the rule for table local.
+// Height returns how many priorities the rungs need, if they come after the rule for table
+// local.
 func (u *Spec) Height() uint32 {
 	n := uint32(1)
 	if u.MainFirst {
@@ -208,9 +209,9 @@ func (u *Spec) FieldError(field, format string, args ...any) error {
 	return &plan.FieldError{Uplink: u.String(), Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// An OrderError is a [*plan.FieldError] about rules that would come in a wrong order: a rule
-// from a source behind one of Also of another uplink. With that uplink in the same call, the
-// rules of both may find places.
+// An OrderError is a [*plan.FieldError] about rules that would be in a wrong order: a rule
+// from a source behind a rule of Also of another uplink. If that uplink is in the same call,
+// the rules of both may find places.
 type OrderError struct{ Err *plan.FieldError }
 
 // Error returns the message of the FieldError.

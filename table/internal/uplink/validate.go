@@ -15,8 +15,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// Validate reports what is wrong with u on any host: the first field that is missing
-// or does not fit the others, as a [*plan.FieldError].
+// Validate reports what is wrong with u on any host. The error is a [*plan.FieldError]
+// about the first field that is missing or contradicts the others.
 func (u *Spec) Validate() error {
 	switch {
 	case u.Interface == "":
@@ -65,13 +65,13 @@ func (u *Spec) validateName() error {
 }
 
 // mappedReason returns what is wrong with an IPv4 address that is written as an IPv6
-// address, and an empty string for all others. The kernel would take it for IPv6, where
-// no packet has it.
+// address, and "" for all other addresses. The kernel would take the address as IPv6, and
+// no IPv6 packet has it.
 func mappedReason(a netip.Addr) string {
 	if !a.Is4In6() {
 		return ""
 	}
-	return a.String() + " is an IPv4 address in the form of IPv6: write " + a.Unmap().String()
+	return a.String() + " is an IPv4 address written as an IPv6 address: write " + a.Unmap().String()
 }
 
 // mappedPrefixReason is mappedReason for a prefix.
@@ -83,59 +83,59 @@ func mappedPrefixReason(p netip.Prefix) string {
 	if !p.Addr().Is4In6() {
 		return ""
 	}
-	return fmt.Sprintf("%s has IPv4 addresses in the form of IPv6: write %s",
+	return fmt.Sprintf("%s has IPv4 addresses written as IPv6 addresses: write %s",
 		p, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits))
 }
 
-// validateGateway refuses a Gateway that no uplink can have.
+// validateGateway refuses a Gateway that is not possible for any uplink.
 func (u *Spec) validateGateway() error {
 	if !u.Gateway.IsValid() {
 		return nil
 	}
 	if len(u.Defaults) > 0 {
-		return u.FieldError("Gateway", "is set, and so is Defaults: put the gateway into one of these")
+		return u.FieldError("Gateway", "excludes Defaults: set the gateway in one of them")
 	}
 	return u.validateRouter("Gateway", u.Gateway)
 }
 
 // validateRouter refuses an address that cannot be a gateway's.
 func (u *Spec) validateRouter(field string, a netip.Addr) error {
-	noGateway := "a tunnel or another link without a router has no gateway: leave it out"
+	noGateway := "leave out the gateway for a tunnel or another link without a router"
 	switch {
 	case a.Zone() != "":
-		return u.FieldError(field, "%s has a zone: Interface says it", a)
+		return u.FieldError(field, "%s has a zone: leave out the zone, which Interface gives", a)
 	case mappedReason(a) != "":
 		return u.FieldError(field, "%s", mappedReason(a))
 	case a.IsUnspecified():
 		return u.FieldError(field, "%s is not the address of a router; %s", a, noGateway)
 	case a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return u.FieldError(field, "%s is the address of many hosts, and not of one router", a)
+		return u.FieldError(field, "%s is the address of many hosts, not of one router", a)
 	case a.IsLoopback():
-		return u.FieldError(field, "%s is an address of this host itself: it takes that of the router", a)
+		return u.FieldError(field, "%s is an address of this host itself: set the address of the router", a)
 	case a.Is4() && !u.InFamily(route.IPv4):
-		return u.FieldError(field, "%s is IPv4, which IPv6 routes cannot have for a gateway", a)
+		return u.FieldError(field, "%s is IPv4, but the gateway of an IPv6 route has to be IPv6", a)
 	}
 	return nil
 }
 
-// validateDefaults refuses default routes that no uplink can have.
+// validateDefaults refuses default routes that are not possible for any uplink.
 func (u *Spec) validateDefaults() error {
 	seen := make(map[form.RouteKey]bool)
 	for i := range u.Defaults {
 		d := &u.Defaults[i]
 		text := *d
-		text.Protocol = route.ProtoBoot // which is not in the text
+		text.Protocol = route.ProtoBoot // leaves the protocol out of the text
 		fail := func(reason string) error { return u.FieldError("Defaults", "%q %s", text.Text(nil), reason) }
 		inFamily := func(f route.Family) bool { return canBeIn(d, f) }
 		switch {
 		case !form.IsDefault(d):
-			return fail("is not a default route: Routes has other destinations")
+			return fail("is not a default route: put other destinations into Routes")
 		case d.Type != 0 && d.Type != route.TypeUnicast:
-			return fail("is not a route by an interface")
+			return fail("does not lead out by an interface")
 		case d.NextHopID != 0:
-			return fail("has a nexthop object: give its gateways")
+			return fail("has a nexthop object: set its gateways instead")
 		case d.Gateway.IsValid() && len(d.Multipath) > 0:
-			return fail("has a gateway, and next hops as well")
+			return fail("has both a gateway and next hops")
 		case !slices.ContainsFunc(u.Families(), inFamily):
 			return fail("is not of the uplink's family")
 		}
@@ -150,7 +150,7 @@ func (u *Spec) validateDefaults() error {
 		for _, f := range u.Families() {
 			k := form.RouteKey{Family: f, Src: d.Src, TOS: d.TOS, Priority: cmp.Or(d.Priority, u.Metric)}
 			if canBeIn(d, f) && seen[k] {
-				return fail("has the metric of another one")
+				return fail("has the same metric as another default route")
 			}
 			seen[k] = seen[k] || canBeIn(d, f)
 		}
@@ -158,7 +158,8 @@ func (u *Spec) validateDefaults() error {
 	return nil
 }
 
-// validateSources refuses Sources that no uplink can have, or not with its gateway.
+// validateSources refuses Sources that are not possible for any uplink, or not with its
+// gateway.
 func (u *Spec) validateSources() error {
 	for _, a := range u.Sources {
 		f := route.FamilyOf(a)
@@ -178,8 +179,8 @@ func (u *Spec) validateSources() error {
 	return nil
 }
 
-// validatePrefixes refuses Routes, Subnets and SourcePrefixes that no uplink can have, or
-// not with its gateway.
+// validatePrefixes refuses Routes, Subnets and SourcePrefixes that are not possible for
+// any uplink, or not with its gateway.
 func (u *Spec) validatePrefixes() error {
 	for _, x := range []struct {
 		field    string
@@ -204,45 +205,46 @@ func (u *Spec) prefixReason(p netip.Prefix, anywhere bool) string {
 	case p.Addr().Is4In6():
 		return mappedPrefixReason(p)
 	case p != p.Masked():
-		return fmt.Sprintf("%s has bits beyond its length: %s?", p, p.Masked())
+		return fmt.Sprintf("%s has bits beyond its length: did you mean %s?", p, p.Masked())
 	case !u.InFamily(f) && u.Gateway.IsValid() && f != route.FamilyOf(u.Gateway):
 		return fmt.Sprintf("%s and the gateway %s are of different families", p, u.Gateway)
 	case !u.InFamily(f):
 		return fmt.Sprintf("%s is not of the uplink's family", p)
 	case anywhere:
 	case p.Bits() == 0:
-		return fmt.Sprintf("%s is every address", p)
+		return fmt.Sprintf("%s contains every address", p)
 	case p.Addr().IsMulticast() || p.Addr().IsLinkLocalUnicast() || p.Addr().IsLoopback():
-		return fmt.Sprintf("%s is no network that packets are sent from or to by an uplink", p)
+		return fmt.Sprintf("%s is not a network that an uplink can send packets to or from", p)
 	}
 	return ""
 }
 
-// validateSelectors refuses fields that say whose packets take the uplink, and contradict
-// one another.
+// validateSelectors refuses fields that select the uplink's packets and contradict one
+// another.
 func (u *Spec) validateSelectors() error {
 	for _, dev := range u.SourceInterfaces {
 		switch dev {
 		case "":
 			return u.FieldError("SourceInterfaces", "a name is not set")
 		case u.Interface:
-			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface: networks behind this host are on others", dev)
+			return u.FieldError("SourceInterfaces", "%s is the uplink's own interface: networks behind this host are on other interfaces", dev)
 		}
 	}
 	switch {
 	case !u.NoSources:
 		return nil
 	case len(u.Sources) > 0:
-		return u.FieldError("NoSources", "says that no address is a source, but %s is one", u.Sources[0])
+		return u.FieldError("NoSources", "excludes Sources, which has %s", u.Sources[0])
 	case len(u.Also)+len(u.SourcePrefixes)+len(u.SourceInterfaces) == 0:
-		return u.FieldError("NoSources", "nothing would take the uplink: it needs Also")
+		return u.FieldError("NoSources", "needs Also: otherwise no packet takes the uplink")
 	case u.Table == 0 && u.Name == "":
-		return u.FieldError("NoSources", "needs Table or Name: there is no other way to know the uplink's table again")
+		return u.FieldError("NoSources", "needs Table or Name: otherwise the uplink's table cannot be found again")
 	}
 	return nil
 }
 
-// validateAlso refuses a rule that would not be found again, or takes everything.
+// validateAlso refuses a rule that would not be found again, or that selects every
+// packet.
 func (u *Spec) validateAlso(r rule.Rule) error {
 	selectsAll := rule.Rule{
 		Family: r.Family, Priority: r.Priority, Action: r.Action, Table: r.Table, Protocol: r.Protocol,
@@ -273,16 +275,16 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 	case f != 0 && r.Family != 0 && f != r.Family:
 		return fail("has addresses of another family than its own")
 	case !canBePorts(r.SPort) || !canBePorts(r.DPort):
-		return fail("has a range of ports that cannot be: from 1 to 65534, the lower one first")
+		return fail("has an invalid range of ports: want 1 to 65534, the lower one first")
 	case r.UIDRange.Last() < r.UIDRange.First() || r.UIDRange.Last() == math.MaxUint32:
-		return fail("has a range of users that cannot be: from 0 to 4294967294, the lower one first")
+		return fail("has an invalid range of users: want 0 to 4294967294, the lower one first")
 	case !u.InFamily(cmp.Or(f, r.Family, u.Families()[0])):
 		return fail("is not of the uplink's family")
 	}
 	return nil
 }
 
-// canBePorts reports whether the kernel takes the ports of a selector.
+// canBePorts reports whether the kernel accepts the ports of a selector.
 func canBePorts(p rule.Ports) bool {
 	return !p.IsSet() || p.First() > 0 && p.First() <= p.Last() && p.Last() < math.MaxUint16
 }
