@@ -2,7 +2,7 @@
 // that the request came from, and send selected traffic through a selected provider. It
 // does in one atomic step what a list of ip(8) commands in rc.local does:
 //
-//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|check|recover|parse [NAME...]
+//	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|watch|metrics|check|recover|parse [NAME...]
 //	uplinks [-n NETNS] [-json] reload
 //	uplinks [-n NETNS] [-etc DIR] [-json] init
 //	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
@@ -25,7 +25,10 @@
 //   - down removes what up installed, and nothing else.
 //   - run installs the uplinks, keeps running, and restores them when cables are pulled,
 //     leases change or other programs delete rules.
-//   - status prints what is missing, changed or should not exist.
+//   - status prints the state of each uplink: what is missing, changed or should not exist,
+//     since when, its health, its connections, and the last events of run. Watch shows the
+//     same until Ctrl-C.
+//   - metrics prints metrics for Prometheus, which "run -metrics PLACE" serves over HTTP.
 //   - check prints what is wrong with the uplinks, and what else on the host will cause
 //     trouble for them.
 //   - recover cleans up after a command that was killed.
@@ -34,7 +37,7 @@
 //
 // The command run has options of its own:
 //
-//	uplinks [-json] [-v] [-once [-wait TIME] | -remove] run [NAME...]
+//	uplinks [-json] [-v] [-once [-wait TIME] | [-remove] [-metrics PLACE]] run [NAME...]
 //
 // On SIGHUP, which reload sends, run reads the file again and changes what differs. If the
 // file has a fault, nothing changes. On SIGTERM it exits, and leaves the uplinks installed or, with -remove,

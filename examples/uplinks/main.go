@@ -56,6 +56,7 @@ type options struct {
 	verbose bool
 	script  bool
 	remove  bool
+	metrics string
 	wait    time.Duration
 	command string
 	names   []string
@@ -80,6 +81,11 @@ func parseArgs(args []string) (options, error) {
 	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
+	fs.Func("metrics", "", func(s string) (err error) {
+		o.metrics = s
+		_, err = parseMetricsPlace(s)
+		return err
+	})
 	o.wait = 30 * time.Second
 	waits := false
 	fs.Func("wait", "", func(s string) (err error) {
@@ -113,6 +119,8 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-wait needs -once")
 	case o.once && o.remove:
 		return o, errors.New("-once and -remove exclude each other")
+	case o.once && o.metrics != "":
+		return o, errors.New("-once and -metrics exclude each other")
 	case o.script && (o.verbose || o.json):
 		return o, errors.New("-sh excludes -v and -json")
 	case o.adopt && o.prune:
@@ -186,6 +194,8 @@ var commands = map[string]func(*session) (int, error){
 	"check":   (*session).check,
 	"adopt":   (*session).adopt,
 	"recover": (*session).recover,
+	"watch":   (*session).status,
+	"metrics": (*session).metrics,
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -221,6 +231,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return faultStatus(o.command == "run")
 	case o.command == "run":
 		return serve(ctx, o, file, stdout, stderr)
+	case o.command == "watch":
+		return watch(ctx, o, file, stdout, stderr)
 	case o.command == "parse":
 		return parseOnly(o, file, stdout, stderr)
 	}
@@ -228,7 +240,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 	}
-	if terminalOf(stdout, os.Getenv).is() {
+	if o.command == "status" && terminalOf(stdout, os.Getenv).is() {
 		s.ratesOver = rateTime
 	}
 	if file.isEmpty() && !o.prune {

@@ -112,7 +112,7 @@ func TestTerminal(t *testing.T) {
 	if got := terminalOf(&printer{w, false}, none); got.is() {
 		t.Errorf("a pipe is %+v", got)
 	}
-	f := openTerminal(t)
+	_, f := openTerminalPair(t)
 	if f == nil {
 		return
 	}
@@ -137,14 +137,14 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// openTerminal returns the side of a new terminal that programs have, or nil if this machine
-// makes none. What is written to it is thrown away.
-func openTerminal(t *testing.T) *os.File {
+// openTerminalPair returns the two sides of a new terminal: that of the window, and that of
+// programs. They are nil if this machine makes no terminals.
+func openTerminalPair(t *testing.T) (master, f *os.File) {
 	t.Helper()
 	m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Logf("there is no terminal to try: %v", err)
-		return nil
+		return nil, nil
 	}
 	t.Cleanup(func() { m.Close() })
 	n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
@@ -154,13 +154,13 @@ func openTerminal(t *testing.T) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	f, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Logf("there is no terminal to try: %v", err)
-		return nil
+		return nil, nil
 	}
 	t.Cleanup(func() { f.Close() })
-	return f
+	return m, f
 }
 
 // With a running service, status has the last probe and the last events.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -22,6 +23,7 @@ import (
 // it: fields may be added, but existing fields do not change.
 type report struct {
 	Command    string            `json:"command"`
+	Time       time.Time         `json:"time,omitzero"` // of watch
 	Uplinks    []*entry          `json:"uplinks"`
 	Others     []*unlistedUplink `json:"others,omitempty"`
 	Findings   []finding         `json:"findings,omitempty"`
@@ -173,6 +175,8 @@ func (r *report) write(w io.Writer, o options) error {
 		r.writePlan(&b, o)
 	case "status":
 		return r.writeStatus(w, terminalOf(w, os.Getenv))
+	case "metrics":
+		writeMetrics(&b, metricsOf(r.Uplinks, r.Maintainer, r.Unknown == ""), false)
 	case "check":
 		r.writeFindings(&b)
 	case "reload":

@@ -128,6 +128,9 @@ func (s *service) maintain(ctx context.Context) error {
 		start(func(ctx context.Context) { s.watchNamespace(ctx, path, key) })
 	}
 	start(s.reload)
+	if s.o.metrics != "" {
+		start(s.serveMetrics)
+	}
 	start(func(ctx context.Context) { s.manager.watchdog(ctx, &s.counters.Looks) })
 	if s.o.once { // its end is not the end of a unit with RemainAfterExit
 		start(func(ctx context.Context) {
@@ -340,17 +343,6 @@ func (s *service) statusText() string {
 		plural(int(s.tracker.repairs()), "repair"), last)
 }
 
-// logKind returns the kind of an event that the log shows. All failures have one kind in the
-// log.
-func logKind(k maintain.EventKind) maintain.EventKind {
-	switch k {
-	case maintain.EventUpdateRefused, maintain.EventSocketFailed, maintain.EventCleanUpFailed,
-		maintain.EventRemovalFailed, maintain.EventProbeFailed:
-		return maintain.EventFailed
-	}
-	return k
-}
-
 // restoreFile makes the previous file current again after a refused update.
 func (s *service) restoreFile(err error) {
 	s.tracker.restorePrevious()
@@ -380,25 +372,4 @@ func isForbidden(err error) bool {
 	var name *plan.NameError
 	var probe *health.Error
 	return errors.Is(err, fs.ErrPermission) && !errors.As(err, &name) && !errors.As(err, &probe)
-}
-
-// inWords returns an event with the error in the words of explain.
-func inWords(e maintain.Event) maintain.Event {
-	switch {
-	case e.Err == nil:
-	case e.Kind == maintain.EventFailed:
-		e.Err = errors.New(explainFailure(e.Err))
-	default:
-		e.Err = errors.New(explain(e.Err))
-	}
-	return e
-}
-
-// describe returns an event as a line of the log.
-func describe(e maintain.Event, verbose bool) string {
-	e = inWords(e)
-	if e.Kind == maintain.EventInstalled && e.Reason == "" && !verbose {
-		e.Reason, e.Plan = summary(stepsOf(e.Plan)), plan.Plan{}
-	}
-	return oneLine(e.String())
 }

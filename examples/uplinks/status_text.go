@@ -287,7 +287,7 @@ func wrapped(s style, text string, t terminal) []line {
 func eventLines(events []loggedEvent, most int, t terminal, now time.Time) []line {
 	events = events[max(0, len(events)-most):]
 	if len(events) == 0 {
-		return nil
+		return nil // most can be 0
 	}
 	lines := []line{textLine(bold, "last events:")}
 	width := 0

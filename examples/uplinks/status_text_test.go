@@ -86,6 +86,9 @@ func TestStatusColors(t *testing.T) {
 	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }); i >= 0 {
 		t.Errorf("it prints %q", text[i:])
 	}
+	if got := (line{{"a\x1b[2J\n", red}}).render(true); got != "\x1b[31ma\\x1b[2J\\x0a\x1b[0m" {
+		t.Errorf("a text is rendered as %q", got)
+	}
 	if !strings.Contains(text, `b\x1b[2J`) || !strings.Contains(text, `no \x1b[31m answer`) {
 		t.Errorf("it does not show control characters:\n%s", text)
 	}

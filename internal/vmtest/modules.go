@@ -18,7 +18,7 @@ import (
 var modules = []string{
 	"af_packet", "tun",
 	"veth", "dummy", "macvlan", "ipvlan", "vrf", "vxlan", "geneve", "bridge", "8021q",
-	"mpls_router", "mpls_iptunnel", "xfrm_interface", "udp_diag",
+	"mpls_router", "mpls_iptunnel", "xfrm_interface", "udp_diag", "tcp_diag",
 }
 
 // A module is a kernel module with the names of the modules that it needs.

@@ -74,7 +74,7 @@ var commands = []command{
 	},
 	{
 		name: "run", args: "[NAME...]", summary: "install the uplinks and keep them installed (a service)",
-		options: append(slices.Clone(read), "once", "wait", "remove", "v"),
+		options: append(slices.Clone(read), "once", "wait", "remove", "metrics", "v"),
 		text: []block{
 			para("Run installs each uplink as soon as that is possible, keeps running, and repairs the uplinks: when cables are pulled, " +
 				"leases change, or other programs delete rules. See `uplinks help service`."),
@@ -84,6 +84,7 @@ var commands = []command{
 			{"78", "The command line or the file has a fault (EX_CONFIG). A restart does not help before the fault is corrected."},
 		},
 		examples: list{
+			{"uplinks -metrics 127.0.0.1:9599 run", "Keep all uplinks installed, and serve metrics to this host."},
 			{"uplinks run", "Keep all uplinks of the file installed."},
 			{"uplinks -once -wait 1m run", "At boot: wait at most a minute until all uplinks are complete."},
 		},
@@ -112,6 +113,57 @@ var commands = []command{
 		},
 		statuses: list{{"3", "An uplink is not complete."}},
 		examples: list{{"uplinks status", "Show all uplinks."}, {"uplinks -json status", "The same as a JSON object."}},
+	},
+	{
+		name: "watch", args: "[NAME...]", summary: "show the state of each uplink until Ctrl-C",
+		options: read,
+		text: []block{
+			para("Watch shows on a terminal what status shows, and redraws it every second. It asks run every second, if run is active, and " +
+				"compares the uplinks with the kernel every five seconds, or at the next second if run reports an event. It reads the " +
+				"file again each time."),
+			para("If standard output is not a terminal, watch prints lines: the events of run, and the state of an uplink when it changes. " +
+				"With -json it prints the object of status each second, one a line, with the field time."),
+			para("Watch changes nothing. It ends on SIGINT or SIGTERM, and the exit status is 0."),
+		},
+		examples: list{
+			{"uplinks watch", "Watch all uplinks."},
+			{"uplinks watch | tee uplinks.log", "Record what happens."},
+		},
+	},
+	{
+		name: "metrics", args: "[NAME...]", summary: "print metrics for Prometheus",
+		options: []string{"f", "n", "etc"},
+		text: []block{
+			para("Metrics prints numbers about the uplinks in the text format of Prometheus, such as for the textfile collector of " +
+				"node_exporter. With the option -metrics, run serves the same over HTTP, and serves OpenMetrics to clients that ask for it. " +
+				"There up is what run knows from its last look, and connections are not counted."),
+			para("If run cannot listen on the address, it logs a warning, tries again every ten seconds, and maintains the uplinks in the " +
+				"meantime. With -n it listens in the network namespace in which it was started. A socket of unix: has the permissions that the " +
+				"umask of run allows. Run serves 16 clients at the same time, and makes an answer once a second at most."),
+			para("Metrics with the labels name and family:"),
+			list{
+				{"uplinks_uplink_up", "1 if the uplink is complete, else 0."},
+				{"uplinks_uplink_healthy", "1 if its probes succeed, else 0. It is absent if there is no result."},
+				{"uplinks_uplink_probe_duration_seconds", "How long the last probe took."},
+				{"uplinks_uplink_last_probe_timestamp_seconds", "When the last probe ended."},
+				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "Probes, and probes that failed."},
+				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "Events of the log: repaired and failed."},
+				{"uplinks_uplink_fights_total", "Events of the log: fighting."},
+				{"uplinks_uplink_connections", "Established TCP connections from the sources."},
+				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes of the interface, with all that uses it."},
+			},
+			para("Other metrics:"),
+			list{
+				{"uplinks_monitored", "1 if run is active, else 0. It is absent if that is not known."},
+				{"uplinks_shared_default_up", "1 if the shared default route is installed, by family."},
+				{"uplinks_start_timestamp_seconds", "When run began."},
+				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often run read the state of the kernel, changes, and their steps."},
+				{"uplinks_failures_total, uplinks_fights_total, uplinks_lost_events_total", "Failed changes, conflicts, and how often events were lost."},
+			},
+		},
+		examples: list{
+			{"uplinks metrics >/var/lib/prometheus/node-exporter/uplinks.prom", "For the textfile collector of Debian."},
+		},
 	},
 	{
 		name: "check", args: "[NAME...]", summary: "find problems, each with its cure",

@@ -100,7 +100,7 @@ _uplinks() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-f | --f) file=${COMP_WORDS[++i]} ;;
-		-n | --n | -etc | --etc | -wait | --wait) ((i++)) ;;
+		-n | --n | -etc | --etc | -wait | --wait | -metrics | --metrics) ((i++)) ;;
 		-*) ;;
 		*) [[ -n $command ]] || command=${COMP_WORDS[i]} ;;
 		esac
@@ -118,7 +118,7 @@ _uplinks() {
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$cur")
 		return
 		;;
-	-wait | --wait) return ;;
+	-wait | --wait | -metrics | --metrics) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		case $command in
@@ -153,7 +153,7 @@ _uplinks() {
 	for ((i = 2; i < CURRENT; i++)); do
 		case ${words[i]} in
 		-f | --f) file=${words[++i]} ;;
-		-n | --n | -etc | --etc | -wait | --wait) ((i++)) ;;
+		-n | --n | -etc | --etc | -wait | --wait | -metrics | --metrics) ((i++)) ;;
 		-*) ;;
 		*) [[ -n $command ]] || command=${words[i]} ;;
 		esac
@@ -172,7 +172,7 @@ _uplinks() {
 		compadd -a found
 		return
 		;;
-	-wait | --wait) return ;;
+	-wait | --wait | -metrics | --metrics) return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		case $command in
@@ -207,7 +207,7 @@ function __uplinks_command
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case -f -n -etc -wait --f --n --etc --wait
+            case -f -n -etc -wait -metrics --f --n --etc --wait --metrics
                 set -e words[1]
             case '-*'
             case '*'
@@ -249,7 +249,7 @@ complete -c uplinks -f
 			args = " -r -F"
 		case "n":
 			args = " -x -a '(ls /run/netns 2>/dev/null)'"
-		case "wait":
+		case "wait", "metrics":
 			args = " -x"
 		}
 		summary, _, _ := strings.Cut(plain(o.text), ". ")

@@ -9,17 +9,17 @@ import (
 // Screen returns the first screen of the help: a line for each command.
 func Screen() string {
 	var p textPrinter
-	p.WriteString("Uplinks sends each reply through the provider that its request came from.\n\n")
+	p.WriteString("Uplinks sends each reply through the provider that its request came from.\n")
 	p.WriteString("Usage: uplinks [OPTION...] COMMAND [NAME...]\n\n")
 	for _, c := range commands {
 		fmt.Fprintf(&p, "    %-11s %s\n", c.name, c.summary)
 	}
-	p.WriteString("\nThe file is /etc/uplinks.conf; -f FILE reads another one. More is in\n")
+	p.WriteString("\nThe file is /etc/uplinks.conf; -f FILE reads another one. More: uplinks help\n")
 	var names []string
 	for _, t := range topics {
 		names = append(names, t.name)
 	}
-	p.WriteString("uplinks help COMMAND, and uplinks help\n" + strings.Join(names, "|") + "\n")
+	p.WriteString("COMMAND|" + strings.Join(names, "|") + "\n")
 	return p.String()
 }
 

@@ -12,6 +12,7 @@ var options = []option{
 	{"once", "", "Exit as soon as all uplinks are complete. Uplinks that can be installed are; the others are skipped. Nothing is probed.", false},
 	{"wait", "TIME", "With -once: exit after this time at the latest, such as 90s. Default: 30s.", false},
 	{"remove", "", "Remove the uplinks at the end.", false},
+	{"metrics", "PLACE", "Serve metrics for Prometheus over HTTP at /metrics. The place is an address with a port, such as 127.0.0.1:9599, or unix:PATH. There is no password: use an address that only the right hosts can reach. See `uplinks help metrics`.", false},
 	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
 }

@@ -137,11 +137,12 @@ var jsonText = []block{
 	para("With -json a command prints one object. A field without a value is left out. Later versions can have more fields. The fields:"),
 	list{
 		{"command", "The command."},
+		{"time", "Watch: the time."},
 		{"uplinks", "An object for each line of the file."},
 		{"findings", "Check: an object for each finding."},
 		{"others", "The steps for uplinks that the file does not have: objects with name and steps. The steps of recover have the name " +
 			"`(left over)`."},
-		{"keeper", "Status: the process of run. It is absent if run is not active, or if that is not known."},
+		{"keeper", "Status, watch: the process of run. It is absent if run is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether run is active."},
 		{"warnings", "The warnings that standard error has as well."},
 		{"error", "Why the command failed, as on standard error."},
