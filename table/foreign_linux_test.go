@@ -110,9 +110,9 @@ func TestNoRoomForGates(t *testing.T) {
 		prio uint32
 		want string
 	}{
-		{500, "table: uplink lan2: a rule that may match the same packets leaves no room for the one that hides ours until all are there: " +
+		{500, "table: uplink lan2: this rule may match the same packets, and leaves no priority for the temporary rule in front of ours: move it, or give the uplink another priority: " +
 			"499: from all fwmark 0x77 lookup 99 proto static"},
-		{1, "table: uplink lan2: Priority: no other is free just before or after those of the rules, 1 to 4"},
+		{1, "table: uplink lan2: Priority: no priority is free just before or just after the rules at 1 to 4"},
 	} {
 		u.Priority = x.prio
 		err := u.Install(t.Context(), n.Conn)

@@ -205,7 +205,7 @@ func TestConflicts(t *testing.T) {
 		{"rule at the priority", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			u.Priority = 500
 			return n.AddRule("500: from 192.0.2.1 lookup 99")
-		}, "table: uplink lan2: someone else's rule is at the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
+		}, "table: uplink lan2: another program's rule has the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
 		{"the same source by another interface", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			other := n.Uplink1(tabletest.IPv4)
 			other.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}

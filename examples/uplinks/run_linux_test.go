@@ -240,7 +240,7 @@ func TestRunShared(t *testing.T) {
 	becomes(line + " weight 2\ndefault table 9\n")
 	d.says("uplink (default) IPv4 installed: added 1 route\n")
 	d.says("uplink (default) IPv4 repaired: ")
-	d.says("other uplinks")
+	d.says("other uplinks changed")
 	d.says(": ip route del default via 192.168.2.1 dev eth1 proto 210 metric 70\n")
 	d.says("ready\n")
 	has("table 9 proto 210 metric 50\n")

@@ -75,7 +75,7 @@ var harms = []struct {
 			h.rule("add", "from 10.9.9.9 lookup main pref 31001")
 			h.write(h.file, strings.Replace(lan12, "dev eth1", "dev eth1 pref 31001", 1))
 		},
-		want: "incomplete; someone else's rule is at the priority of one of ours: 31001: from 10.9.9.9 lookup main",
+		want: "incomplete; another program's rule has the priority of one of ours: 31001: from 10.9.9.9 lookup main",
 	},
 	{
 		name: "a foreign route in its table", stay: true,

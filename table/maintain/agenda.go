@@ -7,39 +7,40 @@ import (
 // A concern is what an event is about.
 type concern struct {
 	cause cause
-	// ours says that it is about a rule or a route with the protocol of an uplink.
+	// ours means that the event is about a rule or a route with the protocol of an uplink.
 	ours bool
-	// all says that it concerns all uplinks, and anew that nothing that is known holds.
+	// all means that the event concerns all uplinks, and anew that no earlier knowledge is
+	// valid.
 	all, anew bool
 	groups    []int // of uplinks that it concerns
 	overrules []int // groups whose packets other rules may take now
-	shared    bool  // it concerns the shared default
+	shared    bool  // the event concerns the shared default
 	// table is a table whose routes have changed, and link an interface by which routes of
 	// main may have changed. Zero: none.
 	table rttables.ID
 	link  uint32
-	// anyLink says that routes of main by any interface may have changed.
+	// anyLink means that routes of main by any interface may have changed.
 	anyLink bool
 }
 
-// everything is the concern of an event after which nothing that is known holds.
+// everything returns the concern of an event after which no earlier knowledge is valid.
 func everything(c cause) concern { return concern{cause: c, all: true, anew: true} }
 
-// An agenda is what a look is to look at.
+// An agenda is what the next look has to check.
 type agenda struct {
 	causes cause
-	// anew says that everything is looked at, and the host is read again. All says that
-	// everything is looked at.
+	// anew means that everything is checked, and the host is read again. All means that
+	// everything is checked.
 	anew, all bool
-	groups    map[int]cause // why each of them is looked at
+	groups    map[int]cause // why each of them is checked
 	overrules map[int]bool
 	shared    bool
 }
 
-// isEmpty reports whether there is nothing to look at.
+// isEmpty reports whether there is nothing to check.
 func (a *agenda) isEmpty() bool { return a.causes == 0 }
 
-// add adds what an event concerns.
+// add adds the concern of an event.
 func (a *agenda) add(c *concern) {
 	if !c.all && !c.shared && len(c.groups)+len(c.overrules) == 0 {
 		return
@@ -81,7 +82,7 @@ func (a *agenda) merge(o *agenda) {
 	}
 }
 
-// of returns why a group is looked at. Zero: it is not.
+// of returns why a group is checked, or zero if it is not.
 func (a *agenda) of(g int) cause {
 	if a.all || a.anew {
 		return a.causes
@@ -89,10 +90,10 @@ func (a *agenda) of(g int) cause {
 	return a.groups[g]
 }
 
-// looksAtOverrules reports whether the rules before those of a group are looked at.
+// looksAtOverrules reports whether the rules before those of a group are checked.
 func (a *agenda) looksAtOverrules(g int) bool { return a.of(g) != 0 || a.overrules[g] }
 
-// A stale is what does not hold any more of what is known of routes.
+// A stale is the part of the known routes that is no longer valid.
 type stale struct {
 	all     bool
 	tables  map[rttables.ID]bool
@@ -104,7 +105,7 @@ type stale struct {
 // manyLinks is how many interfaces are told apart at most.
 const manyLinks = 64
 
-// add adds what an event makes stale.
+// add adds what an event makes invalid.
 func (s *stale) add(c *concern) {
 	s.all, s.anyLink = s.all || c.anew, s.anyLink || c.anyLink
 	s.rules = s.rules || c.cause == causeRule && !c.ours

@@ -8,13 +8,13 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// behind returns the routes that stand behind the shared default, the first one first: of
-// each interface that it leaves by, if they are several, the default route of the uplink with
-// the highest weight. They have no metrics yet.
+// behind returns the spare routes behind the shared default, the first one first. If the
+// shared default leaves by several interfaces, each of them has one: the default route of its
+// uplink with the highest weight. The routes have no metrics yet.
 //
-// When a device is unregistered, fib_sync_down_dev takes all of an IPv4 route with a next hop
-// by it for dead, and fib_table_lookup goes on to the next route of the table. In IPv6
-// each next hop is a route of its own in the kernel, and fib6_ifdown deletes only that.
+// When a device is unregistered, fib_sync_down_dev marks an IPv4 route with a next hop by it
+// as dead as a whole, and fib_table_lookup goes on to the next route of the table. In IPv6
+// each next hop is a route of its own in the kernel, and fib6_ifdown deletes only that one.
 func (d *Default) behind(shared *route.Route, shares []share) []route.Route {
 	if shared.Family != route.IPv4 {
 		return nil
@@ -36,7 +36,7 @@ func (d *Default) behind(shared *route.Route, shares []share) []route.Route {
 }
 
 // placeBehind gives the routes behind the shared default the next metrics that no default
-// route of others has. It returns those for which there is one.
+// route of another program has. It returns the routes for which there is a metric.
 func (d *Default) placeBehind(behind, there []route.Route) []route.Route {
 	taken := make(map[uint32]bool)
 	for i := range there {

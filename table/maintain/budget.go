@@ -7,16 +7,16 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A budget limits repairs: so many a second on average, and more at once after a quiet
-// time. If a program uses it up by undoing what was repaired, that is a fight. The fight
-// ends when half of the budget has come back.
+// A budget limits repairs to a rate: an average per second, and more at once after a
+// quiet time. If a program uses it up by undoing what was repaired, that is a fight. The
+// fight ends when half of the budget has come back.
 type budget struct {
 	rate, most, left float64
 	last             time.Time
 	fighting         bool
 }
 
-// budgetSeconds is for how many seconds repairs may be saved up.
+// budgetSeconds is the time for which repairs may be saved up, in seconds.
 const budgetSeconds = 10
 
 func newBudget(rate float64, now time.Time) *budget {
@@ -61,7 +61,7 @@ func (b *budget) next() time.Duration {
 type limiter struct {
 	rate    float64
 	budgets map[string]*budget
-	// opponent is who was found last.
+	// opponent is the program that was found last.
 	opponent opponent
 }
 
@@ -76,7 +76,7 @@ func (l *limiter) of(label string, now time.Time) *budget {
 }
 
 // endFights ends the fights whose time has come, and returns the labels of the uplinks.
-// The time is when to call it again, zero if no fight is left.
+// At is when to call it again, or zero if no fight is left.
 func (l *limiter) endFights(now time.Time) (ended []string, again time.Duration) {
 	for label, b := range l.budgets {
 		if b.endFight(now) {
@@ -86,16 +86,16 @@ func (l *limiter) endFights(now time.Time) (ended []string, again time.Duration)
 		case b.fighting && (again == 0 || b.next() < again):
 			again = b.next()
 		case !b.fighting && b.left >= b.most:
-			delete(l.budgets, label) // it is as good as a new one
+			delete(l.budgets, label) // the budget is full, like a new one
 		}
 	}
 	slices.Sort(ended)
 	return ended, again
 }
 
-// admitRepair takes a repair from the budget of some uplinks. If there is none left, it
-// reports the fight, sets when to look again, and returns false. A repair of nothing but
-// names is free.
+// admitRepair takes a repair from the budget of some uplinks. If the budget is empty, it
+// reports the fight, sets when to look again, and returns false. A repair that only
+// changes names is free.
 func (m *maintainer) admitRepair(about subject, p plan.Plan, again *time.Time) bool {
 	b := m.limiter.of(about.label, time.Now())
 	if hasOnlyNames(p) || b.spend(time.Now()) {
@@ -131,7 +131,7 @@ func (m *maintainer) endFights() {
 }
 
 // groupSubject returns the subject of events about a group of uplinks. It has an owner if
-// the group is one uplink.
+// the group has one uplink.
 func groupSubject(g *group) subject {
 	s := subject{label: g.uplinks[0].String(), owner: plan.NoOwner}
 	if len(g.uplinks) == 1 {

@@ -8,70 +8,69 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Config is how [Run] does its work.
+// A Config configures [Run]. The zero Config has the default of every field.
 type Config struct {
-	// Event is called for each event, one after the other, and should return soon:
-	// nothing is repaired in the meantime. Nil: it is not called.
+	// Event is called for each event, one after the other. It should return soon, because Run
+	// repairs nothing in the meantime. Nil: it is not called.
 	Event func(Event)
 
-	// Probed is called with the result of each health probe, and should return soon:
-	// the next probe of the uplink waits for it, but repairs do not. Several goroutines
-	// call it. Nil: it is not called.
+	// Probed is called with the result of each health probe. It should return soon, because
+	// the next probe of the uplink waits for it; repairs do not wait. Several goroutines call
+	// it. Nil: it is not called.
 	Probed func(ProbeResult)
 
 	// Logger gets a record for each event. Nil: there is no log.
 	Logger *slog.Logger
 
-	// Counters are counted up. Nil: nothing is counted.
+	// Counters are counters that Run increments. Nil: Run does not count.
 	Counters *Counters
 
-	// Remove says that the uplinks are removed when ctx ends. False: they stay as they
-	// are, and nobody repairs them.
+	// Remove removes the uplinks when ctx ends. Otherwise they stay installed, and are no
+	// longer repaired.
 	Remove bool
 
-	// Default asks for a default route that the uplinks share by their Weight. Nil:
-	// there is none. An Update may ask for another one.
+	// Default is a default route that the uplinks share by their Weight. Nil: there is none.
+	// An Update may have another one.
 	Default *Default
 
-	// Update takes what is to be kept from now on. What differs is changed, and what
-	// an Update does not have is removed. Run refuses an Update that it would refuse
-	// at the start, with an [EventUpdateRefused], and goes on with what it has. A new
-	// uplink that takes over the sources of one that goes, by the same interface, does
-	// so in one step. Nil, or closed: nothing changes.
+	// Update receives the uplinks that Run has to maintain from then on. Run changes what
+	// differs, and removes uplinks that an Update does not have. Run refuses an Update that
+	// it would refuse at the start, with an [EventUpdateRefused], and keeps the uplinks of
+	// the one before. If a new uplink takes over the sources of a removed one by the same
+	// interface, it does so in one step. Nil, or closed: the uplinks stay the same.
 	Update <-chan Update
 
-	// Settle is how long Run waits after the kernel's first event for more of them. A
-	// broken uplink stays broken for that time at least. A longer time saves work
-	// where interfaces come and go. Default: 10 milliseconds.
+	// Settle is how long Run waits after the kernel's first event for more events. A broken
+	// uplink stays broken for at least that time. A longer time saves work where interfaces
+	// come and go. Default: 10 milliseconds.
 	Settle time.Duration
 
-	// Rate is how many repairs a second there may be of each name, on average. The
-	// repairs of ten seconds may be done at once. A program that makes more repairs
-	// necessary is reported. Default: 5.
+	// Rate limits the repairs of each name to an average per second. Repairs of ten seconds
+	// may be done at once. If a program makes more repairs necessary, Run reports it.
+	// Default: 5.
 	Rate float64
 
-	// FullLook is the time between looks at everything, without an event. Default: 5
-	// minutes.
+	// FullLook is the time between checks of everything without an event. Default: 5 minutes.
 	FullLook time.Duration
 
 	// NetNS is the path of the network namespace that dial opens its sockets in, such as
-	// /run/netns/NAME. If it is deleted or made again, the sockets of Run would stay in
-	// the old one. So Run looks at the path every two seconds, says so with an
-	// [EventSocketFailed], forgets what it knew of the old namespace, and calls dial until
-	// that leads to the namespace at the path. A nil dial opens its sockets there. Empty:
-	// the namespace does not change.
+	// /run/netns/NAME. If that namespace is deleted, or deleted and made again, the sockets
+	// of Run would stay in the old one. So Run checks the path every two seconds. When the
+	// path no longer names the old namespace, Run sends an [EventSocketFailed], forgets what
+	// it knew of the old namespace, and calls dial until dial opens a socket in the namespace
+	// at the path. A nil dial opens its sockets there. Empty: the namespace does not change.
 	NetNS string
 
-	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events.
-	// There is rarely a reason to set it. Default: 64 MiB, or what
-	// net.core.rmem_max allows.
+	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events. There is
+	// rarely a reason to set it. Default: 64 MiB. Without CAP_NET_ADMIN, net.core.rmem_max
+	// limits the size.
 	ReceiveBuffer int
 }
 
-// A ProbeResult is the result of one health probe of an uplink. Whether the uplink is healthy
-// is decided by several of them: see [EventHealthy] and [EventUnhealthy].
+// A ProbeResult is the result of one health probe of an uplink. Several results decide
+// whether the uplink is healthy: see [EventHealthy] and [EventUnhealthy].
 type ProbeResult struct {
-	// Uplink and Family say which uplink was probed, as in an [Event].
+	// Uplink and Family are those of the probed uplink, as in an [Event].
 	Uplink string
 	Family route.Family
 
@@ -79,7 +78,7 @@ type ProbeResult struct {
 	Err  error         // nil: an answer came
 }
 
-// withDefaults returns the configuration with what it leaves open filled in.
+// withDefaults returns the configuration with the defaults of fields that are not set.
 func (c Config) withDefaults() Config {
 	if c.Settle == 0 {
 		c.Settle = 10 * time.Millisecond
@@ -96,7 +95,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate refuses times and numbers that make no sense.
+// validate refuses negative times and numbers.
 func (c *Config) validate() error {
 	for _, f := range []struct {
 		name string
@@ -108,7 +107,7 @@ func (c *Config) validate() error {
 		{"ReceiveBuffer", c.ReceiveBuffer < 0},
 	} {
 		if f.bad {
-			return fmt.Errorf("table: maintain.Config: %s: is negative", f.name)
+			return fmt.Errorf("table: maintain.Config: %s: must not be negative", f.name)
 		}
 	}
 	return nil

@@ -10,18 +10,19 @@ import (
 // Counters count what [Run] does. They may be read at any time. A *Counters is an
 // expvar.Var.
 type Counters struct {
-	Looks     atomic.Uint64 // times that uplinks were compared with the kernel's state
+	Looks     atomic.Uint64 // how often uplinks were compared with the kernel's state
 	Repairs   atomic.Uint64 // transactions that changed something
 	Steps     atomic.Uint64 // steps of those transactions
 	Failures  atomic.Uint64 // transactions that failed, and plans that were refused
-	Lost      atomic.Uint64 // times that the kernel dropped events
-	Fights    atomic.Uint64 // times that repairs had to be limited
-	Postponed atomic.Uint64 // repairs that had to wait for that reason
-	Redials   atomic.Uint64 // times that the sockets were opened again
+	Lost      atomic.Uint64 // how often the kernel dropped events
+	Fights    atomic.Uint64 // how often repairs had to be limited
+	Postponed atomic.Uint64 // repairs that had to wait because of a fight
+	Redials   atomic.Uint64 // how often the sockets were opened again
 	Probes    atomic.Uint64 // health probes
 
-	// Uplinks is how many uplinks are maintained at the moment, Complete how many of
-	// them are completely installed, and Unhealthy how many have a probe that fails.
+	// Uplinks is the number of uplinks that are maintained now, Complete is the number
+	// of them that are completely installed, and Unhealthy is the number of them whose
+	// probe fails.
 	Uplinks, Complete, Unhealthy atomic.Int64
 }
 
@@ -31,7 +32,7 @@ func (c *Counters) addRepair(p plan.Plan) {
 	c.Steps.Add(uint64(len(p.Steps)))
 }
 
-// setUplinks sets what is known of the uplinks that are maintained.
+// setUplinks sets the numbers of uplinks.
 func (c *Counters) setUplinks(uplinks []*maintainedUplink) {
 	complete, unhealthy := 0, 0
 	for _, k := range uplinks {

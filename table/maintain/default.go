@@ -14,67 +14,68 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A Default is a default route that several uplinks share. It is for packets that have
-// no source yet when their route is looked up, for packets that take no uplink's rule,
-// and for packets that this host forwards. [Run] keeps it: one route for each family,
-// with a next hop for each uplink that has a Weight:
+// A Default is a default route that several uplinks share. It is for packets that have no source
+// yet when their route is looked up, for packets that match no rule of an uplink, and for packets
+// that this host forwards. [Run] maintains one such route for each family, with a next hop for each
+// uplink that has a Weight:
 //
 //	ip route replace default proto 210 metric 50
 //		nexthop via 192.168.1.1 dev eth0 weight 3 nexthop via 192.168.2.1 dev eth1 weight 1
 //
-// An uplink has a next hop while it is complete, unless it is unhealthy and its Health
-// has Withdraw. Any change is one request that replaces the route. The last uplink is
-// not taken away: when all of them are unhealthy, those stay that were healthy last, as
-// there is no better way. If those are pending, all others that are not pending have a
-// next hop. When all uplinks are pending, the existing route is left unchanged.
+// An uplink has a next hop while it is complete, unless it is unhealthy and its Health has
+// Withdraw. Each change is one request that replaces the route. The last uplink keeps its next hop:
+// if all uplinks are unhealthy, those that were healthy last keep theirs, because there is no
+// better way. If these are pending, all other uplinks that are not pending have a next hop. If all
+// uplinks are pending, the existing route is left unchanged.
 //
-// The kernel distributes flows, not packets. The sysctls
-// net.ipv4.fib_multipath_hash_policy and net.ipv6.fib_multipath_hash_policy say whether
-// addresses alone make a flow, or ports as well. A socket without an address gets one of
-// the interface that its flow leaves by, and from then on takes the rule of that uplink:
-// also when weights change, and when the uplink is unhealthy.
+// The kernel distributes flows, not packets. The sysctls net.ipv4.fib_multipath_hash_policy and
+// net.ipv6.fib_multipath_hash_policy decide whether a flow is defined by addresses alone, or also
+// by ports. A socket without an address gets an address of the interface that its flow leaves by.
+// From then on its packets match the rule of that uplink, even if weights change or the uplink
+// becomes unhealthy.
 //
-// When an interface is deleted, as at the end of a PPP session, the kernel deletes every
-// IPv4 route that has a next hop by it, and so all of this one. Until Run has made the route
-// again, packets take one that stands behind it: if the next hops are by several interfaces,
-// Run keeps a default route by each of them alone, with metrics above Metric. The uplink with
-// the highest weight comes first. IPv6 needs no such routes: there the kernel deletes the next
-// hop, and nothing else.
+// When an interface is deleted, as at the end of a PPP session, the kernel deletes every IPv4 route
+// that has a next hop by it, and so deletes this route as a whole. Until Run has added the route
+// again, packets take a route behind it: if the next hops are by several interfaces, Run maintains
+// a default route by each of them alone, with metrics above Metric. The route of the uplink with
+// the highest weight comes first. IPv6 needs no such routes, because the kernel deletes only the
+// next hop.
 //
-// The next hops are those of the uplink's best default route, which share its weight if
-// they are several. In IPv6 a next hop without a gateway cannot be beside others. On a
-// point-to-point link, and on others where the kernel asks nobody for the gateway, it gets
-// a link-local gateway, the peer's or fe80::1. On a link like Ethernet it has no share
-// beside others. And IPv6 makes one route of several with the same metric. So a next hop
-// that another program adds to the route is taken for ours, and deleted.
+// The next hops are those of the uplink's best default route. If there are several, they share the
+// weight of the uplink. In IPv6, a next hop without a gateway is not possible beside others. On a
+// point-to-point link, and on other links where the kernel does not resolve the gateway, such a
+// next hop gets a link-local gateway: the peer's address or fe80::1. On a link like Ethernet, an
+// uplink without a gateway has no next hop beside others. Also in IPv6, the kernel joins several
+// routes with the same metric to one. So a next hop that another program adds to the route looks
+// like one of ours, and Run deletes it.
 type Default struct {
-	// Table is the table of the route. Of the system's tables it can be main or
-	// default, and it cannot be the table of an uplink. A table other than main needs
-	// rules that lead to it, which are the caller's. [table.Sync] deletes the route
-	// from a table other than main and default, and Run then adds it again. Zero: main.
+	// Table is the table of the route. Of the system tables it can be main or default. It cannot be
+	// the table of an uplink. A table other than main needs rules that lead to it, which the caller
+	// has to add. [table.Sync] deletes the route from a table other than main and default, and Run
+	// then adds it again. Zero: main.
 	Table rttables.ID
 
-	// Metric is the priority of the route. Of several default routes in a table the
-	// kernel takes the one with the lowest. Zero: 50, which is lower than what network
-	// managers, DHCP clients and router advertisements use. An IPv4 route without a
-	// metric has 0, which is lower still: give that route a metric, or delete it.
+	// Metric is the priority of the route. Of several default routes in a table the kernel takes
+	// the one with the lowest metric. Zero: 50, which is lower than the metrics of network
+	// managers, DHCP clients and router advertisements. An IPv4 route without a metric has 0, which
+	// is lower still: give that route a metric, or delete it.
 	//
-	// The routes behind it have the next metrics that no other default route of the table
-	// has: 51, 52 and so on. Where there is no higher metric, there is no route behind it.
+	// The routes behind this one have the next metrics that no other default route of the table
+	// has: 51, 52 and so on. If there is no higher metric, there is no route behind it.
 	Metric uint32
 
-	// Protocol marks the route as ours, and has to be the protocol of the uplinks. Other
-	// default routes of the table with this protocol are deleted. Default routes with
-	// another protocol are left alone: one with the same metric is a conflict, and one
-	// with a lower metric is reported. Zero: [table.Protocol].
+	// Protocol marks the route as ours. It has to be the protocol of the uplinks. Run deletes other
+	// default routes of the table with this protocol. It leaves default routes with another
+	// protocol alone: a route with the same metric is a conflict, and Run reports a route with a
+	// lower metric. Zero: [table.Protocol].
 	Protocol route.Protocol
 }
 
-// defaultLabel is what events and errors call a [Default].
+// defaultLabel is the name of a [Default] in events and errors.
 const defaultLabel = "(default)"
 
-// Remove deletes the routes of both families, and those behind them. It does not need to know the uplinks.
-// Errors are those of [table.Remove].
+// Remove deletes the routes of both families, and the routes behind them. It does not need to know
+// the uplinks. Its errors are those of [table.Remove].
 func (d Default) Remove(ctx context.Context, c route.Conn) error {
 	d = d.withDefaults()
 	return plan.Lock(ctx, c, func() error {
@@ -108,7 +109,7 @@ func makeDefaultPlan(steps []plan.Step, names *host.Names) plan.Plan {
 	return plan.Make(steps, names.All, "")
 }
 
-// withDefaults returns d with what it leaves open filled in.
+// withDefaults returns d with the defaults of fields that are not set.
 func (d Default) withDefaults() Default {
 	if d.Table == 0 {
 		d.Table = rttables.Main
@@ -122,7 +123,7 @@ func (d Default) withDefaults() Default {
 	return d
 }
 
-// validate refuses a route that cannot be, or not beside some uplinks.
+// validate refuses a route that is not possible, or not together with the uplinks.
 func (d *Default) validate(uplinks []Uplink) error {
 	if form.IsSystemTable(d.Table) && d.Table != rttables.Main && d.Table != rttables.Default {
 		return d.fieldError(fmt.Sprintf("%s is a table of the system", d.Table))
@@ -134,12 +135,12 @@ func (d *Default) validate(uplinks []Uplink) error {
 		case u.Table == d.Table:
 			return u.fieldError("Table", "%d is also the table of the shared default", uint32(d.Table))
 		case u.protocol() != d.Protocol:
-			return u.fieldError("Protocol", "%d is not that of the shared default, %d", u.protocol(), d.Protocol)
+			return u.fieldError("Protocol", "%d differs from the protocol of the shared default, %d", u.protocol(), d.Protocol)
 		}
 		weight += u.Weight
 	}
 	if weight == 0 && len(uplinks) > 0 {
-		return uplinks[0].fieldError("Weight", "no uplink has one for the shared default")
+		return uplinks[0].fieldError("Weight", "no uplink has a weight, so none shares the default route")
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func (d *Default) fieldError(reason string) error {
 	return &plan.FieldError{Uplink: defaultLabel, Field: "Table", Reason: reason}
 }
 
-// A defaultPlan is what leads to a default route.
+// A defaultPlan has the steps to a default route.
 type defaultPlan struct {
 	plan plan.Plan
 	// preferred reports a route of another program with a lower metric, which packets
@@ -157,8 +158,7 @@ type defaultPlan struct {
 	preferred error
 }
 
-// plan returns what leads from the routes that there are to the one that is wanted, and to
-// those that are to stand behind it.
+// plan returns the steps from the existing routes to the wanted one, and to those behind it.
 func (d *Default) plan(
 	ctx context.Context, c route.Conn, names *host.Names, want route.Route, behind []route.Route,
 ) (defaultPlan, error) {
@@ -172,9 +172,9 @@ func (d *Default) plan(
 		switch {
 		case r.TOS != 0 || r.Protocol == d.Protocol:
 		case r.Priority == d.Metric:
-			return defaultPlan{}, d.conflict(names, r, "someone else's default route has the same metric")
+			return defaultPlan{}, d.conflict(names, r, "another program's default route has the same metric: delete it, or set another Metric")
 		case r.Priority < d.Metric:
-			p.preferred = d.conflict(names, r, "someone else's default route goes before it, with a lower metric")
+			p.preferred = d.conflict(names, r, "another program's default route comes first, because its metric is lower: delete it, or set a lower Metric")
 		}
 	}
 	wanted := append([]route.Route{want}, d.placeBehind(behind, routes)...)
@@ -195,8 +195,8 @@ func (d *Default) plan(
 	return p, nil
 }
 
-// stepTo returns the step that leads from the routes that there are to one that is wanted.
-// If that is there, the step's Op is zero.
+// stepTo returns the step from the existing routes to the wanted one. If the wanted one exists, the
+// step's Op is zero.
 func (d *Default) stepTo(want *route.Route, routes []route.Route) plan.Step {
 	step := plan.Step{Op: plan.AddRoute, Route: *want, Uplink: defaultLabel, Owner: plan.NoOwner}
 	for _, r := range routes {

@@ -49,7 +49,7 @@ func TestSharedDefaultOfOthers(t *testing.T) {
 		if err := route.Delete(t.Context(), n.Conn, foreign); err != nil {
 			t.Fatal(err)
 		}
-		at = k.await(at, "shadow", conflict("goes before it"))
+		at = k.await(at, "shadow", conflict("comes first, because"))
 		k.awaitDefault(f, "a lower metric is no conflict", mine)
 		if err := route.Delete(t.Context(), n.Conn, lower); err != nil {
 			t.Fatalf("the route of others is gone: %v", err)
@@ -161,8 +161,8 @@ func TestSharedDefaultRefuses(t *testing.T) {
 	}{
 		{"Table", "is a table of the system", maintain.Default{Table: rttables.Local}, weighted(u, 1)},
 		{"Table", "20 is also the table of the shared default", maintain.Default{Table: 20}, weighted(u, 1)},
-		{"Protocol", "99 is not that of the shared default, 210", maintain.Default{}, other},
-		{"Weight", "no uplink has one", maintain.Default{}, u},
+		{"Protocol", "99 differs from the protocol of the shared default, 210", maintain.Default{}, other},
+		{"Weight", "no uplink has a weight", maintain.Default{}, u},
 		{"Weight", "257 is not between 0 and 256", maintain.Default{}, weighted(u, 257)},
 		{"Weight", "-1 is not between 0 and 256", maintain.Default{}, weighted(u, -1)},
 	} {

@@ -16,17 +16,18 @@
 //     it does not report at the next periodic look.
 //   - What other programs do costs next to nothing, unless it concerns an uplink. Then Run
 //     looks at that uplink alone. It looks at all of them every few minutes.
-//   - The rules of a source stay while its link is down or its address is away, and when
-//     the process is killed. With Unreachable, its packets go nowhere in the meantime.
+//   - The rules of a source stay while its link is down or its address is gone, and when
+//     the process is killed. With Unreachable, its packets are refused in the meantime.
 //   - Each repair is a transaction like any other of package table. If the process is
 //     killed in the middle of one, the next Run finishes it, and keeps the sources that
 //     it finds rules for until the interface has others.
 //   - An uplink that cannot be complete is pending, or has failed, and an [Event] says
-//     why. The other uplinks are kept all the same.
+//     why. The other uplinks are maintained all the same.
 //   - A rule of another program that comes before those of an uplink, and takes its packets
-//     to the Internet, is left alone, and an [Event] names it. So does one when it has gone.
-//   - Against a program that undoes its work all the time, Run limits its repairs to so
-//     many a second, and names the program.
+//     to the Internet, is left alone. An [Event] names it, and another [Event] reports that it
+//     is gone.
+//   - If a program keeps undoing its work, Run limits its repairs per second, and names the
+//     program.
 //   - When Run returns, it has closed its sockets, and its goroutines have ended.
 //
 // # Limits
@@ -36,7 +37,7 @@
 //   - A new address has no rule before Run has seen it.
 //   - Nothing is repaired while Run is not running. But nothing is removed either.
 //   - Run does not know sources that have left no trace. If another program deletes all
-//     rules of an address while Run is not running and the address is away, the address
+//     rules of an address while Run is not running and the address is gone, the address
 //     has no rules until it is back.
 //   - A gateway may lead nowhere. Run finds that out only for an uplink that has Health.
 //
@@ -74,7 +75,7 @@
 // fails. With Withdraw, an unhealthy uplink also loses the traffic that other uplinks can
 // carry: its rules of Also, and its share of a default route. The rules from its
 // addresses stay, for answers and for probes, and so do rules by a firewall mark, which
-// usually says which uplink a connection has begun by.
+// usually marks the uplink that a connection came in by.
 //
 // A [Default] is a default route that several uplinks share: one for each family, in
 // table main or another one. Its next hops are the uplinks that are complete and healthy,

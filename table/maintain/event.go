@@ -16,25 +16,25 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	EventInstalled     EventKind = iota + 1 // all of the uplink is there; Plan is what it took
-	EventPending                            // the uplink waits for what Reason says
-	EventRepaired                           // something was not as it should be, and Plan has put it right
-	EventFailed                             // the uplink could not be put right: Err; it is tried again
-	EventUpdateRefused                      // an Update is invalid: Err; what was kept is kept on
-	EventSocketFailed                       // a socket failed, or could not be opened: Err; another one is opened
-	EventCleanUpFailed                      // what a killed process has left could not be deleted: Err; it is tried again
-	EventRemovalFailed                      // what is no longer wanted could not be deleted: Err; it is tried again
-	EventProbeFailed                        // the uplink could not be probed: Err; its health is what it was
-	EventLost                               // the kernel had more events than the buffer took; all is looked at again
+	EventInstalled     EventKind = iota + 1 // all rules and routes of the uplink are installed; Plan has the steps that were needed
+	EventPending                            // the uplink waits for an interface, an address or a gateway; Reason names it
+	EventRepaired                           // something was not as it should be, and Plan has repaired it
+	EventFailed                             // the uplink could not be repaired: Err; Run tries again
+	EventUpdateRefused                      // an Update is invalid: Err; the uplinks before it stay in force
+	EventSocketFailed                       // a socket failed, or could not be opened: Err; Run opens another one
+	EventCleanUpFailed                      // the rests of a killed process could not be deleted: Err; Run tries again
+	EventRemovalFailed                      // an uplink or route that is no longer wanted could not be deleted: Err; Run tries again
+	EventProbeFailed                        // the uplink could not be probed: Err; its health stays as it was
+	EventLost                               // the kernel had more events than the buffer could hold; Run checks everything again
 	EventFighting                           // another program keeps undoing the uplink; repairs are limited from now on
-	EventCalm                               // the fight is over
+	EventCalm                               // the conflict has ended
 	EventHealthy                            // the probe succeeds
 	EventUnhealthy                          // the probe fails: Err
-	EventReady                              // all uplinks were looked at once after the start, or an Update
+	EventReady                              // all uplinks have been checked once after the start, or after an Update
 	EventRemoved                            // the uplink was removed
-	EventOverruled                          // a rule of another program takes packets of the uplink before it: Reason
-	EventInForce                            // no rule of another program does so any more
-	EventObstructed                         // another process keeps the lock that repairs take: Reason names it, and says whether Run waits
+	EventOverruled                          // a rule of another program takes packets of the uplink: Reason
+	EventInForce                            // no rule of another program takes packets of the uplink any more
+	EventObstructed                         // another process has the lock that repairs need: Reason names the process, and says whether Run waits
 )
 
 var eventNames = iptext.Enum{
@@ -82,8 +82,8 @@ func (k *EventKind) UnmarshalText(text []byte) error {
 	return fmt.Errorf("table: %q is not the kind of an event%s", text, iptext.Suggest(string(text), eventNames.Names()))
 }
 
-// Level returns the level of the event in a log: Info, or Warn for what someone
-// should look at.
+// Level returns the level of the event in a log: Info, or Warn if someone should look
+// at it.
 func (k EventKind) Level() slog.Level {
 	switch k {
 	case EventPending, EventFailed, EventUpdateRefused, EventSocketFailed, EventCleanUpFailed, EventRemovalFailed,
@@ -97,34 +97,36 @@ func (k EventKind) Level() slog.Level {
 type Event struct {
 	Kind EventKind
 
-	// Uplink says to a reader which uplink the event is about: the name of the uplink,
-	// or its interface and gateway. Two uplinks without a name can have the same. It is
-	// "(default)" for a [Default]. Empty: the event is about none in particular.
+	// Uplink tells a reader which uplink the event is about: the name of the uplink, or
+	// its interface and gateway. Two uplinks without a name can have the same text. It
+	// is "(default)" for a [Default]. Empty: the event is about no particular uplink.
 	Uplink string
 	// Owner is the index of the uplink among those that Run was called with, or that
-	// the last [Update] had. [plan.NoOwner] of an event that is about none of them.
+	// the last [Update] had. It is [plan.NoOwner] if the event is about none of them.
 	Owner int
 	// Family is the family of the uplink. Zero: both.
 	Family route.Family
 
-	// Reason is, of EventPending, what the uplink waits for; of EventRepaired, what
-	// made Run look; of EventFighting, the other program, as far as it is known; of
-	// EventOverruled, the rule, its protocol, and what it takes.
+	// Reason depends on the kind. For EventPending it is what the uplink waits for. For
+	// EventRepaired it is why Run looked. For EventFighting it is the other program, as
+	// far as it is known. For EventOverruled it is the rule, its owner, and the packets
+	// that it takes.
 	Reason string
-	// Plan is what was done, without steps that undo one another. Of EventFighting it
-	// is what would have been done.
+	// Plan has the steps that were done, without steps that undo one another. For
+	// EventFighting it has the steps that would have been done.
 	Plan plan.Plan
-	// Err is the error of an event that reports a failure, and of EventUnhealthy. Of
-	// EventInstalled it is a [*plan.NameError] if only the name of a table could not
-	// be written.
+	// Err is the error of an event that reports a failure, and of EventUnhealthy. For
+	// EventInstalled it is a [*plan.NameError] if only the name of a table could not be
+	// written.
 	Err error
-	// Port is, of EventFighting, the netlink port from which something of ours was
-	// deleted last. It is not the ID of a process. Zero: not known.
+	// Port is set for EventFighting. It is the netlink port from which something of
+	// ours was deleted last. It is not a process ID. Zero: not known.
 	Port uint32
 }
 
-// Level returns the level of the event in a log: that of its kind, or Warn if it has an
-// error all the same, such as EventInstalled without the name of the table.
+// Level returns the level of the event in a log. It is the level of the kind, or Warn
+// if an event of a kind with the level Info has an error, such as EventInstalled
+// without the name of the table.
 func (e Event) Level() slog.Level {
 	if e.Err != nil {
 		return max(slog.LevelWarn, e.Kind.Level())
@@ -132,8 +134,8 @@ func (e Event) Level() slog.Level {
 	return e.Kind.Level()
 }
 
-// Message returns the event without what may vary, as the message of a log record. What
-// varies is in the attributes that [Event.Attrs] returns.
+// Message returns the constant part of the event, as the message of a log record. The
+// attributes that [Event.Attrs] returns have the rest.
 func (e Event) Message() string {
 	if e.Uplink != "" {
 		return "uplink " + e.Kind.String()
@@ -166,7 +168,8 @@ func (e Event) String() string {
 // errorText returns an error without the prefix that all errors of this module have.
 func errorText(err error) string { return strings.TrimPrefix(err.Error(), "table: ") }
 
-// LogValue returns the event as a group: its kind, and what [Event.Attrs] returns.
+// LogValue returns the event as a group of its kind and the attributes that
+// [Event.Attrs] returns.
 func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(append([]slog.Attr{slog.String("kind", e.Kind.String())}, e.Attrs()...)...)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// findInterests returns what concerns which groups, as they are now. Nil: everything
-// concerns all of them, because what the host is like is not known.
+// findInterests returns which events concern which groups now. It returns nil if the state
+// of the host is not known; every event then concerns all groups.
 func (m *maintainer) findInterests() *interests {
 	r := m.earlier
 	if r == nil {
@@ -117,7 +117,7 @@ func (i *interests) addUplink(r *reading, n int, k *maintainedUplink) {
 }
 
 // addLearner adds the interests of an uplink that learns its default routes. A gateway that
-// is this host itself is none.
+// is this host itself does not count.
 func (i *interests) addLearner(r *reading, n int, k *maintainedUplink) {
 	put(i.learners, k.learnTable(), n)
 	index, _ := r.now.Link(k.Interface)
@@ -128,7 +128,7 @@ func (i *interests) addLearner(r *reading, n int, k *maintainedUplink) {
 	}
 }
 
-// addSources adds the sources of an uplink that rules of others can take packets from.
+// addSources adds the sources of an uplink whose packets rules of other programs can take.
 func (i *interests) addSources(r *reading, n int, k *maintainedUplink) {
 	if !k.isComplete() {
 		return

@@ -18,37 +18,38 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A group is uplinks that are kept in one transaction.
+// A group is uplinks that are maintained in one transaction.
 type group struct {
 	uplinks []*maintainedUplink
-	// again is when to look at it again. Zero: not without a reason.
+	// again is when to check the group again. Zero: not without a reason.
 	again time.Time
-	// tables are those that the uplinks have, and are moved from, as of the last look.
+	// tables are the tables of the uplinks, and those that they are moved from, at the last
+	// look.
 	tables []rttables.ID
-	// resolutions are those of the last look.
+	// resolutions are the resolutions of the last look.
 	resolutions []resolution
-	// suspicions are rules of others that may take packets of the uplinks.
+	// suspicions are rules of other programs that may take packets of the uplinks.
 	suspicions []suspicion
 }
 
-// A groupPlan is what a group of uplinks needs at the moment.
+// A groupPlan has the steps that a group of uplinks needs now.
 type groupPlan struct {
 	resolutions []resolution // in the order of the group
 	plan        plan.Plan
 }
 
 // A refusedFamily is a family of an uplink whose routes cannot be installed, because the
-// kernel has refused them, or someone else's route is in the way.
+// kernel has refused them, or because a route of another program is in the way.
 type refusedFamily struct {
 	of     *maintainedUplink
 	family route.Family
 	reason error
 }
 
-// planGroup works out what a group needs, except for those of it that are refused. An
-// uplink's rules are needed all the more when its routes cannot be: if someone else's
-// route is in the way, planGroup plans without the routes of that family. Taken are tables
-// that no uplink can get, although nothing seems to use them.
+// planGroup works out the steps that a group needs, without the families that are refused. An
+// uplink whose routes cannot be installed still needs its rules: if a route of another
+// program is in the way, planGroup plans without the routes of that family. Taken are tables
+// that no uplink can get, although they appear to be unused.
 func (r *reading) planGroup(
 	ctx context.Context, group []*maintainedUplink, taken map[rttables.ID]bool, without ...refusedFamily,
 ) (groupPlan, error) {
@@ -67,7 +68,7 @@ func (r *reading) planGroup(
 	}
 }
 
-// noteRefused notes why routes of some families were left out.
+// noteRefused records why routes of some families were left out.
 func (gp *groupPlan) noteRefused(without []refusedFamily) {
 	for i := range gp.resolutions {
 		x := &gp.resolutions[i]
@@ -123,7 +124,7 @@ func (gp *groupPlan) install(
 	return nil
 }
 
-// remember notes what the plan has found out about its uplinks.
+// remember records what the plan has found out about its uplinks.
 func (gp *groupPlan) remember() {
 	for _, x := range gp.resolutions {
 		k := x.of
@@ -135,7 +136,7 @@ func (gp *groupPlan) remember() {
 	}
 }
 
-// tables returns the tables that the uplinks have, and those that they are moved from.
+// tables returns the tables of the uplinks, and those that they are moved from.
 func (gp *groupPlan) tables() []rttables.ID {
 	var all []rttables.ID
 	for _, x := range gp.resolutions {
@@ -147,12 +148,13 @@ func (gp *groupPlan) tables() []rttables.ID {
 	return all
 }
 
-// confirmAfter is when a group is looked at again after an event about an interface or an
-// address. The kernel may still be about to delete routes then, which it does not report.
+// confirmAfter is when a group is checked again after an event about an interface or an
+// address. At the time of the event, the kernel may still be about to delete routes, which it
+// does not report.
 const confirmAfter = time.Second
 
-// keepGroup makes what there is of a group what it should be, and reports it. The host was
-// read anew for this look, or else some of what is known may be out of date.
+// keepGroup repairs a group, and reports the result. The host was read again for this look;
+// otherwise some of the known state may be out of date.
 func (m *maintainer) keepGroup(ctx context.Context, g *group, causes cause, isAnew bool) {
 	if !isAnew && causes&(causeLink|causeAddress|causeTime) != 0 {
 		m.reading.forgetTables(g)
@@ -161,7 +163,8 @@ func (m *maintainer) keepGroup(ctx context.Context, g *group, causes cause, isAn
 	if causes&(causeLink|causeAddress) != 0 {
 		soonest(&g.again, confirmAfter)
 	}
-	// The first plan is made without the lock, so that a look keeps nobody waiting.
+	// The first plan is made without the lock, so that a look does not make other processes
+	// wait.
 	gp, err := m.reading.planGroup(ctx, g.uplinks, m.shared.takenTables(nil))
 	var order *uplink.OrderError
 	if errors.As(err, &order) && m.keepJointly(ctx, g, causes) {
@@ -206,9 +209,9 @@ func (r *reading) forgetLinks(g *group) {
 	}
 }
 
-// keepJointly is for a group that is refused because its rules would come in a wrong order
-// with those of other uplinks. It installs all uplinks together, if they are not refused, and
-// reports whether that is done. It is tried once a look.
+// keepJointly is for a group that is refused because its rules would be in a wrong order with
+// those of other uplinks. It installs all uplinks together, if they are not refused, and
+// reports whether it has done so. It is tried once a look.
 func (m *maintainer) keepJointly(ctx context.Context, g *group, causes cause) bool {
 	if m.triedJointly || len(g.uplinks) == len(m.uplinks) {
 		return false
@@ -231,9 +234,9 @@ func (m *maintainer) keepJointly(ctx context.Context, g *group, causes cause) bo
 	return m.ensureReading(ctx) == nil
 }
 
-// repairGroup plans what a group needs, and does it. If the kernel refuses a route of an
-// uplink, it does so without the routes of that uplink, whose rules are needed all the
-// more. Other uplinks have only the name in common with it.
+// repairGroup plans the steps that a group needs, and does them. If the kernel refuses a
+// route of an uplink, it does the steps without the routes of that uplink, but with its
+// rules. Other uplinks of the group share only the name with that uplink.
 func (m *maintainer) repairGroup(ctx context.Context, g *group) (groupPlan, error) {
 	gp, err := m.applyGroup(ctx, g)
 	without := refusedRoute(g.uplinks, err)
@@ -243,8 +246,8 @@ func (m *maintainer) repairGroup(ctx context.Context, g *group) (groupPlan, erro
 	return m.applyGroup(ctx, g, without)
 }
 
-// refusedRoute returns the uplink, and the family, of a route that the kernel has
-// refused, if that is why a plan failed and nothing is left of it.
+// refusedRoute returns the uplink, and the family, of a route that the kernel has refused, if
+// that is why a plan failed and nothing is left of the plan.
 func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	var step *plan.StepError
 	if !errors.As(err, &step) || len(step.Left) > 0 || step.Step.Op != plan.AddRoute && step.Step.Op != plan.ReplaceRoute ||
@@ -259,8 +262,8 @@ func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	return refusedFamily{}
 }
 
-// applyGroup finds out under the lock what the host is like, plans what a group needs, and
-// does it.
+// applyGroup reads the host under the lock, plans the steps that a group needs, and does
+// them.
 func (m *maintainer) applyGroup(ctx context.Context, g *group, without ...refusedFamily) (gp groupPlan, err error) {
 	err = m.locked(ctx, func(ctx context.Context) error {
 		return uplink.RetryClaims(func(lost map[rttables.ID]bool) error {
@@ -291,8 +294,8 @@ func (m *maintainer) applyGroup(ctx context.Context, g *group, without ...refuse
 	return gp, err
 }
 
-// nameGroup writes the names of a plan, which has nothing else, for a group. Names that
-// could not be written are not tried again at each event.
+// nameGroup writes the names of a plan, which has only names, for a group. Names that could
+// not be written are not tried again at each event.
 func (m *maintainer) nameGroup(ctx context.Context, g *group, names plan.Plan) error {
 	if last := g.uplinks[0].memory.nameErr; last != nil && !m.names.canRetry && !names.Empty() {
 		return last
@@ -304,8 +307,9 @@ func (m *maintainer) nameGroup(ctx context.Context, g *group, names plan.Plan) e
 	return err
 }
 
-// doubt asks for a look at everything after a change that failed, if what is known of the
-// host may be why. What the kernel has refused several times it refuses on its own account.
+// doubt asks for a check of everything after a change that failed, if the known state of the
+// host may be wrong. If the kernel has refused the change several times, the state is not the
+// reason.
 func (m *maintainer) doubt(g *group, err error) {
 	var step *plan.StepError
 	if errors.As(err, &step) && len(step.Left) == 0 && step.Step.Op.IsRoute() && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
@@ -316,8 +320,8 @@ func (m *maintainer) doubt(g *group, err error) {
 	}
 }
 
-// reportGroup reports what has become of each uplink of a group, and sets when to look at
-// it again after a failure.
+// reportGroup reports the result of each uplink of a group, and sets when to check the group
+// again after a failure.
 func (m *maintainer) reportGroup(g *group, gp groupPlan, causes cause, err error) {
 	o := outcome{causes: causes, err: err}
 	if isNameError(err) {

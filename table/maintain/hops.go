@@ -41,8 +41,8 @@ func (r *reading) bestDefaults(members []*maintainedUplink, f route.Family) []sh
 	return together
 }
 
-// giveGateway gives an IPv6 route a gateway, if it has none, which it needs to be one next
-// hop of several. On a link where the kernel asks nobody for the address of a gateway, any
+// giveGateway gives an IPv6 route without a gateway one, which it needs to be one next hop
+// of several. On a link where the kernel does not resolve the address of a gateway, any
 // address will do. On other links giveGateway returns false.
 func (r *reading) giveGateway(d *route.Route) bool {
 	if form.HasGateway(d) {
@@ -87,8 +87,8 @@ func (d *Default) route(f route.Family, shares []share) route.Route {
 	return r
 }
 
-// commonMetrics returns the metrics that all routes have. Of routes that all limit the size
-// of packets, but not to the same, it returns the lowest limit.
+// commonMetrics returns the metrics that all routes have. If all routes limit the size of
+// packets, but differently, it returns the lowest limit.
 func commonMetrics(shares []share) *route.Metrics {
 	same, mtu := true, uint32(0)
 	for i, s := range shares {
@@ -114,10 +114,10 @@ func metricsOf(r *route.Route) route.Metrics {
 	return *r.Metrics
 }
 
-// nextHops returns the next hops of uplinks, which share the weight of their uplink.
+// nextHops returns the next hops of uplinks. Those of one uplink share its weight.
 func nextHops(shares []share) []route.NextHop {
-	// Weights are whole numbers: all of them are multiplied by what makes the parts of
-	// each one whole.
+	// Weights are whole numbers, so all of them are multiplied by a factor that makes the
+	// parts of each one whole.
 	factor := int64(1)
 	for _, s := range shares {
 		total := totalWeight(&s.best)
@@ -165,7 +165,7 @@ func totalWeight(r *route.Route) int64 {
 // weightOf returns the weight of a next hop, which is 1 where none is set.
 func weightOf(h route.NextHop) int64 { return int64(max(h.Weight, 1)) }
 
-// maxFactor is a factor of weights that is not multiplied any further: the rest is lost in
+// maxFactor is the largest factor of weights. With larger ones, the rest is lost in
 // rounding.
 const maxFactor = 1 << 20
 

@@ -11,9 +11,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// Interests are what concerns which groups of uplinks, and are not changed. On a host where
-// much happens, most of it concerns none, and to find that out takes no more time where there
-// are many uplinks.
+// Interests say which events concern which groups of uplinks. They are not changed. On a busy
+// host most events concern none, and the time to find that out does not grow with the number
+// of uplinks.
 type interests struct {
 	protocols map[route.Protocol]bool
 	tables    map[rttables.ID][]int // of uplinks
@@ -23,13 +23,13 @@ type interests struct {
 	selectors map[rule.Rule][]int // of rules of Also, by [form.Selector]
 	networks  []networkInterest
 	learners  map[rttables.ID][]int // by the table that they learn from
-	// waiting are groups that something of others is in the way of, or that lack what
-	// another group has.
+	// waiting are groups for which something of another program is in the way, or that lack a
+	// source or network that another group has.
 	waiting []int
 	shared  rttables.ID // of the default. Zero: there is none
-	// before are the sources that rules of others can take packets from.
+	// before are the sources whose packets rules of other programs can take.
 	before [len(form.Families)]sourceInterests
-	// lookedUp are the tables that rules of others before those of groups look up.
+	// lookedUp are the tables that rules of other programs before those of groups look up.
 	lookedUp map[rttables.ID][]int
 }
 
@@ -51,7 +51,7 @@ type sourceInterest struct {
 	group  int
 }
 
-// ofLink returns what an event about an interface concerns.
+// ofLink returns the concern of an event about an interface.
 func (i *interests) ofLink(index uint32, names []string) concern {
 	var groups []int
 	groups = append(groups, i.links[index]...)
@@ -64,7 +64,7 @@ func (i *interests) ofLink(index uint32, names []string) concern {
 	return concern{cause: causeLink, groups: groups, link: index}
 }
 
-// ofAddress returns what an event about an address concerns.
+// ofAddress returns the concern of an event about an address.
 func (i *interests) ofAddress(a host.Address) concern {
 	var groups []int
 	groups = append(groups, i.links[a.Index]...)
@@ -90,7 +90,7 @@ func (i *interests) overlapping(p netip.Prefix) []int {
 	return groups
 }
 
-// ofRoute returns what an event about a route concerns.
+// ofRoute returns the concern of an event about a route.
 func (i *interests) ofRoute(r *route.Route) concern {
 	c := concern{cause: causeRoute, ours: i.protocols[r.Protocol]}
 	isMain, isDefault := r.Table == rttables.Main, form.IsDefault(r)
@@ -109,7 +109,7 @@ func (i *interests) ofRoute(r *route.Route) concern {
 	if groups := i.lookedUp[r.Table]; groups != nil && isDefaultOrPart(r) {
 		c.overrules = groups
 	}
-	// It may be about what has just become an uplink's.
+	// The route may belong to a table that has just become an uplink's.
 	c.all = c.ours && len(c.groups)+len(c.overrules) == 0 && !c.shared
 	return c
 }
@@ -129,7 +129,7 @@ func (c *concern) addLearners(i *interests, r *route.Route) {
 	}
 }
 
-// ofRule returns what an event about a rule concerns.
+// ofRule returns the concern of an event about a rule.
 func (i *interests) ofRule(r *rule.Rule) concern {
 	c := concern{cause: causeRule, ours: i.protocols[r.Protocol]}
 	switch {
@@ -145,7 +145,7 @@ func (i *interests) ofRule(r *rule.Rule) concern {
 	return c
 }
 
-// ownersOf returns the groups that a rule of ours may be of. Nil: any.
+// ownersOf returns the groups that a rule of ours may belong to. Nil: any.
 func (i *interests) ownersOf(r *rule.Rule) []int {
 	if groups := i.tables[r.Table]; groups != nil {
 		return groups
@@ -159,13 +159,13 @@ func (i *interests) ownersOf(r *rule.Rule) []int {
 	return nil
 }
 
-// movesBounds reports whether a rule says, or may say, what the priorities of ours are
-// between, or where packets go from one rule.
+// movesBounds reports whether a rule changes, or may change, the range of priorities of our
+// rules, or the path of packets from one rule to the next.
 func movesBounds(r *rule.Rule) bool {
 	return r.L3MDev || form.LooksUpForAll(r, rttables.Local) || form.LooksUpForAll(r, rttables.Main)
 }
 
-// takenBy returns the groups that a rule of others may take packets of.
+// takenBy returns the groups whose packets a rule of another program may take.
 func (s *sourceInterests) takenBy(r *rule.Rule) []int {
 	if len(s.sources) == 0 || r.Priority.Or(0) >= s.last || !maySelectPlain(r) {
 		return nil
@@ -179,8 +179,8 @@ func (s *sourceInterests) takenBy(r *rule.Rule) []int {
 	return groups
 }
 
-// maySelectPlain reports whether a rule can select packets from some address that have no
-// mark, or lead to one that does.
+// maySelectPlain reports whether a rule can select packets without a mark from some address,
+// or lead to a rule that does.
 func maySelectPlain(r *rule.Rule) bool {
 	if r.Not || r.Action == rule.ActionGoto || r.Action == rule.ActionNop {
 		return true

@@ -22,18 +22,18 @@ import (
 // learnTable returns the table that default routes are learned from.
 func (u *Uplink) learnTable() rttables.ID { return cmp.Or(u.LearnTable, rttables.Main) }
 
-// noDefault says that there is no default route to be learned. Where the uplink has no
-// table of its own, LearnTable may have been meant to be that table.
+// noDefault says that there is no default route to learn. If the uplink has no table of
+// its own, LearnTable may have been meant as that table.
 func (u *Uplink) noDefault() string {
 	reason := fmt.Sprintf("table %s has no %s default route by %s to learn from",
 		u.learnTable(), form.FamilyName(u.Learn), u.Interface)
 	if u.LearnTable != 0 && u.Table == 0 {
-		reason += fmt.Sprintf("; if %d is to be the uplink's own table, say so before learn", uint32(u.LearnTable))
+		reason += fmt.Sprintf("; if %d is to be the uplink's own table, write it before learn", uint32(u.LearnTable))
 	}
 	return reason
 }
 
-// withLearned returns the uplink with default routes that were learned, if it learns
+// withLearned returns the uplink with the default routes that were learned, if it learns
 // them. Without any, only their family is known.
 func (u *Uplink) withLearned(defaults []route.Route) table.SourceRoutedUplink {
 	s := u.SourceRoutedUplink
@@ -76,10 +76,10 @@ func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUp
 }
 
 // learnDefaults returns the default routes that u learns: those by its interface in the
-// table that it learns from, the best one first. If there is no such route, it returns
-// the last ones, and without these the ones with which u is installed. Routes whose
-// gateway is this host count only if there are no others at all, and routes for a tos only
-// beside one for all packets.
+// table that it learns from, the best one first. If there is no such route, it returns the
+// last learned ones, or else the ones with which u is installed. Routes whose gateway is
+// this host count only if there are no others at all, and routes for a tos only beside one
+// for all packets.
 func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Route) ([]route.Route, error) {
 	index, ok := r.now.Link(u.Interface)
 	if u.Learn == 0 || !ok {
@@ -115,7 +115,7 @@ func (r *reading) learnDefaults(ctx context.Context, u *Uplink, last []route.Rou
 }
 
 // leadsHere reports whether a gateway of a route is this host itself, which the kernel
-// permits. It is no reason to give up other routes.
+// permits. Other routes stay valid beside such a route.
 func (r *reading) leadsHere(have *route.Route) bool {
 	return slices.ContainsFunc(form.NextHops(have), func(h route.NextHop) bool { return r.now.IsLocal(h.Gateway) })
 }
@@ -127,8 +127,8 @@ type interfaceTable struct {
 	table  rttables.ID
 }
 
-// defaultsBy returns the default routes of a table by an interface, with nexthop objects
-// replaced by what they stand for. It reads them once.
+// defaultsBy returns the default routes of a table by an interface, with the next hops of
+// nexthop objects. It reads the routes once.
 func (r *reading) defaultsBy(ctx context.Context, by interfaceTable) ([]route.Route, error) {
 	if routes, ok := r.defaults[by]; ok {
 		return routes, nil
@@ -154,8 +154,8 @@ func (r *reading) defaultsBy(ctx context.Context, by interfaceTable) ([]route.Ro
 	return routes, nil
 }
 
-// resolveObject replaces the nexthop object of a route by what it stands for. The kernel
-// says that with the route, unless net.ipv4.nexthop_compat_mode is 0.
+// resolveObject replaces the nexthop object of a route by its next hops. The kernel
+// reports them with the route, unless net.ipv4.nexthop_compat_mode is 0.
 func (r *reading) resolveObject(ctx context.Context, have *route.Route) error {
 	id := have.NextHopID
 	have.NextHopID = 0
@@ -184,13 +184,13 @@ func (r *reading) resolveObject(ctx context.Context, have *route.Route) error {
 	return nil
 }
 
-// templates returns what default routes by an interface say, the best one first: routes
-// for Defaults. Of a route by several interfaces it takes the next hops by this one.
+// templates returns default routes by an interface as values for Defaults, the best one
+// first. Of a route by several interfaces it takes the next hops by this one.
 //
 // The order is that in which the kernel takes the routes: by metric, in IPv6 then by the
-// preference that a router has announced, and else as it lists them. Metrics of the
-// uplink's own keep that order: in a table that is not the kernel's own, IPv6 routes with
-// the same metric would be one route by several gateways, whatever their preference.
+// preference that a router has announced, and otherwise as the kernel lists them. The
+// uplink's own metrics keep that order. In a table of an uplink, IPv6 routes with the same
+// metric would be one route by several gateways, whatever their preference.
 func (u *Uplink) templates(routes []route.Route, index uint32, match func(*route.Route) bool) []route.Route {
 	var all []route.Route
 	for i := range routes {
@@ -206,8 +206,8 @@ func (u *Uplink) templates(routes []route.Route, index uint32, match func(*route
 	return u.distinct(all)
 }
 
-// distinct returns templates without those that packets can never take, because an
-// earlier one goes the same way, and gives the rest metrics that keep their order.
+// distinct returns templates without those that packets can never take, because an earlier
+// one goes the same way, and gives the rest metrics that keep their order.
 func (u *Uplink) distinct(all []route.Route) []route.Route {
 	type selector struct {
 		tos uint8
@@ -244,9 +244,9 @@ func goSameWay(a, b *route.Route) bool {
 	return slices.Equal(form.NextHops(a), form.NextHops(b))
 }
 
-// template returns what a route by an interface says, for Defaults, without what the
-// uplink fills in and what only the kernel knows. The route is not by that interface if
-// ok is false.
+// template returns a route by an interface as a value for Defaults, without the values
+// that the uplink fills in and those that only the kernel knows. If ok is false, the route
+// is not by that interface.
 func template(have *route.Route, index uint32) (t route.Route, ok bool) {
 	t = *have
 	t.Table, t.Protocol, t.OIF, t.Dst, t.Multipath = 0, 0, 0, netip.Prefix{}, nil

@@ -250,7 +250,7 @@ func TestLearnTable(t *testing.T) {
 		elsewhere := u
 		elsewhere.Table = 0
 		if _, err := elsewhere.Resolve(t.Context(), n.Conn); err == nil ||
-			!strings.Contains(err.Error(), "if 100 is to be the uplink's own table, say so before learn") {
+			!strings.Contains(err.Error(), "if 100 is to be the uplink's own table, write it before learn") {
 			t.Errorf("without a table of its own: %v", err)
 		}
 		for _, gateway := range []string{f.G2, f.G2 + "7"} {

@@ -25,7 +25,7 @@ func usersOf(uplinks []*maintainedUplink) map[rttables.ID][]*maintainedUplink {
 }
 
 // removeBlocking removes uplinks that are no longer maintained and keep others from being
-// installed. Before that it takes away the names of tables that others have now.
+// installed. Before that it removes the names of tables that other uplinks have now.
 func (m *maintainer) removeBlocking(ctx context.Context) {
 	if len(m.leaving) == 0 {
 		return
@@ -45,9 +45,9 @@ func (m *maintainer) removeBlocking(ctx context.Context) {
 	m.removeLeaving(ctx, blocking)
 }
 
-// isBlocking reports whether an uplink that leaves keeps another from being installed: it
-// has that one's table with another protocol, or one of that one's Sources by another
-// interface.
+// isBlocking reports whether an uplink that leaves keeps another one from being
+// installed: it has the other one's table with another protocol, or one of the other
+// one's Sources by another interface.
 func isBlocking(k *maintainedUplink, users map[rttables.ID][]*maintainedUplink, owners map[netip.Addr]*Uplink) bool {
 	return slices.ContainsFunc(users[k.table()], func(o *maintainedUplink) bool { return o.protocol() != k.protocol() }) ||
 		slices.ContainsFunc(k.memory.sources, func(a netip.Addr) bool {
@@ -55,7 +55,7 @@ func isBlocking(k *maintainedUplink, users map[rttables.ID][]*maintainedUplink, 
 		})
 }
 
-// unregisterTaken takes away the name of a table that is now the table of an uplink with
+// unregisterTaken removes the name of a table that is now the table of an uplink with
 // another name.
 func (m *maintainer) unregisterTaken(ctx context.Context, k *maintainedUplink, users map[rttables.ID][]*maintainedUplink) {
 	id := k.table()
@@ -73,8 +73,8 @@ func (m *maintainer) unregisterTaken(ctx context.Context, k *maintainedUplink, u
 	}
 }
 
-// removeLeaving removes uplinks that are no longer maintained. After the others were
-// looked at, those have taken over sources and tables, each in one step.
+// removeLeaving removes uplinks that are no longer maintained. It runs after the other
+// uplinks were checked and have taken over sources and tables, each in one step.
 func (m *maintainer) removeLeaving(ctx context.Context, uplinks []*maintainedUplink) {
 	for _, k := range slices.Clone(uplinks) {
 		if ctx.Err() != nil {
@@ -99,8 +99,8 @@ func (m *maintainer) removeLeaving(ctx context.Context, uplinks []*maintainedUpl
 	}
 }
 
-// removeAll removes what there is of uplinks: what has their protocol in their tables, in
-// families that no uplink that is kept has there.
+// removeAll removes the rules and routes of uplinks: those with their protocol in their
+// tables, in families that no maintained uplink has there.
 func (m *maintainer) removeAll(ctx context.Context, uplinks []*maintainedUplink) error {
 	if len(uplinks) == 0 {
 		return nil
@@ -123,7 +123,7 @@ func (m *maintainer) removeAll(ctx context.Context, uplinks []*maintainedUplink)
 	})
 }
 
-// planRemoval returns the plan that removes uplinks, without what others own.
+// planRemoval returns the plan that removes uplinks, without what other uplinks own.
 func (r *reading) planRemoval(ctx context.Context, uplinks, others []*maintainedUplink) (plan.Plan, error) {
 	planner, err := draft.Begin(ctx, r.conn, r.now, protocolsOf(uplinks))
 	if err != nil {
@@ -158,9 +158,9 @@ type ownedTable struct {
 	protocol route.Protocol
 }
 
-// leftOf returns what there is of an uplink that leaves, except for what others own, for
-// each of its tables. What it returns is owned from then on: an uplink that left long ago
-// may have had the table before.
+// leftOf returns the rules and routes of an uplink that leaves, for each of its tables,
+// except for those that other uplinks own. What it returns is owned from then on, because
+// an uplink that left long ago may have had the table before.
 func (r *reading) leftOf(k *maintainedUplink, owned map[ownedTable]bool) []*uplink.Policy {
 	spec := k.currentSpec()
 	table := k.table()

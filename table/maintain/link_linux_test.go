@@ -91,7 +91,7 @@ func TestPending(t *testing.T) {
 		missing.Name, missing.Table, missing.Interface, missing.Gateway = "late", 30, "u9", netip.MustParseAddr("10.9.0.1")
 		k.stop()
 		k = newKeeper(n, maintain.Config{}, maintained(u, missing)...)
-		from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "no interface u9") })
+		from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "the interface u9 does not exist") })
 		n.Server.Link("u9", n.Net, "g9")
 		n.Server.Addr("u9", "10.9.0.2/24")
 		k.await(from, "installed", func(e maintain.Event) bool { return e.Kind == maintain.EventInstalled && e.Uplink == "late" })
@@ -108,7 +108,7 @@ func TestAlternativeName(t *testing.T) {
 		u.Interface, u.Also = "enx001122334455-at-the-left", []rule.Rule{{OIF: "u2"}}
 		k := newKeeper(n, maintain.Config{}, maintained(u)...)
 		k.await(0, "pending", func(e maintain.Event) bool {
-			return strings.Contains(e.String(), "no interface enx001122334455-at-the-left")
+			return strings.Contains(e.String(), "the interface enx001122334455-at-the-left does not exist")
 		})
 		n.Server.AltName("u2", u.Interface)
 		k.awaitKind(0, maintain.EventInstalled)
@@ -137,7 +137,7 @@ func TestAlternativeName(t *testing.T) {
 		other.Name, other.Table, other.Interface, other.Also = "other", 30, "wan0", nil
 		k = newKeeper(n, maintain.Config{}, maintained(u, other)...)
 		k.await(0, "refused", func(e maintain.Event) bool {
-			return e.Uplink == "other" && strings.Contains(e.String(), "Sources: are also those of uplink lan2: wan0 and ") &&
+			return e.Uplink == "other" && strings.Contains(e.String(), "Sources: also belong to uplink lan2: wan0 and ") &&
 				strings.Contains(e.String(), " are the same interface")
 		})
 		k.settles(u)
@@ -160,7 +160,7 @@ func TestAlternativeNameTaken(t *testing.T) {
 	k.settles(u)
 	whole := n.Table(20)
 	n.Server.DelAltName("u2", u.Interface)
-	from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "no interface left") })
+	from := k.await(0, "pending", func(e maintain.Event) bool { return strings.Contains(e.String(), "the interface left does not exist") })
 	k.settles()
 	tabletest.WantText(t, "the table and its rules without the name", whole, n.Table(20))
 	n.Server.AltName("u2", u.Interface)

@@ -8,7 +8,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A maintainer is [Run] at work.
+// A maintainer does the work of [Run].
 type maintainer struct {
 	reporter
 	sockets
@@ -26,8 +26,8 @@ type maintainer struct {
 
 	obstacles obstacles
 
-	// reading is what is known of the host. Nil: it is not known, or not what it was before
-	// the last change. Earlier is the last one.
+	// reading is the known state of the host. Nil: the state is not known, or has changed
+	// since the last change. Earlier is the last reading.
 	reading, earlier *reading
 	probers          sync.WaitGroup // that run
 	limiter          limiter
@@ -52,7 +52,7 @@ func newMaintainer(dial func() (route.Conn, error), config Config) *maintainer {
 	}
 }
 
-// run keeps the uplinks until ctx ends.
+// run maintains the uplinks until ctx ends.
 func (m *maintainer) run(ctx context.Context) error {
 	if err := m.open(ctx); err != nil {
 		return err
@@ -120,7 +120,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// collect takes over what the watch has noted.
+// collect takes what the watch has noted.
 func (m *maintainer) collect(ctx context.Context) {
 	m.collectHealth()
 	if m.watch == nil {
@@ -174,8 +174,8 @@ func (m *maintainer) open(ctx context.Context) error {
 	return m.sockets.open(ctx)
 }
 
-// look compares what there is with what there should be, and repairs the difference. It
-// looks at what is on the agenda.
+// look compares the state of the kernel with the wanted state, and repairs the difference.
+// It checks what is on the agenda.
 func (m *maintainer) look(ctx context.Context) {
 	begin := time.Now()
 	isOpen := m.conn != nil
@@ -215,7 +215,7 @@ func (m *maintainer) look(ctx context.Context) {
 	m.planNextLook()
 }
 
-// takeAgenda returns what is to be looked at: what is on the agenda, and what is due.
+// takeAgenda returns what has to be checked: the agenda, and what is due.
 func (m *maintainer) takeAgenda(now time.Time) agenda {
 	a := m.agenda
 	m.agenda, m.nextLook = agenda{}, time.Time{}
@@ -246,7 +246,7 @@ func (m *maintainer) planNextLook() {
 	m.lookAtTime(m.shared.again)
 }
 
-// lookAt looks at what is on an agenda.
+// lookAt checks what is on an agenda.
 func (m *maintainer) lookAt(ctx context.Context, a *agenda) {
 	var err error
 	m.triedJointly = false
@@ -306,15 +306,14 @@ func (m *maintainer) readAnew(ctx context.Context) error {
 	return err
 }
 
-// setReading sets what is known of the host. Names of tables are those of files in a
+// setReading sets the known state of the host. Names of tables are those of files in a
 // directory.
 func (m *maintainer) setReading(r *reading, etc string) {
 	r.now = r.now.WithNames(m.namesOf(r, etc))
 	m.reading, m.earlier = r, r
 }
 
-// ensureReading finds out what the host is like, unless that is known and nothing was
-// changed since.
+// ensureReading reads the host, unless its state is known and nothing was changed since.
 func (m *maintainer) ensureReading(ctx context.Context) (err error) {
 	if m.reading == nil && (len(m.uplinks) > 0 || m.shared.wanted != nil) {
 		_, err = m.reread(ctx, m.etc())
@@ -322,8 +321,8 @@ func (m *maintainer) ensureReading(ctx context.Context) (err error) {
 	return err
 }
 
-// reread finds out what the host is like after all events so far. Under the lock, that is
-// what the host is like.
+// reread reads the host after all events so far. Under the lock, the result is the present
+// state.
 func (m *maintainer) reread(ctx context.Context, etc string) (*reading, error) {
 	now, old, err := m.watch.state(ctx, m.conn, etc)
 	if err != nil {

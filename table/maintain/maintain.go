@@ -8,48 +8,46 @@ import (
 
 // Run installs uplinks, and keeps them as they are declared until ctx ends.
 //
-// The kernel deletes the IPv4 routes of an interface that goes down, and the routes of
-// a table with its last address, without notification, and does not bring them back.
-// Addresses change with their leases. Other programs delete rules that they do not
-// know. Run listens for changes of interfaces, addresses, routes and rules, compares
-// what there is with what there should be, and repairs the difference as
-// [table.Install] would: in one transaction for each name, which packets notice once.
-// Every few minutes Run looks without an event.
+// The kernel deletes the IPv4 routes of an interface that goes down, and the routes of a table with
+// its last address, without notification, and does not bring them back. Addresses change with their
+// leases. Other programs delete rules that they do not know. Run listens for changes of interfaces,
+// addresses, routes and rules, compares the state of the kernel with the wanted state, and repairs
+// the difference as [table.Install] would: in one transaction for each name. Every few minutes Run
+// also checks everything without an event.
 //
-// An uplink that cannot be complete yet is pending: its interface is missing or down,
-// it has no address, duplicate address detection is not over, no default route was
-// learned, or a gateway is in no subnet of the interface. The rules of a pending uplink stay and are kept, so that with Unreachable
-// its packets go nowhere in the meantime. A source whose address is gone keeps its
-// rules until the interface is up and has other addresses of the family, or until
-// another interface has the address. An interface that was renamed is not another one,
-// until another one has got its name. If the kernel refuses the routes of an uplink,
-// its rules are installed all the same. An address that one uplink has among its
-// Sources is no source of another uplink that takes all addresses of the interface.
-// An address that is on the interfaces of two such uplinks stays with the one that has
-// it as a source already or, if neither has, with the first one. A network of
-// SourceInterfaces that overlaps with one of another uplink stays with that one. The
-// uplink that cannot have it fails with the reason, and all else of it is kept.
-// An uplink that is refused, or in conflict with something of another program, does
-// not hold up the other uplinks, and is tried again.
+// An uplink that cannot be complete yet is pending: its interface is missing or down, it has no
+// address, duplicate address detection has not finished, no default route was learned, or a gateway
+// is in no subnet of the interface. Run also maintains the rules of a pending uplink, so with
+// Unreachable its packets are refused in the meantime. A source whose address is gone keeps its
+// rules until the interface is up and has other addresses of the family, or until another interface
+// has the address. An interface that was renamed counts as the same interface until another one
+// gets its old name. If the kernel refuses the routes of an uplink, Run installs its rules all the
+// same.
 //
-// Run does two more things for uplinks that ask for them: it probes whether a gateway
-// leads anywhere, see [health.Probe], and it keeps a default route for packets that
-// have no source yet, see [Default].
+// If an address is in the Sources of one uplink, it is not a source of another uplink that takes
+// all addresses of its interface. If an address is on the interfaces of two uplinks that take all
+// addresses, it belongs to the uplink that already has it as a source or, if neither has, to the
+// first one. If a network of SourceInterfaces overlaps with a network of another uplink, it stays
+// with that uplink. The uplink that cannot have it fails with the reason, and everything else of
+// that uplink is maintained. If an uplink is refused, or in conflict with a rule or route of
+// another program, the other uplinks do not wait for it, and Run tries it again.
 //
-// Run calls dial to open its socket, in the network namespace that is to be
-// maintained, and again each time the socket fails, or the namespace is another one: see
-// NetNS in [Config]. Each call has to open a new socket, in the namespace as it is then.
-// While dial fails, Run reports why, once, and calls it every second. Calls come from the
-// goroutine of Run, which does nothing else until dial returns. A nil dial opens a socket
-// in the network namespace of the caller, or that of NetNS. The connection has to give access to its socket, as
-// *[route.Socket] does. It is closed if it has a method Close. A nil config means all
-// defaults.
+// Run does two more things for uplinks that ask for them: it probes whether a gateway leads
+// anywhere, see [health.Probe], and it maintains a default route for packets that have no source
+// yet, see [Default].
 //
-// Run returns nil after ctx has ended, or the error that kept it from removing the
-// uplinks. It returns earlier only if an uplink is invalid, with a
-// [*plan.FieldError], if a number in config is negative, or if no socket could be
-// opened at the start. When Run returns, it has closed its sockets and its goroutines
-// have ended.
+// Run calls dial to open its socket in the network namespace that is to be maintained. It calls
+// dial again each time the socket fails, or the namespace is another one: see NetNS in [Config].
+// Each call has to open a new socket, in the namespace as it is then. While dial fails, Run reports
+// the reason once, and calls dial every second. Calls come from the goroutine of Run, which does
+// nothing else until dial returns. A nil dial opens a socket in the network namespace of the
+// caller, or in that of NetNS. The connection has to give access to its socket, as *[route.Socket]
+// does. Run closes it if it has a method Close. A nil config means all defaults.
+//
+// Run returns nil after ctx has ended, or the error that kept it from removing the uplinks. It
+// returns earlier only if an uplink is invalid, with a [*plan.FieldError], if a number in config is
+// negative, or if no socket could be opened at the start. When Run returns, it has closed its
+// sockets and its goroutines have ended.
 func Run(ctx context.Context, dial func() (route.Conn, error), config *Config, uplinks ...Uplink) error {
 	if config == nil {
 		config = new(Config)

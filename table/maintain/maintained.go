@@ -12,30 +12,30 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// A maintainedUplink is an uplink that is kept as declared, with what is known of it.
+// A maintainedUplink is an uplink that is maintained, and the facts that are known of it.
 type maintainedUplink struct {
 	Uplink
 	owner int // its index among the uplinks that were declared, or plan.NoOwner
 	group int // the index of its group
-	// taken are the addresses that uplinks have as their Sources. They are no sources of
-	// uplinks that take all addresses of an interface.
+	// taken are the addresses in the Sources of uplinks. They are not sources of uplinks that
+	// take all addresses of an interface.
 	taken map[netip.Addr]*Uplink
-	// others are all uplinks that are maintained, this one too.
+	// others are all uplinks that are maintained, including this one.
 	others []*maintainedUplink
 
 	memory   memory
 	status   status
 	reported lastReport
 	probing  probeState
-	// lacksShared says that the uplink has failed at the last look only because a source
-	// is also another uplink's.
+	// lacksShared means that the uplink has failed at the last look only because a source
+	// also belongs to another uplink.
 	lacksShared bool
-	// obstructed says that the uplink, or a part of it, was refused at the last look, because
-	// of what there is on the host.
+	// obstructed means that the uplink, or a part of it, was refused at the last look because
+	// of the state of the host.
 	obstructed bool
 }
 
-// A memory is what is remembered of an uplink from one look to the next.
+// A memory has the facts about an uplink that are kept from one look to the next.
 type memory struct {
 	defaults []route.Route // the last ones that were learned
 	sources  []netip.Addr  // at the last look
@@ -46,33 +46,34 @@ type memory struct {
 	table    rttables.ID // in which the uplink is installed; zero: not known
 	// oldTable is the table that the uplink is to be moved from. Zero: none.
 	oldTable rttables.ID
-	// restored says that the rules an earlier process has left were looked at.
+	// restored means that the rules of an earlier process have been examined.
 	restored bool
 	// nameErr is why the name of the table could not be written. Nil: it was written, or
-	// there is none.
+	// there is no name.
 	nameErr error
-	// overruled are the rules of others that were reported to come before the uplink's.
+	// overruled are the rules of other programs that were reported to come before the
+	// uplink's.
 	overruled map[route.Family]rule.Rule
 }
 
-// A status is what a look has found out about an uplink.
+// A status has the facts that a look has found out about an uplink.
 type status struct {
 	waits  string       // what keeps it from being complete; empty: nothing
 	usable []netip.Addr // that probes are sent from, the best of each family first
-	// families are those in which nothing is waited for.
+	// families are the families in which the uplink waits for nothing.
 	families []route.Family
 }
 
 // A probeState is how an uplink is probed.
 type probeState struct {
-	// prober sends the probes until stop is called. It stays after that, and the next
+	// prober sends the probes until stop is called. It is kept after that, and the next
 	// prober continues it. Stop is nil while nothing is probed.
 	prober    *health.Prober
 	stop      context.CancelFunc
 	unhealthy bool // as it was reported
 }
 
-// subject returns what events about the uplink have in common.
+// subject returns the common fields of events about the uplink.
 func (k *maintainedUplink) subject() subject { return subject{k.String(), k.owner, k.family()} }
 
 // identityIn returns the identity of the uplink in a family.
@@ -81,8 +82,8 @@ func (k *maintainedUplink) identityIn(f route.Family) identity { return identity
 // table returns the table that the uplink has. Zero: it is not known.
 func (k *maintainedUplink) table() rttables.ID { return cmp.Or(k.memory.table, k.Table) }
 
-// isComplete reports whether all of the uplink is installed, except for sources that are
-// another uplink's.
+// isComplete reports whether all of the uplink is installed, except for sources that belong
+// to another uplink.
 func (k *maintainedUplink) isComplete() bool {
 	return (k.reported.kind == EventInstalled || k.lacksShared) && k.status.waits == ""
 }
@@ -92,7 +93,7 @@ func (k *maintainedUplink) isWithdrawn() bool {
 	return k.probing.unhealthy && k.Health != nil && k.Health.Withdraw
 }
 
-// withdrawal returns what Also of the uplink has lost for the time being.
+// withdrawal returns the part of Also that is withdrawn for now.
 func (k *maintainedUplink) withdrawal() uplink.Withdrawal {
 	switch {
 	case !k.isWithdrawn():
@@ -103,14 +104,13 @@ func (k *maintainedUplink) withdrawal() uplink.Withdrawal {
 	return uplink.WithdrawUnmarked
 }
 
-// specWith returns what is to be installed, with default routes that were learned.
+// specWith returns the uplink to install, with default routes that were learned.
 func (k *maintainedUplink) specWith(defaults []route.Route) *uplink.Spec {
 	spec := uplink.Spec(k.withLearned(defaults))
 	return &spec
 }
 
-// currentSpec returns what is to be installed, with the default routes that are
-// known.
+// currentSpec returns the uplink to install, with the default routes that are known.
 func (k *maintainedUplink) currentSpec() *uplink.Spec { return k.specWith(k.memory.defaults) }
 
 // learnsNothing reports whether the uplink learns its default routes, and none is known.
@@ -118,14 +118,14 @@ func (k *maintainedUplink) learnsNothing(spec *uplink.Spec) bool {
 	return k.Learn != 0 && len(spec.Defaults) == 0
 }
 
-// canSucceed reports whether the uplink can take the place of another one, which is
-// then changed and not removed first.
+// canSucceed reports whether the uplink can replace another one, which is then changed and
+// not removed first.
 func (k *maintainedUplink) canSucceed(o *maintainedUplink) bool {
 	return k.family() == o.family() && k.protocol() == o.protocol() && k.Etc == o.Etc &&
 		(k.Interface == o.Interface || k.Table == o.Table)
 }
 
-// succeed takes over what is known of another uplink.
+// succeed takes over the known facts of another uplink.
 func (k *maintainedUplink) succeed(o *maintainedUplink) {
 	k.reported = lastReport{kind: o.reported.kind, reason: o.reported.reason}
 	if k.Health != nil {

@@ -15,19 +15,20 @@ import (
 
 const (
 	// namesWithin is how long a look waits for another process that writes names. Uplinks
-	// work without names. A file system that takes longer to read them is slow.
+	// work without names. A file system that takes longer to read them counts as slow.
 	namesWithin = 100 * time.Millisecond
 	// firstReadWithin, readWithin and writeWithin are how long a look waits for a file
-	// system: for the first time, as names say which table an uplink has, and later.
+	// system. The first read may take longer, because names decide which table an uplink
+	// has.
 	firstReadWithin = 2 * time.Second
 	readWithin      = 500 * time.Millisecond
 	writeWithin     = time.Second
-	// namesAgain is after what time names are tried again that had to wait longer.
+	// namesAgain is the time after which names that had to wait longer are tried again.
 	namesAgain = 10 * time.Second
 )
 
 // NameFiles are the files of the names of tables. Their file system can be slow, or not
-// answer any more, which must not hold up repairs.
+// answer any more. That must not delay repairs.
 type nameFiles struct {
 	// readFiles is rttables.ReadFiles.
 	readFiles func(etc string) (*rttables.Files, error)
@@ -39,8 +40,9 @@ type nameFiles struct {
 
 	// canRetry says that names which could not be written are tried again in this look.
 	canRetry bool
-	// until is when names are tried again that could not be written in time. Zero: there
-	// are none. Held is why none is written before that; nil: others may be.
+	// until is when names that could not be written in time are tried again. Zero: there
+	// are none. Held is why no name is written before that. Nil: other names may be
+	// written.
 	until time.Time
 	held  error
 }
@@ -54,8 +56,8 @@ type nameRead struct {
 	slow    bool // the last reading took long
 }
 
-// read returns the files of a directory as they are or, if the file system is slow or does
-// not answer, as they were. Without either it returns an error.
+// read returns the files of a directory as they are. If the file system is slow or does not
+// answer, it returns them as they were, or an error if they were never read.
 func (n *nameFiles) read(etc string) (*rttables.Files, error) {
 	x, done, within := n.beginRead(etc)
 	t := time.NewTimer(within)
@@ -104,8 +106,8 @@ func newNameFiles() nameFiles {
 	return nameFiles{readFiles: rttables.ReadFiles, reads: make(map[string]*nameRead)}
 }
 
-// isSilent reports whether the file system of a directory does not answer: what was begun
-// there has not ended.
+// isSilent reports whether the file system of a directory does not answer: an operation
+// that has begun there has not ended.
 func (n *nameFiles) isSilent(etc string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -156,7 +158,7 @@ func (m *maintainer) namesOf(r *reading, etc string) *host.Names {
 	return host.NewNamesBy(func() (*rttables.Files, error) { return m.names.read(etc) }, etc, r.now.Links)
 }
 
-// applyNames writes the names of a plan, which has nothing else. After it had to wait too
+// applyNames writes the names of a plan, which has only names. After it had to wait too
 // long, no name is written in the same look, and for a while after that.
 func (m *maintainer) applyNames(ctx context.Context, names plan.Plan, etc string) error {
 	if names.Empty() {
@@ -170,7 +172,8 @@ func (m *maintainer) applyNames(ctx context.Context, names plan.Plan, etc string
 }
 
 // writeNames calls write, and returns its error. If nothing can be written, or write does
-// not return in time, it returns the reason, and true. Then write can still have an effect.
+// not return in time, it returns the reason, and true. In the second case write can still
+// have an effect.
 func (m *maintainer) writeNames(ctx context.Context, etc string, write func(context.Context) error) (err error, refused bool) {
 	switch {
 	case m.names.held != nil:
@@ -202,8 +205,8 @@ func (m *maintainer) writeNames(ctx context.Context, etc string, write func(cont
 	return err, false
 }
 
-// heldReason returns the reason of an error that consists of those of single names, without
-// the names.
+// heldReason returns the reason of an error that consists of errors about single names,
+// without the names.
 func heldReason(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {

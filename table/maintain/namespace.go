@@ -13,8 +13,8 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// namespaceEvery is the time between looks whether the network namespace is still the one
-// that its path names.
+// namespaceEvery is the time between checks whether the path still names the network
+// namespace of the sockets.
 const namespaceEvery = 2 * time.Second
 
 // dialIn opens a socket in the network namespace with a path, or in that of the caller.
@@ -30,8 +30,8 @@ func dialIn(path string) (route.Conn, error) {
 	return route.Dial(&netlink.Config{NetNS: int(f.Fd())})
 }
 
-// watchNamespace returns a channel that gets a value each time that is to be looked at the
-// path of the namespace, and a function that ends this.
+// watchNamespace returns a channel that gets a value each time the path of the namespace
+// has to be checked, and a function that ends this.
 func (c *Config) watchNamespace() (<-chan time.Time, func()) {
 	if c.NetNS == "" {
 		return nil, func() {}
@@ -50,7 +50,7 @@ func (m *maintainer) checkNamespace() {
 	switch is, statErr := rtnl.IsNetNS(m.conn, m.config.NetNS); {
 	case errors.Is(statErr, fs.ErrNotExist):
 		err = fmt.Errorf("the network namespace %s was deleted", m.config.NetNS)
-	case is || statErr != nil: // what cannot be seen says nothing
+	case is || statErr != nil: // an error of stat shows nothing
 		return
 	default:
 		err = fmt.Errorf("the network namespace %s was deleted and made again", m.config.NetNS)
@@ -60,7 +60,7 @@ func (m *maintainer) checkNamespace() {
 	m.closeSockets()
 }
 
-// forgetHost forgets what is known of the host, and of what was installed there.
+// forgetHost forgets all facts about the host, and about what was installed there.
 func (m *maintainer) forgetHost(why error) {
 	m.stopProbers()
 	for _, k := range m.uplinks {

@@ -317,11 +317,11 @@ func TestNoSourcesProbesRefused(t *testing.T) {
 		{also: []rule.Rule{{OIF: "u2"}}, withdraw: true},
 		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}},
 		{also: []rule.Rule{{FwMark: rule.FwMark(2)}, {FwMark: rule.FwMark(3)}}, mark: 3, withdraw: true},
-		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, withdraw: true, want: "with WithdrawMarked the rule by a mark would be taken away"},
-		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, mark: 3, want: "no rule makes a probe take"},
-		{also: []rule.Rule{{OIF: "u1"}}, want: "no rule makes a probe take"},
+		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, withdraw: true, want: "WithdrawMarked would withdraw the rule by a mark"},
+		{also: []rule.Rule{{FwMark: rule.FwMark(2)}}, mark: 3, want: "no rule sends probes through"},
+		{also: []rule.Rule{{OIF: "u1"}}, want: "no rule sends probes through"},
 		{also: []rule.Rule{{OIF: "u2", DPort: rule.Port(25)}}, want: "oif u2"},
-		{also: []rule.Rule{{Family: 10, OIF: "u2"}}, want: "no rule makes a probe take"},
+		{also: []rule.Rule{{Family: 10, OIF: "u2"}}, want: "no rule sends probes through"},
 	} {
 		h := client
 		h.Mark, h.Withdraw, h.WithdrawMarked = c.mark, c.withdraw, c.withdraw

@@ -16,25 +16,27 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// opponentFor is how long it is remembered who uses a port: several uplinks may be undone by
-// the same program.
+// opponentFor is how long the user of a port is remembered, because the same program may undo
+// several uplinks.
 const opponentFor = budgetSeconds * time.Second
 
-// searchDescriptors and searchFor are how many descriptors and processes are looked at to find
-// out who uses a port, and for how long at most: meanwhile nothing is repaired.
+// searchDescriptors and searchFor limit the search for the process that uses a port: how many
+// descriptors and processes are examined, and for how long. Nothing is repaired in the
+// meantime.
 const (
 	searchDescriptors = 100_000
 	searchFor         = time.Second / 2
 )
 
-// An opponent is who uses a netlink port, in words.
+// An opponent is the program that uses a netlink port, in words.
 type opponent struct {
 	port uint32
 	text string
 	at   time.Time
 }
 
-// opponent says who deletes what is ours over a netlink port.
+// opponent returns a description of the program that deletes our rules and routes over a
+// netlink port.
 func (m *maintainer) opponent(port uint32) string {
 	o := &m.limiter.opponent
 	if now := time.Now(); o.text == "" || o.port != port || now.Sub(o.at) > opponentFor {
@@ -43,9 +45,9 @@ func (m *maintainer) opponent(port uint32) string {
 	return o.text + " keeps undoing it"
 }
 
-// findOpponent returns who uses a netlink port in the network namespace of c. The first
-// socket of a process normally has the ID of the process as its port, but in another PID
-// namespace that is the ID of another process. So the process is found by the socket.
+// findOpponent returns the user of a netlink port in the network namespace of c. The first
+// socket of a process normally has the process ID as its port, but in another PID namespace
+// that number is the ID of another process. So the process is found by the socket.
 func findOpponent(c rtnl.Executor, port uint32, limit int, until time.Time) string {
 	if port == 0 {
 		return "something"
@@ -112,10 +114,10 @@ type socketSearch struct {
 	until time.Time // when the search ends
 
 	found string   // the process, with its name
-	maybe []string // those that may have it, but do not let this process see
+	maybe []string // processes that may have it, but do not let this process look
 }
 
-// isOver reports whether no more is looked at.
+// isOver reports whether the search has ended.
 func (s *socketSearch) isOver() bool { return s.left <= 0 || time.Now().After(s.until) }
 
 // run looks at all processes that /proc shows, first at the one with the port as its ID.
@@ -204,7 +206,7 @@ func innermostID(pid string) string {
 	return ""
 }
 
-// nameOf returns a process with its name, which it has chosen itself.
+// nameOf returns a process with its name, which the process has chosen itself.
 func nameOf(pid string) string {
 	name, err := os.ReadFile("/proc/" + pid + "/comm")
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/owner"
 )
 
-// elsewhere are addresses of each family somewhere on the Internet: one in each half, as
-// VPNs take halves without touching the default route. Nothing is sent there.
+// elsewhere are addresses of each family somewhere on the Internet: one in each half, because VPNs
+// take halves without touching the default route. Nothing is sent there.
 var elsewhere = map[route.Family][]netip.Addr{
 	route.IPv4: {netip.AddrFrom4([4]byte{1, 1, 1, 1}), netip.AddrFrom4([4]byte{203, 0, 113, 1})},
 	route.IPv6: {
@@ -24,24 +24,24 @@ var elsewhere = map[route.Family][]netip.Addr{
 	},
 }
 
-// An overrule is a rule of another program that takes packets of an uplink before the
-// uplink's own rules do.
+// An overrule is a rule of another program that takes packets of an uplink before the uplink's own
+// rules.
 type overrule struct {
 	rule   rule.Rule
 	source netip.Addr
 	way    string // where the packets go
 }
 
-// A suspicion is that rules of others take packets from a source of an uplink.
+// A suspicion is that rules of other programs take packets from a source of an uplink.
 type suspicion struct {
 	of     *maintainedUplink
 	source netip.Addr
 	before []rule.Rule // the first rung of the source
 }
 
-// reportOverrules reports rules of others that take packets of an uplink, when they come
-// and when they have gone. The kernel says where packets go; it is only asked where rules
-// of others may match them.
+// reportOverrules reports rules of other programs that take packets of an uplink, when they appear
+// and when they are gone. The kernel decides where packets go, and it is asked only if rules of
+// other programs may match them.
 func (m *maintainer) reportOverrules(ctx context.Context, a *agenda) {
 	for i, g := range m.groups {
 		if !a.looksAtOverrules(i) {
@@ -92,7 +92,7 @@ func (s *suspicion) tables() map[rttables.ID]bool {
 	return tables
 }
 
-// reportOverrule reports what is new about rules of others before those of an uplink.
+// reportOverrule reports changes of the rules of other programs before those of an uplink.
 func (m *maintainer) reportOverrule(k *maintainedUplink, f route.Family, found *overrule) {
 	s := k.subject()
 	s.family = f
@@ -112,14 +112,14 @@ func (m *maintainer) reportOverrule(k *maintainedUplink, f route.Family, found *
 	}
 }
 
-// String names the rule and its owner, and says what it takes.
+// String returns the rule, its owner, and the packets that it takes.
 func (o *overrule) String() string {
-	return fmt.Sprintf("a rule comes before those of the uplink, %q (%s), and takes packets from %s to the Internet, or to half of it: %s",
+	return fmt.Sprintf("the rule %q (%s) comes before the uplink's rules and takes packets from %s to the Internet, or to half of it: %s",
 		o.rule.String(), owner.Whose(&o.rule), o.source, o.way)
 }
 
-// suspect returns sources of an uplink whose packets rules of others may take: the first
-// one, and those that such a rule names.
+// suspect returns sources of an uplink whose packets rules of other programs may take: the first
+// source, and those that such a rule names.
 func (r *reading) suspect(k *maintainedUplink, f route.Family, ours []route.Protocol) []suspicion {
 	var all []suspicion
 	first := true
@@ -150,8 +150,8 @@ func (r *reading) firstRung(k *maintainedUplink, a netip.Addr) (uint32, bool) {
 	return 0, false
 }
 
-// ask asks the kernel where packets from a source to an address go, and finds out which rule of others
-// sends them there, if it is not the uplink.
+// ask asks the kernel where packets from a source to an address go. If they do not take the uplink,
+// it finds out which rule of another program sends them there.
 func (r *reading) ask(ctx context.Context, s suspicion, dst netip.Addr) (*overrule, error) {
 	found, err := route.Lookup(ctx, r.conn, route.Query{Src: s.source, Dst: dst, FibMatch: true})
 	var errno syscall.Errno
@@ -161,13 +161,13 @@ func (r *reading) ask(ctx context.Context, s suspicion, dst netip.Addr) (*overru
 	case err == nil && (found.Table == s.of.table() || found.Table == rttables.Main && s.of.MainFirst && !isDefaultOrPart(&found)):
 		return nil, nil
 	case err == nil:
-		o.way = "they go by table " + r.now.Names.Table(found.Table)
+		o.way = "they use table " + r.now.Names.Table(found.Table)
 		if found.OIF != 0 {
-			o.way = "they leave by " + r.now.Links.Name(found.OIF) + ", by table " + r.now.Names.Table(found.Table)
+			o.way = "they leave by " + r.now.Links.Name(found.OIF) + ", from table " + r.now.Names.Table(found.Table)
 		}
 		takes = func(x *rule.Rule) bool { return x.Action == rule.ActionLookup && (x.Table == found.Table || x.L3MDev) }
 	case errors.As(err, &errno):
-		o.way = fmt.Sprintf("their senders get %q", errno.Error())
+		o.way = fmt.Sprintf("they are refused with %q", errno.Error())
 		takes = func(x *rule.Rule) bool { return x.Action != rule.ActionGoto && x.Action != rule.ActionNop }
 	default:
 		return nil, err
@@ -191,8 +191,7 @@ func selectsPlain(r *rule.Rule, src, dst netip.Addr) bool {
 	return selected != r.Not
 }
 
-// isDefaultOrPart reports whether a route is a default route, or a part of one that
-// stands for it.
+// isDefaultOrPart reports whether a route is a default route, or a part of one that replaces it.
 func isDefaultOrPart(r *route.Route) bool {
 	return uint32(max(r.Canonical().Dst.Bits(), 0)) <= form.NoDefault(r.Family).Or(0)
 }

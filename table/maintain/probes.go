@@ -8,7 +8,7 @@ import (
 	"github.com/policyroute/policyroute/table/health"
 )
 
-// probeComplete has complete uplinks probed from their sources, and no others.
+// probeComplete probes complete uplinks from their sources, and no others.
 func (m *maintainer) probeComplete(ctx context.Context) {
 	for _, k := range m.uplinks {
 		if k.Health == nil {

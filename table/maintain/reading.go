@@ -9,16 +9,14 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// A reading is the host as it is, for all uplinks: its state, and the default routes that
-// uplinks learn. Routes that were read once stay, until an event tells that they may have
-// changed.
+// A reading is the state of the host, for all uplinks, and the default routes that uplinks
+// learn. Routes that were read once are kept until an event shows that they may have changed.
 type reading struct {
 	conn route.Conn
 	now  *host.State
-	// defaults are the default routes of a table by an interface, once they were asked
-	// for.
+	// defaults are the default routes of a table by an interface, once they were needed.
 	defaults map[interfaceTable][]route.Route
-	// takers are the rules of others that may take packets, once they were asked for.
+	// takers are the rules of other programs that may take packets, once they were needed.
 	takers map[route.Family]*takers
 }
 
@@ -28,7 +26,8 @@ func newReading(c route.Conn, now *host.State) *reading {
 	}
 }
 
-// keep takes over what an earlier reading has read of routes, except for what is stale.
+// keep takes over the routes that an earlier reading has read, except for those that are
+// stale.
 func (r *reading) keep(old *reading, s stale) {
 	if old == nil || s.all {
 		return

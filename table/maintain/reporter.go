@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// retryFirst and retryMost are the times after which a failure is tried again, which
-	// double each time.
+	// retryFirst is the time after which a failure is tried again. It doubles each time,
+	// up to retryMost.
 	retryFirst = 20 * time.Millisecond
 	retryMost  = 10 * time.Second
-	// reportAfter is how many times in a row something fails before that is reported:
-	// what changes while the kernel's state is read and changed makes a plan fail that
-	// was right when it was made.
+	// reportAfter is how many times in a row something has to fail before that is
+	// reported. A plan that was right when it was made can fail because the kernel's
+	// state changes at the same time.
 	reportAfter = 3
 )
 
@@ -27,8 +27,8 @@ type reporter struct {
 	logger   *slog.Logger
 	event    func(Event)
 	counters *Counters
-	// complaint is the last failure that was reported and is about no uplink that is
-	// kept. It is not reported again while it lasts.
+	// complaint is the last failure that was reported and is not about a maintained
+	// uplink. It is not reported again while it lasts.
 	complaint string
 }
 
@@ -50,7 +50,7 @@ func (r *reporter) complain(e Event) {
 	}
 }
 
-// settle notes that what was complained about is over.
+// settle records that the complaint is over.
 func (r *reporter) settle() { r.complaint = "" }
 
 // A subject is what an event is about.
@@ -90,7 +90,7 @@ func (r lastReport) retryIn() time.Duration {
 	return min(retryMost, retryFirst<<min(r.failures-1, 20))
 }
 
-// An outcome is what a look has done about an uplink, or the shared default.
+// An outcome is the result of a look for an uplink, or for the shared default.
 type outcome struct {
 	subject
 	causes  cause
@@ -100,7 +100,8 @@ type outcome struct {
 	err     error     // why it failed
 }
 
-// report reports what is new in an outcome, and returns what was last reported then.
+// report reports what is new in an outcome, and returns the report that is then the last
+// one.
 func (r *reporter) report(last lastReport, o outcome) lastReport {
 	if o.err != nil {
 		return r.reportFailure(last, o)
@@ -122,8 +123,8 @@ func (r *reporter) report(last lastReport, o outcome) lastReport {
 	return lastReport{kind: e.Kind, reason: e.Reason}
 }
 
-// isRepair reports whether the outcome is a repair of what was reported before. If it
-// leads to a complete uplink that was not complete before, it is none.
+// isRepair reports whether the outcome is a repair of what was reported before. It
+// returns false if an uplink becomes complete that was not complete before.
 func (o *outcome) isRepair(last lastReport) bool {
 	switch {
 	case o.plan.Empty():

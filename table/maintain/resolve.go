@@ -15,29 +15,29 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// A resolution is what there should be of an uplink at the moment.
+// A resolution is the rules and routes that an uplink should have now.
 type resolution struct {
 	of *maintainedUplink
 	// policy is nil if the uplink is refused as a whole.
 	policy  *uplink.Policy
 	refused error // why the uplink, or a part of it, is refused
-	// lacksShared says that only sources which are also another uplink's are refused.
+	// lacksShared means that only sources that also belong to another uplink are refused.
 	lacksShared bool
 	defaults    []route.Route // that were learned
 	status      status
 }
 
-// A familyResolution is what there should be of an uplink in one family.
+// A familyResolution is the part of a resolution for one family.
 type familyResolution struct {
 	uplink.FamilySources
 	waits  string       // what keeps the routes from being installed; empty: nothing
 	probes []netip.Addr // that probes are sent from
 }
 
-// resolve works out what there should be of an uplink. The policy has rules for all
-// sources of the uplink, also for addresses that are not there. It has the routes that
-// can be installed; in a family where none can, and in those that are withheld, it has
-// the routes that there are.
+// resolve works out the rules and routes that an uplink should have now. The policy has
+// rules for all sources of the uplink, including addresses that do not exist now. It has
+// the routes that can be installed. In a family where none can, and in those that are
+// withheld, it has the existing routes.
 func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []route.Family) (resolution, error) {
 	defaults, err := r.learnDefaults(ctx, &k.Uplink, k.memory.defaults)
 	if err == nil {
@@ -71,7 +71,7 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 		x := familyResolution{FamilySources: r.sourcesOf(k, spec, f)}
 		x.waits = r.waitsFor(k, spec, &x)
 		if x.waits == "" && slices.Contains(withheld, f) {
-			x.waits = "its routes are refused"
+			x.waits = "the routes of this family are refused"
 		}
 		overlap := r.leaveOutPrefixes(k, spec, &x.FamilySources)
 		shared = cmp.Or(shared, r.rivalError(k, spec, f), overlap)
@@ -99,9 +99,9 @@ func (r *reading) resolve(ctx context.Context, k *maintainedUplink, withheld []r
 	}, nil
 }
 
-// keepAltNames takes an alternative name that another interface of the uplink has lost for
-// that interface, until another one gets the name. Otherwise the rules for the networks of
-// that interface would go, and with them the connections.
+// keepAltNames remembers the interface of an alternative name that another interface of
+// the uplink has lost, until another interface gets the name. Otherwise the rules for the
+// networks of that interface would be deleted, and connections would break.
 func (r *reading) keepAltNames(k *maintainedUplink, spec *uplink.Spec) {
 	for _, dev := range spec.OtherLinks() {
 		if index, ok := r.now.Link(dev); !ok {
@@ -118,7 +118,7 @@ func (r *reading) keepAltNames(k *maintainedUplink, spec *uplink.Spec) {
 }
 
 // checkOtherNames refuses an uplink if an uplink before it takes all addresses of the same
-// interface by another name. Two uplinks by the same name are refused beforehand.
+// interface by another name. Two uplinks by the same name are refused earlier.
 func (r *reading) checkOtherNames(k *maintainedUplink, index uint32) error {
 	for _, o := range k.others {
 		if o.owner >= k.owner || o.Interface == k.Interface || !o.spec().TakesAll() || !k.spec().TakesAll() ||
@@ -126,14 +126,14 @@ func (r *reading) checkOtherNames(k *maintainedUplink, index uint32) error {
 			continue
 		}
 		if other, ok := r.now.Link(o.Interface); ok && other == index {
-			return k.fieldError("Sources", "are also those of uplink %s: %s and %s are the same interface", &o.Uplink, k.Interface, o.Interface)
+			return k.fieldError("Sources", "also belong to uplink %s: %s and %s are the same interface", &o.Uplink, k.Interface, o.Interface)
 		}
 	}
 	return nil
 }
 
-// sharesInterface reports whether addresses of the uplink's interface are sources of
-// others.
+// sharesInterface reports whether addresses of the uplink's interface are sources of other
+// uplinks.
 func (r *reading) sharesInterface(k *maintainedUplink, index uint32) bool {
 	return slices.ContainsFunc(r.now.AddressesOf(index), func(a host.Address) bool {
 		o := k.taken[a.Addr]
@@ -149,8 +149,8 @@ func (r *reading) addFamilies(ctx context.Context, p *uplink.Policy, families []
 		}
 	}
 	for i := range families {
-		// Without a source there is nothing to be done, except for rules from addresses
-		// that another interface has got.
+		// Without a source there is nothing to do, except for rules from addresses that
+		// another interface has got.
 		x := &families[i]
 		if len(x.All) > 0 || x.Unbound || r.hasRungs(p, x.Family) {
 			p.Families = append(p.Families, x.Family)
@@ -176,8 +176,8 @@ func (r *reading) hasRungs(p *uplink.Policy, f route.Family) bool {
 	})
 }
 
-// addPresent adds the rules of Also of a family whose routes cannot be installed, and
-// the routes that there are.
+// addPresent adds the rules of Also of a family whose routes cannot be installed, and the
+// existing routes.
 func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Family) error {
 	if !p.InFamily(f) {
 		return nil
@@ -197,9 +197,9 @@ func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Fami
 	return nil
 }
 
-// sourcesOf returns the sources of an uplink in a family. The last ones stay while the
-// interface has no others, and while it is down, when the kernel is taking its addresses
-// away one by one.
+// sourcesOf returns the sources of an uplink in a family. The last ones are kept while the
+// interface has no others, and while it is down, when the kernel removes its addresses one
+// by one.
 func (r *reading) sourcesOf(k *maintainedUplink, spec *uplink.Spec, f route.Family) uplink.FamilySources {
 	index, _ := r.now.Link(k.Interface)
 	// The families do not depend on which rules of Also are withdrawn.
@@ -218,7 +218,7 @@ func (r *reading) sourcesOf(k *maintainedUplink, spec *uplink.Spec, f route.Fami
 }
 
 // addHeld adds the sources that an uplink keeps although the interface may not have them.
-// Addresses that another interface has got in the meantime are not among them.
+// Addresses that another interface has got in the meantime are not added.
 func (r *reading) addHeld(k *maintainedUplink, x *uplink.FamilySources) {
 	index, _ := r.now.Link(k.Interface)
 	if len(x.All) > 0 && r.isUp(index) {
@@ -236,8 +236,7 @@ func (r *reading) addHeld(k *maintainedUplink, x *uplink.FamilySources) {
 	}
 }
 
-// waitsFor returns what keeps the routes of a family from being installed, or an empty
-// string.
+// waitsFor returns what the routes of a family wait for, or "".
 func (r *reading) waitsFor(k *maintainedUplink, spec *uplink.Spec, x *familyResolution) string {
 	index, ok := r.now.Link(k.Interface)
 	switch {
@@ -259,9 +258,9 @@ func noAddress(dev string, f route.Family) string {
 	return fmt.Sprintf("the interface %s has no global %s address that can be used", dev, form.FamilyName(f))
 }
 
-// summarize returns what was found about an uplink in all its families. An uplink waits
-// for what its first family waits for that is not complete. If another one is complete,
-// it does not wait for a family that the interface has never had.
+// summarize returns what was found about an uplink in all its families. If families are
+// not complete, the uplink waits for what the first of them waits for. If another family
+// is complete, the uplink does not wait for a family that the interface has never had.
 func summarize(dev string, families []familyResolution) status {
 	var all status
 	complete := false

@@ -13,9 +13,9 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// restoreSources takes over the sources that uplinks have rules for: an earlier process
-// that was killed has left them. It comes before anything is repaired, because rules
-// behind gates count as well.
+// restoreSources takes over the sources for which uplinks have rules that an earlier,
+// killed process has left. It comes before any repair, because rules behind gates count
+// as well.
 func (m *maintainer) restoreSources(ctx context.Context) {
 	var fresh []*maintainedUplink
 	for _, k := range m.uplinks {
@@ -80,7 +80,7 @@ type ownerFamily struct {
 }
 
 // restoreOrphans takes over sources of which only the rules to an uplink's table were
-// deleted. Such a source belongs to the one uplink that can lack it.
+// deleted. Such a source belongs to the only uplink that can lack it.
 func (r *reading) restoreOrphans(uplinks []*maintainedUplink) {
 	lacking := make(map[ownerFamily][]*maintainedUplink)
 	known := make(map[netip.Addr]bool)
@@ -115,8 +115,8 @@ func (r *reading) lacksSources(k *maintainedUplink, f route.Family) bool {
 	return k.spec().TakesAll() && (!r.isUp(index) || len(r.sourcesOf(k, k.currentSpec(), f).Usable) == 0)
 }
 
-// cleanUpOnce cleans up, once, what a process that was killed has left, also where it has
-// left no gate: claims of tables, and routes that no rule leads to.
+// cleanUpOnce cleans up, once, what a killed process has left. That includes claims of
+// tables and routes that no rule leads to, even if there is no gate.
 func (m *maintainer) cleanUpOnce(ctx context.Context) {
 	if m.cleanedUp || len(m.uplinks) == 0 {
 		return
@@ -145,13 +145,13 @@ func (m *maintainer) cleanUpOnce(ctx context.Context) {
 		if m.cleanedUp = true; !p.Empty() {
 			m.counters.addRepair(p)
 			e := nobody.event(EventRepaired)
-			e.Reason, e.Plan = "left over from one that was killed", p
+			e.Reason, e.Plan = "objects were left over from a killed process", p
 			m.send(e)
 		}
 	}
 }
 
-// planCleanUp returns the plan that cleans up what transactions of some protocols have
+// planCleanUp returns the plan that cleans up what transactions with some protocols have
 // left. A shared default, which may be in a table that no rule leads to, stays.
 func (r *reading) planCleanUp(ctx context.Context, protocols []route.Protocol, shared *Default) (plan.Plan, error) {
 	p, err := draft.Recover(ctx, r.conn, r.now, protocols)

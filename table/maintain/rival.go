@@ -10,9 +10,9 @@ import (
 )
 
 // rival returns the uplink that keeps an address which is both on its interface and on
-// that of k, if both take all addresses of their interfaces: the one that has the address
-// as a source already or, if neither has, the first one. Nil: there is none, and k may
-// have the address.
+// that of k, if both take all addresses of their interfaces. It is the uplink that already
+// has the address as a source or, if neither has, the first one. If rival returns nil, k
+// may have the address.
 func (r *reading) rival(k *maintainedUplink, a netip.Addr) *maintainedUplink {
 	if !r.now.IsRepeated(a) {
 		return nil
@@ -40,7 +40,8 @@ func (r *reading) hasOnOther(o *maintainedUplink, index uint32, a netip.Addr) bo
 	})
 }
 
-// rivalError says which address of the interface is kept by another uplink. Nil: none is.
+// rivalError returns an error about an address of the interface that another uplink keeps,
+// or nil.
 func (r *reading) rivalError(k *maintainedUplink, spec *uplink.Spec, f route.Family) error {
 	index, ok := r.now.Link(k.Interface)
 	if !ok || !spec.TakesAll() {
@@ -57,10 +58,10 @@ func (r *reading) rivalError(k *maintainedUplink, spec *uplink.Spec, f route.Fam
 	return nil
 }
 
-// leaveOutPrefixes takes networks behind this host away that the uplink follows, and that
-// are also those of an uplink before it, or of one that declares them. It returns an error
-// that says so. The others stay: a network that comes is no reason to give up what there
-// is.
+// leaveOutPrefixes removes networks behind this host that the uplink follows, and that
+// also belong to an uplink before it, or to one that declares them. It returns an error
+// that says so. The other networks stay, because a new network is no reason to remove
+// existing ones.
 func (r *reading) leaveOutPrefixes(k *maintainedUplink, spec *uplink.Spec, x *uplink.FamilySources) error {
 	if len(x.Prefixes) == 0 {
 		return nil

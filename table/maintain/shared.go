@@ -13,7 +13,7 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A sharedRoute is the [Default] of one family, with what is known of it.
+// A sharedRoute is the [Default] of one family, and the facts that are known of it.
 type sharedRoute struct {
 	family route.Family
 	// members are the uplinks that have a next hop.
@@ -28,13 +28,13 @@ func (s *sharedRoute) subject() subject { return defaultSubject(s.family) }
 // defaultSubject is the subject of events about a [Default].
 func defaultSubject(f route.Family) subject { return subject{defaultLabel, plan.NoOwner, f} }
 
-// An oldDefault is a [Default] that is no longer asked for, in one family.
+// An oldDefault is a [Default] that is no longer wanted, in one family.
 type oldDefault struct {
 	Default
 	family route.Family
 }
 
-// A sharedDefault is the [Default] that is kept, and those that are no longer asked for.
+// A sharedDefault is the [Default] that is maintained, and those that are no longer wanted.
 type sharedDefault struct {
 	wanted *Default // nil: there is none
 	routes map[route.Family]*sharedRoute
@@ -72,7 +72,7 @@ func (s *sharedDefault) declare(d *Default) {
 	}
 }
 
-// isReplaced reports whether the default of a family is there, or not wanted.
+// isReplaced reports whether the default of a family is installed, or not wanted.
 func (s *sharedDefault) isReplaced(f route.Family, uplinks []*maintainedUplink) bool {
 	return s.wanted == nil || s.routes[f].reported.kind == EventInstalled ||
 		!slices.ContainsFunc(uplinks, func(k *maintainedUplink) bool { return k.hasShare(f) })
@@ -91,8 +91,8 @@ func (s *sharedDefault) takenTables(some map[rttables.ID]bool) map[rttables.ID]b
 	return taken
 }
 
-// removeOldDefaults removes defaults that are no longer asked for, once the new one has
-// replaced them. In a table that an uplink has now, the uplink's transaction has done so.
+// removeOldDefaults removes defaults that are no longer wanted, once the new one has replaced
+// them. In a table that now belongs to an uplink, the uplink's transaction has done so.
 func (m *maintainer) removeOldDefaults(ctx context.Context) {
 	m.shared.old = slices.DeleteFunc(m.shared.old, func(d oldDefault) bool {
 		return slices.ContainsFunc(m.uplinks, func(k *maintainedUplink) bool { return k.table() == d.Table })
@@ -114,13 +114,14 @@ func (m *maintainer) removeOldDefaults(ctx context.Context) {
 	}
 }
 
-// removeDefault removes a default that is no longer asked for, and reports it.
+// removeDefault removes a default that is no longer wanted, and reports it.
 func (m *maintainer) removeDefault(ctx context.Context, d oldDefault) error {
 	e := defaultSubject(d.family).event(EventRemoved)
 	if m.shared.wanted != nil {
 		e.Kind, e.Reason = EventRepaired, causeUpdate.String()
 	}
-	// In the place of the new one nothing is left: what installs that one deletes all others.
+	// Nothing is left in the place of the new route, because its installation deletes all
+	// others.
 	now := m.shared.wanted
 	same := now != nil && now.Table == d.Table && now.Protocol == d.Protocol
 	p, err := m.deleteDefault(ctx, &d.Default, d.family, func(*route.Route) bool { return !same })
@@ -144,8 +145,8 @@ func (m *maintainer) removeDefault(ctx context.Context, d oldDefault) error {
 	return nil
 }
 
-// deleteDefault deletes the routes of a [Default] in a family that match, and returns
-// what it has done.
+// deleteDefault deletes the routes of a [Default] in a family that match, and returns what it
+// has done.
 func (m *maintainer) deleteDefault(
 	ctx context.Context, d *Default, f route.Family, match func(*route.Route) bool,
 ) (p plan.Plan, err error) {
@@ -163,7 +164,8 @@ func (m *maintainer) deleteDefault(
 	return p, err
 }
 
-// keepDefault keeps the shared default. The error readErr is why the host could not be read.
+// keepDefault maintains the shared default. The error readErr is why the host could not be
+// read.
 func (m *maintainer) keepDefault(ctx context.Context, causes cause, readErr error) {
 	d := m.shared.wanted
 	if d == nil || ctx.Err() != nil {
@@ -171,7 +173,7 @@ func (m *maintainer) keepDefault(ctx context.Context, causes cause, readErr erro
 	}
 	err := readErr
 	if slices.ContainsFunc(m.groups, func(g *group) bool { return slices.Contains(g.tables, d.Table) }) {
-		err = d.fieldError("it is also that of an uplink")
+		err = d.fieldError("it is also the table of an uplink")
 	}
 	for _, f := range form.Families {
 		s := m.shared.routes[f]
@@ -185,7 +187,7 @@ func (m *maintainer) keepDefault(ctx context.Context, causes cause, readErr erro
 	}
 }
 
-// keepSharedRoute keeps the route of one family, for the uplinks that have a Weight.
+// keepSharedRoute maintains the route of one family, for the uplinks that have a Weight.
 func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []*maintainedUplink, causes cause, err error) {
 	members := chooseMembers(all, s.members, s.family)
 	s.members = make(map[identity]bool, len(members))
@@ -194,7 +196,7 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 	}
 	o := outcome{subject: s.subject(), causes: causes, err: err}
 	if len(members) == 0 {
-		o.waits = "no uplink that has a share of it is complete"
+		o.waits = "no uplink with a share of the route is complete"
 	}
 	if o.err == nil && o.waits == "" {
 		var p defaultPlan
@@ -213,8 +215,8 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 	}
 }
 
-// repairDefault makes the route of a family, and the routes behind it, what is wanted. It
-// does nothing, and is not admitted, if there were too many repairs.
+// repairDefault repairs the route of a family, and the routes behind it. It does nothing, and
+// returns that the repair was not admitted, if there were too many repairs.
 func (m *maintainer) repairDefault(
 	ctx context.Context, s *sharedRoute, shares []share, causes cause,
 ) (p defaultPlan, admitted bool, err error) {
@@ -241,8 +243,7 @@ func (m *maintainer) repairDefault(
 	return p, true, err
 }
 
-// removeSharedRoute removes the route of a family in which no uplink has a share any
-// more.
+// removeSharedRoute removes the route of a family in which no uplink has a share any more.
 func (m *maintainer) removeSharedRoute(ctx context.Context, s *sharedRoute) {
 	p, err := m.deleteDefault(ctx, m.shared.wanted, s.family, func(*route.Route) bool { return true })
 	switch {
@@ -260,7 +261,7 @@ func (m *maintainer) removeSharedRoute(ctx context.Context, s *sharedRoute) {
 	m.shared.routes[s.family] = newSharedRoute(s.family)
 }
 
-// chooseMembers returns the uplinks that get a next hop, after those that had one.
+// chooseMembers returns the uplinks that get a next hop. It prefers those that had one.
 func chooseMembers(all []*maintainedUplink, had map[identity]bool, f route.Family) []*maintainedUplink {
 	var usable, healthy, stay []*maintainedUplink
 	for _, k := range all {

@@ -12,8 +12,8 @@ import (
 // redialAfter is the time between attempts to open the sockets again.
 const redialAfter = time.Second
 
-// Sockets are the connection with which the kernel is read and changed, and the watch
-// that listens to it.
+// Sockets are the connection that reads and changes the kernel's state, and the watch
+// that listens to the kernel.
 type sockets struct {
 	dial   func() (route.Conn, error)
 	buffer int           // for the kernel's events, in bytes; zero: the default
@@ -66,7 +66,7 @@ func (s *sockets) close() {
 	s.unreadable = 0
 }
 
-// noteReadable notes whether the kernel's state could be read.
+// noteReadable records whether the kernel's state could be read.
 func (s *sockets) noteReadable(err error) {
 	if isUnreadable(err) {
 		s.unreadable++
@@ -75,8 +75,8 @@ func (s *sockets) noteReadable(err error) {
 	}
 }
 
-// A currentConn is the connection that is used at the moment: another one after the
-// sockets were opened again. It may be used by several goroutines.
+// A currentConn is the connection in use. It is another one after the sockets were
+// opened again. Several goroutines may use it.
 type currentConn struct {
 	mu sync.Mutex
 	c  route.Conn

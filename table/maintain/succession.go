@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// declare takes what is to be kept from now on. What is known of an uplink passes to the
-// one that succeeds it. Uplinks that no other one succeeds are to be removed.
+// declare takes the uplinks to maintain from now on. Each passes its known facts to the
+// uplink that succeeds it. Uplinks that no other one succeeds have to be removed.
 func (m *maintainer) declare(update Update) {
 	m.stopProbers()
 	m.shared.declare(update.Default)
@@ -42,13 +42,13 @@ func (m *maintainer) declare(update Update) {
 	if len(leaving) > 0 || m.conn != nil {
 		why = causeUpdate
 	}
-	// What else is on the agenda is about other groups.
+	// The rest of the agenda is about groups that no longer exist.
 	m.agenda = agenda{causes: m.agenda.causes&^causeStart | why, anew: true}
 }
 
-// succession has new uplinks succeed old ones, and returns the old uplinks that no other
-// one succeeds. Uplinks with the same label and Sources come first, then those with the
-// same label, and then nameless uplinks by the same interface.
+// succession lets new uplinks succeed old ones, and returns the old uplinks that no
+// other one succeeds. Uplinks with the same label and Sources come first, then those
+// with the same label, and then uplinks without a name by the same interface.
 func succession(old, declared []*maintainedUplink) []*maintainedUplink {
 	succeeds := make(map[*maintainedUplink]bool, len(declared))
 	for _, key := range []func(*maintainedUplink) string{
@@ -85,7 +85,8 @@ func (k *maintainedUplink) namelessInterface() string {
 	return k.Interface
 }
 
-// groupsOf returns the uplinks that are kept in one transaction: those with one label.
+// groupsOf returns the groups of uplinks that are maintained in one transaction: those
+// with the same label.
 func groupsOf(uplinks []*maintainedUplink) []*group {
 	var groups []*group
 	at := make(map[string]int, len(uplinks))

@@ -10,20 +10,21 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// Takers are the rules of others, in one family, that may take packets without a mark. To
-// find those that take packets from an address takes no more time where there are many
-// others.
+// Takers are the rules of other programs, in one family, that may take packets without a
+// mark. The time to find those that take packets from an address does not grow with their
+// number.
 type takers struct {
 	// all are the rules in their order, and the indexes below are into all.
 	all []rule.Rule
-	// byNetwork are rules by their source, wide those from everywhere.
+	// byNetwork are rules by their source, and wide are those without a source.
 	byNetwork map[netip.Prefix][]int
 	wide      []int
 	// lengths are those of the prefixes.
 	lengths []int
 }
 
-// takersOf returns the rules of others in a family, except for the one for table local.
+// takersOf returns the rules of other programs in a family, except for the rule for table
+// local.
 func (r *reading) takersOf(f route.Family, ours []route.Protocol) *takers {
 	t := r.takers[f]
 	if t != nil {
@@ -52,9 +53,9 @@ func (r *reading) takersOf(f route.Family, ours []route.Protocol) *takers {
 	return t
 }
 
-// before returns the rules with a priority before one that may take packets from an
-// address, and reports whether one of them has a source. Rules of others at the priority of
-// a rung come behind it.
+// before returns the rules before a priority that may take packets from an address, and
+// reports whether one of them has a source. Rules of other programs at the priority of a
+// rung come behind it.
 func (t *takers) before(a netip.Addr, prio uint32) (rules []rule.Rule, names bool) {
 	found := slices.Clone(t.wide)
 	for _, n := range t.lengths {

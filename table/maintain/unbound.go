@@ -10,9 +10,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// An uplink with NoSources has no address that makes a probe take it. Its probes are sent
-// so that one of its rules of Also selects them: from sockets that are bound to its
-// interface, for the rule "oif DEV", or with the mark of a rule "fwmark MARK".
+// An uplink with NoSources has no address whose rule would send a probe through it. Its probes are
+// sent so that one of its rules of Also selects them: from sockets that are bound to its interface,
+// for the rule "oif DEV", or with the mark of a rule "fwmark MARK".
 
 // isProbeRule reports whether a rule of Also selects the probes of an uplink without
 // sources, in a family.
@@ -42,8 +42,8 @@ func (u *Uplink) probeRule(f route.Family) *rule.Rule {
 	return found
 }
 
-// probedFamilies returns the families of the addresses that are probed. A probe of the
-// caller's own can be of any.
+// probedFamilies returns the families of the addresses that are probed. A probe function of the
+// caller can use any family.
 func (u *Uplink) probedFamilies() []route.Family {
 	if u.Health.Func != nil {
 		return u.families()
@@ -63,8 +63,8 @@ func (u *Uplink) probedFamilies() []route.Family {
 	return families
 }
 
-// validateUnbound refuses a Health whose probes would not take an uplink without sources,
-// or that would take away the rule which they need.
+// validateUnbound refuses a Health whose probes would not take an uplink without sources, or that
+// would withdraw the rule which the probes need.
 func (u *Uplink) validateUnbound() error {
 	if u.Health == nil || !u.NoSources {
 		return nil
@@ -74,13 +74,13 @@ func (u *Uplink) validateUnbound() error {
 		r := u.probeRule(f)
 		switch {
 		case r == nil:
-			return u.fieldError("Health", "no rule makes a probe take an uplink without sources: "+
-				"it needs one of Also by the interface alone, oif %s, or by a mark alone", u.Interface)
+			return u.fieldError("Health", "no rule sends probes through this uplink without sources: "+
+				"add a rule to Also with only the interface, oif %s, or with only a mark", u.Interface)
 		case u.Health.WithdrawMarked && r.OIF == "" && u.Health.Mark == 0:
-			return u.fieldError("Health", "with WithdrawMarked the rule by a mark would be taken away, and the probes with it: "+
-				"it needs one of Also by the interface alone, oif %s", u.Interface)
+			return u.fieldError("Health", "WithdrawMarked would withdraw the rule by a mark that the probes need: "+
+				"add a rule to Also with only the interface, oif %s", u.Interface)
 		case first != nil && (r.OIF != first.OIF || r.FwMark.Value() != first.FwMark.Value()):
-			return u.fieldError("Health", "the rules that make probes take the uplink are not the same in both families")
+			return u.fieldError("Health", "the rules that send probes through the uplink differ between the two families: use the same interface or mark in both")
 		}
 		first = r
 	}
@@ -103,8 +103,8 @@ func (u *Uplink) probe() health.Probe {
 	return p
 }
 
-// neededByProbes returns the rules of Also that stay while the uplink is unhealthy, because
-// its probes need them.
+// neededByProbes returns the rules of Also that stay while the uplink is unhealthy, because its
+// probes need them.
 func (u *Uplink) neededByProbes() []rule.Rule {
 	if !u.NoSources || u.Health == nil {
 		return nil
@@ -118,8 +118,8 @@ func (u *Uplink) neededByProbes() []rule.Rule {
 	return stay
 }
 
-// probeSources returns the addresses that probes are sent from in a family, the best one
-// first: those that packets can have, else addresses of this host in networks that take the uplink. Without
+// probeSources returns the addresses that probes are sent from in a family, the best one first:
+// usable sources, otherwise addresses of this host in networks that take the uplink. Without
 // sources the kernel chooses.
 func (r *reading) probeSources(p *uplink.Policy, x *uplink.FamilySources) []netip.Addr {
 	if p.Spec.NoSources {

@@ -8,18 +8,18 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// An Update is what [Run] is to keep from now on.
+// An Update has the uplinks that [Run] has to maintain from now on.
 type Update struct {
 	// Uplinks are all uplinks.
 	Uplinks []Uplink
 
-	// Default is the default route that they share. If there was another one in
-	// another place, that one stays until this one is there. Nil: there is none, and
-	// one that there was is removed.
+	// Default is the default route that the uplinks share. If there was one in another
+	// place, it stays until the new one is installed. Nil: there is none, and an
+	// earlier one is removed.
 	Default *Default
 }
 
-// validate refuses what cannot be maintained on any host, or not together.
+// validate refuses uplinks that cannot be maintained on any host, or not together.
 func (u *Update) validate() error {
 	d := newDeclarations(len(u.Uplinks))
 	for i := range u.Uplinks {
@@ -56,7 +56,7 @@ type tableFamily struct {
 	family route.Family
 }
 
-// Declarations are what some uplinks have for themselves.
+// Declarations are the values that each may belong to only one uplink.
 type declarations struct {
 	first      *Uplink
 	networks   []*Uplink         // that have networks behind this host
@@ -75,7 +75,7 @@ func newDeclarations(size int) *declarations {
 	}
 }
 
-// add refuses an uplink that would be in the way of one of those before it.
+// add refuses an uplink that conflicts with one before it.
 func (d *declarations) add(u *Uplink) error {
 	if err := d.addName(u); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (d *declarations) add(u *Uplink) error {
 		d.first = u
 	}
 	if u.Etc != d.first.Etc {
-		return u.fieldError("Etc", "is not that of uplink %s", d.first)
+		return u.fieldError("Etc", "differs from that of uplink %s", d.first)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (d *declarations) addName(u *Uplink) error {
 	for _, f := range u.families() {
 		id := identity{u.Name, f}
 		if d.names[id] {
-			return u.fieldError("Name", "is that of two uplinks of the same family")
+			return u.fieldError("Name", "belongs to two uplinks of the same family")
 		}
 		d.names[id] = true
 	}
@@ -120,7 +120,7 @@ func (d *declarations) addTable(u *Uplink) error {
 	for _, f := range u.families() {
 		at := tableFamily{u.Table, f}
 		if d.inTables[at] {
-			return u.fieldError("Table", "%d has another uplink of %s", uint32(u.Table), form.FamilyName(f))
+			return u.fieldError("Table", "%d already has an uplink of %s", uint32(u.Table), form.FamilyName(f))
 		}
 		d.inTables[at] = true
 	}
@@ -130,7 +130,7 @@ func (d *declarations) addTable(u *Uplink) error {
 func (d *declarations) addSources(u *Uplink) error {
 	for _, a := range u.Sources {
 		if o := d.sources[a]; o != nil && o != u {
-			return u.fieldError("Sources", "are also those of uplink %s", o)
+			return u.fieldError("Sources", "also belong to uplink %s", o)
 		}
 		d.sources[a] = u
 	}
@@ -148,7 +148,7 @@ func (d *declarations) addSources(u *Uplink) error {
 	for _, f := range u.families() {
 		at := interfaceFamily{u.Interface, f}
 		if o := d.interfaces[at]; o != nil {
-			return u.fieldError("Sources", "are also those of uplink %s", o)
+			return u.fieldError("Sources", "also belong to uplink %s", o)
 		}
 		d.interfaces[at] = u
 	}

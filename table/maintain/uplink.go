@@ -12,34 +12,34 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// An Uplink is an uplink that [Run] keeps as it is declared.
+// An Uplink is an uplink that [Run] maintains as it is declared.
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Learn is the family of default routes that are learned: those by the uplink's
-	// interface that a DHCP client, router advertisements or another program has put
-	// into LearnTable. All that such a route says is taken over (gateways or none, of
+	// Learn is the family of default routes that the uplink learns: those by its
+	// interface that a DHCP client, router advertisements or another program has put into
+	// LearnTable. The uplink takes over all values of such a route (gateways or none, of
 	// either family, onlink, src, mtu and the other metrics, preference, from, encap),
-	// except for its metric and protocol and the time after which it expires. Several are
-	// all taken, in the order in which the kernel takes them. The uplink follows these
-	// routes. When they go, the last ones are kept. Default routes with the uplink's
-	// Protocol are ignored. Gateway and Defaults have to be unset. Zero: nothing is
-	// learned.
+	// except for its metric and protocol and the time after which it expires. If there
+	// are several routes, the uplink takes all of them, in the order in which the kernel
+	// takes them. The uplink follows these routes. When they are deleted, it keeps the
+	// last ones. It ignores default routes with its own Protocol. Gateway and Defaults
+	// have to be unset. Zero: the uplink does not learn.
 	Learn route.Family
 
-	// LearnTable is the table that Learn looks in, for network managers that put an
-	// interface's default route into a table of its own, as systemd-networkd does with
-	// RouteTable=. It cannot be the uplink's own table. Zero: main.
+	// LearnTable is the table that Learn reads. Some network managers put an interface's
+	// default route into a table of its own, as systemd-networkd does with RouteTable=.
+	// LearnTable cannot be the uplink's own table. Zero: main.
 	LearnTable rttables.ID
 
-	// Health says how to find out whether the uplink leads anywhere, and what to do
-	// if it does not. Run probes the uplink while it is complete. A pending uplink is
-	// not probed, and stays healthy or unhealthy. Probes are sent from an address of
-	// the uplink, and so take its rule, its table and its gateway: the rules from its
-	// addresses stay in any case. With MainFirst, do not use a target that main has a
-	// more specific route for than the default. Until the first verdict the uplink
-	// counts as healthy. Several uplinks may have the same Health. Nil: the uplink is
-	// not probed, and counts as healthy.
+	// Health says how to find out whether the uplink leads anywhere, and what to do if it
+	// does not. Run probes the uplink while it is complete. It does not probe a pending
+	// uplink, whose health stays the same. Probes are sent from an address of the uplink,
+	// so they match its rule, and use its table and its gateway: the rules from its
+	// addresses stay in any case. With MainFirst, do not use a target for which main has
+	// a more specific route than the default. Until the first verdict the uplink counts
+	// as healthy. Several uplinks may have the same Health. Nil: Run does not probe the
+	// uplink, and it counts as healthy.
 	Health *health.Probe
 
 	// Weight is the uplink's share in the [Default] route, relative to the weights of
@@ -48,30 +48,30 @@ type Uplink struct {
 }
 
 // Validate reports what is wrong with u on any host, as
-// [table.SourceRoutedUplink.Validate] does, and with Learn, Health and Weight.
+// [table.SourceRoutedUplink.Validate] does. It also checks Learn, Health and Weight.
 func (u Uplink) Validate() error {
 	if err := u.SourceRoutedUplink.Validate(); err != nil {
 		return err
 	}
 	switch {
 	case u.Learn == 0 && u.LearnTable != 0:
-		return u.fieldError("LearnTable", "needs Learn, the family of the routes that are learned from it")
+		return u.fieldError("LearnTable", "needs Learn, the family of the routes to learn")
 	case u.Learn == 0:
 	case u.Gateway.IsValid():
-		return u.fieldError("Learn", "is set, and so is Gateway")
+		return u.fieldError("Learn", "excludes Gateway")
 	case len(u.Defaults) > 0:
-		return u.fieldError("Learn", "is set, and so is Defaults")
+		return u.fieldError("Learn", "excludes Defaults")
 	case u.Family != 0 && u.Family != u.Learn:
-		return u.fieldError("Learn", "%s is not the uplink's Family, %s", u.Learn, u.Family)
+		return u.fieldError("Learn", "%s differs from the uplink's Family, %s", u.Learn, u.Family)
 	case u.Learn != route.IPv4 && u.Learn != route.IPv6:
 		return u.fieldError("Learn", "%s has no default routes to learn: want inet or inet6", u.Learn)
 	case u.LearnTable == rttables.Local || u.LearnTable == rttables.Compat:
 		return u.fieldError("LearnTable", "%s is a table of the system, without default routes", u.LearnTable)
 	case u.LearnTable != 0 && u.LearnTable == u.Table:
-		return u.fieldError("LearnTable", "%d is the uplink's own table: learn from the one that others write to",
+		return u.fieldError("LearnTable", "%d is the uplink's own table: learn from the table that a DHCP client or another program writes to",
 			uint32(u.LearnTable))
 	case slices.ContainsFunc(u.Sources, func(a netip.Addr) bool { return route.FamilyOf(a) != u.Learn }):
-		return u.fieldError("Learn", "%s is not the family of Sources", form.FamilyName(u.Learn))
+		return u.fieldError("Learn", "%s differs from the family of Sources", form.FamilyName(u.Learn))
 	}
 	if u.Health != nil {
 		if err := u.Health.Validate(u.families()...); err != nil {
@@ -87,7 +87,7 @@ func (u Uplink) Validate() error {
 // maxWeight is the greatest weight that struct rtnexthop has room for.
 const maxWeight = 256
 
-// validateWeight refuses a weight that the kernel has no room for.
+// validateWeight refuses a weight that the kernel cannot hold.
 func (u *Uplink) validateWeight() error {
 	if u.Weight < 0 || u.Weight > maxWeight {
 		return u.fieldError("Weight", "%d is not between 0 and %d", u.Weight, maxWeight)
@@ -101,7 +101,7 @@ func (u *Uplink) hasShare(f route.Family) bool {
 	return u.Weight > 0 && slices.Contains(u.families(), f)
 }
 
-// spec returns the uplink as the planner takes it.
+// spec returns the uplink in the type of the planner.
 func (u *Uplink) spec() *uplink.Spec {
 	spec := uplink.Spec(u.SourceRoutedUplink)
 	return &spec

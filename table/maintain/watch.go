@@ -15,7 +15,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// A cause is why Run looks at the kernel's state. Several causes are a set.
+// A cause is why Run looks at the kernel's state. Several causes form a set.
 type cause uint16
 
 const (
@@ -29,16 +29,16 @@ const (
 	causeTime
 	causeHealth
 
-	// causesOwn are those that no other program is behind.
+	// causesOwn are the causes that no other program is behind.
 	causesOwn = causeStart | causeUpdate | causeHealth
 )
 
-// String returns what has happened, in plain words.
+// String returns the causes in plain words.
 func (c cause) String() string {
 	var words []string
 	for i, word := range []string{
-		"start", "other uplinks", "an interface changed", "an address changed", "routes changed", "rules changed",
-		"events were lost", "a look without an event", "the health of an uplink changed",
+		"start", "other uplinks changed", "an interface changed", "an address changed", "routes changed", "rules changed",
+		"events were lost", "periodic check", "the health of an uplink changed",
 	} {
 		if c&(1<<i) != 0 {
 			words = append(words, word)
@@ -47,8 +47,8 @@ func (c cause) String() string {
 	return strings.Join(words, ", ")
 }
 
-// A watch listens to the kernel. It keeps a mirror of the host, and notes what uplinks an
-// event concerns: to the others nothing happens.
+// A watch listens to the kernel. It maintains a mirror of the host, and notes which uplinks
+// an event concerns, so that the other uplinks are not checked.
 type watch struct {
 	sub *rtnl.Subscription
 	// self is the port of the socket that Run changes things with.
@@ -57,13 +57,14 @@ type watch struct {
 
 	mu     sync.Mutex
 	mirror host.Mirror
-	// distrusted says that the host is to be read again when its state is asked for.
+	// distrusted means that the host has to be read again before its state is used.
 	distrusted bool
-	// interests are what concerns which uplinks. Nil: everything concerns all of them.
+	// interests say which events concern which uplinks. Nil: every event concerns all of
+	// them.
 	interests *interests
 	news      news
-	// later are events since a look has begun: they are to be seen again when it has found
-	// out what concerns whom.
+	// later are events since a look has begun. They are examined again when the look has
+	// found out which events concern which uplinks.
 	later     []finder
 	tooMany   cause // of those that are not among later
 	isLooking bool
@@ -119,7 +120,7 @@ func (w *watch) drain() error {
 	}
 }
 
-// see takes over an event, and notes what it concerns.
+// see takes an event, and notes which uplinks it concerns.
 func (w *watch) see(m netlink.Message) {
 	if !w.mirror.Known() {
 		return // it will be read
@@ -155,15 +156,15 @@ func (w *watch) see(m netlink.Message) {
 	}
 }
 
-// mostLater is how many events are kept for later. A look can take long, when others keep
-// the lock.
+// mostLater is how many events are kept for later. A look can take long if other processes
+// have the lock.
 const mostLater = 4096
 
-// A finder finds out what an event concerns.
+// A finder finds out which uplinks an event concerns.
 type finder func(*interests) concern
 
-// find takes over an event. It returns how to find out what the event concerns. Nil:
-// nothing.
+// find takes an event. It returns how to find out which uplinks the event concerns, or nil
+// if it concerns none.
 func (w *watch) find(m netlink.Message) finder {
 	switch m.Header.Type {
 	case uapi.RTM_NEWLINK, uapi.RTM_DELLINK:
@@ -208,14 +209,14 @@ func (w *watch) take() (n news, port uint32, err error) {
 	return n, w.port, w.err
 }
 
-// watchAll has everything concern all uplinks, until it is known what concerns them.
+// watchAll lets every event concern all uplinks, until the interests are known.
 func (w *watch) watchAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.interests, w.news.agenda = nil, agenda{}
 }
 
-// follow sets what concerns which uplinks.
+// follow sets the interests.
 func (w *watch) follow(i *interests) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -241,11 +242,12 @@ func (w *watch) signal() {
 	}
 }
 
-// readings is how many times the host is read at most, until nothing happens meanwhile.
+// readings is how many times the host is read at most, until nothing changes during a
+// reading.
 const readings = 3
 
-// read reads the host anew, and returns its state. If rules are deleted while they are
-// listed, the kernel leaves out others. So the host is read again if something has happened
+// read reads the host again, and returns its state. If rules are deleted while they are
+// listed, the kernel leaves out others. So the host is read again if something has changed
 // in the meantime.
 func (w *watch) read(ctx context.Context, c route.Conn, etc string) (*host.State, error) {
 	w.mu.Lock()
@@ -271,8 +273,8 @@ func (w *watch) read(ctx context.Context, c route.Conn, etc string) (*host.State
 	}
 }
 
-// state returns the state of the host after all events that have arrived, and what they
-// make stale of what is known of routes.
+// state returns the state of the host after all events that have arrived, and the routes
+// that they make stale.
 func (w *watch) state(ctx context.Context, c route.Conn, etc string) (*host.State, stale, error) {
 	w.mu.Lock()
 	if err := w.drain(); err != nil {
@@ -295,7 +297,7 @@ func (w *watch) state(ctx context.Context, c route.Conn, etc string) (*host.Stat
 	return now, stale{all: true}, err
 }
 
-// distrust has the host read again when its state is asked for.
+// distrust makes the next use of the host's state read the host again.
 func (w *watch) distrust() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

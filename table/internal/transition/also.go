@@ -94,8 +94,8 @@ func (p *priorities) noRoomForNetwork(m *move, r rule.Rule) error {
 	}
 	after, limit := p.between(r.From, p.order.networkLimit(p.rules.Before))
 	return m.Spec.OrderError(field,
-		"there is no room for the rules from %s between %d and %d: rules from what is within that network come before, "+
-			"and those from what it is in, and of Also, come after; install all uplinks together, or move rules of other programs out of the way",
+		"there is no room for the rules from %s between %d and %d: rules from networks inside that network come before, "+
+			"and rules from networks around it and rules of Also come after; install all uplinks together, or move rules of other programs out of the way",
 		r.From, after, limit)
 }
 

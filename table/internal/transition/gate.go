@@ -246,10 +246,10 @@ func (p *priorities) refuseGates(g *gateGroup) (rule.Rule, error) {
 	}
 	spec := g.first().Spec
 	if r != (rule.Rule{}) {
-		return r, spec.Conflict(r, "a rule that may match the same packets leaves no room for the one that hides ours until all are there")
+		return r, spec.Conflict(r, "this rule may match the same packets, and leaves no priority for the temporary rule in front of ours: move it, or give the uplink another priority")
 	}
 	lowest, highest := form.Span(g.inside)
-	return r, spec.FieldError("Priority", "no other is free just before or after those of the rules, %d to %d", lowest, highest)
+	return r, spec.FieldError("Priority", "no priority is free just before or just after the rules at %d to %d", lowest, highest)
 }
 
 // end returns the rule END.

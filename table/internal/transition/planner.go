@@ -176,7 +176,7 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 		}
 		switch {
 		case t.second && l.blocked:
-			return nil, m.Spec.FieldError("Priority", "there is no way from those of the rules that there are to %d",
+			return nil, m.Spec.FieldError("Priority", "the rules cannot move from their present priorities to %d: remove the uplink first, or give another priority",
 				m.Spec.Priority)
 		case !t.second && (l.blocked || p.needsTemporary(&l)):
 			if err := p.addTemporary(moves, m); err != nil {

@@ -185,9 +185,9 @@ func (p *priorities) check(m *move, r rule.Rule) error {
 	if !p.isBetween(prio) {
 		return m.Spec.FieldError("Priority", "%d is not between %s", prio, p.rules.Bounds())
 	}
-	have, reason := p.foreignAt(prio, m.Spec.Proto()), "someone else's rule is at the priority of one of ours"
+	have, reason := p.foreignAt(prio, m.Spec.Proto()), "another program's rule has the priority of one of ours"
 	if have == nil {
-		have, reason = p.gotoTo(prio, m.Spec.Proto()), "someone else's rule leads to the priority of one of ours, and would do so from then on"
+		have, reason = p.gotoTo(prio, m.Spec.Proto()), "another program's rule leads to the priority of one of ours, and would lead to our rule"
 	}
 	if have == nil || p.rules.Of(r.Protocol).Has(r) {
 		return nil
