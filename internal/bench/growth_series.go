@@ -20,7 +20,6 @@ import (
 const (
 	samePriority = "to add a rule, the kernel passes all rules of its priority"
 	gateWalk     = "while there is a rule goto, which hides all rules until the last one is gone, the kernel passes all rules for each that it deletes"
-	lookupWalk   = "for each source the kernel is asked where packets go, and passes the rules of all others"
 	passWalk     = "for each rule that is added or deleted, the kernel passes those of others"
 )
 
@@ -37,8 +36,6 @@ func allSeries(o options) []series {
 		switch x.name {
 		case "up":
 			s.total, s.note = time.Second, samePriority
-		case "check":
-			s.note = lookupWalk
 		case "down":
 			s.note = gateWalk
 		}

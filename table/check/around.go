@@ -97,6 +97,11 @@ func selectors(r rule.Rule) string {
 // to the packet would leave by another interface.
 const strictFilter = 1
 
+// isStrict reports whether an interface has strict reverse path filtering.
+func (s *systemFacts) isStrict(dev string) bool {
+	return max(s.conf[dev].reversePath, s.conf["all"].reversePath) == strictFilter
+}
+
 // checkReversePath finds packets that strict reverse path filtering drops: those that come
 // in by the uplink's interface if answers to them would leave by another one. Packets to a
 // source of the uplink pass. So do packets that a rule by incoming interface forwards,
@@ -105,7 +110,7 @@ const strictFilter = 1
 func (e *examiner) checkReversePath(u *subject) []Finding {
 	dev := u.spec.Interface
 	conf, all := e.system.conf[dev], e.system.conf["all"]
-	if max(conf.reversePath, all.reversePath) != strictFilter || !u.inFamily(route.IPv4) {
+	if !e.system.isStrict(dev) || !u.inFamily(route.IPv4) {
 		return nil
 	}
 	loose := "sysctl -w net/ipv4/conf/" + iptext.Quote(dev) + "/rp_filter=2"

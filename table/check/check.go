@@ -110,7 +110,7 @@ func Overruled(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedU
 	if err := planned.findInstalled(ctx, c); err != nil {
 		return nil, err
 	}
-	p := &paths{uplinks: make([]uplinkPaths, len(f.uplinks)), answers: make(map[route.Query]route.Route)}
+	p := &paths{uplinks: make([]uplinkPaths, len(f.uplinks)), answers: make(map[route.Query]route.Route), facts: f}
 	for i := range f.uplinks {
 		p.uplinks[i].claims = f.claimsOf(&f.uplinks[i])
 	}

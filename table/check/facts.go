@@ -27,6 +27,9 @@ type facts struct {
 	now *host.State // links, addresses, all rules, and the routes that are selected
 	// left are the numbers of routes that are not in now.
 	left map[listing]int
+	// mayHaveSourceRoutes says that there are, or may be, IPv6 routes for packets from some
+	// sources only.
+	mayHaveSourceRoutes bool
 	// places are the places of the rules with the uplinks' protocols, by family. They are
 	// made when they are needed.
 	places map[route.Family]map[rule.Rule][]int
@@ -84,7 +87,7 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, up
 	}
 	toListForm(s.Routes)
 	f := newFacts(host.Make(host.NewNames("", s.Links), s.Links, addrs, s.Rules, s.Routes), uplinks)
-	f.left = selected.left
+	f.left, f.mayHaveSourceRoutes = selected.left, selected.hasSourceRoutes
 	if config != nil {
 		f.config = *config
 	}
@@ -100,7 +103,9 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, up
 
 // newFacts returns the facts that follow from the state of the host.
 func newFacts(now *host.State, uplinks []Uplink) *facts {
-	f := &facts{now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(uplinks))}
+	f := &facts{
+		now: now, addresses: make(map[netip.Addr][]int), uplinks: make([]uplinkFacts, len(uplinks)), mayHaveSourceRoutes: true,
+	}
 	f.specs = make([]uplink.Spec, len(uplinks))
 	for i := range uplinks {
 		f.specs[i] = uplink.Spec(uplinks[i].SourceRoutedUplink)

@@ -23,13 +23,14 @@ type paths struct {
 	defaults   []route.Query
 	// answers are the routes that packets take. Packets without an entry have none.
 	answers map[route.Query]route.Route
+	facts   *facts
 }
 
 // UplinkPaths are the packets of one uplink.
 type uplinkPaths struct {
 	bypasses []bypass
-	// incoming are the IPv4 addresses that other hosts reach by the uplink's interface.
-	// IPv6 has no reverse path filtering.
+	// incoming are the IPv4 addresses that other hosts reach by the uplink's interface, if
+	// that has strict reverse path filtering. IPv6 has none.
 	incoming []netip.Addr
 	claims   []claim
 }
@@ -45,7 +46,7 @@ var internetAddrs = map[route.Family]netip.Addr{
 func newPaths(f *facts) *paths {
 	p := &paths{
 		uplinks: make([]uplinkPaths, len(f.uplinks)), servers: serversOf(&f.system),
-		answers: make(map[route.Query]route.Route), containers: f.containerNets(),
+		answers: make(map[route.Query]route.Route), containers: f.containerNets(), facts: f,
 	}
 	for _, family := range form.Families {
 		p.defaults = append(p.defaults, f.defaultQueries(family)...)
@@ -55,7 +56,7 @@ func newPaths(f *facts) *paths {
 		u := &f.uplinks[i]
 		p.uplinks[i].bypasses = bypassesOf(u, lans)
 		p.uplinks[i].claims = f.claimsOf(u)
-		if !u.inFamily(route.IPv4) {
+		if !u.inFamily(route.IPv4) || !f.system.isStrict(u.spec.Interface) {
 			continue
 		}
 		for _, a := range f.now.AddressesOf(u.index) {
@@ -70,39 +71,82 @@ func newPaths(f *facts) *paths {
 // queries returns the lookups that the findings need, each once.
 func (p *paths) queries() []route.Query {
 	var all []route.Query
-	known := make(map[route.Query]bool)
-	add := func(q route.Query) {
-		if !known[q] {
-			known[q] = true
-			all = append(all, q)
-		}
-	}
 	for i := range p.uplinks {
 		for _, b := range p.uplinks[i].bypasses {
-			add(b.query)
+			all = append(all, b.query)
 		}
 		for _, c := range p.uplinks[i].claims {
-			add(c.packet.query)
+			all = append(all, c.packet.query)
 		}
 		for _, a := range p.uplinks[i].incoming {
-			add(toInternet(a))
+			all = append(all, inTable(toInternet(a)))
 		}
 	}
 	for i := range p.servers {
-		add(p.servers[i].query)
+		all = append(all, p.servers[i].query)
 	}
 	for i := range p.containers {
-		add(p.containers[i].answer())
+		all = append(all, p.containers[i].answer())
 	}
-	for _, q := range p.defaults {
-		add(q)
-	}
-	return all
+	return unique(append(all, p.defaults...))
+}
+
+// unique returns each of some queries once.
+func unique(all []route.Query) []route.Query {
+	known := make(map[route.Query]bool, len(all))
+	return slices.DeleteFunc(all, func(q route.Query) bool {
+		was := known[q]
+		known[q] = true
+		return was
+	})
+}
+
+// inTable returns the query for the route as it is in its table.
+func inTable(q route.Query) route.Query {
+	q.FibMatch = true
+	return q
 }
 
 // lookUp asks the kernel where the packets go.
 func (p *paths) lookUp(ctx context.Context, c route.Conn) error {
 	queries := p.queries()
+	places := p.facts.representatives(queries)
+	var asked []route.Query
+	for i, q := range queries {
+		if places[i] == i {
+			asked = append(asked, q)
+		}
+	}
+	if err := p.ask(ctx, c, asked); err != nil {
+		return err
+	}
+	for i, q := range queries {
+		if r, ok := p.answers[queries[places[i]]]; ok {
+			p.answers[q] = r
+		}
+	}
+	return p.lookUpIncoming(ctx, c)
+}
+
+// lookUpIncoming asks the kernel where answers to packets that come in go, if the route in its
+// table does not tell: it has several next hops.
+func (p *paths) lookUpIncoming(ctx context.Context, c route.Conn) error {
+	var asked []route.Query
+	for i := range p.uplinks {
+		for _, a := range p.uplinks[i].incoming {
+			q := toInternet(a)
+			if r, ok := p.answers[inTable(q)]; ok && r.OIF == 0 {
+				asked = append(asked, q)
+			} else if ok {
+				p.answers[q] = r
+			}
+		}
+	}
+	return p.ask(ctx, c, unique(asked))
+}
+
+// ask asks the kernel about some packets.
+func (p *paths) ask(ctx context.Context, c route.Conn, queries []route.Query) error {
 	n := 0
 	var last error
 	for r, err := range route.LookupAll(ctx, c, queries) {

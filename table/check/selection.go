@@ -24,6 +24,8 @@ type selection struct {
 	total  int
 	// left are the numbers of routes of a listing that are not kept.
 	left map[listing]int
+	// hasSourceRoutes says that there is a route for packets from some sources only.
+	hasSourceRoutes bool
 }
 
 // A listing is the routes of one family in a table.
@@ -78,6 +80,7 @@ func newSelection(addrs []host.Address, uplinks []Uplink) *selection {
 
 // keeps reports whether a route is to be kept.
 func (s *selection) keeps(r *route.Route) bool {
+	s.hasSourceRoutes = s.hasSourceRoutes || r.Src.IsValid()
 	at := listing{r.Table, r.Family}
 	most := mostOfTable
 	if s.total > manyRoutes {
