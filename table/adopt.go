@@ -11,40 +11,45 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Adopt is [Install] that takes over what scripts have made for the uplinks, such as
+// Adopt is [Install] that also takes over what scripts have made for the uplinks, such as
 //
 //	ip route add default via 192.168.2.1 table lan2
 //	ip rule add from 192.168.2.2 table lan2
 //
-// in rc.local, without a gap: ours are there before theirs go, and packets go the way
-// that they went, except as the uplinks say. Install refuses a table with routes of
-// others, and leaves their rules. Adopt takes the place of
+// in rc.local. No packet is lost: our rules and routes are installed before those of the
+// scripts are deleted, and packets go the same way as before, unless the uplinks say
+// otherwise. Install refuses a table with routes of other programs, and leaves their
+// rules. Adopt replaces
 //
 //   - rules from one of an uplink's sources that look up its table, or another table with
-//     a default route by its interface and its gateway; or main with
-//     suppress_prefixlength; or are unreachable;
-//   - rules that one of Also is like, whatever their priority;
-//   - rules to one of its sources that look up its table, which decide about no packet;
-//   - routes of that table by its interface, to the destinations of its own, whatever
-//     their metric and source.
+//     a default route by its interface and its gateway; or that look up main with
+//     suppress_prefixlength; or that have the action unreachable;
+//   - rules with the selectors of a rule of Also, whatever their priority;
+//   - rules to one of the uplink's sources that look up its table, which decide about no
+//     packet;
+//   - routes of that table by the uplink's interface, to the destinations of the uplink's
+//     own routes, whatever their metric and source.
 //
 // An uplink without a table gets the table that such a rule looks up. Names in rt_tables
 // that an administrator wrote are used, and stay when the uplink is removed. All other
 // rules and routes stay as they are.
 //
 // Our rules get the priorities that Install chooses, if no rule that may match the same
-// packets is between there and the script's rules; else they get those of the script's.
+// packets is between there and the script's rules. Otherwise they get the priorities of
+// the script's rules.
 //
-// Adopt takes over what has the protocols unspec, boot or static, or a number that
-// linux/rtnetlink.h has no name for. Programs that run, such as DHCP clients and routing
-// daemons, have protocols with names, and bring back what others delete: their rules and
-// routes, where Adopt would have to take them over, are a [*plan.ConflictError], and so
-// are those that are in the way. systemd-networkd and NetworkManager mark what they are
-// configured to make as static, like an administrator. They bring it back when they are
-// restarted: take it out of their configuration first.
+// Adopt takes over rules and routes with the protocols unspec, boot or static, or with a
+// number that linux/rtnetlink.h has no name for. Running programs, such as DHCP clients
+// and routing daemons, have protocols with names, and install again what other programs
+// delete. If Adopt would have to take over one of their rules or routes, or if one is in
+// the way, the error is a [*plan.ConflictError]. systemd-networkd and NetworkManager mark
+// the rules and routes of their configuration as static, like an administrator. They
+// install these again when they are restarted, so remove them from the configuration
+// first.
 //
-// Errors are those of Install: all or nothing. After a kill packets go the way that they
-// went; the next Adopt goes on from there. A second Adopt changes nothing.
+// Errors are those of Install: all or nothing. If the process is killed, packets go the
+// same way as before, and the next Adopt continues from there. A second Adopt changes
+// nothing.
 func Adopt(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
 		return planAdopt(ctx, c, host.ReadRules, lost, uplinks)

@@ -11,26 +11,25 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Install makes the kernel's state what the uplinks say: all of them, or on a
-// failure none. Packets from the sources of a family change over in one step, of
-// which the package overview says more. What is there already is left alone, so that a
-// second Install sends nothing that changes anything. What is there differently is
-// changed, and what is there of the same owner in the same table and is no longer
-// wanted is deleted.
+// Install changes the kernel's state to what the uplinks declare: for all of them or, on a
+// failure, for none. The packets from the sources of a family change over in one step; the
+// package overview says more about it. Install changes only what differs, so a second
+// Install sends no request that changes anything. It deletes rules and routes in the table
+// of an uplink that have its protocol and are no longer wanted.
 //
-// On an error at any step, all that was done is undone, newest first, also after ctx
-// has ended, and the error is a [*plan.StepError]. Before anything is changed, it is a
-// [*plan.FieldError] for an uplink that is not valid on this host, or a
-// [*plan.ConflictError] for a route or rule of another program in the way. In a table that
-// is the uplink's already, that is a route to the same destination as one of the uplink's
-// with the same metric or a lower one; all others are left alone. A
-// [*plan.NameError] is returned when all is installed but a name could not be
-// registered.
+// On an error at any step, all steps that were done are undone, newest first, even after
+// ctx has ended, and the error is a [*plan.StepError]. Before anything is changed, the
+// error is a [*plan.FieldError] for an uplink that is not valid on this host, or a
+// [*plan.ConflictError] for a route or rule of another program that is in the way. In a
+// table that already belongs to the uplink, only a route to the same destination as one of
+// the uplink's, with the same metric or a lower one, is in the way; Install leaves all
+// other routes alone. If everything is installed except that a name could not be
+// registered, the error is a [*plan.NameError].
 //
-// Install waits for others that install or remove uplinks in the same network
+// Install waits for other processes that install or remove uplinks in the same network
 // namespace; see [plan.ErrLocked].
 //
-// All uplinks have to agree on Etc.
+// All uplinks must have the same Etc.
 func Install(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
 		return planInstall(ctx, c, host.ReadRules, lost, uplinks)
@@ -43,11 +42,11 @@ func PlanInstall(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplin
 	return planInstall(ctx, c, host.Read, nil, uplinks)
 }
 
-// A readFunc reads a host: all that a plan says in its text, or what it needs.
+// A readFunc reads the parts of a host that a plan needs, or that it uses in its text.
 type readFunc func(ctx context.Context, c route.Conn, etc string) (*host.State, error)
 
-// planInstall plans without the tables that others have claimed since the kernel was
-// last looked at.
+// planInstall plans without the tables that other programs have claimed since the kernel
+// was last read.
 func planInstall(
 	ctx context.Context, c route.Conn, read readFunc, lost map[rttables.ID]bool, uplinks []SourceRoutedUplink,
 ) (plan.Plan, error) {
@@ -61,8 +60,8 @@ func planInstall(
 	return draft.Install(ctx, c, now, specsOf(uplinks), uplink.Options{Taken: lost})
 }
 
-// lockAndApply plans and applies under the lock, and does so again without a table that
-// someone else was faster to take.
+// lockAndApply plans and applies under the lock. If another program has taken a table, it
+// does so again without that table.
 func lockAndApply(ctx context.Context, c route.Conn, draw func(lost map[rttables.ID]bool) (plan.Plan, error)) error {
 	return plan.Lock(ctx, c, func() error {
 		return uplink.RetryClaims(func(lost map[rttables.ID]bool) error {

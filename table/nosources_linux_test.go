@@ -188,9 +188,9 @@ func TestNoSourcesRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(u *table.SourceRoutedUplink){
-		"NoSources: needs Also: otherwise no packet takes the uplink":                 func(u *table.SourceRoutedUplink) { u.Also = nil },
-		"NoSources: excludes Sources, which has 10.0.0.": func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{netip.MustParseAddr("10.0.0.2")} },
-		"NoSources: needs Table or Name":                           func(u *table.SourceRoutedUplink) { u.Table = 0 },
+		"NoSources: needs Also: otherwise no packet takes the uplink": func(u *table.SourceRoutedUplink) { u.Also = nil },
+		"NoSources: excludes Sources, which has 10.0.0.":              func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{netip.MustParseAddr("10.0.0.2")} },
+		"NoSources: needs Table or Name":                              func(u *table.SourceRoutedUplink) { u.Table = 0 },
 	} {
 		u := good
 		change(&u)

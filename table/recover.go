@@ -10,14 +10,15 @@ import (
 )
 
 // Recover cleans up after an Install or Remove that was killed, or whose undo failed.
-// It changes nothing that a packet notices: a transaction that had changed over is
-// finished, another is undone. Without protocols it looks for what carries [Protocol];
-// for uplinks with a protocol of their own, pass that one.
+// No packet notices it: a transaction that had changed over is finished, and any other
+// one is undone. Without protocols, Recover looks for rules and routes with [Protocol].
+// Pass the protocols of uplinks that use other ones.
 //
 // Recover deletes rules from sources that gates hide, or that come behind others of the
-// same source, then routes in tables that no rule leads to, claims of tables, and the
-// gates; all of the protocols named and nothing else. A second Recover does nothing.
-// Install and Remove begin with it when they find a gate.
+// same source. Then it deletes routes in tables that no rule leads to, claims of
+// tables, and the gates. All of these have one of the protocols; Recover deletes
+// nothing else. A second Recover does nothing. Install and Remove begin with a Recover
+// if they find a gate.
 //
 // Names in rt_tables stay until the uplink is removed. Errors are those of [Install].
 func Recover(ctx context.Context, c route.Conn, protocols ...route.Protocol) error {
@@ -30,9 +31,9 @@ func Recover(ctx context.Context, c route.Conn, protocols ...route.Protocol) err
 	})
 }
 
-// PlanRecover returns what [Recover] would do now. It changes nothing. While another
-// process is in the middle of Install, PlanRecover takes that for killed; Recover
-// itself waits.
+// PlanRecover returns what [Recover] would do now. It changes nothing. If another
+// process is in the middle of an Install, PlanRecover treats that Install as killed;
+// Recover itself waits.
 func PlanRecover(ctx context.Context, c route.Conn, protocols ...route.Protocol) (plan.Plan, error) {
 	return planRecover(ctx, c, host.Read, protocols)
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Remove deletes the rules and routes that carry the uplinks' protocol in their
-// tables, and nothing else; then the tables' names, if Install registered them and
-// nothing of ours stays in the table. Neither the interface nor its addresses need to
-// be there any more. Removing an uplink that is not installed is not an error.
+// Remove deletes the rules and routes that have the uplinks' protocol in their tables,
+// and nothing else. Then it deletes the tables' names, if Install registered them and
+// no rule or route of ours stays in the table. Neither the interface nor its addresses
+// need to exist any more. Removing an uplink that is not installed is not an error.
 //
-// Errors are those of [Install]: what was deleted before a failure is added again.
+// Errors are those of [Install]: rules and routes that were deleted before a failure
+// are added again.
 func Remove(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return plan.Lock(ctx, c, func() error {
 		p, err := planRemove(ctx, c, host.ReadRules, uplinks)

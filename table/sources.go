@@ -8,9 +8,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// AbsentSources returns which of the declared Sources of uplinks are not addresses of
-// this host now, in the order of the uplinks. Such a source has its rules, and is no
-// reason why an uplink is not complete, as long as another one of its family is there.
+// AbsentSources returns the declared Sources of uplinks that are not addresses of this
+// host now, in the order of the uplinks. Such a source has its rules. The uplink is
+// complete without the address as long as another source of the same family exists.
 func AbsentSources(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) ([][]netip.Addr, error) {
 	addrs, err := host.ListAddresses(ctx, c, 0)
 	if err != nil {

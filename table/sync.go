@@ -11,20 +11,20 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Sync installs the uplinks, and removes all others that have one of their protocols:
-// all or nothing. Without uplinks, the protocol is [Protocol], and names are deleted in
-// /etc/iproute2; see [SyncIn] for another directory.
+// Sync installs the uplinks, and removes all other uplinks that have one of their
+// protocols: all or nothing. Without uplinks, the protocol is [Protocol], and names are
+// deleted in /etc/iproute2; see [SyncIn] for another directory.
 //
-// An uplink that is not in the call is known by its table alone, one that no uplink of
-// the call has and that is not a table of the system. Sync deletes the routes in the
-// table that have one of the protocols, the rules with such a protocol that look up the
-// table, and those that belong to one of these: rules from the same source, and
-// main-first rules. What else has a protocol stays: routes in the tables of the system,
-// and rules that lead to no such table and belong to no such rule, as after another
-// program has deleted the rules that they belonged to. [rule.Flush] and [route.Flush]
-// delete all that has a protocol.
+// Sync knows an uplink that is not in the call only by its table. That is a table that
+// no uplink of the call has and that is not a system table. Sync deletes the routes in
+// the table that have one of the protocols, and the rules with such a protocol that look
+// up the table. It also deletes rules that belong to one of these: rules from the same
+// source, and main-first rules. Other objects with the protocol stay: routes in the
+// system tables, and rules that lead to no such table and belong to no such rule, for
+// example after another program has deleted the rules that they belonged to.
+// [rule.Flush] and [route.Flush] delete everything with a protocol.
 //
-// What a new uplink takes over from one that goes, its addresses or its table, changes
+// If a new uplink takes over addresses or the table of a removed one, packets change
 // over in one step, as in any update.
 func Sync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return SyncIn(ctx, c, etcOf(uplinks), uplinks...)
@@ -35,7 +35,7 @@ func PlanSync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) 
 	return PlanSyncIn(ctx, c, etcOf(uplinks), uplinks...)
 }
 
-// SyncIn is [Sync] where names are in files of the directory etc, also if there are no
+// SyncIn is [Sync] with the names in files of the directory etc, even if there are no
 // uplinks. The Etc of the uplinks has to be the same directory.
 func SyncIn(ctx context.Context, c route.Conn, etc string, uplinks ...SourceRoutedUplink) error {
 	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
@@ -48,7 +48,7 @@ func PlanSyncIn(ctx context.Context, c route.Conn, etc string, uplinks ...Source
 	return planSync(ctx, c, host.Read, nil, etc, uplinks)
 }
 
-// etcOf returns the directory of names of some uplinks, which agree on it.
+// etcOf returns the directory of names of some uplinks, which all have the same one.
 func etcOf(uplinks []SourceRoutedUplink) string {
 	if len(uplinks) == 0 {
 		return ""
@@ -63,7 +63,7 @@ func planSync(
 	if len(specs) > 0 {
 		protocols = uplink.Protocols(specs)
 		if first := &specs[0]; first.Etc != etc { // the others agree with it
-			return plan.Plan{}, first.FieldError("Etc", "is %q, and not the directory of the call, %q", first.Etc, etc)
+			return plan.Plan{}, first.FieldError("Etc", "%q differs from the directory of the call, %q", first.Etc, etc)
 		}
 	}
 	now, err := read(ctx, c, etc)

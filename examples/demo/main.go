@@ -43,12 +43,12 @@ shows, with every packet counted, what happens to its connections without
 policy routing, with it, and after it is removed again.
 
 Runs on Linux, as root or as an ordinary user. The network of this machine is
-not touched, and nothing is left behind.
+not changed, and the demo cleans up after itself.
 
   -v   also print each netlink request that the library sends, in the words of ip(8)
   -h   print this
 
-The exit status is 0 if every observation is as it should be, otherwise 1.
+The exit status is 0 if every observation is as expected, otherwise 1.
 Colours are for terminals, and off if NO_COLOR is set.
 `
 
@@ -128,12 +128,12 @@ func run(ctx context.Context, p *printer, ops operations) error {
 	startTime := time.Now()
 	p.title("A server with two ways to the Internet")
 	p.say("Server, routers and client are network namespaces of this process; the network of this " +
-		"machine is not touched. Both routers drop what comes from the server with a source that is " +
-		"not of their own subnet, as providers do: it might be forged. For IPv4 that is rp_filter=1. " +
-		"IPv6 has no such thing, and each router has two rules instead, at 100 \"from SUBNET iif lan " +
-		"lookup main\", at 101 \"iif lan blackhole\". A TCP service on port 1194 that sends back what " +
-		"it gets stands for a VPN. Packets are counted on the wire, at each router's side towards " +
-		"the server: those to the server, and those from it.")
+		"machine is not changed. Both routers drop packets from the server whose source is not in " +
+		"their own subnet, as providers do, because the source might be forged. For IPv4 they use rp_filter=1. " +
+		"IPv6 has no such filter, so each router has two rules instead: at 100 \"from SUBNET iif lan " +
+		"lookup main\", and at 101 \"iif lan blackhole\". A TCP service on port 1194, which echoes what " +
+		"it receives, plays the VPN. The demo counts packets on the wire, on each router's link to " +
+		"the server: packets to the server, and packets from the server.")
 
 	n, err := build(p)
 	if err == nil {

@@ -220,8 +220,8 @@ func TestVerbose(t *testing.T) {
 func TestSabotage(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"no install": {
-			"FAILED  0 rules and 0 routes came",
-			"FAILED  a second Install has nothing to do",
+			"FAILED  0 rules and 0 routes were added",
+			"FAILED  a second Install changes nothing",
 			"FAILED  rt_tables has the names: table 10 is 10, table 20 is 20",
 			"FAILED  192.168.2.2:1194        no answer            0     N       N     0       0",
 			"FAILED  198.51.100.10:25        192.168.1.6          N     N       0     0    main",

@@ -16,16 +16,16 @@ type service struct {
 }
 
 func (s *story) stepPorts(ctx context.Context) error {
-	s.p.step(4, "Mail by router B, the web by router A")
-	s.p.say("Now the server calls, from sockets that are not bound to an address: no rule with \"from\" " +
-		"matches them, and they all go by main's default route:")
+	s.p.step(4, "Mail leaves by router B, and web traffic by router A")
+	s.p.say("Now the server calls the client, from sockets that are not bound to an address. No rule with \"from\" " +
+		"matches these calls, so all of them use main's default route:")
 	s.p.callHeader("from source", "by table")
 	for _, port := range []uint16{mailPort, webPort, tlsPort} {
 		if err := s.reach(ctx, service{port, routerA, rttables.Main}); err != nil {
 			return err
 		}
 	}
-	s.p.say("Rules by destination port, as further fields of the same two literals:")
+	s.p.say("The field Also of the same two values adds rules by destination port:")
 	s.p.code("lan1.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(80)},")
 	s.p.code("    {IPProto: route.TCP, DPort: rule.Port(443)}}")
 	s.p.code("lan2.Also = []rule.Rule{{IPProto: route.TCP, DPort: rule.Port(25)}}")
@@ -33,9 +33,10 @@ func (s *story) stepPorts(ctx context.Context) error {
 	if err := s.installPorts(ctx); err != nil {
 		return err
 	}
-	s.p.say("They stand after those with \"from\": a packet that has a source has no choice left. For the " +
-		"others the kernel takes the source from the route that it finds, the word src. Before each stands one " +
-		"that asks main first, for a nearer way than its default route: a mail server in the LAN stays there.")
+	s.p.say("These rules come after those with \"from\", so packets that already have a source never reach " +
+		"them. Other packets get their source from the word src of the route that the kernel finds. Before " +
+		"each rule comes one that looks up main without its default route, so a mail server in the LAN is " +
+		"still reached directly.")
 	s.p.callHeader("from source", "by table")
 	for _, to := range []service{{mailPort, routerB, lan2}, {webPort, routerA, lan1}, {tlsPort, routerA, lan1}} {
 		if err := s.reach(ctx, to); err != nil {
@@ -65,7 +66,7 @@ func (s *story) installPorts(ctx context.Context) error {
 	}
 	c := after.changesSince(s.before)
 	s.p.observe(len(c.addedRules) == 8 && len(c.addedRoutes) == 4 && c.isOnlyOurs(),
-		"%d rules and %d routes more than before step 2, all with proto 210; nothing else changed",
+		"%d rules and %d routes more than before step 2, all with proto 210; nothing else has changed",
 		len(c.addedRules), len(c.addedRoutes))
 	s.listRemoved(c.removed)
 	return nil

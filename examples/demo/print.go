@@ -147,11 +147,11 @@ func (p *printer) summary(took time.Duration, omitted string) error {
 		p.line("%s.", omitted)
 	}
 	if p.failed > 0 {
-		p.line("%s", p.paint(red, fmt.Sprintf("FAILED: %d of %d observations are not as they should be.",
+		p.line("%s", p.paint(red, fmt.Sprintf("FAILED: %d of %d observations are not as expected.",
 			p.failed, p.observations)))
 		return errFailed
 	}
-	p.line("%s", p.paint(green, fmt.Sprintf("All %d observations are as they should be (%.1f s). Nothing is left behind.",
+	p.line("%s", p.paint(green, fmt.Sprintf("All %d observations are as expected (%.1f s). The demo has cleaned up after itself.",
 		p.observations, took.Seconds())))
 	return p.err
 }

@@ -87,9 +87,9 @@ func (s *story) stepBefore(ctx context.Context) error {
 	if err := s.listTable(ctx, s.p, s.plan, rttables.Main); err != nil {
 		return err
 	}
-	s.p.say("The client calls the server's two addresses. Who calls the second one comes in by router "+
-		"B, but the answer goes where main's default route points, whatever its source: to router A, "+
-		"which drops it because %s is not an address of its subnet.", s.plan.sides[routerB].server.Addr())
+	s.p.say("The client calls the two addresses of the server. A call to the second address arrives through router "+
+		"B. The answer takes main's default route, whatever its source, and so goes to router A, "+
+		"which drops the answer because %s is not an address of its subnet.", s.plan.sides[routerB].server.Addr())
 	s.p.callHeader("result", "reached the client")
 	if err := s.call(ctx, routerA, routerA, answered); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (s *story) patience() time.Duration {
 }
 
 func (s *story) stepInstall(ctx context.Context) error {
-	s.p.step(2, "Install: each source gets a table of its own, with its own way out")
+	s.p.step(2, "Install: each source gets its own table with its own default route")
 	for _, u := range s.uplinks() {
 		s.p.code(fmt.Sprintf("%s := table.SourceRoutedUplink{Name: %q, Table: %d,", u.Name, u.Name, uint32(u.Table)))
 		s.p.code(fmt.Sprintf("    Interface: %q, Gateway: netip.MustParseAddr(%q)}", u.Interface, u.Gateway))
@@ -148,17 +148,17 @@ func (s *story) stepInstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.p.say("What comes from one of the two addresses is looked up in the table of its interface, " +
-		"before main. The protocol 210 marks what is ours: Remove touches nothing else.")
+	s.p.say("The kernel now looks up packets from each of the two addresses in the table of its interface, " +
+		"before main. The protocol 210 marks ours: Remove deletes no other rules and routes.")
 	c := after.changesSince(s.before)
 	s.p.observe(len(c.addedRules) == 2 && len(c.addedRoutes) == 4 && c.isOnlyOurs(),
-		"%d rules and %d routes came, all with proto 210; nothing else changed", len(c.addedRules), len(c.addedRoutes))
+		"%d rules and %d routes were added, all with proto 210; nothing else has changed", len(c.addedRules), len(c.addedRoutes))
 	s.listRemoved(c.removed)
 	again, err := table.PlanInstall(ctx, s.conn, s.uplinks()...)
 	if err != nil {
 		return err
 	}
-	s.p.observe(again.Empty(), "a second Install has nothing to do")
+	s.p.observe(again.Empty(), "a second Install changes nothing")
 	names := s.tableNames()
 	s.p.observe(names.Name(lan1) == "lan1" && names.Name(lan2) == "lan2",
 		"rt_tables has the names: table %d is %s, table %d is %s",
@@ -183,7 +183,7 @@ func (s *story) stepAfter(ctx context.Context) error {
 }
 
 func (s *story) stepRemove(ctx context.Context) error {
-	s.p.step(5, "Remove: everything is as it was")
+	s.p.step(5, "Remove: everything is as it was before")
 	s.p.code("err = table.Remove(ctx, conn, lan1, lan2)")
 	if err := s.ops.remove(ctx, s.changer, s.uplinks()...); err != nil {
 		return err

@@ -12,38 +12,38 @@ import (
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
-// A Host is what a host has of uplinks.
+// A Host has the uplinks of a host, and the interfaces and rules that belong to none.
 type Host struct {
 	Uplinks []Uplink
-	// Others are interfaces with global addresses by which no default route leads: LANs,
+	// Others are interfaces with global addresses and without a default route: LANs,
 	// bridges and tunnels.
 	Others []Interface
-	// Rules are those that no uplink takes over, and that stay as they are. The kernel's
-	// own are not among them.
+	// Rules are the rules that no uplink takes over, and that stay as they are. The
+	// kernel's own rules are not among them.
 	Rules []rule.Rule
 }
 
 // An Uplink is a way out of a host.
 type Uplink struct {
-	// Uplink says what the way out is like, for [maintain.Run].
+	// Uplink declares the way out, for [maintain.Run].
 	maintain.Uplink
-	// Reasons are sentences that say what on the host it comes from.
+	// Reasons are sentences that say where on the host the uplink comes from.
 	Reasons []string
-	// Needless says that packets take the way already, and that rules of scripts leave no
-	// priority for those of the uplink.
+	// Needless means that packets already take this way, and that rules of scripts leave
+	// no priority for the uplink's rules.
 	Needless bool
 
 	way *way
 }
 
-// An Interface is one by which no default route leads.
+// An Interface is an interface without a default route.
 type Interface struct {
 	Name      string
 	Addresses []netip.Addr
 }
 
 // Read finds the uplinks of a host. Names of tables are those of files in the directory
-// etc; an empty etc stands for /etc/iproute2. Read needs no privilege and changes nothing.
+// etc, or in /etc/iproute2 if etc is empty. Read needs no privilege and changes nothing.
 func Read(ctx context.Context, c route.Conn, etc string) (*Host, error) {
 	now, err := host.Read(ctx, c, etc)
 	if err != nil {

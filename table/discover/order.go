@@ -9,16 +9,16 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// Where uplinks get their priorities by themselves, counted down from the rule for main:
-// rules from addresses, and those of Also behind them.
+// The usual priorities of uplinks are counted down from the rule for main: rules from
+// addresses, and rules of Also behind them.
 const (
 	rungsBelowMain = 1766
 	alsoBelowMain  = 766
 )
 
-// keepOrder gives priorities to uplinks whose rules would otherwise come before or after
-// other rules than those of the scripts do. The usual order is: rules from addresses of
-// all uplinks, and then those of Also.
+// keepOrder gives priorities to uplinks whose rules would otherwise change places with
+// other rules, compared with the rules of the scripts. In the usual order, rules from
+// addresses of all uplinks come first, and then those of Also.
 func (x *search) keepOrder(h *Host) {
 	for _, f := range form.Families {
 		needed := x.changesOrder(f)
@@ -56,8 +56,8 @@ func (x *search) allAlso(f route.Family) []rule.Rule {
 	return all
 }
 
-// staying returns the rules of a family that no uplink takes the place of, and that may
-// decide about packets before main does.
+// staying returns the rules of a family that no uplink replaces, and that may decide about
+// packets before main does.
 func (x *search) staying(f route.Family) []rule.Rule {
 	rules := x.now.Rules(f)
 	return slices.DeleteFunc(slices.Clone(rules.All), func(r rule.Rule) bool {
@@ -85,7 +85,7 @@ func (x *search) changesOrder(f route.Family) bool {
 		}
 	}
 	for _, w := range x.ways {
-		// The rules of an uplink that has none yet come behind those of Also.
+		// The rules of an uplink that has no rules yet come behind those of Also.
 		if w.family == f && w.table == 0 && slices.ContainsFunc(x.newSources(w), func(a netip.Addr) bool {
 			return slices.ContainsFunc(also, func(o rule.Rule) bool { return form.MayMatchSource(&o, a) })
 		}) {
@@ -109,9 +109,10 @@ func isBetween(r *rule.Rule, a, b uint32) bool {
 	return prio >= min(a, b) && prio <= max(a, b)
 }
 
-// setPriorities gives an uplink, and its rules of Also, the priorities of the script's.
+// setPriorities gives an uplink, and its rules of Also, the priorities of the script's
+// rules.
 func (x *search) setPriorities(w *way, u *Uplink) {
-	u.reason("the priorities are those of the rules that there are: others of them come in between")
+	u.reason("the priorities are those of the existing rules, because other rules come in between")
 	if firsts := w.firstRungs(); len(firsts) > 0 {
 		lowest := firsts[0]
 		for _, r := range firsts {
@@ -134,8 +135,8 @@ func (x *search) setPriorities(w *way, u *Uplink) {
 }
 
 // placeBehind gives an uplink without rules so far a priority behind those that may match
-// its packets, which come before main as well. If there is no room, the uplink is
-// needless: its packets take table main already.
+// its packets, which also come before main. If there is no room, the uplink is needless:
+// its packets already take table main.
 func (x *search) placeBehind(w *way, u *Uplink) {
 	rules := x.now.Rules(w.family)
 	last := uint32(0)
@@ -148,15 +149,15 @@ func (x *search) placeBehind(w *way, u *Uplink) {
 	if last < rules.Main-rungsBelowMain {
 		return
 	}
-	// Three for the rules of main-first, and one before and one behind them for those that
-	// hide the others until all are there.
+	// Three priorities are for the rules of main-first. One before and one behind them are
+	// for the temporary rules of a transaction.
 	for first := last + 1; first+5 <= rules.Main; first++ {
 		if !slices.ContainsFunc([]uint32{0, 1, 2, 3, 4}, func(k uint32) bool { return rules.Taken(first + k) }) {
 			u.Priority = first + 1
-			u.reason("the priority is behind the rules that may match the same packets")
+			u.reason("the priority is after the rules that may match the same packets")
 			return
 		}
 	}
 	u.Needless = true
-	u.reason("rules that may match the same packets leave no priority between them and main, which leads this way already")
+	u.reason("no uplink is needed: packets already take this way by main, and rules that may match the same packets leave no priority before main")
 }

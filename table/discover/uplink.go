@@ -12,7 +12,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// uplinkOf returns the uplink that a way is. A way that no packet would take is none.
+// uplinkOf returns the uplink of a way. It returns false if no packet would take the way.
 func (x *search) uplinkOf(w *way) (Uplink, bool) {
 	u := Uplink{way: w}
 	u.Name, u.Table, u.Interface = w.name, w.table, x.now.Links.Name(w.index)
@@ -48,7 +48,7 @@ func withoutPriority(r rule.Rule) rule.Rule {
 	return r
 }
 
-// setGateway sets the gateway, or that it is learned.
+// setGateway sets the gateway, or learns it.
 func (x *search) setGateway(w *way, u *Uplink) {
 	where := "main"
 	if w.table != 0 {
@@ -68,11 +68,11 @@ func (x *search) setGateway(w *way, u *Uplink) {
 		}
 		switch {
 		case w.main.Protocol == route.ProtoRA:
-			how = ", which router advertisements gave"
+			how = ", from router advertisements"
 		case w.main.Protocol == route.ProtoDHCP:
-			how = ", which a DHCP client gave"
+			how = ", from a DHCP client"
 		case w.gateway.IsValid():
-			how = fmt.Sprintf(", and %s has an address with a lifetime, as DHCP gives them", u.Interface)
+			how = fmt.Sprintf(", and %s has an address with a lifetime, as from DHCP", u.Interface)
 		}
 	} else {
 		where += " has"
@@ -81,10 +81,10 @@ func (x *search) setGateway(w *way, u *Uplink) {
 	}
 	u.reason("table %s %s by %s%s", where, to, u.Interface, how)
 	if w.main != nil && len(w.main.Multipath) > 0 {
-		u.reason("table main shares out its default route: \"uplinks run\" can do that, with the word weight")
+		u.reason("the default route of table main has several next hops: with the word weight, \"uplinks run\" installs such a route")
 	}
 	if u.Learn == 0 && w.table != 0 && saysMore(w) {
-		u.reason("adopt refuses this default route, because a line cannot say all of it: %s", w.out.Text(x.now.Names.All()))
+		u.reason("adopt refuses this default route, because a line cannot have all of its properties: %s", w.out.Text(x.now.Names.All()))
 	}
 }
 
@@ -99,8 +99,8 @@ func saysMore(w *way) bool {
 	return !plain.Canonical().Equal(w.out.Canonical())
 }
 
-// isLearned reports whether the way is one that a program keeps in table main, and that
-// main has no other of by the same interface.
+// isLearned reports whether a program maintains the way in table main, and main has no
+// other default route by the same interface.
 func (x *search) isLearned(w *way) bool {
 	if w.main == nil || len(w.main.Multipath) > 0 || slices.ContainsFunc(x.ways, func(o *way) bool {
 		return o != w && o.family == w.family && o.index == w.index && o.main != nil && o.gateway != w.gateway
@@ -124,7 +124,7 @@ func (x *search) isInSubnet(w *way) bool {
 	})
 }
 
-// setSources sets whose packets take the uplink. It reports whether there are any.
+// setSources sets the sources of the uplink. It reports whether there are any.
 func (x *search) setSources(w *way, u *Uplink) bool {
 	all := x.global(w.index, w.family)
 	sources := w.sources()
@@ -134,9 +134,9 @@ func (x *search) setSources(w *way, u *Uplink) bool {
 			return false
 		}
 		u.MainFirst = true
-		u.reason("no rule is from %s so far: with main-first, what main has other routes for stays as it is", list(sources))
+		u.reason("no rule is from %s so far: with main-first, other routes of main stay in use", list(sources))
 		if first := x.defaultIn(w.family, rttables.Main); !slices.ContainsFunc(nextHops(first), func(h route.NextHop) bool { return h.OIF == w.index }) {
-			u.reason("its packets leave by %s so far", x.now.Links.Name(nextHops(first)[0].OIF))
+			u.reason("so far, its packets leave by %s", x.now.Links.Name(nextHops(first)[0].OIF))
 		}
 	}
 	switch isOnly := len(sources) == len(all) && !slices.ContainsFunc(sources, func(a netip.Addr) bool { return !slices.Contains(all, a) }); {
@@ -152,12 +152,13 @@ func (x *search) setSources(w *way, u *Uplink) bool {
 	return true
 }
 
-// newSources returns the addresses of the way's interface that no rule is from.
+// newSources returns the addresses of the way's interface without a rule from them.
 func (x *search) newSources(w *way) []netip.Addr {
 	return slices.DeleteFunc(x.global(w.index, w.family), x.hasRung)
 }
 
-// hasRung reports whether a rule of a script is from an address, and from nothing else.
+// hasRung reports whether a rule of a script selects packets from an address, and has no
+// other selector.
 func (x *search) hasRung(a netip.Addr) bool {
 	return slices.ContainsFunc(x.now.Rules(route.FamilyOf(a)).All, func(r rule.Rule) bool {
 		return form.IsRung(&r) && r.From.Addr() == a && !form.IsSystemTable(r.Table)
@@ -175,7 +176,7 @@ func (w *way) coverAll(all []netip.Addr) bool {
 	})
 }
 
-// setRungs sets what the rules from the way's sources say.
+// setRungs sets the fields that follow from the rules from the way's sources.
 func (x *search) setRungs(w *way, u *Uplink) {
 	sources := w.sources()
 	for i, r := range w.rungs {
@@ -197,11 +198,11 @@ func (x *search) setRungs(w *way, u *Uplink) {
 	}
 	if hasAll(func(r *rule.Rule) bool { return r.Action == rule.ActionUnreachable }) {
 		u.Unreachable = true
-		u.reason("rules from %s are unreachable", list(sources))
+		u.reason("rules from %s have the action unreachable", list(sources))
 	}
 }
 
-// setRoutes sets what the other routes of the way's table say.
+// setRoutes sets the fields that follow from the other routes of the way's table.
 func (x *search) setRoutes(w *way, u *Uplink) {
 	metric, same := w.out.Canonical().Priority, true
 	for _, r := range x.now.Routes(w.table) {
@@ -235,8 +236,8 @@ func (x *search) isSubnet(w *way, p netip.Prefix) bool {
 	})
 }
 
-// alsoOf returns the rule of Also that a script's rule is. With its table it stands alone,
-// as the script's does, unless the script has a main-first rule for it.
+// alsoOf returns the rule of Also for a script's rule. With its table it has no main-first
+// rule before it, unless the script has one for it.
 func (x *search) alsoOf(w *way, r rule.Rule) rule.Rule {
 	also := withoutPriority(r)
 	also.Protocol, also.Flags = 0, 0

@@ -29,11 +29,11 @@ type way struct {
 	name  string
 }
 
-// A search is what is known of a host while its uplinks are looked for.
+// A search has the facts about a host while its uplinks are looked for.
 type search struct {
 	now  *host.State
 	ways []*way
-	// taken are rules that an uplink takes the place of.
+	// taken are rules that an uplink replaces.
 	taken form.Set
 	// mainFirst are main-first rules, by the rule of a script that each belongs to.
 	mainFirst map[rule.Rule]rule.Rule
@@ -69,7 +69,7 @@ func (x *search) host() *Host {
 	return found
 }
 
-// isSystemRule reports whether a rule is one of those that each host has.
+// isSystemRule reports whether every host has a rule.
 func isSystemRule(r *rule.Rule) bool {
 	return form.LooksUpForAll(r, rttables.Local) || form.LooksUpForAll(r, rttables.Main) || form.LooksUpForAll(r, rttables.Default)
 }
@@ -113,8 +113,8 @@ func (x *search) findTables(f route.Family) {
 	}
 }
 
-// selectsSome reports whether a rule selects packets, and not all but some: those that a
-// VPN leaves to others, for example.
+// selectsSome reports whether a rule selects some packets, but not all, such as those that
+// a VPN leaves to other routes.
 func selectsSome(r *rule.Rule) bool {
 	all := rule.Rule{
 		Family: r.Family, Priority: r.Priority, Action: r.Action, Table: r.Table, Protocol: r.Protocol,
@@ -123,8 +123,8 @@ func selectsSome(r *rule.Rule) bool {
 	return !r.Not && *r != all && !r.L3MDev
 }
 
-// wayIn returns the way that a table leads, or nil if its first default route is not by
-// one interface.
+// wayIn returns the way of a table, or nil if its first default route is not by one
+// interface.
 func (x *search) wayIn(f route.Family, id rttables.ID) *way {
 	out := x.defaultIn(f, id)
 	if out == nil || out.OIF == 0 || len(out.Multipath) > 0 {
@@ -147,7 +147,7 @@ func (x *search) defaultIn(f route.Family, id rttables.ID) *route.Route {
 	return found
 }
 
-// addRule gives a rule that looks up the table of a way to it.
+// addRule gives a way a rule that looks up its table.
 func (x *search) addRule(w *way, r rule.Rule) {
 	x.taken[form.Bare(r)] = struct{}{}
 	switch a, ok := x.now.Address(r.From.Addr()); {
@@ -161,7 +161,8 @@ func (x *search) addRule(w *way, r rule.Rule) {
 	}
 }
 
-// isToAddress reports whether a rule selects packets to an address, and by nothing else.
+// isToAddress reports whether a rule selects packets to an address, and has no other
+// selector.
 func isToAddress(r *rule.Rule) bool {
 	return r.To.IsSingleIP() && *r == rule.Rule{
 		Family: r.Family, Priority: r.Priority, To: r.To, Action: r.Action, Table: r.Table, Protocol: r.Protocol, Flags: r.Flags,
@@ -222,7 +223,7 @@ func (x *search) global(index uint32, f route.Family) []netip.Addr {
 	return all
 }
 
-// others returns the interfaces with addresses that no way is by.
+// others returns the interfaces with addresses and without a way.
 func (x *search) others() []Interface {
 	var all []Interface
 	for _, a := range x.now.Addrs {
@@ -239,8 +240,8 @@ func (x *search) others() []Interface {
 	return all
 }
 
-// nameAll names the ways: by the name of their table, by that of the other family's way by
-// the same interface, or by the interface.
+// nameAll names the ways: by the name of their table, by the name of the other family's
+// way by the same interface, or by the interface.
 func (x *search) nameAll() {
 	used := make(map[string]rttables.ID)
 	for id, name := range x.now.Names.Files().All() {

@@ -123,7 +123,7 @@ func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %v"
 
 func (e *timeoutError) Unwrap() error { return e.err }
 
-// attemptErrors says why none of several attempts has succeeded.
+// attemptErrors are the reasons why several attempts have all failed.
 type attemptErrors []error
 
 // summary leaves out attempts that could not be made, unless none could.

@@ -30,35 +30,32 @@ type Probe struct {
 	// [Error].
 	Echo []netip.Addr
 
-	// Func is a probe of the caller's own. Default: none. Source is the address to
-	// probe from. Dial opens connections from source, with Mark, in the network
-	// namespace of the way; it can be the DialContext of an [net/http.Transport].
+	// Func is a probe function of the caller. Default: none. Source is the address to probe from.
+	// Dial opens connections from source, with Mark, in the network namespace of the way; it can be
+	// the DialContext of an [net/http.Transport].
 	//
-	// Several Probers may call Func at the same time, but one Prober never calls it
-	// twice at a time. The thread of the call is in the network namespace of the
-	// way. Sockets that Func opens itself are therefore in the namespace, but those
-	// that other goroutines open for it need not be.
+	// Several Probers may call Func at the same time, but one Prober never calls it twice at a
+	// time. The thread of the call is in the network namespace of the way. So sockets that Func
+	// opens itself are in the namespace, but sockets that other goroutines open for it need not be.
 	//
-	// Func has to return when ctx ends, which is after Timeout. A Func that does
-	// not has failed, and is not called again until it has returned. When the
-	// Prober ends, it waits for Func once more for Timeout, and then leaves it
-	// behind.
+	// Func has to return when ctx ends, which is after Timeout. A Func that does not return has
+	// failed, and is not called again until it has returned. When the Prober ends, it waits for
+	// Func once more for Timeout, and then ends without it.
 	//
-	// If Func returns an [*Error], or an error that wraps syscall.EADDRNOTAVAIL because the
-	// host has lost source, the probe neither succeeds nor fails. That is also so for errors
-	// of sockets that say that this host is out of ports, descriptors or memory, or that a
-	// filter of the host refuses the packet: EADDRINUSE, EMFILE, ENFILE, ENOBUFS, ENOMEM and
+	// If Func returns an [*Error], or an error that wraps syscall.EADDRNOTAVAIL because the host
+	// has lost source, the probe counts neither as success nor as failure. The same applies to
+	// errors of sockets that mean that this host has no more ports, descriptors or memory, or that
+	// a filter of the host refuses the packet: EADDRINUSE, EMFILE, ENFILE, ENOBUFS, ENOMEM and
 	// EPERM.
 	Func func(ctx context.Context, source netip.Addr, dial DialFunc) error
 
-	// Mark is the firewall mark of the probe's packets (SO_MARK), for rules and
-	// filters that need one. Default: no mark. To set a mark takes CAP_NET_ADMIN
-	// or, since Linux 5.17, CAP_NET_RAW.
+	// Mark is the firewall mark of the probe's packets (SO_MARK), for rules and filters that need
+	// one. Default: no mark. Setting a mark needs CAP_NET_ADMIN or, since Linux 5.17, CAP_NET_RAW.
 	Mark uint32
 
 	// Interface is the name of the interface that the probe's sockets are bound to
-	// (SO_BINDTODEVICE), for rules that select by oif. Default: they are not bound to
-	// one.
+	// (SO_BINDTODEVICE), for rules that select by oif. Default: the sockets are not bound to an
+	// interface.
 	Interface string
 
 	// Interval is the time from one probe to the next. Default: 5 seconds. A probe
@@ -77,20 +74,20 @@ type Probe struct {
 	// is healthy again. Default: 2.
 	Successes int
 
-	// Withdraw says that an unhealthy uplink loses the traffic that other uplinks
-	// can carry: its rules of Also, and its share of a shared default route, are deleted
-	// until it is healthy again. Connections from the uplink's addresses, and from
-	// networks behind this host that are the uplink's, stay with the uplink, because no
-	// other uplink can carry them. So do those that a rule of Also selects by a firewall mark: a mark usually
-	// says which uplink a connection has begun by, and by another one it would end.
-	// A check of the uplink reports the deleted rules as missing, unless it is told of
-	// them. If the program that keeps the uplink ends without removing it, they stay deleted until the uplink is
-	// installed again. A Prober ignores Withdraw. Default: nothing is deleted.
+	// Withdraw removes the traffic that other uplinks can carry from an unhealthy uplink: its rules
+	// of Also, and its share of a shared default route, are deleted until it is healthy again.
+	// Connections from the uplink's addresses, and from networks behind this host that belong to
+	// the uplink, stay with the uplink, because no other uplink can carry them. Connections that a
+	// rule of Also selects by a firewall mark stay as well: a mark usually stands for the uplink
+	// that a connection has begun by, and by another uplink the connection would end. A check of
+	// the uplink reports the deleted rules as missing, unless it is told about them. If the program
+	// that maintains the uplink ends without removing it, the rules stay deleted until the uplink
+	// is installed again. A Prober ignores Withdraw. Default: nothing is deleted.
 	Withdraw bool
 
-	// WithdrawMarked says that Withdraw deletes the rules of Also with a firewall mark
-	// as well: marks select new connections, or a connection is better broken than
-	// slow. It needs Withdraw. Default: they stay.
+	// WithdrawMarked means that Withdraw also deletes the rules of Also with a firewall mark. Use
+	// it if marks select new connections, or if a broken connection is better than a slow one. It
+	// needs Withdraw. Default: these rules stay.
 	WithdrawMarked bool
 }
 
@@ -99,9 +96,8 @@ type Probe struct {
 // network namespace of the connection, with the name servers of /etc/resolv.conf.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// An Error reports a probe that this host cannot make. It says nothing about the
-// way, which stays healthy or unhealthy. An Error wraps its cause, such as
-// fs.ErrPermission.
+// An Error reports a probe that this host cannot make. The health of the way stays the same. An
+// Error wraps its cause, such as fs.ErrPermission.
 type Error struct {
 	Probe string // such as "echo 192.0.2.1"
 	Err   error  // why the probe cannot be made
@@ -140,11 +136,11 @@ func (p *Probe) String() string {
 func (p *Probe) Validate(families ...route.Family) error {
 	switch {
 	case len(p.TCP)+len(p.Echo) == 0 && p.Func == nil:
-		return errors.New("has nothing to probe: TCP, Echo or Func")
+		return errors.New("has nothing to probe: set TCP, Echo or Func")
 	case p.Interval < 0 || p.Timeout < 0 || p.Failures < 0 || p.Successes < 0:
-		return errors.New("has a number below zero")
+		return errors.New("has a negative number")
 	case p.WithdrawMarked && !p.Withdraw:
-		return errors.New("has WithdrawMarked without Withdraw")
+		return errors.New("has WithdrawMarked, which needs Withdraw")
 	}
 	targets := slices.Clone(p.Echo)
 	for _, t := range p.TCP {
@@ -158,9 +154,9 @@ func (p *Probe) Validate(families ...route.Family) error {
 		case !a.IsValid():
 			return errors.New("an address is not set")
 		case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast():
-			return fmt.Errorf("%s is nothing that is reached by an uplink", a)
+			return fmt.Errorf("%s cannot be reached by an uplink", a)
 		case a.Is4In6():
-			return fmt.Errorf("%s is an IPv4 address in IPv6: %s?", a, a.Unmap())
+			return fmt.Errorf("%s is an IPv4 address written as an IPv6 address: write %s", a, a.Unmap())
 		case !slices.Contains(families, route.FamilyOf(a)):
 			return fmt.Errorf("%s is not of the uplink's family", a)
 		}

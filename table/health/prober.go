@@ -13,15 +13,14 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Config is how a [Prober] does its work.
+// A Config configures a [Prober].
 type Config struct {
 	// Probe is what the Prober sends. It has to be valid: see [Probe.Validate].
 	Probe Probe
 
-	// Conn returns a connection in the network namespace that probes are sent from.
-	// The Prober calls it for each socket, so that the connection may be replaced.
-	// Another namespace than that of the process takes CAP_SYS_ADMIN. Nil: probes
-	// are sent from the namespace of the process.
+	// Conn returns a connection in the network namespace that probes are sent from. The Prober
+	// calls it for each socket, so that the connection may be replaced. A namespace other than that
+	// of the process needs CAP_SYS_ADMIN. Nil: probes are sent from the namespace of the process.
 	Conn func() route.Conn
 
 	// Probed is called after each probe, on the goroutine of [Prober.Run], with the
@@ -33,11 +32,10 @@ type Config struct {
 	// [Prober.Run]. Nil: it is not called.
 	Changed func()
 
-	// Continue is an earlier Prober of the same way, whose Run has ended or whose
-	// context has. The new Prober begins with what the earlier one has found out,
-	// takes over verdicts that [Prober.Verdicts] of the earlier one has not returned,
-	// and does not call Func while a call of the earlier one has not returned. Nil:
-	// the way is taken for healthy until probes say otherwise.
+	// Continue is an earlier Prober of the same way, whose Run or whose context has ended. The new
+	// Prober begins with the results of the earlier one, takes over verdicts that [Prober.Verdicts]
+	// of the earlier one has not returned, and does not call Func while a call of the earlier one
+	// has not returned. Nil: the way counts as healthy until probes fail.
 	Continue *Prober
 }
 
@@ -45,9 +43,9 @@ type Config struct {
 type Verdict struct {
 	Healthy bool
 
-	// Err says why the way is not healthy. An [*Error] says why it could not be
-	// probed, for instance because the host has lost the address that probes are sent
-	// from; Healthy is then what it was before.
+	// Err is the reason why the way is not healthy. If it is an [*Error], the way could not be
+	// probed, for instance because the host has lost the address that probes are sent from, and
+	// Healthy is the same as before.
 	Err error
 }
 
@@ -161,7 +159,7 @@ func (p *Prober) send(ctx context.Context, sources []netip.Addr) error {
 	select {
 	case p.busy <- struct{}{}:
 	case <-limited.Done():
-		return fmt.Errorf("%s: it still does not return", &p.probe)
+		return fmt.Errorf("%s: the function still has not returned", &p.probe)
 	}
 	result := make(chan error, 1)
 	go func() {
@@ -180,7 +178,7 @@ func (p *Prober) send(ctx context.Context, sources []netip.Addr) error {
 	case err := <-result:
 		return err
 	case <-late.C:
-		return fmt.Errorf("%s: it does not return after %v", &p.probe, p.probe.Timeout)
+		return fmt.Errorf("%s: the function has not returned after %v", &p.probe, p.probe.Timeout)
 	}
 }
 
@@ -199,12 +197,12 @@ func (p *Prober) judge(err error) bool {
 	p.leaving = lacksSource(err)
 	switch {
 	case p.leaving && !left:
-		// The address has just gone. SetSources is about to say so, or the next probe
-		// says it again.
+		// The address has just gone. SetSources will report that, or the next probe will fail for
+		// the same reason.
 		return false
 	case len(p.sources) == 0 || errors.Is(err, os.ErrClosed) && cannotProbe(err):
-		// During the probe the sources have gone, or the connection of the
-		// namespace was closed, which is replaced.
+		// During the probe the sources have gone, or the connection of the namespace was closed and
+		// is being replaced.
 		return false
 	case cannotProbe(err):
 		if p.reported == err.Error() {

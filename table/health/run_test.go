@@ -103,7 +103,7 @@ func TestFuncThatDoesNotReturn(t *testing.T) {
 		},
 	}
 	first, verdicts, end := run(t, probe, nil)
-	if err := await(t, verdicts, false); !strings.HasPrefix(testrun.Error(err), "probe: it ") || !strings.Contains(testrun.Error(err), "does not return") {
+	if err := await(t, verdicts, false); !strings.HasPrefix(testrun.Error(err), "probe: the function ") || !strings.Contains(testrun.Error(err), "has not returned") {
 		t.Errorf("it says %v", err)
 	}
 	begin := time.Now()
@@ -197,14 +197,14 @@ func TestValidate(t *testing.T) {
 	addr := netip.MustParseAddr
 	none := func(context.Context, netip.Addr, health.DialFunc) error { return nil }
 	for want, p := range map[string]health.Probe{
-		"has nothing to probe: TCP, Echo or Func":                 {},
-		"has a number below zero":                                 {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
-		"192.0.2.1:0 has no port to connect to":                   {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
-		"an address is not set":                                   {Echo: []netip.Addr{{}}},
-		"2001:db8::1 is not of the uplink's family":               {Echo: []netip.Addr{addr("2001:db8::1")}},
-		"::ffff:192.0.2.1 is an IPv4 address in IPv6: 192.0.2.1?": {Echo: []netip.Addr{addr("::ffff:192.0.2.1")}},
-		"127.0.0.1 is nothing that is reached by an uplink":       {Echo: []netip.Addr{addr("127.0.0.1")}},
-		"fe80::1%eth0 is nothing that is reached by an uplink":    {Echo: []netip.Addr{addr("fe80::1%eth0")}},
+		"has nothing to probe: set TCP, Echo or Func":                                     {},
+		"has a negative number":                                                           {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
+		"192.0.2.1:0 has no port to connect to":                                           {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
+		"an address is not set":                                                           {Echo: []netip.Addr{{}}},
+		"2001:db8::1 is not of the uplink's family":                                       {Echo: []netip.Addr{addr("2001:db8::1")}},
+		"::ffff:192.0.2.1 is an IPv4 address written as an IPv6 address: write 192.0.2.1": {Echo: []netip.Addr{addr("::ffff:192.0.2.1")}},
+		"127.0.0.1 cannot be reached by an uplink":                                        {Echo: []netip.Addr{addr("127.0.0.1")}},
+		"fe80::1%eth0 cannot be reached by an uplink":                                     {Echo: []netip.Addr{addr("fe80::1%eth0")}},
 	} {
 		if err := p.Validate(route.IPv4); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// A sourceError says why no probe can be sent from an address.
+// A sourceError is the reason why no probe can be sent from an address.
 type sourceError struct {
 	source netip.Addr
 	err    error
@@ -28,7 +28,7 @@ func lacksSource(err error) bool {
 var errSourceDown = errors.New("the interface of the address is down")
 
 // checkSource returns why an attempt has failed: err, unless the host cannot send from the
-// source any more, which is not the fault of the way.
+// source any more, which is not a fault of the way.
 func (d *dialer) checkSource(err error) error {
 	if err = d.checkBind(err); err == nil || cannotProbe(err) || d.source.IsUnspecified() {
 		return err
@@ -45,8 +45,8 @@ func (d *dialer) checkSource(err error) error {
 	return d.cannot(&sourceError{d.source, fault})
 }
 
-// checkBind returns why an attempt has failed: err, unless err itself says that the host
-// cannot send from the source, or cannot send at all.
+// checkBind returns why an attempt has failed: err, unless err shows that the host cannot
+// send from the source, or cannot send at all.
 func (d *dialer) checkBind(err error) error {
 	if err == nil || cannotProbe(err) {
 		return err
@@ -64,14 +64,14 @@ func (d *dialer) checkBind(err error) error {
 
 // hostErrors are errors of sockets that come from this host, and never from the way: other
 // processes have all ports or descriptors, memory is short, or a filter of this host refuses
-// the packet. Any user of the host can cause some of them, and must not make a way
+// the packet. Any user of the host can cause some of them, so they must not make a way
 // unhealthy.
 var hostErrors = []syscall.Errno{
 	syscall.EADDRINUSE, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM,
 }
 
-// findSourceFault returns why nothing can be sent from an address. Nil: it can be, or that
-// cannot be found out.
+// findSourceFault returns why nothing can be sent from an address. Nil: packets can be sent,
+// or the reason cannot be found out.
 func findSourceFault(source netip.Addr) error {
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)))
 	switch {

@@ -104,7 +104,7 @@ func TestHealthWithdraw(t *testing.T) {
 		// On a busy machine the probe itself may be late.
 		tcp := "tcp " + net.JoinHostPort(f.Client, "80")
 		if e := k.log()[at-1]; e.Err == nil || !strings.Contains(e.String(), tcp+": no answer within 300ms") &&
-			!strings.Contains(e.String(), tcp+": it does not return after 300ms") {
+			!strings.Contains(e.String(), tcp+": the function has not returned after 300ms") {
 			t.Errorf("it does not say why: %s", e)
 		}
 		k.await(at, "repaired", func(e maintain.Event) bool {
@@ -299,14 +299,14 @@ func TestHealthRefuses(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	addr := netip.MustParseAddr
 	for want, h := range map[string]health.Probe{
-		"has nothing to probe":                   {},
-		"has a number below zero":                {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
-		"has no port":                            {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
-		"an address is not set":                  {Echo: []netip.Addr{{}}},
-		"2001:db8::1 is not of the uplink's":     {Echo: []netip.Addr{addr("2001:db8::1")}},
-		"::ffff:192.0.2.1 is an IPv4 address in": {Echo: []netip.Addr{addr("::ffff:192.0.2.1")}},
-		"127.0.0.1 is nothing":                   {Echo: []netip.Addr{addr("127.0.0.1")}},
-		"fe80::1%eth0 is nothing":                {Echo: []netip.Addr{addr("fe80::1%eth0")}},
+		"has nothing to probe":                        {},
+		"has a negative number":                       {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
+		"has no port":                                 {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
+		"an address is not set":                       {Echo: []netip.Addr{{}}},
+		"2001:db8::1 is not of the uplink's":          {Echo: []netip.Addr{addr("2001:db8::1")}},
+		"::ffff:192.0.2.1 is an IPv4 address written": {Echo: []netip.Addr{addr("::ffff:192.0.2.1")}},
+		"127.0.0.1 cannot be reached":                 {Echo: []netip.Addr{addr("127.0.0.1")}},
+		"fe80::1%eth0 cannot be reached":              {Echo: []netip.Addr{addr("fe80::1%eth0")}},
 	} {
 		err := maintain.Run(t.Context(), nil, nil, maintain.Uplink{SourceRoutedUplink: n.Uplink2(tabletest.IPv4), Health: &h})
 		var e *plan.FieldError

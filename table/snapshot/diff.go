@@ -22,8 +22,8 @@ type Change struct {
 	Links *route.Links
 }
 
-// String returns the command of ip(8). The command is a comment if the kernel lets
-// nobody do it: IPv6 routes without a metric come with an address.
+// String returns the command of ip(8). It is a comment if the kernel refuses the
+// command from any program: IPv6 routes without a metric come with an address.
 func (c Change) String() string { return c.text(textNames(c.Links)) }
 
 func (c *Change) text(names *route.Names) string {
@@ -174,12 +174,12 @@ func (d *differ) rules(e *edits, from, to []rule.Rule) {
 	e.put(del, add, addedAgain)
 }
 
-// editList makes a list of commands of another one, if additions go to the end. It
-// returns the indexes in from of the commands to delete; the first kept commands
-// of to are left then.
+// editList turns one list of commands into another, if additions go to the end. It
+// returns the indexes in from of the commands to delete. The first kept commands of to
+// remain.
 //
-// The kernel deletes the first object that has all words of a command. If that
-// would be an object to keep, editList keeps none.
+// The kernel deletes the first object that has all words of a command. If that would be
+// an object to keep, editList keeps none.
 func editList(from, to []string) (toDelete []int, kept int) {
 	for i, x := range from {
 		if kept < len(to) && x == to[kept] {

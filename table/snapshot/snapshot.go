@@ -12,17 +12,17 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// A Snapshot holds all rules and routes of IPv4 and IPv6, of all tables, and the
-// nexthop objects that routes name, as they were at one moment. [Take] reads a
-// Snapshot from the kernel; [Parse] reads the text of one. A Snapshot does not
-// hold what changes by itself: the kernel's own flags, uses, and the time that is
-// left to a route. A route that expires is therefore the same as one that stays.
+// A Snapshot has all rules and routes of IPv4 and IPv6, of all tables, and the nexthop
+// objects that routes name, as they were at one moment. [Take] reads a Snapshot from
+// the kernel; [Parse] reads the text of one. A Snapshot does not have values that
+// change by themselves: the kernel's own flags, uses, and the remaining time of a
+// route. So a route that expires equals one that stays.
 //
 // The order of the objects is always the same. Nexthop objects are in the order of
-// their numbers, groups last. Routes are in the order of family, table and
-// destination; the tables local, main and default come first, and the routes of a
-// table that have no gateway come before those that have one and may need them.
-// Rules are in the order in which the kernel looks at them.
+// their numbers, groups last. Routes are in the order of family, table and destination.
+// The tables local, main and default come first, and the routes of a table without a
+// gateway come before those with one, which may need them. Rules are in the order in
+// which the kernel looks at them.
 type Snapshot struct {
 	NextHops []nexthop.Object
 	Routes   []route.Route

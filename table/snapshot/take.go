@@ -53,10 +53,10 @@ func Take(ctx context.Context, c route.Conn) (Snapshot, error) {
 	})
 }
 
-// TakeSome is [Take] for who needs few routes of a host that may have a million: the others
-// take no memory. TakeSome calls begin before each listing of routes, and what begin returns
-// for each route of the listing, in the kernel's order. It keeps the routes for which the
-// result is true. Nothing may keep the pointer.
+// TakeSome is [Take] for callers that need few routes of a host that may have a million. The
+// other routes take no memory. TakeSome calls begin before each listing of routes, and calls
+// the function that begin returns for each route of the listing, in the kernel's order. It
+// keeps the routes for which that function returns true. Nothing may keep the pointer.
 func TakeSome(ctx context.Context, c route.Conn, begin func() (keep func(*route.Route) bool)) (Snapshot, error) {
 	sub, err := subscribe(c)
 	switch {
