@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
@@ -304,12 +303,13 @@ func eventLines(events []loggedEvent, most int, t terminal, now time.Time) []lin
 		case "error":
 			s = red
 		}
-		for i, part := range wrap(head+iptext.Printable(oneLine(e.Text)), t.columns, len(head)) {
-			if i == 0 && len(part) >= len(head) {
-				lines = append(lines, line{{part[:len(head)], dim}, {part[len(head):], s}})
-			} else {
-				lines = append(lines, textLine(s, part))
-			}
+		room := 0
+		if t.is() {
+			room = max(1, t.columns-len(head))
+		}
+		for _, part := range wrap(oneLine(e.Text), room, 0) {
+			lines = append(lines, line{{head, dim}, {part, s}})
+			head = strings.Repeat(" ", len(head))
 		}
 	}
 	return lines

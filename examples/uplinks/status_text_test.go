@@ -55,6 +55,9 @@ func TestStatusFits(t *testing.T) {
 		if strings.Join(strings.Fields(lines[0]), " ") != c.header {
 			t.Errorf("%d columns: the header is\n%s\nwant\n%s", c.columns, lines[0], c.header)
 		}
+		if !strings.Contains(b.String(), " 1m ago  uplink word") || !strings.Contains(b.String(), "\n            word") {
+			t.Errorf("a terminal of %d columns gets the events as\n%s", c.columns, &b)
+		}
 		for _, l := range lines {
 			if utf8.RuneCountInString(l) > c.columns {
 				t.Errorf("a terminal of %d columns gets %d:\n%s", c.columns, utf8.RuneCountInString(l), l)
