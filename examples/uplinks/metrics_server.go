@@ -30,14 +30,14 @@ func parseMetricsPlace(s string) (metricsPlace, error) {
 		}
 		return metricsPlace{"unix", path}, nil
 	}
-	if port, ok := strings.CutPrefix(s, ":"); ok { // all addresses
-		s = "[::]:" + port
+	text := s
+	if strings.HasPrefix(s, ":") { // all addresses, of IPv4 alone where there is no IPv6
+		text = "[::]" + s
 	}
-	a, err := netip.ParseAddrPort(s)
-	if err != nil {
+	if _, err := netip.ParseAddrPort(text); err != nil {
 		return metricsPlace{}, errors.New("want an address with a port, such as 127.0.0.1:9599 or [::1]:9599, or unix:PATH")
 	}
-	return metricsPlace{"tcp", a.String()}, nil
+	return metricsPlace{"tcp", s}, nil
 }
 
 // listen listens at the place. A socket whose process has ended is replaced.
