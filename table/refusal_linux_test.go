@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		{"name that is a word", func(u *table.SourceRoutedUplink) { u.Name = "all" },
 			`uplink all: Name: all is a word of ip(8): choose another`},
 		{"priority before local", func(u *table.SourceRoutedUplink) { u.Priority = 40000 },
-			`uplink lan2: Priority: 40000 is not between those of the rules for local, 0, and for main, 32766`},
+			`uplink lan2: Priority: 40000 is not between the rules for local, at 0, and for main, at 32766`},
 		{"route with host bits", func(u *table.SourceRoutedUplink) { u.Routes = []netip.Prefix{prefix("10.9.9.9/8")} },
 			`uplink lan2: Routes: 10.9.9.9/8 has bits beyond its length: did you mean 10.0.0.0/8?`},
 		{"everything also", func(u *table.SourceRoutedUplink) { u.Also = []rule.Rule{{}} },

@@ -251,7 +251,7 @@ func TestPriorityInOrderOfVRFs(t *testing.T) {
 			if err == nil {
 				n.WantNothingToDo(u)
 				n.Remove(u)
-			} else if !strings.Contains(err.Error(), "is not between that of the rule l3mdev, 1000, and that of the rule for local, 32765") {
+			} else if !strings.Contains(err.Error(), "is not between the rule l3mdev, at 1000, and the rule for local, at 32765") {
 				t.Errorf("priority %d: the error does not say why: %v", prio, err)
 			}
 			n.WantSnapshot("priority", before)

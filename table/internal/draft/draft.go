@@ -1,6 +1,6 @@
-// Package draft plans what is to be done with uplinks on a host that was read. It
-// brings together the [host.State], the policies of uplinks and the planner of
-// transitions, and reads the routes that these need.
+// Package draft plans changes of uplinks on a host that was read. It combines the
+// [host.State], the policies of uplinks and the planner of transitions, and reads the
+// routes that these need.
 package draft
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Begin returns a planner. Its plan begins with the end of a transaction of one of
-// some protocols that was interrupted, if there was one.
+// Begin returns a planner. If a transaction of one of some protocols was interrupted,
+// its plan begins with the end of that transaction.
 func Begin(
 	ctx context.Context, c route.Conn, now *host.State, protocols []route.Protocol,
 ) (*transition.Planner, error) {
@@ -37,7 +37,7 @@ func newPlanner(ctx context.Context, c route.Conn, now *host.State) *transition.
 	})
 }
 
-// Resolve works out what there should be of some uplinks. It reads their interfaces and
+// Resolve works out the policies of some uplinks. It reads their interfaces and
 // addresses, unless they are known.
 func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.Spec) ([]*uplink.Policy, error) {
 	var families []route.Family
@@ -75,7 +75,7 @@ func Resolve(ctx context.Context, c route.Conn, now *host.State, specs []uplink.
 	return all, nil
 }
 
-// AddInstall plans to install uplinks, beside what p plans already.
+// AddInstall adds steps to p that install uplinks.
 func AddInstall(
 	ctx context.Context, c route.Conn, p *transition.Planner, all []*uplink.Policy, o uplink.Options,
 ) error {
@@ -135,7 +135,7 @@ func Adopt(
 	return p.Plan(), nil
 }
 
-// Sync plans to install uplinks, and to remove all others that have one of some
+// Sync plans to install uplinks, and to remove all other uplinks that have one of some
 // protocols.
 func Sync(
 	ctx context.Context, c route.Conn, now *host.State, specs []uplink.Spec, protocols []route.Protocol,
@@ -181,8 +181,8 @@ func Remove(ctx context.Context, c route.Conn, now *host.State, specs []uplink.S
 	return p.Plan(), nil
 }
 
-// Recover plans to clean up what transactions of some protocols have left, whether or
-// not there is a gate.
+// Recover plans to clean up what transactions of some protocols have left, even if
+// there is no gate.
 func Recover(ctx context.Context, c route.Conn, now *host.State, protocols []route.Protocol) (plan.Plan, error) {
 	own, err := now.OwnRoutes(ctx, c, protocols...)
 	if err != nil {

@@ -46,14 +46,15 @@ func RoleOf(r *rule.Rule) Role {
 	return NoRole
 }
 
-// StandsAlone reports whether a rule of Also, as its owner wrote it, is installed
-// without a main-first rule.
+// StandsAlone reports whether a rule of Also, as its owner wrote it, is installed without
+// a main-first rule.
 func StandsAlone(r *rule.Rule) bool {
 	return r.Table != 0 || r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.To.IsValid() || r.L3MDev
 }
 
-// HasPlace reports whether a rule of Also, as its owner wrote it, has a place of its own,
-// or lets packets go on: it is installed as it is, without any companion.
+// HasPlace reports whether a rule of Also, as its owner wrote it, has a priority of its
+// own, or may let packets go on to the next rule. Such a rule is installed as it is,
+// without a companion.
 func HasPlace(r *rule.Rule) bool {
 	return r.Priority.IsSet() || r.SuppressPrefixLength.IsSet() || r.SuppressIfGroup.IsSet() || r.L3MDev
 }
@@ -82,7 +83,7 @@ func IsCompanion(r *rule.Rule) bool {
 	return role != NoRole && role != ToUplink
 }
 
-// Selector returns what the rules of a group have in common.
+// Selector returns the selector that all rules of a group have.
 func Selector(r rule.Rule) rule.Rule {
 	r = Like(r)
 	r.Action, r.Table, r.SuppressPrefixLength = 0, 0, route.Opt[uint32]{}
@@ -102,7 +103,7 @@ func NextGroup(also []rule.Rule) int {
 	return n
 }
 
-// SelectsSource reports whether a rule selects by a source, and by nothing else.
+// SelectsSource reports whether a rule selects by a source, and has no other selector.
 func SelectsSource(r *rule.Rule) bool {
 	return r.From.IsValid() && *r == rule.Rule{
 		Family: r.Family, Priority: r.Priority, From: r.From, Action: r.Action, Table: r.Table,

@@ -9,8 +9,7 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A RouteKey tells one route of the host from another: the kernel replaces a
-// route by one with the same key.
+// A RouteKey identifies a route: the kernel replaces a route by one with the same key.
 type RouteKey struct {
 	Family   route.Family
 	Table    rttables.ID
@@ -25,7 +24,7 @@ func KeyOf(r *route.Route) RouteKey {
 	return RouteKey{c.Family, c.Table, c.Dst, c.Src, c.TOS, c.Priority}
 }
 
-// SameRoute reports whether the kernel cannot tell two routes apart.
+// SameRoute reports whether two routes are the same to the kernel.
 func SameRoute(a, b *route.Route) bool { return a.Canonical().Equal(b.Canonical()) }
 
 // SharedMetric is the metric of the default route that uplinks share, unless another one is

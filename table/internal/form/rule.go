@@ -8,16 +8,16 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// Bare returns r in the form in which rules are compared: canonical, without what
-// only the kernel says.
+// Bare returns r in the form in which rules are compared: canonical, without the values
+// that only the kernel reports.
 func Bare(r rule.Rule) rule.Rule {
 	r = r.Canonical()
 	r.Flags = 0
 	return r
 }
 
-// Like returns what r has in common with the rules that differ from it in nothing
-// but their priority.
+// Like returns r without its priority, so that rules which differ only in their
+// priorities are equal.
 func Like(r rule.Rule) rule.Rule {
 	r = Bare(r)
 	r.Priority = route.Opt[uint32]{}
@@ -37,12 +37,12 @@ func NoDefault(f route.Family) route.Opt[uint32] {
 
 // leavesOutDefault reports whether a rule has the suppress_prefixlength of [NoDefault],
 // or 0, which earlier versions gave to such rules. wg-quick deletes rules that look up
-// main with 0, also those of others.
+// main with 0, even those of other programs.
 func leavesOutDefault(r *rule.Rule) bool {
 	return r.SuppressPrefixLength == NoDefault(r.Family) || r.SuppressPrefixLength == route.Some(uint32(0))
 }
 
-// Current returns a rule of ours as this version makes it: other versions gave it
+// Current returns a rule of ours as this version makes it. Other versions gave it
 // another suppress_prefixlength.
 func Current(r rule.Rule) rule.Rule {
 	if leavesOutDefault(&r) {

@@ -15,29 +15,29 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// An Address is one of this host's.
+// An Address is an address of this host.
 type Address struct {
 	Index  uint32 // of the interface
 	Addr   netip.Addr
 	Subnet netip.Prefix // what the address makes reachable on the link; a peer's, on a point-to-point link
 	Global bool         // as opposed to link and host scope
-	// Tentative says that duplicate address detection has not ended, or has failed.
+	// Tentative means that duplicate address detection has not finished, or has failed.
 	Tentative bool
-	// Dynamic says that the address has a lifetime, as those of DHCP and of router
-	// advertisements have.
+	// Dynamic means that the address has a lifetime, like addresses from DHCP and from
+	// router advertisements.
 	Dynamic bool
-	// Deprecated says that new connections should not have the address: its preferred
-	// lifetime is over.
+	// Deprecated means that new connections should not use the address, because its
+	// preferred lifetime is over.
 	Deprecated bool
-	// Secondary says that an IPv4 address is not the first one of its subnet on the
+	// Secondary means that an IPv4 address is not the first one of its subnet on the
 	// interface. The kernel chooses only primary addresses.
 	Secondary bool
-	// Temporary says that an IPv6 address is one that changes often, for privacy (RFC 8981).
+	// Temporary means that an IPv6 address changes often, for privacy (RFC 8981).
 	Temporary bool
 }
 
-// ListAddresses reads the addresses of a family, or with zero of all, in the network
-// namespace that c is in, in the kernel's order (RTM_GETADDR).
+// ListAddresses reads the addresses of a family, or of all families if it is zero, in the
+// network namespace of c, in the kernel's order (RTM_GETADDR).
 func ListAddresses(ctx context.Context, c route.Conn, f route.Family) ([]Address, error) {
 	addrs, err := listAddresses(ctx, c, f)
 	if err != nil {
@@ -82,7 +82,7 @@ func listAddressesOf(ctx context.Context, c route.Conn, f route.Family, index ui
 // address.
 func decodeAddress(b []byte) (Address, error) {
 	if len(b) < uapi.SizeofIfAddrmsg {
-		return Address{}, fmt.Errorf("%d bytes are no address message: its header has %d", len(b), uapi.SizeofIfAddrmsg)
+		return Address{}, fmt.Errorf("an address message has %d bytes, but its header alone has %d", len(b), uapi.SizeofIfAddrmsg)
 	}
 	var peer, own netip.Addr
 	flags := uint32(b[uapi.IfAddrmsgFlags])

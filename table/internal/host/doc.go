@@ -1,8 +1,8 @@
-// Package host holds what an uplink depends on, as it was found at one look at the
-// host: interfaces, addresses, rules, routes, and the names of tables. [Read] reads
-// links, addresses and rules once; routes are read table by table, when they are
-// asked for.
+// Package host has the facts about a host that an uplink depends on, as they were read
+// at one time: interfaces, addresses, rules, routes, and the names of tables. [Read]
+// reads links, addresses and rules once. Routes are read table by table, when they are
+// needed.
 //
-// A [State] does not change. [State.With] returns what it would be after a change,
-// so that what follows can be planned on it.
+// A [State] does not change. [State.With] returns the state after a change, so that
+// further changes can be planned on it.
 package host

@@ -16,29 +16,29 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A Mirror has the rules, addresses and links of a host as they are now: they were read
-// once, and since then follow the kernel's events. It does not have routes, which the
-// kernel also deletes without an event.
+// A Mirror has the rules, addresses and links of a host as they are now. They are read
+// once, and then follow the kernel's events. A Mirror does not have routes, because the
+// kernel also deletes routes without an event.
 //
-// The kernel reports a change before it answers who made it. So a Mirror that has all
-// events which have arrived is as new as a reading.
+// The kernel reports a change before it answers the process that made the change. So a
+// Mirror that has taken all events which have arrived is as new as a reading.
 type Mirror struct {
 	rules [len(form.Families)]ruleList
 	links *route.Links
-	// shared says that a State has links, which stay as they are from then on.
+	// shared means that a State has links, which must not change from then on.
 	shared bool
 	addrs  map[uint32][]Address // by interface, in the kernel's order
-	// unordered are interfaces whose addresses have changed: an event does not say where in
-	// the order an address is.
+	// unordered are interfaces whose addresses have changed: an event does not have the
+	// address's place in the order.
 	unordered map[uint32]bool
-	// overlaps and disturbed are those of [Mirror.Overlap].
+	// overlaps and disturbed are the state of [Mirror.Overlap].
 	overlaps, disturbed bool
 	// last is the State that was returned last. Nil: addresses have changed since.
 	last *State
 }
 
-// Read reads everything. The caller listens to events already. Those that arrive during
-// the reading may tell what it has found anyway: then it was not exact.
+// Read reads everything. The caller already listens to events. Events that arrive during
+// the reading may report what it has already found: then the reading was not exact.
 func (m *Mirror) Read(ctx context.Context, c route.Conn) error {
 	rules, err := listRules(ctx, c)
 	if err != nil {
@@ -71,15 +71,15 @@ func (m *Mirror) Known() bool { return m.links != nil }
 // Forget forgets everything, because events were lost.
 func (m *Mirror) Forget() { *m = Mirror{} }
 
-// Overlap says whether events are those that arrived during the reading: what they tell may
-// be known already. It returns whether there was no event about a rule since the last call.
+// Overlap sets whether events arrived during the reading, so that their changes may be
+// known already. It returns whether there was no event about a rule since the last call.
 func (m *Mirror) Overlap(overlaps bool) (exact bool) {
 	exact = !m.disturbed
 	m.overlaps, m.disturbed = overlaps, false
 	return exact
 }
 
-// Rule takes over an event about a rule.
+// Rule takes an event about a rule.
 func (m *Mirror) Rule(msg netlink.Message) (r rule.Rule, err error) {
 	if err := r.UnmarshalBinary(msg.Data); err != nil {
 		return r, fmt.Errorf("table: %w", err)
@@ -100,8 +100,8 @@ func (m *Mirror) Rule(msg netlink.Message) (r rule.Rule, err error) {
 	return r, nil
 }
 
-// Link takes over an event about an interface. It returns the index of the interface, which
-// is zero if the event is not about it, and the names that it had and has.
+// Link takes an event about an interface. It returns the index of the interface, or zero if
+// the event is about something else, and the names that the interface had and has.
 func (m *Mirror) Link(msg netlink.Message) (index uint32, names []string, err error) {
 	if m.shared {
 		m.links, m.shared = m.links.Clone(), false
@@ -120,8 +120,8 @@ func (m *Mirror) Link(msg netlink.Message) (index uint32, names []string, err er
 	return index, names, nil
 }
 
-// Address takes over an event about an address. It returns the address, and whether
-// anything has changed that matters.
+// Address takes an event about an address. It returns the address, and whether anything
+// relevant has changed.
 func (m *Mirror) Address(msg netlink.Message) (a Address, changed bool, err error) {
 	if a, err = decodeAddress(msg.Data); err != nil {
 		return a, false, fmt.Errorf("table: %w", err)

@@ -8,9 +8,9 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// Names are the names that errors and plans use. Those of interfaces are known
-// from the start. Files are read when they are first needed, which may be never:
-// an uplink's table can be a number. A nil *Names knows none.
+// Names are the names that errors and plans use. Names of interfaces are known from the
+// start. Files are read when they are first needed, which may be never, because an
+// uplink's table can be a number. A nil *Names has no names.
 type Names struct {
 	etc   string
 	links func() *route.Links // nil: they are known
@@ -20,12 +20,12 @@ type Names struct {
 	onceAll, onceFiles, onceOfCommands sync.Once
 
 	ofCommands route.Names
-	// registered reports whether the name of a table is ours. Nil: ask the files.
+	// registered reports whether the name of a table is ours. Nil: the files decide.
 	registered func(rttables.ID, string) bool
 }
 
-// NewNames returns the names of interfaces, and of the files in the directory etc.
-// An empty etc stands for /etc/iproute2 and its fallbacks.
+// NewNames returns the names of interfaces, and of the files in the directory etc, or of
+// /etc/iproute2 and its fallbacks if etc is empty.
 func NewNames(etc string, links *route.Links) *Names {
 	return &Names{etc: etc, known: route.Names{Links: links}, disk: &disk{read: func() (*rttables.Files, error) { return rttables.ReadFiles(etc) }}}
 }
@@ -93,8 +93,8 @@ func (n *Names) All() *route.Names {
 	return &n.known
 }
 
-// OfCommands returns the names for commands of ip(8), which reads the names of tables in
-// no other directory than its own.
+// OfCommands returns the names for commands of ip(8), which reads the names of tables
+// only in its own directory.
 func (n *Names) OfCommands() *route.Names {
 	all := n.All()
 	if n == nil || n.registered != nil || isDefault(n.etc) {

@@ -17,8 +17,8 @@ type subnetTable struct {
 	read     map[route.Family]bool // families that are in prefixes
 	stale    map[linkFamily]bool   // of read families, those that have to be read again
 	prefixes map[linkFamily][]netip.Prefix
-	// routes are the destinations of all routes of main by an interface that have no
-	// gateway, where they were asked for.
+	// routes are the destinations of all routes of main by an interface without a gateway,
+	// for interfaces whose routes were read.
 	routes map[linkFamily][]netip.Prefix
 }
 
@@ -35,17 +35,17 @@ func newSubnetTable() *subnetTable {
 	}
 }
 
-// onLinkProtocols are the protocols of the routes that tell which prefixes are on a link:
+// onLinkProtocols are the protocols of the routes that show which prefixes are on a link:
 // the kernel's own routes, which follow from addresses and router advertisements, and
-// those of programs that take the kernel's place, or do what DHCP says.
+// those of programs that replace the kernel in this, or apply a DHCP lease.
 var onLinkProtocols = map[route.Family][]route.Protocol{
 	route.IPv4: {route.ProtoKernel, route.ProtoDHCP},
 	route.IPv6: {route.ProtoKernel, route.ProtoRA},
 }
 
-// IsOnLink reports whether a route of main says that a prefix is on the link of the
-// route's interface. Routes of an administrator do not say so: that one wants them in
-// main only.
+// IsOnLink reports whether a route of main shows that a prefix is on the link of the
+// route's interface. Routes of an administrator do not show that: they are meant for main
+// only.
 func IsOnLink(r *route.Route) bool {
 	return r.Table == rttables.Main && r.Type == route.TypeUnicast && r.OIF != 0 && r.TOS == 0 &&
 		!r.Gateway.IsValid() && len(r.Multipath) == 0 && r.NextHopID == 0 && r.Encap == nil && !r.Src.IsValid() &&
@@ -72,8 +72,8 @@ func (s *State) ReadOnLink(ctx context.Context, c route.Conn, families ...route.
 	return nil
 }
 
-// manyStale is the number of interfaces from which on all are read again, and not one by
-// one.
+// manyStale is the number of interfaces from which all interfaces are read again, instead
+// of one by one.
 const manyStale = 8
 
 // readStale reads what was forgotten of a family.

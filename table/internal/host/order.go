@@ -8,9 +8,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// OurProtocols returns the protocols that uplinks have rules with: some that are known, and
-// those without a name that have a rule as only uplinks with MainFirst, with Unreachable or
-// before the rule for local have.
+// OurProtocols returns the protocols with which uplinks have rules: the known ones, and those
+// without a name that have a rule of a form that only uplinks with MainFirst, with Unreachable
+// or before the rule for local have.
 func (rs *Rules) OurProtocols(known ...route.Protocol) []route.Protocol {
 	if rs.signed == nil {
 		rs.signed = make([]route.Protocol, 0)
@@ -40,7 +40,7 @@ func (rs *Rules) OurProtocols(known ...route.Protocol) []route.Protocol {
 }
 
 // IsBehindMain reports whether a rule, by its index among all, comes after the rule that looks
-// up main for every packet. Those behind it decide about few packets or none.
+// up main for every packet. Rules behind main decide about few packets or none.
 func (rs *Rules) IsBehindMain(i int) bool { return i >= rs.behindMain }
 
 // AreBehindMain reports whether rules with a priority come after the one that looks up main.
@@ -84,9 +84,9 @@ func (o *OwnerRules) sort() {
 	}
 }
 
-// IsGiven reports whether a rule that takes packets of any source stands before begin where
-// its owner's file has put it: alone, and not right behind rungs that lead to its table. A
-// rule of Also with a priority of its own takes all that it selects.
+// IsGiven reports whether a rule that takes packets of any source comes before begin because
+// its owner's file gives it that place: it is alone, and not right behind rungs that lead to
+// its table. A rule of Also with a priority of its own takes all packets that it selects.
 func (o *OwnerRules) IsGiven(i int, begin uint32) bool {
 	r := &o.all[i]
 	if r.Priority.Or(0) >= begin {
@@ -103,8 +103,8 @@ func (o *OwnerRules) IsGiven(i int, begin uint32) bool {
 	return !o.followsRungs(i)
 }
 
-// followsRungs reports whether rules of the same owner have all priorities between a rule
-// and rungs to the same table.
+// followsRungs reports whether rules of the same owner have all priorities between a rule and
+// rungs to the same table.
 func (o *OwnerRules) followsRungs(i int) bool {
 	next := o.all[i].Priority.Or(0)
 	for k := i - 1; k >= 0; k-- {

@@ -8,9 +8,9 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A ruleList is the rules of one family, and what has become of them since they were put
-// in order. On a host with many rules of others, most events do not matter, and nobody asks
-// for the rules after them.
+// A ruleList is the rules of one family, and the events since they were put in order. On a host
+// with many rules of other programs most events do not matter, and the rules after them are not
+// needed.
 type ruleList struct {
 	now    *Rules
 	events []ruleEvent
@@ -22,10 +22,10 @@ type ruleEvent struct {
 	deleted bool
 }
 
-// fewEvents is how many events are kept at least before the rules are put in order.
+// fewEvents is the smallest number of events that are kept before the rules are put in order.
 const fewEvents = 256
 
-// see takes over an event.
+// see takes an event.
 func (l *ruleList) see(r rule.Rule, deleted bool) {
 	l.events = append(l.events, ruleEvent{r, deleted})
 	if len(l.events) > fewEvents+len(l.now.All)/8 {
@@ -33,7 +33,7 @@ func (l *ruleList) see(r rule.Rule, deleted bool) {
 	}
 }
 
-// has reports whether a rule is there.
+// has reports whether a rule exists.
 func (l *ruleList) has(r rule.Rule) bool {
 	bare := form.Bare(r)
 	return slices.ContainsFunc(l.rules().At(r.Priority.Or(0)), func(have rule.Rule) bool { return form.Bare(have) == bare })
@@ -48,12 +48,12 @@ func (l *ruleList) rules() *Rules {
 	return l.now
 }
 
-// Events are taken one by one up to this number of events: to move rules takes less time than to compare
-// them all.
+// oneByOne is the number of events up to which they are applied one by one, because moving rules
+// takes less time than comparing them all.
 const oneByOne = 8
 
-// afterEvents returns what becomes of rules. The kernel deletes the first of several equal
-// rules, and puts a new one behind those of its priority.
+// afterEvents returns the rules after some events. The kernel deletes the first of several equal
+// rules, and puts a new rule behind those with its priority.
 func afterEvents(before []rule.Rule, events []ruleEvent) []rule.Rule {
 	if len(events) > oneByOne {
 		return afterManyEvents(before, events)

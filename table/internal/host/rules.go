@@ -12,25 +12,25 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// Rules are the rules of one family in the order in which the kernel looks at
-// them, with indexes to find some of them. To find rules takes no more time where
-// there are many others.
+// Rules are the rules of one family in the order in which the kernel looks at them, with
+// indexes to find some of them. The time to find rules does not grow with the number of
+// other rules.
 type Rules struct {
 	All []rule.Rule
-	// Local and Main are the priorities of the first rules that look up these
-	// tables for every packet. Without such rules they are 0 and 32766, where the
-	// kernel has them at first.
+	// Local and Main are the priorities of the first rules that look up these tables for
+	// every packet. Without such rules they are 0 and 32766, which are the kernel's initial
+	// priorities.
 	Local, Main uint32
-	// After and Before are what the priorities of ours are between: those of Local and
-	// Main, if there is room.
+	// After and Before are the bounds of the priorities of our rules. They are Local and
+	// Main, if there is room between them.
 	After, Before uint32
-	// LocalFirst says that there is none, as in the order of rules that the kernel's
-	// documentation of VRFs asks for. Ours come before the rule for local then, and after
-	// a rule l3mdev, and look up the table local themselves before anything else.
+	// LocalFirst means that there is no room, as in the order of rules that the kernel's
+	// documentation of VRFs describes. Our rules then come before the rule for local, and
+	// after a rule l3mdev, and look up the table local first.
 	LocalFirst bool
 
-	// behindMain is the index of the first rule behind that for main. Without a rule for
-	// main it is that behind all, and hasMain is false.
+	// behindMain is the index of the first rule behind the rule for main. Without a rule
+	// for main it is the number of rules, and hasMain is false.
 	behindMain int
 	hasMain    bool
 
@@ -45,8 +45,8 @@ type Rules struct {
 // initialMain is the priority that the kernel gives to the rule for table main.
 const initialMain = 32766
 
-// leastRoom is how many priorities there have to be between the rules for local and main,
-// for ours to be there.
+// leastRoom is how many priorities have to be between the rules for local and main to have
+// room for our rules.
 const leastRoom = 100
 
 func newRules(all []rule.Rule) *Rules {
@@ -65,7 +65,7 @@ func newRules(all []rule.Rule) *Rules {
 	return rs
 }
 
-// bound finds out what the priorities of ours are between.
+// bound finds the bounds of the priorities of our rules.
 func (rs *Rules) bound() {
 	rs.After, rs.Before = rs.Local, rs.Main
 	if rs.Main > rs.Local+leastRoom {
@@ -82,25 +82,25 @@ func (rs *Rules) bound() {
 	}
 }
 
-// Bounds says in words what the priorities of ours are between.
+// Bounds returns the bounds of the priorities of our rules in words.
 func (rs *Rules) Bounds() string {
 	switch {
 	case !rs.LocalFirst:
-		return fmt.Sprintf("those of the rules for local, %d, and for main, %d", rs.Local, rs.Main)
+		return fmt.Sprintf("the rules for local, at %d, and for main, at %d", rs.Local, rs.Main)
 	case rs.Before == rs.Local:
-		return fmt.Sprintf("%s and that of the rule for local, %d", rs.afterWords(), rs.Before)
+		return fmt.Sprintf("%s and the rule for local, at %d", rs.afterWords(), rs.Before)
 	}
-	return fmt.Sprintf("%s and that of the rule for main, %d", rs.afterWords(), rs.Before)
+	return fmt.Sprintf("%s and the rule for main, at %d", rs.afterWords(), rs.Before)
 }
 
 func (rs *Rules) afterWords() string {
 	if rs.After == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("that of the rule l3mdev, %d,", rs.After)
+	return fmt.Sprintf("the rule l3mdev, at %d,", rs.After)
 }
 
-// LeadTo reports whether a rule, whoever made it, leads to a table.
+// LeadTo reports whether a rule of any program leads to a table.
 func (rs *Rules) LeadTo(table rttables.ID) bool { return len(rs.to(table)) > 0 }
 
 // to returns the indexes of the rules that look up a table.
@@ -115,7 +115,7 @@ func (rs *Rules) to(table rttables.ID) []int {
 	return rs.tables[table]
 }
 
-// To yields the rules that look up a table, whoever made them.
+// To yields the rules that look up a table, of all programs.
 func (rs *Rules) To(table rttables.ID) iter.Seq[*rule.Rule] {
 	return func(yield func(*rule.Rule) bool) {
 		for _, i := range rs.to(table) {
@@ -136,8 +136,8 @@ func (rs *Rules) LeadOthersTo(table rttables.ID, protocol route.Protocol) bool {
 	return false
 }
 
-// Taken reports whether a rule has a priority, or a goto leads to it: a rule there
-// would make that goto work.
+// Taken reports whether a rule has a priority, or a goto leads to it. A rule at that
+// priority would give the goto an effect.
 func (rs *Rules) Taken(priority uint32) bool {
 	if rs.taken == nil {
 		rs.taken = make(map[uint32]bool, len(rs.All))
@@ -250,17 +250,16 @@ func (o *OwnerRules) pick(indexes []int) []rule.Rule {
 	return rules
 }
 
-// All returns all of them.
+// All returns all rules of the owner.
 func (o *OwnerRules) All() []rule.Rule { return o.pick(o.own) }
 
 // HasGates reports whether there are gates, or END, among them.
 func (o *OwnerRules) HasGates() bool { return o.gates > 0 }
 
-// Len returns how many they are.
+// Len returns the number of rules.
 func (o *OwnerRules) Len() int { return len(o.own) }
 
-// LeadElsewhere reports whether rules look up another table than id, and than those of
-// the system.
+// LeadElsewhere reports whether rules look up a table other than id and the system tables.
 func (o *OwnerRules) LeadElsewhere(id rttables.ID) bool {
 	n := len(o.byTable)
 	for _, x := range [...]rttables.ID{id, rttables.Unspec, rttables.Compat, rttables.Default, rttables.Main, rttables.Local} {
