@@ -138,10 +138,14 @@ func TestOddProcess(t *testing.T) {
 	harmless(t, "status -json", stdout)
 	d.end(exitOK)
 	harmless(t, "run", d.stderr.String())
-	close(m.messages) // its reader has ended with the service, or writes no more
-	for text := range m.messages {
-		if harmless(t, "run", text); strings.HasPrefix(text, "STATUS=") && strings.Contains(text, "\n") {
-			t.Errorf("the service manager is told %q", text)
+	for {
+		select {
+		case text := <-m.messages:
+			if harmless(t, "run", text); strings.HasPrefix(text, "STATUS=") && strings.Contains(text, "\n") {
+				t.Errorf("the service manager is told %q", text)
+			}
+		case <-time.After(100 * time.Millisecond): // the service has ended
+			return
 		}
 	}
 }
