@@ -178,3 +178,36 @@ func (c *hookConn) Execute(m netlink.Message) ([]netlink.Message, error) {
 
 func (c *hookConn) SyscallConn() (syscall.RawConn, error) { return c.c.SyscallConn() }
 func (c *hookConn) Close() error                          { return c.c.Close() }
+
+// Which tables have routes is read once for all uplinks that have no table, and not again
+// after the change for each of them: a host can have the routes of the Internet. A table
+// that others begin to use in the meantime is not taken.
+func TestUsedTablesAreReadOnce(t *testing.T) {
+	n, d, k := keepTwo(t, maintain.Config{FullLook: time.Hour}, func(all []maintain.Uplink) {
+		for i := range all {
+			all[i].Name, all[i].Table = "", 0
+		}
+		all[1].Interface = "later0"
+	})
+	defer k.stop()
+	foreign := n.Dial(n.Server)
+	other := route.Route{Dst: netip.MustParsePrefix("198.51.100.0/24"), Gateway: netip.MustParseAddr(tabletest.IPv4.G1), Table: 2}
+	if err := route.Add(t.Context(), foreign, other); err != nil {
+		t.Fatal(err)
+	}
+	n.Server.Rename("u2", "later0")
+	k.until("a table for the second uplink", func() bool {
+		rules, err := rule.List(t.Context(), n.Conn, rule.Filter{Table: 3})
+		return err == nil && len(rules) == 1
+	})
+	k.quiet()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range d.asks {
+		var r route.Route
+		if m.Header.Type == uapi.RTM_GETROUTE && m.Header.Flags&netlink.Dump == netlink.Dump &&
+			r.UnmarshalBinary(m.Data) == nil && r.Table == 0 && r.Protocol == 0 && r.Type == 0 {
+			t.Error("all routes are listed again")
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
@@ -35,7 +34,7 @@ func (r *reading) keep(old *reading, s stale) {
 	if !s.rules {
 		r.takers = old.takers
 	}
-	r.now.KeepRoutes(old.now, func(id rttables.ID) bool { return s.tables[id] })
+	r.now.KeepRoutes(old.now, s.tables)
 	if s.anyLink {
 		r.now.ForgetLinks()
 		return

@@ -30,8 +30,10 @@ type State struct {
 	routes map[rttables.ID][]route.Route
 	// whole says that routes has all tables there are.
 	whole bool
-	// used are the tables that have a route. Nil: not read.
+	// used are the tables that have a route, or had one when that was read. Nil: not read.
 	used map[rttables.ID]bool
+	// named are the tables that have a name. Nil: not read.
+	named map[rttables.ID]bool
 
 	onLink *subnetTable
 
@@ -317,12 +319,16 @@ func (s *State) ReadRoutes(ctx context.Context, c route.Conn, id rttables.ID) er
 }
 
 // KeepRoutes takes over what another State has read of routes, except for tables that are
-// stale.
-func (s *State) KeepRoutes(o *State, stale func(rttables.ID) bool) {
+// stale. These may be used.
+func (s *State) KeepRoutes(o *State, stale map[rttables.ID]bool) {
 	for id, routes := range o.routes {
-		if !stale(id) {
+		if !stale[id] {
 			s.routes[id] = routes
 		}
+	}
+	if s.used = o.used; s.used != nil && len(stale) > 0 {
+		s.used = maps.Clone(o.used)
+		maps.Copy(s.used, stale)
 	}
 	s.onLink = o.onLink
 }
@@ -381,33 +387,6 @@ func (s *State) OwnRoutes(ctx context.Context, c route.Conn, protocols ...route.
 	return own, nil
 }
 
-// FreeTable returns the lowest table that nothing uses: no route, no rule, no name,
-// and none of those that are taken. It reads which tables have routes, unless that
-// is known.
-func (s *State) FreeTable(ctx context.Context, c route.Conn, taken map[rttables.ID]bool) (rttables.ID, error) {
-	if s.used == nil {
-		used := make(map[rttables.ID]bool)
-		if !s.whole {
-			for r, err := range route.All(ctx, c, route.Filter{}) {
-				if err != nil {
-					return 0, fmt.Errorf("table: %w", err)
-				}
-				used[r.Table] = true
-			}
-		}
-		for id := range s.Names.Files().All() {
-			used[id] = true
-		}
-		s.used = used
-	}
-	id := rttables.ID(1)
-	for s.used[id] || taken[id] || form.IsSystemTable(id) || len(s.routes[id]) > 0 ||
-		slices.ContainsFunc(s.rules[:], func(rs *Rules) bool { return rs.LeadTo(id) }) {
-		id++
-	}
-	return id, nil
-}
-
 // With returns the state with other rules of some families, and other routes in
 // some tables.
 func (s *State) With(rules map[route.Family][]rule.Rule, routes map[rttables.ID][]route.Route) *State {
@@ -427,7 +406,7 @@ func (s *State) With(rules map[route.Family][]rule.Rule, routes map[rttables.ID]
 // WithNames returns the state with other names.
 func (s *State) WithNames(names *Names) *State {
 	next := *s
-	next.Names = names
+	next.Names, next.named = names, nil
 	return &next
 }
 
