@@ -195,7 +195,7 @@ func (k *keeping) backRow(uplinks, rules int) (row, error) {
 	return row{
 		name: fmt.Sprintf("`maintain.Run` of %s uplinks beside %s rules: a deleted rule is back", count(uplinks), count(rules)),
 		n:    repairs, targets: []target{{"wall ms", 20}},
-		note: "of this, 10 ms are the time that maintain.Run waits for more events",
+		note: "of this, maintain.Run waits 1.25 ms for more events, and as long as the look before took",
 		subjects: []subject{{who: ours, before: func() error { return k.keep(uplinks, rules) }, run: func() (int, error) {
 			return repeat(repairs, func(int) error {
 				if err := k.w.raw.write(del); err != nil {

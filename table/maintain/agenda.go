@@ -35,6 +35,9 @@ type agenda struct {
 	groups    map[int]cause // why each of them is checked
 	overrules map[int]bool
 	shared    bool
+	// ours means that there was an event about a rule or a route with the protocol of an uplink,
+	// and others that there is any other reason to look.
+	ours, others bool
 }
 
 // isEmpty reports whether there is nothing to check.
@@ -46,6 +49,7 @@ func (a *agenda) add(c *concern) {
 		return
 	}
 	a.causes |= c.cause
+	a.ours, a.others = a.ours || c.ours, a.others || !c.ours
 	a.all, a.anew, a.shared = a.all || c.all, a.anew || c.anew, a.shared || c.shared
 	for _, g := range c.groups {
 		a.addGroup(g, c.cause)
@@ -70,6 +74,7 @@ func (a *agenda) addGroup(g int, c cause) {
 // merge adds another agenda.
 func (a *agenda) merge(o *agenda) {
 	a.causes |= o.causes
+	a.ours, a.others = a.ours || o.ours, a.others || o.others
 	a.all, a.anew, a.shared = a.all || o.all, a.anew || o.anew, a.shared || o.shared
 	for g, c := range o.groups {
 		a.addGroup(g, c)

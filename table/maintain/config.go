@@ -40,9 +40,10 @@ type Config struct {
 	// interface, it does so in one step. Nil, or closed: the uplinks stay the same.
 	Update <-chan Update
 
-	// Settle is how long Run waits after the kernel's first event for more events. A broken
-	// uplink stays broken for at least that time. A longer time saves work where interfaces
-	// come and go. Default: 10 milliseconds.
+	// Settle is how long Run waits after the kernel's first event for more events. If only
+	// rules and routes of uplinks have changed, Run stops waiting after an eighth of that time
+	// in which nothing happens. A longer time saves work where interfaces come and go.
+	// Default: 10 milliseconds.
 	Settle time.Duration
 
 	// Rate limits the repairs of each name to an average per second. Repairs of ten seconds

@@ -71,8 +71,7 @@ func (m *maintainer) run(ctx context.Context) error {
 				return m.removeAtEnd()
 			}
 			m.wait(ctx, full.C, namespace)
-			// Looks take half of the time at most.
-			sleep(ctx, max(m.config.Settle, min(m.lookTook, time.Second)-time.Since(looked)))
+			m.gather(ctx, looked)
 			m.collect(ctx)
 		}
 	}
@@ -108,6 +107,34 @@ func (m *maintainer) wait(ctx context.Context, full, namespace <-chan time.Time)
 		}
 		m.declare(update)
 	}
+}
+
+// pauses is into how many parts Settle is divided: if only rules and routes of uplinks have
+// changed, and nothing has happened for one of them, that is all.
+const pauses = 8
+
+// gather waits for more events, after the first one since the last look. Whoever deletes rules
+// deletes one right after the other, but between the events of an interface that comes or goes
+// are pauses.
+func (m *maintainer) gather(ctx context.Context, looked time.Time) {
+	// Looks take half of the time at most.
+	least := looked.Add(min(m.lookTook, time.Second))
+	end := time.Now().Add(m.config.Settle)
+	for before := -1; ctx.Err() == nil && time.Now().Before(end); {
+		if m.watch == nil {
+			break
+		}
+		seen, isOurs := m.watch.count()
+		if !isOurs || seen == before {
+			if !isOurs {
+				sleep(ctx, time.Until(end))
+			}
+			break
+		}
+		before = seen
+		sleep(ctx, min(m.config.Settle/pauses, time.Until(end)))
+	}
+	sleep(ctx, time.Until(least))
 }
 
 // sleep waits for some time, or until ctx ends.

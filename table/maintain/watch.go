@@ -78,6 +78,7 @@ type news struct {
 	agenda agenda
 	stale  stale // that is taken with the state
 	lost   int   // times that events were lost
+	seen   int   // events that concern anyone
 }
 
 // run listens until ctx ends or the socket fails.
@@ -143,6 +144,7 @@ func (w *watch) see(m netlink.Message) {
 		return
 	}
 	w.news.agenda.add(&c)
+	w.news.seen++
 	switch {
 	case !w.isLooking || w.interests == nil:
 	case len(w.later) < mostLater:
@@ -196,6 +198,15 @@ func (w *watch) find(m netlink.Message) finder {
 		}
 	}
 	return nil
+}
+
+// count returns how many events were noted since the last call of take, and whether all are about
+// rules and routes of uplinks.
+func (w *watch) count() (seen int, isOurs bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := &w.news.agenda
+	return w.news.seen, a.ours && !a.others && w.news.lost == 0 && w.err == nil
 }
 
 // take returns what was noted since the last call.
