@@ -134,6 +134,12 @@ func (w *world) growthRow(name string, n int, up []table.SourceRoutedUplink, bef
 	return r, nil
 }
 
+// updateNote explains what grows in an update. The old and the new rules are there at the same
+// time, so that all sources change over in one step. To find the place of a rule, or the rule to
+// delete, the kernel passes all rules before it; and while there is a rule goto, it passes all
+// rules for each that it deletes.
+const updateNote = growthNote + "; to add or delete a rule of one generation, the kernel passes those of the other"
+
 // updateRow returns a row that changes all rules of an installed uplink, and changes them back.
 func (w *world) updateRow(n int, up []table.SourceRoutedUplink, before func() error) (row, error) {
 	other := up[0]
@@ -142,7 +148,7 @@ func (w *world) updateRow(n int, up []table.SourceRoutedUplink, before func() er
 	removed := func() error { return errors.Join(table.Remove(w.ctx, w.conn, up...), w.expectRules(0)) }
 	r := row{
 		name: fmt.Sprintf("an uplink with %s addresses: without Unreachable, and back", count(n)), n: 7 * n,
-		note: growthNote,
+		note: updateNote,
 	}
 	var datagrams [][]byte
 	r.subjects = []subject{
