@@ -223,11 +223,21 @@ func (p *priorities) alsoError(m *move, r rule.Rule, err error) error {
 }
 
 // placeGroup returns the group of a rule of Also with priorities: those that they have,
-// if they are installed and in their order; else free ones, from begin on.
+// if they are installed and in their order; else free ones from begin on, together if
+// there is room.
 func (p *priorities) placeGroup(group []rule.Rule, begin uint32) []rule.Rule {
 	group = slices.Clone(group)
 	if p.placeInstalled(group, begin) {
 		return group
+	}
+	// Together if there is room: the rules of two uplinks with the same selectors would be
+	// taken for each other's if they were among each other.
+	n := uint32(len(group))
+	for at := p.firstFree(begin); at+n <= p.rules.Before; at = p.firstFree(at + 1) {
+		if p.isFree(at, n) {
+			setPriorities(group, at)
+			return group
+		}
 	}
 	at := begin
 	for k := range group {

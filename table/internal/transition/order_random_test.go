@@ -31,6 +31,9 @@ type orderWorld struct {
 	log    strings.Builder
 	// plain says that nothing asks for a priority, and that only uplinks have rules.
 	plain bool
+	// refuses says that a call may be refused although there is room. In some sequences of
+	// calls for one uplink at a time, the places that are left do not lie together.
+	refuses bool
 	// cut says that a call with priorities of its own was killed: rules of Also may not have
 	// moved behind the rules from sources yet. The next look moves them.
 	cut     bool
@@ -133,8 +136,12 @@ func (o *orderWorld) meddle(t testing.TB) {
 		rules = slices.Delete(rules, i, i+1)
 	default:
 		o.note("moved: %s", r)
+		given := o.given[placeOf(r)]
 		r.Priority = rule.Priority([]uint32{1 + uint32(o.r.IntN(200)), 30900 + uint32(o.r.IntN(1800))}[o.r.IntN(2)])
 		o.note("to %d", r.Priority.Or(0))
+		if given { // nothing tells it from one that a line puts there
+			o.given[placeOf(r)] = true
+		}
 	}
 	o.setRules(f, rules)
 }
@@ -295,7 +302,7 @@ func (o *orderWorld) apply(fail func(string, ...any), p plan.Plan, err error) bo
 	case errors.As(err, &field):
 		o.note("refused: %v", err)
 		o.refused++
-		if o.plain && len(o.links) < 4 && o.hasRoom() && !strings.Contains(err.Error(), "is in, and of Also") {
+		if o.plain && !o.refuses && len(o.links) < 4 && o.hasRoom() && !strings.Contains(err.Error(), "rules from networks around it") {
 			fail("refused: %v", err)
 		}
 		return false
@@ -348,8 +355,9 @@ func (o *orderWorld) apply(fail func(string, ...any), p plan.Plan, err error) bo
 }
 
 // tryOrder does one thing after another in a random world.
-func tryOrder(t testing.TB, a, b uint64) (done, refused int) {
+func tryOrder(t testing.TB, a, b uint64, refuses bool) (done, refused int) {
 	o := newOrderWorld(t, a, b)
+	o.refuses = refuses
 	fail := func(format string, args ...any) {
 		t.Helper()
 		var rules strings.Builder
@@ -378,7 +386,7 @@ func TestRandomOrder(t *testing.T) {
 	done, refused := 0, 0
 	worlds := tabletest.Times(20_000, 300)
 	for i := range worlds {
-		d, r := tryOrder(t, 3, uint64(i))
+		d, r := tryOrder(t, 3, uint64(i), false)
 		done, refused = done+d, refused+r
 	}
 	t.Logf("%d worlds, %d plans, %d refusals", worlds, done, refused)
@@ -394,6 +402,6 @@ func FuzzOrder(f *testing.F) {
 	var seeds testrun.Seeds
 	f.Fuzz(func(t *testing.T, a, b uint64) {
 		seeds.Next(t)
-		tryOrder(t, a, b)
+		tryOrder(t, a, b, true)
 	})
 }
