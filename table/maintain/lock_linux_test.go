@@ -38,7 +38,9 @@ func TestObstructed(t *testing.T) {
 				said++
 			}
 		}
-		if said != 1 && !(hold.Again && said < 2) {
+		// At most once a minute each: that someone is passed over and, on a busy machine,
+		// that someone could not be seen.
+		if said > 2 || said == 0 && !hold.Again {
 			t.Errorf("%s: it is said %d times:\n%s", name, said, k.text())
 		}
 		release()
