@@ -140,3 +140,6 @@ func Decimal[V Number](n V) string { return strconv.FormatUint(uint64(n), 10) }
 
 // Hex formats n in hexadecimal after 0x.
 func Hex[V Number](n V) string { return "0x" + strconv.FormatUint(uint64(n), 16) }
+
+// WordsOf returns words that are split already. pkg begins the errors.
+func WordsOf(pkg string, words []string) *Words { return &Words{pkg: pkg, words: words} }

@@ -94,3 +94,11 @@ func canonicalRoute(r route.Route) route.Route {
 	}
 	return r
 }
+
+// Canonical returns s in the form in which [Take] and [Parse] return it: the canonical
+// forms of the objects, in the order of a Snapshot.
+func (s Snapshot) Canonical() Snapshot {
+	s.NextHops, s.Routes, s.Rules = slices.Clone(s.NextHops), slices.Clone(s.Routes), slices.Clone(s.Rules)
+	s.normalize()
+	return s
+}

@@ -1,0 +1,62 @@
+package explain
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Sysctls are settings of the kernel by name, such as net.ipv4.conf.eth0.rp_filter. A
+// setting that is not there has the kernel's default. [Unknown] is the value of one
+// that could not be read. Names have dots, or, as in sysctl(8), slashes where a part
+// of the name has a dot: net/ipv4/conf/eth0.100/rp_filter.
+type Sysctls map[string]string
+
+// Unknown is the value of a setting that could not be read.
+const Unknown = "?"
+
+// sysctlName returns the one form of a name that Sysctls use.
+func sysctlName(name string) string {
+	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '/' && !strings.Contains(name, ".") {
+		return strings.ReplaceAll(name, "/", ".")
+	}
+	return name
+}
+
+// Set sets a setting.
+func (s Sysctls) Set(name, value string) { s[sysctlName(name)] = value }
+
+// Get returns the value of a setting, and whether it is there.
+func (s Sysctls) Get(name string) (value string, ok bool) {
+	value, ok = s[sysctlName(name)]
+	return value, ok
+}
+
+// int returns the number that a setting has, or def. known is false if the setting
+// could not be read.
+func (s Sysctls) int(name string, def int) (n int, known bool) {
+	v, ok := s.Get(name)
+	switch {
+	case !ok:
+		return def, true
+	case v == Unknown:
+		return def, false
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		return def, false
+	}
+	return n, true
+}
+
+// confName returns the name of a setting of an interface.
+func confName(family, dev, setting string) string {
+	if strings.ContainsAny(dev, ".") {
+		return "net/" + family + "/conf/" + dev + "/" + setting
+	}
+	return "net." + family + ".conf." + dev + "." + setting
+}
+
+// names returns the names in order.
+func (s Sysctls) names() []string { return slices.Sorted(maps.Keys(s)) }

@@ -1,0 +1,82 @@
+package explain
+
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
+)
+
+// A World is the state of a network namespace that decides where packets go. [Take]
+// reads one from a host, and [Parse] from text. The zero World is a host without rules
+// and interfaces, which sends nothing.
+type World struct {
+	// Rules are the rules of both families. The rules of a family are in the order in
+	// which the kernel looks at them.
+	Rules []rule.Rule
+	// Routes are the routes of both families and all tables. Routes to the same
+	// destination in one table, with the same TOS and metric, are in the order in
+	// which the kernel has them.
+	Routes []route.Route
+	// NextHops are the nexthop objects that routes name.
+	NextHops []nexthop.Object
+	// Links are the interfaces, in the order of their indexes.
+	Links []Link
+	// Addresses are the addresses of the interfaces, in the kernel's order.
+	Addresses []Address
+	// Neighbours are the entries of the neighbour tables: ARP and neighbour discovery.
+	Neighbours []Neighbour
+	// Sysctls are the settings of the kernel.
+	Sysctls Sysctls
+}
+
+// A Link is an interface.
+type Link struct {
+	Index    uint32
+	Name     string
+	AltNames []string // alternative names, which rules and commands can use as well
+	// Kind is what the interface is, such as veth, bridge or vrf: type of ip-link(8).
+	// Empty for hardware and for lo. (IFLA_INFO_KIND)
+	Kind string
+	// Flags are IFF_* of linux/if.h. Of these, FlagUp, FlagCarrier, FlagLoopback,
+	// FlagPointToPoint, FlagNoARP, FlagBroadcast and FlagMulticast are in text.
+	Flags LinkFlags
+	// Group is the group of the interface, which suppress_ifgroup of a rule names.
+	// (IFLA_GROUP)
+	Group uint32
+	// Master is the index of the bridge, bond or VRF that has the interface. Zero: none.
+	// (IFLA_MASTER)
+	Master uint32
+	// Table is the table of a VRF. Zero: the interface is not a VRF. (IFLA_VRF_TABLE)
+	Table rttables.ID
+}
+
+// LinkFlags are flags of an interface: IFF_* of linux/if.h.
+type LinkFlags uint32
+
+// An Address is an address of this host: struct ifaddrmsg and IFA_* of
+// linux/if_addr.h.
+type Address struct {
+	Index uint32 // of the interface
+	Addr  netip.Addr
+	Peer  netip.Addr // the other end of a point-to-point link; zero: none
+	Bits  uint8      // the length of the subnet's prefix: that of Peer, if it is set
+	Scope route.Scope
+	Flags AddressFlags
+}
+
+// AddressFlags are flags of an address: IFA_F_* of linux/if_addr.h.
+type AddressFlags uint32
+
+// A Neighbour is an entry of a neighbour table: struct ndmsg of linux/neighbour.h.
+type Neighbour struct {
+	Index uint32 // of the interface
+	Addr  netip.Addr
+	State NeighbourState
+}
+
+// A NeighbourState is what the kernel knows of a neighbour: NUD_* of
+// linux/neighbour.h.
+type NeighbourState uint16
