@@ -15,13 +15,15 @@ import (
 // for any reply to a request.
 const bufSize = 64 << 10
 
-// A Conn is a NETLINK_ROUTE socket with extended acknowledgements and strict
-// checking. It is safe for concurrent use. A loop over a stream can use the Conn that
+// A Conn is a NETLINK_ROUTE or NETLINK_NETFILTER socket with extended acknowledgements
+// and strict checking. It is safe for concurrent use. A loop over a stream can use the Conn that
 // it reads from: no lock is held while the body of the loop runs.
 type Conn struct {
 	raw *socket
 	pid uint32
 	to  unix.SockaddrNetlink // the kernel
+
+	netfilter bool // NETLINK_NETFILTER, whose types of messages have another order
 
 	// The most requests and bytes of one send: see limits.
 	maxBatch, maxBytes int
@@ -50,9 +52,14 @@ var (
 	errGroups    = errors.New("Config.Groups: a socket for requests takes no subscriptions")
 )
 
-// Dial opens a Conn. cfg can be nil. cfg.Groups must be zero, and cfg.Strict is
-// implied.
-func Dial(cfg *netlink.Config) (*Conn, error) {
+// Dial opens a Conn for NETLINK_ROUTE. cfg can be nil. cfg.Groups must be zero, and
+// cfg.Strict is implied.
+func Dial(cfg *netlink.Config) (*Conn, error) { return dial(unix.NETLINK_ROUTE, cfg) }
+
+// DialNetfilter opens a Conn for NETLINK_NETFILTER. cfg is as for [Dial].
+func DialNetfilter(cfg *netlink.Config) (*Conn, error) { return dial(unix.NETLINK_NETFILTER, cfg) }
+
+func dial(protocol int, cfg *netlink.Config) (*Conn, error) {
 	var own netlink.Config
 	if cfg != nil {
 		own = *cfg
@@ -61,7 +68,7 @@ func Dial(cfg *netlink.Config) (*Conn, error) {
 		return nil, &netlink.OpError{Op: "dial", Err: errGroups}
 	}
 	own.Strict = true
-	nl, err := netlink.Dial(unix.NETLINK_ROUTE, &own)
+	nl, err := netlink.Dial(protocol, &own)
 	if err != nil {
 		return nil, opError("dial", err)
 	}
@@ -74,7 +81,10 @@ func Dial(cfg *netlink.Config) (*Conn, error) {
 	if err != nil {
 		return nil, opError("dial", err)
 	}
-	c := &Conn{raw: raw, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}, rbuf: make([]byte, bufSize)}
+	c := &Conn{
+		raw: raw, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}, rbuf: make([]byte, bufSize),
+		netfilter: protocol == unix.NETLINK_NETFILTER,
+	}
 	if err := c.setup(); err != nil {
 		raw.Close()
 		return nil, opError("dial", err)
@@ -218,19 +228,25 @@ func (c *Conn) sequence(n int) (first uint32) {
 }
 
 // isGet reports whether a request changes nothing. GET is the third of each group of
-// four types.
-func isGet(h netlink.Header) bool { return h.Type&3 == 2 }
+// four types of NETLINK_ROUTE. In NETLINK_NETFILTER it is the second of three, for all
+// objects but flow tables.
+func (c *Conn) isGet(h netlink.Header) bool {
+	if c.netfilter {
+		return h.Type&0xff%3 == 1
+	}
+	return h.Type&3 == 2
+}
 
 // isDump reports whether a request is for a dump. For types other than GET, the two
 // bits mean REPLACE and EXCL.
-func isDump(h netlink.Header) bool {
-	return isGet(h) && h.Flags&netlink.Dump == netlink.Dump
+func (c *Conn) isDump(h netlink.Header) bool {
+	return c.isGet(h) && h.Flags&netlink.Dump == netlink.Dump
 }
 
 // Execute sends one request and returns the kernel's replies, without the
 // acknowledgement. A refusal is a *netlink.OpError.
 func (c *Conn) Execute(req netlink.Message) ([]netlink.Message, error) {
-	if isDump(req.Header) {
+	if c.isDump(req.Header) {
 		var msgs []netlink.Message
 		for m, err := range c.Stream(req) {
 			if err != nil {
@@ -258,7 +274,7 @@ func (c *Conn) replies(req netlink.Header, seq uint32) ([]netlink.Message, error
 	var msgs []netlink.Message
 	for {
 		b, err := c.receiveFor(seq, 1, c.rbuf)
-		if errors.Is(err, unix.EAGAIN) && !acked && !isGet(req) {
+		if errors.Is(err, unix.EAGAIN) && !acked && !c.isGet(req) {
 			// A write that was done and not echoed: the replacement of a route
 			// by the same route changes nothing.
 			return msgs, nil

@@ -10,13 +10,16 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// A Conn is a NETLINK_ROUTE socket, which only Linux has.
+// A Conn is a NETLINK_ROUTE or NETLINK_NETFILTER socket, which only Linux has.
 type Conn struct{}
 
 var errNoNetlink = &netlink.OpError{Op: "dial", Err: errors.ErrUnsupported}
 
 // Dial fails with errors.ErrUnsupported.
 func Dial(*netlink.Config) (*Conn, error) { return nil, errNoNetlink }
+
+// DialNetfilter fails with errors.ErrUnsupported.
+func DialNetfilter(*netlink.Config) (*Conn, error) { return nil, errNoNetlink }
 
 // Close fails with errors.ErrUnsupported.
 func (*Conn) Close() error { return errNoNetlink }
@@ -37,3 +40,6 @@ func (*Conn) Ask([]netlink.Message, func(int, netlink.Message, error)) error { r
 
 // Batch fails with errors.ErrUnsupported.
 func (*Conn) Batch([]netlink.Message) ([]error, error) { return nil, errNoNetlink }
+
+// Transact fails with errors.ErrUnsupported.
+func (*Conn) Transact([]netlink.Message) ([]error, error) { return nil, errNoNetlink }

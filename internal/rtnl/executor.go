@@ -32,6 +32,15 @@ type Asker interface {
 	Ask([]netlink.Message, func(i int, m netlink.Message, err error)) error
 }
 
+// A Transactor sends the messages of a transaction of NETLINK_NETFILTER, from
+// NFNL_MSG_BATCH_BEGIN to NFNL_MSG_BATCH_END, in one datagram. Entry i of the result is
+// the refusal of message i. If there is one, the kernel has done nothing. The second
+// result is a failure of the socket. Unless it is [IsVerdict], it is then unknown
+// whether the transaction was done.
+type Transactor interface {
+	Transact([]netlink.Message) ([]error, error)
+}
+
 // Dump yields the messages that answer a dump request. The Data of a message is valid
 // until the next iteration.
 func Dump(c Executor, req netlink.Message) iter.Seq2[netlink.Message, error] {

@@ -123,6 +123,18 @@ func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
 	return Subscribe(&netlink.Config{NetNS: fd}, groups...)
 }
 
+// DialNetfilterLike is [DialNetfilter] in the namespace of c. See [NetNS].
+func DialNetfilterLike(c Executor) (*Conn, error) {
+	fd, err := NetNS(c)
+	if err != nil {
+		return nil, opError("dial", err)
+	}
+	if fd != 0 {
+		defer unix.Close(fd)
+	}
+	return DialNetfilter(&netlink.Config{NetNS: fd})
+}
+
 // Inside runs fn in the namespace of c: it is the namespace of sockets that fn opens,
 // and of /proc/sys/net and /proc/thread-self/net. fn runs on the caller's goroutine,
 // which is locked to its thread. See [NetNS]. To enter another namespace takes

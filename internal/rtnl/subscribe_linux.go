@@ -27,11 +27,20 @@ type Subscription struct {
 // Subscribe opens a socket in the namespace of cfg, which can be nil, and joins
 // multicast groups, RTNLGRP_*. No event is missed after it returns.
 func Subscribe(cfg *netlink.Config, groups ...uint32) (*Subscription, error) {
+	return subscribe(unix.NETLINK_ROUTE, cfg, groups)
+}
+
+// SubscribeNetfilter is [Subscribe] for groups of NETLINK_NETFILTER, NFNLGRP_*.
+func SubscribeNetfilter(cfg *netlink.Config, groups ...uint32) (*Subscription, error) {
+	return subscribe(unix.NETLINK_NETFILTER, cfg, groups)
+}
+
+func subscribe(protocol int, cfg *netlink.Config, groups []uint32) (*Subscription, error) {
 	var own netlink.Config
 	if cfg != nil {
 		own.NetNS = cfg.NetNS
 	}
-	nl, err := netlink.Dial(unix.NETLINK_ROUTE, &own)
+	nl, err := netlink.Dial(protocol, &own)
 	if err != nil {
 		return nil, opError("dial", err)
 	}

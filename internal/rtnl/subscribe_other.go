@@ -15,6 +15,9 @@ type Subscription struct{}
 // Subscribe fails with errors.ErrUnsupported.
 func Subscribe(*netlink.Config, ...uint32) (*Subscription, error) { return nil, errNoNetlink }
 
+// SubscribeNetfilter fails with errors.ErrUnsupported.
+func SubscribeNetfilter(*netlink.Config, ...uint32) (*Subscription, error) { return nil, errNoNetlink }
+
 // Close fails with errors.ErrUnsupported.
 func (*Subscription) Close() error { return errNoNetlink }
 

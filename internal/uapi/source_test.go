@@ -84,7 +84,7 @@ func specConstants(t *testing.T, file string, g *ast.GenDecl, values map[string]
 }
 
 // evaluate computes what the package's constants are written with: literals,
-// earlier constants and |.
+// earlier constants, a minus and |.
 func evaluate(t *testing.T, e ast.Expr, values map[string]goconst.Value) goconst.Value {
 	t.Helper()
 	switch e := e.(type) {
@@ -94,6 +94,8 @@ func evaluate(t *testing.T, e ast.Expr, values map[string]goconst.Value) goconst
 		if v, ok := values[e.Name]; ok {
 			return v
 		}
+	case *ast.UnaryExpr:
+		return goconst.UnaryOp(e.Op, evaluate(t, e.X, values), 0)
 	case *ast.BinaryExpr:
 		return goconst.BinaryOp(evaluate(t, e.X, values), e.Op, evaluate(t, e.Y, values))
 	}

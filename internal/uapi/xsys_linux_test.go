@@ -57,7 +57,7 @@ var newer = map[string]int64{
 func TestConstants(t *testing.T) {
 	report := testrun.Limit(t)
 	want := maps.Clone(newer)
-	for _, from := range []map[string]int64{parseHeaders(t), xsysRouting, xsysOther} {
+	for _, from := range []map[string]int64{parseHeaders(t), xsysRouting, xsysOther, xsysNetfilter} {
 		for name, v := range from {
 			if _, twice := want[name]; twice {
 				report.Errorf("%s is listed twice", name)
