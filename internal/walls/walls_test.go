@@ -75,6 +75,7 @@ var may = map[string][]string{
 	"internal/attr":     {},
 	"internal/iptext":   {"rttables", "internal/attr", "internal/uapi"},
 	"internal/rtnl":     {"internal/attr"},
+	"internal/nft":      {"internal/attr", "internal/rtnl", "internal/uapi"},
 	"internal/lab":      {"internal/uapi"},
 	"internal/fibtrace": {},
 	"internal/corpus":   {},

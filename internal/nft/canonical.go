@@ -1,0 +1,193 @@
+package nft
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/policyroute/policyroute/internal/uapi"
+)
+
+// Equal reports whether two tables have the same chains, sets and rules: whether their
+// canonical forms are the same.
+func (t *Contents) Equal(o *Contents) bool { return reflect.DeepEqual(t.Canonical(), o.Canonical()) }
+
+// Canonical returns t without what only the kernel chooses: handles, counts, the names of
+// anonymous sets, and the values of what was left out. Chains and sets are in the order of
+// their names, rules in that of their chains. So what was sent to the kernel and what the
+// kernel then has are the same in canonical form.
+func (t *Contents) Canonical() *Contents {
+	c := &Contents{Found: t.Found, Table: t.Table.canonical()}
+	anonymous := t.anonymousNames()
+	rename := func(set string, id uint32) string {
+		if to, ok := anonymous[setRef{set, 0}]; ok {
+			return to
+		}
+		if to, ok := anonymous[setRef{set, id}]; ok {
+			return to
+		}
+		return set
+	}
+	for _, chain := range t.Chains {
+		c.Chains = append(c.Chains, chain.canonical())
+	}
+	for _, s := range t.Sets {
+		n := s.canonical()
+		n.Name = rename(s.Name, s.ID)
+		c.Sets = append(c.Sets, n)
+	}
+	for set, elements := range t.Elements {
+		if len(elements) > 0 {
+			if c.Elements == nil {
+				c.Elements = make(map[string][]Element)
+			}
+			c.Elements[rename(set, 0)] = canonicalElements(elements)
+		}
+	}
+	for _, r := range t.Rules {
+		c.Rules = append(c.Rules, r.canonical(rename))
+	}
+	slices.SortFunc(c.Chains, func(a, b Chain) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Sets, func(a, b Set) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(c.Rules, func(a, b Rule) int { return cmp.Compare(a.Chain, b.Chain) })
+	return c
+}
+
+// A setRef is how a rule names a set: by a name, or for an anonymous set of the same batch
+// by a number.
+type setRef struct {
+	name string
+	id   uint32
+}
+
+// anonymousNames returns a name for each anonymous set, by the order in which rules use
+// them.
+func (t *Contents) anonymousNames() map[setRef]string {
+	is := make(map[setRef]bool)
+	for _, s := range t.Sets {
+		if s.Flags&Anonymous != 0 {
+			is[setRefOf(s.Name, s.ID)] = true
+		}
+	}
+	names := make(map[setRef]string)
+	if len(is) == 0 {
+		return names
+	}
+	rules := slices.Clone(t.Rules)
+	slices.SortStableFunc(rules, func(a, b Rule) int { return cmp.Compare(a.Chain, b.Chain) })
+	for _, r := range rules {
+		for _, e := range r.Exprs {
+			l, ok := e.(Lookup)
+			if !ok {
+				continue
+			}
+			if ref := setRefOf(l.Set, l.SetID); is[ref] && names[ref] == "" {
+				names[ref] = fmt.Sprintf("anonymous%d", len(names))
+			}
+		}
+	}
+	return names
+}
+
+// setRefOf returns the setRef of a set. The number counts only if the kernel is to choose
+// the name.
+func setRefOf(name string, id uint32) setRef {
+	if strings.Contains(name, "%d") {
+		return setRef{name, id}
+	}
+	return setRef{name, 0}
+}
+
+func (t Table) canonical() Table {
+	t.Handle, t.Use, t.OwnerID = 0, 0, 0
+	return t
+}
+
+func (c Chain) canonical() Chain {
+	c.Handle, c.Use, c.Counters = 0, 0, ""
+	if c.Base {
+		c.Flags &^= uapi.NFT_CHAIN_BASE
+		if c.Policy == NoPolicy {
+			c.Policy = PolicyAccept
+		}
+	}
+	return c
+}
+
+func (s Set) canonical() Set {
+	s.Handle, s.ID = 0, 0
+	if s.Data.Number == uapi.NFT_DATA_VERDICT {
+		s.Data.Len = 0
+	}
+	if len(s.Fields) == 0 {
+		s.Fields = nil
+	}
+	if s.Flags&Anonymous != 0 {
+		s.Size = 0 // nft(8) says how many elements follow
+	}
+	return s
+}
+
+func canonicalElements(elements []Element) []Element {
+	elements = slices.Clone(elements)
+	for i := range elements {
+		elements[i].Expiration = 0
+	}
+	slices.SortFunc(elements, func(a, b Element) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.KeyEnd, b.KeyEnd))
+	})
+	return elements
+}
+
+func (r Rule) canonical(rename func(set string, id uint32) string) Rule {
+	r.Handle, r.Position = 0, 0
+	exprs := slices.Clone(r.Exprs)
+	for i, e := range exprs {
+		switch e := e.canonical().(type) {
+		case Lookup:
+			old := r.Exprs[i].(Lookup)
+			e.Set = rename(old.Set, old.SetID)
+			exprs[i] = e
+		default:
+			exprs[i] = e
+		}
+	}
+	r.Exprs = exprs
+	return r
+}
+
+// Lines returns the table as text, in canonical form: a line for each object, element and
+// expression.
+func (t *Contents) Lines() []string {
+	c := t.Canonical()
+	if !c.Found {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("%s flags %d comment %q", c.Table, c.Table.Flags, c.Table.Comment)}
+	for _, s := range c.Sets {
+		lines = append(lines, fmt.Sprintf("%s flags 0x%x key %v data %v timeout %dms gc %dms size %d comment %q",
+			s, uint32(s.Flags), s.Key, s.Data, s.Timeout, s.GCInterval, s.Size, s.Comment))
+		for _, e := range c.Elements[s.Name] {
+			lines = append(lines, fmt.Sprintf("  element %x %x %v flags %d comment %q", e.Key, e.Data, e.Verdict, e.Flags, e.Comment))
+		}
+	}
+	for _, chain := range c.Chains {
+		line := chain.String()
+		if chain.Base {
+			line += fmt.Sprintf(" type %s hook %d priority %d policy %d", chain.Type, chain.Hook.Number, chain.Hook.Priority, chain.Policy)
+		}
+		lines = append(lines, line+fmt.Sprintf(" comment %q", chain.Comment))
+		for _, r := range c.Rules {
+			if r.Chain != chain.Name {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("  rule comment %q", r.Comment))
+			for _, e := range r.Exprs {
+				lines = append(lines, "    [ "+e.String()+" ]")
+			}
+		}
+	}
+	return lines
+}
