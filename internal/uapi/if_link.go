@@ -14,6 +14,7 @@ const (
 	IFLA_LINKINFO     = 18 // 2.6 nested IFLA_INFO_*
 	IFLA_NET_NS_PID   = 19 // 2.6 u32
 	IFLA_GROUP        = 27 // 2.6 u32
+	IFLA_AF_SPEC      = 26 // 2.6.38 nested by family: AF_INET, AF_INET6
 	IFLA_NET_NS_FD    = 28 // 3.0 u32
 	IFLA_EXT_MASK     = 29 // 3.4 u32, RTEXT_FILTER_*
 	IFLA_CARRIER      = 33 // 3.9 u8
@@ -32,3 +33,9 @@ const (
 // IFLA_VRF_TABLE is the attribute of IFLA_INFO_DATA with the table of a device
 // of kind "vrf".
 const IFLA_VRF_TABLE = 1 // 4.3 u32
+
+// IFLA_INET_*, IFLA_INET6_*: attributes of IFLA_AF_SPEC.
+const (
+	IFLA_INET_CONF  = 1 // 2.6.38 nested IPV4_DEVCONF_*
+	IFLA_INET6_CONF = 2 // 2.6 an array
+)

@@ -18,6 +18,9 @@ const (
 	RTM_NEWRULE          = 32  // 2.6
 	RTM_DELRULE          = 33  // 2.6
 	RTM_GETRULE          = 34  // 2.6
+	RTM_NEWNETCONF       = 80  // 3.8
+	RTM_DELNETCONF       = 81  // 4.10
+	RTM_GETNETCONF       = 82  // 3.8
 	RTM_NEWNEXTHOP       = 104 // 5.3
 	RTM_DELNEXTHOP       = 105 // 5.3
 	RTM_GETNEXTHOP       = 106 // 5.3
@@ -336,6 +339,8 @@ const (
 	RTNLGRP_IPV6_IFINFO   = 12 // 2.6
 	RTNLGRP_IPV6_PREFIX   = 18 // 2.6
 	RTNLGRP_IPV6_RULE     = 19 // 2.6
+	RTNLGRP_IPV4_NETCONF  = 24 // 3.8
+	RTNLGRP_IPV6_NETCONF  = 25 // 3.8
 	RTNLGRP_MPLS_ROUTE    = 27 // 4.1
 	RTNLGRP_IPV4_MROUTE_R = 30 // 4.13
 	RTNLGRP_IPV6_MROUTE_R = 31 // 4.13

@@ -51,7 +51,7 @@ var may = map[string][]string{
 	// Neither of these knows the planner.
 	"table/snapshot": {"route", "route/nexthop", "rttables", "rule", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"table/health":   {"route", "internal/rtnl"},
-	"table/explain":  {"route", "route/nexthop", "rttables", "rule", "table/snapshot", "internal/iptext", "internal/uapi"},
+	"table/explain":  {"route", "route/nexthop", "rttables", "rule", "table/snapshot", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",
@@ -66,6 +66,7 @@ var may = map[string][]string{
 	},
 
 	// What tests share.
+	"table/internal/randomhost": {"route", "route/nexthop", "rule", "table/explain", "internal/uapi"},
 	"table/internal/tabletest": {
 		"route", "rttables", "rule", "table", "table/plan", "internal/lab", "internal/testrun", "internal/uapi",
 	},

@@ -28,7 +28,9 @@
 #include <linux/if.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netconf.h>
 #include <linux/icmpv6.h>
 #include <linux/inet_diag.h>
 #include <linux/netfilter.h>
@@ -423,5 +425,31 @@ int main(void)
 	P(CTA_PROTO_ICMPV6_ID);
 	P(CTA_PROTO_ICMPV6_TYPE);
 	P(CTA_PROTO_ICMPV6_CODE);
+	P(IPV4_DEVCONF_SRC_VMARK);
+	P(IPV4_DEVCONF_ACCEPT_LOCAL);
+	P(IPV4_DEVCONF_ROUTE_LOCALNET);
+	P(DEVCONF_USE_TEMPADDR);
+	P(DEVCONF_DISABLE_IPV6);
+	P(DEVCONF_USE_OPTIMISTIC);
+	P(DEVCONF_USE_OIF_ADDRS_ONLY);
+	P(IFLA_AF_SPEC);
+	P(IFLA_INET_CONF);
+	P(IFLA_INET6_CONF);
+	P(RTNLGRP_IPV4_NETCONF);
+	P(RTNLGRP_IPV6_NETCONF);
+	P(NETCONFA_IFINDEX);
+	P(NETCONFA_FORWARDING);
+	P(NETCONFA_RP_FILTER);
+	P(NETCONFA_MC_FORWARDING);
+	P(NETCONFA_PROXY_NEIGH);
+	P(NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN);
+	P(NETCONFA_INPUT);
+	P(NETCONFA_BC_FORWARDING);
+	P(RTM_NEWNETCONF);
+	P(RTM_GETNETCONF);
+	P(RTM_DELNETCONF);
+	VALUE("NETCONFA_IFINDEX_ALL", (unsigned)NETCONFA_IFINDEX_ALL);
+	VALUE("NetconfmsgFamily", offsetof(struct netconfmsg, ncm_family));
+	VALUE("SizeofNetconfmsg", NLMSG_ALIGN(sizeof(struct netconfmsg)));
 	return 0;
 }
