@@ -32,8 +32,9 @@ import (
 // Use rule.Batch for rules, and for routes among them. The zero Batch is empty
 // and ready to use. It is not safe for concurrent use.
 type Batch struct {
-	// StopAtFirst stops at the first request that is refused. Each request is
-	// then sent by itself, since the kernel does all requests that it is sent.
+	// StopAtFirst makes Do stop at the first request that is refused. Each request is then
+	// sent in a system call of its own, because the kernel executes all requests of a
+	// system call.
 	StopAtFirst bool
 
 	queue rtnl.Queue
@@ -123,8 +124,8 @@ func batchRequest(v verb) rtnl.Request {
 // [BatchError] gives to the next request.
 func (b *Batch) Len() int { return b.queue.Len() }
 
-// Do sends the requests in their order, and leaves b empty. If all were done
-// the error is nil, else it is a [*BatchError].
+// Do sends the requests in their order, and leaves b empty. If all were done, the error
+// is nil; otherwise it is a [*BatchError].
 //
 // Do works with any Conn. If the Conn cannot send many requests at once, as a
 // [Socket] can, it executes each request by itself.
@@ -148,12 +149,12 @@ type BatchError struct {
 	Refused []Refusal
 	// Total is the number of requests.
 	Total int
-	// Rest is the number of requests, the last ones, without an answer: they
-	// were not sent. If Err is a failure of the socket, the first of them may
-	// have been done.
+	// Rest is the number of requests at the end of the batch that have no answer, because
+	// they were not sent. If Err is a failure of the socket, the first of them may have
+	// been sent and done.
 	Rest int
-	// Err is why there is a Rest: the error of the context or of the socket.
-	// Nil: Batch.StopAtFirst.
+	// Err is the reason for Rest: the error of the context or of the socket. Nil: the
+	// batch stopped because of Batch.StopAtFirst.
 	Err error
 }
 
@@ -161,7 +162,8 @@ type BatchError struct {
 type Refusal struct {
 	// N is the request's place in the batch, from 0.
 	N int
-	// Err is what the function of the same name would have returned.
+	// Err is the error that the function with the name of the request, such as [Add],
+	// would have returned.
 	Err error
 }
 

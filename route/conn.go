@@ -10,12 +10,12 @@ import (
 )
 
 // A Conn sends requests to the kernel. Execute sends one request and returns the
-// replies; if the kernel refuses the request, [errors.As] finds a
-// *netlink.OpError in the error. *[Socket] and *netlink.Conn are Conns. It is easy
-// to write one that records, refuses or fakes requests.
+// replies; if the kernel refuses the request, [errors.As] finds a *netlink.OpError in
+// the error. *[Socket] and *netlink.Conn are Conns. Tests can use a Conn that records,
+// refuses or fakes requests.
 //
-// A *netlink.Conn should be dialed with Config.Strict set. Otherwise the kernel
-// neither filters dumps nor explains refusals.
+// A *netlink.Conn should be dialed with Config.Strict set. Otherwise the kernel does
+// not filter dumps, and does not say why it refuses a request.
 type Conn interface {
 	Execute(netlink.Message) ([]netlink.Message, error)
 }
@@ -38,8 +38,9 @@ type Socket struct {
 // a namespace in the same way. All functions that take a [Conn] work in the namespace
 // of its socket.
 //
-// config.PID should be zero, so that the kernel chooses the port. config.Strict is
-// implied. config.Groups must be zero: a socket for requests has no subscriptions.
+// config.PID should be zero, so that the kernel chooses the port. Dial always sets
+// config.Strict. config.Groups must be zero, because a socket for requests has no
+// subscriptions.
 //
 // Reading needs no privilege. Changing rules or routes needs CAP_NET_ADMIN in
 // the user namespace that owns the network namespace. On systems other than Linux
@@ -68,16 +69,16 @@ func (s *Socket) Execute(m netlink.Message) ([]netlink.Message, error) { return 
 // the rest.
 func (s *Socket) Stream(m netlink.Message) iter.Seq2[netlink.Message, error] { return s.c.Stream(m) }
 
-// Batch sends many requests in few system calls. Entry i of the result is the
-// answer to request i; a refusal does not stop the requests after it. The second
-// result is a failure of the socket. It is then unknown whether requests without
-// an error were done.
+// Batch sends many requests in few system calls. Entry i of the result is the answer to
+// request i; a refusal does not stop the requests after it. The second result is an
+// error of the socket. If it is not nil, it is unknown whether requests without an
+// error were done.
 func (s *Socket) Batch(ms []netlink.Message) ([]error, error) { return s.c.Batch(ms) }
 
-// Ask sends many requests that change nothing and have one reply each, such as
-// lookups, in few system calls. It calls fn with each reply, in order: a message,
-// whose Data is valid during the call, or an error. fn must not use s. Ask returns
-// a failure of the socket, after which it does not call fn again.
+// Ask sends many requests that change nothing and have one reply each, such as lookups,
+// in few system calls. It calls fn with each reply, in order: a message, whose Data is
+// valid during the call, or an error. fn must not use s. If the socket fails, Ask
+// returns the error and does not call fn again.
 func (s *Socket) Ask(ms []netlink.Message, fn func(i int, m netlink.Message, err error)) error {
 	return s.c.Ask(ms, fn)
 }

@@ -1,5 +1,5 @@
-// Package route adds, replaces, deletes, lists and looks up the routes of Linux:
-// what "ip route" does, without running it. It also opens the socket that all
+// Package route adds, replaces, deletes, lists and looks up routes in the Linux kernel,
+// as "ip route" does, without running that program. It also opens the socket that all
 // packages of this module use: see [Dial].
 //
 // A [Route] is a plain value. Its fields are the words of ip-route(8), and its zero
@@ -29,21 +29,22 @@
 //		fmt.Println(r.Text(names)) // default via 192.168.2.1 dev eth1 table 20
 //	}
 //
-// Routes refer to interfaces by index; text uses names. [ListNames] reads the names.
-// Without them, the interface with the index 5 is if5.
+// Routes refer to interfaces by index, and text refers to them by name. [ListNames]
+// reads the names. In text without names, the interface with the index 5 is if5.
 //
-// The text of a route is its words in ip-route(8). [Parse] reads what ip(8) reads,
-// [Route.String] returns it, and neither loses anything, so a Route in JSON is one
-// readable string. AppendBinary and UnmarshalBinary do the same for rtnetlink
-// messages. [Route.Unknown] keeps the attributes that have no field.
+// The text of a route is its words in ip-route(8). [Parse] reads this text, and
+// [Route.String] returns it, without loss. In JSON, a Route is one string of these
+// words. AppendBinary and UnmarshalBinary do the same for rtnetlink messages.
+// [Route.Unknown] keeps the attributes that have no field.
 //
 // Package route/nexthop has the nexthop objects that routes name by their IDs, and
 // package route/show prints routes as ip(8) does.
 //
 // # Network namespaces
 //
-// The namespace is that of the socket. [Dial] and [Watch] take it as an open file in
-// NetNS of a netlink.Config; a nil Config is the namespace of the calling thread:
+// A socket belongs to one network namespace. [Dial] and [Watch] take an open file of
+// the namespace, in the field NetNS of a netlink.Config. A nil Config means the
+// namespace of the calling thread:
 //
 //	f, err := os.Open("/run/netns/lan") // made by "ip netns add lan"; or /proc/PID/ns/net
 //	if err != nil {
@@ -52,9 +53,10 @@
 //	defer f.Close()
 //	c, err := route.Dial(&netlink.Config{NetNS: int(f.Fd())})
 //
-// All functions of this module that take a [Conn] work in the namespace of its socket,
-// and open what further sockets they need in the same one. Those that take a function
-// to dial with, such as maintain.Run, work in the namespace of the Conn that it returns.
+// Functions of this module that take a [Conn] work in the namespace of its socket. If
+// they need more sockets, they open them in the same namespace. Functions that take a
+// dial function, such as maintain.Run, work in the namespace of the Conn that the dial
+// function returns.
 //
 // # Errors
 //
@@ -66,10 +68,10 @@
 //
 // # What the kernel does
 //
-// In an IPv4 table, the destination, the TOS and the priority are the key of a
-// route: [Add] refuses a second route with the same key, whatever its gateway, and
-// [Replace] replaces the first. A route with another priority is another route. An
-// IPv6 route without a priority gets 1024.
+// In an IPv4 table, the destination, the TOS and the priority are the key of a route:
+// [Add] refuses a second route with the same key, whatever its gateway, and [Replace]
+// replaces the first. Routes with different priorities are different routes. An IPv6
+// route without a priority gets 1024.
 //
 // The kernel refuses the bits of an IPv4 destination beyond its length, and clears
 // those of an IPv6 destination. Use [Route.Canonical] and [Route.Equal] to compare a
@@ -81,8 +83,8 @@
 // A prefsrc must be an address of this host. For IPv6, duplicate address detection
 // must have finished for it.
 //
-// In a route, the kernel silently ignores attributes that it does not know, and those
-// that belong to lookups, such as SPort; see [Add] for what the verbs do about it. It
-// also ignores attributes of another family or type: Expires, Preference and Src of
-// an IPv4 route, Realms of an IPv6 route.
+// In a route, the kernel silently ignores attributes that it does not know, and
+// attributes that belong to lookups, such as SPort. The comment of [Add] says what the
+// functions of this package do about that. It also ignores attributes of another family
+// or type: Expires, Preference and Src of an IPv4 route, Realms of an IPv6 route.
 package route

@@ -5,11 +5,11 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An Encap is what a route wraps packets into: encap of ip-route(8), a
-// lightweight tunnel (RTA_ENCAP_TYPE and RTA_ENCAP). Its type is [EncapMPLS],
-// [EncapIP], [EncapIP6], [EncapSeg6], [EncapSeg6Local] or, for other kinds,
-// [EncapRaw]: the struct, not a pointer to it. Encaps compare with ==. A nil
-// Encap is none. Linux 4.3.
+// An Encap describes the encapsulation that a route adds to packets: encap of
+// ip-route(8), a lightweight tunnel (RTA_ENCAP_TYPE and RTA_ENCAP). Its type is
+// EncapMPLS, EncapIP, EncapIP6, EncapSeg6, EncapSeg6Local or, for other kinds,
+// EncapRaw: the struct, not a pointer to it. Encaps compare with ==. A nil Encap means
+// no encapsulation. Linux 4.3.
 type Encap interface {
 	// Type returns the kind. (RTA_ENCAP_TYPE)
 	Type() EncapType

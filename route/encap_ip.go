@@ -10,10 +10,9 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// An EncapIP gives packets the key of an IPv4 tunnel: encap ip of ip-route(8). A
-// device such as a VXLAN in external mode then wraps the packets by the key. The
-// kernel reports every field except Opts, even a field that was not set. Linux
-// 4.3.
+// An EncapIP gives packets the key of an IPv4 tunnel: encap ip of ip-route(8). A tunnel
+// device in external mode, such as a VXLAN, uses the key to encapsulate the packets.
+// The kernel reports every field except Opts, even a field that was not set. Linux 4.3.
 type EncapIP struct {
 	// ID is the tunnel's number: id. Unset: zero. (LWTUNNEL_IP_ID)
 	ID Opt[uint64]
@@ -35,9 +34,9 @@ type EncapIP struct {
 	// LWTUNNEL_IP_OPTS_*: geneve_opts, vxlan_opts, erspan_opts. Linux 5.5.
 	// (LWTUNNEL_IP_OPTS)
 	//
-	// Linux 6.18.44, built with CONFIG_FORTIFY_SOURCE, crashes when it gets a
-	// route with Geneve options: its own check of a copy in ip_tun_parse_opts
-	// fails in the middle of the request. No later request is answered.
+	// Linux 6.18.44, built with CONFIG_FORTIFY_SOURCE, crashes when it gets a route with
+	// Geneve options: a fortified copy in ip_tun_parse_opts fails in the middle of the
+	// request. The kernel does not answer any request after that.
 	Opts Attributes
 	// Unknown holds the attributes that this package has no field for.
 	Unknown Attributes
@@ -50,8 +49,8 @@ type EncapIP6 EncapIP
 // TunnelFlags are TUNNEL_* of linux/if_tunnel.h, in host order.
 type TunnelFlags uint16
 
-// The flags, in the words of ip-route(8). The kernel reports others, which say
-// what kind of options Opts has.
+// The flags, in the words of ip-route(8). The kernel also reports other flags, which
+// say what kind of options Opts has.
 const (
 	TunnelCsum TunnelFlags = 0x01 // csum: a checksum
 	TunnelKey  TunnelFlags = 0x04 // key: the ID

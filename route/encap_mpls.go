@@ -11,8 +11,8 @@ import (
 type EncapMPLS struct {
 	// Labels is the stack of labels. (MPLS_IPTUNNEL_DST)
 	Labels Labels
-	// TTL is the TTL of the labels: ttl. Zero: the TTL of the packet. Unset: as
-	// set by net.mpls.ip_ttl_propagate. Linux 4.12. (MPLS_IPTUNNEL_TTL)
+	// TTL is the TTL of the labels: ttl. Zero: the TTL of the packet. Unset:
+	// net.mpls.ip_ttl_propagate decides. Linux 4.12. (MPLS_IPTUNNEL_TTL)
 	TTL Opt[uint8]
 	// Unknown holds the attributes that this package has no field for.
 	Unknown Attributes

@@ -2,8 +2,8 @@ package route
 
 import "github.com/policyroute/policyroute/internal/iptext"
 
-// An EncapRaw is an encapsulation of a kind that this package has no struct
-// for. It is sent as it came.
+// An EncapRaw is an encapsulation of a kind that this package has no struct for. It is
+// sent unchanged.
 type EncapRaw struct {
 	Kind EncapType
 	// Data is the payload of RTA_ENCAP.

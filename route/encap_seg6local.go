@@ -10,9 +10,9 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// An EncapSeg6Local says what to do with packets to the address of the route that
-// have a segment routing header: encap seg6local of ip-route(8), which says which
-// fields each action takes. Linux 4.14.
+// An EncapSeg6Local says what to do with packets that have a segment routing header and
+// are sent to the address of the route: encap seg6local of ip-route(8). That manual
+// page says which fields each action uses. Linux 4.14.
 type EncapSeg6Local struct {
 	// Action says what to do with a packet: action. (SEG6_LOCAL_ACTION)
 	Action Seg6Action
@@ -51,8 +51,8 @@ type Seg6Action uint32
 // The actions that kernels implement, in the words of ip-route(8).
 const (
 	Seg6End         Seg6Action = uapi.SEG6_LOCAL_ACTION_END          // End: to the next segment
-	Seg6EndX        Seg6Action = uapi.SEG6_LOCAL_ACTION_END_X        // End.X: to it by NH6
-	Seg6EndT        Seg6Action = uapi.SEG6_LOCAL_ACTION_END_T        // End.T: to it by Table
+	Seg6EndX        Seg6Action = uapi.SEG6_LOCAL_ACTION_END_X        // End.X: to the next segment, through NH6
+	Seg6EndT        Seg6Action = uapi.SEG6_LOCAL_ACTION_END_T        // End.T: to the next segment, looked up in Table
 	Seg6EndDX2      Seg6Action = uapi.SEG6_LOCAL_ACTION_END_DX2      // End.DX2: the inner frame out of OIF
 	Seg6EndDX6      Seg6Action = uapi.SEG6_LOCAL_ACTION_END_DX6      // End.DX6: the inner packet to NH6
 	Seg6EndDX4      Seg6Action = uapi.SEG6_LOCAL_ACTION_END_DX4      // End.DX4: the inner packet to NH4

@@ -74,7 +74,7 @@ func (f *Family) UnmarshalText(text []byte) error {
 // kernel stores it and does not use it.
 type Protocol uint8
 
-// The protocols that the kernel uses itself, and those that ip(8) knows best.
+// The protocols that the kernel itself uses, and common ones that ip(8) knows.
 const (
 	ProtoUnspec   Protocol = uapi.RTPROT_UNSPEC   // unspecified, as for rules that ip(8) adds
 	ProtoRedirect Protocol = uapi.RTPROT_REDIRECT // an ICMP redirect
@@ -102,8 +102,9 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Type says what happens to a packet that takes a route: RTN_* of
-// linux/rtnetlink.h. The zero Type is unset: the verbs send TypeUnicast.
+// A Type says what happens to a packet that matches a route: RTN_* of
+// linux/rtnetlink.h. The zero Type is unset: the functions of this package then send
+// TypeUnicast.
 type Type uint8
 
 // The types of routes, in the words of ip-route(8).
@@ -151,9 +152,8 @@ func (t *Type) UnmarshalText(text []byte) error {
 	return err
 }
 
-// A Scope is the distance of a destination, RT_SCOPE_* of linux/rtnetlink.h:
-// the nearer, the higher the number. IPv6 routes have no scope; the kernel reports
-// zero.
+// A Scope is the distance of a destination, RT_SCOPE_* of linux/rtnetlink.h. Nearer
+// destinations have higher numbers. IPv6 routes have no scope; the kernel reports zero.
 type Scope uint8
 
 // The scopes. The zero Scope is ScopeGlobal. For an IPv4 route without Type and

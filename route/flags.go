@@ -5,10 +5,9 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Flags are the flags of a route or of one of its next hops: RTNH_F_* and
-// RTM_F_* of linux/rtnetlink.h. Only FlagOnLink and FlagPervasive are sent. The
-// kernel sets and reports the others: if they were sent, it would store or refuse
-// them.
+// Flags are the flags of a route or of one of its next hops: RTNH_F_* and RTM_F_* of
+// linux/rtnetlink.h. Only FlagOnLink and FlagPervasive are sent. The kernel sets and
+// reports the others. They are not sent, because the kernel would store or refuse them.
 type Flags uint32
 
 // The flags, in the words of ip-route(8).

@@ -19,11 +19,11 @@ var (
 )
 
 // Flush deletes the routes that f selects, as "ip route flush" does, and returns how
-// many it deleted. It lists again until there are none, since a listing can miss
-// routes while others change. It refuses an empty filter.
+// many it deleted. It lists and deletes until no such route is left, because a listing
+// can miss routes while other routes change. It refuses an empty filter.
 //
-// Routes that other programs delete at the same time are no error. If there is an
-// error, some routes may be deleted.
+// It is not an error if another program deletes such a route at the same time. After an
+// error, some routes may have been deleted.
 func Flush(ctx context.Context, c Conn, f Filter) (n int, err error) {
 	if f == (Filter{}) {
 		err = errFlushAll

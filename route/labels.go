@@ -11,10 +11,10 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Labels is a stack of MPLS labels as in messages: for each label a big-endian word
-// of 20 bits of label, 3 bits of traffic class, a bit that is set at the bottom of
-// the stack, and 8 bits of TTL; see [MakeLabels]. It is a string, so values that
-// contain it compare with ==. The empty string is no labels.
+// Labels is a stack of MPLS labels as in messages: each label is a big-endian word with
+// 20 bits of label, 3 bits of traffic class, a bit that marks the bottom of the stack,
+// and 8 bits of TTL; see [MakeLabels]. Labels is a string, so values that contain it
+// compare with ==. The empty string means no labels.
 type Labels string
 
 const maxLabel = 1<<20 - 1

@@ -20,12 +20,12 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Links are the interfaces of a network namespace at one moment: their names and
-// flags. Routes refer to interfaces by index; text uses names. A nil *Links has
-// no interfaces; its name for the interface with the index 5 is if5, as in ip(8).
+// Links are the interfaces of a network namespace at one moment: their names and flags.
+// Routes refer to interfaces by index; text uses names. A nil *Links has no interfaces:
+// it names the interface with the index 5 if5, as ip(8) does.
 //
 // An interface has one name, and can have alternative names of up to 127 bytes (ip link
-// property). Links find an interface by each of these. Text is printed with the name.
+// property). Lookups accept each of these names. Text is printed with the one name.
 type Links struct {
 	byIndex map[uint32]linkState
 	byName  map[string]uint32 // with alternative names, of which none is a name
@@ -38,8 +38,8 @@ type linkState struct {
 	flags    uint32
 }
 
-// MakeLinks returns interfaces that have the given names, by index, and no flags.
-// If two have the same name, the name stands for the one with the lower index.
+// MakeLinks returns interfaces that have the given names, by index, and no flags. If
+// two have the same name, ByName and Index find the one with the lower index.
 func MakeLinks(names map[uint32]string) *Links {
 	l := newLinks(len(names))
 	for _, index := range slices.Backward(slices.Sorted(maps.Keys(names))) {
@@ -75,8 +75,8 @@ func (l *Links) Clone() *Links {
 	return &Links{byIndex: maps.Clone(l.byIndex), byName: maps.Clone(l.byName)}
 }
 
-// Update changes l as an event of the group RTNLGRP_LINK says. It returns the index of the
-// interface, which is zero if the message is about something else.
+// Update applies an event of the group RTNLGRP_LINK to l. It returns the index of the
+// interface, or zero if the message is not about an interface.
 func (l *Links) Update(m netlink.Message) (index uint32, err error) {
 	if m.Header.Type != uapi.RTM_NEWLINK && m.Header.Type != uapi.RTM_DELLINK {
 		return 0, nil
@@ -103,8 +103,8 @@ func (l *Links) Names(index uint32) []string {
 	return append([]string{x.name}, x.altNames...)
 }
 
-// LinkIndex returns the index of the interface with a name, or an alternative name, in
-// the namespace that c is in (RTM_GETLINK). The error is fs.ErrNotExist if there is no
+// LinkIndex returns the index of the interface with this name, or this alternative
+// name, in the namespace of c (RTM_GETLINK). The error is fs.ErrNotExist if there is no
 // such interface.
 func LinkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
 	l, err := GetLink(ctx, c, name)
@@ -115,9 +115,9 @@ func LinkIndex(ctx context.Context, c Conn, name string) (uint32, error) {
 	return index, nil
 }
 
-// GetLink returns the interface with a name, or an alternative name, alone, as it is in
-// the namespace that c is in (RTM_GETLINK). The error is fs.ErrNotExist if there is no
-// such interface.
+// GetLink returns Links with a single interface: the one with this name, or this
+// alternative name, in the namespace of c (RTM_GETLINK). The error is fs.ErrNotExist if
+// there is no such interface.
 func GetLink(ctx context.Context, c Conn, name string) (*Links, error) {
 	l, err := getLink(ctx, c, name)
 	if err != nil {
@@ -180,7 +180,7 @@ func linkRequest() []byte {
 		binary.NativeEndian.AppendUint32(nil, uapi.RTEXT_FILTER_SKIP_STATS))
 }
 
-// ListLinks reads the interfaces of the namespace that c is in (RTM_GETLINK).
+// ListLinks reads the interfaces of the namespace of c (RTM_GETLINK).
 func ListLinks(ctx context.Context, c Conn) (*Links, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &rtnl.Error{Package: "route", Verb: "list links", Err: err}
@@ -243,7 +243,8 @@ func linkName(payload []byte) string { return strings.TrimRight(string(payload),
 // linkPrefix is what ip(8) puts before the index of an interface without a name.
 const linkPrefix = "if"
 
-// Name returns the name of the interface with an index, or if and the index.
+// Name returns the name of the interface with this index. If there is none, it returns
+// the word if with the index, such as if5.
 func (l *Links) Name(index uint32) string {
 	if l != nil {
 		if x, ok := l.byIndex[index]; ok {
@@ -272,8 +273,8 @@ func (l *Links) ByName(name string) (index uint32, ok bool) {
 	return index, ok
 }
 
-// Index returns the index of the interface with a name or an alternative name, or of if
-// and a number.
+// Index returns the index of the interface with this name or this alternative name. It
+// also accepts the word if with an index, such as if5.
 func (l *Links) Index(name string) (index uint32, ok bool) {
 	if index, ok = l.ByName(name); ok {
 		return index, true

@@ -82,8 +82,8 @@ func (f *Filter) request() netlink.Message {
 }
 
 // All yields the routes that f selects, as the kernel sends them (a dump with
-// RTM_GETROUTE), without collecting them. The order is the kernel's. An error is the
-// last value. The loop can use c, and can end early.
+// RTM_GETROUTE), without collecting them. The kernel determines the order. If there is
+// an error, it is the last value. The loop can use c, and can end early.
 //
 // If routes change during the listing, the kernel shows some of the changes and not
 // others. A table or an interface that does not exist has no routes.

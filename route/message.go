@@ -13,10 +13,10 @@ import (
 const mplsBits = 20
 
 // AppendBinary appends r as the payload of a route message: struct rtmsg and the
-// attributes. It adds no default. UnmarshalBinary gives r back, with two
-// exceptions: the Flags that only the kernel sets are not written, and a Dst of
-// 0.0.0.0/0 or ::/0 becomes the zero Dst. An error names the attribute that cannot
-// be sent; AppendBinary then returns b unchanged.
+// attributes. It adds no defaults, so [Route.UnmarshalBinary] returns the same route,
+// with two exceptions: Flags that only the kernel sets are not written, and a Dst of
+// 0.0.0.0/0 or ::/0 becomes the zero Dst. An error names the attribute that cannot be
+// sent; AppendBinary then returns b unchanged.
 func (r Route) AppendBinary(b []byte) ([]byte, error) {
 	b, err := r.append(b)
 	if err != nil {

@@ -24,14 +24,13 @@ type Metrics struct {
 	// Window is the largest receive window to offer, in bytes: window.
 	// (RTAX_WINDOW)
 	Window uint32
-	// RTT is a first estimate of the round-trip time, in units of 1/8 ms: rtt.
+	// RTT is the initial estimate of the round-trip time, in units of 1/8 ms: rtt.
 	// (RTAX_RTT)
 	RTT RTT
-	// RTTVar is a first estimate of its variance, in units of 1/4 ms: rttvar.
-	// (RTAX_RTTVAR)
+	// RTTVar is the initial estimate of the variance of the round-trip time, in units of
+	// 1/4 ms: rttvar. (RTAX_RTTVAR)
 	RTTVar RTTVar
-	// SSThresh is a first slow start threshold, in segments: ssthresh.
-	// (RTAX_SSTHRESH)
+	// SSThresh is the initial slow start threshold, in segments: ssthresh. (RTAX_SSTHRESH)
 	SSThresh uint32
 	// Cwnd is the largest congestion window, in segments: cwnd. The kernel uses
 	// it only if it is locked. (RTAX_CWND)
@@ -68,8 +67,8 @@ type Metrics struct {
 	// fastopen_no_cookie. Linux 4.15. (RTAX_FASTOPEN_NO_COOKIE)
 	FastOpenNoCookie uint32
 
-	// Lock is the set of metrics that the kernel must not change by what it
-	// learns, such as a smaller MTU: lock. (RTAX_LOCK)
+	// Lock is the set of metrics that the kernel must keep even if it learns other values,
+	// such as a smaller path MTU: lock. (RTAX_LOCK)
 	Lock MetricSet
 	// Zeros is the set of metrics that are sent with the value zero, as for mtu
 	// 0. Their fields must be zero. The kernel does not report them.
@@ -154,14 +153,14 @@ const (
 	perMsRTO    = 1
 )
 
-// MakeRTT returns the RTT for d, rounded up to a whole number of units. A d that
-// is negative or too long becomes the least or the largest RTT.
+// MakeRTT returns the RTT for d, rounded up to a whole number of units. If d is
+// negative, the result is the smallest RTT; if d is too long, it is the largest.
 func MakeRTT(d time.Duration) RTT { return RTT(units(d, perMsRTT)) }
 
-// MakeRTTVar returns the RTTVar for d, in the same way as [MakeRTT].
+// MakeRTTVar returns the RTTVar for d, rounded and limited as [MakeRTT] does.
 func MakeRTTVar(d time.Duration) RTTVar { return RTTVar(units(d, perMsRTTVar)) }
 
-// MakeRTO returns the RTO for d, in the same way as [MakeRTT].
+// MakeRTO returns the RTO for d, rounded and limited as [MakeRTT] does.
 func MakeRTO(d time.Duration) RTO { return RTO(units(d, perMsRTO)) }
 
 // units returns d in units, of which a millisecond has several.

@@ -15,7 +15,7 @@ type Names struct {
 	Links *Links          // interfaces
 }
 
-// FileNames returns n.Files, and nil if n is nil.
+// FileNames returns n.Files, or nil if n is nil.
 func (n *Names) FileNames() *rttables.Names {
 	if n == nil {
 		return nil
@@ -23,7 +23,7 @@ func (n *Names) FileNames() *rttables.Names {
 	return n.Files
 }
 
-// LinkNames returns n.Links, and nil if n is nil.
+// LinkNames returns n.Links, or nil if n is nil.
 func (n *Names) LinkNames() *Links {
 	if n == nil {
 		return nil
@@ -33,8 +33,8 @@ func (n *Names) LinkNames() *Links {
 
 // ListNames returns the names of the interfaces of the namespace that c is in, and the
 // names of tables, protocols, scopes, realms and DS fields that ip(8) has on this host. A
-// file that is missing or damaged has no names, or those before the damage, as for ip(8).
-// The error is that of [ListLinks].
+// missing file has no names. A damaged file has the names before the damage, as for
+// ip(8). The error is that of [ListLinks].
 func ListNames(ctx context.Context, c Conn) (*Names, error) {
 	links, err := ListLinks(ctx, c)
 	if err != nil {

@@ -6,8 +6,8 @@ import "fmt"
 // that expires in 0 seconds is not a route that never expires. The zero Opt is
 // unset. Opts compare with ==.
 //
-// [Some] makes an Opt of a typed value; [Uint8], [Uint32] and [Uint64] make an Opt
-// of a plain number:
+// [Some] makes an Opt from a typed value. [Uint8], [Uint32] and [Uint64] make an Opt
+// from a plain number:
 //
 //	route.Route{Preference: route.Some(route.PrefHigh), Expires: route.Uint32(60)}
 type Opt[T comparable] struct {
@@ -15,8 +15,9 @@ type Opt[T comparable] struct {
 	set bool
 }
 
-// Some returns an Opt that is set to v. The type of the Opt is that of v, and a
-// plain number is an int: see [Uint32].
+// Some returns an Opt that is set to v. The type of v determines the type of the Opt.
+// For an untyped constant that is int, so use [Uint8], [Uint32] or [Uint64] for a
+// number.
 func Some[T comparable](v T) Opt[T] { return Opt[T]{v, true} }
 
 // Uint8 returns an Opt that is set to v.

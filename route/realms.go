@@ -34,7 +34,7 @@ func (r *Realms) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Text returns what String does, with the names that n, which can be nil, has.
+// Text returns what String does, with the names in n, which can be nil.
 func (r Realms) Text(n *Names) string {
 	db := n.FileNames().Realms()
 	if r.Src == 0 {
@@ -43,9 +43,9 @@ func (r Realms) Text(n *Names) string {
 	return db.Name(uint32(r.Src)) + "/" + db.Name(uint32(r.Dst))
 }
 
-// ParseRealms reads [SRC/]DST or SRC/. Each realm is a number, or a name that n,
-// which can be nil, has. A single number of more than 16 bits is both realms, with
-// the source realm in its upper half.
+// ParseRealms reads [SRC/]DST or SRC/. Each realm is a number or a name in n, which can
+// be nil. A single number of more than 16 bits holds both realms, the source realm in
+// its upper half.
 func ParseRealms(s string, n *Names) (Realms, error) {
 	src, dst, both := strings.Cut(s, "/")
 	if !both {

@@ -19,8 +19,8 @@ type Route struct {
 	// Type says what happens to the packet. Zero: the verbs send unicast, and, if
 	// Scope is zero, the scope that ip(8) would send. (rtm_type)
 	Type Type
-	// TOS restricts the route to packets with this DS field, of which the lowest
-	// two bits do not count: tos. Zero: any. (rtm_tos)
+	// TOS restricts the route to packets with this DS field, without its lowest two bits:
+	// tos. Zero: any. (rtm_tos)
 	TOS uint8
 	// Protocol says who made the route: proto. Zero: unspec. [Parse] makes it
 	// boot, as ip(8) does. (rtm_protocol)
@@ -43,15 +43,15 @@ type Route struct {
 	// only. Zero: any. (rtm_src_len, RTA_SRC)
 	Src netip.Prefix
 
-	// Gateway is the next router: via. Its family can differ from that of the
-	// route. Zero: none, the destination is on the link. (RTA_GATEWAY, or RTA_VIA
-	// for another family)
+	// Gateway is the next router: via. Its family can differ from that of the route. Zero:
+	// there is none, because the destination is on the link. (RTA_GATEWAY, or RTA_VIA for
+	// another family)
 	Gateway netip.Addr
 	// PrefSrc is the source address for sockets that are not bound to one: src.
 	// Zero: the kernel chooses. (RTA_PREFSRC)
 	PrefSrc netip.Addr
-	// OIF is the index of the interface that packets leave by: dev. Zero: the
-	// kernel finds it by the gateway. (RTA_OIF)
+	// OIF is the index of the interface that packets leave through: dev. Zero: the kernel
+	// finds the interface from the gateway. (RTA_OIF)
 	OIF uint32
 	// Priority orders routes to the same destination, the lowest first: metric.
 	// Zero: the kernel makes it 1024 for IPv6, and leaves it zero for IPv4.
@@ -63,10 +63,10 @@ type Route struct {
 	// Realms are the realms of source and destination: realms. Zero: none.
 	// (RTA_FLOW)
 	Realms Realms
-	// Expires is the time after which the kernel deletes the route, in seconds:
-	// expires. IPv6 only; the kernel ignores it for a route that refuses packets.
-	// Unset: never. The kernel reports the remaining time in CacheInfo, which
-	// [Add] sends if Expires is unset. Linux 4.5. (RTA_EXPIRES)
+	// Expires is the time after which the kernel deletes the route, in seconds: expires.
+	// IPv6 only; the kernel ignores it for a route that refuses packets. Unset: never. The
+	// kernel reports the remaining time in CacheInfo.Expires. If Expires is unset, [Add]
+	// sends that time. Linux 4.5. (RTA_EXPIRES)
 	Expires Opt[uint32]
 	// CacheInfo has the times and counters that the kernel reports.
 	// (RTA_CACHEINFO)
@@ -75,7 +75,7 @@ type Route struct {
 	// Multipath lists several next hops, in place of Gateway and OIF: nexthop.
 	// (RTA_MULTIPATH)
 	Multipath []NextHop
-	// Encap is what packets are wrapped into: encap. Nil: none. Linux 4.3.
+	// Encap is the encapsulation that packets get: encap. Nil: none. Linux 4.3.
 	// (RTA_ENCAP_TYPE, RTA_ENCAP)
 	Encap Encap
 	// Metrics are settings for TCP and other protocols: mtu, rtt and so on. Nil
@@ -84,14 +84,12 @@ type Route struct {
 	// MPLS has the fields of MPLS routes. Nil and a pointer to the zero MPLSRoute
 	// are the same.
 	MPLS *MPLSRoute
-	// Packet has further properties of the packet that a lookup asks about.
-	// Routes in a table have none. Nil and a pointer to the zero Packet are the
-	// same.
+	// Packet has further properties of the packet that a lookup asks about. For a route in
+	// a table it is nil. Nil and a pointer to the zero Packet mean the same.
 	Packet *Packet
-	// Unknown holds the attributes that this package has no field for. They are
-	// sent as they came, so that a route that has them can be deleted. Among them
-	// are attributes with the value zero, such as nhid 0, where zero is unset in
-	// the field.
+	// Unknown holds the attributes that this package has no field for. They are sent back
+	// unchanged, so that such a route can be deleted. Unknown also holds attributes with
+	// the value zero, such as nhid 0, if a zero field means unset.
 	Unknown Attributes
 }
 
@@ -104,16 +102,16 @@ type MPLSRoute struct {
 	// packet: ttl-propagate. Unset: as set by net.mpls.ip_ttl_propagate. Linux
 	// 4.12. (RTA_TTL_PROPAGATE)
 	TTLPropagate Opt[bool]
-	// NewDst has the labels that the route puts in the place of its own: as.
-	// Empty: it removes the label. (RTA_NEWDST)
+	// NewDst has the labels that replace the label of the packet: as. Empty: the label is
+	// removed. (RTA_NEWDST)
 	NewDst Labels
 }
 
 // A Packet holds the properties of the packet that a lookup asks about, besides its
 // addresses. See [Lookup].
 type Packet struct {
-	// IIF is the index of the interface that the packet came in by: iif. Zero:
-	// none. (RTA_IIF)
+	// IIF is the index of the interface that the packet came in through: iif. Zero: none.
+	// (RTA_IIF)
 	IIF uint32
 	// Mark is the firewall mark: mark. Zero: none. (RTA_MARK)
 	Mark uint32
@@ -147,7 +145,7 @@ type NextHop struct {
 	// Encap is what packets are wrapped into: encap. Nil: none. Linux 4.3.
 	// (RTA_ENCAP_TYPE, RTA_ENCAP)
 	Encap Encap
-	// NewDst has the labels that an MPLS route puts in the place of its own: as.
+	// NewDst has the labels with which an MPLS route replaces the label of the packet: as.
 	// Linux 4.1. (RTA_NEWDST)
 	NewDst Labels
 	// Unknown holds the attributes that this package has no field for.

@@ -11,7 +11,7 @@ import (
 
 // Seg6Counters are the counters of an action: SEG6_LOCAL_CNT_*.
 type Seg6Counters struct {
-	Packets, Bytes uint64 // of packets that the action was done with
+	Packets, Bytes uint64 // packets that the action was applied to, and their bytes
 	Errors         uint64 // packets that the action failed for
 }
 

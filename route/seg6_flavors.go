@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// Seg6Flavors are variants of an action: SEG6_LOCAL_FLV_*. The zero Seg6Flavors
-// are no variants.
+// Seg6Flavors are variants of an action: SEG6_LOCAL_FLV_*. The zero Seg6Flavors mean no
+// variants.
 type Seg6Flavors struct {
 	// Ops is the set of operations: psp, usp, usd, next-csid.
 	// (SEG6_LOCAL_FLV_OPERATION)
@@ -29,8 +29,8 @@ type Seg6FlavorOps uint32
 
 // The operations.
 const (
-	Seg6PSP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_PSP       // psp: the second last router takes the header off; Linux 6.3
-	Seg6USP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_USP       // usp: the last router takes it off
+	Seg6PSP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_PSP       // psp: the second-to-last router removes the header; Linux 6.3
+	Seg6USP      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_USP       // usp: the last router removes the header
 	Seg6USD      Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_USD       // usd: the last router unwraps the packet
 	Seg6NextCSID Seg6FlavorOps = 1 << uapi.SEG6_LOCAL_FLV_OP_NEXT_CSID // next-csid: several segments in an address
 )

@@ -14,11 +14,12 @@ import (
 )
 
 // Segments is a list of IPv6 addresses, 16 bytes each; see [MakeSegments]. It is a
-// string, so values that contain it compare with ==. The empty string is no
+// string, so values that contain it compare with ==. The empty string means no
 // segments.
 type Segments string
 
-// MakeSegments returns the path over addresses, the first one first.
+// MakeSegments returns the path over these addresses. The packet goes to the first one
+// first.
 func MakeSegments(addrs ...netip.Addr) Segments {
 	var b []byte
 	for _, a := range addrs {
@@ -28,7 +29,7 @@ func MakeSegments(addrs ...netip.Addr) Segments {
 	return Segments(b)
 }
 
-// Values returns the addresses, the first one first.
+// Values returns the addresses in the order of the path.
 func (s Segments) Values() []netip.Addr {
 	var addrs []netip.Addr
 	for ; len(s) >= 16; s = s[16:] {
@@ -64,11 +65,11 @@ func argSegments(w *iptext.Words, s *Segments) error {
 	return nil
 }
 
-// An SRH is an IPv6 segment routing header, struct ipv6_sr_hdr of linux/seg6.h.
-// The zero SRH is none.
+// An SRH is an IPv6 segment routing header, struct ipv6_sr_hdr of linux/seg6.h. The
+// zero SRH means no header.
 type SRH struct {
-	// Segs is the path: segs. In a header that is put into the packet itself, a
-	// place for the packet's own destination follows.
+	// Segs is the path: segs. If the header is put into the packet itself, one more
+	// segment follows, which the kernel sets to the packet's own destination.
 	Segs Segments
 	// HMAC is the number of the key that signs the header: hmac. Zero: not
 	// signed.

@@ -23,14 +23,14 @@ func newLine(r Route, n *Names) *line {
 	return &line{Route: r, names: n}
 }
 
-// String returns r in the words of ip-route(8), without the names of any file: the
-// interface with the index 5 is if5. It leaves out what "ip route add" assumes.
-// [Parse] gives r back, with the defaults of Family, Type and Table filled in. Since
-// "ip route add" assumes the protocol boot, a route without a Protocol, which the
-// verbs send as it is, has the words proto unspec.
+// String returns r in the words of ip-route(8), without names from files: the interface
+// with the index 5 is if5. It leaves out the values that "ip route add" assumes.
+// [Parse] returns the same route, with the defaults of Family, Type and Table filled
+// in. Because "ip route add" assumes the protocol boot, a route without a Protocol has
+// the words proto unspec.
 func (r Route) String() string { return r.Text(nil) }
 
-// Text returns what String does, with the names that n, which can be nil, has.
+// Text returns what String does, with the names in n, which can be nil.
 func (r Route) Text(n *Names) string {
 	family := r.Family
 	if family == 0 {
@@ -46,8 +46,7 @@ func (r Route) Text(n *Names) string {
 }
 
 // Args returns r as the arguments of "ip -4 route add", "ip -6 route add" or, for
-// another family, "ip -f FAMILY route add", with the names that n, which can be
-// nil, has.
+// another family, "ip -f FAMILY route add", with the names in n, which can be nil.
 func (r Route) Args(n *Names) string {
 	l := newLine(r, n)
 	var p iptext.Printer
@@ -109,15 +108,15 @@ func (r *Route) UnmarshalText(text []byte) error {
 }
 
 // Parse reads a route in the words of ip-route(8) that follow "ip route add": a type
-// and a destination, and attributes, in any order. The defaults are ip(8)'s: type
-// unicast, protocol boot, table main (local for the types local, broadcast, anycast
-// and nat), and, for IPv4, the scope of the type. -4, -6 or -f FAMILY can come
-// first. It is needed for an IPv6 route without an address, and for an IPv4 route that
-// has an IPv6 gateway and no other address. Keywords can be
-// abbreviated if ip(8) allows it.
+// and a destination, and attributes, in any order. The defaults are those of ip(8):
+// type unicast, protocol boot, table main (local for the types local, broadcast,
+// anycast and nat), and, for IPv4, the usual scope of the type. -4, -6 or -f FAMILY can
+// come first. It is needed for an IPv6 route without an address, and for an IPv4 route
+// that has an IPv6 gateway and no other address. Keywords can be abbreviated if ip(8)
+// allows it.
 //
 // Parse looks up names in n, which can be nil. Without n.Links, an interface has to be
-// if and its index, such as if5. An error has the word and its position.
+// written with its index, such as if5. An error has the word and its position.
 func Parse(s string, n *Names) (Route, error) {
 	w := iptext.Split("route", s)
 	l := newLine(Route{Protocol: ProtoBoot}, n)

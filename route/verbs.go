@@ -18,24 +18,24 @@ import (
 // with the same TOS and priority, whatever its gateway. It is fs.ErrPermission
 // without CAP_NET_ADMIN.
 //
-// Kernels ignore attributes that they do not know. If the route has an attribute
-// that is newer than Linux 4.20 and can be ignored, such as an IPv6 gateway of an
-// IPv4 route, or if it has [Route.Unknown] attributes, Add compares what the kernel
-// has stored. If an attribute is missing, Add deletes the route, and the error is
-// errors.ErrUnsupported. [Replace], [Append], [Prepend] and [Change] check that
-// before the request, if the kernel is older than the attribute: they add and
-// delete a route to 0.0.0.0/32 or ::/128.
+// Kernels ignore attributes that they do not know. If the route has an attribute that
+// is newer than Linux 4.20 and can be ignored, such as an IPv6 gateway of an IPv4
+// route, or if it has [Route.Unknown] attributes, Add compares what the kernel has
+// stored. If an attribute is missing there, Add deletes the route, and the error is
+// errors.ErrUnsupported. If the kernel is older than the attribute, Replace, Append,
+// Prepend and Change test it before the request, by adding and deleting a route to
+// 0.0.0.0/32 or ::/128.
 //
-// Add refuses the fields of a looked-up packet, such as Mark, which the kernel would
-// ignore in a route.
+// Add refuses routes with properties of a looked-up packet ([Route.Packet]), such as
+// Mark, because the kernel would ignore them in a route.
 func Add(ctx context.Context, c Conn, r Route) error {
 	r.setDefaults()
 	return r.put(ctx, c, verbAdd)
 }
 
-// Replace adds a route, or replaces the route to the same destination with the same
-// TOS and priority, in one step, as "ip route replace" does: RTM_NEWROUTE with
-// NLM_F_CREATE and NLM_F_REPLACE. Unset fields get the defaults of [Add].
+// Replace adds a route, or atomically replaces the route to the same destination with
+// the same TOS and priority, as "ip route replace" does: RTM_NEWROUTE with NLM_F_CREATE
+// and NLM_F_REPLACE. Unset fields get the defaults of [Add].
 //
 // A route with another priority is another route, and Replace adds r beside it. For
 // IPv6, Replace replaces all routes to the destination with that priority.
@@ -70,10 +70,10 @@ func Change(ctx context.Context, c Conn, r Route) error {
 }
 
 // Delete deletes the first route that matches the fields set in r, as "ip route del"
-// does: RTM_DELROUTE. An unset field matches any value, except for the destination,
-// the TOS and the table, which are then default, zero and main. A route from a
-// listing deletes itself, unless an earlier route to the same destination with the
-// same priority has the same fields and more.
+// does: RTM_DELROUTE. An unset field matches any value, with three exceptions: an unset
+// destination is the default route, an unset TOS is zero, and an unset table is main.
+// If r is a route from a listing, Delete deletes that route, unless an earlier route to
+// the same destination with the same priority has the same fields and more.
 //
 // The error is fs.ErrNotExist if there is no such route.
 func Delete(ctx context.Context, c Conn, r Route) error {

@@ -11,9 +11,9 @@ import (
 	"github.com/policyroute/policyroute/internal/uapi"
 )
 
-// ErrEventsLost is the error that a watch yields if the kernel had more events than
-// the socket's buffer could hold. What the caller knows is then out of date: list
-// again. The watch goes on, and misses nothing that happens after the error.
+// ErrEventsLost is the error that a watch yields if the kernel had more events than the
+// socket's buffer could hold. The caller's knowledge may then be out of date, so list
+// again. The watch continues, and does not miss later events.
 var ErrEventsLost = rtnl.ErrOverrun
 
 // An EventKind says what happened to an object.
@@ -49,16 +49,17 @@ type Event struct {
 	Route Route
 }
 
-// Watch subscribes to changes of the routes that f selects, in the network namespace
-// of config, as for [Dial]; config can be nil. No change is missed after Watch
-// returns: to get the initial state, call List after Watch. The loop over the result
-// gets the changes until ctx ends (its error is the last value) or the loop breaks,
-// which closes the socket. [ErrEventsLost] does not end it.
+// Watch subscribes to changes of the routes that f selects, in the network namespace of
+// config, as for [Dial]; config can be nil. No change is missed after Watch returns: to
+// get the initial state, call List after Watch. A loop over the result gets the
+// changes. It ends when ctx ends; the error of ctx is then the last value. When the
+// loop ends or breaks, the socket is closed. [ErrEventsLost] does not end the loop.
 //
-// The kernel does not report every change. It sends no event for the IPv4 routes
-// that it deletes with an interface that is set down, with the last address of an
-// interface, or with a nexthop object. Watch links and addresses for these. It sends
-// none either for the routes that lose a source address that is deleted.
+// The kernel does not report every change. It sends no event for the IPv4 routes that
+// it deletes because an interface is set down, the last address of an interface is
+// deleted, or a nexthop object is deleted. To find out about these, watch links,
+// addresses and nexthop objects. The kernel also sends no event for routes that lose
+// their source address because the address is deleted.
 func Watch(ctx context.Context, config *netlink.Config, f Filter) (iter.Seq2[Event, error], error) {
 	var groups []uint32
 	for _, g := range []struct {

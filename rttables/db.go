@@ -113,8 +113,8 @@ func (d DB) add(id uint32, name string) {
 // them from its newest entry.
 func hides(later, earlier uint32) bool { return later&255 <= earlier&255 }
 
-// Name returns the name of id as ip(8) shows it, or the number if there is no
-// name, in hexadecimal for a DS field. If several lines name the same id, the last
+// Name returns the name of id as ip(8) shows it. If there is no name, it returns the
+// number, in hexadecimal for a DS field. If several lines name the same id, the last
 // one counts.
 func (d DB) Name(id uint32) string {
 	if name, ok := d.name(id); ok {
@@ -157,9 +157,10 @@ func (d DB) Lookup(name string) (uint32, bool) {
 	return 0, false
 }
 
-// Parse reads a word as ip(8) does: a name first, so that a name made of digits
-// hides the number, then a number, decimal, octal after 0, hexadecimal after 0x;
-// for a DS field hexadecimal in any case. The error is an [*UnknownError].
+// Parse reads a word as ip(8) does: as a name or, if there is no such name, as a
+// number. So a name of digits hides the number. Numbers are decimal, octal after 0, or
+// hexadecimal after 0x; those of a DS field are always hexadecimal. The error is an
+// [*UnknownError].
 func (d DB) Parse(word string) (uint32, error) {
 	if id, ok := d.Lookup(word); ok {
 		return id, nil

@@ -13,23 +13,23 @@
 // protocols, scopes, realms, DS fields and device groups have files of the same
 // form. Names has their names too, each kind as a [DB].
 //
-// A [File] is one such file in memory. It keeps every byte: a change adds or
-// removes one line and leaves the others alone. [Edit] changes a file on disk,
-// under a lock and atomically: readers see the old or the new file, and two
-// programs that edit at the same time both succeed. Only who may write to the directory
-// can hold the lock. [Register] gives a table a
-// name and [Unregister] removes it. They change only lines that Register wrote.
+// A [File] is one such file in memory. A change adds or removes one line, and keeps
+// every byte of the other lines. [Edit] changes a file on disk atomically and under a
+// lock: readers see the old or the new file, and two programs that edit at the same
+// time both succeed. Only processes that may write to the directory can take the lock.
+// [Register] gives a table a name, and [Unregister] removes it. They change only lines
+// that Register wrote.
 //
 // # How iproute2 reads a file
 //
-// iproute2 reads lines with sscanf(3), and stops reading a file at the first line
-// that it cannot read. It then reports an error in every later command that needs
-// a name. This package reads exactly the lines that iproute2 reads, and reports a
-// line that iproute2 cannot read as a [SyntaxError]. It never writes such a line,
-// and does not write to a file that has one.
+// iproute2 reads lines with sscanf(3), and stops reading a file at the first line that
+// it cannot read. It then reports an error in every later command that needs a name.
+// This package reads exactly the lines that iproute2 reads, and reports a line that
+// iproute2 cannot read as a [SyntaxError]. It never writes such a line, and does not
+// change a file that contains one.
 //
 // # Other systems
 //
-// The package builds and parses on every system. Edit, Register and Unregister
-// need a file lock, and fail with [errors.ErrUnsupported] where there is none.
+// The package builds and parses on every system. Edit, Register and Unregister need a
+// file lock. On systems without file locks, they fail with errors.ErrUnsupported.
 package rttables

@@ -12,34 +12,35 @@ import (
 	"github.com/policyroute/policyroute/internal/files"
 )
 
-// Edit reads the file at path and calls fn. If fn returns nil and has changed the
-// file, Edit writes it back. It holds a lock from before the read until after the
-// write, so that no other Edit, in this process or in another, is lost. fn must
-// not call Edit. It is called again, with the new contents, if the file was changed
-// by a program that does not know the lock, such as an editor.
+// Edit reads the file at path and calls fn. If fn returns nil and has changed the file,
+// Edit writes it back. It holds a lock from before the read until after the write, so
+// that no other Edit, in this process or in another, is lost. fn must not call Edit.
+// Edit calls fn again, with the new contents, if a program that does not use the lock,
+// such as an editor, has changed the file in the meantime.
 //
-// The lock is a file in the directory that only those can take who may write to the
-// directory. Edit waits for it until ctx ends; whoever holds it does so for milliseconds.
+// The lock is a file in the directory. Only processes that may write to the directory can
+// take it. Edit waits for the lock until ctx ends. Other calls of Edit hold it for
+// milliseconds.
 //
-// The new file replaces the old one atomically (rename(2)), after its bytes are on
-// the disk: a reader, or the system after a crash, has either the whole old file
-// or the whole new one. The new file has the mode, the owner and the extended attributes
-// of the old one; Edit fails if it cannot keep them. It does not keep other hard links.
-// If path is a symbolic link, the target of the link is
-// replaced. If fn changes nothing, nothing is written. A failed Edit removes its
-// temporary file. If the process is killed, a temporary file and the lock file can stay;
-// their names begin with a dot, so that iproute2 ignores them, and the next Edit that
-// writes removes them.
+// The new file replaces the old one atomically (rename(2)), after its contents have been
+// written to the disk. So a reader, or the system after a crash, finds either the whole
+// old file or the whole new file. The new file has the mode, the owner and the extended
+// attributes of the old one; Edit fails if it cannot keep them. Other hard links to the
+// file then still refer to the old contents. If path is a symbolic link, the target of
+// the link is replaced. If fn changes nothing, nothing is written. A failed Edit removes
+// its temporary file. If the process is killed, a temporary file and the lock file can
+// stay; their names begin with a dot, so that iproute2 ignores them, and the next Edit
+// that writes removes them.
 //
-// If there is no file at path, fn gets an empty one, which is created with mode
-// 0644 unless it stays empty. fn also gets a damaged file, which refuses changes;
-// see [File.Err].
+// If there is no file at path, fn gets an empty File, and Edit creates the file with
+// mode 0644 unless it stays empty. Edit also calls fn with a damaged file, but such a
+// File refuses changes; see [File.Err].
 //
-// Errors contain the path. The error is [fs.ErrNotExist] if the directory is
-// missing, that of ctx if ctx ends while another process holds the lock, which the error
-// names as far as it is known, [errors.ErrUnsupported] on a system without file locks, or
-// an error of the file system or of fn. It is an error if there is something else than a
-// regular file of up to 1 MiB.
+// Errors contain the path. The error is fs.ErrNotExist if the directory is missing, and
+// errors.ErrUnsupported on a system without file locks. If ctx ends while another process
+// holds the lock, the error wraps that of ctx, and names the process if it is known. It
+// is an error if the file is not a regular file, or has more than 1 MiB. Other errors are
+// those of the file system and of fn.
 func Edit(ctx context.Context, path string, fn func(*File) error) error {
 	if err := edit(ctx, path, nil, fn); err != nil {
 		return fmt.Errorf("rttables: edit %s: %w", path, err)

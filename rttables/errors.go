@@ -8,8 +8,8 @@ import (
 
 // The causes of an [*EntryError], for errors.Is.
 var (
-	// ErrName: the name cannot be in a file. It is empty, has a blank, a control
-	// character or a #, is too long, or is a number for ip(8).
+	// ErrName: the name cannot be in a file. It is empty, contains a blank, a control
+	// character or a #, is too long, or looks like a number to ip(8).
 	ErrName = errors.New("bad name")
 	// ErrComment: the comment has a control character, or is too long.
 	ErrComment = errors.New("bad comment")
@@ -60,7 +60,7 @@ func (e *ConflictError) Error() string {
 // Is reports whether target is [fs.ErrExist].
 func (e *ConflictError) Is(target error) bool { return target == fs.ErrExist }
 
-// A SyntaxError is the first line of a file that iproute2 cannot read. iproute2
+// A SyntaxError reports the first line of a file that iproute2 cannot read. iproute2
 // ignores the file from that line on.
 type SyntaxError struct {
 	File   string // empty if it was not read from disk
@@ -86,7 +86,7 @@ func position(file string, line int) string {
 	return fmt.Sprintf("%s:%d: ", file, line)
 }
 
-// An UnknownError is a word that is neither a known name nor a number in range.
+// An UnknownError reports a word that is neither a known name nor a number in range.
 type UnknownError struct {
 	What string // what the word should have named: "table", "protocol", ...
 	Word string

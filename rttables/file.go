@@ -28,9 +28,9 @@ type line struct {
 }
 
 // ParseFile reads a file. If iproute2 cannot read one of its lines, the error is a
-// [*SyntaxError] for the first such line. The File still has all bytes, and the
-// entries before that line, as iproute2 does. Such a File refuses changes: see
-// [File.Force].
+// [*SyntaxError] for the first such line. The File then has all bytes of the file, and
+// the entries before that line, which are those that iproute2 reads. Such a File
+// refuses changes: see [File.Force].
 func ParseFile(b []byte) (*File, error) {
 	f := new(File)
 	for raw := range strings.Lines(string(b)) {
@@ -84,7 +84,7 @@ func (f *File) entries() iter.Seq[Entry] {
 }
 
 // Name returns the name that the file gives to id, and false if there is none. If
-// there are several, it returns the last one, as ip(8) does.
+// several lines have the ID, it returns the last name, as ip(8) does.
 func (f *File) Name(id ID) (name string, ok bool) {
 	for e := range f.entries() {
 		if e.ID == id {
@@ -94,8 +94,8 @@ func (f *File) Name(id ID) (name string, ok bool) {
 	return name, ok
 }
 
-// Lookup returns the ID that has the name in the file, and false if there is none.
-// If there are several, it returns the one that ip(8) uses.
+// Lookup returns the ID that has the name in the file, and false if there is none. If
+// several lines have the name, it returns the ID that ip(8) uses.
 func (f *File) Lookup(name string) (id ID, ok bool) {
 	for e := range f.entries() {
 		if e.Name == name && (!ok || hides(uint32(e.ID), uint32(id))) {
@@ -105,11 +105,12 @@ func (f *File) Lookup(name string) (id ID, ok bool) {
 	return id, ok
 }
 
-// NextFree returns the lowest ID, not below from, that has no name in the file, is
-// not reserved, and can be in a file. It returns false if there is none. The ID 0
-// is reserved, so that a from of 0 is the same as 1.
+// NextFree returns the lowest ID, starting at from, that has no name in the file, is
+// not reserved, and can be in a file. It returns false if there is none. The ID 0 is
+// reserved, so from 0 means the same as 1.
 //
-// A table without a name can be in use, too. Only the kernel knows that.
+// A table without a name can be in use as well; only the kernel knows. NextFree does
+// not ask it.
 func (f *File) NextFree(from ID) (ID, bool) {
 	used := make(map[ID]bool)
 	for e := range f.entries() {

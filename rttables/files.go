@@ -27,8 +27,8 @@ type fileLines struct {
 }
 
 // ReadFiles reads the files of the directory etc; the default is /etc/iproute2 with the
-// directories of the distribution. See [Load] for what it reads, and for errors: the *Files
-// is usable with any error.
+// directories of the distribution. [Load] describes what it reads and its errors. The
+// *Files is usable even if there is an error.
 func ReadFiles(etc string) (*Files, error) {
 	r := newRegistry(etc)
 	n, scans := loadSources(r.sources())
@@ -54,8 +54,9 @@ func (f *Files) Names() *Names {
 	return f.names
 }
 
-// Err returns why Registered may miss a line: the errors of files that Register writes,
-// which are there and could not be read. A damaged file is no error.
+// Err returns the reason if [Files.Registered] may have missed a line: the errors of
+// existing files that Register writes and that could not be read. A damaged file is not
+// an error here.
 func (f *Files) Err() error {
 	if f == nil {
 		return nil
@@ -122,9 +123,9 @@ func (f *Files) RegisteredFile(id ID, name string) string {
 // Registered reports whether there is a line that [Unregister] would remove.
 func (f *Files) Registered(id ID, name string) bool { return f.RegisteredFile(id, name) != "" }
 
-// Refusal returns the error that [Register] would return because of what the files say,
-// and nil if they have nothing against the entry. It does not find out whether Register
-// can write.
+// Refusal returns the error that [Register] would return because of the contents of the
+// files, or nil if the files do not prevent the entry. It does not check whether
+// Register can write the file.
 func (f *Files) Refusal(id ID, name string) error {
 	if f == nil {
 		f = new(Files)

@@ -31,12 +31,12 @@ var defaultDirs = [...]string{"etc/iproute2", "usr/share/iproute2", "usr/lib/ipr
 // in the order of the directory, which matters only if two files contradict each
 // other.
 //
-// It is no error if a file or a directory is missing. It is one if there is something
-// else than a regular file, which is not opened, or if a file has more than 1 MiB. A link
-// to /dev/null is an empty file. On any other error the
-// *Names is usable, and has all names that iproute2 has: the entries of a damaged
-// file up to its first bad line are used. The error then joins one [*SyntaxError]
-// for each damaged file, and the error of each file that could not be read.
+// A missing file or directory is not an error. A file of another kind than a regular file
+// is an error, and is not opened; so is a file of more than 1 MiB. A link to /dev/null is
+// an empty file. The *Names is usable even if there is an error, and has the names that
+// iproute2 has: of a damaged file, Load uses the entries before the first bad line. The
+// error joins a [*SyntaxError] for each damaged file, and the error of each file that
+// could not be read.
 func Load(fsys fs.FS, dirs ...string) (*Names, error) {
 	if len(dirs) == 0 {
 		dirs = defaultDirs[:]

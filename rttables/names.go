@@ -54,8 +54,8 @@ func (n *Names) All() iter.Seq2[ID, string] {
 	}
 }
 
-// With returns the names of n with one more name, for the table id, as if it were
-// at the end of the last file. n does not change.
+// With returns a copy of n with one more name, for the table id, as if a line at the
+// end of the last file defined it. n does not change.
 func (n *Names) With(id ID, name string) *Names {
 	var with Names
 	if n != nil {
@@ -78,8 +78,8 @@ func (n *Names) Protos() DB { return n.db(protos) }
 // and so on.
 func (n *Names) Scopes() DB { return n.db(scopes) }
 
-// Realms returns the names of routing realms (rt_realms). iproute2 gives names to
-// realms up to 255 only.
+// Realms returns the names of routing realms (rt_realms). iproute2 allows names only
+// for realms up to 255.
 func (n *Names) Realms() DB { return n.db(realms) }
 
 // DSFields returns the names of values of the DS field, formerly TOS

@@ -15,14 +15,14 @@ const Mark = "policyroute"
 const defaultEtc = "/etc/iproute2"
 
 // Register gives table id the name, in a file of the directory etc; the default is
-// /etc/iproute2. If ip(8) already finds the table by that name, Register writes
-// nothing. Otherwise it adds a line with the comment policyroute, which marks the
-// line as its own, to the file that [Files.RegisterFile] returns. It creates the file and
-// the directories that are missing, for everyone to read.
+// /etc/iproute2. If ip(8) already finds the table by that name, Register writes nothing.
+// Otherwise it adds a line with the comment policyroute, which marks the line as its own,
+// to the file that [Files.RegisterFile] returns. It creates the file and missing
+// directories, readable for everyone.
 //
 // The error is a [*ConflictError] if the name or the ID is already in use, an
-// [*EntryError] if they cannot be in a file, a [*SyntaxError] if the file is
-// damaged, and otherwise as for [Edit]. On an error nothing is written.
+// [*EntryError] if they cannot be in a file, and a [*SyntaxError] if the file is
+// damaged. Other errors are those of [Edit]. After an error, nothing has been written.
 //
 // When ctx ends, Register no longer waits for the lock. Nothing can interrupt a file system
 // that does not answer.
@@ -30,27 +30,27 @@ func Register(ctx context.Context, etc string, id ID, name string) error {
 	return RegisterAll(ctx, etc, Entry{ID: id, Name: name})[0]
 }
 
-// RegisterAll is [Register] for several entries. It reads the files and writes the
-// file once. Only the ID and the name of an entry count. RegisterAll returns an error
-// for each entry, nil for those that are registered. The other entries are written
-// also if one is refused.
+// RegisterAll is [Register] for several entries. It reads the files once, and writes
+// the file once. It uses only the ID and the name of an entry. RegisterAll returns an
+// error for each entry, which is nil if the entry is registered. If one entry is
+// refused, the others are written all the same.
 func RegisterAll(ctx context.Context, etc string, entries ...Entry) []error {
 	return newRegistry(etc).registerAll(ctx, entries)
 }
 
 // Unregister undoes [Register]: it removes the line with this ID and this name that
 // Register wrote. It then removes the file and the directories that Register created,
-// if nothing else is in them; where several processes do so at once, an empty directory
-// can stay. It changes no other line. If there is no such line,
-// Unregister writes nothing and returns nil. The error is a [*SyntaxError] if the
-// line is in a damaged file, and otherwise as for [Edit].
+// if nothing else is in them. If several processes do this at the same time, an empty
+// directory can be left. It changes no other line. If there is no such line, Unregister
+// writes nothing and returns nil. The error is a [*SyntaxError] if the line is in a
+// damaged file. Other errors are those of [Edit].
 func Unregister(ctx context.Context, etc string, id ID, name string) error {
 	return UnregisterAll(ctx, etc, Entry{ID: id, Name: name})[0]
 }
 
-// UnregisterAll is [Unregister] for several entries. It writes each file once. Only
-// the ID and the name of an entry count. UnregisterAll returns an error for each
-// entry, nil for those of which no line is left.
+// UnregisterAll is [Unregister] for several entries. It writes each file once. It uses
+// only the ID and the name of an entry. UnregisterAll returns an error for each entry,
+// which is nil if no such line is left.
 func UnregisterAll(ctx context.Context, etc string, entries ...Entry) []error {
 	return newRegistry(etc).unregisterAll(ctx, entries)
 }

@@ -46,10 +46,10 @@ func (f *File) Delete(name string) bool {
 	return f.writable() == nil && f.deleteIf(func(e Entry) bool { return e.Name == name })
 }
 
-// Force allows changes to a damaged file. A new line is then added before the first
-// bad line, where iproute2 still reads it. The entries after the bad line are not
-// known: once the file is repaired, they can contradict the new entry. Force has
-// no effect on a sound file.
+// Force allows changes to a damaged file. Set then adds a line before the first bad
+// line, because iproute2 does not read lines after it. The entries after the bad line
+// are not known: when someone repairs the file, they can contradict the new entry.
+// Force has no effect on a file without bad lines.
 func (f *File) Force() { f.forced = true }
 
 // writable returns why the file must not be changed, or nil.

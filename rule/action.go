@@ -9,8 +9,9 @@ import (
 )
 
 // An Action is what a rule does with a packet that it matches: FR_ACT_* of
-// linux/fib_rules.h. The zero Action is unset, and the verbs replace it. The kernel's
-// own action 0 is [ActionNone]. Other values above 255 cannot be sent.
+// linux/fib_rules.h. The zero Action is unset: [Add] sends ActionLookup or ActionGoto
+// instead. The kernel's own action 0 is [ActionNone]. Other values above 255 cannot be
+// sent.
 type Action uint16
 
 // The actions, in the words of ip-rule(8).
@@ -57,7 +58,7 @@ func (a Action) String() string {
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText reads what String returns for the actions up to ActionNone, or any number
-// of 8 bits, which for 0 is ActionNone.
+// from 0 to 255. The number 0 is ActionNone.
 func (a *Action) UnmarshalText(text []byte) error {
 	switch n, ok := iptext.Uint[uint8](string(text), 8); {
 	case string(text) == noneWord, ok && n == uapi.FR_ACT_UNSPEC:

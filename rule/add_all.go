@@ -11,16 +11,16 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// AddAll adds many rules, each as [Add] does, in the order in which the kernel
-// is fastest: from the highest priority number to the lowest, and without
-// NLM_F_EXCL, with which the kernel compares each rule with all before it. Ten
-// thousand rules take 15 ms instead of a second. Rules of the same priority keep
-// their order.
+// AddAll adds many rules, each as [Add] does, in the order in which the kernel is
+// fastest: from the highest priority number to the lowest. It does not use NLM_F_EXCL,
+// because with that flag the kernel compares each rule with all rules before it. Ten
+// thousand rules take 15 ms instead of a second. Rules of the same priority keep their
+// order.
 //
-// AddAll lists the rules once. It does not send a rule that is listed, or that
-// comes twice in rules: the error of that rule is fs.ErrExist. If another process
-// adds the same rule at the same time, there can be two of it. Each rule must have
-// a Priority.
+// AddAll lists the rules once. It does not send a rule that is listed, or that comes
+// twice in rules: the error of that rule is fs.ErrExist. If another process adds the
+// same rule at the same time, the rule can then exist twice. Each rule must have a
+// Priority.
 //
 // If a rule was not added the error is a [*route.BatchError], in which the number
 // of a request is the index of the rule in rules.

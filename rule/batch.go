@@ -19,13 +19,13 @@ import (
 //	b.Delete(old)
 //	err := b.Do(ctx, c)
 //
-// A batch makes the same checks as [Add] and [Delete]. If Add looks at the rule
-// that the kernel made, so does the batch, and the request is sent by itself. So is
-// each rule but the first of those with the same priority. If Add would send a rule
-// twice, since the kernel refuses it for another rule that differs, the second request
-// comes after others that were sent together with the first. To delete rules, the batch has to find them: it lists the rules once for all
-// deletions, and again for a rule that it did not find and that may have been
-// added by the batch since.
+// A batch makes the same checks as [Add] and [Delete]. Some requests are sent in a system call of their
+// own: additions after which Add compares the rule that the kernel made, and, of several additions with
+// the same priority, all but the first. If the kernel refuses a rule only because it resembles another
+// one, the batch sends it again, as Add does. That second request comes after the other requests that
+// were sent together with the first one. To find the rules to delete, the batch lists the rules once
+// for all deletions. It lists them again for a rule that it did not find and that the batch itself may
+// have added in the meantime.
 //
 // [AddAll] is faster for thousands of additions.
 type Batch struct {

@@ -10,16 +10,16 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// Delete deletes exactly the rule r: RTM_DELRULE with every selector, the
-// priority and the protocol. All fields count but Flags, and an unset Priority,
-// which stands for any. If several rules are the same, Delete deletes the first.
+// Delete deletes exactly the rule r: RTM_DELRULE with every selector, the priority and
+// the protocol. All fields except Flags have to match. An unset Priority matches any
+// priority. If several rules are the same, Delete deletes the first.
 //
-// The error is fs.ErrNotExist if there is no such rule. Two rules are refused.
-// One is the rule with all fields unset: the kernel would take it for the first
-// rule there is, from all lookup local, without which no packet arrives. The
-// other is a rule that the kernel cannot tell from another one that comes before
-// it at the same priority and has more selectors: the kernel would delete that
-// one instead.
+// The error is fs.ErrNotExist if there is no such rule. Delete refuses two kinds of
+// rules, because the kernel would delete another rule instead. One is the rule with all
+// fields unset: the kernel would delete its first rule, normally "from all lookup
+// local", without which this host receives no packets. The other is a rule that comes,
+// at the same priority, after a rule with the same selectors and more: the kernel would
+// delete that first rule.
 //
 // To find the rule, Delete lists the rules of the family. Use a [Deleter] or a
 // [Batch] to delete many rules after one listing.

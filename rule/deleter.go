@@ -21,16 +21,16 @@ import (
 //		}
 //	}
 //
-// The listing may be out of date. Rules that anyone adds later do no harm, since
-// the kernel puts them behind the present ones. If a rule is not in the listing,
-// or the kernel does not find it, the Deleter lists again before it returns an
-// error. One case remains: another process deletes a rule R of the listing and
-// adds, at the same priority, a rule with the selectors of R and more. If the
-// Deleter is then asked to delete R, the kernel deletes the other rule. Use a
-// Deleter for one sequence of deletions, not for the life of a program.
+// The listing may be out of date. Rules that are added later do no harm, because the
+// kernel puts them behind the existing rules of the same priority. If a rule is not in
+// the listing, or the kernel does not find it, the Deleter lists again before it
+// returns an error. One case remains: another process deletes a rule R of the listing
+// and adds, at the same priority, a rule with the selectors of R and more. If the
+// Deleter is then asked to delete R, the kernel deletes the other rule. Use a Deleter
+// for one sequence of deletions, not for the life of a program.
 //
-// The zero Deleter is ready to use. It is not safe for concurrent use, and all
-// its calls must be about the same network namespace.
+// The zero Deleter is ready to use. It is not safe for concurrent use, and all its
+// calls must be for the same network namespace.
 type Deleter struct {
 	index ruleIndex
 	// given are the rules that Listed was called with, each list of one family. Those of
@@ -40,11 +40,12 @@ type Deleter struct {
 	known   map[ruleGroup]bool
 }
 
-// Listed makes rules of a listing that was just made, in their order, serve instead of
-// another. They have to be all of both families, or of the only family that Delete is
-// called for. To delete a rule whose selectors can have masks, the Deleter lists
-// nevertheless: the kernel reports a mask of all bits, which a [Rule] does not have, and
-// takes a rule with another mask for the same where a request lacks it.
+// Listed gives the Deleter the rules of a listing that the caller has just made, in the
+// order of that listing, so that the Deleter need not list them. They have to be all
+// rules of both families, or all rules of the only family that the Deleter will delete
+// from. To delete a rule whose selectors can have masks, the Deleter lists the rules all
+// the same. The reason is that the kernel reports a mask of all bits, which a Rule does
+// not keep; and a delete request without a mask can match a rule with another mask.
 func (d *Deleter) Listed(rules ...[]Rule) {
 	d.forget()
 	if len(rules) == 0 {
@@ -96,8 +97,8 @@ func (r *Rule) canHaveMasks() bool {
 	return r.FwMark != Mark{} || r.DSCP != CodePoint{} || r.FlowLabel != Label{} || r.SPort != Ports{} || r.DPort != Ports{}
 }
 
-// Add adds a rule, as the function [Add] does. The Deleter remembers it, and needs no
-// other listing to delete it.
+// Add adds a rule, as the function [Add] does. The Deleter remembers the rule, and can
+// delete it without another listing.
 func (d *Deleter) Add(ctx context.Context, c route.Conn, r Rule) error {
 	err := Add(ctx, c, r)
 	switch {
@@ -109,8 +110,8 @@ func (d *Deleter) Add(ctx context.Context, c route.Conn, r Rule) error {
 	return err
 }
 
-// AddAll adds many rules, as the function [AddAll] does, and remembers them. The listing of
-// the Deleter serves instead of another.
+// AddAll adds many rules, as the function [AddAll] does, and remembers them. It uses the
+// listing of the Deleter instead of a new one.
 func (d *Deleter) AddAll(ctx context.Context, c route.Conn, rules []Rule) error {
 	order := highestFirst(rules)
 	var present map[Rule]bool
@@ -171,9 +172,9 @@ func (d *Deleter) Delete(ctx context.Context, c route.Conn, r Rule) error {
 }
 
 // DeleteAll deletes many rules, each exactly as [Deleter.Delete] does, in few system
-// calls. It deletes them in their order, except that it looks for a rule which it did not
-// find in another listing, after the others. From the lowest priority number to the
-// highest the kernel is fastest.
+// calls. It deletes them in the given order. If it does not find a rule, it lists the
+// rules again and deletes that rule after the others. The kernel is fastest if the rules
+// go from the lowest priority number to the highest.
 //
 // If a rule was not deleted the error is a [*route.BatchError], in which the number of a
 // request is the index of the rule in rules. That does not stop the rules after it.

@@ -1,9 +1,9 @@
 // Package rule adds, deletes and lists the rules of the Linux routing policy
 // database, as "ip rule" does.
 //
-// A [Rule] is a plain value: its fields are the selectors and actions of
-// ip-rule(8), its zero fields are unset, and rules compare with ==. The verbs
-// are functions over a [route.Conn]:
+// A [Rule] is a plain value: its fields are the selectors and actions of ip-rule(8),
+// its zero fields are unset, and rules compare with ==. The verbs of "ip rule" are
+// functions that take a [route.Conn]:
 //
 //	c, err := route.Dial(nil)
 //	if err != nil {
@@ -26,34 +26,35 @@
 //		fmt.Println(r) // 1000: from 192.168.2.2 lookup 20
 //	}
 //
-// The text of a rule is its words in ip-rule(8). [Parse] reads the words that ip
-// reads, [Rule.String] returns them, and neither loses anything: a Rule within
-// JSON is one readable string. AppendBinary and UnmarshalBinary do the same for
-// rtnetlink messages. Attributes of a newer kernel are kept in [Rule.Unknown].
+// The text of a rule is its words in ip-rule(8). [Parse] reads these words, and
+// [Rule.String] returns them, without loss. In JSON, a Rule is one string of these
+// words. AppendBinary and UnmarshalBinary do the same for rtnetlink messages.
+// Attributes of a newer kernel are kept in [Rule.Unknown].
 //
 // # What the kernel does
 //
 // The kernel looks at rules of the same priority in the order in which they were
 // added. Two rules can have the same value in every field.
 //
-// The kernel's add request treats some missing fields as wildcards, and refuses a rule
-// that does not exist: "from all lookup 20" where "from 192.168.2.2 lookup 20" has the
-// same priority. [Add] then adds the rule. ip(8) cannot add it.
+// The kernel's add request treats some missing fields as wildcards. If "from
+// 192.168.2.2 lookup 20" exists, the kernel refuses "from all lookup 20" at the same
+// priority, as if it existed. [Add] adds the rule all the same; ip(8) cannot.
 //
 // There is no request that replaces a rule. To change one, add the new one and
 // then delete the old one.
 //
-// The kernel gives a rule without a priority one less than that of the second rule
-// in the list. Adding such a rule again makes a second rule. Set Priority to be
-// able to find out whether a rule exists.
+// The kernel gives a rule without a priority one less than that of the second rule in
+// the list. Adding such a rule again makes a second rule. With Priority set, [Add]
+// finds out whether the rule already exists.
 //
 // The kernel keeps selectors as they are given: a rule from 198.51.100.7/24 is not
 // the rule from 198.51.100.0/24. Some selectors have two equivalent encodings, and
 // newer kernels report masks that were not given. To compare a rule with a listed
 // one, use its [Rule.Canonical] form.
 //
-// A rule has the name of an interface, and outlives the interface, with
-// [FlagIIFDetached] or [FlagOIFDetached]. The kernel reports no event for that.
+// A rule refers to an interface by name. When the interface is deleted, the rule stays,
+// and gets [FlagIIFDetached] or [FlagOIFDetached]. The kernel reports no event for this
+// change.
 //
 // The kernel's delete request treats a missing field as a wildcard, and deletes the
 // first rule that matches. [Delete] deletes the rule that it is given, or nothing.

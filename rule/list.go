@@ -15,9 +15,9 @@ import (
 
 // A Filter selects the rules of a listing. A field that is zero selects any.
 type Filter struct {
-	// Family restricts the listing to one family, in the kernel. Zero selects
-	// IPv4 and IPv6. The rules of multicast routing, of the families
-	// [route.IPMR] and [route.IP6MR], have to be asked for.
+	// Family restricts the listing to one family, in the kernel. Zero selects IPv4 and
+	// IPv6. Rules of multicast routing are selected only by the families [route.IPMR] and
+	// [route.IP6MR].
 	Family   route.Family
 	Table    rttables.ID
 	Protocol route.Protocol

@@ -9,11 +9,11 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// AppendBinary appends r as the payload of a rule message: struct fib_rule_hdr and
-// the attributes. It adds no default, so that UnmarshalBinary gives r back, except
-// for Flags, which only the kernel writes, and for [ActionNone], which is the same in a
-// message as an unset Action. An error names the attribute or field that cannot be sent;
-// the result is then b.
+// AppendBinary appends r as the payload of a rule message: struct fib_rule_hdr and the
+// attributes. It adds no defaults, so UnmarshalBinary returns the same rule, with two
+// exceptions: Flags, which only the kernel sets, are not written; and ActionNone is
+// written as an unset Action, because both are 0 in a message. An error names the
+// attribute or field that cannot be sent; AppendBinary then returns b unchanged.
 func (r Rule) AppendBinary(b []byte) ([]byte, error) {
 	b, err := r.append(b)
 	if err != nil {
@@ -75,9 +75,10 @@ func headerFlags(not bool) uint32 {
 // without a field are kept in Unknown. An error names the attribute that cannot be
 // read; r then does not change.
 //
-// Selectors with several encodings are kept as they came: see [Rule.Canonical]. The
-// number 0 as the action is an unset Action, as in a request to delete a rule; where the
-// kernel reports a rule, it is [ActionNone].
+// If a selector has several encodings, the encoding of the message is kept: see
+// [Rule.Canonical]. An action of 0 in the message becomes the unset Action, which is
+// right for a request to delete a rule. In a rule that the kernel reports, 0 means
+// ActionNone.
 func (r *Rule) UnmarshalBinary(b []byte) error {
 	var got Rule
 	if err := got.read(b); err != nil {

@@ -27,8 +27,8 @@ func Port(n uint16) Ports { return PortRange(n, n) }
 // of 0, a last port of 65535, and a last port below the first.
 func PortRange(first, last uint16) Ports { return Ports{first: first, last: last, set: true} }
 
-// Masked returns p, which must be a single port, with a mask: only those bits
-// count. Linux 6.15.
+// Masked returns p, which must be a single port, with a mask: only the bits in the mask
+// are compared. Linux 6.15.
 func (p Ports) Masked(mask uint16) Ports {
 	p.mask, p.hasMask = mask, true
 	return p

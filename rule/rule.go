@@ -20,10 +20,10 @@ type Rule struct {
 	// Family is inet or inet6. Default: the family of the addresses, or IPv4 if
 	// there are none. (family)
 	Family route.Family
-	// Priority is the rule's place, from 0, the first, to 2^32−1: priority, or
-	// pref. See the function [Priority]. Unset: in [Add], the kernel takes one
-	// below the second rule's, which can be 0, right behind the rule for the
-	// table local. It is set in a rule from a listing. (FRA_PRIORITY)
+	// Priority is the rule's place, from 0, the first, to 2^32−1: priority, or pref. See
+	// the function [Priority]. Unset: the kernel chooses one less than the priority of the
+	// second rule, which can give 0, directly after the rule for the table local. Rules
+	// from a listing always have a priority. (FRA_PRIORITY)
 	Priority route.Opt[uint32]
 	// Not makes the rule match packets that the selectors do not match: not.
 	// (FIB_RULE_INVERT)
@@ -33,10 +33,10 @@ type Rule struct {
 	From netip.Prefix
 	// To is the destination: to. (dst_len, FRA_DST)
 	To netip.Prefix
-	// IIF is the interface on which a packet came in, lo for packets of this
-	// host: iif. The kernel compares names, and the interface need not exist. By an
-	// alternative name, the kernel finds an interface when the rule is added, and
-	// not when the interface comes back or is renamed. (FRA_IIFNAME)
+	// IIF is the interface on which a packet came in, lo for packets of this host: iif.
+	// The kernel compares names, and the interface need not exist. The kernel resolves an
+	// alternative name when the rule is added, but not again when the interface is created
+	// again or renamed. (FRA_IIFNAME)
 	IIF string
 	// OIF is the interface that the packet's socket is bound to: oif.
 	// (FRA_OIFNAME)
@@ -60,9 +60,9 @@ type Rule struct {
 	// [PortRange]. Linux 4.17, with a mask 6.15. (FRA_SPORT_RANGE,
 	// FRA_DPORT_RANGE, FRA_SPORT_MASK, FRA_DPORT_MASK)
 	SPort, DPort Ports
-	// UIDRange are the users whose sockets' packets match: uidrange. See the
-	// functions [UID] and [UIDRange]. The kernel refuses users that the caller's
-	// user namespace does not have. Linux 4.10. (FRA_UID_RANGE)
+	// UIDRange is a range of user IDs; packets from sockets of these users match:
+	// uidrange. See the functions [UID] and [UIDRange]. The kernel refuses users that the
+	// caller's user namespace does not have. Linux 4.10. (FRA_UID_RANGE)
 	UIDRange UIDs
 	// TunID is the key of the tunnel through which a packet came in: tun_id. See
 	// the function [TunID]. Linux 4.3. (FRA_TUN_ID)
@@ -97,10 +97,9 @@ type Rule struct {
 
 	// Flags are the flags that the kernel reports. They are not written.
 	Flags Flags
-	// Unknown are the attributes that this package has no field for, as the
-	// kernel sent them. They are written back, so that a rule which has them can
-	// be deleted. Among them are attributes with the value zero, such as ipproto 0,
-	// where zero is unset in the field.
+	// Unknown are the attributes that this package has no field for, as the kernel sent
+	// them. They are sent back, so that such a rule can be deleted. Unknown also holds
+	// attributes with the value zero, such as ipproto 0, if a zero field means unset.
 	Unknown route.Attributes
 }
 
@@ -120,10 +119,10 @@ func SuppressPrefixLength(n uint32) route.Opt[uint32] { return route.Some(n) }
 // SuppressIfGroup returns a set [Rule.SuppressIfGroup].
 func SuppressIfGroup(n uint32) route.Opt[uint32] { return route.Some(n) }
 
-// Canonical returns r in the form in which [List] returns a rule that was added
-// as r. The defaults of [Add] are filled in, except for the priority, which the
-// kernel chooses. Of selectors with several encodings, it has the one that List
-// uses. Two rules are the same to the kernel if their canonical forms are equal.
+// Canonical returns r in the form in which List would return it after [Add]. The
+// defaults of [Add] are filled in, except for the priority, which the kernel chooses.
+// If a selector has several encodings, the result has the one that List uses. Two rules
+// are the same to the kernel if their canonical forms are equal.
 func (r Rule) Canonical() Rule {
 	r.setDefaults()
 	r.normalize()

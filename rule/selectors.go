@@ -62,12 +62,13 @@ func parseBits(s string, bits int) (uint32, bool) {
 // 0x10/0xf0. [FwMark] makes one. The zero Mark is unset. Marks compare with ==.
 type Mark struct{ m valueMask }
 
-// FwMark returns the mark n, of which all bits count. The kernel accepts
-// FwMark(0), which matches every packet.
+// FwMark returns the mark n, without a mask: all bits are compared. The kernel accepts
+// FwMark(0), but such a rule matches every packet.
 func FwMark(n uint32) Mark { return Mark{valueMask{value: n, set: true}} }
 
-// Masked returns m with a mask: only those bits count. The kernel ignores other bits
-// of the value, but keeps them, and distinguishes two rules by them.
+// Masked returns m with a mask: only the bits in the mask are compared. The kernel
+// keeps other bits of the value. It does not compare them with packets, but two rules
+// that differ in them are different rules.
 func (m Mark) Masked(mask uint32) Mark {
 	m.m.set, m.m.mask, m.m.hasMask = true, mask, true
 	return m
@@ -134,10 +135,10 @@ func (m *Mark) UnmarshalText(text []byte) error {
 // with ==.
 type CodePoint struct{ m valueMask }
 
-// DSCP returns the code point n, from 0 to 63, of which all bits count.
+// DSCP returns the code point n, from 0 to 63, without a mask: all bits are compared.
 func DSCP(n uint8) CodePoint { return CodePoint{valueMask{value: uint32(n), set: true}} }
 
-// Masked returns d with a mask: only those bits count. Linux 6.15.
+// Masked returns d with a mask: only the bits in the mask are compared. Linux 6.15.
 func (d CodePoint) Masked(mask uint8) CodePoint {
 	d.m.set, d.m.mask, d.m.hasMask = true, uint32(mask), true
 	return d
@@ -146,7 +147,7 @@ func (d CodePoint) Masked(mask uint8) CodePoint {
 // Value returns the code point, 0 if d is unset.
 func (d CodePoint) Value() uint8 { return uint8(d.m.value) }
 
-// Mask returns the bits that count: all six if no mask was given, none if d is
+// Mask returns the bits that are compared: all six if no mask was given, none if d is
 // unset.
 func (d CodePoint) Mask() uint8 {
 	if d.m.set && !d.m.hasMask {
@@ -193,10 +194,10 @@ type Label struct{ m valueMask }
 // masks it is always sent.
 const allLabel = 1<<20 - 1
 
-// FlowLabel returns the flow label n, of which all bits count.
+// FlowLabel returns the flow label n, without a mask: all bits are compared.
 func FlowLabel(n uint32) Label { return Label{valueMask{value: n, set: true}}.Masked(allLabel) }
 
-// Masked returns f with a mask: only those bits count.
+// Masked returns f with a mask: only the bits in the mask are compared.
 func (f Label) Masked(mask uint32) Label {
 	f.m.set, f.m.mask, f.m.hasMask = true, mask, true
 	return f
@@ -205,7 +206,7 @@ func (f Label) Masked(mask uint32) Label {
 // Value returns the flow label, 0 if f is unset.
 func (f Label) Value() uint32 { return f.m.value }
 
-// Mask returns the bits that count, none if f is unset.
+// Mask returns the bits that are compared, none if f is unset.
 func (f Label) Mask() uint32 { return f.m.mask }
 
 // IsSet reports whether f selects by the flow label.

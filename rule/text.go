@@ -16,9 +16,9 @@ type line struct {
 	table, action, hasGoto bool
 }
 
-// String returns r as "ip rule list" shows it, without the names of any file:
-// the priority, if set, with a colon, then the words of ip-rule(8). [Parse] gives
-// r back, with the defaults of Family and Action filled in. Flags, which ip(8)
+// String returns r as "ip rule list" shows it, but with numbers instead of names from
+// files: the priority, if set, with a colon, then the words of ip-rule(8). [Parse]
+// gives r back, with the defaults of Family and Action filled in. Flags, which ip(8)
 // shows in brackets, are left out.
 func (r Rule) String() string { return r.Text(nil) }
 

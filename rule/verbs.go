@@ -21,13 +21,13 @@ import (
 // NLM_F_EXCL. Unset fields get defaults: the family of the addresses or IPv4,
 // and the action lookup, or goto if Goto is set.
 //
-// The error is fs.ErrExist if the same rule already exists: one whose
-// [Rule.Canonical] form has the same value in every field but Flags. The kernel
-// itself refuses more with NLM_F_EXCL: it takes From, To, TOS, DSCP, FlowLabel and
-// Realms for equal to any where the new rule does not have them, and does not
-// compare Not, Goto and masks of ports. After such a refusal Add lists the rules
-// and, if none of them is the same, adds the rule without NLM_F_EXCL. To add again
-// many rules that may exist, use [AddAll] or a [Batch], which list the rules once.
+// The error is fs.ErrExist if the same rule already exists: one whose [Rule.Canonical]
+// form has the same value in every field but Flags. With NLM_F_EXCL, the kernel also
+// refuses some rules that do not exist: if From, To, TOS, DSCP, FlowLabel or Realms are
+// unset in the new rule, the kernel ignores them in the comparison, and it never
+// compares Not, Goto and the masks of ports. After a refusal, Add lists the rules. If
+// none of them is the same, Add adds the rule without NLM_F_EXCL. If many of the rules
+// to add may exist, use [AddAll] or a [Batch], which list the rules once.
 //
 // The error is fs.ErrPermission without CAP_NET_ADMIN.
 //
@@ -36,10 +36,10 @@ import (
 // compares it with the rule that the kernel made. If they differ, Add deletes the
 // rule that the kernel made, and the error is errors.ErrUnsupported.
 //
-// Add refuses two kinds of rules, and sends nothing, because the kernel would
-// accept them and do something else: a lookup without a table (for IPv4 the
-// kernel takes an unused table), and an address with a prefix length of 0 (it
-// matches everything).
+// Add refuses two kinds of rules, and sends no request for them, because the kernel
+// would accept them with another meaning. One is a lookup without a table: for IPv4 the
+// kernel chooses an unused table. The other is a From or To with a prefix length of 0
+// and an address: the kernel ignores the address.
 func Add(ctx context.Context, c route.Conn, r Rule) error {
 	r.setDefaults()
 	err := r.check()

@@ -17,11 +17,11 @@ type Event struct {
 	Rule Rule
 }
 
-// Watch subscribes to changes of the rules that f selects, in the namespace of
-// config, which can be nil. It misses no change after it has returned: to get the
-// initial state, call [List] then. Ranging over the result yields the changes
-// until ctx ends, whose error is the last value, or until the loop ends, which
-// closes the socket. [route.ErrEventsLost] does not end it.
+// Watch subscribes to changes of the rules that f selects, in the namespace of config,
+// which can be nil. No change is missed after Watch has returned, so call [List] after
+// Watch to get the initial state. A loop over the result gets the changes. It ends when
+// ctx ends; the error of ctx is then the last value. When the loop ends or breaks, the
+// socket is closed. [route.ErrEventsLost] does not end the loop.
 //
 // The kernel reports no event if an interface of a rule, or the target of a goto,
 // appears or disappears.

@@ -1,9 +1,9 @@
-// Package nexthop adds, replaces, deletes and lists nexthop objects: what "ip
-// nexthop" does, without running it.
+// Package nexthop adds, replaces, deletes and lists nexthop objects, as "ip nexthop"
+// does, without running that program.
 //
-// A nexthop object is a next hop, or a group of them, that the kernel keeps
-// apart from the routes under a number. Routes name the number in
-// [route.Route.NextHopID]. So one request moves any number of routes:
+// A nexthop object is a next hop, or a group of next hops, that the kernel stores
+// separately from routes. It has an ID, and routes refer to it in
+// [route.Route.NextHopID]. So one request can change any number of routes:
 //
 //	id, err := nexthop.Add(ctx, c, nexthop.Object{Gateway: netip.MustParseAddr("192.168.2.1"), OIF: 5})
 //	if err != nil {
@@ -19,9 +19,9 @@
 //		return err
 //	}
 //
-// The functions take a [route.Conn], which [route.Dial] opens. An [Object] is a
-// plain value. Its text is its words in ip-nexthop(8), which [Parse] reads and
-// [Object.String] returns, both without loss.
+// The functions take a [route.Conn], which [route.Dial] opens. An [Object] is a plain
+// value. Its text is its words in ip-nexthop(8). [Parse] reads this text, and
+// [Object.String] returns it, without loss.
 //
 // # Errors
 //
@@ -33,10 +33,9 @@
 //
 // # What the kernel does
 //
-// When an interface is deleted, set down or loses its carrier, the kernel
-// deletes the objects that leave by it, and their routes, without an event. A
-// route without an object stays, with the flag linkdown, when the carrier is
-// lost.
+// When an interface is deleted, set down or loses its carrier, the kernel deletes the
+// objects that use the interface, and the routes of these objects, without an event. A
+// route without an object stays when the carrier is lost, and gets the flag linkdown.
 //
 // Deleting an object deletes the routes that name it. There is an event for
 // each IPv6 route, and none for an IPv4 route.

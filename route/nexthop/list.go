@@ -16,15 +16,15 @@ import (
 // A Filter selects the nexthop objects of a listing. A field that is zero
 // selects any.
 type Filter struct {
-	// Family, OIF and Master are selected by the kernel. None of them selects
-	// a group.
+	// The kernel does the selection by Family, OIF and Master. If one of them is set, no
+	// groups are selected.
 	Family route.Family
 	OIF    uint32 // the index of the interface: dev
 	Master uint32 // the index of the interface's bridge, VRF or other master: master, vrf
 	// Groups selects only groups, in the kernel: groups.
 	Groups bool
-	// FDB selects only the objects of bridges: fdb. The kernel takes the
-	// attribute and ignores it, so the selection is done here.
+	// FDB selects only the objects of bridges: fdb. The kernel accepts the attribute but
+	// ignores it, so this package does the selection.
 	FDB bool
 	// Protocol selects the objects with this protocol: proto.
 	Protocol route.Protocol

@@ -8,10 +8,10 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// AppendBinary appends n as the payload of a nexthop message: struct nhmsg and
-// the attributes. It adds no default. UnmarshalBinary gives n back, except for
-// the Flags that only the kernel sets, which are not written. An error names
-// the attribute that cannot be sent; AppendBinary then returns b unchanged.
+// AppendBinary appends n as the payload of a nexthop message: struct nhmsg and the
+// attributes. It adds no defaults, so [Object.UnmarshalBinary] returns the same object,
+// except for Flags that only the kernel sets, which are not written. An error names the
+// attribute that cannot be sent; AppendBinary then returns b unchanged.
 func (n Object) AppendBinary(b []byte) ([]byte, error) {
 	b, err := n.append(b)
 	if err != nil {
@@ -42,9 +42,9 @@ func (n *Object) append(b []byte) ([]byte, error) {
 // Attributes that Object has no field for go to Unknown. An error names the
 // attribute that cannot be read; n is then unchanged.
 //
-// Some kernels before 6.12 send random bits in the upper half of a group's
-// weights. [Get] and the listings clear them. UnmarshalBinary cannot, since it
-// does not know whether b is a reply of such a kernel.
+// Some kernels before 6.12 send random bits in the upper half of a group's weights.
+// [Get] and the listings clear these bits. UnmarshalBinary cannot do that, because it
+// does not know whether b comes from such a kernel.
 func (n *Object) UnmarshalBinary(b []byte) error {
 	m := codec.Borrow()
 	defer codec.Return(m)

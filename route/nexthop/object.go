@@ -15,11 +15,11 @@ import (
 // [route.Route.NextHopID]. It is struct nhmsg and the attributes NHA_* of
 // linux/nexthop.h. Linux 5.3.
 //
-// Replacing an object changes all routes that name it in one step. Deleting an
-// object deletes these routes, those of IPv4 without an event.
+// Replacing an object changes all routes that refer to it in one step. Deleting an
+// object deletes these routes; for IPv4 routes there is no event.
 //
-// A [route.NextHop] is something else: one of several next hops inside one
-// route.
+// Do not confuse an Object with a [route.NextHop], which is one of several next hops
+// inside one route.
 //
 // A field that is zero is unset, and no attribute is sent for it. The comment
 // of a field names the word of ip-nexthop(8) and the attribute.
@@ -79,19 +79,19 @@ type Member struct {
 	Weight uint16
 }
 
-// ResilientGroup has the settings of a group of type [GroupResilient]. Such a
-// group spreads flows over a fixed number of buckets, and gives a bucket to
-// another member only while no packets use the bucket. So flows keep their
-// member when the group changes. Linux 5.13.
+// ResilientGroup has the settings of a group of type [GroupResilient]. Such a group
+// distributes flows over a fixed number of buckets. It gives a bucket to another member
+// only while no packets use the bucket, so flows keep their member when the group
+// changes. Linux 5.13.
 //
-// Messages have times in units of 10 ms; a time that is not a multiple of 10 ms
-// cannot be sent. The kernel keeps times in ticks of its own, which can be so
-// long that 10 ms becomes zero. The verbs refuse a timer of more than 49 days,
-// which the kernel would cut.
+// Messages have times in units of 10 ms; a time that is not a multiple of 10 ms cannot
+// be sent. The kernel stores times in its own clock ticks, which can be so long that 10
+// ms becomes zero. [Add] and [Replace] refuse a timer of more than 49 days, because the
+// kernel would truncate it.
 type ResilientGroup struct {
-	// Buckets is the number of buckets, which cannot change: buckets. Zero:
-	// unset, which only a replacement can be; buckets 0, which the kernel refuses,
-	// is in Unknown. (NHA_RES_GROUP_BUCKETS)
+	// Buckets is the number of buckets, which cannot change: buckets. Zero: unset, which
+	// is allowed only in Replace. A message with 0 buckets, which the kernel refuses, has
+	// the attribute in Unknown. (NHA_RES_GROUP_BUCKETS)
 	Buckets uint16
 	// IdleTimer is how long a bucket must be without packets before it can
 	// move: idle_timer. Unset: 120 s, or no change. (NHA_RES_GROUP_IDLE_TIMER)
@@ -123,7 +123,7 @@ var groupTypes = iptext.Enum{
 	{N: uapi.NEXTHOP_GRP_TYPE_RES, Name: "resilient"},
 }
 
-// String returns mpath or resilient, and the number of any other type.
+// String returns mpath or resilient, or the number of another type.
 func (t GroupType) String() string { return iptext.NameOf(groupTypes, t) }
 
 // MarshalText returns what String does.

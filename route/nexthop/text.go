@@ -18,13 +18,13 @@ type line struct {
 	names *route.Names
 }
 
-// String returns n in the words of ip-nexthop(8), without the names of any
-// file: the interface with the index 5 is if5. [Parse] gives n back, with the
-// defaults of Family and weights filled in.
+// String returns n in the words of ip-nexthop(8), without names from files: the
+// interface with the index 5 is if5. [Parse] returns the same object, with the defaults
+// of Family and weights filled in.
 func (n Object) String() string { return n.Text(nil) }
 
-// Text returns what String does, with the names that names, which can be nil,
-// has.
+// Text returns what String does, with names instead of numbers. The argument names can
+// be nil.
 func (n Object) Text(names *route.Names) string {
 	var p iptext.Printer
 	if n.Family != 0 && n.Family != n.defaultFamily() {
@@ -34,8 +34,8 @@ func (n Object) Text(names *route.Names) string {
 	return p.String()
 }
 
-// Args returns n as the arguments of "ip -4 nexthop add" or "ip -6 nexthop
-// add", with the names that names, which can be nil, has.
+// Args returns n as the arguments of "ip -4 nexthop add" or "ip -6 nexthop add". The
+// argument names can be nil.
 func (n Object) Args(names *route.Names) string {
 	var p iptext.Printer
 	words.Print(&p, &line{Object: n, names: names})

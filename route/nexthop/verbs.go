@@ -17,17 +17,16 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// Add adds a nexthop object, as "ip nexthop add" does: RTM_NEWNEXTHOP with
-// NLM_F_CREATE and NLM_F_EXCL. It returns the ID of the object, which the
-// kernel chooses if n has none. An unset Family becomes that of the gateway, or
-// IPv4. An object from a listing is added as it was.
+// Add adds a nexthop object, as "ip nexthop add" does: RTM_NEWNEXTHOP with NLM_F_CREATE
+// and NLM_F_EXCL. It returns the ID of the object, which the kernel chooses if n has
+// none. An unset Family becomes that of the gateway, or IPv4. An object from a listing
+// can be added again without changes.
 //
-// The error is fs.ErrExist if there is an object with that ID, whatever its
-// other fields. It is fs.ErrPermission without CAP_NET_ADMIN. The kernel
-// refuses attributes that it does not know, and an interface that is down
-// (ENETDOWN). Older kernels cut a weight above 256 to one byte. So Add reads
-// back a group with such a weight, and deletes it if the weights are others;
-// the error is then errors.ErrUnsupported.
+// The error is fs.ErrExist if there is an object with that ID, whatever its other
+// fields. It is fs.ErrPermission without CAP_NET_ADMIN. The kernel refuses attributes
+// that it does not know, and an interface that is down (ENETDOWN). Older kernels cut a
+// weight above 256 to one byte. So Add reads back a group with such a weight. If the
+// weights differ, Add deletes the group, and the error is errors.ErrUnsupported.
 func Add(ctx context.Context, c route.Conn, n Object) (id uint32, err error) {
 	if n.hasBigWeight() {
 		return addBigWeight(ctx, c, n)
@@ -35,15 +34,14 @@ func Add(ctx context.Context, c route.Conn, n Object) (id uint32, err error) {
 	return write(ctx, c, verbAdd, netlink.Create|netlink.Excl, n)
 }
 
-// Replace adds a nexthop object, or replaces the one with its ID, in one step,
-// as "ip nexthop replace" does: RTM_NEWNEXTHOP with NLM_F_CREATE and
-// NLM_F_REPLACE. Unset fields get the defaults of [Add]. An unset timer of a
-// resilient group does not change.
+// Replace adds a nexthop object, or atomically replaces the object with the same ID, as
+// "ip nexthop replace" does: RTM_NEWNEXTHOP with NLM_F_CREATE and NLM_F_REPLACE. Unset
+// fields get the defaults of [Add]. An unset timer of a resilient group does not
+// change.
 //
-// The routes and groups that name the object use the new one. A next hop cannot
-// be replaced by a group, nor a group by a next hop. If the kernel does not
-// know a weight, Replace restores the old object, and the error is
-// errors.ErrUnsupported.
+// The routes and groups that name the object use the new one. A next hop cannot be
+// replaced by a group, nor a group by a next hop. If the kernel cannot store a weight,
+// Replace restores the old object, and the error is errors.ErrUnsupported.
 func Replace(ctx context.Context, c route.Conn, n Object) error {
 	if n.hasBigWeight() && n.ID != 0 {
 		return replaceBigWeight(ctx, c, n)
@@ -52,10 +50,9 @@ func Replace(ctx context.Context, c route.Conn, n Object) error {
 	return err
 }
 
-// Delete deletes a nexthop object, as "ip nexthop del" does: RTM_DELNEXTHOP.
-// The kernel also deletes the routes that name the object, those of IPv4
-// without an event. It takes the object out of its groups, and deletes a group
-// that has no other member.
+// Delete deletes a nexthop object, as "ip nexthop del" does: RTM_DELNEXTHOP. The kernel
+// also deletes the routes that refer to the object; for IPv4 routes it sends no event.
+// It removes the object from its groups, and deletes a group that has no other member.
 //
 // The error is fs.ErrNotExist if there is no such object.
 func Delete(ctx context.Context, c route.Conn, id uint32) error {
@@ -80,9 +77,9 @@ func deleteRequest(id uint32) netlink.Message {
 	}
 }
 
-// Flush deletes the nexthop objects that f selects, groups first, as "ip
-// nexthop flush" does, until there are none, and returns how many it deleted. A
-// group that the kernel deletes with its last member does not count.
+// Flush deletes the nexthop objects that f selects, groups first, as "ip nexthop flush"
+// does, until there are none, and returns how many it deleted. Groups that the kernel
+// deletes because their last member was deleted are not counted.
 //
 // The zero filter selects all objects. Every route that names one is deleted
 // too.

@@ -15,7 +15,7 @@ type Colors uint8
 // terminal.
 const (
 	NoColors      Colors = iota
-	ColorsOnDark         // -c, where the environment variable COLORFGBG says that the background is dark
+	ColorsOnDark         // -c, if the environment variable COLORFGBG says that the background is dark
 	ColorsOnLight        // -c
 )
 

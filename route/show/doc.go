@@ -18,7 +18,7 @@
 // [Routes], [Rules] and [NextHops] print lists, [Route], [Rule] and [NextHop]
 // one object. A [Style] has the options of ip(8) and the names.
 //
-// This output is for people, and for programs that read the output of ip(8). It
-// is not complete: ip(8) leaves out what it has no word for. The String methods
-// of the objects lose nothing, and the Parse functions read their text back.
+// This output is for people, and for programs that read the output of ip(8). It is not
+// complete, because ip(8) leaves out attributes that it has no word for. The String
+// methods of the objects are complete, and the Parse functions read their text.
 package show

@@ -15,8 +15,8 @@ import (
 // Routes returns what "ip route show" of iproute2 7.1 prints for routes: a line
 // for each route and one more for each of several next hops, or JSON.
 //
-// Like ip(8), and unlike [route.Route.String], Routes leaves out attributes
-// that have no word. Trailing blanks are ip(8)'s.
+// Like ip(8), and unlike [route.Route.String], Routes leaves out attributes that have
+// no word. Lines can end with blanks, as those of ip(8) do.
 func Routes(routes []route.Route, s Style) string {
 	return s.list(len(routes), func(p *printer, i int) {
 		r := newRoutePrinter(p, &routes[i])

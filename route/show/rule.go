@@ -15,11 +15,11 @@ import (
 // Rules returns what "ip rule show" of iproute2 7.1 prints for rules: a line for
 // each rule, or JSON.
 //
-// Like ip(8), and unlike [rule.Rule.String], Rules leaves out suppressors
-// without a table, the protocol kernel, and attributes that have no word. It
-// prints the same for a rule as it was decoded and for its
-// [rule.Rule.Canonical] form: JSON always has the masks of a plain port and a
-// plain dscp, which kernels report since 6.15.
+// Like ip(8), and unlike [rule.Rule.String], Rules leaves out suppressors without a
+// table, the protocol kernel, and attributes that have no word. It prints the same for
+// a rule from a message and for the [rule.Rule.Canonical] form of that rule: JSON
+// always has the masks of a port and a dscp without a mask, because kernels report them
+// since 6.15.
 func Rules(rules []rule.Rule, s Style) string {
 	return s.list(len(rules), func(p *printer, i int) {
 		for _, part := range ruleParts {

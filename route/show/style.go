@@ -11,34 +11,35 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A Style has the options of ip(8), and the names that it prints for numbers.
-// The zero Style prints what "ip rule show" and "ip route show table all" do,
-// without options, on a machine without name files.
+// A Style has the options of ip(8), and the names that are printed instead of numbers.
+// The zero Style prints what "ip rule show" and "ip route show table all" do, without
+// options, on a machine without name files.
 type Style struct {
 	// Names has the names of tables, protocols, realms, interfaces and the
 	// like. Nil: the names that ip(8) has built in.
 	Names *route.Names
-	// NextHops lists the nexthop objects that the routes name. With Details, a
-	// route is printed together with its object. Nil: without.
+	// NextHops lists the nexthop objects that the routes name. With Details, a route is
+	// printed together with its object. Nil: without objects.
 	NextHops []nexthop.Object
 	// Omit lists the parts of routes that are left out. "ip route show" leaves
 	// out the parts that its arguments select by. It always selects by a table
 	// unless the arguments are "table all", so OmitTable is the usual value.
 	Omit Omission
-	// Details prints also what ip(8) leaves out if it is the default: -d.
+	// Details also prints values that are the default, which ip(8) otherwise leaves out:
+	// -d.
 	Details bool
 	// Statistics prints the counters of the kernel: -s.
 	Statistics bool
 	// Numeric prints numbers instead of names, except for interfaces: -N.
 	Numeric bool
-	// OneLine prints a route on one line, with a backslash in place of each
-	// line end: -o. A rule is always on one line. JSON does not change.
+	// OneLine prints a route on one line, with a backslash in place of each line end: -o.
+	// Rules are always on one line. OneLine does not change JSON.
 	OneLine bool
 	// JSON prints an array of objects: -j.
 	JSON bool
 	// Colors prints addresses and interfaces in colors: -c.
 	Colors Colors
-	// Deleted prints objects as those that were deleted: with -echo.
+	// Deleted marks the printed objects as deleted, as ip(8) does with -echo.
 	Deleted bool
 	// Pretty prints JSON on several lines, with indentation: -p. It does
 	// nothing without JSON.
@@ -48,17 +49,18 @@ type Style struct {
 // An Omission is a set of parts of routes that are not printed.
 type Omission uint16
 
-// The parts of routes, by the words of "ip route show" that leave them out.
+// The parts of routes. Each comment has the word of "ip route show" that leaves the
+// part out.
 const (
 	OmitTable  Omission = 1 << iota // table
 	OmitTOS                         // tos
-	OmitVia                         // via, with an address of the route's family and no prefix
-	OmitDev                         // dev; the interfaces of several next hops stay
+	OmitVia                         // via, if its argument is an address of the route's family without a prefix length
+	OmitDev                         // dev; the interfaces of several next hops are still printed
 	OmitProto                       // proto
 	OmitScope                       // scope
-	OmitSrc                         // src, with an address and no prefix
+	OmitSrc                         // src, if its argument is an address without a prefix length
 	OmitMetric                      // metric
-	OmitRealms                      // realms, with both
+	OmitRealms                      // realms, if its argument has both realms
 	OmitIIF                         // iif
 )
 
