@@ -11,20 +11,20 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Install changes the kernel's state to what the uplinks declare: for all of them or, on a
-// failure, for none. The packets from the sources of a family change over in one step; the
-// package overview says more about it. Install changes only what differs, so a second
-// Install sends no request that changes anything. It deletes rules and routes in the table
-// of an uplink that have its protocol and are no longer wanted.
+// Install changes rules, routes and names to those that the uplinks declare: for all
+// uplinks or, on a failure, for none. For each family, packets from all sources switch in
+// one step; the package overview has the details. Install changes only what differs, so a
+// second Install sends no request that changes anything. It deletes rules and routes in
+// the table of an uplink that have its protocol and are no longer wanted.
 //
 // On an error at any step, all steps that were done are undone, newest first, even after
 // ctx has ended, and the error is a [*plan.StepError]. Before anything is changed, the
 // error is a [*plan.FieldError] for an uplink that is not valid on this host, or a
 // [*plan.ConflictError] for a route or rule of another program that is in the way. In a
-// table that already belongs to the uplink, only a route to the same destination as one of
-// the uplink's, with the same metric or a lower one, is in the way; Install leaves all
-// other routes alone. If everything is installed except that a name could not be
-// registered, the error is a [*plan.NameError].
+// table that already belongs to the uplink, a route of another program is in the way only
+// if it has the same destination as a route of the uplink and the same metric or a lower
+// one. Install does not touch the other routes. If only a name could not be registered,
+// everything else is installed, and the error is a [*plan.NameError].
 //
 // Install waits for other processes that install or remove uplinks in the same network
 // namespace; see [plan.ErrLocked].

@@ -10,15 +10,16 @@ import (
 )
 
 // Recover cleans up after an Install or Remove that was killed, or whose undo failed.
-// No packet notices it: a transaction that had changed over is finished, and any other
-// one is undone. Without protocols, Recover looks for rules and routes with [Protocol].
-// Pass the protocols of uplinks that use other ones.
+// Packets are not affected: if the transaction had already switched packets to the new
+// policy, Recover finishes it; otherwise Recover undoes it. Without protocols, Recover
+// looks for rules and routes with [Protocol]. Pass the protocols of uplinks that use
+// other ones.
 //
-// Recover deletes rules from sources that gates hide, or that come behind others of the
-// same source. Then it deletes routes in tables that no rule leads to, claims of
-// tables, and the gates. All of these have one of the protocols; Recover deletes
-// nothing else. A second Recover does nothing. Install and Remove begin with a Recover
-// if they find a gate.
+// Recover deletes rules from sources if a gate skips them, or if other rules of the
+// same source come before them. Then it deletes routes in tables that no rule looks up,
+// reservations of tables, and the gates. It deletes only rules and routes that have one
+// of the protocols. A second Recover does nothing. Install and Remove call Recover
+// first if they find a gate.
 //
 // Names in rt_tables stay until the uplink is removed. Errors are those of [Install].
 func Recover(ctx context.Context, c route.Conn, protocols ...route.Protocol) error {

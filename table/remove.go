@@ -10,9 +10,10 @@ import (
 )
 
 // Remove deletes the rules and routes that have the uplinks' protocol in their tables,
-// and nothing else. Then it deletes the tables' names, if Install registered them and
-// no rule or route of ours stays in the table. Neither the interface nor its addresses
-// need to exist any more. Removing an uplink that is not installed is not an error.
+// and nothing else. Then it deletes the names of the tables, if Install registered them
+// and no rule or route with the protocol is left that uses the table. The interface and
+// its addresses need not exist any more. Removing an uplink that is not installed is
+// not an error.
 //
 // Errors are those of [Install]: rules and routes that were deleted before a failure
 // are added again.

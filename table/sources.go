@@ -8,9 +8,10 @@ import (
 	"github.com/policyroute/policyroute/table/internal/host"
 )
 
-// AbsentSources returns the declared Sources of uplinks that are not addresses of this
-// host now, in the order of the uplinks. Such a source has its rules. The uplink is
-// complete without the address as long as another source of the same family exists.
+// AbsentSources returns, for each uplink, the declared Sources that are not addresses
+// of this host now. Such a source has its rules all the same. The uplink is complete
+// without the address, as long as another source of the same family is an address of
+// this host.
 func AbsentSources(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) ([][]netip.Addr, error) {
 	addrs, err := host.ListAddresses(ctx, c, 0)
 	if err != nil {

@@ -11,21 +11,23 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Sync installs the uplinks, and removes all other uplinks that have one of their
-// protocols: all or nothing. Without uplinks, the protocol is [Protocol], and names are
-// deleted in /etc/iproute2; see [SyncIn] for another directory.
+// Sync installs the uplinks, and removes all other uplinks that have a protocol of
+// these uplinks: all or nothing. If the call has no uplinks, Sync removes all uplinks
+// with [Protocol], and deletes their names in /etc/iproute2; see [SyncIn] for another
+// directory.
 //
-// Sync knows an uplink that is not in the call only by its table. That is a table that
-// no uplink of the call has and that is not a system table. Sync deletes the routes in
-// the table that have one of the protocols, and the rules with such a protocol that look
-// up the table. It also deletes rules that belong to one of these: rules from the same
-// source, and main-first rules. Other objects with the protocol stay: routes in the
-// system tables, and rules that lead to no such table and belong to no such rule, for
-// example after another program has deleted the rules that they belonged to.
-// [rule.Flush] and [route.Flush] delete everything with a protocol.
+// Sync recognizes an uplink that is not in the call by its table: any table, except for
+// the system tables, that no uplink of the call uses. In such a table, Sync deletes the
+// routes that have one of the protocols, and it deletes the rules with such a protocol
+// that look up the table. It also deletes the rules that belong to these rules: those
+// from the same source, and those that look up main before them. Other rules and routes
+// with the protocol stay: routes in the system tables, and rules that neither look up
+// such a table nor belong to a rule that does, for example because another program has
+// deleted that rule. To delete everything with a protocol, use [rule.Flush] and
+// [route.Flush].
 //
-// If a new uplink takes over addresses or the table of a removed one, packets change
-// over in one step, as in any update.
+// If a new uplink gets addresses or the table of a removed uplink, packets switch in
+// one step, as in any update.
 func Sync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) error {
 	return SyncIn(ctx, c, etcOf(uplinks), uplinks...)
 }
@@ -35,8 +37,8 @@ func PlanSync(ctx context.Context, c route.Conn, uplinks ...SourceRoutedUplink) 
 	return PlanSyncIn(ctx, c, etcOf(uplinks), uplinks...)
 }
 
-// SyncIn is [Sync] with the names in files of the directory etc, even if there are no
-// uplinks. The Etc of the uplinks has to be the same directory.
+// SyncIn is [Sync] with names in the files of the directory etc, which it uses even if
+// the call has no uplinks. The field Etc of the uplinks has to be the same directory.
 func SyncIn(ctx context.Context, c route.Conn, etc string, uplinks ...SourceRoutedUplink) error {
 	return lockAndApply(ctx, c, func(lost map[rttables.ID]bool) (plan.Plan, error) {
 		return planSync(ctx, c, host.ReadRules, lost, etc, uplinks)

@@ -18,23 +18,23 @@ import (
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Pending says why the uplink cannot be installed yet although its values are valid: there
-	// is no default route from which to learn its gateway. Gateway may then be unspecified.
-	// Examine still examines the parts of the uplink that are installed. Empty: the uplink can
-	// be installed.
+	// Pending is the reason why the uplink cannot be installed yet although its values are
+	// valid, because there is no default route from which to learn its gateway. Gateway may
+	// then be unset. Examine still examines the parts of the uplink that are installed. Empty:
+	// the uplink can be installed.
 	Pending string
 
 	// Targets are destinations that the uplink has to reach besides the Internet, such as
 	// those of probes.
 	Targets []netip.Addr
 
-	// Withdrawn are rules of Also that the program which maintains the uplink has deleted for
-	// now, because the probes of the uplink fail. Examine does not report them as missing.
+	// Withdrawn are rules of Also that the program that maintains the uplink has deleted
+	// until the probes of the uplink succeed again. Examine does not report them as missing.
 	Withdrawn []rule.Rule
 }
 
-// IsWithdrawn reports whether r, a rule of the uplink as Install would add it, is one of
-// Withdrawn or belongs to one.
+// IsWithdrawn reports whether r, a rule as Install would add it, is a rule of Withdrawn,
+// or one of the rules with the same selector that Install adds before and after it.
 func (u *Uplink) IsWithdrawn(r rule.Rule) bool {
 	return slices.ContainsFunc(u.Withdrawn, func(w rule.Rule) bool {
 		w.Family, w.Protocol = r.Family, r.Protocol
@@ -42,13 +42,13 @@ func (u *Uplink) IsWithdrawn(r rule.Rule) bool {
 	})
 }
 
-// A Config has facts about the host that [Examine] cannot read, and that do not belong to one
-// uplink. The zero Config has none.
+// A Config has facts about the host as a whole that Examine cannot read. The zero Config has
+// no such facts.
 type Config struct {
-	// Multihomed are the ports of UDP servers that listen on all addresses and answer from the
-	// address that was asked (IP_PKTINFO; the option multihome of OpenVPN). This cannot be
-	// seen from outside the server. Examine reports every other UDP server that listens on all
-	// addresses.
+	// Multihomed are the ports of UDP servers that listen on all addresses and reply from the
+	// address that the request was sent to (IP_PKTINFO; the option multihome of OpenVPN).
+	// Examine cannot find out whether a server does that. Examine reports every other UDP
+	// server that listens on all addresses.
 	Multihomed []uint16
 
 	// Default is the default route that the uplinks share. Nil: there is none.
@@ -62,7 +62,8 @@ type Default struct {
 	Protocol route.Protocol // of the route
 }
 
-// Run is [Examine] without a Config, for uplinks without facts that the host does not show.
+// Run is [Examine] without facts that an administrator knows: without a Config, and with
+// uplinks whose other fields are unset.
 func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink) ([]Finding, error) {
 	all := make([]Uplink, len(uplinks))
 	for i, u := range uplinks {
@@ -71,15 +72,15 @@ func Run(ctx context.Context, c route.Conn, uplinks ...table.SourceRoutedUplink)
 	return Examine(ctx, c, nil, all...)
 }
 
-// Examine returns what is wrong with uplinks, and what else on the host will cause trouble for
-// them. If all is well, there are no findings. Findings are in the order of the uplinks, and
-// those about the host come last. Examine changes nothing and sends no packet. A nil Config
-// means the zero Config.
+// Examine returns problems of uplinks, and problems of the host that affect uplinks. If there
+// are no problems, there are no findings. Findings are in the order of the uplinks, and those
+// about the host come last. Examine changes nothing and sends no packet. A nil Config means
+// the zero Config.
 //
 // Examine also reads /proc and the configuration of systemd-networkd. It reads the sockets and
 // settings of the network namespace of c, which needs CAP_SYS_ADMIN if that is not the
 // caller's namespace. If something cannot be read, Examine returns a finding that says so. It
-// returns an error only if the kernel could not be asked at all.
+// returns an error only if it could not read anything from the kernel.
 func Examine(ctx context.Context, c route.Conn, config *Config, uplinks ...Uplink) ([]Finding, error) {
 	f, err := readFacts(ctx, c, files.Dir("/"), config, uplinks)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package check finds out whether uplinks are as they should be, and what else on the host
-// will cause trouble for them: other programs, filters, servers, the order of rules.
+// Package check finds problems with uplinks: missing rules and routes, and other things on
+// the host that affect uplinks, such as other programs, filters, servers and the order of
+// rules.
 //
-// [Run] reads the host and returns findings. Each [Finding] has a [Code] that does not
-// change, a [Severity], a sentence for people, and a command or setting that cures the
-// trouble:
+// [Run] reads the host and returns findings. Each [Finding] has a [Code], a [Severity],
+// a sentence for people, and a command or setting that solves the problem:
 //
 //	found, err := check.Run(ctx, c, lan2)
 //	...
@@ -11,9 +11,10 @@
 //		fmt.Println(f)
 //	}
 //
-// Cures are commands, and words of the file of the program examples/uplinks. [Examine] also
-// takes facts that an administrator knows and the host does not show.
+// The solutions are commands, and words of the file uplinks.conf of the program
+// examples/uplinks. [Examine] also accepts facts that an administrator knows but that
+// cannot be read from the host.
 //
 // Run changes nothing and sends no packet. It reads links, addresses, rules and routes
-// once. It asks the kernel where packets go, because the kernel knows all rules.
+// once. To find out where packets go, it asks the kernel to look up routes.
 package check

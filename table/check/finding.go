@@ -7,15 +7,14 @@ import (
 	"github.com/policyroute/policyroute/internal/iptext"
 )
 
-// A Finding is a fact about an uplink, or about the host, that is not as it should be
-// or that will cause trouble.
+// A Finding is a problem of an uplink or of the host, or a possible problem.
 type Finding struct {
 	Code     Code
 	Severity Severity
 	Uplink   string // the uplink's name, or its interface and gateway; empty if the finding is about the host
 	Object   string // what the finding is about: a route or rule in the words of ip(8), an interface, an address
 	Text     string // what is wrong, in a sentence
-	Cure     string // the command or setting that cures it
+	Cure     string // the command or setting that solves it
 }
 
 // String returns the finding in one line.
@@ -36,9 +35,9 @@ type Severity uint8
 
 // The severities, in ascending order.
 const (
-	Note    Severity = iota + 1 // nothing is wrong, but a fact is not known, or a step was not done
-	Warning                     // some traffic goes wrong, or will go wrong when something else happens
-	Fault                       // the uplink does not do its work
+	Note    Severity = iota + 1 // nothing is wrong, but a fact is not known, or something optional is missing
+	Warning                     // some traffic goes the wrong way, or will do so after some other event
+	Fault                       // the uplink does not work
 )
 
 var severityNames = iptext.Enum{
@@ -60,19 +59,19 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return err
 }
 
-// A Code says what kind of trouble was found. Codes do not change. Later versions have
-// more codes, so a program that reads codes has to accept unknown ones.
+// A Code is the kind of a finding. Codes do not change between versions. Later versions
+// can have more codes, so a program that reads codes has to accept unknown ones.
 type Code string
 
 // The codes, with the severity that each has.
 const (
 	// The uplink itself.
-	CodeAbsent    Code = "absent"    // fault: nothing of the uplink is installed
+	CodeAbsent    Code = "absent"    // fault: no rule or route of the uplink is installed
 	CodeMissing   Code = "missing"   // fault: a route or rule does not exist
 	CodeChanged   Code = "changed"   // fault: a route exists, but with other properties
-	CodeExtra     Code = "extra"     // warning: a route or rule of ours that should not exist
+	CodeExtra     Code = "extra"     // warning: a route or rule has the uplink's protocol but should not exist
 	CodeUnnamed   Code = "unnamed"   // note: rt_tables does not have the table's name
-	CodeAdoptable Code = "adoptable" // warning: scripts have installed rules and routes for the uplink, and nothing of ours is installed
+	CodeAdoptable Code = "adoptable" // warning: scripts have installed rules and routes for the uplink, and no rule or route has the uplink's protocol
 	CodeRefused   Code = "refused"   // fault: Install would refuse the uplink
 
 	// Interrupted changes.
@@ -93,9 +92,9 @@ const (
 
 	// The order of rules.
 	CodeNoLocal     Code = "no-local"     // fault: no rule looks up the table local
-	CodeBeforeLocal Code = "before-local" // fault: a rule of ours comes before the rule for the table local, and none of ours looks up that table first
-	CodeAfterMain   Code = "after-main"   // fault: a rule of ours comes after the rule for the table main
-	CodeRuleOrder   Code = "rule-order"   // fault, or note if a line gives the rule its place: a rule of another uplink comes before a rule from a source
+	CodeBeforeLocal Code = "before-local" // fault: a rule of an uplink comes before the rule for the table local, and no rule of the uplink before it looks up local
+	CodeAfterMain   Code = "after-main"   // fault: a rule of an uplink comes after the rule for the table main
+	CodeRuleOrder   Code = "rule-order"   // fault, or note if Priority was set: a rule of another uplink comes before a rule from a source
 
 	// Other programs' rules before the uplink's, and routes in its table.
 	CodeOverruled       Code = "overruled"        // fault: a rule or route of another program takes the uplink's packets

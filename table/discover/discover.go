@@ -12,25 +12,26 @@ import (
 	"github.com/policyroute/policyroute/table/maintain"
 )
 
-// A Host has the uplinks of a host, and the interfaces and rules that belong to none.
+// A Host has the uplinks of a host, and the interfaces and rules that belong to no
+// uplink.
 type Host struct {
 	Uplinks []Uplink
 	// Others are interfaces with global addresses and without a default route: LANs,
 	// bridges and tunnels.
 	Others []Interface
-	// Rules are the rules that no uplink takes over, and that stay as they are. The
-	// kernel's own rules are not among them.
+	// Rules are the rules that Adopt would not replace for any of the uplinks. The
+	// kernel's own rules are left out.
 	Rules []rule.Rule
 }
 
-// An Uplink is a way out of a host.
+// An Uplink is an uplink that was found on a host.
 type Uplink struct {
-	// Uplink declares the way out, for [maintain.Run].
+	// Uplink is the declaration of the uplink, for [maintain.Run].
 	maintain.Uplink
 	// Reasons are sentences that say where on the host the uplink comes from.
 	Reasons []string
-	// Needless means that packets already take this way, and that rules of scripts leave
-	// no priority for the uplink's rules.
+	// Needless means that the uplink need not be installed: packets already leave through
+	// it, and the rules of scripts leave no priority for the uplink's rules.
 	Needless bool
 
 	way *way

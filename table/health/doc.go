@@ -1,10 +1,10 @@
-// Package health finds out whether a way to the Internet leads anywhere.
+// Package health finds out whether the Internet can be reached through an uplink.
 //
-// A gateway that answers can still lead nowhere. A [Probe] says what to ask by the
-// way: connect to TCP ports, send echo requests as ping(8) does, or call a function.
-// A [Prober] sends the Probe again and again from an address of the host, so that
-// the rule for the address decides which way the packets take, and returns a
-// [Verdict] whenever the way becomes healthy or unhealthy:
+// The Internet can be unreachable although the gateway answers. A [Probe] says how to
+// test an uplink: connect to TCP ports, send echo requests as ping(8) does, or call a
+// function. A [Prober] sends the Probe regularly, from an address of the uplink, so
+// that the rule for this address sends the packets through the uplink. It returns a
+// [Verdict] whenever the uplink becomes healthy or unhealthy:
 //
 //	p := health.NewProber(health.Config{
 //		Probe:   health.Probe{TCP: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:443")}},

@@ -13,12 +13,12 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Probe says how to find out whether a way leads anywhere, and what to do about
-// one that does not. Several ways may have the same Probe.
+// A Probe says how to find out whether the Internet can be reached through an uplink,
+// and what to do if not. Several uplinks may have the same Probe.
 //
-// A Probe is TCP, Echo, Func, or several of them, which are tried at the same time:
-// the Probe succeeds if one of them does. More than one target is a good idea,
-// because a target that is down is not the fault of the way.
+// A Probe has targets in TCP, Echo, Func, or several of these. All targets are tried at
+// the same time, and the Probe succeeds if one target answers. Use more than one
+// target: a single target may be down although the uplink works.
 type Probe struct {
 	// TCP lists addresses and ports to connect to. A connection is closed at once.
 	// A connection that is refused is a failure.
@@ -31,16 +31,17 @@ type Probe struct {
 	Echo []netip.Addr
 
 	// Func is a probe function of the caller. Default: none. Source is the address to probe from.
-	// Dial opens connections from source, with Mark, in the network namespace of the way; it can be
-	// the DialContext of an [net/http.Transport].
+	// Dial opens connections from source, with Mark, in the network namespace that probes are sent
+	// from; it can be the DialContext of an [net/http.Transport].
 	//
-	// Several Probers may call Func at the same time, but one Prober never calls it twice at a
-	// time. The thread of the call is in the network namespace of the way. So sockets that Func
-	// opens itself are in the namespace, but sockets that other goroutines open for it need not be.
+	// Several Probers may call Func at the same time, but a single Prober never makes two calls at
+	// the same time. The thread that calls Func is in the network namespace that probes are sent
+	// from. So sockets that Func opens itself are in this namespace, but sockets that other
+	// goroutines open for Func need not be.
 	//
 	// Func has to return when ctx ends, which is after Timeout. A Func that does not return has
-	// failed, and is not called again until it has returned. When the Prober ends, it waits for
-	// Func once more for Timeout, and then ends without it.
+	// failed, and is not called again until it has returned. When Run ends, it waits at most
+	// another Timeout for Func, and then returns even if Func has not.
 	//
 	// If Func returns an [*Error], or an error that wraps syscall.EADDRNOTAVAIL because the host
 	// has lost source, the probe counts neither as success nor as failure. The same applies to
@@ -66,28 +67,29 @@ type Probe struct {
 	// seconds.
 	Timeout time.Duration
 
-	// Failures is how many probes in a row have to fail before the way is
-	// unhealthy. Default: 3.
+	// Failures is how many probes in a row have to fail before the uplink is unhealthy.
+	// Default: 3.
 	Failures int
 
-	// Successes is how many probes in a row have to succeed before an unhealthy way
-	// is healthy again. Default: 2.
+	// Successes is how many probes in a row have to succeed before an unhealthy uplink is
+	// healthy again. Default: 2.
 	Successes int
 
-	// Withdraw removes the traffic that other uplinks can carry from an unhealthy uplink: its rules
+	// Withdraw moves traffic that other uplinks can carry away from an unhealthy uplink: its rules
 	// of Also, and its share of a shared default route, are deleted until it is healthy again.
 	// Connections from the uplink's addresses, and from networks behind this host that belong to
 	// the uplink, stay with the uplink, because no other uplink can carry them. Connections that a
 	// rule of Also selects by a firewall mark stay as well: a mark usually stands for the uplink
-	// that a connection has begun by, and by another uplink the connection would end. A check of
-	// the uplink reports the deleted rules as missing, unless it is told about them. If the program
-	// that maintains the uplink ends without removing it, the rules stay deleted until the uplink
-	// is installed again. A Prober ignores Withdraw. Default: nothing is deleted.
+	// through which a connection began, and the connection would break if it moved to another
+	// uplink. Package check reports the deleted rules as missing, unless they are in its
+	// Uplink.Withdrawn. If the program that maintains the uplink ends without removing it, the
+	// rules stay deleted until the uplink is installed again. A Prober ignores Withdraw. Default:
+	// nothing is deleted.
 	Withdraw bool
 
-	// WithdrawMarked means that Withdraw also deletes the rules of Also with a firewall mark. Use
-	// it if marks select new connections, or if a broken connection is better than a slow one. It
-	// needs Withdraw. Default: these rules stay.
+	// WithdrawMarked means that Withdraw also deletes the rules of Also with a firewall mark. Set
+	// it if marks select new connections, or if a broken connection is better than a stalled one.
+	// It needs Withdraw. Default: these rules stay.
 	WithdrawMarked bool
 }
 
@@ -96,8 +98,8 @@ type Probe struct {
 // network namespace of the connection, with the name servers of /etc/resolv.conf.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// An Error reports a probe that this host cannot make. The health of the way stays the same. An
-// Error wraps its cause, such as fs.ErrPermission.
+// An Error reports a probe that this host cannot make. The health of the uplink stays the same.
+// An Error wraps its cause, such as fs.ErrPermission.
 type Error struct {
 	Probe string // such as "echo 192.0.2.1"
 	Err   error  // why the probe cannot be made
@@ -130,9 +132,9 @@ func (p *Probe) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Validate reports why no way of the given families can use p, whatever the host.
-// The error's text is a reason without a subject, such as "192.0.2.1:0 has no port
-// to connect to".
+// Validate returns an error if p cannot be used on any host, for an uplink of the given
+// families. The text of the error is a reason without a prefix, such as "192.0.2.1:0
+// has no port to connect to".
 func (p *Probe) Validate(families ...route.Family) error {
 	switch {
 	case len(p.TCP)+len(p.Echo) == 0 && p.Func == nil:

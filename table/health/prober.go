@@ -19,8 +19,9 @@ type Config struct {
 	Probe Probe
 
 	// Conn returns a connection in the network namespace that probes are sent from. The Prober
-	// calls it for each socket, so that the connection may be replaced. A namespace other than that
-	// of the process needs CAP_SYS_ADMIN. Nil: probes are sent from the namespace of the process.
+	// calls Conn for each socket, so Conn may return another connection each time. For a namespace
+	// other than that of the process, the process needs CAP_SYS_ADMIN. Nil: probes are sent from
+	// the namespace of the process.
 	Conn func() route.Conn
 
 	// Probed is called after each probe, on the goroutine of [Prober.Run], with the
@@ -32,24 +33,25 @@ type Config struct {
 	// [Prober.Run]. Nil: it is not called.
 	Changed func()
 
-	// Continue is an earlier Prober of the same way, whose Run or whose context has ended. The new
-	// Prober begins with the results of the earlier one, takes over verdicts that [Prober.Verdicts]
-	// of the earlier one has not returned, and does not call Func while a call of the earlier one
-	// has not returned. Nil: the way counts as healthy until probes fail.
+	// Continue is an earlier Prober of the same uplink, whose Run or whose context has ended. The
+	// new Prober begins with the results of the earlier one. Its [Prober.Verdicts] also returns
+	// verdicts that the earlier one has not returned. It does not call Func before a call by the
+	// earlier one has returned. Nil: the uplink counts as healthy until probes fail.
 	Continue *Prober
 }
 
-// A Verdict says whether a way leads anywhere.
+// A Verdict says whether the Internet can be reached through the uplink.
 type Verdict struct {
 	Healthy bool
 
-	// Err is the reason why the way is not healthy. If it is an [*Error], the way could not be
-	// probed, for instance because the host has lost the address that probes are sent from, and
-	// Healthy is the same as before.
+	// Err is the reason why the uplink is not healthy. If Err is an [*Error], the uplink could
+	// not be probed, for instance because the host has lost the address that probes are sent
+	// from; Healthy is then the same as before.
 	Err error
 }
 
-// A Prober sends probes by one way, and judges the way by their results.
+// A Prober sends probes through one uplink, and decides from their results whether the
+// uplink is healthy.
 type Prober struct {
 	probe   Probe // with defaults
 	conn    func() route.Conn
@@ -119,8 +121,9 @@ func (p *Prober) Run(ctx context.Context) {
 	}
 }
 
-// SetSources sets the addresses to send probes from: each probe uses the first of a
-// target's family. With an unspecified address (0.0.0.0, ::) the kernel chooses. Without addresses, p sends no probes, and keeps its verdict.
+// SetSources sets the addresses to send probes from: each probe uses the first of a target's family.
+// With an unspecified address (0.0.0.0, ::) the kernel chooses. Without addresses, p sends no probes,
+// and the health of the uplink stays the same.
 func (p *Prober) SetSources(sources ...netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,7 +145,7 @@ func (p *Prober) currentSources() []netip.Addr {
 }
 
 // Verdicts returns the verdicts since the last call, the oldest first. There is a
-// Verdict when the first probe succeeds, when the way becomes healthy or unhealthy,
+// Verdict when the first probe succeeds, when the uplink becomes healthy or unhealthy,
 // and when probes cannot be made for a new reason.
 func (p *Prober) Verdicts() []Verdict {
 	p.mu.Lock()

@@ -14,9 +14,9 @@ type Config struct {
 	// repairs nothing in the meantime. Nil: it is not called.
 	Event func(Event)
 
-	// Probed is called with the result of each health probe. It should return soon, because
-	// the next probe of the uplink waits for it; repairs do not wait. Several goroutines call
-	// it. Nil: it is not called.
+	// Probed is called with the result of each health probe, from several goroutines. It
+	// should return soon, because the next probe of the uplink waits for it; repairs do not
+	// wait. Nil: it is not called.
 	Probed func(ProbeResult)
 
 	// Logger gets a record for each event. Nil: there is no log.
@@ -29,37 +29,40 @@ type Config struct {
 	// longer repaired.
 	Remove bool
 
-	// Default is a default route that the uplinks share by their Weight. Nil: there is none.
-	// An Update may have another one.
+	// Default is a default route that the uplinks share in proportion to their Weight. An
+	// [Update] can replace it. Nil: there is no such route.
 	Default *Default
 
 	// Update receives the uplinks that Run has to maintain from then on. Run changes what
-	// differs, and removes uplinks that an Update does not have. Run refuses an Update that
-	// it would refuse at the start, with an [EventUpdateRefused], and keeps the uplinks of
-	// the one before. If a new uplink takes over the sources of a removed one by the same
-	// interface, it does so in one step. Nil, or closed: the uplinks stay the same.
+	// differs, and removes uplinks that are not in the Update. Run refuses an invalid
+	// Update as it does at the start: it sends an [EventUpdateRefused], and keeps the
+	// earlier uplinks. If a new uplink has the interface of a removed one and takes over
+	// its sources, these sources switch in one step. Nil or closed: the uplinks stay the
+	// same.
 	Update <-chan Update
 
 	// Settle is how long Run waits after the kernel's first event for more events. If only
-	// rules and routes of uplinks have changed, Run stops waiting after an eighth of that time
-	// in which nothing happens. A longer time saves work where interfaces come and go.
-	// Default: 10 milliseconds.
+	// rules and routes of uplinks have changed, Run waits only until an eighth of that time
+	// has passed without an event. A longer time saves work on hosts on which interfaces come
+	// and go. Default: 10 milliseconds.
 	Settle time.Duration
 
-	// Rate limits the repairs of each name to an average per second. Repairs of ten seconds
-	// may be done at once. If a program makes more repairs necessary, Run reports it.
-	// Default: 5.
+	// Rate is the maximum average number of repairs per second for the uplinks with the
+	// same name. Run can do the repairs of ten seconds in a burst. If another program makes
+	// more repairs necessary, Run reports that program. Default: 5.
 	Rate float64
 
-	// FullLook is the time between checks of everything without an event. Default: 5 minutes.
+	// FullLook is the time between checks of all uplinks that do not depend on events.
+	// Default: 5 minutes.
 	FullLook time.Duration
 
 	// NetNS is the path of the network namespace that dial opens its sockets in, such as
-	// /run/netns/NAME. If that namespace is deleted, or deleted and made again, the sockets
-	// of Run would stay in the old one. So Run checks the path every two seconds. When the
-	// path no longer names the old namespace, Run sends an [EventSocketFailed], forgets what
-	// it knew of the old namespace, and calls dial until dial opens a socket in the namespace
-	// at the path. A nil dial opens its sockets there. Empty: the namespace does not change.
+	// /run/netns/NAME. If that namespace is deleted, and perhaps created again, the sockets
+	// of Run stay in the old one. So Run checks the path every two seconds. When the path no
+	// longer refers to the old namespace, Run sends an [EventSocketFailed], forgets the state
+	// of the old namespace, and calls dial until dial opens a socket in the new namespace. A
+	// nil dial opens its sockets in the namespace at the path. Empty: Run assumes that the
+	// namespace does not change.
 	NetNS string
 
 	// ReceiveBuffer is the size, in bytes, of the buffer for the kernel's events. There is

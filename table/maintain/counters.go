@@ -7,8 +7,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Counters count what [Run] does. They may be read at any time. A *Counters is an
-// expvar.Var.
+// Counters count the work of [Run]. They can be read at any time. A *Counters is an
+// [expvar.Var].
 type Counters struct {
 	Looks     atomic.Uint64 // how often uplinks were compared with the kernel's state
 	Repairs   atomic.Uint64 // transactions that changed something

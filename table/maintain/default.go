@@ -23,10 +23,10 @@ import (
 //		nexthop via 192.168.1.1 dev eth0 weight 3 nexthop via 192.168.2.1 dev eth1 weight 1
 //
 // An uplink has a next hop while it is complete, unless it is unhealthy and its Health has
-// Withdraw. Each change is one request that replaces the route. The last uplink keeps its next hop:
-// if all uplinks are unhealthy, those that were healthy last keep theirs, because there is no
-// better way. If these are pending, all other uplinks that are not pending have a next hop. If all
-// uplinks are pending, the existing route is left unchanged.
+// Withdraw. Each change is one request that replaces the route. The route never loses its last next
+// hop: if all uplinks are unhealthy, those that were healthy last keep their next hops. If those
+// uplinks are pending, all uplinks that are not pending have a next hop. If all uplinks are
+// pending, the existing route is left unchanged.
 //
 // The kernel distributes flows, not packets. The sysctls net.ipv4.fib_multipath_hash_policy and
 // net.ipv6.fib_multipath_hash_policy decide whether a flow is defined by addresses alone, or also
@@ -35,47 +35,47 @@ import (
 // becomes unhealthy.
 //
 // When an interface is deleted, as at the end of a PPP session, the kernel deletes every IPv4 route
-// that has a next hop by it, and so deletes this route as a whole. Until Run has added the route
-// again, packets take a route behind it: if the next hops are by several interfaces, Run maintains
-// a default route by each of them alone, with metrics above Metric. The route of the uplink with
-// the highest weight comes first. IPv6 needs no such routes, because the kernel deletes only the
-// next hop.
+// that has a next hop through it. So it deletes the whole shared route. Until Run has added the
+// route again, packets use a backup route: if the next hops use several interfaces, Run also
+// maintains a default route through each single interface, with a metric above Metric. The route of
+// the uplink with the highest weight has the lowest of these metrics. IPv6 needs no such routes,
+// because the kernel deletes only the next hop.
 //
-// The next hops are those of the uplink's best default route. If there are several, they share the
-// weight of the uplink. In IPv6, a next hop without a gateway is not possible beside others. On a
-// point-to-point link, and on other links where the kernel does not resolve the gateway, such a
-// next hop gets a link-local gateway: the peer's address or fe80::1. On a link like Ethernet, an
-// uplink without a gateway has no next hop beside others. Also in IPv6, the kernel joins several
-// routes with the same metric to one. So a next hop that another program adds to the route looks
-// like one of ours, and Run deletes it.
+// The next hops of an uplink are those of its best default route. If there are several, they share
+// the weight of the uplink. In IPv6, a route with several next hops cannot contain one without a
+// gateway. On a point-to-point link, and on other links where the kernel does not resolve the
+// gateway, Run gives such a next hop a link-local gateway: the peer's address or fe80::1. On a
+// link like Ethernet, an uplink without a gateway gets no next hop if there are others. Also in
+// IPv6, the kernel merges several routes with the same metric into one. So if another program adds
+// a next hop to the route, Run cannot tell it from its own, and deletes it.
 type Default struct {
 	// Table is the table of the route. Of the system tables it can be main or default. It cannot be
-	// the table of an uplink. A table other than main needs rules that lead to it, which the caller
-	// has to add. [table.Sync] deletes the route from a table other than main and default, and Run
-	// then adds it again. Zero: main.
+	// the table of an uplink. For a table other than main, the caller has to add rules that look it
+	// up. [table.Sync] deletes the route from a table other than main and default, and Run then
+	// adds it again. Zero: main.
 	Table rttables.ID
 
 	// Metric is the priority of the route. Of several default routes in a table the kernel takes
 	// the one with the lowest metric. Zero: 50, which is lower than the metrics of network
-	// managers, DHCP clients and router advertisements. An IPv4 route without a metric has 0, which
-	// is lower still: give that route a metric, or delete it.
+	// managers, DHCP clients and router advertisements. An IPv4 route that was added without a
+	// metric has the metric 0, which is lower still: give that route a metric, or delete it.
 	//
-	// The routes behind this one have the next metrics that no other default route of the table
-	// has: 51, 52 and so on. If there is no higher metric, there is no route behind it.
+	// The backup routes (see above) have the next higher metrics that no other default route of
+	// the table has: 51, 52 and so on. If no higher metric is free, there is no backup route.
 	Metric uint32
 
-	// Protocol marks the route as ours. It has to be the protocol of the uplinks. Run deletes other
-	// default routes of the table with this protocol. It leaves default routes with another
-	// protocol alone: a route with the same metric is a conflict, and Run reports a route with a
-	// lower metric. Zero: [table.Protocol].
+	// Protocol marks the route as one that Run maintains. It has to be the protocol of the uplinks.
+	// Run deletes other default routes of the table with this protocol. It leaves default routes
+	// with another protocol alone: a route with the same metric is a conflict, and Run reports a
+	// route with a lower metric. Zero: [table.Protocol].
 	Protocol route.Protocol
 }
 
 // defaultLabel is the name of a [Default] in events and errors.
 const defaultLabel = "(default)"
 
-// Remove deletes the routes of both families, and the routes behind them. It does not need to know
-// the uplinks. Its errors are those of [table.Remove].
+// Remove deletes the routes of both families, and their backup routes. It works without the
+// uplinks. Its errors are those of [table.Remove].
 func (d Default) Remove(ctx context.Context, c route.Conn) error {
 	d = d.withDefaults()
 	return plan.Lock(ctx, c, func() error {

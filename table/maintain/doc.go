@@ -1,10 +1,10 @@
-// Package maintain keeps uplinks, and a default route that they share, as they are
-// declared.
+// Package maintain keeps uplinks installed as they are declared, and also a default
+// route that they share.
 //
-// [table.Install] is done once. Later the kernel deletes routes with a link or an
-// address and does not bring them back, leases change addresses, and other programs
-// delete rules that they do not know. [Run] listens to the kernel and repairs such
-// damage, as long as its context lasts:
+// [table.Install] acts once. Later, the kernel deletes routes when a link goes down or
+// an address is deleted, and does not add them again; leases change addresses; and
+// other programs delete rules that they do not know. [Run] listens to the kernel and
+// repairs such damage until its context ends:
 //
 //	err := maintain.Run(ctx, nil, &maintain.Config{Logger: slog.Default()},
 //		maintain.Uplink{SourceRoutedUplink: lan2},
@@ -12,75 +12,80 @@
 //
 // # Guarantees
 //
-//   - Damage that the kernel reports is repaired within milliseconds, and damage that
-//     it does not report at the next periodic look.
-//   - What other programs do costs next to nothing, unless it concerns an uplink. Then Run
-//     looks at that uplink alone. It looks at all of them every few minutes.
+//   - Damage that the kernel reports is repaired within milliseconds. Other damage is
+//     repaired at the next periodic check.
+//   - Changes by other programs that do not affect an uplink cost almost nothing. If a
+//     change affects an uplink, Run checks only that uplink. Every few minutes, it checks
+//     all uplinks.
 //   - The rules of a source stay while its link is down or its address is gone, and when
 //     the process is killed. With Unreachable, its packets are refused in the meantime.
 //   - Each repair is a transaction like any other of package table. If the process is
-//     killed in the middle of one, the next Run finishes it, and keeps the sources that
-//     it finds rules for until the interface has others.
-//   - An uplink that cannot be complete is pending, or has failed, and an [Event] says
-//     why. The other uplinks are maintained all the same.
-//   - A rule of another program that comes before those of an uplink, and takes its packets
-//     to the Internet, is left alone. An [Event] names it, and another [Event] reports that it
-//     is gone.
-//   - If a program keeps undoing its work, Run limits its repairs per second, and names the
-//     program.
+//     killed in the middle of one, the next Run finishes it, and keeps the sources for
+//     which it finds rules until the interface has other addresses.
+//   - If an uplink cannot be installed completely, it is pending or has failed, and an
+//     [Event] says why. The other uplinks are maintained all the same.
+//   - If a rule of another program comes before the rules of an uplink and takes its packets
+//     to the Internet, Run does not change that rule. An [Event] reports it, and another Event
+//     reports when it is gone.
+//   - If another program keeps undoing the work of Run, Run limits its repairs per second,
+//     and an [Event] names the program.
 //   - When Run returns, it has closed its sockets, and its goroutines have ended.
 //
 // # Limits
 //
-//   - Packets leave by table main while the rules are away. That is the time between a
-//     deletion by another program and the repair.
-//   - A new address has no rule before Run has seen it.
-//   - Nothing is repaired while Run is not running. But nothing is removed either.
+//   - If another program deletes rules, packets use table main until Run has repaired
+//     the rules.
+//   - A new address has no rule until Run has noticed the address.
+//   - While Run is not running, the uplinks stay installed, but nothing is repaired.
 //   - Run does not know sources that have left no trace. If another program deletes all
-//     rules of an address while Run is not running and the address is gone, the address
-//     has no rules until it is back.
-//   - A gateway may lead nowhere. Run finds that out only for an uplink that has Health.
+//     rules of an address at a time when Run is not running and the host does not have
+//     the address, the address has no rules until the host has it again.
+//   - Run notices that the Internet cannot be reached through a gateway only if the
+//     uplink has Health.
 //
 // # Threats
 //
-// Run trusts those who may change routes in the network namespace anyway: holders of
-// CAP_NET_ADMIN in the user namespace that owns it, root of that user namespace, and the
-// kernel. They can undo its work, and Run repairs what they undo. It also trusts those who
-// may write rt_tables, as far as names go: what they write cannot change where packets go,
-// and cannot hold up a repair.
+// Run trusts everyone who has the privilege to change routes in the network namespace:
+// holders of CAP_NET_ADMIN in the user namespace that owns it, root of that user
+// namespace, and the kernel. They can undo the work of Run, and Run repairs it. Run trusts
+// users who may write rt_tables with the names of tables, but with nothing else: they
+// cannot change where packets go, and cannot delay a repair.
 //
-// It does not trust other users and processes of the host, also those in the same network
-// namespace without CAP_NET_ADMIN. They can lock every file that they can read, fill file
-// systems, take all ports, and have any name. None of that changes where packets go, and a
-// repair is late by some seconds at the most. If they take all memory or all processes of
-// the host, the kernel can end the process. The uplinks then stay as they are. The name of
-// a process, and whatever else comes from outside, is printed without control characters.
+// Run does not trust other users and processes of the host, not even those in the same
+// network namespace that do not have CAP_NET_ADMIN. They can lock every file that they can
+// read, fill file systems, use up all ports, and give their processes any name. None of
+// that changes where packets go, or delays a repair by more than some seconds. If they use
+// up the memory or the processes of the host, the kernel can kill the process of Run. The
+// uplinks then stay installed. Run prints names of processes and other strings from
+// outside without control characters.
 //
-// It trusts the network as far as it is told to: with Learn, whoever can make this host
-// take a default route by an interface, such as a DHCP server or a router on the link,
-// chooses the gateway of that uplink, and of no other. With MainFirst, whoever can put
-// other routes into table main draws packets of the uplink to their destinations: a router
-// on any link can do so with an advertisement. A reply to an echo request counts
-// only with the random data of the request, and what this host itself lacks, such as free
-// ports, is not taken for a fault of the way. But whoever is on the way can answer probes,
-// or drop them.
+// The configuration decides how far Run trusts the network. With Learn, a DHCP server or a
+// router on the link that can give this host a default route through an interface chooses
+// the gateway of that uplink, but not of other uplinks. With MainFirst, anyone who can add
+// other routes to table main can redirect packets of the uplink to the destinations of
+// these routes; a router on any link can do so with an advertisement. Run accepts an echo
+// reply only if it has the random data of the request. A lack of resources on this host,
+// such as free ports, does not count as a failed probe. But anyone on the path of the
+// probes can answer them or drop them.
 //
-// The file .github/SECURITY.md lists attackers and what each can do, with the tests. The
-// program internal/soak has them attack for an hour.
+// The file .github/SECURITY.md lists attackers, what each can do, and the tests. The
+// program internal/soak makes such attacks for an hour.
 //
 // # Health and a shared default route
 //
-// A gateway that answers can still lead nowhere. With Health set, Run sends a
-// [health.Probe] through the uplink, from the uplink's own address, and reports when that
-// fails. With Withdraw, an unhealthy uplink also loses the traffic that other uplinks can
-// carry: its rules of Also, and its share of a default route. The rules from its
-// addresses stay, for answers and for probes, and so do rules by a firewall mark, which
-// usually marks the uplink that a connection came in by.
+// The Internet can be unreachable although the gateway answers. With Health set, Run
+// sends a [health.Probe] through the uplink, from the uplink's own address, and reports
+// when that fails. With Withdraw, Run also moves traffic that other uplinks can carry
+// away from an unhealthy uplink: it deletes the uplink's rules of Also, and its share of
+// a default route. The rules from the uplink's addresses stay, for replies and for
+// probes. Rules with a firewall mark stay as well, because a mark usually stands for the
+// uplink through which a connection came in.
 //
-// A [Default] is a default route that several uplinks share: one for each family, in
-// table main or another one. Its next hops are the uplinks that are complete and healthy,
-// by their Weight. It changes in one step. (In one of some thousand such changes Linux 6.18
-// finds no route for a packet that it looks up in the same instant.)
+// A [Default] is a default route that several uplinks share: one for each family, in table
+// main or another one. Its next hops are those of the uplinks that are complete and
+// healthy, with their Weight. Each change is a single request. (During about one of several
+// thousand such changes, Linux 6.18 finds no route for a packet that it looks up in the
+// same instant.)
 //
 //	config := maintain.Config{Default: &maintain.Default{}}
 //	probe := &health.Probe{

@@ -18,22 +18,22 @@ type EventKind uint8
 const (
 	EventInstalled     EventKind = iota + 1 // all rules and routes of the uplink are installed; Plan has the steps that were needed
 	EventPending                            // the uplink waits for an interface, an address or a gateway; Reason names it
-	EventRepaired                           // something was not as it should be, and Plan has repaired it
+	EventRepaired                           // a rule or route was missing or wrong; Plan has the repair
 	EventFailed                             // the uplink could not be repaired: Err; Run tries again
 	EventUpdateRefused                      // an Update is invalid: Err; the uplinks before it stay in force
 	EventSocketFailed                       // a socket failed, or could not be opened: Err; Run opens another one
-	EventCleanUpFailed                      // the rests of a killed process could not be deleted: Err; Run tries again
+	EventCleanUpFailed                      // the temporary rules and routes of a killed process could not be deleted: Err; Run tries again
 	EventRemovalFailed                      // an uplink or route that is no longer wanted could not be deleted: Err; Run tries again
 	EventProbeFailed                        // the uplink could not be probed: Err; its health stays as it was
 	EventLost                               // the kernel had more events than the buffer could hold; Run checks everything again
 	EventFighting                           // another program keeps undoing the uplink; repairs are limited from now on
-	EventCalm                               // the conflict has ended
+	EventCalm                               // after EventFighting: the other program no longer undoes the uplink
 	EventHealthy                            // the probe succeeds
 	EventUnhealthy                          // the probe fails: Err
 	EventReady                              // all uplinks have been checked once after the start, or after an Update
 	EventRemoved                            // the uplink was removed
 	EventOverruled                          // a rule of another program takes packets of the uplink: Reason
-	EventInForce                            // no rule of another program takes packets of the uplink any more
+	EventInForce                            // after EventOverruled: no rule of another program takes packets of the uplink any more
 	EventObstructed                         // another process has the lock that repairs need: Reason names the process, and says whether Run waits
 )
 
@@ -71,7 +71,7 @@ func (k EventKind) String() string {
 // MarshalText returns what String returns.
 func (k EventKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText takes what MarshalText returns, for kinds that exist.
+// UnmarshalText reads what MarshalText returns for the constants of this type.
 func (k *EventKind) UnmarshalText(text []byte) error {
 	for _, x := range eventNames {
 		if x.Name == string(text) {
@@ -97,9 +97,9 @@ func (k EventKind) Level() slog.Level {
 type Event struct {
 	Kind EventKind
 
-	// Uplink tells a reader which uplink the event is about: the name of the uplink, or
-	// its interface and gateway. Two uplinks without a name can have the same text. It
-	// is "(default)" for a [Default]. Empty: the event is about no particular uplink.
+	// Uplink says which uplink the event is about, for people: the name of the uplink, or
+	// its interface and gateway. Two uplinks without names can have the same text. For a
+	// [Default], it is "(default)". Empty: the event is not about a particular uplink.
 	Uplink string
 	// Owner is the index of the uplink among those that Run was called with, or that
 	// the last [Update] had. It is [plan.NoOwner] if the event is about none of them.
@@ -108,9 +108,9 @@ type Event struct {
 	Family route.Family
 
 	// Reason depends on the kind. For EventPending it is what the uplink waits for. For
-	// EventRepaired it is why Run looked. For EventFighting it is the other program, as
-	// far as it is known. For EventOverruled it is the rule, its owner, and the packets
-	// that it takes.
+	// EventRepaired it is the event that made Run check the uplink. For EventFighting it
+	// is the other program, if it is known. For EventOverruled it is the rule, its owner,
+	// and the packets that it takes.
 	Reason string
 	// Plan has the steps that were done, without steps that undo one another. For
 	// EventFighting it has the steps that would have been done.
@@ -119,14 +119,14 @@ type Event struct {
 	// EventInstalled it is a [*plan.NameError] if only the name of a table could not be
 	// written.
 	Err error
-	// Port is set for EventFighting. It is the netlink port from which something of
-	// ours was deleted last. It is not a process ID. Zero: not known.
+	// Port is set for EventFighting. It is the netlink port of the socket that last
+	// deleted a rule or route of the uplink. It is not a process ID. Zero: it is not
+	// known.
 	Port uint32
 }
 
-// Level returns the level of the event in a log. It is the level of the kind, or Warn
-// if an event of a kind with the level Info has an error, such as EventInstalled
-// without the name of the table.
+// Level returns the level of the event in a log. It is the level of its kind, but at
+// least Warn if Err is set, as for an EventInstalled whose table could not be named.
 func (e Event) Level() slog.Level {
 	if e.Err != nil {
 		return max(slog.LevelWarn, e.Kind.Level())

@@ -43,8 +43,9 @@ func (u *Uplink) withLearned(defaults []route.Route) table.SourceRoutedUplink {
 	return s
 }
 
-// Resolve returns the uplink as it can be installed now: with Learn, its Defaults are
-// those that [Run] would learn. If there are none, the error is a [*plan.FieldError].
+// Resolve returns the uplink in the form in which it can be installed now: if Learn is
+// set, Defaults has the routes that Run would learn. If there are no such routes, the
+// error is a [*plan.FieldError].
 func (u Uplink) Resolve(ctx context.Context, c route.Conn) (table.SourceRoutedUplink, error) {
 	if u.Learn == 0 {
 		return u.SourceRoutedUplink, nil

@@ -8,14 +8,14 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// An Update has the uplinks that [Run] has to maintain from now on.
+// An Update is a new list of the uplinks that [Run] has to maintain.
 type Update struct {
 	// Uplinks are all uplinks.
 	Uplinks []Uplink
 
-	// Default is the default route that the uplinks share. If there was one in another
-	// place, it stays until the new one is installed. Nil: there is none, and an
-	// earlier one is removed.
+	// Default is the default route that the uplinks share. An earlier one with another
+	// table or metric stays until the new one is installed. Nil: there is no such route,
+	// and an earlier one is removed.
 	Default *Default
 }
 

@@ -16,15 +16,15 @@ import (
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Learn is the family of default routes that the uplink learns: those by its
-	// interface that a DHCP client, router advertisements or another program has put into
-	// LearnTable. The uplink takes over all values of such a route (gateways or none, of
+	// Learn is the family of default routes that the uplink learns: those by its interface
+	// that a DHCP client, router advertisements or another program has put into
+	// LearnTable. The uplink gets all properties of such a route (gateways, if any, of
 	// either family, onlink, src, mtu and the other metrics, preference, from, encap),
-	// except for its metric and protocol and the time after which it expires. If there
-	// are several routes, the uplink takes all of them, in the order in which the kernel
-	// takes them. The uplink follows these routes. When they are deleted, it keeps the
-	// last ones. It ignores default routes with its own Protocol. Gateway and Defaults
-	// have to be unset. Zero: the uplink does not learn.
+	// except for its metric, its protocol and its expiry time. If there are several
+	// routes, the uplink gets all of them, in the order of their metrics. When these
+	// routes change, so do those of the uplink. When all of them are deleted, the uplink
+	// keeps the last ones. Default routes with the uplink's own Protocol are ignored.
+	// Gateway and Defaults have to be unset. Zero: the uplink does not learn.
 	Learn route.Family
 
 	// LearnTable is the table that Learn reads. Some network managers put an interface's
@@ -32,14 +32,15 @@ type Uplink struct {
 	// LearnTable cannot be the uplink's own table. Zero: main.
 	LearnTable rttables.ID
 
-	// Health says how to find out whether the uplink leads anywhere, and what to do if it
-	// does not. Run probes the uplink while it is complete. It does not probe a pending
-	// uplink, whose health stays the same. Probes are sent from an address of the uplink,
-	// so they match its rule, and use its table and its gateway: the rules from its
-	// addresses stay in any case. With MainFirst, do not use a target for which main has
-	// a more specific route than the default. Until the first verdict the uplink counts
-	// as healthy. Several uplinks may have the same Health. Nil: Run does not probe the
-	// uplink, and it counts as healthy.
+	// Health says how to find out whether the Internet can be reached through the uplink,
+	// and what to do if not. Run probes the uplink while it is complete. It does not probe
+	// a pending uplink, whose health stays the same. Probes are sent from an address of
+	// the uplink, so they match its rule and use its table and its gateway. This works
+	// even while the uplink is unhealthy, because the rules from its addresses are never
+	// withdrawn. With MainFirst, do not use a target for which main has a more specific
+	// route than the default. Until the first result, the uplink counts as healthy.
+	// Several uplinks may have the same Health. Nil: Run does not probe the uplink, and it
+	// counts as healthy.
 	Health *health.Probe
 
 	// Weight is the uplink's share in the [Default] route, relative to the weights of

@@ -15,10 +15,10 @@ import (
 
 // Apply does the steps: all of them or, after a failure, none. It waits for other
 // processes that change uplinks in the same network namespace; see [ErrLocked]. Apply does
-// not check what has changed since the plan was made; a step fails if the kernel's state
-// does not allow it any more.
+// not check whether the host has changed since the plan was made. A step that has become
+// impossible fails.
 //
-// Names of tables are written after all other steps, because nothing else may wait for a
+// Apply writes names of tables after all other steps, so that no other step waits for a
 // file. Apply waits a few seconds for another process that is writing them.
 //
 // The error is a [*StepError] for a step that failed, and a [*NameError] if all steps were

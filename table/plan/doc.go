@@ -1,8 +1,8 @@
-// Package plan has the steps of a change to rules, routes and the names of tables,
-// their text, and the function that does all of them or none.
+// Package plan represents a change to rules, routes and the names of tables as a list
+// of steps. It prints the steps, and applies all of them or none.
 //
-// A [Plan] is made by functions such as table.PlanInstall. Its text is the equivalent
-// shell commands, and [Plan.Apply] does it. If a step fails, the steps before it are
-// undone, newest first, and a [*StepError] says which step failed and which steps, if
+// Functions such as table.PlanInstall make a [Plan]. Its text is the equivalent shell
+// commands. [Plan.Apply] does the steps. If a step fails, Apply undoes the steps before
+// it, newest first, and the [*StepError] says which step failed and which steps, if
 // any, could not be undone.
 package plan

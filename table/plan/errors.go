@@ -51,14 +51,15 @@ type StepError struct {
 type LeftError struct {
 	Step Step  // what was done
 	Err  error // why it was not undone
-	// Uncertain means that it is not known whether the step is done now: the kernel's
-	// reply was lost, and its state cannot be read.
+	// Uncertain means that it is not known whether the step is still done: the kernel's
+	// reply was lost, and the state could not be read.
 	Uncertain bool
 
 	command string
 }
 
-// Command returns the shell command of the step, with the names that the plan has.
+// Command returns the shell command of the step, with the plan's names of tables and
+// interfaces.
 func (e *LeftError) Command() string { return commandOf(e.command, e.Step) }
 
 // Command returns the shell command of the step, with the names that the plan has.
@@ -73,7 +74,8 @@ func commandOf(command string, s Step) string {
 	return command
 }
 
-// Error has the commands of the step that failed and of those that are left.
+// Error returns the command of the failed step with the reason, and the commands of
+// steps that could not be undone.
 func (e *StepError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.Command(), reason(e.Err))
@@ -113,8 +115,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// A NameError reports that everything was done except for the names of tables: the
-// uplinks work, and ip(8) shows the numbers of their tables.
+// A NameError reports that a name could not be written to rt_tables. Everything else
+// was done: the uplinks work, but ip(8) shows the numbers of their tables.
 type NameError struct {
 	Table rttables.ID
 	Name  string

@@ -39,7 +39,8 @@ func (e *LockedError) Error() string { return "table: " + e.text }
 // Unwrap returns [ErrLocked] and the error of the context.
 func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
 
-// A LockNotice says that [Lock] waits, or that it has stopped waiting.
+// A LockNotice says that [Lock] is waiting, or that it has stopped waiting for the
+// holder and continues.
 type LockNotice struct {
 	Holder Holder
 	Waited time.Duration // so far
@@ -60,28 +61,30 @@ func WithLockNotice(ctx context.Context, fn func(LockNotice)) context.Context {
 func makeHolder(h rtnl.Holder) Holder { return Holder{h.PID, h.Name, h.UID, h.String()} }
 
 // Lock calls do while no other process or goroutine has the lock of the network namespace
-// of c. A program that makes a plan and does it with [Plan.ApplyLocked] under one Lock
-// does exactly what was planned.
+// of c. If a program makes a plan and applies it with [Plan.ApplyLocked] under one Lock,
+// no other user of Lock can change anything in between.
 //
-// Lock waits for other processes and goroutines until ctx ends, or for a minute at most
-// if ctx has no deadline; the error is then [ErrLocked]. A change normally takes
-// milliseconds. Other programs can obstruct Lock, because every process in the namespace
-// can open and lock one of the two parts of the lock. They cannot do so for long:
+// Lock waits for other processes and goroutines until ctx ends, or for at most a minute
+// if ctx has no deadline. The error is then [ErrLocked]. A change normally takes
+// milliseconds. The lock has two parts, and every process in the namespace can lock one
+// of them, so other programs can obstruct Lock. They cannot do so for long:
 //
-//   - Lock does not wait for a process that may not change anything in the namespace, or
-//     for the child of a process that took the lock and has ended.
-//   - For other processes that have only that part, Lock waits 10 seconds in all. After
-//     each further minute it allows another second of such waiting.
-//   - The other part is a file in /proc that only processes that may change routes can
-//     open. So users of Lock exclude each other in spite of such programs, if they see the
-//     same mount of /proc. If that file cannot be opened, Lock waits for a process that it
-//     cannot see, or that may change something, as long as for any other.
+//   - Lock does not wait for a process without the privilege to change anything in the
+//     namespace, or for the child of a process that took the lock and has ended.
+//   - For other processes that have locked only that part, Lock waits for 10 seconds in
+//     total. With each further minute, it may wait for another second.
+//   - The other part is a file in /proc that only processes with the privilege to change
+//     routes can open. So users of Lock exclude each other even if other programs obstruct
+//     the first part, provided that they see the same mount of /proc. If that file cannot
+//     be opened, Lock waits without the limit of 10 seconds for a process that it cannot
+//     see, or that has the privilege to change something.
 //
 // See also [WithLockNotice].
 //
 // Lock finds the namespace by the socket of c, if c gives access to it with a method
-// SyscallConn, as *[route.Socket] and *netlink.Conn do. For another c, and for a process
-// that may not change anything in the namespace, Lock calls do without the lock.
+// SyscallConn, as *[route.Socket] and *netlink.Conn do. If c has no such method, or if
+// this process does not have the privilege to change anything in the namespace, Lock
+// calls do without the lock.
 func Lock(ctx context.Context, c route.Conn, do func() error) error {
 	unlock, err := rtnl.Lock(ctx, c)
 	var locked *rtnl.LockedError

@@ -10,10 +10,9 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// CutNames returns the plan without the names that [Plan.Apply] cannot write because a
-// line of rt_tables that is not ours is in the way, such as another name of the same
-// table. It also returns an error for each such name. Apply does all other steps of such
-// a plan. CutNames reads the files of the plan's directory.
+// CutNames returns the plan without steps that would fail because of a line in rt_tables
+// that this package has not written, such as another name of the same table. It also
+// returns an error for each such name. CutNames reads the files of the plan's directory.
 func (p Plan) CutNames() (Plan, []*NameError) {
 	var refused []*NameError
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op == AddName }) {
@@ -50,8 +49,8 @@ func (p *Plan) refusal(files *rttables.Files, s *Step) error {
 }
 
 // SplitNames returns the plan without steps that add or delete names, and a plan that has
-// only these. The second plan deletes names first, because an added name may have
-// belonged to another table.
+// only these. The second plan deletes names before it adds others, because a name may
+// move from one table to another.
 func (p Plan) SplitNames() (rest, names Plan) {
 	rest, names = p, p.with(nil)
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op.IsName() }) {
@@ -78,8 +77,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// Refused returns the error of [Plan.Apply] for a plan that has only names, if none of
-// them can be written because of err.
+// Refused returns the error that [Plan.Apply] would return for a plan of nothing but
+// names, if err prevented all of them from being written.
 func (p Plan) Refused(err error) error {
 	var all error
 	for i := range p.Steps {

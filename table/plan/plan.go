@@ -13,9 +13,9 @@ import (
 )
 
 // A Plan is the steps from the present state to the wanted one, in the order in which
-// they are done. The commands of a plan begin with the names of tables, because they use
-// them, but the names are written last; see [Plan.Apply]. An empty Plan has nothing to
-// do.
+// they are done. In the text of a plan, the commands that write names of tables come
+// first, because the other commands use the names. [Plan.Apply] writes the names last.
+// An empty Plan does nothing.
 type Plan struct {
 	Steps []Step
 
@@ -28,23 +28,23 @@ type Plan struct {
 	present [][]rule.Rule
 }
 
-// On returns the plan with the rules that existed when it was made. [Plan.ApplyLocked]
-// assumes that they still exist.
+// On returns the plan together with the rules that existed when the plan was made.
+// [Plan.ApplyLocked] then does not list them again, and assumes that they still exist.
 func (p Plan) On(present ...[]rule.Rule) Plan {
 	p.present = present
 	return p
 }
 
-// InNetNS returns the plan with another text. Its commands are for the shell of a
-// process in another network namespace than the plan's. Netns is the name of the plan's
-// namespace that "ip netns" gave, or its path.
+// InNetNS returns the plan with other text: its commands work in a shell that is not in
+// the network namespace of the plan. The argument netns is the name of the plan's
+// namespace, as in "ip netns", or its path.
 func (p Plan) InNetNS(netns string) Plan {
 	p.netns = netns
 	return p
 }
 
-// NamedIn returns the plan with another text. Its commands add and delete the names of
-// tables in the files that the function returns for a table and its name.
+// NamedIn returns the plan with other text: its commands change the names of tables in
+// other files. The function file returns the file for a table and its name.
 func (p Plan) NamedIn(file func(rttables.ID, string) string) Plan {
 	p.file = file
 	return p
@@ -56,9 +56,9 @@ func (p Plan) with(steps []Step) Plan {
 	return p
 }
 
-// Make returns a plan. Its text has the names that the function names returns, or no
-// names if that function is nil. Names of tables are written to files of the directory
-// etc, or of /etc/iproute2 if etc is empty.
+// Make returns a plan. The function names returns the names of tables and interfaces
+// that the plan's text uses; if it is nil, the text has numbers. Names of tables are
+// written to files of the directory etc, or of /etc/iproute2 if etc is empty.
 func Make(steps []Step, names func() *route.Names, etc string) Plan {
 	return Plan{Steps: steps, names: names, etc: etc}
 }
@@ -128,9 +128,9 @@ func (p Plan) Select(keep func(*Step) bool) Plan {
 	return some
 }
 
-// Done returns the steps that [Plan.Apply] has done if its error was err. That is all
-// steps if err is nil, and all but the names that could not be written if err is about
-// names. For another error it returns none.
+// Done returns the steps that are done after [Plan.Apply] has returned err: all steps
+// if err is nil; all steps except the names that could not be written if err is a
+// [*NameError]; and otherwise none.
 func (p Plan) Done(err error) Plan {
 	type name struct {
 		table rttables.ID

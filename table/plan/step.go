@@ -48,7 +48,7 @@ func (o Op) String() string {
 // MarshalText returns what String returns.
 func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// UnmarshalText takes what MarshalText returns, for operations that exist.
+// UnmarshalText reads what MarshalText returns for the constants of this type.
 func (o *Op) UnmarshalText(text []byte) error {
 	n, ok := opNames.Number(string(text))
 	if !ok {
@@ -80,9 +80,9 @@ func (o Op) command(f route.Family, args string) string {
 type Step struct {
 	Op Op
 
-	// Uplink tells a reader which uplink the step belongs to: the name of the uplink,
-	// or its interface and gateway. Two uplinks without a name can have the same text.
-	// In a plan that cleans up, Uplink is "(left over)".
+	// Uplink says which uplink the step belongs to, for people: the name of the uplink, or
+	// its interface and gateway. Two uplinks without names can have the same text. For
+	// steps of Recover, Uplink is "(left over)".
 	Uplink string
 	// Owner is the index of the uplink among those that the plan was made for, or
 	// [NoOwner] if the step belongs to none of them.
@@ -95,16 +95,17 @@ type Step struct {
 	Table    rttables.ID // of AddName, DeleteName
 	Name     string      // of AddName, DeleteName
 
-	// Commit means that with this step the packets of a family's sources change over
-	// from the old policy to the new one. A transaction has one such step for each
-	// family; the overview of package table says when there are more.
+	// Commit means that this step switches packets from the sources of a family from the
+	// old policy to the new one. A transaction normally has one such step for each family;
+	// the overview of package table says when there are more.
 	Commit bool
-	// ReadBack means that the results of the steps before it are read from the kernel
-	// and compared before this step is done.
+	// ReadBack means that Apply, before it does this step, reads the results of the
+	// earlier steps from the kernel and compares them.
 	ReadBack bool
 }
 
-// NoOwner is the Owner of a step that belongs to no uplink of the plan.
+// NoOwner is the Owner of a step that belongs to none of the uplinks that the plan was
+// made for.
 const NoOwner = -1
 
 // String returns the shell command for the step, with the numbers of tables and

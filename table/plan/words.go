@@ -26,8 +26,8 @@ var fieldName = func() *regexp.Regexp {
 	return regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\b`)
 }()
 
-// Word returns the word by which administrators know a field of an uplink, such as via for
-// Gateway. If there is none, it returns the name of the field in lower case.
+// Word returns the word of uplinks.conf for a field of an uplink, such as via for Gateway.
+// If there is none, it returns the name of the field in lower case.
 func Word(field string) string {
 	if word, ok := fieldWords[field]; ok {
 		return word
@@ -35,13 +35,13 @@ func Word(field string) string {
 	return strings.ToLower(field)
 }
 
-// InWords returns the field and the reason, in the words of administrators instead of the
+// InWords returns the field and the reason, with the words of uplinks.conf instead of the
 // names of fields, such as "via: 192.0.2.1 is an address of this host".
 func (e *FieldError) InWords() string {
 	return Word(e.Field) + ": " + fieldName.ReplaceAllStringFunc(e.Reason, Word)
 }
 
-// InWords returns the reason and the object, in the words of administrators instead of the
+// InWords returns the reason and the object, with the words of uplinks.conf instead of the
 // names of fields.
 func (e *ConflictError) InWords() string {
 	return fieldName.ReplaceAllStringFunc(e.Reason, Word) + ": " + e.Object

@@ -22,8 +22,9 @@ type Change struct {
 	Links *route.Links
 }
 
-// String returns the command of ip(8). It is a comment if the kernel refuses the
-// command from any program: IPv6 routes without a metric come with an address.
+// String returns the command of ip(8). The command is in a comment if the kernel
+// refuses it from every program, as for IPv6 routes without a metric, which the kernel
+// adds together with an address.
 func (c Change) String() string { return c.text(textNames(c.Links)) }
 
 func (c *Change) text(names *route.Names) string {
@@ -59,11 +60,12 @@ func (c Changes) String() string {
 	return b.String()
 }
 
-// Diff returns the changes that lead from a to b. A route is replaced if a and b each
-// have one route with its destination, source, TOS and metric in its table. Otherwise
-// Diff adds objects before it deletes others, and rules after the routes that they
-// lead to. It deletes first only where the order of several such routes, or of rules
-// with one priority, requires it.
+// Diff returns the changes that lead from a to b. If a and b each have exactly one
+// route with the same table, destination, source, TOS and metric, Diff replaces the
+// route. Otherwise Diff adds objects before it deletes others, and adds rules after the
+// routes in the tables that they look up. It deletes first only if this is necessary
+// for the order of routes with the same destination, or of rules with the same
+// priority.
 func Diff(a, b Snapshot) Changes {
 	d := differ{a: &a, b: &b, aNames: textNames(a.Links), bNames: textNames(b.Links)}
 	objects := d.nextHops()

@@ -12,13 +12,13 @@ import (
 )
 
 // Parse reads the text of a Snapshot. Each line is a command, "ip nexthop add", "ip
-// route add", "ip route append" or "ip rule add", with -4 or -6 after ip if no
-// address tells the family. A command in a comment counts as well. A rule must have
-// a priority. Parse ignores other comments and blank lines. Tables, protocols and
-// the like are numbers, or names that ip(8) knows without a file.
+// route add", "ip route append" or "ip rule add", with -4 or -6 after ip if no address
+// tells the family. Parse also reads commands in comments. A rule must have a priority.
+// Parse ignores other comments and blank lines. Tables, protocols and the like are
+// numbers, or names that ip(8) knows without a file.
 //
-// The indexes of the interfaces are arbitrary, because text has names. An error
-// begins with the number of the line.
+// The indexes of the interfaces are arbitrary, because the text has only names. The
+// text of an error begins with the number of the line.
 func Parse(text string) (Snapshot, error) {
 	var commands []command
 	number := 0

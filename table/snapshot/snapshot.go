@@ -14,23 +14,22 @@ import (
 
 // A Snapshot has all rules and routes of IPv4 and IPv6, of all tables, and the nexthop
 // objects that routes name, as they were at one moment. [Take] reads a Snapshot from
-// the kernel; [Parse] reads the text of one. A Snapshot does not have values that
-// change by themselves: the kernel's own flags, uses, and the remaining time of a
-// route. So a route that expires equals one that stays.
+// the kernel; [Parse] reads the text of a Snapshot. A Snapshot does not have values
+// that change by themselves: flags that the kernel sets, use counters, and the
+// remaining time of a route. So a route that expires is equal to a route that does not.
 //
-// The order of the objects is always the same. Nexthop objects are in the order of
-// their numbers, groups last. Routes are in the order of family, table and destination.
-// The tables local, main and default come first, and the routes of a table without a
-// gateway come before those with one, which may need them. Rules are in the order in
+// The order of the objects is fixed. Nexthop objects are ordered by number, groups
+// last. Routes are ordered by family, table and destination; the tables local, main and
+// default come first. Within a table, routes without a gateway come before routes with
+// a gateway, because the gateway may be reached through them. Rules are in the order in
 // which the kernel looks at them.
 type Snapshot struct {
 	NextHops []nexthop.Object
 	Routes   []route.Route
 	Rules    []rule.Rule
 
-	// Links are the interfaces of the network namespace. Routes refer to them by
-	// index; text uses their names, or if and the index for a name that text
-	// cannot hold.
+	// Links are the interfaces of the network namespace. Routes refer to them by index;
+	// text uses their names, or a word such as if5 if text cannot contain the name.
 	Links *route.Links
 }
 

@@ -20,8 +20,8 @@ import (
 // maxTries is how often Take lists what changes all the time before it gives up.
 const maxTries = 16
 
-// An UnsettledError reports that there is no snapshot, because rules or routes
-// changed during every one of a number of listings.
+// An UnsettledError reports that Take could not make a snapshot, because rules or
+// routes changed during each of its listings.
 type UnsettledError struct {
 	Tries   int
 	Changed []string // what changed during the last listing: links, nexthops, routes, rules
@@ -34,29 +34,31 @@ func (e *UnsettledError) Error() string {
 
 // Take reads all rules and routes as they are at one moment.
 //
-// A listing is not enough. The kernel continues a listing by counting objects, so
-// that each rule that is deleted during the listing hides another rule that still
-// exists, and the kernel does not report it. Take therefore subscribes to changes,
-// lists everything, and lists again what has changed until nothing changes during
-// a listing. It returns an [*UnsettledError] if something always changes. The
-// kernel deletes some routes without an event; Take also subscribes to the changes
-// that delete them, which are those of interfaces, addresses and nexthop objects.
+// A plain listing is not enough. The kernel continues a listing by counting objects, so
+// for each rule that is deleted during the listing it can leave out another rule that
+// still exists, and it does not report that. Take therefore subscribes to changes and
+// lists everything. It then lists again what has changed, until nothing changes during
+// a listing. If this does not succeed after a number of tries, the error is an
+// [*UnsettledError]. The kernel deletes some routes without an event, because an
+// interface, an address or a nexthop object has changed; so Take also subscribes to
+// changes of these.
 //
-// The subscription is a socket of its own, in the network namespace of c. Take
-// finds the namespace by the method SyscallConn of c, which *route.Socket,
-// *netlink.Conn and types that embed one of them have. If c has no such method,
-// Take lists everything until two listings in a row are the same. That is almost
-// always right, but not guaranteed.
+// The subscription uses another socket, in the network namespace of c. Take finds the
+// namespace with the method SyscallConn of c, which *route.Socket, *netlink.Conn and
+// types that embed one of them have. If c has no such method, Take lists everything
+// until two listings in a row are the same. That is almost always right, but not
+// guaranteed.
 func Take(ctx context.Context, c route.Conn) (Snapshot, error) {
 	return TakeSome(ctx, c, func() func(*route.Route) bool {
 		return func(*route.Route) bool { return true }
 	})
 }
 
-// TakeSome is [Take] for callers that need few routes of a host that may have a million. The
-// other routes take no memory. TakeSome calls begin before each listing of routes, and calls
-// the function that begin returns for each route of the listing, in the kernel's order. It
-// keeps the routes for which that function returns true. Nothing may keep the pointer.
+// TakeSome is [Take] for callers that need only a few routes of a host that may have a
+// million. It does not keep the other routes in memory. TakeSome calls begin before each
+// listing of routes, and calls the function that begin returns for each route of the
+// listing, in the kernel's order. It keeps the routes for which that function returns true.
+// That function must not retain the pointer.
 func TakeSome(ctx context.Context, c route.Conn, begin func() (keep func(*route.Route) bool)) (Snapshot, error) {
 	sub, err := subscribe(c)
 	switch {

@@ -10,11 +10,11 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// String returns the commands of ip(8) that make the objects of s, one a line, on
-// a host with the same interfaces and addresses. Objects that the kernel makes by
-// itself are comments: they come with the network namespace, its interfaces and
-// their addresses. Words are quoted where a shell needs it. [Parse] reads the text,
-// comments included, and returns s.
+// String returns the commands of ip(8) that make the objects of s, one a line, on a
+// host with the same interfaces and addresses. Objects that the kernel makes by itself,
+// with the network namespace, its interfaces and their addresses, are in comments.
+// Words are quoted if a shell needs that. [Parse] reads the text, including the
+// comments, and returns s.
 func (s Snapshot) String() string {
 	var b strings.Builder
 	names := textNames(s.Links)
