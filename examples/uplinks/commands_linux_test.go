@@ -73,8 +73,8 @@ lan2 inet6:
     added    route 2001:db8:2::/64 dev eth1 table 20 proto 210 src 2001:db8:2::2
     added    route default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2
     added    rule from 2001:db8:2::2 lookup 20 proto 210 pref 31000
-All IPv4 packets change over in one step.
-All IPv6 packets change over in one step.
+All IPv4 packets switch to the new routes in one step.
+All IPv6 packets switch to the new routes in one step.
 `, exitPending, "plan")
 	h.unchanged(before)
 	h.want(`lan1 inet: added 2 routes and 3 rules, named table 10 lan1
@@ -154,7 +154,7 @@ func TestChange(t *testing.T) {
 	h.want(`lan2 inet:
     changed  route default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2
     was      route default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2
-All IPv4 packets change over in one step.
+All IPv4 packets switch to the new routes in one step.
 `, exitPending, "plan")
 	h.want("ip route replace default via 192.168.2.254 dev eth1 table 20 proto 210 src 192.168.2.2"+commitMark+"\n",
 		exitPending, "plan", "-v")
@@ -171,7 +171,7 @@ lan2  inet    eth1  incomplete    0  192.168.2.2,192.168.2.3
     removed  rule from 192.168.2.3 lookup 20 proto 210 pref 31000
     removed  rule from all dport 25 lookup 20 proto 210 pref 32001
     removed  rule from all dport 25 lookup main suppress_prefixlength 1 proto 210 pref 32000
-All IPv4 packets change over in one step.
+All IPv4 packets switch to the new routes in one step.
 `, exitPending, "plan")
 	h.want("lan2 inet: deleted 3 rules\n", exitOK, "up")
 	h.run(exitOK, "status")

@@ -1,13 +1,14 @@
-// Uplinks makes a host with several providers send each reply through the provider
-// that the request came from, and send selected traffic through a selected provider. It
-// does in one atomic step what a list of ip(8) commands in rc.local does:
+// Uplinks makes a host with several providers send each reply through the provider that
+// the request came from. It can also send selected traffic through a selected provider.
+// It replaces a list of ip(8) commands in rc.local, and makes the change in one atomic
+// step:
 //
 //	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] plan|up|down|run|status|watch|metrics|check|recover|parse [NAME...]
 //	uplinks [-n NETNS] [-json] reload
 //	uplinks [-n NETNS] [-etc DIR] [-json] init
 //	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
 //
-// The uplinks are declared in a file, one a line, in the words of ip(8):
+// A file declares the uplinks, one on each line, in the words of ip(8):
 //
 //	lan1 table 10 dev eth0 via 192.168.1.1
 //	lan2 table 20 dev eth1 via 192.168.2.1  also ipproto tcp dport 25
@@ -15,25 +16,26 @@
 //
 // The commands:
 //
-//   - init prints a file for the host as it is.
+//   - init prints an uplinks.conf for this host.
 //   - plan prints the ip commands that are equivalent to up, or to adopt.
-//   - adopt does what up does, and replaces what scripts have made for the uplinks
-//     without losing a packet. "uplinks init >/etc/uplinks.conf; uplinks plan; uplinks adopt" is the
-//     way from rc.local to uplinks.
+//   - adopt installs uplinks as up does, and replaces rules and routes that scripts have made for
+//     them, without losing a packet. To replace rc.local, run "uplinks init >/etc/uplinks.conf;
+//     uplinks plan; uplinks adopt".
 //   - up installs the uplinks of the file: all of them or, on a failure, none. It changes
 //     only what differs. With -prune it also removes uplinks that the file no longer has.
 //   - down removes what up installed, and nothing else.
 //   - run installs the uplinks, keeps running, and restores them when cables are pulled,
 //     leases change or other programs delete rules.
 //   - status prints the state of each uplink: what is missing, changed or should not exist,
-//     since when, its health, its connections, and the last events of run. Watch shows the
-//     same until Ctrl-C.
-//   - metrics prints metrics for Prometheus, which "run -metrics PLACE" serves over HTTP.
-//   - check prints what is wrong with the uplinks, and what else on the host will cause
-//     trouble for them.
+//     how long it has been in this state, its health and its connections. It also prints
+//     the last events of run. watch shows the same until Ctrl-C.
+//   - metrics prints metrics for Prometheus. With -metrics PLACE, run serves them over
+//     HTTP.
+//   - check prints problems of the uplinks, and problems of the host that affect them.
 //   - recover cleans up after a command that was killed.
-//   - reload makes run read its file again, waits for it, and returns the result.
-//   - parse checks the file alone.
+//   - reload makes run read its file again, waits until run has applied it, and returns
+//     the result.
+//   - parse checks the syntax of the file.
 //
 // The command run has options of its own:
 //
@@ -49,18 +51,18 @@
 //	uplink lan2 IPv4 installed: added 2 routes
 //	uplink lan1 IPv4 repaired: rules changed: ip rule add from 192.168.1.2 lookup lan1 proto 210 pref 31000
 //
-// The exit status is 0 on success, 1 after a failure, 2 for a fault in the command line
-// or the file, and 3 if something is missing or left to do. For a fault run has the status
-// 78 instead of 2, because a program in Go that crashes has the status 2. "uplinks help"
-// lists the commands. "uplinks help COMMAND" explains one, "uplinks help file" the words of
-// the file, and "uplinks help CODE" a code of check. The manual pages uplinks(8) and
-// uplinks.conf(5) have the same text. "uplinks completion SHELL" prints a script that
-// completes command lines.
+// The exit status is 0 on success, 1 after a failure, 2 for a fault in the command line or
+// the file, and 3 if something is missing or has to be changed. For a fault, run returns 78
+// instead of 2, because a Go program that crashes returns 2. "uplinks help" lists the
+// commands. "uplinks help COMMAND" explains one, "uplinks help file" the words of the file,
+// and "uplinks help CODE" a code of check. The manual pages uplinks(8) and uplinks.conf(5)
+// have the same text. "uplinks completion SHELL" prints a script that completes command
+// lines.
 //
 // The directory has units for systemd: uplinks-run.service for run, with readiness, reload
-// and watchdog; uplinks-wait.service, for which network-online.target waits; and
-// uplinks.service, which installs the uplinks once. networkd.conf.d has the settings of
-// systemd-networkd that both need. uplinks.conf is an example of the file. The
+// and watchdog; uplinks-wait.service, which delays network-online.target; and
+// uplinks.service, which installs the uplinks once. networkd.conf.d has settings of
+// systemd-networkd that all of them need. uplinks.conf is an example of the file. The
 // directory conf has more examples: a VPN server, mail and web, DHCP, and a shared default
 // route. On systems other than Linux the commands fail with errors.ErrUnsupported.
 //

@@ -26,7 +26,7 @@ func (r *report) writePlan(w io.Writer, o options) {
 		for _, o := range r.Others {
 			writeNet(w, o.Name, o.net)
 		}
-		fmt.Fprint(w, changeOver(r.plan))
+		fmt.Fprint(w, switchSteps(r.plan))
 	}
 }
 
@@ -57,17 +57,16 @@ func markOf(op plan.Op) string {
 	return "changed"
 }
 
-// changeOver returns how many steps packets need to change over to the new rules and
-// routes.
-func changeOver(p plan.Plan) string {
+// switchSteps says in how many steps packets switch to the new rules and routes.
+func switchSteps(p plan.Plan) string {
 	var b strings.Builder
 	for _, f := range []route.Family{route.IPv4, route.IPv6} {
 		switch n := countCommits(p, f); n {
 		case 0:
 		case 1:
-			fmt.Fprintf(&b, "All %s packets change over in one step.\n", familyName(f))
+			fmt.Fprintf(&b, "All %s packets switch to the new routes in one step.\n", familyName(f))
 		default:
-			fmt.Fprintf(&b, "%s packets change over in %d steps.\n", familyName(f), n)
+			fmt.Fprintf(&b, "%s packets switch to the new routes in %d steps.\n", familyName(f), n)
 		}
 	}
 	return b.String()
@@ -80,7 +79,7 @@ func familyName(f route.Family) string {
 	return "IPv4"
 }
 
-// countCommits returns the number of steps of a family with which packets change over.
+// countCommits returns the number of steps that switch packets of a family to the new routes.
 func countCommits(p plan.Plan, f route.Family) int {
 	n := 0
 	for i := range p.Steps {
@@ -91,8 +90,8 @@ func countCommits(p plan.Plan, f route.Family) int {
 	return n
 }
 
-// commitMark is the comment of a step with which packets change over.
-const commitMark = "    # packets change over"
+// commitMark is the comment of a step that switches packets to the new routes.
+const commitMark = "    # packets switch to the new routes"
 
 // writeSteps prints the commands of all steps.
 func writeSteps(w io.Writer, p plan.Plan) {

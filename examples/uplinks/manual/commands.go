@@ -8,43 +8,44 @@ var read = []string{"f", "n", "etc", "json"}
 // commands are all commands, in the order of the first screen.
 var commands = []command{
 	{
-		name: "init", summary: "print a file for this host as it is",
+		name: "init", summary: "print an uplinks.conf for this host",
 		options: []string{"n", "etc", "json"},
 		text: []block{
-			para("Init prints a file that describes the host as it is now, and changes nothing. The file has a line for each " +
-				"interface and gateway that has a default route, in the table main or in a table that scripts have made. " +
-				"A line also has the rules of these scripts. A comment above each line says where the line comes from."),
+			para("Init prints an uplinks.conf that describes the present state of this host. It changes nothing. The file has a line " +
+				"for each interface and gateway that has a default route, in the table main or in a table that scripts have made. The " +
+				"line also contains the rules that these scripts have made. A comment above each line says where the line comes from."),
 		},
-		examples: list{{"uplinks init >/etc/uplinks.conf", "Begin with a file for this host. Read it before you go on."}},
+		examples: list{{"uplinks init >/etc/uplinks.conf", "Make a first version of the file. Read it before you continue."}},
 	},
 	{
-		name: "plan", args: "[NAME...]", summary: "show what up would change, and change nothing",
+		name: "plan", args: "[NAME...]", summary: "show what \"up\" would change, without changing it",
 		options: append(slices.Clone(read), "prune", "adopt", "v", "sh"),
 		text: []block{
-			para("Plan prints what up would change, and changes nothing: the rules, routes and names that are added, removed or " +
-				"changed, and in how many steps packets change over. If up would refuse what adopt can take over, plan prints the " +
-				"difference that adopt makes, and says so."),
-			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps with which packets change over. " +
-				"Rules with the actions `goto` and `nop` are temporary: they make all rules of an uplink take effect at the same moment."),
-			para("With -sh, plan prints these commands as a script. Unlike up, the script undoes nothing after a failure."),
+			para("Plan prints what `up` would change, and changes nothing. It lists the rules, routes and names that would be added, " +
+				"removed or changed, and says in how many steps packets switch to the new routes. If `up` would fail because scripts " +
+				"have installed rules or routes that `adopt` can replace, plan prints what `adopt` would change, and says so."),
+			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps that switch packets to the new " +
+				"routes. Rules with the actions `goto` and `nop` are temporary: with their help, all rules of an uplink take effect at " +
+				"the same moment."),
+			para("With -sh, plan prints these commands as a script. Unlike `up`, the script undoes nothing after a failure."),
 		},
 		statuses: list{{"3", "There is something to change."}},
 		examples: list{
 			{"uplinks plan lan2", "Show what would change for the uplink lan2."},
-			{"uplinks -sh plan >up.sh", "Write a script that does what up would do."},
+			{"uplinks -sh plan >up.sh", "Write a script that makes the same changes as `up`."},
 		},
 	},
 	{
-		name: "up", args: "[NAME...]", summary: "install the uplinks of the file: all or none",
+		name: "up", args: "[NAME...]", summary: "install the uplinks of the file, all or none",
 		options: append(slices.Clone(read), "prune"),
 		text: []block{
-			para("Up makes the rules and routes of the kernel what the file says. It installs all uplinks or, on a failure, none. " +
-				"Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol and that the " +
-				"file does not ask for."),
-			para("All rules of a source address take effect at the same moment. No packet leaves by a wrong interface during the change."),
+			para("Up changes the rules and routes of the kernel to those that the file declares. It installs all uplinks or, on a " +
+				"failure, none. Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol " +
+				"but are not declared by the file."),
+			para("All rules of a source address take effect at the same moment. No packet leaves through a wrong interface during the change."),
 			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it. " +
 				"Names are written last. Up waits five seconds for another process that is writing names."),
-			para("Up does not restore what is deleted later. The command run does."),
+			para("Up does not restore rules and routes that are deleted later. `run` does."),
 		},
 		examples: list{
 			{"uplinks up", "Install all uplinks."},
@@ -52,23 +53,23 @@ var commands = []command{
 		},
 	},
 	{
-		name: "adopt", args: "[NAME...]", summary: "like up, and take over what scripts have installed",
+		name: "adopt", args: "[NAME...]", summary: "like \"up\", and replace what scripts have installed",
 		options: read,
 		text: []block{
-			para("Adopt does what up does, and takes the place of rules and routes that scripts have made for the same uplinks. " +
-				"No packet is lost during the change. See `uplinks help scripts`."),
+			para("Adopt installs uplinks as `up` does, and replaces the rules and routes that scripts have made for them. No packet " +
+				"is lost during the change. See `uplinks help scripts`."),
 		},
-		examples: list{{"uplinks -adopt plan", "Show the steps of adopt."}, {"uplinks adopt", "Take over all uplinks of the file."}},
+		examples: list{{"uplinks -adopt plan", "Show what `adopt` would change."}, {"uplinks adopt", "Install all uplinks of the file in place of what scripts have made."}},
 	},
 	{
-		name: "down", args: "[NAME...]", summary: "remove what up installed",
+		name: "down", args: "[NAME...]", summary: "remove what \"up\" installed",
 		options: read,
 		text: []block{
-			para("Down removes the rules and routes of the uplinks, and the names that up wrote to rt_tables. It removes nothing that " +
-				"other programs installed. Down also removes the default route that uplinks share."),
-			para("If a name cannot be deleted, down prints a warning, removes all else, and the exit status is 1."),
+			para("Down removes the rules and routes of the uplinks, the names that `up` wrote to rt_tables, and the default route " +
+				"that the uplinks share. It removes nothing that other programs installed."),
+			para("If a name cannot be deleted, down prints a warning and removes everything else. The exit status is then 1."),
 			para("Down finds an uplink by its line. To remove an uplink whose line you have deleted, use `uplinks -prune up`."),
-			para("If run is active, it restores what down removes. Stop run first."),
+			para("If `run` is active, it restores what `down` removes. So stop `run` first."),
 		},
 		examples: list{{"uplinks down lan2", "Remove the uplink lan2."}},
 	},
@@ -76,40 +77,42 @@ var commands = []command{
 		name: "run", args: "[NAME...]", summary: "install the uplinks and keep them installed (a service)",
 		options: append(slices.Clone(read), "once", "wait", "remove", "metrics", "v"),
 		text: []block{
-			para("Run installs each uplink as soon as that is possible, keeps running, and repairs the uplinks: when cables are pulled, " +
+			para("Run installs each uplink as soon as possible and keeps running. It repairs the uplinks when cables are pulled, " +
 				"leases change, or other programs delete rules. See `uplinks help service`."),
 		},
 		statuses: list{
 			{"3", "With -once: an uplink is not complete."},
-			{"78", "The command line or the file has a fault (EX_CONFIG). A restart does not help before the fault is corrected."},
+			{"78", "The command line or the file has a fault (EX_CONFIG). Correct the fault before you start the command again."},
 		},
 		examples: list{
 			{"uplinks -metrics 127.0.0.1:9599 run", "Keep all uplinks installed, and serve metrics to this host."},
 			{"uplinks run", "Keep all uplinks of the file installed."},
-			{"uplinks -once -wait 1m run", "At boot: wait at most a minute until all uplinks are complete."},
+			{"uplinks -once -wait 1m run", "At boot: wait until all uplinks are complete, but not longer than a minute."},
 		},
 	},
 	{
-		name: "reload", summary: "make run read its file again",
+		name: "reload", summary: "make \"run\" read its file again",
 		options: []string{"n", "json"},
 		text: []block{
-			para("Reload makes run read its file again, and returns when run has finished. If the file has a fault, reload prints the " +
-				"fault and fails. Run then keeps the lines that it had."),
+			para("Reload makes the running `run` read its file again. It returns when `run` has applied the changes. If the file has " +
+				"a fault, reload prints the fault and fails, and `run` continues with the old lines."),
 		},
-		examples: list{{"uplinks reload", "After a change of the file."}},
+		examples: list{{"uplinks reload", "Apply a change of the file."}},
 	},
 	{
 		name: "status", args: "[NAME...]", summary: "show the state of each uplink",
 		options: read,
 		text: []block{
-			para("Status prints a line for each uplink: complete, absent or incomplete. Below the line are the faults: what is missing, what " +
-				"is changed, what should not be there, and which rules of other programs take its packets. This is the state of the kernel."),
-			para("The column TCP has the number of established TCP connections of this host from the sources of the uplink. On a terminal, " +
-				"IN and OUT have what the interface receives and sends, measured for a quarter of a second. A wide terminal shows the table " +
-				"and the gateway as well. The environment variable NO_COLOR turns colors off."),
-			para("Status also shows whether run is active. If it is, SINCE has the time that the uplink has been in its state, HEALTH has the " +
-				"verdict of the probes with the time of the last one, the lines below have what a pending uplink waits for, and the last " +
-				"events follow. If the file has a fault, status prints the fault and shows the lines that run has read."),
+			para("Status compares the uplinks with the state of the kernel, and prints a line for each: complete, absent or " +
+				"incomplete. The lines below it list what is missing, what is changed, what should not exist, and which rules of other " +
+				"programs take packets of the uplink."),
+			para("The column TCP has the number of established TCP connections of this host from the sources of the uplink. On a " +
+				"terminal, IN and OUT are the rates at which the interface receives and sends, measured over a quarter of a second. A " +
+				"wide terminal shows the table and the gateway as well. The environment variable NO_COLOR turns colors off."),
+			para("Status also shows whether `run` is active. If it is, SINCE says how long the uplink has been in its state, and " +
+				"HEALTH has the result of the probes and the time of the last one. The lines below a pending uplink say what it waits " +
+				"for. The last events of `run` follow. If the file has a fault, status prints the fault and shows the lines that `run` " +
+				"has read."),
 		},
 		statuses: list{{"3", "An uplink is not complete."}},
 		examples: list{{"uplinks status", "Show all uplinks."}, {"uplinks -json status", "The same as a JSON object."}},
@@ -118,11 +121,11 @@ var commands = []command{
 		name: "watch", args: "[NAME...]", summary: "show the state of each uplink until Ctrl-C",
 		options: read,
 		text: []block{
-			para("Watch shows on a terminal what status shows, and redraws it every second. It asks run every second, if run is active, and " +
-				"compares the uplinks with the kernel every five seconds, or at the next second if run reports an event. It reads the " +
-				"file again each time."),
-			para("If standard output is not a terminal, watch prints lines: the events of run, and the state of an uplink when it changes. " +
-				"With -json it prints the object of status each second, one a line, with the field time."),
+			para("On a terminal, watch shows what `status` shows, and redraws it every second. If `run` is active, watch asks it for " +
+				"its state every second. Watch compares the uplinks with the kernel every five seconds, or at the next second if `run` " +
+				"reports an event. It then also reads the file again."),
+			para("If standard output is not a terminal, watch prints lines: the events of `run`, and the state of an uplink when it " +
+				"changes. With -json, watch prints the JSON object of `status` every second, on one line, with the additional field time."),
 			para("Watch changes nothing. It ends on SIGINT or SIGTERM, and the exit status is 0."),
 		},
 		examples: list{
@@ -135,30 +138,32 @@ var commands = []command{
 		options: []string{"f", "n", "etc"},
 		text: []block{
 			para("Metrics prints numbers about the uplinks in the text format of Prometheus, such as for the textfile collector of " +
-				"node_exporter. With the option -metrics, run serves the same over HTTP, and serves OpenMetrics to clients that ask for it. " +
-				"There up is what run knows from its last look, and connections are not counted."),
-			para("If run cannot listen on the address, it logs a warning, tries again every ten seconds, and maintains the uplinks in the " +
-				"meantime. With -n it listens in the network namespace in which it was started. A socket of unix: has the permissions that the " +
-				"umask of run allows. Run serves 16 clients at the same time, and makes an answer once a second at most."),
+				"node_exporter. With the option -metrics, `run` serves the same metrics over HTTP, and in the OpenMetrics format to " +
+				"clients that ask for it. The option -metrics of `run` does not count connections, and uplinks_uplink_up is the state at " +
+				"the last check of `run`."),
+			para("If `run` cannot listen on the address, it logs a warning, tries again every ten seconds, and maintains the uplinks " +
+				"in the meantime. Even with -n, it listens in the network namespace in which it was started. The umask of `run` " +
+				"determines the permissions of a unix: socket. `run` serves up to 16 clients at the same time, and computes the metrics " +
+				"at most once a second."),
 			para("Metrics with the labels name and family:"),
 			list{
 				{"uplinks_uplink_up", "1 if the uplink is complete, else 0."},
-				{"uplinks_uplink_healthy", "1 if its probes succeed, else 0. It is absent if there is no result."},
+				{"uplinks_uplink_healthy", "1 if its probes succeed, else 0. It is absent if there is no result yet."},
 				{"uplinks_uplink_probe_duration_seconds", "How long the last probe took."},
 				{"uplinks_uplink_last_probe_timestamp_seconds", "When the last probe ended."},
 				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "Probes, and probes that failed."},
 				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "Events of the log: repaired and failed."},
 				{"uplinks_uplink_fights_total", "Events of the log: fighting."},
 				{"uplinks_uplink_connections", "Established TCP connections from the sources."},
-				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes of the interface, with all that uses it."},
+				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes that the interface has received and sent, including traffic that does not belong to the uplink."},
 			},
 			para("Other metrics:"),
 			list{
-				{"uplinks_monitored", "1 if run is active, else 0. It is absent if that is not known."},
+				{"uplinks_monitored", "1 if `run` is active, else 0. It is absent if that is not known."},
 				{"uplinks_shared_default_up", "1 if the shared default route is installed, by family."},
-				{"uplinks_start_timestamp_seconds", "When run began."},
-				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often run read the state of the kernel, changes, and their steps."},
-				{"uplinks_failures_total, uplinks_fights_total, uplinks_lost_events_total", "Failed changes, conflicts, and how often events were lost."},
+				{"uplinks_start_timestamp_seconds", "When `run` started."},
+				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often `run` read the state of the kernel, how many changes it made, and how many steps these had."},
+				{"uplinks_failures_total, uplinks_fights_total, uplinks_lost_events_total", "How many changes failed, how often repairs were limited because of another program, and how often events were lost."},
 			},
 		},
 		examples: list{
@@ -166,34 +171,35 @@ var commands = []command{
 		},
 	},
 	{
-		name: "check", args: "[NAME...]", summary: "find problems, each with its cure",
+		name: "check", args: "[NAME...]", summary: "find problems, and say how to fix them",
 		options: read,
 		text: []block{
-			para("Check prints what is wrong with the uplinks, and what else on the host will cause trouble for them. Each finding has a " +
-				"severity, a code and a cure. Check sends no packet and changes nothing."),
-			para("A fault means that an uplink does not do what it is for. A warning means that some traffic goes wrong, or will when " +
-				"something else happens. A note means that nothing is wrong, but something is not known or not done."),
+			para("Check prints problems of the uplinks, and problems of the host that affect them. Each finding has a severity, a " +
+				"code and a cure: what to do about it. Check sends no packets and changes nothing."),
+			para("A fault means that an uplink does not work. A warning means that some traffic goes the wrong way, or will do so " +
+				"after some other event. A note means that nothing is wrong, but that a fact is not known or something optional is " +
+				"missing."),
 			para("The command `uplinks help CODE` explains a code. These are the codes:"),
 			codeList{},
 		},
 		statuses: list{{"3", "There is a fault or a warning."}},
-		examples: list{{"uplinks check", "Check all uplinks and the host."}, {"uplinks help rp-filter", "Explain the code rp-filter."}},
+		examples: list{{"uplinks check", "Check all uplinks and the host."}, {"uplinks help rp-filter", "Explain the code `rp-filter`."}},
 	},
 	{
 		name: "recover", summary: "clean up after a command that was killed",
 		options: read,
 		text: []block{
-			para("Recover removes the temporary rules and routes of a command that was killed during a change. The way of packets does " +
-				"not change. Up, down and run do the same before anything else."),
+			para("Recover removes the temporary rules and routes of a command that was killed during a change. This does not change " +
+				"the way of any packet. `up`, `down` and `run` do this before anything else."),
 		},
 		examples: list{{"uplinks recover", "Clean up."}},
 	},
 	{
-		name: "parse", args: "[NAME...]", summary: "check the file alone",
+		name: "parse", args: "[NAME...]", summary: "check the syntax of the file",
 		options: []string{"f", "json"},
 		text: []block{
-			para("Parse checks the file, and prints its lines in their normal form. It needs no privilege, does not ask the kernel, and " +
-				"changes nothing."),
+			para("Parse checks the syntax of the file, and prints its lines in a normal form. It needs no privileges, does not read " +
+				"the state of the host, and changes nothing."),
 		},
 		examples: list{{"uplinks -f uplinks.conf.new parse", "Check a new file before you install it."}},
 	},
@@ -219,16 +225,16 @@ var commands = []command{
 		name: "version", summary: "print the version",
 		options: []string{"json"},
 		text: []block{
-			para("Version prints the version of the module, the commit, the version of Go, and the oldest version of Linux that the " +
-				"program works with. The option -version does the same."),
+			para("Version prints the version of the module, the commit, the version of Go, and the oldest supported version of Linux. " +
+				"The option -version does the same."),
 		},
 		examples: list{{"uplinks version", "Print the version."}},
 	},
 	{
-		name: "help", args: "[COMMAND | TOPIC | CODE]", summary: "explain a command, a topic or a code of check",
+		name: "help", args: "[COMMAND | TOPIC | CODE]", summary: "explain a command, a topic or a code of \"check\"",
 		text: []block{
-			para("Help explains a command, a topic, or a code of check. Without an argument it lists the commands."),
+			para("Help explains a command, a topic, or a code of `check`. Without an argument, it lists the commands."),
 		},
-		examples: list{{"uplinks help file", "The words of the file."}},
+		examples: list{{"uplinks help file", "Explain the words of the file."}},
 	},
 }

@@ -9,7 +9,7 @@ import (
 // Screen returns the first screen of the help: a line for each command.
 func Screen() string {
 	var p textPrinter
-	p.WriteString("Uplinks sends each reply through the provider that its request came from.\n")
+	p.WriteString("Uplinks sends each reply through the provider that the request came from.\n")
 	p.WriteString("Usage: uplinks [OPTION...] COMMAND [NAME...]\n\n")
 	for _, c := range commands {
 		fmt.Fprintf(&p, "    %-11s %s\n", c.name, c.summary)
@@ -120,7 +120,7 @@ func (c *command) allStatuses() list {
 	}
 	l := list{{"0", "Success."}, {"1", "Failure. Standard error has the reason."}}
 	if c.name == "run" {
-		fault = "The process crashed. A service manager should restart it."
+		fault = "The process crashed. A service manager should start it again."
 	}
 	return append(append(l, item{"2", fault}), c.statuses...)
 }
@@ -164,7 +164,7 @@ func optionBlocks() []block {
 		}
 	}
 	return []block{
-		para("Options can stand before and after the command. Each command has its own options as well: see `uplinks help COMMAND`."),
+		para("Options can come before or after the command. Some commands have more options: see `uplinks help COMMAND`."),
 		l,
 	}
 }

@@ -3,16 +3,21 @@ package manual
 // options are all options.
 var options = []option{
 	{"f", "FILE", "Read this file. Default: /etc/uplinks.conf.", true},
-	{"n", "NETNS", "Work in this network namespace: a name that `ip netns` gave, or a path such as /proc/PID/ns/net. It needs CAP_SYS_ADMIN.", true},
+	{"n", "NETNS", "Work in this network namespace: a name that `ip netns add` gave, or a path such as /proc/PID/ns/net. This needs CAP_SYS_ADMIN.", true},
 	{"etc", "DIR", "The directory of rt_tables. Default: /etc/iproute2.", true},
-	{"control", "DIR", "The directory of the socket on which run answers status, reload and down. Default: /run/uplinks. It has to belong to root or to this user, and other users must not be able to write it. Run makes it if it does not exist.", true},
+	{"control", "DIR", "The directory of the socket on which `run` answers `status`, `reload` and `down`. Default: " +
+		"/run/uplinks. The directory has to belong to root or to this user, and no other user may have write permission. `run` " +
+		"creates the directory if it does not exist.", true},
 	{"json", "", "Print JSON instead of text. See `uplinks help json`.", true},
-	{"prune", "", "Also remove the uplinks that the file does not have: every rule and route with a protocol of the file. The default protocol is 210.", false},
-	{"adopt", "", "Show the steps of adopt instead of those of up.", false},
-	{"once", "", "Exit as soon as all uplinks are complete. Uplinks that can be installed are; the others are skipped. Nothing is probed.", false},
-	{"wait", "TIME", "With -once: exit after this time at the latest, such as 90s. Default: 30s.", false},
-	{"remove", "", "Remove the uplinks at the end.", false},
-	{"metrics", "PLACE", "Serve metrics for Prometheus over HTTP at /metrics. The place is an address with a port, such as 127.0.0.1:9599, or unix:PATH. There is no password: use an address that only the right hosts can reach. See `uplinks help metrics`.", false},
+	{"prune", "", "Also remove uplinks that are not in the file: their rules and routes, which are found by the protocols that " +
+		"the file uses. The default protocol is 210.", false},
+	{"adopt", "", "Show the steps of `adopt` instead of those of `up`.", false},
+	{"once", "", "Exit as soon as all uplinks are complete. An uplink that cannot be installed does not delay the others. Probes are not sent.", false},
+	{"wait", "TIME", "With -once: exit after this time, such as 90s, even if an uplink is not complete. Default: 30s.", false},
+	{"remove", "", "Remove the uplinks when the process exits.", false},
+	{"metrics", "PLACE", "Serve metrics for Prometheus over HTTP at /metrics. The place is an address with a port, such as " +
+		"127.0.0.1:9599, or unix:PATH. There is no password, so use an address that only trusted hosts can reach. See `uplinks " +
+		"help metrics`.", false},
 	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
 }

@@ -93,12 +93,11 @@ func (t list) text(p *textPrinter, indent int) {
 	}
 }
 
-// plain returns text without the marks of literal words. A literal of several words has
-// quotation marks instead.
+// plain returns text with quotation marks around literal words, instead of backquotes.
 func plain(text string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(text, "`") {
-		if i%2 == 1 && strings.Contains(part, " ") {
+		if i%2 == 1 {
 			part = `"` + part + `"`
 		}
 		b.WriteString(part)
