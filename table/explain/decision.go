@@ -3,6 +3,7 @@ package explain
 import (
 	"net/netip"
 
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -28,10 +29,79 @@ type Decision struct {
 	Candidates []Candidate
 	// Source is the address that the packet has, or, if it was not bound to one, gets.
 	Source netip.Addr
+	// Refusal says why a packet is refused, if neither a rule nor a route does that.
+	Refusal Refusal
 	// Error is the error that the program which sends the packet gets. Zero: none.
 	Error Errno
 	// Depends is the state that cannot be read and on which the decision hangs.
 	Depends Depends
+}
+
+// unruled returns a decision that no rule took.
+func unruled() Decision { return Decision{Rule: -1, Route: -1} }
+
+// refuse returns the decision about a packet that is refused, whatever the rules say.
+func refuse(r Refusal, e Errno) Decision {
+	d := unruled()
+	d.Refusal, d.Error = r, e
+	return d
+}
+
+// decision returns the decision of the rules, without a next hop.
+func (f *FIB) decision(res *found) Decision {
+	d := unruled()
+	d.Rule, d.Table, d.Depends = int(res.rule), res.table, res.depends
+	if res.entry == nil {
+		return d
+	}
+	d.Route = int(res.entry.place)
+	switch res.entry.typ {
+	case route.TypeLocal, route.TypeAnycast:
+		d.Verdict = Local
+	case route.TypeBroadcast:
+		d.Verdict = Broadcast
+	case route.TypeMulticast:
+		d.Verdict = Multicast
+	default:
+		d.Verdict = Unicast
+	}
+	return d
+}
+
+// refusal returns the decision about a packet that a rule or a route refuses, or that no
+// rule has a route for.
+func (f *FIB) refusal(res *found) Decision {
+	d := f.decision(res)
+	d.Verdict, d.Error = None, res.errno
+	if d.Rule < 0 {
+		d.Table = 0
+		return d
+	}
+	switch res.errno {
+	case ENETUNREACH, EHOSTUNREACH:
+		d.Verdict = Unreachable
+	case EACCES:
+		d.Verdict = Prohibit
+	default:
+		d.Verdict = Blackhole
+	}
+	return d
+}
+
+// setHop sets the next hop of a decision, or the candidates.
+func (f *FIB) setHop(d *Decision, res *found) {
+	if res.entry != nil && res.hop >= 0 {
+		d.Route = int(res.entry.place)
+	}
+	switch {
+	case res.several:
+		d.Candidates = res.entry.candidates
+		d.Depends |= DependsHash
+		d.OIF, d.Via = 0, netip.Addr{}
+	case res.hop >= 0:
+		d.OIF, d.Via = res.entry.candidates[res.hop].OIF, res.entry.candidates[res.hop].Via
+	}
+	d.Depends |= res.depends
 }
 
 // A Candidate is one of several next hops.
@@ -84,35 +154,6 @@ const (
 	DependsNeighbour
 	// DependsSetting is a setting that could not be read.
 	DependsSetting
+	// DependsGroup is whether this host is in a multicast group.
+	DependsGroup
 )
-
-// An Errno is an error number of Linux. It is the same number on every system.
-type Errno uint8
-
-// The error numbers of Linux that refused packets have.
-const (
-	EACCES       Errno = 13
-	ENODEV       Errno = 19
-	EINVAL       Errno = 22
-	ENETUNREACH  Errno = 101
-	EHOSTUNREACH Errno = 113
-)
-
-// String returns the name of the number, such as ENETUNREACH.
-func (e Errno) String() string {
-	switch e {
-	case 0:
-		return ""
-	case EACCES:
-		return "EACCES"
-	case ENODEV:
-		return "ENODEV"
-	case EINVAL:
-		return "EINVAL"
-	case ENETUNREACH:
-		return "ENETUNREACH"
-	case EHOSTUNREACH:
-		return "EHOSTUNREACH"
-	}
-	return "unknown"
-}

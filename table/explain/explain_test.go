@@ -43,7 +43,7 @@ func TestFirst(t *testing.T) {
 	f := explain.NewFIB(w)
 	for _, text := range []string{"198.51.100.7", "198.51.100.7 from 192.168.2.2", "192.168.2.2", "192.168.2.9 from 192.168.1.2"} {
 		e := f.Explain(packet(t, text))
-		t.Logf("%s:\n%s%+v", text, e, e.Decision)
+		t.Logf("%s:\n%+v\n%+v", text, e.Steps, e.Decision)
 	}
 }
 

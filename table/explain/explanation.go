@@ -1,15 +1,19 @@
 package explain
 
 import (
-	"fmt"
-	"strings"
+	"github.com/policyroute/policyroute/rttables"
 )
 
 // An Explanation is a decision and the way to it.
 type Explanation struct {
 	Packet   Packet
 	Decision Decision
-	Steps    []Step
+	// Steps are the rules in the order in which the kernel asked them, up to the one
+	// that decided.
+	Steps []Step
+	// Back are the steps of the reverse path check of an IPv4 packet that came in: the
+	// way to its source.
+	Back []Step
 
 	fib *FIB
 }
@@ -19,15 +23,22 @@ type Explanation struct {
 func (f *FIB) Explain(p Packet) Explanation {
 	var t trace
 	d := f.decide(&p, &t)
-	return Explanation{Packet: p, Decision: d, Steps: t.steps, fib: f}
+	return Explanation{Packet: p, Decision: d, Steps: t.steps, Back: t.back, fib: f}
 }
 
-// String returns a line for each rule that was asked, and the verdict.
-func (e Explanation) String() string {
-	var b strings.Builder
-	for _, s := range e.Steps {
-		fmt.Fprintf(&b, "%s\t%d\n", e.fib.world.Rules[s.Rule], s.Result)
+// Tables returns the tables that the kernel asked, in order. Tables without routes do
+// not exist in the kernel, and are not asked. In an IPv4 namespace that never had a rule
+// of its own, the kernel asks local and main as one table, which has the number of main.
+func (e *Explanation) Tables() []rttables.ID { return tablesOf(e.Steps) }
+
+func tablesOf(steps []Step) (ids []rttables.ID) {
+	for i := range steps {
+		switch s := &steps[i]; {
+		case s.Merged:
+			ids = append(ids, rttables.Main)
+		case s.Asked:
+			ids = append(ids, s.Table)
+		}
 	}
-	fmt.Fprintf(&b, "%s\n", e.Decision.Verdict)
-	return b.String()
+	return ids
 }

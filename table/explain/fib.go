@@ -1,7 +1,8 @@
 package explain
 
 import (
-	"github.com/policyroute/policyroute/internal/uapi"
+	"slices"
+
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -9,38 +10,59 @@ import (
 // A FIB is a World that is prepared for lookups: the forwarding information base. It
 // does not change, and is safe for concurrent use.
 type FIB struct {
-	world World
-	byDev map[string]int32 // names and alternative names → place in links
-	links []device
-	dev   map[uint32]int32 // index → place in links
-	v4    half
-	v6    half
+	world   World
+	byName  map[string]int32 // names and alternative names → place in devices
+	byIndex map[uint32]int32 // indexes → place in devices
+	devices []device
+	v4, v6  half
+	conf    settings
 }
 
-// A device is an interface, and what is looked up of it for each packet.
+// A device is an interface with its addresses and settings.
 type device struct {
 	*Link
-	vrf              uint32 // the index of the VRF that it is or belongs to; zero: none
-	ignoreLinkDown   [2]bool
-	routeLocalnet    bool
-	addrs4, addrs6   []*Address
-	forward4, inOkay bool
+	vrf    uint32 // the index of the VRF that it is or belongs to; zero: none
+	addrs4 []*Address
+	addrs6 []*Address
+
+	ignoreLinkDown [2]bool // of IPv4 and IPv6
+	forwards       [2]bool
+	routeLocalnet  bool
+	rpFilter       int
+	acceptLocal    bool
+	srcValidMark   bool
+	bcForwarding   bool
+	oifAddrsOnly   bool // IPv6: use_oif_addrs_only
+	useOptimistic  bool
+	useTempAddr    bool // prefers temporary addresses
+	unknown        bool // a setting of it is not known
 }
 
-// A half is what the FIB has of one family.
+// A half is what a FIB has of one family.
 type half struct {
 	v4     bool
 	rules  []ruleEntry
+	index  *ruleIndex // nil for few rules
 	tables []table
 	byID   map[rttables.ID]int32
-	local  map[key]*Address // this host's addresses
-	plain  bool             // there are only the default rules
+	local  map[key]uint32 // this host's addresses, and their interfaces
+	// merged is the place in tables of local and main as one table, which they are in an
+	// IPv4 namespace that never had other rules than the default ones. −1: there are
+	// other rules. mergeMatters means that the one table can have another result than the
+	// two.
+	merged       int32
+	mergeMatters bool
+	customLocal  bool // IPv4: there are local routes that the kernel did not make for an address
+	// dissects means that a rule needs the ports of packets that come in, so that the
+	// kernel looks for them.
+	dissects bool
 }
 
 // NewFIB prepares a World. It keeps w, which must not change afterwards.
 func NewFIB(w World) *FIB {
-	f := &FIB{world: w, byDev: make(map[string]int32), dev: make(map[uint32]int32)}
-	f.compileLinks()
+	f := &FIB{world: w, byName: make(map[string]int32), byIndex: make(map[uint32]int32)}
+	f.conf = readSettings(w.Sysctls)
+	f.compileDevices()
 	f.v4, f.v6 = f.compileHalf(route.IPv4), f.compileHalf(route.IPv6)
 	return f
 }
@@ -48,86 +70,103 @@ func NewFIB(w World) *FIB {
 // World returns the World of f. It must not be changed.
 func (f *FIB) World() *World { return &f.world }
 
-func (f *FIB) compileLinks() {
+func (f *FIB) compileDevices() {
+	f.devices = make([]device, len(f.world.Links))
 	for i := range f.world.Links {
 		l := &f.world.Links[i]
-		f.links = append(f.links, device{Link: l})
-		f.dev[l.Index] = int32(i)
+		f.devices[i] = device{Link: l}
+		f.byIndex[l.Index] = int32(i)
 		for _, name := range l.AltNames {
-			f.byDev[name] = int32(i)
+			f.byName[name] = int32(i)
 		}
 	}
-	for i := range f.links {
-		f.byDev[f.links[i].Name] = int32(i) // a name goes before an alternative one
+	for i := range f.devices {
+		f.byName[f.devices[i].Name] = int32(i) // a name goes before an alternative one
 	}
-	for i := range f.links {
-		d := &f.links[i]
-		d.vrf = f.masterVRF(d.Link)
-		for j, family := range [2]string{"ipv4", "ipv6"} {
-			d.ignoreLinkDown[j] = f.conf(family, d.Name, "ignore_routes_with_linkdown") != 0
-		}
-		d.routeLocalnet = max(f.conf("ipv4", "all", "route_localnet"), f.conf("ipv4", d.Name, "route_localnet")) != 0
+	for i := range f.devices {
+		d := &f.devices[i]
+		d.vrf = f.vrfOf(d.Link)
+		d.readSettings(f.world.Sysctls)
 	}
 	for i := range f.world.Addresses {
 		a := &f.world.Addresses[i]
-		if at, ok := f.dev[a.Index]; ok {
-			d := &f.links[at]
-			if a.Addr.Is4() {
-				d.addrs4 = append(d.addrs4, a)
-			} else {
-				d.addrs6 = append(d.addrs6, a)
-			}
+		switch d := f.device(a.Index); {
+		case d == nil:
+		case a.Addr.Is4():
+			d.addrs4 = append(d.addrs4, a)
+		default:
+			d.addrs6 = append(d.addrs6, a)
 		}
 	}
 }
 
-func (f *FIB) conf(family, dev, setting string) int {
-	n, _ := f.world.Sysctls.int(confName(family, dev, setting), 0)
-	return n
-}
-
-// masterVRF returns the index of the VRF that an interface is or belongs to. A port of
-// a bridge in a VRF belongs to none.
-func (f *FIB) masterVRF(l *Link) uint32 {
+// vrfOf returns the index of the VRF that an interface is or belongs to. A port of a
+// bridge in a VRF belongs to none.
+func (f *FIB) vrfOf(l *Link) uint32 {
 	if l.Table != 0 {
 		return l.Index
 	}
-	if at, ok := f.dev[l.Master]; ok && f.links[at].Table != 0 {
+	if m := f.device(l.Master); m != nil && m.Table != 0 {
 		return l.Master
 	}
 	return 0
 }
 
-// device returns an interface, or nil if there is none with the index.
+// device returns the interface with an index, or nil if there is none.
 func (f *FIB) device(index uint32) *device {
-	if at, ok := f.dev[index]; ok {
-		return &f.links[at]
+	if at, ok := f.byIndex[index]; ok {
+		return &f.devices[at]
 	}
 	return nil
 }
 
-func (d *device) up() bool { return d != nil && d.Flags&FlagUp != 0 }
+// named returns the interface with a name, or nil if there is none.
+func (f *FIB) named(name string) *device {
+	if at, ok := f.byName[name]; ok {
+		return &f.devices[at]
+	}
+	return nil
+}
+
+func (d *device) isUp() bool { return d != nil && d.Flags&FlagUp != 0 }
 
 func (f *FIB) compileHalf(family route.Family) half {
-	h := half{v4: family == route.IPv4, byID: make(map[rttables.ID]int32), local: make(map[key]*Address)}
+	h := half{v4: family == route.IPv4, byID: make(map[rttables.ID]int32), local: make(map[key]uint32), merged: -1}
 	h.compileTables(f, family)
 	h.compileRules(f, family)
 	for i := range f.world.Addresses {
 		if a := &f.world.Addresses[i]; a.Addr.Is4() == h.v4 {
-			if k := keyOf(a.Addr); h.local[k] == nil {
-				h.local[k] = a
+			if k := keyOf(a.Addr); h.local[k] == 0 {
+				h.local[k] = a.Index
 			}
 		}
 	}
 	return h
 }
 
-// A flow is a packet as the tables and rules see it, and changes on the way.
+// family returns the place of the family of h in pairs of settings.
+func (h *half) family() int {
+	if h.v4 {
+		return 0
+	}
+	return 1
+}
+
+// findTable returns a table, or nil if there is none.
+func (h *half) findTable(id rttables.ID) *table {
+	if at, ok := h.byID[id]; ok {
+		return &h.tables[at]
+	}
+	return nil
+}
+
+// A flow is a packet as rules and tables see it: struct flowi of net/flow.h.
 type flow struct {
 	dst, src   key
-	hasSrc     bool
+	hasSrc     bool   // IPv6: RT6_LOOKUP_F_HAS_SADDR
 	iif, oif   uint32 // indexes
 	vrf        uint32 // flowi_l3mdev
+	vrfOfOIF   bool   // FLOWI_FLAG_L3MDEV_OIF
 	mark       uint32
 	label      uint32
 	uid        uint32
@@ -136,69 +175,91 @@ type flow struct {
 	dport      uint16
 	tos        uint8
 	proto      uint8
-	strict     bool // IPv6: the interface decides
-	linkScoped bool
+	strict     bool   // IPv6: RT6_LOOKUP_F_IFACE
+	dev        uint32 // IPv6: the interface that routes are scored by
+	ignoreDown bool   // FIB_LOOKUP_IGNORE_LINKSTATE
 }
 
-// A found is what a table has for a flow.
+// A found is what a lookup has found.
 type found struct {
-	entry *entry
-	hop   int32 // the next hop of the entry, −1 for one that has none
+	entry *entry // nil: a rule refused the packet, or nothing was found
+	hop   int32  // the next hop of the entry, −1: none
+	rule  int32  // place in World.Rules, −1: none
 	errno Errno
 	table rttables.ID
-	rule  int // place in World.Rules
-	bits  int32
+	all   []entry // the routes to the same destination
+	// several means that the kernel chooses one of the next hops by a hash.
+	several bool
+	depends Depends
 }
 
-var none = Decision{Rule: -1, Route: -1}
+// isReject reports whether the packet is refused.
+func (r *found) isReject() bool { return r.errno != 0 }
 
 // lo is the index of the loopback interface in every namespace.
 const lo = 1
 
 // Decide returns where a packet goes. It does not allocate memory.
-func (f *FIB) Decide(p *Packet) Decision {
-	return f.decide(p, nil)
-}
+func (f *FIB) Decide(p *Packet) Decision { return f.decide(p, nil) }
 
 func (f *FIB) decide(p *Packet, t *trace) Decision {
 	fl := flow{
-		dst: keyOf(p.To), hasSrc: p.From.IsValid(), mark: p.Mark, label: p.FlowLabel, uid: p.UID, tunID: p.TunID,
-		sport: p.SPort, dport: p.DPort, tos: p.TOS &^ 3, proto: uint8(p.IPProto), iif: lo,
+		dst: keyOf(p.To), mark: p.Mark, label: p.FlowLabel, uid: p.UID, tunID: p.TunID,
+		sport: p.SPort, dport: p.DPort, tos: p.TOS &^ ecn, proto: uint8(p.IPProto), iif: lo,
 	}
-	if fl.hasSrc {
+	if p.From.IsValid() {
 		fl.src = keyOf(p.From)
 	}
-	if p.OIF != "" {
-		at, ok := f.byDev[p.OIF]
-		if !ok {
-			return refuse(ENODEV)
-		}
-		fl.oif = f.links[at].Index
-	}
 	if p.IIF != "" {
-		at, ok := f.byDev[p.IIF]
-		if !ok {
-			return refuse(ENODEV)
+		d := f.named(p.IIF)
+		switch {
+		case d == nil:
+			return refuse(NoInterface, ENODEV)
+		case p.To.Is4():
+			return f.input4(&fl, d, t)
 		}
-		fl.iif = f.links[at].Index
+		return f.input6(&fl, d, t)
 	}
-	switch {
-	case p.To.Is4() && p.IIF != "":
-		return f.input4(&fl, t)
-	case p.To.Is4():
-		if fl.proto == 0 {
-			fl.proto = uapi.IPPROTO_UDP
+	if p.OIF != "" {
+		d := f.named(p.OIF)
+		if d == nil {
+			return refuse(NoInterface, ENODEV)
 		}
+		fl.oif = d.Index
+	}
+	if p.To.Is4() {
 		return f.output4(&fl, t)
-	case p.IIF != "":
-		return f.input6(&fl, t)
 	}
 	return f.output6(&fl, t)
 }
 
-// refuse returns the decision about a packet that is refused before any rule is asked.
-func refuse(e Errno) Decision {
-	d := none
-	d.Error = e
-	return d
+// ecn are the bits of the DS field that do not count.
+const ecn = 3
+
+// updateVRF sets the VRF of a flow: l3mdev_update_flow of net/l3mdev/l3mdev.c.
+func (f *FIB) updateVRF(fl *flow) {
+	if fl.oif != 0 {
+		if d := f.device(fl.oif); d != nil {
+			if fl.vrf == 0 {
+				fl.vrf, fl.vrfOfOIF = d.vrf, true
+			}
+			if d.Table != 0 {
+				fl.oif = 0
+			}
+			return
+		}
+	}
+	if fl.iif > lo && fl.vrf == 0 {
+		if d := f.device(fl.iif); d != nil {
+			fl.vrf = d.vrf
+		}
+	}
+}
+
+// hasDefaultsOnly reports whether a family has only the rules of a new namespace.
+func hasDefaultsOnly(rules []ruleEntry, f *FIB) bool {
+	return !slices.ContainsFunc(rules, func(r ruleEntry) bool {
+		c := f.world.Rules[r.place].Canonical()
+		return !isDefault(&c)
+	})
 }

@@ -20,14 +20,16 @@ type prefixNode struct {
 	parent int32
 }
 
+func (n prefixNode) compare(o prefixNode) int {
+	return cmp.Or(n.addr.compare(o.addr), cmp.Compare(n.bits, o.bits))
+}
+
 // newPrefixSet returns a set of prefixes, without duplicates, and the place of each
 // in the set's nodes.
 func newPrefixSet(prefixes []prefixNode) prefixSet {
 	nodes := slices.Clone(prefixes)
-	slices.SortFunc(nodes, func(a, b prefixNode) int {
-		return cmp.Or(a.addr.compare(b.addr), cmp.Compare(a.bits, b.bits))
-	})
-	nodes = slices.CompactFunc(nodes, func(a, b prefixNode) bool { return a.addr == b.addr && a.bits == b.bits })
+	slices.SortFunc(nodes, prefixNode.compare)
+	nodes = slices.CompactFunc(nodes, func(a, b prefixNode) bool { return a.compare(b) == 0 })
 	s := prefixSet{nodes: nodes, starts: []key{{}}, owner: []int32{-1}}
 	var open []int32 // prefixes that contain the present address, the longest last
 	closeBefore := func(limit *key) {
@@ -86,8 +88,6 @@ func (s *prefixSet) find(k key) int32 {
 
 // place returns the place of a prefix that is in the set.
 func (s *prefixSet) place(addr key, bits uint8) int32 {
-	i, _ := slices.BinarySearchFunc(s.nodes, prefixNode{addr: addr, bits: bits}, func(a, b prefixNode) int {
-		return cmp.Or(a.addr.compare(b.addr), cmp.Compare(a.bits, b.bits))
-	})
+	i, _ := slices.BinarySearchFunc(s.nodes, prefixNode{addr: addr, bits: bits}, prefixNode.compare)
 	return int32(i)
 }

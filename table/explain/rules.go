@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -12,56 +11,65 @@ type ruleEntry struct {
 	src, srcMask key
 	dst, dstMask key
 
-	mark, markMask     uint32
-	label, labelMask   uint32
-	iif, oif           uint32 // indexes; zero: any
-	uidFirst, uidLast  uint32
-	tunID              uint64
-	sFirst, sLast      uint16
-	dFirst, dLast      uint16
-	sMask, dMask       uint16
-	tos, tosMask       uint8 // of the DS field
-	proto              uint8
-	srcBits            uint8
-	not, dead          bool // dead: iif or oif is detached
-	l3mdev, findSource bool
-	hasSPort, hasDPort bool
+	mark, markMask    uint32
+	label, labelMask  uint32
+	iif, oif          uint32 // indexes; zero: any
+	uidFirst, uidLast uint32
+	tunID             uint64
+	sport, dport      portRange
+	tos, tosMask      uint8 // of the DS field
+	proto             uint8
+
+	not        bool
+	never      bool // the selectors match nothing: an interface is detached
+	l3mdev     bool
+	hasSource  bool
+	findSource bool // IPv6: FIB_RULE_FIND_SADDR
+	iifIsVRF   bool
+	oifIsVRF   bool
 
 	action        rule.Action
-	table         int32 // place in half.tables, −1 for a table that is not there
 	id            rttables.ID
-	target        int32 // of goto: a place in half.rules, −1 for none
+	table         int32 // place in half.tables, −1: there is no such table
+	target        int32 // of goto: place in half.rules, −1: there is no such rule
 	suppressBits  int32 // −1: none
 	suppressGroup int64 // −1: none
-	place         int   // in World.Rules
+	place         int32 // in World.Rules
 }
+
+// A portRange selects ports. The zero portRange selects any.
+type portRange struct{ first, last, mask uint16 }
 
 // compileRules prepares the rules of a family, in the kernel's order.
 func (h *half) compileRules(f *FIB, family route.Family) {
-	h.plain = true
 	for i := range f.world.Rules {
-		r := &f.world.Rules[i]
-		if c := r.Canonical(); c.Family == family {
-			h.rules = append(h.rules, h.compileRule(f, &c, i))
-			h.plain = h.plain && isDefault(&c)
+		if r := f.world.Rules[i].Canonical(); r.Family == family {
+			h.rules = append(h.rules, h.compileRule(f, &r, i))
 		}
 	}
-	for i := range h.rules {
-		r := &h.rules[i]
-		goal := f.world.Rules[r.place].Goto
-		r.target = -1
-		for j := i + 1; j < len(h.rules) && r.action == rule.ActionGoto; j++ {
-			if f.world.Rules[h.rules[j].place].Priority.Or(0) == goal {
-				r.target = int32(j)
-				break
+	first := make(map[uint32]int32) // by priority, of the rules behind
+	for i := len(h.rules) - 1; i >= 0; i-- {
+		e := &h.rules[i]
+		r := &f.world.Rules[e.place]
+		if e.action == rule.ActionGoto {
+			if at, ok := first[r.Goto]; ok && r.Goto > r.Priority.Or(0) {
+				e.target = at
 			}
 		}
+		first[r.Priority.Or(0)] = int32(i)
+		h.dissects = h.dissects || e.iif != lo && (e.proto != 0 || e.sport != portRange{} || e.dport != portRange{})
 	}
+	if h.v4 && len(h.rules) == len(defaultRules(family)) && hasDefaultsOnly(h.rules, f) {
+		h.mergeLocal()
+	}
+	h.index = newRuleIndex(h.rules)
 }
 
 // isDefault reports whether a rule is one of those that a namespace begins with.
 func isDefault(r *rule.Rule) bool {
-	plain := rule.Rule{Family: r.Family, Priority: r.Priority, Action: rule.ActionLookup, Table: r.Table, Protocol: r.Protocol, Flags: r.Flags}
+	plain := rule.Rule{
+		Family: r.Family, Priority: r.Priority, Action: rule.ActionLookup, Table: r.Table, Protocol: r.Protocol, Flags: r.Flags,
+	}
 	if *r != plain {
 		return false
 	}
@@ -71,20 +79,22 @@ func isDefault(r *rule.Rule) bool {
 	case 32766:
 		return r.Table == rttables.Main
 	case 32767:
-		return r.Table == rttables.Default
+		return r.Table == rttables.Default && r.Family == route.IPv4
 	}
 	return false
 }
 
+// compileRule prepares a rule, which is in its canonical form.
 func (h *half) compileRule(f *FIB, r *rule.Rule, place int) ruleEntry {
 	e := ruleEntry{
 		mark: r.FwMark.Value(), markMask: r.FwMark.Mask(), label: r.FlowLabel.Value(), labelMask: r.FlowLabel.Mask(),
 		uidLast: 1<<32 - 1, tunID: r.TunID.Or(0), proto: uint8(r.IPProto), not: r.Not, l3mdev: r.L3MDev,
-		findSource: r.Flags&rule.FlagFindSAddr != 0, action: r.Action, id: r.Table, table: -1, place: place,
+		sport: portsOf(r.SPort), dport: portsOf(r.DPort),
+		findSource: !h.v4 && r.Flags&rule.FlagFindSAddr != 0, action: r.Action, id: r.Table, table: -1, target: -1, place: int32(place),
 		suppressBits: -1, suppressGroup: -1,
 	}
 	if r.From.IsValid() {
-		e.srcBits, e.srcMask = uint8(r.From.Bits()), maskOf(r.From.Bits())
+		e.hasSource, e.srcMask = true, maskOf(r.From.Bits())
 		e.src = keyOf(r.From.Addr()).and(e.srcMask)
 	}
 	if r.To.IsValid() {
@@ -94,20 +104,18 @@ func (h *half) compileRule(f *FIB, r *rule.Rule, place int) ruleEntry {
 	if r.UIDRange.IsSet() {
 		e.uidFirst, e.uidLast = r.UIDRange.First(), r.UIDRange.Last()
 	}
-	e.iif, e.dead = f.ruleDevice(r.IIF, e.dead)
-	e.oif, e.dead = f.ruleDevice(r.OIF, e.dead)
+	e.iif, e.iifIsVRF = e.bind(f, r.IIF)
+	e.oif, e.oifIsVRF = e.bind(f, r.OIF)
 	switch {
 	case r.DSCP.IsSet():
 		e.tosMask = r.DSCP.Mask() << 2
-		e.tos = r.DSCP.Value() << 2 & e.tosMask
+		e.tos = r.DSCP.Value() << 2
+	case r.TOS != 0 && h.v4:
+		e.tos, e.tosMask = r.TOS, legacyTOS
+		e.never = e.never || r.TOS&^legacyTOS != 0
 	case r.TOS != 0:
-		e.tos, e.tosMask = r.TOS, legacyTOS|r.TOS
-		if h.v4 {
-			e.tosMask = legacyTOS
-		}
+		e.tos, e.tosMask = r.TOS, 0xfc
 	}
-	e.hasSPort, e.sFirst, e.sLast, e.sMask = ports(r.SPort)
-	e.hasDPort, e.dFirst, e.dLast, e.dMask = ports(r.DPort)
 	if n, ok := r.SuppressPrefixLength.Get(); ok {
 		e.suppressBits = int32(n)
 	}
@@ -120,146 +128,107 @@ func (h *half) compileRule(f *FIB, r *rule.Rule, place int) ruleEntry {
 	return e
 }
 
-// legacyTOS are the bits of the DS field that tos of IPv4 compares: IPTOS_RT_MASK.
+// legacyTOS are the bits of the DS field that tos compares in IPv4: IPTOS_RT_MASK of
+// linux/in_route.h.
 const legacyTOS = 0x1c
 
-func ports(p rule.Ports) (set bool, first, last, mask uint16) {
-	if p.IsSet() {
-		return true, p.First(), p.Last(), p.Mask()
+func portsOf(p rule.Ports) portRange {
+	r := portRange{first: p.First(), last: p.Last()}
+	if m := p.Mask(); p.IsSet() && m != 1<<16-1 {
+		r.mask = m
 	}
-	return false, 0, 0, 0
+	return r
 }
 
-// ruleDevice returns the index of the interface that a rule names.
-func (f *FIB) ruleDevice(name string, dead bool) (uint32, bool) {
+// has reports whether a port is selected. A packet without ports has the port 0, which
+// no range has.
+func (r portRange) has(port uint16) bool {
+	if r.mask != 0 {
+		return (r.first^port)&r.mask == 0
+	}
+	return r == portRange{} || r.first <= port && port <= r.last
+}
+
+// bind finds the interface that a rule names. If there is none, the selectors match
+// nothing.
+func (r *ruleEntry) bind(f *FIB, name string) (index uint32, isVRF bool) {
 	if name == "" {
-		return 0, dead
+		return 0, false
 	}
-	at, ok := f.byDev[name]
-	if !ok {
-		return 0, true
+	d := f.named(name)
+	if d == nil {
+		r.never = true
+		return 0, false
 	}
-	return f.links[at].Index, dead
+	return d.Index, d.Table != 0
 }
 
 // matches is fib_rule_match of net/core/fib_rules.c.
 func (r *ruleEntry) matches(h *half, fl *flow) bool { return r.selects(h, fl) != r.not }
 
+// selects reports whether a packet has everything that the selectors ask for. See also
+// [ruleEntry.differs], which names the selector.
 func (r *ruleEntry) selects(h *half, fl *flow) bool {
-	switch {
-	case r.dead,
-		r.iif != 0 && r.iif != fl.iif && r.iif != fl.vrf,
-		r.oif != 0 && r.oif != fl.oif && r.oif != fl.vrf,
-		(r.mark^fl.mark)&r.markMask != 0,
-		r.tunID != 0 && r.tunID != fl.tunID,
-		r.l3mdev && fl.vrf == 0,
-		fl.uid < r.uidFirst || fl.uid > r.uidLast,
-		fl.dst.and(r.dstMask) != r.dst,
-		(fl.tos^r.tos)&r.tosMask != 0,
-		r.proto != 0 && r.proto != fl.proto,
-		r.hasSPort && !portMatches(fl.sport, r.sFirst, r.sLast, r.sMask),
-		r.hasDPort && !portMatches(fl.dport, r.dFirst, r.dLast, r.dMask):
+	if r.never ||
+		(fl.src.hi^r.src.hi)&r.srcMask.hi|(fl.src.lo^r.src.lo)&r.srcMask.lo != 0 && (fl.hasSrc || !r.findSource) ||
+		(fl.dst.hi^r.dst.hi)&r.dstMask.hi|(fl.dst.lo^r.dst.lo)&r.dstMask.lo != 0 ||
+		(r.mark^fl.mark)&r.markMask != 0 ||
+		r.iif != 0 && !r.hasIIF(fl) || r.oif != 0 && !r.hasOIF(fl) ||
+		fl.uid < r.uidFirst || fl.uid > r.uidLast ||
+		(fl.tos^r.tos)&r.tosMask != 0 ||
+		r.proto != 0 && r.proto != fl.proto ||
+		r.tunID != 0 && r.tunID != fl.tunID ||
+		r.l3mdev && fl.vrf == 0 ||
+		!r.sport.has(fl.sport) || !r.dport.has(fl.dport) {
 		return false
 	}
-	if h.v4 {
-		return fl.src.and(r.srcMask) == r.src
+	// In IPv4 the source 0 of a packet that has none is a value like others.
+	return h.v4 || (fl.label^r.label)&r.labelMask == 0 && (!r.hasSource || fl.hasSrc || r.findSource)
+}
+
+// hasIIF reports whether a packet came in by the interface of a rule. A VRF stands for
+// the interfaces that belong to it.
+func (r *ruleEntry) hasIIF(fl *flow) bool {
+	if r.iifIsVRF {
+		return !fl.vrfOfOIF && fl.vrf == r.iif
 	}
-	if r.srcBits > 0 {
-		if fl.hasSrc && fl.src.and(r.srcMask) != r.src || !fl.hasSrc && !r.findSource {
-			return false
+	return fl.iif == r.iif
+}
+
+func (r *ruleEntry) hasOIF(fl *flow) bool {
+	if r.oifIsVRF {
+		return fl.vrfOfOIF && fl.vrf == r.oif
+	}
+	return fl.oif == r.oif
+}
+
+// differs returns the word of ip-rule(8) for the first selector that a packet does not
+// have, or an empty word.
+func (r *ruleEntry) differs(h *half, fl *flow) string {
+	for _, x := range [...]struct {
+		word string
+		only ruleEntry
+	}{
+		{"from", ruleEntry{src: r.src, srcMask: r.srcMask, hasSource: r.hasSource, findSource: r.findSource}},
+		{"to", ruleEntry{dst: r.dst, dstMask: r.dstMask}},
+		{"iif", ruleEntry{iif: r.iif, iifIsVRF: r.iifIsVRF}},
+		{"oif", ruleEntry{oif: r.oif, oifIsVRF: r.oifIsVRF}},
+		{"fwmark", ruleEntry{mark: r.mark, markMask: r.markMask}},
+		{"tos", ruleEntry{tos: r.tos, tosMask: r.tosMask}},
+		{"flowlabel", ruleEntry{label: r.label, labelMask: r.labelMask}},
+		{"ipproto", ruleEntry{proto: r.proto}},
+		{"sport", ruleEntry{sport: r.sport}},
+		{"dport", ruleEntry{dport: r.dport}},
+		{"tun_id", ruleEntry{tunID: r.tunID}},
+		{"l3mdev", ruleEntry{l3mdev: r.l3mdev}},
+	} {
+		x.only.uidLast = 1<<32 - 1
+		if !x.only.selects(h, fl) {
+			return x.word
 		}
 	}
-	return (fl.label^r.label)&r.labelMask == 0
+	if fl.uid < r.uidFirst || fl.uid > r.uidLast {
+		return "uidrange"
+	}
+	return ""
 }
-
-func portMatches(port, first, last, mask uint16) bool {
-	if mask != 1<<16-1 && first == last {
-		return (port^first)&mask == 0
-	}
-	return port != 0 && port >= first && port <= last
-}
-
-// lookup asks the rules, as fib_rules_lookup of net/core/fib_rules.c does.
-func (f *FIB) lookup(h *half, fl *flow, t *trace) found {
-	for i := 0; i < len(h.rules); i++ {
-		r := &h.rules[i]
-		for { // again for the target of goto
-			if !r.matches(h, fl) {
-				t.rule(r, stepNoMatch)
-				break
-			}
-			if r.action == rule.ActionGoto && r.target >= 0 {
-				t.rule(r, stepGoto)
-				i = int(r.target)
-				r = &h.rules[i]
-				continue
-			}
-			res, decided := f.act(h, r, fl, t)
-			if decided {
-				res.rule = r.place
-				return res
-			}
-			break
-		}
-	}
-	return found{rule: -1, errno: ENETUNREACH, hop: -1}
-}
-
-// act does what a rule that matches does. decided is false if the next rule is asked.
-func (f *FIB) act(h *half, r *ruleEntry, fl *flow, t *trace) (res found, decided bool) {
-	switch r.action {
-	case rule.ActionGoto, rule.ActionNop:
-		t.rule(r, stepNop)
-		return res, false
-	case rule.ActionLookup:
-	case rule.ActionUnreachable:
-		t.rule(r, stepRefused)
-		return found{errno: ENETUNREACH, hop: -1}, true
-	case rule.ActionProhibit:
-		t.rule(r, stepRefused)
-		return found{errno: EACCES, hop: -1}, true
-	default:
-		t.rule(r, stepRefused)
-		return found{errno: EINVAL, hop: -1}, true
-	}
-	at, id := r.table, r.id
-	if r.l3mdev {
-		at, id = -1, 0
-		if d := f.device(fl.vrf); d != nil {
-			id = d.Table
-			if place, ok := h.byID[id]; ok {
-				at = place
-			}
-		}
-	}
-	if at < 0 {
-		t.rule(r, stepNoTable)
-		return res, false
-	}
-	res, ok := f.lookupTable(h, &h.tables[at], fl, t)
-	res.table = id
-	if !ok {
-		t.rule(r, stepNoRoute)
-		return res, false
-	}
-	if res.errno == 0 && f.suppressed(r, &res) {
-		t.rule(r, stepSuppressed)
-		return res, false
-	}
-	t.rule(r, stepDecided)
-	return res, true
-}
-
-// suppressed reports whether a rule does not accept a route that its table has.
-func (f *FIB) suppressed(r *ruleEntry, res *found) bool {
-	if res.bits <= r.suppressBits {
-		return true
-	}
-	if r.suppressGroup < 0 || len(res.entry.hops) == 0 {
-		return false
-	}
-	d := f.device(res.entry.hops[0].oif)
-	return d != nil && int64(d.Group) == r.suppressGroup
-}
-
-var _ = uapi.FR_ACT_GOTO

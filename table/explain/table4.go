@@ -2,54 +2,229 @@ package explain
 
 import "github.com/policyroute/policyroute/route"
 
-// lookupTable finds the route of a table for a flow. ok is false if the table has none,
-// or one of type throw.
-func (f *FIB) lookupTable(h *half, t *table, fl *flow, tr *trace) (res found, ok bool) {
-	if h.v4 {
-		return f.lookupTable4(t, fl, tr)
-	}
-	return f.lookupTable6(t, fl, tr)
-}
-
-// errorOf returns the error of a type of route, and whether it has one. The error of
-// throw is none of its own: the next rule is asked.
-func errorOf(t route.Type) (e Errno, refuses bool) {
-	switch t {
-	case route.TypeBlackhole, route.TypeNAT, route.TypeXResolve:
-		return EINVAL, true
-	case route.TypeUnreachable:
-		return EHOSTUNREACH, true
-	case route.TypeProhibit:
-		return EACCES, true
-	case route.TypeThrow:
-		return 0, true
-	}
-	return 0, false
-}
-
 // lookupTable4 is fib_table_lookup of net/ipv4/fib_trie.c.
-func (f *FIB) lookupTable4(t *table, fl *flow, tr *trace) (res found, ok bool) {
-	for at := t.prefixes.find(fl.dst); at >= 0; at = t.prefixes.nodes[at].parent {
-		entries := t.entries[t.first[at]:t.first[at+1]]
+func (f *FIB) lookupTable4(tb *table, fl *flow, t *trace) found {
+	at := tb.prefixes.find(fl.dst)
+	for at >= 0 {
+		node := &tb.prefixes.nodes[at]
+		entries := tb.at(at)
+		at = node.parent
 		for i := range entries {
 			e := &entries[i]
-			if e.tos != 0 && e.tos != fl.tos {
+			if e.tos != 0 && e.tos != fl.tos&legacyTOS {
+				t.pass(e, PassedTOS)
 				continue
 			}
-			if errno, refuses := errorOf(e.typ); refuses {
-				return found{entry: e, hop: -1, errno: errno, bits: int32(e.bits)}, errno != 0
+			if e.errno != 0 || e.blackhole {
+				return rejected(e)
 			}
-			if e.blackhole {
-				return found{entry: e, hop: -1, errno: EINVAL, bits: int32(e.bits)}, true
+			if n := f.firstHop4(e, fl); n >= 0 {
+				return found{entry: e, hop: n, rule: -1, table: e.table, all: entries}
 			}
-			for j := range e.hops {
-				n := &e.hops[j]
-				if n.dead || n.ignored || fl.oif != 0 && fl.oif != n.oif {
-					continue
+			t.pass(e, e.passed(fl))
+			if e.object {
+				// The kernel goes on with another leaf of its trie. The routes of shorter
+				// prefixes with the same first address are in this one.
+				for at >= 0 && tb.prefixes.nodes[at].addr == node.addr {
+					at = tb.prefixes.nodes[at].parent
 				}
-				return found{entry: e, hop: int32(j), bits: int32(e.bits)}, true
+				break
 			}
 		}
 	}
-	return found{hop: -1}, false
+	return found{rule: -1, hop: -1}
+}
+
+// rejected is the result for a route that refuses packets.
+func rejected(e *entry) found {
+	res := found{entry: e, hop: -1, rule: -1, errno: e.errno, table: e.table}
+	if e.blackhole {
+		res.errno = EINVAL
+	}
+	return res
+}
+
+// firstHop4 returns the place of the first next hop that a packet can take:
+// fib_lookup_good_nhc, and for objects nexthop_get_nhc_lookup of net/nexthop.h.
+func (f *FIB) firstHop4(e *entry, fl *flow) int32 {
+	if len(e.hops) == 0 && !e.object {
+		return -1
+	}
+	for i := range e.hops {
+		n := &e.hops[i]
+		if !n.reject && n.takes(fl) {
+			return int32(i)
+		}
+	}
+	return -1
+}
+
+// takes reports whether a packet can take a next hop.
+func (n *hop) takes(fl *flow) bool {
+	return !n.dead && (!n.ignored || fl.ignoreDown) && (fl.oif == 0 || fl.oif == n.oif)
+}
+
+// passed says why no next hop of a route is taken.
+func (e *entry) passed(fl *flow) Passed {
+	reason := PassedNoHop
+	for i := range e.hops {
+		switch n := &e.hops[i]; {
+		case n.dead:
+			reason = max(reason, PassedDead)
+		case n.ignored && !fl.ignoreDown:
+			reason = max(reason, PassedLinkDown)
+		default:
+			reason = max(reason, PassedOIF)
+		}
+	}
+	return reason
+}
+
+// selectPath4 does what the kernel does with the result of the rules.
+func (f *FIB) selectPath4(fl *flow, res *found, output bool) {
+	e := res.entry
+	if fl.oif != 0 || e == nil || res.hop < 0 {
+		return
+	}
+	switch {
+	case len(e.hops) > 1 && e.object:
+		f.selectGroup(res)
+	case len(e.hops) > 1:
+		f.selectMultipath4(fl, res, output)
+	case e.bits == 0 && e.typ == route.TypeUnicast:
+		f.selectDefault(fl, res)
+	}
+}
+
+// selectMultipath4 is fib_select_multipath. Packets with a source prefer a next hop that
+// has it.
+func (f *FIB) selectMultipath4(fl *flow, res *found, output bool) {
+	e := res.entry
+	first, usable, own := int32(-1), 0, 0
+	for i := range e.hops {
+		n := &e.hops[i]
+		if !n.usable() || f.conf.useNeighbours4 && !n.isValid() {
+			continue
+		}
+		usable++
+		if first < 0 {
+			first = int32(i)
+		}
+		if output && !fl.src.isZero() && n.source == fl.src {
+			if own++; own == 1 {
+				res.hop = int32(i)
+			}
+		}
+	}
+	switch {
+	case own == 1:
+	case usable == 1:
+		res.hop = first
+	case usable > 1 || own > 1:
+		res.several = true
+	}
+	if f.conf.useNeighbours4 {
+		res.depends |= DependsNeighbour
+	}
+}
+
+// selectGroup is nexthop_select_path of net/ipv4/nexthop.c. It prefers next hops whose
+// gateway answers.
+func (f *FIB) selectGroup(res *found) {
+	usable, first := 0, int32(0)
+	for i := range res.entry.hops {
+		if n := &res.entry.hops[i]; n.isValid() {
+			if usable++; usable == 1 {
+				first = int32(i)
+			}
+		}
+	}
+	res.hop = first
+	res.several = usable > 1
+	for i := range res.entry.hops {
+		if n := &res.entry.hops[i]; n.hasGW && n.known && !n.isValid() {
+			res.depends |= DependsNeighbour
+		}
+	}
+}
+
+// valid are the states of a neighbour that may answer: NUD_VALID of net/neighbour.h.
+const valid = NeighbourPermanent | NeighbourNoARP | NeighbourReachable | NeighbourProbe | NeighbourStale | NeighbourDelay
+
+// isValid reports whether the gateway of a next hop may answer.
+func (n *hop) isValid() bool { return !n.known || n.state&valid != 0 }
+
+// selectDefault is fib_select_default: of several default routes with the same metric,
+// the kernel prefers one whose gateway answers.
+func (f *FIB) selectDefault(fl *flow, res *found) {
+	var c defaultChoice
+	metric, tos := res.entry.metric, uint8(0)
+	for i := range res.all {
+		e := &res.all[i]
+		if e.table != res.table || e.tos != 0 && e.tos != fl.tos&legacyTOS {
+			continue
+		}
+		if e.metric > metric && e.tos == tos {
+			if tos != 0 {
+				continue
+			}
+			break
+		}
+		if len(e.hops) == 0 || e.hops[0].dead {
+			continue
+		}
+		metric, tos = e.metric, e.tos
+		if e.scope != res.entry.scope || e.typ != route.TypeUnicast || !e.hops[0].hasGW {
+			continue
+		}
+		if c.last == nil && e != res.entry {
+			break
+		}
+		if c.last != nil && c.isAlive() {
+			c.take(res)
+			return
+		}
+		c.last = e
+		c.order++
+	}
+	if c.order > 1 {
+		if !c.isAlive() {
+			c.last = c.resort
+		}
+		c.take(res)
+	}
+}
+
+// A defaultChoice is a choice among default routes.
+type defaultChoice struct {
+	last    *entry // the one that is looked at
+	order   int    // how many were looked at
+	resort  *entry // what is taken if no gateway answers
+	unclear bool
+}
+
+// isAlive reports whether the gateway of the last route may answer: fib_detect_death.
+func (c *defaultChoice) isAlive() bool {
+	n := &c.last.hops[0]
+	if !n.known || n.state == NeighbourReachable {
+		return true
+	}
+	c.unclear = true
+	if n.state&valid != 0 {
+		return true
+	}
+	if c.resort == nil && n.state != NeighbourIncomplete {
+		c.resort = c.last
+	}
+	return false
+}
+
+// take sets the route of a result.
+func (c *defaultChoice) take(res *found) {
+	if c.last != nil && c.last != res.entry {
+		res.entry, res.hop = c.last, 0
+	}
+	if c.unclear {
+		res.depends |= DependsNeighbour
+	}
 }

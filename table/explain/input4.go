@@ -1,0 +1,172 @@
+package explain
+
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+// input4 decides about a packet that comes in by an interface: ip_route_input_slow of
+// net/ipv4/route.c.
+func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
+	if isMulticast4(fl.dst) {
+		return f.inputMulticast4(fl, dev, t)
+	}
+	fl.iif, fl.uid = dev.Index, 0
+	f.hidePorts(&f.v4, fl)
+	switch {
+	case isMulticast4(fl.src) || isBroadcast4(fl.src):
+		return refuse(SourceInvalid, EINVAL)
+	case isBroadcast4(fl.dst) || fl.src.isZero() && fl.dst.isZero():
+		return f.inputBroadcast4(fl, dev, unruled(), t)
+	case fl.src.isZero():
+		return refuse(SourceInvalid, EINVAL)
+	case fl.dst.isZero(), isLoopback4(fl.dst) && !dev.routeLocalnet && dev.Index != lo:
+		return refuse(DestinationInvalid, EINVAL)
+	case isLoopback4(fl.src) && !isLoopback4(fl.dst) && !dev.routeLocalnet && dev.Index != lo:
+		return refuse(SourceLoopback, EINVAL)
+	}
+	flow := *fl
+	res := f.lookup(&f.v4, &flow, t)
+	if res.isReject() {
+		d := f.refusal(&res)
+		if !dev.forwards[0] {
+			d.Error, d.Refusal = EHOSTUNREACH, ForwardingOff
+		}
+		return d
+	}
+	d := f.decision(&res)
+	switch {
+	case d.Verdict == Broadcast && !dev.bcForwarding:
+		return f.inputBroadcast4(fl, dev, d, t)
+	case res.entry.typ == route.TypeLocal:
+		d.OIF = lo
+		if dev.vrf != 0 {
+			d.OIF = dev.vrf
+		}
+		return f.checkSource(fl, dev, 0, d, t)
+	case !dev.forwards[0]:
+		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
+		return d
+	case res.entry.typ != route.TypeUnicast && d.Verdict != Broadcast:
+		d.Verdict, d.Refusal, d.Error = None, DestinationInvalid, EINVAL
+		return d
+	}
+	f.selectPath4(&flow, &res, false)
+	f.setHop(&d, &res)
+	out := res.entry.hops[res.hop].oif
+	return f.checkSource(fl, dev, out, d, t)
+}
+
+// hidePorts takes the ports from a packet that comes in unless a rule needs them. The
+// kernel looks for them only then.
+func (f *FIB) hidePorts(h *half, fl *flow) {
+	if !h.dissects {
+		fl.proto, fl.sport, fl.dport = 0, 0, 0
+	}
+}
+
+// inputMulticast4 decides about a packet to a group. Every interface is in the group of
+// all hosts.
+func (f *FIB) inputMulticast4(fl *flow, dev *device, t *trace) Decision {
+	if isMulticast4(fl.src) || isBroadcast4(fl.src) || isLoopback4(fl.src) && !dev.routeLocalnet {
+		return refuse(SourceInvalid, EINVAL)
+	}
+	d := unruled()
+	d.Verdict, d.OIF = Multicast, dev.Index
+	if fl.dst != (key{hi: 0xe0000001 << 32}) {
+		d.Depends |= DependsGroup
+	}
+	if fl.src.isZero() {
+		return d
+	}
+	fl.iif, fl.uid = dev.Index, 0
+	f.hidePorts(&f.v4, fl)
+	fl.dst = key{}
+	return f.checkSource(fl, dev, 0, d, t)
+}
+
+// inputBroadcast4 decides about a packet to all hosts.
+func (f *FIB) inputBroadcast4(fl *flow, dev *device, d Decision, t *trace) Decision {
+	d.Verdict, d.OIF = Broadcast, dev.Index
+	if fl.src.isZero() {
+		return d
+	}
+	fl.dst = key{}
+	return f.checkSource(fl, dev, 0, d, t)
+}
+
+// checkSource is fib_validate_source of net/ipv4/fib_frontend.c. It returns d if a packet
+// may have its source. The packet leaves by the interface out, or is for this host.
+func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trace) Decision {
+	if dev.unknown {
+		d.Depends |= DependsSetting
+	}
+	if dev.rpFilter == 0 {
+		if dev.acceptLocal {
+			return d
+		}
+		if f.v4.merged >= 0 && !f.v4.customLocal {
+			if _, ok := f.v4.local[fl.src]; ok {
+				return f.martian(d, SourceLocal)
+			}
+			return d
+		}
+	}
+	back := flow{
+		dst: fl.src, src: fl.dst, iif: lo, vrf: dev.vrf, tos: fl.tos, proto: fl.proto, sport: fl.dport, dport: fl.sport,
+	}
+	if out != 0 {
+		back.iif = out
+	}
+	if dev.srcValidMark {
+		back.mark = fl.mark
+	}
+	t.reverse()
+	res := f.lookup(&f.v4, &back, t)
+	t.forward()
+	d.Depends |= res.depends
+	switch {
+	case res.isReject():
+		if dev.rpFilter != 0 {
+			return f.martian(d, SourceUnreachable)
+		}
+		return d
+	case res.entry.typ == route.TypeLocal && !dev.acceptLocal:
+		return f.martian(d, SourceLocal)
+	case res.entry.typ != route.TypeUnicast && res.entry.typ != route.TypeLocal:
+		return f.martian(d, SourceInvalid)
+	case f.usesDevice(res.entry, dev), res.entry.typ == route.TypeLocal && dev.Index == lo:
+		return d
+	case len(dev.addrs4) == 0 && dev.rpFilter != 0:
+		return f.martian(d, SourceUnreachable)
+	case dev.rpFilter == 1:
+		return f.martian(d, SourcePath)
+	}
+	return d
+}
+
+// martian returns the decision about a packet whose source is refused.
+func (f *FIB) martian(d Decision, r Refusal) Decision {
+	d.Verdict, d.Refusal, d.Error = None, r, EINVAL
+	if r == SourcePath || r == SourceUnreachable {
+		d.Error = EXDEV
+	}
+	d.OIF, d.Via, d.Candidates = 0, netip.Addr{}, nil
+	return d
+}
+
+// usesDevice reports whether a next hop of a route leaves by an interface:
+// fib_info_nh_uses_dev of net/ipv4/fib_frontend.c.
+func (f *FIB) usesDevice(e *entry, dev *device) bool {
+	for i := range e.hops {
+		n := &e.hops[i]
+		if n.oif == dev.Index {
+			return true
+		}
+		if d := f.device(n.oif); d != nil && d.vrf != 0 && d.vrf == dev.Index {
+			return true
+		}
+	}
+	return false
+}

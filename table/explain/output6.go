@@ -1,0 +1,119 @@
+package explain
+
+import (
+	"net/netip"
+
+	"github.com/policyroute/policyroute/route"
+)
+
+func is6(k key, n int, hi uint64) bool { return k.hi>>(64-n) == hi>>(64-n) }
+
+func isMulticast6(k key) bool { return is6(k, 8, 0xff<<56) }
+func isLinkLocal6(k key) bool { return is6(k, 10, 0xfe80<<48) }
+func isLoopback6(k key) bool  { return k == key{lo: 1} }
+
+// needsInterface reports whether the interface decides about a destination:
+// rt6_need_strict of net/ipv6/route.c.
+func needsInterface(k key) bool { return isMulticast6(k) || isLinkLocal6(k) || isLoopback6(k) }
+
+// output6 decides about a packet that this host sends: ip6_route_output_flags_noref of
+// net/ipv6/route.c.
+func (f *FIB) output6(fl *flow, t *trace) Decision {
+	fl.hasSrc = !fl.src.isZero()
+	if isMulticast6(fl.dst) || isLinkLocal6(fl.dst) {
+		if dev := f.device(fl.oif); dev != nil && dev.vrf != 0 {
+			return f.linkScope(fl, dev, t)
+		}
+	}
+	fl.strict = needsInterface(fl.dst) || fl.oif != 0 && !fl.hasSrc
+	fl.dev = fl.oif
+	res := f.lookup(&f.v6, fl, t)
+	return f.deliver6(fl, &res)
+}
+
+// linkScope decides about a packet to a neighbour of an interface that belongs to a VRF:
+// vrf_link_scope_lookup of drivers/net/vrf.c. It asks no rules.
+func (f *FIB) linkScope(fl *flow, dev *device, t *trace) Decision {
+	vrf := f.device(dev.vrf)
+	if dev == vrf {
+		return refuse(InterfaceDown, ENETUNREACH)
+	}
+	fl.strict, fl.dev = true, fl.oif
+	res := nothing()
+	if tb := f.v6.findTable(vrf.Table); tb != nil {
+		t.askTable(-1, vrf.Table)
+		if res = f.lookupTable6(tb, fl, t); res.entry == nil {
+			res = nothing()
+		}
+	}
+	return f.deliver6(fl, &res)
+}
+
+// input6 decides about a packet that comes in by an interface: ip6_route_input_lookup of
+// net/ipv6/route.c, and ip6_forward.
+func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
+	fl.iif, fl.dev, fl.uid, fl.hasSrc = dev.Index, dev.Index, 0, true
+	fl.strict = needsInterface(fl.dst)
+	f.hideTransport(&f.v6, fl)
+	switch {
+	case isMulticast6(fl.src):
+		return refuse(SourceInvalid, EINVAL)
+	case fl.dst.isZero():
+		return refuse(DestinationInvalid, EINVAL)
+	case (isLoopback6(fl.src) || isLoopback6(fl.dst)) && dev.Index != lo && dev.Table == 0:
+		return refuse(SourceLoopback, EINVAL)
+	}
+	res := f.lookup(&f.v6, fl, t)
+	d := f.deliver6(fl, &res)
+	d.Source = fl.src.addr(false)
+	switch {
+	case d.Verdict == Multicast:
+		d.Depends |= DependsGroup
+	case d.Verdict == Unicast && !f.forwards6(dev):
+		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
+		d.OIF, d.Via, d.Candidates = 0, netip.Addr{}, nil
+	}
+	return d
+}
+
+// forwards6 reports whether IPv6 packets that come in by an interface are forwarded. The
+// setting of all interfaces decides.
+func (f *FIB) forwards6(dev *device) bool { return f.conf.forwards6 }
+
+// hideTransport takes the ports from a packet that comes in unless a rule needs them.
+func (f *FIB) hideTransport(h *half, fl *flow) {
+	if !h.dissects {
+		fl.sport, fl.dport = 0, 0
+	}
+}
+
+// deliver6 decides about a packet for which the rules have an answer.
+func (f *FIB) deliver6(fl *flow, res *found) Decision {
+	if res.isReject() {
+		return f.refusal(res)
+	}
+	d := f.decision(res)
+	e := res.entry
+	f.setHop(&d, res)
+	dev := f.device(e.hops[res.hop].oif)
+	if e.typ == route.TypeLocal || e.typ == route.TypeAnycast {
+		d.OIF, d.Via = lo, netip.Addr{}
+		if dev != nil && dev.vrf != 0 && (dev.Table != 0 || !needsInterface(keyOf(f.world.Routes[e.place].Dst.Addr()))) {
+			d.OIF = dev.vrf
+		}
+	}
+	switch {
+	case fl.hasSrc:
+		d.Source = fl.src.addr(false)
+	case e.hasPrefSrc:
+		d.Source = e.prefSrc.addr(false)
+	default:
+		if k, ok := f.source6(dev, fl.dst); ok {
+			d.Source = k.addr(false)
+		}
+		if res.several {
+			d.Depends |= DependsHash
+		}
+	}
+	return d
+}
