@@ -11,6 +11,11 @@ type Explanation struct {
 	// Steps are the rules in the order in which the kernel asked them, up to the one
 	// that decided.
 	Steps []Step
+	// Tables are the tables that the kernel asked, in order. Tables without routes do not
+	// exist in the kernel, and are not asked. In an IPv4 namespace that never had a rule
+	// of its own, the kernel asks local and main as one table, which has the number of
+	// main.
+	Tables []rttables.ID
 	// Back are the steps of the reverse path check of an IPv4 packet that came in: the
 	// way to its source.
 	Back []Step
@@ -23,14 +28,10 @@ type Explanation struct {
 func (f *FIB) Explain(p Packet) Explanation {
 	var t trace
 	d := f.decide(&p, &t)
-	return Explanation{Packet: p, Decision: d, Steps: t.steps, Back: t.back, fib: f}
+	return Explanation{Packet: p, Decision: d, Steps: t.steps, Tables: tablesOf(t.steps), Back: t.back, fib: f}
 }
 
-// Tables returns the tables that the kernel asked, in order. Tables without routes do
-// not exist in the kernel, and are not asked. In an IPv4 namespace that never had a rule
-// of its own, the kernel asks local and main as one table, which has the number of main.
-func (e *Explanation) Tables() []rttables.ID { return tablesOf(e.Steps) }
-
+// tablesOf returns the tables that steps have asked.
 func tablesOf(steps []Step) (ids []rttables.ID) {
 	for i := range steps {
 		switch s := &steps[i]; {
