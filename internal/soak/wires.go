@@ -14,6 +14,9 @@ import (
 // longestHold is how long a disturbance lasts at most.
 const longestHold = 1500 * time.Millisecond
 
+// longestMiddle is how long names are exchanged half at most. Run waits a second for the rest.
+const longestMiddle = 50 * time.Millisecond
+
 func wireKinds() []kind {
 	return []kind{
 		{"down", ofWires, wireDown},
@@ -134,16 +137,26 @@ func followers(wires ...*wire) (all []*source) {
 	return all
 }
 
-// wireSwap makes two interfaces change their names for a while.
+// wireSwap makes two interfaces change their names for a while. In the middle of the first
+// exchange of names nothing is excused, unless a new process or another file might not know
+// what the names were before.
 func wireSwap(r *round) error {
 	x, y := r.uplinkWire(), r.uplinkWire()
 	if x == y {
 		return wireRename(r)
 	}
-	r.excuse(followers(x, y)...)
-	for range 2 {
+	isAlone := !strings.Contains(r.name, " + ")
+	if !isAlone {
+		r.excuse(followers(x, y)...)
+	}
+	for i := range 2 {
 		r.w.host.Rename(x.name, "other")
+		r.hold(longestMiddle)
 		r.w.host.Rename(y.name, x.name)
+		r.hold(longestMiddle)
+		if i == 0 && isAlone {
+			r.excuse(followers(x, y)...)
+		}
 		r.w.host.Rename("other", y.name)
 		r.hold(longestHold)
 	}

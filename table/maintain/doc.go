@@ -19,6 +19,9 @@
 //     all uplinks.
 //   - The rules of a source stay while its link is down or its address is gone, and when
 //     the process is killed. With Unreachable, its packets are refused in the meantime.
+//   - If two uplinks exchange the names of their interfaces, by way of a third name, Run
+//     changes nothing until the exchange is complete, but for a second at most. After that,
+//     each uplink has the addresses of the interface that has its name.
 //   - Each repair is a transaction like any other of package table. If the process is
 //     killed in the middle of one, the next Run finishes it, and keeps the sources for
 //     which it finds rules until the interface has other addresses.
@@ -35,7 +38,9 @@
 //
 //   - If another program deletes rules, packets use table main until Run has repaired
 //     the rules.
-//   - A new address has no rule until Run has noticed the address.
+//   - A new address has no rule until Run has noticed the address. If an interface gets the
+//     name of another uplink, its address has no rule for some milliseconds, until that
+//     uplink has taken the address over.
 //   - While Run is not running, the uplinks stay installed, but nothing is repaired.
 //   - Run does not know sources that have left no trace. If another program deletes all
 //     rules of an address at a time when Run is not running and the host does not have

@@ -214,7 +214,13 @@ func swallow(t *testing.T, n *tabletest.Network, f tabletest.Family) {
 // millisecond, until it is stopped. Stop returns how many were sent and refused.
 func send(n *tabletest.Network, f tabletest.Family) (stop func() (sent, refused int)) {
 	n.T.Helper()
-	pc, err := n.Server.ListenPacket("udp", net.JoinHostPort(f.A2, "0"))
+	return sendFrom(n, f, f.A2)
+}
+
+// sendFrom is send from any address.
+func sendFrom(n *tabletest.Network, f tabletest.Family, src string) (stop func() (sent, refused int)) {
+	n.T.Helper()
+	pc, err := n.Server.ListenPacket("udp", net.JoinHostPort(src, "0"))
 	if err != nil {
 		n.T.Fatal(err)
 	}

@@ -37,6 +37,7 @@ type maintainer struct {
 	cleanedUp bool          // what a killed process has left is gone
 	ready     bool          // EventReady was sent for what is declared
 	nextLook  time.Time     // without an event; zero: none
+	exchange  time.Time     // since when interfaces exchange their names; zero: they do not
 	lookTook  time.Duration // the last one
 	lost      time.Time     // when lost events were reported last
 }
@@ -337,6 +338,7 @@ func (m *maintainer) readAnew(ctx context.Context) error {
 // directory.
 func (m *maintainer) setReading(r *reading, etc string) {
 	r.now = r.now.WithNames(m.namesOf(r, etc))
+	m.holdNames(r)
 	m.reading, m.earlier = r, r
 }
 

@@ -64,6 +64,9 @@ func (r *reading) with(now *host.State) *reading {
 // isUp reports whether the interface with an index is up.
 func (r *reading) isUp(index uint32) bool { return r.now.Links.Flags(index)&uapi.IFF_UP != 0 }
 
+// exists reports whether there is an interface with an index.
+func (r *reading) exists(index uint32) bool { return len(r.now.Links.Names(index)) > 0 }
+
 // isElsewhere reports whether an interface other than that of the uplink has an address. An
 // interface that was renamed is still the same one, until another one gets its name. Addresses
 // are read before links: an interface that is not among the links has been deleted since, and
@@ -80,6 +83,5 @@ func (r *reading) isElsewhere(k *maintainedUplink, a netip.Addr) bool {
 	if have.Index == index {
 		return false
 	}
-	link, ok := r.now.Link(r.now.Links.Name(have.Index))
-	return ok && link == have.Index
+	return r.exists(have.Index)
 }

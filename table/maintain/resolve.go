@@ -108,7 +108,7 @@ func (r *reading) keepAltNames(k *maintainedUplink, spec *uplink.Spec) {
 			if index, ok = k.memory.altNames[dev]; ok {
 				r.now.KeepFormer(dev, index)
 			}
-		} else if r.now.Links.Name(index) != dev {
+		} else if r.now.LinkName(dev) != dev {
 			if k.memory.altNames == nil {
 				k.memory.altNames = make(map[string]uint32)
 			}
@@ -177,7 +177,8 @@ func (r *reading) hasRungs(p *uplink.Policy, f route.Family) bool {
 }
 
 // addPresent adds the rules of Also of a family whose routes cannot be installed, and the
-// existing routes.
+// existing routes by the interface. Routes by another one, which had its name before, are not
+// added: the packets of the present interface would leave by them.
 func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Family) error {
 	if !p.InFamily(f) {
 		return nil
@@ -190,7 +191,8 @@ func (r *reading) addPresent(ctx context.Context, p *uplink.Policy, f route.Fami
 		return err
 	}
 	for _, have := range r.now.Routes(p.Table) {
-		if have.Family == f && p.Owns(f, have.Table, have.Protocol) && !form.IsClaim(&have) {
+		isOther := p.Index != 0 && !form.LeavesBy(&have, p.Index)
+		if have.Family == f && p.Owns(f, have.Table, have.Protocol) && !form.IsClaim(&have) && !isOther {
 			p.AddRoute(have)
 		}
 	}

@@ -30,6 +30,7 @@ func (m *maintainer) restoreSources(ctx context.Context) {
 	}
 	if len(fresh) > 0 {
 		m.reading.restoreOrphans(fresh)
+		m.holdNames(m.reading)
 	}
 }
 
@@ -53,14 +54,14 @@ func (r *reading) restoreOwn(ctx context.Context, k *maintainedUplink) {
 	}
 }
 
-// restoreIndex takes over the interface that routes of the uplink's table are by. If no
-// interface has the name of the uplink's, it was renamed.
+// restoreIndex takes over the interface that routes of the uplink's table are by. It may have
+// been renamed since.
 func (r *reading) restoreIndex(ctx context.Context, k *maintainedUplink, id rttables.ID) {
-	if _, ok := r.now.Link(k.Interface); ok || r.now.ReadRoutes(ctx, r.conn, id) != nil {
+	if r.now.ReadRoutes(ctx, r.conn, id) != nil {
 		return
 	}
 	for _, have := range r.now.Routes(id) {
-		if have.Protocol == k.protocol() && have.OIF != 0 {
+		if have.Protocol == k.protocol() && have.OIF != 0 && slices.Contains(k.families(), have.Family) {
 			k.memory.index = have.OIF
 		}
 	}

@@ -42,6 +42,8 @@ type State struct {
 	known map[string]*route.Links
 	// former are alternative names that interfaces had, see [State.KeepFormer].
 	former map[string]uint32
+	// held are names that other interfaces have for now, see [State.HoldLink].
+	held map[string]uint32
 
 	// Indexes of Addrs, nil until they are needed.
 	byAddr map[netip.Addr]int
@@ -216,11 +218,28 @@ func (s *State) Rules(f route.Family) *Rules {
 
 // Link returns the index of the interface with a name or an alternative name. Unlike
 // [route.Links.Index], Link does not take if9 for the interface 9.
-func (s *State) Link(name string) (index uint32, ok bool) { return s.linksWith(name).ByName(name) }
+func (s *State) Link(name string) (index uint32, ok bool) {
+	if index, ok = s.held[name]; ok {
+		return index, true
+	}
+	return s.linksWith(name).ByName(name)
+}
+
+// HoldLink makes Link take a name for the interface with an index, although another one has
+// the name for now. Rules by the name stay as they are.
+func (s *State) HoldLink(name string, index uint32) {
+	if s.held == nil {
+		s.held = make(map[string]uint32)
+	}
+	s.held[name] = index
+}
 
 // LinkName returns the name of the interface with a name or an alternative name. It is
 // name if there is no such interface, or if it is not known.
 func (s *State) LinkName(name string) string {
+	if _, ok := s.held[name]; ok {
+		return name
+	}
 	if index, ok := s.LinkOrFormer(name); ok {
 		return s.linksWith(name).Name(index)
 	}
