@@ -25,7 +25,8 @@ import (
 // daemon's process.
 const attackWord = "attack"
 
-// controlName is the abstract socket on which the daemon answers status.
+// controlName is an abstract name that the control socket of the daemon might have. Any user
+// can take such a name, so the socket is in a directory that only root can use.
 const controlName = "@policyroute/uplinks"
 
 // An attacker is what an ordinary user does to the host.
@@ -72,7 +73,7 @@ func (a *attacker) on() bool { return time.Now().Before(a.end) }
 
 func (a *attacker) rest() { time.Sleep(time.Until(a.end)) }
 
-// squat takes the name of the control socket as soon as it is free, and does not listen.
+// squat takes the abstract name as soon as it is free, and does not listen.
 func (a *attacker) squat() {
 	for ; a.on(); time.Sleep(time.Millisecond) {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -152,7 +153,7 @@ func (a *attacker) hideLock() {
 	a.rest()
 }
 
-// controlNames returns the addresses of the sockets that the daemon may have.
+// controlNames returns the abstract name, and the sockets in files that the daemon may have.
 func controlNames() []string {
 	names := []string{controlName}
 	_ = filepath.WalkDir("/run", func(path string, d fs.DirEntry, err error) error {
