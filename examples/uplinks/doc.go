@@ -17,7 +17,8 @@
 // The commands:
 //
 //   - init prints an uplinks.conf for this host.
-//   - plan prints the ip commands that are equivalent to up, or to adopt.
+//   - plan prints the rules, routes and names that up, or adopt, would change. With -v it
+//     prints the equivalent ip commands.
 //   - adopt installs uplinks as up does, and replaces rules and routes that scripts have made for
 //     them, without losing a packet. To replace rc.local, run "uplinks init >/etc/uplinks.conf;
 //     uplinks plan; uplinks adopt".

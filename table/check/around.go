@@ -218,7 +218,8 @@ func (e *examiner) checkManagers() []Finding {
 			found = append(found, Finding{
 				Code: x.code, Severity: Warning, Object: "systemd-networkd",
 				Text: "systemd-networkd is running and deletes " + x.what + " of other programs when it starts and when it configures an interface",
-				Cure: `mkdir -p /etc/systemd/networkd.conf.d && printf '[Network]\n` + x.setting + `=no\n' >/etc/systemd/networkd.conf.d/` + x.what + `.conf`,
+				Cure: `mkdir -p /etc/systemd/networkd.conf.d && printf '[Network]\n` + x.setting + `=no\n' >/etc/systemd/networkd.conf.d/` + x.what +
+					`.conf && systemctl restart systemd-networkd`,
 			})
 		}
 	}

@@ -71,7 +71,7 @@ const (
 	CodeChanged   Code = "changed"   // fault: a route exists, but with other properties
 	CodeExtra     Code = "extra"     // warning: a route or rule has the uplink's protocol but should not exist
 	CodeUnnamed   Code = "unnamed"   // note: rt_tables does not have the table's name
-	CodeAdoptable Code = "adoptable" // warning: scripts have installed rules and routes for the uplink, and no rule or route has the uplink's protocol
+	CodeAdoptable Code = "adoptable" // warning, or note if rules or routes have the uplink's protocol as well: scripts have installed rules or routes for the uplink
 	CodeRefused   Code = "refused"   // fault: Install would refuse the uplink
 
 	// Interrupted changes.

@@ -212,8 +212,8 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 		var first *rule.Rule
 		for i := range all[:e.lastRung(u, f)] {
 			r := &all[i]
-			if !e.mayTake(u, r) {
-				continue
+			if !e.mayTake(u, r) || !u.spec.MainFirst && e.isScriptRule(u, r) {
+				continue // or another finding reports it
 			}
 			if first == nil {
 				first = r
@@ -224,7 +224,7 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 			found = append(found, Finding{
 				Code: CodeOverruledPartly, Severity: Note, Object: u.installed.text(*first),
 				Text: form.FamilyName(f) + " rules of other programs come before the uplink's rules: " + few(some),
-				Cure: "no cure is needed if that is intended; otherwise use pref in the uplink's line",
+				Cure: "no cure is needed if that is intended; otherwise add the word pref to the uplink's line, with a lower number",
 			})
 		}
 	}
@@ -306,8 +306,8 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 	return []Finding{{
 		Code: CodeForeignRoute, Severity: Note, Object: u.installed.routeText(first),
 		Text: fmt.Sprintf("the uplink's table has %s of other programs: %s", plural(len(some)+more, "route"), fewOf(some, len(some)+more)),
-		Cure: "no cure is needed if that is intended; otherwise to in the uplink's line adds destinations behind the gateway, " +
-			"and main-first leaves the other networks of this host to main",
+		Cure: "no cure is needed if that is intended; otherwise remove the routes: in the uplink's line the word to adds destinations behind " +
+			"the gateway, and the word main-first leaves the other networks of this host to main",
 	}}
 }
 

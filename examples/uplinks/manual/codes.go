@@ -14,7 +14,7 @@ var findings = []finding{
 	{"extra", "warning", "A route or rule has the protocol of the uplinks, but does not belong to any line of the file.", "Run `uplinks up`, or `uplinks -prune up` if its line was deleted."},
 	{"unnamed", "note", "The file rt_tables does not have the name of the table. The uplink works, and ip(8) shows the number of the table.",
 		"Run `uplinks up` as a user who can write rt_tables. If another line of rt_tables has the name or the number, change that line or the uplink."},
-	{"adoptable", "warning", "Scripts have installed rules and routes for this uplink, and `uplinks` has installed none.",
+	{"adoptable", "warning or note", "Scripts have installed rules and routes for this uplink, and `uplinks` has installed none. It is a note if `uplinks` has installed its own, and a script has added its rules again.",
 		"Run `uplinks adopt`, and remove the commands from the script. See `uplinks help scripts`."},
 	{"refused", "fault", "The uplink cannot be installed as the file declares it. The finding says why.", "Correct the line as the finding says."},
 	{"unfinished", "warning", "A command that changes uplinks was killed, or is running now. No packet is affected.", "Run `uplinks recover`. The commands `up`, `down` and `run` also do this before anything else."},
