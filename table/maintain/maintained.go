@@ -127,7 +127,8 @@ func (k *maintainedUplink) canSucceed(o *maintainedUplink) bool {
 
 // succeed takes over the known facts of another uplink.
 func (k *maintainedUplink) succeed(o *maintainedUplink) {
-	k.reported = lastReport{kind: o.reported.kind, reason: o.reported.reason}
+	k.reported = o.reported
+	k.reported.failures = 0
 	if k.Health != nil {
 		k.probing = probeState{prober: o.probing.prober, unhealthy: o.probing.unhealthy}
 	}

@@ -80,6 +80,10 @@ type lastReport struct {
 	kind     EventKind // zero: nothing yet
 	reason   string
 	failures int // in a row
+	// wasComplete means that an EventInstalled was sent. Before the first one, begun is what
+	// was added already, such as the rules of an address whose interface is down.
+	wasComplete bool
+	begun       []plan.Step
 }
 
 // retryIn returns when to look again after a failure. Zero: there was none.
@@ -106,13 +110,20 @@ func (r *reporter) report(last lastReport, o outcome) lastReport {
 	if o.err != nil {
 		return r.reportFailure(last, o)
 	}
+	next := lastReport{kind: EventInstalled, wasComplete: true}
 	e := o.event(EventInstalled)
+	begins := o.begins(last)
 	if o.waits != "" {
 		e.Kind, e.Reason = EventPending, o.waits
+		next = lastReport{kind: e.Kind, reason: e.Reason, wasComplete: last.wasComplete, begun: last.begun}
+		if begins {
+			next.begun = slices.Concat(last.begun, o.plan.Steps)
+		}
 	} else {
 		e.Plan, e.Err = o.plan, o.nameErr
+		e.Plan.Steps = slices.Concat(last.begun, o.plan.Steps)
 	}
-	if o.isRepair(last) {
+	if !begins && o.isRepair(last) {
 		repaired := o.event(EventRepaired)
 		repaired.Reason, repaired.Plan = o.causes.String(), o.plan
 		r.send(repaired)
@@ -120,7 +131,20 @@ func (r *reporter) report(last lastReport, o outcome) lastReport {
 	if e.Kind != last.kind || e.Reason != last.reason {
 		r.send(e)
 	}
-	return lastReport{kind: e.Kind, reason: e.Reason}
+	return next
+}
+
+// mostBegun is how many steps of a first installation are kept until it is complete.
+const mostBegun = 1000
+
+// begins reports whether the outcome is a part of the first installation of an uplink that
+// waits for something: it only adds, and no other program is the cause.
+func (o *outcome) begins(last lastReport) bool {
+	return o.waits != "" && !last.wasComplete && o.causes&(causeRoute|causeRule) == 0 &&
+		len(last.begun)+len(o.plan.Steps) <= mostBegun &&
+		!slices.ContainsFunc(o.plan.Steps, func(s plan.Step) bool {
+			return s.Op != plan.AddRule && s.Op != plan.AddRoute && s.Op != plan.AddName
+		})
 }
 
 // isRepair reports whether the outcome is a repair of what was reported before. It

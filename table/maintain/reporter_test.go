@@ -13,6 +13,7 @@ import (
 func TestReporter(t *testing.T) {
 	names := plan.Make([]plan.Step{{Op: plan.AddName, Table: 20, Name: "lan2"}}, nil, "")
 	rules := plan.Make([]plan.Step{{Op: plan.AddRule}}, nil, "")
+	deletion := plan.Make([]plan.Step{{Op: plan.DeleteRule}}, nil, "")
 	refusal := &plan.FieldError{Uplink: "lan2", Field: "Table", Reason: "is odd"}
 	unnamed := &plan.NameError{Table: 20, Name: "lan2", Err: errors.New("no")}
 	passing := errors.New("of the moment")
@@ -28,8 +29,17 @@ func TestReporter(t *testing.T) {
 		{"a name that cannot be written", []outcome{{plan: names, nameErr: unnamed}, {plan: names, nameErr: unnamed}},
 			"installed+1!, 0"},
 		{"it waits for one thing and then for another", []outcome{{waits: "a"}, {waits: "a"}, {waits: "b"}}, "pending:a pending:b, 0"},
-		{"its rules are repaired while it waits", []outcome{{waits: "a", plan: rules}, {waits: "a", plan: rules}},
+		{"its rules are added while it waits at the start", []outcome{{waits: "a", plan: rules}, {waits: "a", plan: rules, causes: causeAddress}},
+			"pending:a, 0"},
+		{"it is complete then", []outcome{{waits: "a", plan: rules}, {waits: "b", plan: rules, causes: causeLink}, {plan: rules}, {plan: rules}},
+			"pending:a pending:b installed+3 repaired+1, 0"},
+		{"its rules are repaired while it waits at the start", []outcome{{waits: "a", plan: rules}, {waits: "a", plan: rules, causes: causeRule}},
 			"pending:a repaired+1, 0"},
+		{"its rules are replaced while it waits at the start",
+			[]outcome{{waits: "a", plan: rules}, {waits: "a", plan: deletion, causes: causeAddress}}, "pending:a repaired+1, 0"},
+		{"its rules are repaired while it waits later",
+			[]outcome{{}, {waits: "a"}, {waits: "a", plan: rules, causes: causeAddress}, {plan: rules}},
+			"installed pending:a repaired+1 installed+1, 0"},
 		{"its name is written while it waits", []outcome{{waits: "a"}, {waits: "a", plan: names}}, "pending:a, 0"},
 		{"it is complete at last", []outcome{{waits: "a"}, {plan: rules}}, "pending:a installed+1, 0"},
 		{"a refusal at the start", []outcome{{err: refusal}, {err: refusal}}, "failed!, 2"},
