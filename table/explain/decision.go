@@ -27,7 +27,8 @@ type Decision struct {
 	// Candidates are the next hops of a route with several. The kernel chooses one of
 	// them by a hash. They are shared by all decisions: do not change them.
 	Candidates []Candidate
-	// Source is the address that the packet has, or, if it was not bound to one, gets.
+	// Source is the address that the packet has, or, if it was not bound to one, gets. Zero:
+	// it has none, or that depends on the candidate.
 	Source netip.Addr
 	// Refusal says why a packet is refused, if neither a rule nor a route does that.
 	Refusal Refusal
@@ -109,6 +110,9 @@ type Candidate struct {
 	OIF    uint32
 	Via    netip.Addr
 	Weight uint16 // its share of the flows
+	// Source is the address that a packet gets which is not bound to one. It is known for
+	// IPv4 only.
+	Source netip.Addr
 }
 
 // A Verdict is what becomes of a packet.

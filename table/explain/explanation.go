@@ -11,10 +11,10 @@ type Explanation struct {
 	// Steps are the rules in the order in which the kernel asked them, up to the one
 	// that decided.
 	Steps []Step
-	// Tables are the tables that the kernel asked, in order. Tables without routes do not
-	// exist in the kernel, and are not asked. In an IPv4 namespace that never had a rule
-	// of its own, the kernel asks local and main as one table, which has the number of
-	// main.
+	// Tables are the tables that the kernel asked, in order. Those without routes are left
+	// out: some of them exist in the kernel, but that cannot be seen. In an IPv4 namespace
+	// that never had a rule of its own, the kernel asks local and main as one table, which
+	// has the number of main.
 	Tables []rttables.ID
 	// Back are the steps of the reverse path check of an IPv4 packet that came in: the
 	// way to its source.
@@ -35,7 +35,7 @@ func (f *FIB) Explain(p Packet) Explanation {
 func tablesOf(steps []Step) (ids []rttables.ID) {
 	for i := range steps {
 		switch s := &steps[i]; {
-		case s.Merged:
+		case s.Merged && s.Asked:
 			ids = append(ids, rttables.Main)
 		case s.Asked:
 			ids = append(ids, s.Table)

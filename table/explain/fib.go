@@ -136,9 +136,7 @@ func (f *FIB) compileHalf(family route.Family) half {
 	h.compileRules(f, family)
 	for i := range f.world.Addresses {
 		if a := &f.world.Addresses[i]; a.Addr.Is4() == h.v4 {
-			if k := keyOf(a.Addr); h.local[k] == 0 {
-				h.local[k] = a.Index
-			}
+			h.local[keyOf(a.Addr)] = a.Index // of several, the kernel finds the one that was added last
 		}
 	}
 	return h

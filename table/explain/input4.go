@@ -38,12 +38,10 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 	d := f.decision(&res)
 	switch {
 	case d.Verdict == Broadcast && !dev.bcForwarding:
+		d.OIF = f.selfOf(&res)
 		return f.inputBroadcast4(fl, dev, d, t)
 	case res.entry.typ == route.TypeLocal:
-		d.OIF = lo
-		if dev.vrf != 0 {
-			d.OIF = dev.vrf
-		}
+		d.OIF = f.selfOf(&res)
 		return f.checkSource(fl, dev, 0, d, t)
 	case !dev.forwards[0]:
 		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
@@ -56,6 +54,16 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 	f.setHop(&d, &res)
 	out := res.entry.hops[res.hop].oif
 	return f.checkSource(fl, dev, out, d, t)
+}
+
+// selfOf returns the interface by which a packet comes to this host: lo, or a VRF.
+func (f *FIB) selfOf(res *found) uint32 {
+	if res.hop >= 0 {
+		if d := f.device(res.entry.hops[res.hop].oif); d != nil && d.vrf != 0 {
+			return d.vrf
+		}
+	}
+	return lo
 }
 
 // hidePorts takes the ports from a packet that comes in unless a rule needs them. The
@@ -73,7 +81,7 @@ func (f *FIB) inputMulticast4(fl *flow, dev *device, t *trace) Decision {
 		return refuse(SourceInvalid, EINVAL)
 	}
 	d := unruled()
-	d.Verdict, d.OIF = Multicast, dev.Index
+	d.Verdict, d.OIF = Multicast, lo
 	if fl.dst != (key{hi: 0xe0000001 << 32}) {
 		d.Depends |= DependsGroup
 	}
@@ -88,7 +96,9 @@ func (f *FIB) inputMulticast4(fl *flow, dev *device, t *trace) Decision {
 
 // inputBroadcast4 decides about a packet to all hosts.
 func (f *FIB) inputBroadcast4(fl *flow, dev *device, d Decision, t *trace) Decision {
-	d.Verdict, d.OIF = Broadcast, dev.Index
+	if d.Verdict = Broadcast; d.OIF == 0 {
+		d.OIF = lo
+	}
 	if fl.src.isZero() {
 		return d
 	}

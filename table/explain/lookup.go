@@ -151,7 +151,7 @@ func (f *FIB) lookupTwo(h *half, fl *flow, t *trace) found {
 	t.found(&res)
 	if res.entry != nil && res.errno != eAgain {
 		t.result(ResultDecided)
-		res.rule = h.ruleOf(res.table)
+		res.rule, res.table = h.ruleOf(rttables.Main), rttables.Main
 		return res
 	}
 	t.result(resultOf(&res))

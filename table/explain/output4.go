@@ -46,7 +46,7 @@ func (f *FIB) output4(fl *flow, t *trace) Decision {
 		}
 		index, ok := f.isLocal4(fl.src)
 		if !ok {
-			return refuse(SourceNotLocal, EINVAL)
+			return refuse(SourceNotLocal, ENETUNREACH)
 		}
 		if fl.oif == 0 && group {
 			return f.onLink4(fl, f.device(index))
@@ -155,7 +155,8 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 	}
 	f.selectPath4(fl, res, true)
 	f.setHop(&d, res)
-	if fl.src.isZero() {
+	chosen := fl.src.isZero()
+	if chosen {
 		fl.src = f.prefSource4(res)
 	}
 	out := f.device(e.hops[res.hop].oif)
@@ -165,9 +166,12 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 	d = f.finish4(fl, out, d)
 	if d.Verdict == Broadcast || d.Verdict == Multicast && e.bits < 4 {
 		d.Via = netip.Addr{} // the kernel then ignores the route's gateway
+		if res.several {
+			d.Candidates = e.onLink
+		}
 	}
-	if res.several && d.Source.IsValid() && !e.hasPrefSrc {
-		f.sourceByHop(&d, res)
+	if res.several && chosen && !e.sameSource {
+		d.Source = netip.Addr{}
 	}
 	return d
 }
@@ -178,15 +182,6 @@ func (f *FIB) prefSource4(res *found) key {
 		return res.entry.prefSrc
 	}
 	return res.entry.hops[res.hop].source
-}
-
-// sourceByHop clears the source if it hangs on the next hop that the kernel chooses.
-func (f *FIB) sourceByHop(d *Decision, res *found) {
-	for i := range res.entry.hops {
-		if n := &res.entry.hops[i]; n.usable() && n.source.addr(true) != d.Source {
-			d.Depends |= DependsHash
-		}
-	}
 }
 
 // selectAddr is inet_select_addr of net/ipv4/devinet.c. It returns the address of an

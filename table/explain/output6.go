@@ -49,6 +49,24 @@ func (f *FIB) linkScope(fl *flow, dev *device, t *trace) Decision {
 	return f.deliver6(fl, &res)
 }
 
+// sourceOf6 chooses the source of a packet by its next hop. If that is one of several that
+// have different sources, there is none.
+func (f *FIB) sourceOf6(res *found, dst key) netip.Addr {
+	e := res.entry
+	k, ok := f.source6(f.device(e.hops[res.hop].oif), dst)
+	for i := 0; res.several && i < len(e.hops); i++ {
+		if e.hops[i].oif != e.hops[res.hop].oif {
+			if other, _ := f.source6(f.device(e.hops[i].oif), dst); other != k {
+				return netip.Addr{}
+			}
+		}
+	}
+	if !ok {
+		return netip.Addr{}
+	}
+	return k.addr(false)
+}
+
 // input6 decides about a packet that comes in by an interface: ip6_route_input_lookup of
 // net/ipv6/route.c, and ip6_forward.
 func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
@@ -71,7 +89,6 @@ func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
 		d.Depends |= DependsGroup
 	case d.Verdict == Unicast && !f.forwards6(dev):
 		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
-		d.OIF, d.Via, d.Candidates = 0, netip.Addr{}, nil
 	}
 	return d
 }
@@ -108,12 +125,7 @@ func (f *FIB) deliver6(fl *flow, res *found) Decision {
 	case e.hasPrefSrc:
 		d.Source = e.prefSrc.addr(false)
 	default:
-		if k, ok := f.source6(dev, fl.dst); ok {
-			d.Source = k.addr(false)
-		}
-		if res.several {
-			d.Depends |= DependsHash
-		}
+		d.Source = f.sourceOf6(res, fl.dst)
 	}
 	return d
 }

@@ -71,6 +71,7 @@ const (
 	PassedNoHop     Passed = iota // the route has no next hop
 	PassedTOS                     // the route is for another TOS
 	PassedSource                  // the route is for another source
+	PassedBeside                  // IPv6: there are routes of the same prefix for other sources
 	PassedScore                   // another route of the same prefix is better
 	PassedDead                    // the interface is down
 	PassedLinkDown                // the interface has no carrier
@@ -79,7 +80,7 @@ const (
 )
 
 var passedWords = [...]string{
-	"no next hop", "tos", "from", "another route is better", "interface down", "no carrier", "oif", "gateway does not answer",
+	"no next hop", "tos", "from", "beside routes for other sources", "another route is better", "interface down", "no carrier", "oif", "gateway does not answer",
 }
 
 // String returns a word or some for p.

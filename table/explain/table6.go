@@ -12,20 +12,28 @@ func (f *FIB) lookupTable6(tb *table, fl *flow, t *trace) found {
 	return f.search6(tb, fl, false, t)
 }
 
-// search6 looks at the prefixes that contain the destination, the longest first. Of the
-// routes of a prefix, those that are restricted to a source are in a table of their own,
-// which is looked at first.
+// search6 looks at the prefixes that contain the destination, the longest first, with the
+// routes that are restricted to a source before the others: fib6_node_lookup and
+// fib6_backtrack. The kernel begins with the longest prefix that has a route for the
+// source, and so passes over routes without a source beside those for other sources.
 func (f *FIB) search6(tb *table, fl *flow, reachable bool, t *trace) found {
+	begun := false
 	for at := tb.prefixes.find(fl.dst); at >= 0; at = tb.prefixes.nodes[at].parent {
 		entries := tb.at(at)
 		for len(entries) > 0 {
 			n := sameSource(entries)
 			group := entries[:n]
 			entries = entries[n:]
-			if e := &group[0]; e.srcBits > 0 && fl.src.and(maskOf(int(e.srcBits))) != e.src {
+			restricted := group[0].srcBits > 0
+			if restricted && fl.src.and(maskOf(int(group[0].srcBits))) != group[0].src {
 				t.passAll(group, PassedSource)
 				continue
 			}
+			if !restricted && !begun && n < len(tb.at(at)) && tb.prefixes.nodes[at].bits > 0 {
+				t.passAll(group, PassedBeside)
+				continue
+			}
+			begun = true
 			if res := f.selectRoute6(group, fl, reachable, t); res.entry != nil {
 				return res
 			}

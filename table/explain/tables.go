@@ -43,6 +43,8 @@ type entry struct {
 	blackhole  bool // which drops packets
 	hops       []hop
 	candidates []Candidate // of the hops
+	onLink     []Candidate // without the gateways
+	sameSource bool        // all next hops have the same source
 }
 
 // A hop is a next hop.
@@ -56,7 +58,6 @@ type hop struct {
 	linkDown bool // the interface has no carrier
 	ignored  bool // and its routes are then ignored
 	reject   bool // a member of a group that drops packets
-	place    int32
 	state    NeighbourState // of the gateway
 	known    bool           // there is an entry for the gateway
 	source   key            // IPv4: the address that the kernel gives to packets by this hop
@@ -179,7 +180,7 @@ func joinSiblings(slots []slot) []slot {
 			if last.node == s.node && last.entry.joins(&s.entry) {
 				e := &last.entry
 				e.hops = append(slices.Clip(e.hops), s.entry.hops...)
-				e.candidates = append(slices.Clip(e.candidates), s.entry.candidates...)
+				e.setCandidates()
 				continue
 			}
 		}
@@ -248,15 +249,37 @@ func (c *compiler) entry(r *route.Route, place int32) entry {
 	case e.errno != 0 && !c.h.v4:
 		c.addHop(&e, r, lo, netip.Addr{}, 1) // IPv6 routes that refuse packets are of lo
 	}
-	for i, n := range e.hops {
-		e.hops[i].place = int32(i)
+	if len(e.hops) == 1 && e.hops[0].reject {
+		// A group of this object alone. Others cannot have it.
+		e.hops, e.blackhole = nil, true
+		if !c.h.v4 {
+			c.addHop(&e, r, lo, netip.Addr{}, 1)
+		}
+	}
+	e.setCandidates()
+	return e
+}
+
+// setCandidates makes the candidates of the next hops.
+func (e *entry) setCandidates() {
+	e.candidates, e.onLink, e.sameSource = nil, nil, true
+	for i := range e.hops {
+		n := &e.hops[i]
 		c := Candidate{OIF: n.oif, Weight: uint16(min(n.weight, 1<<16-1))}
+		switch {
+		case e.hasPrefSrc:
+			c.Source = e.prefSrc.addr(e.v4)
+		case e.v4 && !n.source.isZero():
+			c.Source = n.source.addr(true)
+		}
+		e.sameSource = e.sameSource && (i == 0 || n.source == e.hops[0].source)
+		e.onLink = append(e.onLink, c)
 		if n.hasGW {
 			c.Via = n.gw.addr(n.gw4)
 		}
 		e.candidates = append(e.candidates, c)
 	}
-	return e
+	e.sameSource = e.sameSource || e.hasPrefSrc
 }
 
 // rank returns the rank of a preference: IPV6_DECODE_PREF of net/ip6_route.h.
@@ -315,7 +338,9 @@ func (c *compiler) addHop(e *entry, r *route.Route, oif uint32, gw netip.Addr, w
 		n.state, n.known = c.neighbours[neighbourKey{oif, gw}]
 	}
 	d := c.f.device(oif)
-	n.dead = !d.isUp()
+	// The kernel keeps local routes while the interface is down.
+	kept := d != nil && (e.typ == route.TypeLocal || e.typ == route.TypeAnycast && !c.h.v4)
+	n.dead = !d.isUp() && !kept
 	n.linkDown = d != nil && d.Flags&FlagCarrier == 0
 	n.ignored = n.linkDown && d.ignoreLinkDown[c.h.family()]
 	if c.h.v4 {

@@ -66,7 +66,7 @@ func (t *trace) askTable(rule int32, id rttables.ID) {
 // askMerged adds the step of local and main as one table.
 func (t *trace) askMerged(h *half) {
 	if t != nil {
-		t.add(Step{Rule: int(h.ruleOf(rttables.Main)), Table: rttables.Main, Asked: true, Merged: true, Route: -1})
+		t.add(Step{Rule: int(h.ruleOf(rttables.Main)), Table: rttables.Main, Asked: len(h.tables[h.merged].entries) > 0, Merged: true, Route: -1})
 	}
 }
 
