@@ -57,12 +57,12 @@ func add[M any](b *Batch, c *attr.Codec[M], r request, m M) {
 
 // AddTable adds a table. A table with the name may exist.
 func (b *Batch) AddTable(t Table) {
-	add(b, tableCodec, request{verb: "add", object: t.String(), typ: uapi.NFT_MSG_NEWTABLE, flags: create, family: t.Family}, t)
+	add(b, tableCodec, request{verb: "add", object: t.String(), typ: uapi.NFT_MSG_NEWTABLE, family: t.Family}, t)
 }
 
 // CreateTable adds a table, which must not exist.
 func (b *Batch) CreateTable(t Table) {
-	add(b, tableCodec, request{verb: "create", object: t.String(), typ: uapi.NFT_MSG_NEWTABLE, flags: exclusive, family: t.Family}, t)
+	add(b, tableCodec, request{verb: "create", object: t.String(), typ: uapi.NFT_MSG_NEWTABLE, flags: netlink.Excl, family: t.Family}, t)
 }
 
 // DeleteTable deletes the table with the family and name of t, and all that it has. A table
@@ -180,24 +180,31 @@ type names struct {
 	handle      uint64
 }
 
-// namesCodec returns the codec of requests that only name an object.
-func namesCodec[A attr.Number](table, name, handle A) *attr.Codec[names] {
-	rows := []attr.Row[names]{attr.Field(table, text[string], func(n *names) *string { return &n.table })}
-	if name != 0 {
-		rows = append(rows, attr.Field(name, text[string], func(n *names) *string { return &n.name }))
-	}
-	if handle != 0 {
-		rows = append(rows, attr.Field(handle, attr.BE64[uint64], func(n *names) *uint64 { return &n.handle }))
-	}
-	return attr.NewCodec(func(*names) *string { return new(string) }, rows...)
+// nameRow and handleRow return rows of names.
+func nameRow[A attr.Number](num A, at func(*names) *string) attr.Row[names] {
+	return attr.Field(num, text[string], at)
 }
 
+func handleRow[A attr.Number](num A) attr.Row[names] {
+	return attr.Field(num, attr.BE64[uint64], func(n *names) *uint64 { return &n.handle })
+}
+
+func tableOf(n *names) *string   { return &n.table }
+func nameOf(n *names) *string    { return &n.name }
+func noUnknown(n *names) *string { return new(string) }
+
+// Codecs of requests that only name an object.
 var (
-	tableNames   = namesCodec(uapi.NFTA_TABLE_NAME, 0, uapi.NFTA_TABLE_HANDLE)
-	chainNames   = namesCodec(uapi.NFTA_CHAIN_TABLE, uapi.NFTA_CHAIN_NAME, 0)
-	ruleNames    = namesCodec(uapi.NFTA_RULE_TABLE, uapi.NFTA_RULE_CHAIN, uapi.NFTA_RULE_HANDLE)
-	setNames     = namesCodec(uapi.NFTA_SET_TABLE, uapi.NFTA_SET_NAME, 0)
-	elementNames = namesCodec(uapi.NFTA_SET_ELEM_LIST_TABLE, uapi.NFTA_SET_ELEM_LIST_SET, 0)
+	tableNames = attr.NewCodec(noUnknown,
+		nameRow(uapi.NFTA_TABLE_NAME, tableOf), handleRow(uapi.NFTA_TABLE_HANDLE))
+	chainNames = attr.NewCodec(noUnknown,
+		nameRow(uapi.NFTA_CHAIN_TABLE, tableOf), nameRow(uapi.NFTA_CHAIN_NAME, nameOf))
+	ruleNames = attr.NewCodec(noUnknown,
+		nameRow(uapi.NFTA_RULE_TABLE, tableOf), nameRow(uapi.NFTA_RULE_CHAIN, nameOf), handleRow(uapi.NFTA_RULE_HANDLE))
+	setNames = attr.NewCodec(noUnknown,
+		nameRow(uapi.NFTA_SET_TABLE, tableOf), nameRow(uapi.NFTA_SET_NAME, nameOf))
+	elementNames = attr.NewCodec(noUnknown,
+		nameRow(uapi.NFTA_SET_ELEM_LIST_SET, nameOf), nameRow(uapi.NFTA_SET_ELEM_LIST_TABLE, tableOf))
 )
 
 func (b *Batch) remove(c *attr.Codec[names], typ uint8, verb, object string, f Family, n names) {

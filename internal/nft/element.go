@@ -68,9 +68,9 @@ type elementList struct {
 }
 
 var elementListCodec = attr.NewCodec(func(l *elementList) *string { return &l.unknown },
+	attr.Field(uapi.NFTA_SET_ELEM_LIST_TABLE, name[string], func(l *elementList) *string { return &l.table }),
 	attr.Field(uapi.NFTA_SET_ELEM_LIST_SET, name[string], func(l *elementList) *string { return &l.set }),
 	attr.Field(uapi.NFTA_SET_ELEM_LIST_SET_ID, attr.BE32[uint32], func(l *elementList) *uint32 { return &l.setID }),
-	attr.Field(uapi.NFTA_SET_ELEM_LIST_TABLE, name[string], func(l *elementList) *string { return &l.table }),
 	attr.Nested(attr.Func(uapi.NFTA_SET_ELEM_LIST_ELEMENTS,
 		func(b []byte, l *elementList) ([]byte, bool, error) {
 			var member []byte
@@ -79,7 +79,7 @@ var elementListCodec = attr.NewCodec(func(l *elementList) *string { return &l.un
 				if member, err = elementCodec.Append(member[:0], &l.elements[i]); err != nil {
 					return b, false, fmt.Errorf("element %x: %w", l.elements[i].Key, err)
 				}
-				if b, err = appendMember(b, member); err != nil {
+				if b, err = appendNumbered(b, listElem(i+1), member); err != nil {
 					return b, false, err
 				}
 			}
@@ -87,11 +87,13 @@ var elementListCodec = attr.NewCodec(func(l *elementList) *string { return &l.un
 		},
 		func(p []byte, l *elementList) error {
 			l.elements = nil
-			return members(p, func(member []byte) error {
+			for _, member := range attr.All(p) { // nft(8) numbers them
 				var e Element
-				err := elementCodec.Decode(member, &e)
+				if err := elementCodec.Decode(member, &e); err != nil {
+					return err
+				}
 				l.elements = append(l.elements, e)
-				return err
-			})
+			}
+			return nil
 		})),
 )

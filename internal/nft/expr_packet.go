@@ -227,7 +227,7 @@ func (e FIB) canonical() Expr {
 }
 
 var fibCodec = attr.NewCodec(func(e *FIB) *string { return &e.Unknown },
-	always(uapi.NFTA_FIB_DREG, attr.BE32[Register], func(e *FIB) *Register { return &e.Dest }),
-	always(uapi.NFTA_FIB_RESULT, attr.BE32[uint32], func(e *FIB) *uint32 { return &e.Result }),
 	always(uapi.NFTA_FIB_FLAGS, attr.BE32[uint32], func(e *FIB) *uint32 { return &e.Flags }),
+	always(uapi.NFTA_FIB_RESULT, attr.BE32[uint32], func(e *FIB) *uint32 { return &e.Result }),
+	always(uapi.NFTA_FIB_DREG, attr.BE32[Register], func(e *FIB) *Register { return &e.Dest }),
 )

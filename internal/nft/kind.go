@@ -99,12 +99,18 @@ func nested[M any](c *attr.Codec[M]) func() attr.Kind[M] {
 	}
 }
 
-// list appends the members of a list, each in NFTA_LIST_ELEM.
+// appendMember appends a member of a list.
 func appendMember(b, member []byte) ([]byte, error) {
+	return appendNumbered(b, uapi.NFTA_LIST_ELEM, member)
+}
+
+// appendNumbered appends a member of a list under a number, which the kernel does not look
+// at in lists of elements.
+func appendNumbered(b []byte, num listElem, member []byte) ([]byte, error) {
 	if len(member) > attr.MaxPayload {
 		return b, fmt.Errorf("%d bytes do not fit into an attribute", len(member))
 	}
-	return attr.AppendNested(b, listElem(uapi.NFTA_LIST_ELEM), member), nil
+	return attr.AppendNested(b, num, member), nil
 }
 
 // listElem is the number of an attribute of a list.

@@ -45,9 +45,6 @@ var ruleCodec = attr.NewCodec(func(r *Rule) *string { return &r.Unknown },
 	attr.Field(uapi.NFTA_RULE_TABLE, name[string], func(r *Rule) *string { return &r.Table }),
 	attr.Field(uapi.NFTA_RULE_CHAIN, name[string], func(r *Rule) *string { return &r.Chain }),
 	attr.Field(uapi.NFTA_RULE_HANDLE, attr.BE64[uint64], func(r *Rule) *uint64 { return &r.Handle }),
-	attr.Field(uapi.NFTA_RULE_POSITION, attr.BE64[uint64], func(r *Rule) *uint64 { return &r.Position }),
-	userDataRow(uapi.NFTA_RULE_USERDATA, udataComment,
-		func(r *Rule) *UserData { return &r.UserData }, func(r *Rule) *string { return &r.Comment }),
 	attr.Nested(attr.Func(uapi.NFTA_RULE_EXPRESSIONS,
 		func(b []byte, r *Rule) ([]byte, bool, error) {
 			b, err := appendExprs(b, r.Exprs)
@@ -57,5 +54,8 @@ var ruleCodec = attr.NewCodec(func(r *Rule) *string { return &r.Unknown },
 			r.Exprs, err = decodeExprs(p)
 			return err
 		})),
+	attr.Field(uapi.NFTA_RULE_POSITION, attr.BE64[uint64], func(r *Rule) *uint64 { return &r.Position }),
+	userDataRow(uapi.NFTA_RULE_USERDATA, udataComment,
+		func(r *Rule) *UserData { return &r.UserData }, func(r *Rule) *string { return &r.Comment }),
 	attr.Drop[Rule](uapi.NFTA_RULE_PAD),
 )

@@ -43,8 +43,9 @@ type Set struct {
 	// ID names the set in the same batch, for sets without a name.
 	ID uint32
 
-	Handle  uint64 // the kernel chooses it
-	Unknown string // the attributes without a field, with headers
+	Handle      uint64 // the kernel chooses it
+	Unknown     string // the attributes without a field, with headers
+	UnknownDesc string // those in NFTA_SET_DESC
 }
 
 // String returns the words of nft(8): "set inet filter clients".
@@ -69,7 +70,8 @@ func (s *Set) same(o *Set) bool {
 	return s.Family == o.Family && s.Table == o.Table && s.Name == o.Name && s.Flags == o.Flags &&
 		s.Key == o.Key && s.Data == o.Data && s.Timeout == o.Timeout && s.GCInterval == o.GCInterval &&
 		s.Policy == o.Policy && s.Size == o.Size && s.Comment == o.Comment && s.UserData == o.UserData &&
-		s.ID == o.ID && s.Handle == o.Handle && s.Unknown == o.Unknown
+		s.ID == o.ID && s.Handle == o.Handle &&
+		s.Unknown == o.Unknown && s.UnknownDesc == o.UnknownDesc
 }
 
 // A Type is the type of a key or of data.
@@ -123,7 +125,15 @@ var setCodec = attr.NewCodec(func(s *Set) *string { return &s.Unknown },
 	attr.Field(uapi.NFTA_SET_KEY_TYPE, attr.BE32[uint32], func(s *Set) *uint32 { return &s.Key.Number }),
 	attr.Field(uapi.NFTA_SET_KEY_LEN, attr.BE32[uint32], func(s *Set) *uint32 { return &s.Key.Len }),
 	attr.Field(uapi.NFTA_SET_DATA_TYPE, attr.BE32[uint32], func(s *Set) *uint32 { return &s.Data.Number }),
-	attr.Field(uapi.NFTA_SET_DATA_LEN, attr.BE32[uint32], func(s *Set) *uint32 { return &s.Data.Len }),
+	attr.Func(uapi.NFTA_SET_DATA_LEN,
+		func(b []byte, s *Set) ([]byte, bool, error) {
+			b, err := attr.BE32[uint32]().Append(b, s.Data.Len)
+			return b, s.Data.Number != 0 || s.Data.Len != 0, err
+		},
+		func(p []byte, s *Set) (err error) {
+			s.Data.Len, err = attr.BE32[uint32]().Decode(p)
+			return err
+		}),
 	attr.Field(uapi.NFTA_SET_ID, attr.BE32[uint32], func(s *Set) *uint32 { return &s.ID }),
 	attr.Field(uapi.NFTA_SET_POLICY, attr.BE32[uint32], func(s *Set) *uint32 { return &s.Policy }),
 	attr.Nested(attr.Func(uapi.NFTA_SET_DESC, putDesc, getDesc)),
@@ -151,7 +161,8 @@ func putDesc(b []byte, s *Set) ([]byte, bool, error) {
 	if len(list) > 0 {
 		b = attr.AppendNested(b, uapi.NFTA_SET_DESC_CONCAT, list)
 	}
-	return b, s.Size != 0 || len(list) > 0, nil
+	b = append(b, s.UnknownDesc...)
+	return b, s.Size != 0 || len(list) > 0 || s.UnknownDesc != "", nil
 }
 
 // fieldLen is the number of an attribute of a field.
@@ -161,7 +172,7 @@ type fieldLen uint16
 func (fieldLen) String() string { return "NFTA_SET_FIELD_LEN" }
 
 func getDesc(p []byte, s *Set) (err error) {
-	s.Size, s.Fields = 0, nil
+	s.Size, s.Fields, s.UnknownDesc = 0, nil, ""
 	k := attr.BE32[uint32]()
 	for num, inner := range attr.All(p) {
 		switch uapi.NFTASetDesc(num & attr.TypeMask) {
@@ -174,6 +185,8 @@ func getDesc(p []byte, s *Set) (err error) {
 				s.Fields = append(s.Fields, n)
 				return err
 			})
+		default:
+			s.UnknownDesc += string(attr.Append(nil, num, inner))
 		}
 		if err != nil {
 			return err

@@ -101,19 +101,20 @@ func (u UserData) check() error {
 	return nil
 }
 
-// withNumber and takeNumber are for an entry that is a uint32 in host byte order.
+// withNumber returns u with an entry that is a uint32 in host byte order.
 func (u UserData) withNumber(typ uint8, n uint32) UserData {
 	u, _ = u.with(typ, string(binary.NativeEndian.AppendUint32(nil, n)))
 	return u
 }
 
+// takeNumber returns the entry, and u without it. A number that is zero stays in u.
 func (u UserData) takeNumber(typ uint8) (n uint32, rest UserData, ok bool) {
 	data, rest, ok := u.take(typ)
 	if !ok || len(data) != 4 {
 		return 0, u, false
 	}
 	n = binary.NativeEndian.Uint32([]byte(data))
-	if rest.withNumber(typ, n) != u {
+	if n == 0 || rest.withNumber(typ, n) != u {
 		return 0, u, false
 	}
 	return n, rest, true

@@ -123,6 +123,18 @@ func SubscribeLike(c Executor, groups ...uint32) (*Subscription, error) {
 	return Subscribe(&netlink.Config{NetNS: fd}, groups...)
 }
 
+// SubscribeNetfilterLike is [SubscribeNetfilter] in the namespace of c. See [NetNS].
+func SubscribeNetfilterLike(c Executor, groups ...uint32) (*Subscription, error) {
+	fd, err := NetNS(c)
+	if err != nil {
+		return nil, opError("subscribe", err)
+	}
+	if fd != 0 {
+		defer unix.Close(fd)
+	}
+	return SubscribeNetfilter(&netlink.Config{NetNS: fd}, groups...)
+}
+
 // DialNetfilterLike is [DialNetfilter] in the namespace of c. See [NetNS].
 func DialNetfilterLike(c Executor) (*Conn, error) {
 	fd, err := NetNS(c)

@@ -14,23 +14,10 @@ import (
 func Watch[E any](ctx context.Context, cfg *netlink.Config, groups []uint32,
 	decode func(netlink.Message) (E, bool, error),
 ) (iter.Seq2[E, error], error) {
-	return watch(ctx, func() (*Subscription, error) { return Subscribe(cfg, groups...) }, decode)
-}
-
-// WatchNetfilter is [Watch] for groups of NETLINK_NETFILTER.
-func WatchNetfilter[E any](ctx context.Context, cfg *netlink.Config, groups []uint32,
-	decode func(netlink.Message) (E, bool, error),
-) (iter.Seq2[E, error], error) {
-	return watch(ctx, func() (*Subscription, error) { return SubscribeNetfilter(cfg, groups...) }, decode)
-}
-
-func watch[E any](ctx context.Context, subscribe func() (*Subscription, error),
-	decode func(netlink.Message) (E, bool, error),
-) (iter.Seq2[E, error], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := subscribe()
+	s, err := Subscribe(cfg, groups...)
 	if err != nil {
 		return nil, err
 	}
