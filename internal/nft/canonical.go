@@ -17,7 +17,9 @@ func (t *Contents) Equal(o *Contents) bool { return reflect.DeepEqual(t.Canonica
 // Canonical returns t without what only the kernel chooses: handles, counts, the names of
 // anonymous sets, and the values of what was left out. Chains and sets are in the order of
 // their names, rules in that of their chains. So what was sent to the kernel and what the
-// kernel then has are the same in canonical form.
+// kernel then has are the same in canonical form. It has no Unknown attributes of tables,
+// chains, sets, elements and rules, since newer kernels report attributes that were not
+// sent, but it has those of expressions.
 func (t *Contents) Canonical() *Contents {
 	c := &Contents{Found: t.Found, Table: t.Table.canonical()}
 	anonymous := t.anonymousNames()
@@ -101,12 +103,12 @@ func setRefOf(name string, id uint32) setRef {
 }
 
 func (t Table) canonical() Table {
-	t.Handle, t.Use, t.OwnerID = 0, 0, 0
+	t.Handle, t.Use, t.OwnerID, t.Unknown = 0, 0, 0, ""
 	return t
 }
 
 func (c Chain) canonical() Chain {
-	c.Handle, c.Use, c.Counters = 0, 0, ""
+	c.Handle, c.Use, c.Counters, c.Unknown, c.Hook.Unknown = 0, 0, "", "", ""
 	if c.Base {
 		c.Flags &^= uapi.NFT_CHAIN_BASE
 		if c.Policy == NoPolicy {
@@ -117,7 +119,7 @@ func (c Chain) canonical() Chain {
 }
 
 func (s Set) canonical() Set {
-	s.Handle, s.ID = 0, 0
+	s.Handle, s.ID, s.Unknown, s.UnknownDesc = 0, 0, "", ""
 	if s.Data.Number == uapi.NFT_DATA_VERDICT {
 		s.Data.Len = 0
 	}
@@ -133,7 +135,7 @@ func (s Set) canonical() Set {
 func canonicalElements(elements []Element) []Element {
 	elements = slices.Clone(elements)
 	for i := range elements {
-		elements[i].Expiration = 0
+		elements[i].Expiration, elements[i].Unknown = 0, ""
 	}
 	slices.SortFunc(elements, func(a, b Element) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.KeyEnd, b.KeyEnd))
@@ -142,7 +144,7 @@ func canonicalElements(elements []Element) []Element {
 }
 
 func (r Rule) canonical(rename func(set string, id uint32) string) Rule {
-	r.Handle, r.Position = 0, 0
+	r.Handle, r.Position, r.Unknown = 0, 0, ""
 	exprs := slices.Clone(r.Exprs)
 	for i, e := range exprs {
 		switch e := e.canonical().(type) {

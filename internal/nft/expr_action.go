@@ -91,9 +91,21 @@ func flags(f uint32) string {
 func (e NAT) payload(b []byte) ([]byte, error) { return encode(natCodec, b, e) }
 
 func (e NAT) canonical() Expr {
-	e.AddrMin, e.AddrMax = e.AddrMin.canonical(), e.AddrMax.canonical()
-	e.ProtoMin, e.ProtoMax = e.ProtoMin.canonical(), e.ProtoMax.canonical()
+	fillRange(&e.AddrMin, &e.AddrMax, &e.Flags, uapi.NF_NAT_RANGE_MAP_IPS)
+	fillRange(&e.ProtoMin, &e.ProtoMax, &e.Flags, uapi.NF_NAT_RANGE_PROTO_SPECIFIED)
 	return e
+}
+
+// fillRange fills in what the kernel takes a range for that has only a beginning.
+func fillRange(from, to *Register, flags *uint32, flag uint32) {
+	*from, *to = from.canonical(), to.canonical()
+	if *from == 0 {
+		return
+	}
+	if *to == 0 {
+		*to = *from
+	}
+	*flags |= flag
 }
 
 var natCodec = attr.NewCodec(func(e *NAT) *string { return &e.Unknown },
@@ -134,7 +146,7 @@ func (e Masq) String() string {
 func (e Masq) payload(b []byte) ([]byte, error) { return encode(masqCodec, b, e) }
 
 func (e Masq) canonical() Expr {
-	e.ProtoMin, e.ProtoMax = e.ProtoMin.canonical(), e.ProtoMax.canonical()
+	fillRange(&e.ProtoMin, &e.ProtoMax, &e.Flags, uapi.NF_NAT_RANGE_PROTO_SPECIFIED)
 	return e
 }
 
@@ -162,7 +174,7 @@ func (e Redir) String() string {
 func (e Redir) payload(b []byte) ([]byte, error) { return encode(redirCodec, b, e) }
 
 func (e Redir) canonical() Expr {
-	e.ProtoMin, e.ProtoMax = e.ProtoMin.canonical(), e.ProtoMax.canonical()
+	fillRange(&e.ProtoMin, &e.ProtoMax, &e.Flags, uapi.NF_NAT_RANGE_PROTO_SPECIFIED)
 	return e
 }
 

@@ -35,6 +35,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -451,5 +452,9 @@ int main(void)
 	VALUE("NETCONFA_IFINDEX_ALL", (unsigned)NETCONFA_IFINDEX_ALL);
 	VALUE("NetconfmsgFamily", offsetof(struct netconfmsg, ncm_family));
 	VALUE("SizeofNetconfmsg", NLMSG_ALIGN(sizeof(struct netconfmsg)));
+	P(NF_NAT_RANGE_MAP_IPS);
+	P(NF_NAT_RANGE_PROTO_SPECIFIED);
+	P(NF_NAT_RANGE_PROTO_RANDOM);
+	P(NF_NAT_RANGE_PERSISTENT);
 	return 0;
 }
