@@ -119,7 +119,8 @@ func deleteError(e *Entry, err error) error {
 }
 
 // DeleteAll deletes the entries that f selects, and returns how many it deleted. Entries
-// that are gone before their turn are neither counted nor an error.
+// that are gone before their turn are neither counted nor an error. After a failure of the
+// socket the number is unknown, and zero is returned.
 func DeleteAll(ctx context.Context, c Conn, f Filter) (int, error) {
 	entries, err := List(ctx, c, f)
 	if err != nil {
@@ -135,6 +136,9 @@ func DeleteAll(ctx context.Context, c Conn, f Filter) (int, error) {
 		return 0, err
 	}
 	errs, err := rtnl.Send(c, reqs)
+	if err != nil {
+		return 0, &rtnl.Error{Package: "conntrack", Verb: "delete", Err: err}
+	}
 	n := 0
 	var failures []error
 	for i, e := range errs {
@@ -144,9 +148,6 @@ func DeleteAll(ctx context.Context, c Conn, f Filter) (int, error) {
 		case !errors.Is(e, fs.ErrNotExist):
 			failures = append(failures, deleteError(&entries[i], e))
 		}
-	}
-	if err != nil {
-		return n, &rtnl.Error{Package: "conntrack", Verb: "delete", Err: err}
 	}
 	return n, errors.Join(failures...)
 }

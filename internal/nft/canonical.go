@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 )
@@ -23,21 +22,13 @@ func (t *Contents) Equal(o *Contents) bool { return reflect.DeepEqual(t.Canonica
 func (t *Contents) Canonical() *Contents {
 	c := &Contents{Found: t.Found, Table: t.Table.canonical()}
 	anonymous := t.anonymousNames()
-	rename := func(set string, id uint32) string {
-		if to, ok := anonymous[setRef{set, 0}]; ok {
-			return to
-		}
-		if to, ok := anonymous[setRef{set, id}]; ok {
-			return to
-		}
-		return set
-	}
+	rename := func(set string) string { return cmp.Or(anonymous[set], set) }
 	for _, chain := range t.Chains {
 		c.Chains = append(c.Chains, chain.canonical())
 	}
 	for _, s := range t.Sets {
 		n := s.canonical()
-		n.Name = rename(s.Name, s.ID)
+		n.Name = rename(s.Name)
 		c.Sets = append(c.Sets, n)
 	}
 	for set, elements := range t.Elements {
@@ -45,7 +36,7 @@ func (t *Contents) Canonical() *Contents {
 			if c.Elements == nil {
 				c.Elements = make(map[string][]Element)
 			}
-			c.Elements[rename(set, 0)] = canonicalElements(elements)
+			c.Elements[rename(set)] = canonicalElements(elements)
 		}
 	}
 	for _, r := range t.Rules {
@@ -57,26 +48,16 @@ func (t *Contents) Canonical() *Contents {
 	return c
 }
 
-// A setRef is how a rule names a set: by a name, or for an anonymous set of the same batch
-// by a number.
-type setRef struct {
-	name string
-	id   uint32
-}
-
 // anonymousNames returns a name for each anonymous set, by the order in which rules use
 // them.
-func (t *Contents) anonymousNames() map[setRef]string {
-	is := make(map[setRef]bool)
+func (t *Contents) anonymousNames() map[string]string {
+	names := make(map[string]string)
 	for _, s := range t.Sets {
 		if s.Flags&Anonymous != 0 {
-			is[setRefOf(s.Name, s.ID)] = true
+			names[s.Name] = ""
 		}
 	}
-	names := make(map[setRef]string)
-	if len(is) == 0 {
-		return names
-	}
+	n := 0
 	rules := slices.Clone(t.Rules)
 	slices.SortStableFunc(rules, func(a, b Rule) int { return cmp.Compare(a.Chain, b.Chain) })
 	for _, r := range rules {
@@ -85,21 +66,13 @@ func (t *Contents) anonymousNames() map[setRef]string {
 			if !ok {
 				continue
 			}
-			if ref := setRefOf(l.Set, l.SetID); is[ref] && names[ref] == "" {
-				names[ref] = fmt.Sprintf("anonymous%d", len(names))
+			if name, anonymous := names[l.Set]; anonymous && name == "" {
+				names[l.Set] = fmt.Sprintf("anonymous%d", n)
+				n++
 			}
 		}
 	}
 	return names
-}
-
-// setRefOf returns the setRef of a set. The number counts only if the kernel is to choose
-// the name.
-func setRefOf(name string, id uint32) setRef {
-	if strings.Contains(name, "%d") {
-		return setRef{name, id}
-	}
-	return setRef{name, 0}
 }
 
 func (t Table) canonical() Table {
@@ -143,17 +116,14 @@ func canonicalElements(elements []Element) []Element {
 	return elements
 }
 
-func (r Rule) canonical(rename func(set string, id uint32) string) Rule {
+func (r Rule) canonical(rename func(set string) string) Rule {
 	r.Handle, r.Position, r.Unknown = 0, 0, ""
 	exprs := slices.Clone(r.Exprs)
 	for i, e := range exprs {
-		switch e := e.canonical().(type) {
-		case Lookup:
-			old := r.Exprs[i].(Lookup)
-			e.Set = rename(old.Set, old.SetID)
-			exprs[i] = e
-		default:
-			exprs[i] = e
+		exprs[i] = e.canonical()
+		if l, ok := exprs[i].(Lookup); ok {
+			l.Set = rename(l.Set)
+			exprs[i] = l
 		}
 	}
 	r.Exprs = exprs

@@ -255,7 +255,9 @@ func elements(ctx context.Context, c Conn, s Set) ([]Element, error) {
 }
 
 // Elements returns the elements of a set. The error is fs.ErrNotExist if there is no such
-// set. Elements that packets add or remove during the listing may be in it or not.
+// set. Elements that packets add or remove during the listing may be in it or not. The
+// kernel resizes a large set some time after elements were added; a listing at that time may
+// have some elements twice and lack others.
 func Elements(ctx context.Context, c Conn, s Set) ([]Element, error) {
 	var all []Element
 	_, err := coherent(ctx, c, func() (err error) {

@@ -40,7 +40,8 @@ type Set struct {
 	Comment string
 	// UserData is what nft(8) keeps beside the comment and the order of bytes.
 	UserData UserData
-	// ID names the set in the same batch, for sets without a name.
+	// ID names the set in the same batch. It is for anonymous sets: the kernel puts a
+	// number for the "%d" in their names. Names of anonymous sets must differ.
 	ID uint32
 
 	Handle      uint64 // the kernel chooses it

@@ -24,6 +24,9 @@ func Byte(n uint8) string { return string([]byte{n}) }
 // interface, a state, the type of an address.
 func Host32(n uint32) string { return string(binary.NativeEndian.AppendUint32(nil, n)) }
 
+// Host16 returns the value of a number in host byte order: a zone of connection tracking.
+func Host16(n uint16) string { return string(binary.NativeEndian.AppendUint16(nil, n)) }
+
 // Big16 returns the value of a number in network byte order: a port, an EtherType.
 func Big16(n uint16) string { return string(binary.BigEndian.AppendUint16(nil, n)) }
 

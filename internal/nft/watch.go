@@ -102,6 +102,9 @@ func newSubscription(s *rtnl.Subscription, err error) (*Subscription, error) {
 // Close ends the subscription.
 func (s *Subscription) Close() error { return s.s.Close() }
 
+// SetReadBuffer sets the size of the receive buffer in bytes.
+func (s *Subscription) SetReadBuffer(bytes int) error { return s.s.SetReadBuffer(bytes) }
+
 // Wait waits until [Subscription.Pending] has something to read.
 func (s *Subscription) Wait(ctx context.Context) error { return s.s.Wait(ctx) }
 
