@@ -252,3 +252,26 @@ func TestBeginsInExchange(t *testing.T) {
 		}
 	})
 }
+
+// Two interfaces exchange their addresses before Run looks: each uplink wants a source that the
+// other one still has rules for.
+func TestExchangedAddresses(t *testing.T) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		x := newExchange(t, n, f, 2)
+		x.k.stop()
+		x.k = newKeeper(n, maintain.Config{Settle: 300 * time.Millisecond}, maintained(x.uplinks...)...)
+		bits := map[tabletest.Family]string{tabletest.IPv4: "/24", tabletest.IPv6: "/64"}[f]
+		first, second := x.wires[0].addr+bits, x.wires[1].addr+bits
+		exchange := func(a, b string) {
+			n.Server.DelAddr("u2", a)
+			n.Server.DelAddr("u3", b)
+			n.Server.Addr("u2", b)
+			n.Server.Addr("u3", a)
+		}
+		exchange(first, second)
+		x.untilFollowed(1)
+		exchange(second, first)
+		x.untilFollowed(0)
+		x.k.settles(x.uplinks...)
+	})
+}

@@ -107,7 +107,16 @@ func (r *reading) planGroupWithout(
 			policies = append(policies, x.policy)
 		}
 	}
-	return gp, gp.install(ctx, r, planner, policies, uplink.Options{Taken: taken})
+	return gp, gp.install(ctx, r, planner, policies, uplink.Options{Taken: taken, GivesUp: func(id rttables.ID) bool {
+		return givesUp(group[0].others, id)
+	}})
+}
+
+// givesUp reports whether a table is that of an uplink which takes all addresses of its
+// interface. When it has lost one, it deletes the rules of that source at its next look. Two
+// uplinks may exchange sources: if each waited for the other, neither would ever get them.
+func givesUp(uplinks []*maintainedUplink, id rttables.ID) bool {
+	return slices.ContainsFunc(uplinks, func(k *maintainedUplink) bool { return k.memory.table == id && k.spec().TakesAll() })
 }
 
 // install plans to install the policies of a group.

@@ -21,6 +21,10 @@ type Options struct {
 	// Prune means that uplinks without a policy are to be removed, so that one of the
 	// policies may take over their sources.
 	Prune bool
+	// GivesUp reports whether the uplink in a table is about to give up sources that its
+	// interface no longer has. Until then, its rules from them stay beside those of the new
+	// uplink. Nil: no uplink is.
+	GivesUp func(rttables.ID) bool
 }
 
 // Join completes the policies of one call. It chooses tables for those without one, and
@@ -47,6 +51,9 @@ func Join(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o O
 		if err := p.findOldTables(ctx, c, now, p.Sources, func(r rule.Rule) error {
 			if o.Prune && owner[r.Table] == nil {
 				p.OldTables = append(p.OldTables, r.Table)
+				return nil
+			}
+			if o.GivesUp != nil && o.GivesUp(r.Table) {
 				return nil
 			}
 			return p.Spec.Conflict(r, "the source belongs to an uplink by another interface: remove that uplink first")
