@@ -39,33 +39,53 @@ type groupPlan struct {
 }
 
 // A refusedFamily is a family of an uplink whose routes cannot be installed, because the
-// kernel has refused them, or because a route of another program is in the way.
+// kernel has refused them, or because a route of another program is in the way. If rules is
+// set, the same is true of its rules, and not of its routes.
 type refusedFamily struct {
 	of     *maintainedUplink
 	family route.Family
+	rules  bool
 	reason error
 }
 
 // planGroup works out the steps that a group needs, without the families that are refused. An
 // uplink whose routes cannot be installed still needs its rules: if a route of another
-// program is in the way, planGroup plans without the routes of that family. Taken are tables
-// that no uplink can get, although they appear to be unused.
+// program is in the way, planGroup plans without the routes of that family. If a rule of
+// another program is in the way, the rules of that family stay as they are, and planGroup
+// plans its routes. Taken are tables that no uplink can get, although they appear to be unused.
 func (r *reading) planGroup(
 	ctx context.Context, group []*maintainedUplink, taken map[rttables.ID]bool, without ...refusedFamily,
 ) (groupPlan, error) {
 	for {
 		gp, err := r.planGroupWithout(ctx, group, taken, without)
-		var conflict *uplink.RouteConflictError
-		if !errors.As(err, &conflict) || conflict.New {
+		refused := refusedBy(group, err)
+		if refused.of == nil {
 			gp.noteRefused(without)
 			return gp, err
 		}
-		i := slices.IndexFunc(group, func(k *maintainedUplink) bool { return k.owner == conflict.Owner })
-		if i < 0 || slices.ContainsFunc(without, func(x refusedFamily) bool { return x.of == group[i] && x.family == conflict.Family }) {
+		if slices.ContainsFunc(without, func(x refusedFamily) bool {
+			return x.of == refused.of && x.family == refused.family && x.rules == refused.rules
+		}) {
 			return gp, err
 		}
-		without = append(without, refusedFamily{group[i], conflict.Family, err})
+		without = append(without, refused)
 	}
+}
+
+// refusedBy returns the family in which a rule or a route of another program is in the way, if
+// that is why a plan failed, and the uplink is installed.
+func refusedBy(group []*maintainedUplink, err error) refusedFamily {
+	var ofRoute *uplink.RouteConflictError
+	var ofRule *uplink.RuleConflictError
+	for _, k := range group {
+		switch {
+		case errors.As(err, &ofRoute) && ofRoute.Owner == k.owner && !ofRoute.New:
+			return refusedFamily{of: k, family: ofRoute.Family, reason: err}
+		case errors.As(err, &ofRule) && ofRule.Owner == k.owner && k.memory.table != 0:
+			return refusedFamily{of: k, family: ofRule.Family, rules: true, reason: err}
+		}
+	}
+	return refusedFamily{}
 }
 
 // noteRefused records why routes of some families were left out.
@@ -92,15 +112,21 @@ func (r *reading) planGroupWithout(
 	var policies []*uplink.Policy
 	r = r.with(planner.State())
 	for _, k := range group {
-		var families []route.Family
+		var routes, rules []route.Family // that are refused
 		for _, w := range without {
-			if w.of == k {
-				families = append(families, w.family)
+			switch {
+			case w.of == k && w.rules:
+				rules = append(rules, w.family)
+			case w.of == k:
+				routes = append(routes, w.family)
 			}
 		}
-		x, err := r.resolve(ctx, k, families)
+		x, err := r.resolve(ctx, k, routes)
 		if err != nil {
 			return gp, err
+		}
+		if x.policy != nil {
+			x.policy.KeptRules = rules
 		}
 		gp.resolutions = append(gp.resolutions, x)
 		if x.policy != nil && len(x.policy.Families) > 0 { // there is something to be planned
@@ -265,7 +291,7 @@ func refusedRoute(group []*maintainedUplink, err error) refusedFamily {
 	}
 	for _, k := range group {
 		if k.owner == step.Step.Owner {
-			return refusedFamily{k, step.Step.Route.Family, err}
+			return refusedFamily{of: k, family: step.Step.Route.Family, reason: err}
 		}
 	}
 	return refusedFamily{}

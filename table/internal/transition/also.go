@@ -123,8 +123,12 @@ func (p *priorities) canBeRightAfter(m *move) bool {
 		len(p.order.networks) == 0 && (isNone(also) || next+uint32(len(m.Also)) <= also.Priority.Or(0))
 }
 
-// groupsOf returns the groups of an uplink's rules of Also in the family of p.
+// groupsOf returns the groups of an uplink's rules of Also in the family of p, unless they stay
+// as they are.
 func (p *priorities) groupsOf(m *move) (groups [][]rule.Rule) {
+	if m.KeepsRules(p.family) {
+		return nil
+	}
 	for also := m.Also; len(also) > 0; {
 		n := form.NextGroup(also)
 		if also[0].Family == p.family {

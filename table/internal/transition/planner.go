@@ -135,12 +135,15 @@ func (p *Planner) transact(t *transaction, moves []*move) error {
 		// gates, a rule at the priority of END would be END.
 		for i := range placements {
 			l := &placements[i]
+			t.routes(l.move, f)
+			if l.move.KeepsRules(f) {
+				continue
+			}
 			also, err := prios.also(l.move)
 			if err != nil {
 				return err
 			}
 			t.alsoRules(l, also)
-			t.routes(l.move, f)
 		}
 		if err := t.rungs(prios, placements); err != nil {
 			return err
@@ -166,6 +169,13 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 			continue
 		}
 		have := m.rungsIn(prios)
+		if m.KeepsRules(f) {
+			l := placement{move: m, family: f, have: have}
+			l.setWant(have)
+			prios.takeLadder(&l)
+			all = append(all, l)
+			continue
+		}
 		l, err := prios.placeLadder(m, have)
 		if err != nil {
 			var stale []rule.Rule

@@ -5,6 +5,7 @@ import (
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
 // Where priorities are chosen, counted down from the rule that looks up main, at 32766
@@ -192,7 +193,7 @@ func (p *priorities) check(m *move, r rule.Rule) error {
 	if have == nil || p.rules.Of(r.Protocol).Has(r) {
 		return nil
 	}
-	return m.Spec.Conflict(*have, reason)
+	return &uplink.RuleConflictError{Owner: m.Owner, Family: p.family, Err: m.Spec.Conflict(*have, reason)}
 }
 
 // gotoTo returns the first rule goto that leads to a priority and has another protocol.

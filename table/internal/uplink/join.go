@@ -195,6 +195,20 @@ func (e *RouteConflictError) Error() string { return e.Err.Error() }
 // Unwrap returns the ConflictError.
 func (e *RouteConflictError) Unwrap() error { return e.Err }
 
+// A RuleConflictError is a [plan.ConflictError] about a rule of another program that has the
+// priority of a rule of an uplink.
+type RuleConflictError struct {
+	Owner  int // of the uplink
+	Family route.Family
+	Err    error
+}
+
+// Error returns the message of the ConflictError.
+func (e *RuleConflictError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the ConflictError.
+func (e *RuleConflictError) Unwrap() error { return e.Err }
+
 // checkForeign refuses a new table that other programs use. In a table that already
 // belongs to the uplink, it refuses only a route that keeps a route of the uplink from
 // being installed, or from having an effect.
@@ -250,3 +264,6 @@ func (p *Policy) obstructs(have *route.Route) string {
 
 // isKept reports whether the routes of a family stay as they are.
 func (p *Policy) isKept(f route.Family) bool { return slices.Contains(p.Kept, f) }
+
+// KeepsRules reports whether the rules of a family stay as they are.
+func (p *Policy) KeepsRules(f route.Family) bool { return slices.Contains(p.KeptRules, f) }

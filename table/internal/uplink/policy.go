@@ -45,6 +45,9 @@ type Policy struct {
 	Needed    []rule.Rule
 	// Kept are families whose Routes are the existing ones, whatever routes other programs have.
 	Kept []route.Family
+	// KeptRules are families whose rules are the existing ones, because those of the uplink
+	// were refused.
+	KeptRules []route.Family
 
 	// localFirst are the families in which the rules come before the one for table local.
 	localFirst []route.Family
