@@ -23,6 +23,13 @@ func (w World) Canonical() World {
 		Rules: s.Rules, Routes: s.Routes, NextHops: s.NextHops, Links: slices.Clone(w.Links),
 		Addresses: slices.Clone(w.Addresses), Neighbours: slices.Clone(w.Neighbours), Sysctls: maps.Clone(w.Sysctls),
 	}
+	var dead []route.Route
+	for i := range w.Routes {
+		if hasDeadHop(&w.Routes[i]) {
+			dead = append(dead, w.Routes[i])
+		}
+	}
+	c.markDead(dead)
 	for i := range c.Links {
 		c.Links[i].Flags &= textFlags
 	}

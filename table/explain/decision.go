@@ -150,9 +150,8 @@ type Depends uint8
 const (
 	// DependsHash is the hash that chooses one of several next hops.
 	DependsHash Depends = 1 << iota
-	// DependsMerge is whether the namespace ever had a rule other than the default
-	// ones. Until then the kernel looks IPv4 packets up in the tables local and main
-	// at once.
+	// DependsMerge is whether the namespace ever had an IPv4 rule other than the default
+	// ones. See [Sysctls].
 	DependsMerge
 	// DependsNeighbour is whether the router answers.
 	DependsNeighbour

@@ -27,7 +27,17 @@ type Explanation struct {
 // step on the way to it.
 func (f *FIB) Explain(p Packet) Explanation {
 	var t trace
-	d := f.decide(&p, &t)
+	return f.explanation(p, f.decide(&p, false, &t), &t)
+}
+
+// ExplainGet returns what the kernel answers to "ip route get", which is that of
+// [FIB.Get], and each step on the way to it.
+func (f *FIB) ExplainGet(p Packet) Explanation {
+	var t trace
+	return f.explanation(p, f.decide(&p, true, &t), &t)
+}
+
+func (f *FIB) explanation(p Packet, d Decision, t *trace) Explanation {
 	return Explanation{Packet: p, Decision: d, Steps: t.steps, Tables: tablesOf(t.steps), Back: t.back, fib: f}
 }
 

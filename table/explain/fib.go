@@ -52,7 +52,10 @@ type half struct {
 	// two.
 	merged       int32
 	mergeMatters bool
-	customLocal  bool // IPv4: there are local routes that the kernel did not make for an address
+	// checksSources means that the kernel always looks up the way back to the source of
+	// an IPv4 packet that comes in: there are realms, or local routes that it did not make
+	// for an address (fib_num_tclassid_users, fib_has_custom_local_routes).
+	checksSources bool
 	// dissects means that a rule needs the ports of packets that come in, so that the
 	// kernel looks for them.
 	dissects bool
@@ -173,9 +176,12 @@ type flow struct {
 	dport      uint16
 	tos        uint8
 	proto      uint8
-	strict     bool   // IPv6: RT6_LOOKUP_F_IFACE
-	dev        uint32 // IPv6: the interface that routes are scored by
-	ignoreDown bool   // FIB_LOOKUP_IGNORE_LINKSTATE
+	get        bool        // it is a lookup of "ip route get"
+	vrfTable   rttables.ID // fib_lookup_arg.table, which rules with l3mdev set
+	depends    Depends     // on what the rules so far depended
+	strict     bool        // IPv6: RT6_LOOKUP_F_IFACE
+	dev        uint32      // IPv6: the interface that routes are scored by
+	ignoreDown bool        // FIB_LOOKUP_IGNORE_LINKSTATE
 }
 
 // A found is what a lookup has found.
@@ -198,12 +204,21 @@ func (r *found) isReject() bool { return r.errno != 0 }
 const lo = 1
 
 // Decide returns where a packet goes. It does not allocate memory.
-func (f *FIB) Decide(p *Packet) Decision { return f.decide(p, nil) }
+func (f *FIB) Decide(p *Packet) Decision { return f.decide(p, false, nil) }
 
-func (f *FIB) decide(p *Packet, t *trace) Decision {
+// Get returns what the kernel answers to "ip route get", which differs from the decision
+// about a packet that comes in by IPv6: the kernel then looks the packet up as one of no
+// user, and checks neither the addresses nor whether it forwards.
+func (f *FIB) Get(p *Packet) Decision { return f.decide(p, true, nil) }
+
+func (f *FIB) decide(p *Packet, get bool, t *trace) Decision {
 	fl := flow{
+		get: get,
 		dst: keyOf(p.To), mark: p.Mark, label: p.FlowLabel, uid: p.UID, tunID: p.TunID,
 		sport: p.SPort, dport: p.DPort, tos: p.TOS &^ ecn, proto: uint8(p.IPProto), iif: lo,
+	}
+	if fl.proto == 0 && p.To.Is4() {
+		fl.proto = uint8(route.UDP)
 	}
 	if p.From.IsValid() {
 		fl.src = keyOf(p.From)

@@ -82,7 +82,7 @@ func (r *ruleEntry) selective() (kind selectorKind, value key, ok bool) {
 	whole := maskOf(64)
 	n := func(v uint32) key { return key{hi: uint64(v)} }
 	switch {
-	case r.not || r.never || r.findSource:
+	case r.not || r.never || r.findSource || r.l3mdev:
 		return kind, value, false
 	case bits.OnesCount64(r.srcMask.hi) >= 8 && r.src != key{}:
 		return selectorKind{fieldFrom, r.srcMask}, r.src, true
@@ -155,10 +155,13 @@ func (f *FIB) lookupIndexed(h *half, fl *flow) found {
 			}
 		}
 		if at < 0 {
-			return nothing()
+			return nothing(fl)
 		}
 		r := &h.rules[next]
 		from = next + 1
+		if r.l3mdev {
+			r.noteVRF(f, fl)
+		}
 		if !r.matches(h, fl) {
 			continue
 		}
@@ -168,6 +171,7 @@ func (f *FIB) lookupIndexed(h *half, fl *flow) found {
 		}
 		if res, decided := f.act(h, r, fl, nil); decided {
 			res.rule = r.place
+			res.depends |= fl.depends
 			return res
 		}
 	}

@@ -21,9 +21,9 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 		return f.inputBroadcast4(fl, dev, unruled(), t)
 	case fl.src.isZero():
 		return refuse(SourceInvalid, EINVAL)
-	case fl.dst.isZero(), isLoopback4(fl.dst) && !dev.routeLocalnet && dev.Index != lo:
+	case fl.dst.isZero(), isLoopback4(fl.dst) && !dev.routeLocalnet:
 		return refuse(DestinationInvalid, EINVAL)
-	case isLoopback4(fl.src) && !isLoopback4(fl.dst) && !dev.routeLocalnet && dev.Index != lo:
+	case isLoopback4(fl.src) && !isLoopback4(fl.dst) && !dev.routeLocalnet:
 		return refuse(SourceLoopback, EINVAL)
 	}
 	flow := *fl
@@ -116,7 +116,7 @@ func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trac
 		if dev.acceptLocal {
 			return d
 		}
-		if f.v4.merged >= 0 && !f.v4.customLocal {
+		if f.v4.merged >= 0 && !f.v4.checksSources {
 			if _, ok := f.v4.local[fl.src]; ok {
 				return f.martian(d, SourceLocal)
 			}

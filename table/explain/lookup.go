@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"cmp"
+
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
 )
@@ -22,17 +24,22 @@ func (f *FIB) lookup(h *half, fl *flow, t *trace) found {
 		}
 		i = next
 	}
-	return nothing()
+	return nothing(fl)
 }
 
 // nothing is the result if no rule decides.
-func nothing() found { return found{rule: -1, hop: -1, errno: ENETUNREACH} }
+func nothing(fl *flow) found {
+	return found{rule: -1, hop: -1, errno: ENETUNREACH, depends: fl.depends}
+}
 
 // ask asks a rule. If it does not decide, at is the last rule that was asked, which is
 // another one after goto.
 func (f *FIB) ask(h *half, i int32, fl *flow, t *trace) (at int32, res found, decided bool) {
 	for {
 		r := &h.rules[i]
+		if r.l3mdev {
+			r.noteVRF(f, fl)
+		}
 		if !r.matches(h, fl) {
 			t.noMatch(h, r, fl)
 			return i, res, false
@@ -44,6 +51,7 @@ func (f *FIB) ask(h *half, i int32, fl *flow, t *trace) (at int32, res found, de
 		}
 		res, decided = f.act(h, r, fl, t)
 		res.rule = r.place
+		res.depends |= fl.depends
 		return i, res, decided
 	}
 }
@@ -71,12 +79,10 @@ func (f *FIB) act(h *half, r *ruleEntry, fl *flow, t *trace) (res found, decided
 func (f *FIB) actLookup(h *half, r *ruleEntry, fl *flow, t *trace) (res found, decided bool) {
 	at, id := r.table, r.id
 	if r.l3mdev {
-		at = -1
-		if d := f.device(fl.vrf); d != nil {
-			id = d.Table
-			if place, ok := h.byID[id]; ok {
-				at = place
-			}
+		// "not l3mdev" matches packets without a VRF, for which the kernel asks main.
+		id = cmp.Or(fl.vrfTable, rttables.Main)
+		if at = -1; h.findTable(id) != nil {
+			at = h.byID[id]
 		}
 	}
 	t.ask(r, id, at >= 0)
@@ -96,7 +102,7 @@ func (f *FIB) actLookup(h *half, r *ruleEntry, fl *flow, t *trace) (res found, d
 	case !h.v4 && !f.sourceFits(r, fl, &res):
 		t.result(ResultSource)
 		return res, false
-	case res.errno == 0 && f.suppresses(r, &res):
+	case res.errno == 0 && f.suppresses(r, fl, &res):
 		t.result(ResultSuppressed)
 		return res, false
 	}
@@ -114,7 +120,7 @@ func (f *FIB) lookupTable(h *half, tb *table, fl *flow, t *trace) found {
 
 // suppresses reports whether a rule does not accept a route that its table has:
 // fib4_rule_suppress and fib6_rule_suppress.
-func (f *FIB) suppresses(r *ruleEntry, res *found) bool {
+func (f *FIB) suppresses(r *ruleEntry, fl *flow, res *found) bool {
 	if int32(res.entry.bits) <= r.suppressBits {
 		return true
 	}
@@ -126,8 +132,19 @@ func (f *FIB) suppresses(r *ruleEntry, res *found) bool {
 	if !res.entry.v4 {
 		hop = &res.entry.hops[res.hop]
 	}
-	d := f.device(hop.oif)
-	return d != nil && int64(d.Group) == r.suppressGroup
+	suppresses := f.isInGroup(hop, r.suppressGroup)
+	for i := 0; res.several && i < len(res.entry.hops); i++ {
+		if f.isInGroup(&res.entry.hops[i], r.suppressGroup) != suppresses {
+			fl.depends |= DependsHash
+		}
+	}
+	return suppresses
+}
+
+// isInGroup reports whether a next hop leaves by an interface of a group.
+func (f *FIB) isInGroup(n *hop, group int64) bool {
+	d := f.device(n.oif)
+	return d != nil && int64(d.Group) == group
 }
 
 // lookupMerged looks a packet up in a namespace that never had a rule of its own, where
@@ -158,7 +175,7 @@ func (f *FIB) lookupTwo(h *half, fl *flow, t *trace) found {
 	at := h.ruleOf(rttables.Default)
 	tb := h.findTable(rttables.Default)
 	if tb == nil || at < 0 {
-		return nothing()
+		return nothing(fl)
 	}
 	t.askTable(at, rttables.Default)
 	res = f.lookupTable4(tb, fl, t)
@@ -169,7 +186,7 @@ func (f *FIB) lookupTwo(h *half, fl *flow, t *trace) found {
 		return res
 	}
 	t.result(resultOf(&res))
-	return nothing()
+	return nothing(fl)
 }
 
 // resultOf returns why a table did not decide.
@@ -188,7 +205,7 @@ func (f *FIB) lookupSplit(h *half, fl *flow) found {
 			return res
 		}
 	}
-	return nothing()
+	return nothing(fl)
 }
 
 // ruleOf returns the place of the rule that asks a table, among default rules.

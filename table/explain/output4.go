@@ -163,6 +163,9 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 	if out == nil {
 		return refuse(NoInterface, ENODEV)
 	}
+	if res.several && isLoopback4(fl.src) {
+		out = f.loopbackHop(e, out)
+	}
 	d = f.finish4(fl, out, d)
 	if d.Verdict == Broadcast || d.Verdict == Multicast && e.bits < 4 {
 		d.Via = netip.Addr{} // the kernel then ignores the route's gateway
@@ -174,6 +177,17 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 		d.Source = netip.Addr{}
 	}
 	return d
+}
+
+// loopbackHop returns the interface of a next hop that takes packets from a loopback
+// address, or another one if there is none.
+func (f *FIB) loopbackHop(e *entry, otherwise *device) *device {
+	for i := range e.hops {
+		if d := f.device(e.hops[i].oif); d != nil && (d.routeLocalnet || d.Flags&FlagLoopback != 0 || d.Table != 0) {
+			return d
+		}
+	}
+	return otherwise
 }
 
 // prefSource4 is fib_result_prefsrc of net/ipv4/fib_semantics.c.

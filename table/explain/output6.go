@@ -39,11 +39,11 @@ func (f *FIB) linkScope(fl *flow, dev *device, t *trace) Decision {
 		return refuse(InterfaceDown, ENETUNREACH)
 	}
 	fl.strict, fl.dev = true, fl.oif
-	res := nothing()
+	res := nothing(fl)
 	if tb := f.v6.findTable(vrf.Table); tb != nil {
 		t.askTable(-1, vrf.Table)
 		if res = f.lookupTable6(tb, fl, t); res.entry == nil {
-			res = nothing()
+			res = nothing(fl)
 		}
 	}
 	return f.deliver6(fl, &res)
@@ -72,6 +72,11 @@ func (f *FIB) sourceOf6(res *found, dst key) netip.Addr {
 func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
 	fl.iif, fl.dev, fl.uid, fl.hasSrc = dev.Index, dev.Index, 0, true
 	fl.strict = needsInterface(fl.dst)
+	if fl.get {
+		fl.uid, fl.hasSrc = noUser, !fl.src.isZero()
+		res := f.lookup(&f.v6, fl, t)
+		return f.deliver6(fl, &res)
+	}
 	f.hideTransport(&f.v6, fl)
 	switch {
 	case isMulticast6(fl.src):
@@ -93,6 +98,9 @@ func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
 	return d
 }
 
+// noUser is the user of a lookup that has none.
+const noUser = 1<<32 - 1
+
 // forwards6 reports whether IPv6 packets that come in by an interface are forwarded. The
 // setting of all interfaces decides.
 func (f *FIB) forwards6(dev *device) bool { return f.conf.forwards6 }
@@ -113,9 +121,9 @@ func (f *FIB) deliver6(fl *flow, res *found) Decision {
 	e := res.entry
 	f.setHop(&d, res)
 	dev := f.device(e.hops[res.hop].oif)
-	if e.typ == route.TypeLocal || e.typ == route.TypeAnycast {
+	if r := &f.world.Routes[e.place]; r.Type == route.TypeLocal || isKernelAnycast(r) {
 		d.OIF, d.Via = lo, netip.Addr{}
-		if dev != nil && dev.vrf != 0 && (dev.Table != 0 || !needsInterface(keyOf(f.world.Routes[e.place].Dst.Addr()))) {
+		if dev != nil && dev.vrf != 0 && (dev.Table != 0 || !needsInterface(keyOf(r.Dst.Addr()))) {
 			d.OIF = dev.vrf
 		}
 	}

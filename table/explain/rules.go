@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"slices"
+
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/rule"
@@ -59,8 +61,10 @@ func (h *half) compileRules(f *FIB, family route.Family) {
 		first[r.Priority.Or(0)] = int32(i)
 		h.dissects = h.dissects || e.iif != lo && (e.proto != 0 || e.sport != portRange{} || e.dport != portRange{})
 	}
-	if h.v4 && len(h.rules) == len(defaultRules(family)) && hasDefaultsOnly(h.rules, f) {
-		h.mergeLocal()
+	h.checksSources = h.checksSources || slices.ContainsFunc(f.world.Rules, func(r rule.Rule) bool { return r.Realms != route.Realms{} })
+	custom, known := f.world.Sysctls.int(customRules, -1)
+	if h.v4 && len(h.rules) == len(defaultRules(family)) && hasDefaultsOnly(h.rules, f) && custom != 1 {
+		h.mergeLocal(custom != 0 || !known)
 	}
 	h.index = newRuleIndex(h.rules)
 }
@@ -165,6 +169,19 @@ func (r *ruleEntry) bind(f *FIB, name string) (index uint32, isVRF bool) {
 
 // matches is fib_rule_match of net/core/fib_rules.c.
 func (r *ruleEntry) matches(h *half, fl *flow) bool { return r.selects(h, fl) != r.not }
+
+// noteVRF notes the table of the packet's VRF, if the kernel looks for it. It does so when
+// it asks a rule with l3mdev, and the selectors that it compares before match. The table
+// stays for the rules behind.
+func (r *ruleEntry) noteVRF(f *FIB, fl *flow) {
+	first := ruleEntry{
+		iif: r.iif, iifIsVRF: r.iifIsVRF, oif: r.oif, oifIsVRF: r.oifIsVRF, mark: r.mark, markMask: r.markMask, tunID: r.tunID,
+		uidLast: noUser, never: r.never,
+	}
+	if d := f.device(fl.vrf); d != nil && first.selects(&f.v4, fl) {
+		fl.vrfTable = d.Table
+	}
+}
 
 // selects reports whether a packet has everything that the selectors ask for. See also
 // [ruleEntry.differs], which names the selector.

@@ -22,9 +22,7 @@ func (d *device) readSettings(s Sysctls) {
 	own := func(family, setting string) int { return get(family, d.Name, setting, 0) }
 	all := func(family, setting string) int { return get(family, "all", setting, 0) }
 	either := func(setting string) bool { return own("ipv4", setting) != 0 || all("ipv4", setting) != 0 }
-	for i, family := range [2]string{"ipv4", "ipv6"} {
-		d.ignoreLinkDown[i] = own(family, "ignore_routes_with_linkdown") != 0
-	}
+	d.ignoreLinkDown = [2]bool{either("ignore_routes_with_linkdown"), own("ipv6", "ignore_routes_with_linkdown") != 0}
 	// net.ipv4.ip_forward sets the forwarding of all interfaces.
 	everywhere, _ := s.int("net.ipv4.ip_forward", 0)
 	d.forwards[0] = get("ipv4", d.Name, "forwarding", max(everywhere, all("ipv4", "forwarding"))) != 0
@@ -32,7 +30,7 @@ func (d *device) readSettings(s Sysctls) {
 	d.routeLocalnet = either("route_localnet")
 	d.acceptLocal = either("accept_local")
 	d.srcValidMark = either("src_valid_mark")
-	d.bcForwarding = either("bc_forwarding")
+	d.bcForwarding = own("ipv4", "bc_forwarding") != 0 && all("ipv4", "bc_forwarding") != 0
 	d.rpFilter = max(own("ipv4", "rp_filter"), all("ipv4", "rp_filter"))
 	d.oifAddrsOnly = own("ipv6", "use_oif_addrs_only") != 0
 	d.useOptimistic = own("ipv6", "use_optimistic") != 0 || all("ipv6", "use_optimistic") != 0

@@ -101,9 +101,6 @@ type chooser6 struct {
 
 // consider compares the addresses of an interface with the best so far.
 func (c *chooser6) consider(d *device, best *candidate6) {
-	if !d.isUp() {
-		return
-	}
 	for _, a := range d.addrs6 {
 		if a.Flags&FlagTentative != 0 && a.Flags&FlagOptimistic == 0 {
 			continue

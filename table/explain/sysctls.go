@@ -11,7 +11,17 @@ import (
 // setting that is not there has the kernel's default. [Unknown] is the value of one
 // that could not be read. Names have dots, or, as in sysctl(8), slashes where a part
 // of the name has a dot: net/ipv4/conf/eth0.100/rp_filter.
+//
+// One name is not that of a setting: net.ipv4.fib_has_custom_rules is 1 if there ever was
+// another IPv4 rule in the namespace than the default ones. While it is 0, the kernel looks
+// a packet up in the tables local and main at once. Without it, decisions that hang on it
+// have [DependsMerge].
 type Sysctls map[string]string
+
+// customRules is not a setting, but a state of a namespace, with its name in the kernel
+// (struct netns_ipv4): whether there ever was another IPv4 rule than the default ones.
+// Until then the kernel has the tables local and main as one.
+const customRules = "net.ipv4.fib_has_custom_rules"
 
 // Unknown is the value of a setting that could not be read.
 const Unknown = "?"

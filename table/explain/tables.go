@@ -54,10 +54,10 @@ type hop struct {
 	hasGW    bool
 	gw4      bool
 	weight   uint32
-	dead     bool // the interface is down or does not exist
-	linkDown bool // the interface has no carrier
-	ignored  bool // and its routes are then ignored
-	reject   bool // a member of a group that drops packets
+	dead     bool           // the interface is down or does not exist
+	linkDown bool           // the interface has no carrier
+	ignored  bool           // and its routes are then ignored
+	reject   bool           // a member of a group that drops packets
 	state    NeighbourState // of the gateway
 	known    bool           // there is an entry for the gateway
 	source   key            // IPv4: the address that the kernel gives to packets by this hop
@@ -87,7 +87,7 @@ func (h *half) compileTables(f *FIB, family route.Family) {
 		if familyOf(r) != family {
 			continue
 		}
-		h.customLocal = h.customLocal || h.v4 && r.Type == route.TypeLocal && r.Protocol != route.ProtoKernel
+		h.checksSources = h.checksSources || r.Type == route.TypeLocal && r.Protocol != route.ProtoKernel || hasRealms(r)
 		id := cmp.Or(r.Table, rttables.Main)
 		if slots[id] == nil {
 			ids = append(ids, id)
@@ -97,6 +97,12 @@ func (h *half) compileTables(f *FIB, family route.Family) {
 	for _, id := range ids {
 		h.addTable(id, slots[id])
 	}
+}
+
+// hasRealms reports whether a route or one of its next hops has realms.
+func hasRealms(r *route.Route) bool {
+	return r.Realms != route.Realms{} ||
+		slices.ContainsFunc(r.Multipath, func(n route.NextHop) bool { return n.Realms != route.Realms{} })
 }
 
 // nodeOf returns the destination of a route.
@@ -141,8 +147,8 @@ func (h *half) addTable(id rttables.ID, slots []slot) int32 {
 }
 
 // mergeLocal adds the table that local and main are in a namespace which never had rules
-// of its own.
-func (h *half) mergeLocal() {
+// of its own. uncertain means that this one may have had some.
+func (h *half) mergeLocal(uncertain bool) {
 	var slots []slot
 	var mains []prefixNode
 	for _, id := range []rttables.ID{rttables.Local, rttables.Main} {
@@ -161,7 +167,7 @@ func (h *half) mergeLocal() {
 			}
 		}
 	}
-	if local := h.findTable(rttables.Local); local != nil {
+	if local := h.findTable(rttables.Local); local != nil && uncertain {
 		h.mergeMatters = slices.ContainsFunc(mains, func(n prefixNode) bool { return local.prefixes.find(n.addr) >= 0 })
 	}
 	h.merged = h.addTable(mergedID, slots)
@@ -242,18 +248,18 @@ func (c *compiler) entry(r *route.Route, place int32) entry {
 		c.addObject(&e, r, r.NextHopID, 1)
 	case len(r.Multipath) > 0:
 		for _, n := range r.Multipath {
-			c.addHop(&e, r, n.OIF, n.Gateway, max(uint32(n.Weight), 1))
+			c.addHop(&e, r, n.OIF, n.Gateway, max(uint32(n.Weight), 1), n.Flags)
 		}
 	case r.OIF != 0 || r.Gateway.IsValid():
-		c.addHop(&e, r, r.OIF, r.Gateway, 1)
+		c.addHop(&e, r, r.OIF, r.Gateway, 1, 0)
 	case e.errno != 0 && !c.h.v4:
-		c.addHop(&e, r, lo, netip.Addr{}, 1) // IPv6 routes that refuse packets are of lo
+		c.addHop(&e, r, lo, netip.Addr{}, 1, 0) // IPv6 routes that refuse packets are of lo
 	}
 	if len(e.hops) == 1 && e.hops[0].reject {
 		// A group of this object alone. Others cannot have it.
 		e.hops, e.blackhole = nil, true
 		if !c.h.v4 {
-			c.addHop(&e, r, lo, netip.Addr{}, 1)
+			c.addHop(&e, r, lo, netip.Addr{}, 1, 0)
 		}
 	}
 	e.setCandidates()
@@ -324,24 +330,37 @@ func (c *compiler) addObject(e *entry, r *route.Route, id uint32, weight uint32)
 	case o.Blackhole:
 		e.blackhole = true
 		if !c.h.v4 {
-			c.addHop(e, r, lo, netip.Addr{}, 1)
+			c.addHop(e, r, lo, netip.Addr{}, 1, 0)
 		}
 	default:
-		c.addHop(e, r, o.OIF, o.Gateway, weight)
+		c.addHop(e, r, o.OIF, o.Gateway, weight, 0)
 	}
 }
 
-func (c *compiler) addHop(e *entry, r *route.Route, oif uint32, gw netip.Addr, weight uint32) {
+// isKept reports whether a route works while its interface is down, or has no carrier.
+func (c *compiler) isKept(r *route.Route) bool {
+	if c.h.v4 {
+		return r.Scope == route.ScopeHost
+	}
+	return r.Type == route.TypeLocal || isKernelAnycast(r)
+}
+
+// isKernelAnycast reports whether a route is one that the kernel makes for an IPv6 subnet
+// of a router.
+func isKernelAnycast(r *route.Route) bool {
+	return r.Type == route.TypeAnycast && r.Protocol == route.ProtoKernel
+}
+
+func (c *compiler) addHop(e *entry, r *route.Route, oif uint32, gw netip.Addr, weight uint32, flags route.Flags) {
 	n := hop{oif: oif, weight: weight}
 	if gw.IsValid() {
 		n.gw, n.hasGW, n.gw4 = keyOf(gw), true, gw.Is4()
 		n.state, n.known = c.neighbours[neighbourKey{oif, gw}]
 	}
 	d := c.f.device(oif)
-	// The kernel keeps local routes while the interface is down.
-	kept := d != nil && (e.typ == route.TypeLocal || e.typ == route.TypeAnycast && !c.h.v4)
-	n.dead = !d.isUp() && !kept
-	n.linkDown = d != nil && d.Flags&FlagCarrier == 0
+	kept := d != nil && c.isKept(r)
+	n.dead = !kept && !d.isUp() || flags&route.FlagDead != 0
+	n.linkDown = d != nil && d.Flags&FlagCarrier == 0 && !kept
 	n.ignored = n.linkDown && d.ignoreLinkDown[c.h.family()]
 	if c.h.v4 {
 		n.source = c.f.selectAddr(d, n.gw, n.hasGW && n.gw4, r.Scope)

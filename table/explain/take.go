@@ -11,6 +11,7 @@ import (
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
@@ -74,19 +75,29 @@ func takeTwice(ctx context.Context, c route.Conn) (World, error) {
 }
 
 func takeOnce(ctx context.Context, c route.Conn) (World, error) {
-	s, err := snapshot.Take(ctx, c)
+	var dead []route.Route
+	s, err := snapshot.TakeSome(ctx, c, func() func(*route.Route) bool {
+		dead = nil
+		return func(r *route.Route) bool {
+			if hasDeadHop(r) {
+				dead = append(dead, *r)
+			}
+			return true
+		}
+	})
 	if err != nil {
 		return World{}, err // begins with snapshot:
 	}
 	w := World{Rules: s.Rules, Routes: s.Routes, NextHops: s.NextHops, Sysctls: make(Sysctls)}
-	if err := w.read(c); err != nil {
+	if err := w.read(ctx, c); err != nil {
 		return World{}, fmt.Errorf("explain: %w", err)
 	}
+	w.markDead(dead)
 	return w, nil
 }
 
 // read reads what a Snapshot does not have.
-func (w *World) read(c route.Conn) error {
+func (w *World) read(ctx context.Context, c route.Conn) error {
 	if err := w.readLinks(c); err != nil {
 		return fmt.Errorf("list interfaces: %w", err)
 	}
@@ -102,7 +113,30 @@ func (w *World) read(c route.Conn) error {
 		}
 	}
 	w.readSysctls(c)
+	w.readMerge(ctx, c)
 	return nil
+}
+
+// readMerge finds out whether the tables local and main are one. If they are, the kernel
+// finds routes of local in main.
+func (w *World) readMerge(ctx context.Context, c route.Conn) {
+	for i := range w.Routes {
+		r := &w.Routes[i]
+		if r.Family != route.IPv4 || r.Table != rttables.Local || r.Type != route.TypeLocal {
+			continue
+		}
+		switch got, err := route.Lookup(ctx, c, route.Query{Dst: r.Dst.Addr(), FibMatch: true}); {
+		case err != nil:
+			continue
+		case got.Table == rttables.Main && got.Type == route.TypeLocal:
+			w.Sysctls.Set(customRules, "0")
+		case got.Table == rttables.Local:
+			w.Sysctls.Set(customRules, "1")
+		default:
+			continue
+		}
+		return
+	}
 }
 
 // dump calls fn with each message of a listing.

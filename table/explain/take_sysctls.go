@@ -22,7 +22,7 @@ var netconfSettings = map[uint16]string{
 }
 
 // readNetconf reads settings of all interfaces of a family. It leaves out those that are
-// zero.
+// zero, as they are by default.
 func (w *World) readNetconf(c route.Conn, family route.Family, name string) error {
 	header := make([]byte, uapi.SizeofNetconfmsg)
 	header[uapi.NetconfmsgFamily] = byte(family)
@@ -50,6 +50,14 @@ func (w *World) readNetconf(c route.Conn, family route.Family, name string) erro
 	})
 	if errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil // a kernel without IPv6
+	}
+	if _, ok := w.Sysctls.Get(confName(name, "all", "forwarding")); ok {
+		// Without a value of its own, an interface of a World would have that of all.
+		for i := range w.Links {
+			if conf := confName(name, w.Links[i].Name, "forwarding"); err == nil && w.Sysctls[conf] == "" {
+				w.Sysctls.Set(conf, "0")
+			}
+		}
 	}
 	return err
 }
