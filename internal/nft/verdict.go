@@ -84,6 +84,7 @@ func appendData(b []byte, v *Verdict, data string) ([]byte, error) {
 
 // decodeData reads a verdict or a value.
 func decodeData(p []byte, v *Verdict, data *string) (err error) {
+	*v, *data = Verdict{}, ""
 	if inner, ok := attr.First(p, uapi.NFTA_DATA_VERDICT); ok {
 		*v = Verdict{Valid: true}
 		return verdictCodec.Decode(inner, v)

@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"errors"
+	"os"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -45,25 +46,31 @@ func (c *Conn) sendWhole(b []byte) error {
 }
 
 // answers reads all answers to the messages of a transaction, whose sequence numbers
-// start at first. The kernel has queued the last of them when send returns.
+// start at first. The kernel has queued the last of them when send returns. If some did not
+// fit into the queue, one refusal is enough to know that nothing was done.
 func (c *Conn) answers(reqs []netlink.Message, first uint32) ([]error, error) {
 	errs := make([]error, len(reqs))
-	answered, refused := false, false
+	answered, refused, lost := false, false, false
 	for {
-		b, err := c.receiveFor(first, len(reqs), c.rbuf)
+		n, err := c.recv(c.rbuf)
 		switch {
-		case errors.Is(err, unix.EAGAIN) && (answered || refused):
+		case err == unix.ENOBUFS:
+			lost = true
+			continue
+		case err == unix.EAGAIN && (refused || answered && !lost):
 			return errs, nil
+		case err == unix.EAGAIN:
+			return errs, opError("receive", ErrLostReply)
 		case err != nil:
-			return errs, missingReply(err)
+			return errs, opError("receive", os.NewSyscallError("read", err))
 		}
-		for len(b) > 0 {
+		for b := c.rbuf[:n]; len(b) > 0; {
 			var m netlink.Message
 			if m, b, err = nextMessage(b); err != nil {
 				return errs, opError("receive", err)
 			}
 			i := m.Header.Sequence - first
-			if m.Header.Type != netlink.Error || i >= uint32(len(errs)) {
+			if m.Header.Type != netlink.Error || m.Header.PID != c.pid || i >= uint32(len(errs)) {
 				continue
 			}
 			errs[i] = verdict(m)
