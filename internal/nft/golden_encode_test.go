@@ -254,6 +254,7 @@ var notSent = []string{
 	"random",                 // the flag stands in a register with nft(8)'s own choice of registers
 	"th dport vmap",          // two anonymous sets, as in the rule with one
 	"delete map inet pr mm2", // as a set
+	"tables-nft",             // iptables-nft makes them
 }
 
 // keyOf returns the key of values for a command, or "".

@@ -86,19 +86,6 @@ func appendBE32[A attr.Number](b []byte, num A, v uint32) []byte {
 	return attr.Append(b, uint16(num), []byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 }
 
-// nested is the kind of a payload that a codec describes.
-func nested[M any](c *attr.Codec[M]) func() attr.Kind[M] {
-	return func() attr.Kind[M] {
-		return attr.Kind[M]{
-			Append: func(b []byte, m M) ([]byte, error) { return c.Append(b, &m) },
-			Decode: func(p []byte) (m M, err error) {
-				err = c.Decode(p, &m)
-				return m, err
-			},
-		}
-	}
-}
-
 // appendMember appends a member of a list.
 func appendMember(b, member []byte) ([]byte, error) {
 	return appendNumbered(b, uapi.NFTA_LIST_ELEM, member)

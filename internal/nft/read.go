@@ -57,13 +57,13 @@ func get(ctx context.Context, c Conn, typ uint8, f Family, payload []byte, decod
 	if err != nil {
 		return err
 	}
-	for _, m := range msgs {
-		if len(m.Data) < uapi.SizeofNfgenmsg {
-			return errShort
-		}
-		return decode(m.Data[uapi.SizeofNfgenmsg:])
+	switch {
+	case len(msgs) == 0:
+		return errNoReply
+	case len(msgs[0].Data) < uapi.SizeofNfgenmsg:
+		return errShort
 	}
-	return errNoReply
+	return decode(msgs[0].Data[uapi.SizeofNfgenmsg:])
 }
 
 var (
