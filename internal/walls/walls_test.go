@@ -33,8 +33,8 @@ var may = map[string][]string{
 	// rules and routes is said in form and uplink alone.
 	"table/internal/form":  {"route", "rttables", "rule"},
 	"table/internal/owner": {"route", "rttables", "rule"},
-	"table/internal/host":  {"route", "rttables", "rule", "table/internal/form", "internal/attr", "internal/rtnl", "internal/uapi"},
-	"table/plan":           {"route", "rttables", "rule", "table/internal/form", "internal/iptext", "internal/rtnl"},
+	"table/internal/host":  {"route", "rttables", "rule", "table/internal/form", "internal/attr", "internal/files", "internal/rtnl", "internal/uapi"},
+	"table/plan":           {"route", "rttables", "rule", "table/internal/form", "internal/files", "internal/iptext", "internal/rtnl"},
 	"table/internal/uplink": {
 		"route", "rttables", "rule", "table/plan", "table/internal/form", "table/internal/host",
 	},
@@ -59,7 +59,7 @@ var may = map[string][]string{
 	},
 	"table/maintain": {
 		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",
-		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/iptext", "internal/rtnl", "internal/uapi",
+		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 	"table/discover": {
 		"route", "rttables", "rule", "table/maintain", "table/internal/form", "table/internal/host",

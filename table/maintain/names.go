@@ -1,6 +1,7 @@
 package maintain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/plan"
@@ -130,12 +132,7 @@ func (n *nameFiles) beginWrite() (end func()) {
 	return func() { set(false) }
 }
 
-func errSilent(etc string) error {
-	if etc == "" {
-		etc = "/etc/iproute2"
-	}
-	return fmt.Errorf("the file system of %s does not answer", etc)
-}
+func errSilent(etc string) error { return &files.SilentError{Dir: cmp.Or(etc, "/etc/iproute2")} }
 
 // begin begins a look that has causes.
 func (n *nameFiles) begin(causes cause) {
@@ -164,7 +161,7 @@ func (m *maintainer) applyNames(ctx context.Context, names plan.Plan, etc string
 	if names.Empty() {
 		return nil
 	}
-	err, refused := m.writeNames(ctx, etc, func(ctx context.Context) error { return names.ApplyLocked(ctx, m.conn) })
+	err, refused := m.writeNames(ctx, etc, func(ctx context.Context) error { return names.WriteNames(ctx) })
 	if refused {
 		return names.Refused(err)
 	}
@@ -200,17 +197,17 @@ func (m *maintainer) writeNames(ctx context.Context, etc string, write func(cont
 		return errSilent(etc), true
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		m.names.held, m.names.until = heldReason(err), time.Now().Add(namesAgain)
+		m.names.held, m.names.until = heldReason(err, etc), time.Now().Add(namesAgain)
 	}
 	return err, false
 }
 
 // heldReason returns the reason of an error that consists of errors about single names,
 // without the names.
-func heldReason(err error) error {
+func heldReason(err error, etc string) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
 		return file
 	}
-	return err
+	return fmt.Errorf("names in %s take too long to write", cmp.Or(etc, "/etc/iproute2"))
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/form"
-	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/plan"
 )
 
@@ -220,7 +219,7 @@ func (m *maintainer) keepSharedRoute(ctx context.Context, s *sharedRoute, all []
 func (m *maintainer) repairDefault(
 	ctx context.Context, s *sharedRoute, shares []share, causes cause,
 ) (p defaultPlan, admitted bool, err error) {
-	names := host.NewNames("", m.reading.now.Links)
+	names := m.namesOf(m.reading, "")
 	want := m.shared.wanted.route(s.family, shares)
 	behind := m.shared.wanted.behind(&want, shares)
 	p, err = m.shared.wanted.plan(ctx, m.conn, names, want, behind)

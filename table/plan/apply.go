@@ -19,7 +19,8 @@ import (
 // impossible fails.
 //
 // Apply writes names of tables after all other steps, so that no other step waits for a
-// file. Apply waits a few seconds for another process that is writing them.
+// file. Apply waits a few seconds for another process that is writing them, and for a file
+// system that does not answer.
 //
 // The error is a [*StepError] for a step that failed, and a [*NameError] if all steps were
 // done except that a name could not be written.
@@ -37,6 +38,13 @@ func (p Plan) Apply(ctx context.Context, c route.Conn) error {
 func (p Plan) ApplyLocked(ctx context.Context, c route.Conn) error {
 	r := run{p: p, c: c}
 	r.rules.Listed(p.present...)
+	return r.all(ctx)
+}
+
+// WriteNames is ApplyLocked for a plan that has only steps of names. It does not return while
+// the file system of the names does not answer. ApplyLocked gives it up after a few seconds.
+func (p Plan) WriteNames(ctx context.Context) error {
+	r := run{p: p, isPatient: true}
 	return r.all(ctx)
 }
 
@@ -77,6 +85,8 @@ type run struct {
 	p    Plan
 	c    route.Conn
 	done []*Step
+	// isPatient means to wait for a file system that does not answer.
+	isPatient bool
 	// unsure are the steps of done without a reply: they may not have been done.
 	unsure map[*Step]bool
 	// rules deletes rules exactly, after one listing, and adds them.

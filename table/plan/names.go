@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -18,11 +20,15 @@ func (p Plan) CutNames() (Plan, []*NameError) {
 	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Op == AddName }) {
 		return p, nil
 	}
-	files, _ := rttables.ReadFiles(p.etc) // what is unreadable is an error for each name
+	names, err := files.Within(readWithin, p.dir(), func() (*rttables.Files, error) { return rttables.ReadFiles(p.etc) })
 	var kept []Step
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if err := p.refusal(files, s); err != nil {
+		err := err // what is unreadable is an error for each name
+		if names != nil {
+			err = p.refusal(names, s)
+		}
+		if s.Op == AddName && err != nil {
 			refused = append(refused, &NameError{Table: s.Table, Name: s.Name, Err: err})
 			continue
 		}
@@ -32,13 +38,22 @@ func (p Plan) CutNames() (Plan, []*NameError) {
 	return p, refused
 }
 
-// refusal returns why a name cannot be written, or nil. A line that the plan itself
+// silence returns an error if the file system of the names does not answer.
+func (p *Plan) silence() error {
+	_, err := files.Within(readWithin, p.dir(), func() (any, error) {
+		os.Stat(p.dir()) // whatever the answer is
+		return nil, nil
+	})
+	return err
+}
+
+// dir returns the directory of the names.
+func (p *Plan) dir() string { return cmp.Or(p.etc, "/etc/iproute2") }
+
+// refusal returns why the name of a step cannot be added, or nil. A line that the plan itself
 // removes is not in the way.
-func (p *Plan) refusal(files *rttables.Files, s *Step) error {
-	if s.Op != AddName {
-		return nil
-	}
-	err := files.Refusal(s.Table, s.Name)
+func (p *Plan) refusal(names *rttables.Files, s *Step) error {
+	err := names.Refusal(s.Table, s.Name)
 	var conflict *rttables.ConflictError
 	if errors.As(err, &conflict) && slices.ContainsFunc(p.Steps, func(o Step) bool {
 		return o.Op == DeleteName && o.Table == conflict.HaveID && o.Name == conflict.HaveName
@@ -90,6 +105,9 @@ func (p Plan) Refused(err error) error {
 // namesWithin is how long names wait for others who write names at the same time.
 const namesWithin = 5 * time.Second
 
+// readWithin is how long a file system may take to answer.
+const readWithin = 2 * time.Second
+
 // sameName returns how many of the first steps add names, or delete names.
 func sameName(steps []Step) int {
 	n := 0
@@ -100,7 +118,8 @@ func sameName(steps []Step) int {
 }
 
 // names writes the names of steps that all add or all delete names. The error joins a
-// *NameError for each name that could not be written.
+// *NameError for each name that could not be written. Only [Plan.WriteNames] waits for a file system
+// that does not answer.
 func (r *run) names(ctx context.Context, steps []Step) error {
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
@@ -112,7 +131,17 @@ func (r *run) names(ctx context.Context, steps []Step) error {
 	if steps[0].Op == DeleteName {
 		write = rttables.UnregisterAll
 	}
-	errs := write(ctx, r.p.etc, entries...)
+	do := func() ([]error, error) { return write(ctx, r.p.etc, entries...), nil }
+	var errs []error
+	var err error
+	if r.isPatient {
+		errs, err = do()
+	} else if err = r.p.silence(); err == nil {
+		errs, err = files.Within(namesWithin+readWithin, r.p.dir(), do)
+	}
+	if err != nil {
+		errs = slices.Repeat([]error{err}, len(steps))
+	}
 	for i, err := range errs {
 		if err == nil {
 			r.done = append(r.done, &steps[i])

@@ -1,9 +1,12 @@
 package host
 
 import (
+	"cmp"
 	"path/filepath"
 	"sync"
+	"time"
 
+	"github.com/policyroute/policyroute/internal/files"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 )
@@ -25,9 +28,18 @@ type Names struct {
 }
 
 // NewNames returns the names of interfaces, and of the files in the directory etc, or of
-// /etc/iproute2 and its fallbacks if etc is empty.
+// /etc/iproute2 and its fallbacks if etc is empty. [ReadFiles] reads the files.
 func NewNames(etc string, links *route.Links) *Names {
-	return &Names{etc: etc, known: route.Names{Links: links}, disk: &disk{read: func() (*rttables.Files, error) { return rttables.ReadFiles(etc) }}}
+	return NewNamesBy(func() (*rttables.Files, error) { return ReadFiles(etc) }, etc, links)
+}
+
+// readWithin is how long the files of names may take to be read. Uplinks work without names.
+const readWithin = 2 * time.Second
+
+// ReadFiles is [rttables.ReadFiles], but does not wait for a file system that does not answer:
+// the error is then a [*files.SilentError].
+func ReadFiles(etc string) (*rttables.Files, error) {
+	return files.Within(readWithin, cmp.Or(etc, "/etc/iproute2"), func() (*rttables.Files, error) { return rttables.ReadFiles(etc) })
 }
 
 // NewNamesBy is NewNames for files that a function reads.
@@ -101,8 +113,8 @@ func (n *Names) OfCommands() *route.Names {
 		return all
 	}
 	n.onceOfCommands.Do(func() {
-		files, _ := rttables.ReadFiles("")
-		n.ofCommands = route.Names{Links: all.Links, Files: files.Names()}
+		names, _ := ReadFiles("")
+		n.ofCommands = route.Names{Links: all.Links, Files: names.Names()}
 	})
 	return &n.ofCommands
 }
