@@ -33,15 +33,18 @@ func Command[F ~uint8](family F, object, verb, args string) string {
 	return strings.Join(command, " ")
 }
 
-// InNetNS returns a command of ip(8), as Command returns it, for a network namespace: a
-// name that "ip netns" gave, or a path.
+// InNetNS returns a command of ip(8), as Command returns it, or one of nft(8), for a network
+// namespace: a name that "ip netns" gave, or a path. It returns other commands as they are.
 func InNetNS(netns, command string) string {
 	words, isIP := strings.CutPrefix(command, "ip ")
+	isNFT := strings.HasPrefix(command, "nft ")
 	switch {
-	case netns == "" || !isIP:
+	case netns == "" || !isIP && !isNFT:
 		return command
 	case strings.Contains(netns, "/"): // which ip -n does not take
 		return "nsenter " + Quote("--net="+netns) + " " + command
+	case isNFT:
+		return "ip netns exec " + Quote(netns) + " " + command
 	}
 	return "ip -n " + Quote(netns) + " " + words
 }

@@ -144,6 +144,8 @@ func (r *run) do(ctx context.Context, s *Step) error {
 		return r.rules.Add(ctx, r.c, s.Rule)
 	case DeleteRule:
 		return r.rules.Delete(ctx, r.c, s.Rule)
+	case CommitNFT:
+		return s.NFT.Commit(ctx, r.c)
 	}
 	return errors.ErrUnsupported
 }
@@ -224,14 +226,14 @@ func listRoutes(ctx context.Context, c route.Conn, at tableOfFamily) (map[form.R
 	return byKey, nil
 }
 
-// results returns the steps that have added or replaced something which no later
-// step has changed.
+// results returns the steps that have added or replaced a rule or a route which no later
+// step has changed. A batch finds out by itself what other programs have changed.
 func (r *run) results() []*Step {
 	later := make(map[object]bool) // what later steps are about
 	var results []*Step
 	for _, s := range slices.Backward(r.done) {
 		about := s.object()
-		if s.Op.IsName() || later[about] {
+		if s.Op.IsName() || s.Op == CommitNFT || later[about] {
 			continue
 		}
 		later[about] = true

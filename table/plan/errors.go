@@ -9,39 +9,47 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A FieldError reports an uplink that cannot be installed as it is declared. Nothing was
-// changed.
+// A FieldError reports an uplink, or a policy for all uplinks, that cannot be installed as
+// it is declared. Nothing was changed.
 type FieldError struct {
-	Uplink string // its name, or interface and gateway
-	Field  string // of the uplink's struct
+	Uplink string // its name, or interface and gateway; empty for a policy for all uplinks
+	Field  string // of the uplink's struct, or of the policy's
 	Reason string
 }
 
 // Error names the uplink and the field, and says what is wrong.
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Field, e.Reason)
+	return about(e.Uplink) + e.Field + ": " + e.Reason
 }
 
-// A ConflictError reports a route or rule of another program that is in the way of
-// an uplink. Nothing was changed.
+// about begins the text of an error about an uplink, or about all uplinks.
+func about(uplink string) string {
+	if uplink == "" {
+		return "table: "
+	}
+	return "table: uplink " + uplink + ": "
+}
+
+// A ConflictError reports a route or rule of another program, or a table of nf_tables, that
+// is in the way of an uplink. Nothing was changed.
 type ConflictError struct {
-	Uplink string
-	Object string         // the route or rule in the words of ip(8)
+	Uplink string         // empty: of all uplinks
+	Object string         // the route or rule in the words of ip(8), the table in those of nft(8)
 	Owner  route.Protocol // of that route or rule
 	Reason string
 }
 
 // Error names the uplink and the object, and says what is wrong.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("table: uplink %s: %s: %s", e.Uplink, e.Reason, e.Object)
+	return about(e.Uplink) + e.Reason + ": " + e.Object
 }
 
 // A StepError reports a step that failed. That step and the steps before it have been
 // undone, except for those that Left lists.
 type StepError struct {
-	Uplink string
-	Step   Step  // what was tried
-	Err    error // why it failed
+	Uplink string // empty: of all uplinks
+	Step   Step   // what was tried
+	Err    error  // why it failed
 	Left   []LeftError
 
 	command string
@@ -78,7 +86,7 @@ func commandOf(command string, s Step) string {
 // steps that could not be undone.
 func (e *StepError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table: uplink %s: %s: %s", e.Uplink, e.Command(), reason(e.Err))
+	b.WriteString(about(e.Uplink) + e.Command() + ": " + reason(e.Err))
 	for _, l := range e.Left {
 		doubt := ""
 		if l.Uncertain {

@@ -81,11 +81,15 @@ func (p Plan) Command(s *Step) string {
 }
 
 // Object returns what a step of the plan changes: "route" or "rule" and its words in the
-// command of the step, or "name" and the name of a table.
+// command of the step, "name" and the name of a table, or "nft" and the family and name of a
+// table of nf_tables.
 func (p Plan) Object(s *Step) string {
 	kind, _, _ := strings.Cut(s.Op.String(), " ")
 	if s.Op.IsName() {
 		return kind + " " + s.Name
+	}
+	if s.Op == CommitNFT {
+		return kind + " " + s.NFT.Table()
 	}
 	_, words, _ := strings.Cut(p.Command(s), " "+s.Op.String()+" ")
 	return kind + " " + words

@@ -24,6 +24,7 @@ const (
 	DeleteRule                 // ip rule del
 	AddName                    // a line in rt_tables
 	DeleteName                 // a line in rt_tables is removed
+	CommitNFT                  // nft -f: a batch of changes to nf_tables
 )
 
 var opNames = iptext.Enum{
@@ -35,6 +36,7 @@ var opNames = iptext.Enum{
 	{N: uint8(DeleteRule), Name: "rule del"},
 	{N: uint8(AddName), Name: "name add"},
 	{N: uint8(DeleteName), Name: "name del"},
+	{N: uint8(CommitNFT), Name: "nft commit"},
 }
 
 // String returns the object and the verb, such as "route add".
@@ -76,7 +78,8 @@ func (o Op) command(f route.Family, args string) string {
 	return iptext.Command(f, object, verb, args)
 }
 
-// A Step is one change: one request to the kernel, or one line in rt_tables.
+// A Step is one change: one request or one batch of requests to the kernel, or one line in
+// rt_tables.
 type Step struct {
 	Op Op
 
@@ -94,6 +97,7 @@ type Step struct {
 	Rule     rule.Rule   // of AddRule, DeleteRule
 	Table    rttables.ID // of AddName, DeleteName
 	Name     string      // of AddName, DeleteName
+	NFT      Batch       // of CommitNFT
 
 	// Commit means that this step switches packets from the sources of a family from the
 	// old policy to the new one. A transaction normally has one such step for each family;
@@ -112,7 +116,7 @@ const NoOwner = -1
 // interfaces. [Plan.Command] returns it with their names.
 func (s Step) String() string { return s.command(nil, "/etc/iproute2/rt_tables") }
 
-// Family returns the family of the step's route or rule, and zero for a name.
+// Family returns the family of the step's route or rule, and zero for a name or a batch.
 func (s Step) Family() route.Family {
 	switch {
 	case s.Op.IsRoute():
@@ -139,6 +143,8 @@ func (s *Step) command(names *route.Names, file string) string {
 		return s.Op.command(s.Route.Family, s.Route.Text(names))
 	case AddRule, DeleteRule:
 		return s.Op.command(s.Rule.Family, s.Rule.Args(names))
+	case CommitNFT:
+		return nftCommand(s.NFT)
 	case AddName:
 		add := iptext.AppendLine(fmt.Sprintf("%d %s # %s", uint32(s.Table), s.Name, rttables.Mark), file)
 		if dir := filepath.Dir(file); filepath.Base(dir) == "rt_tables.d" { // which may be missing
@@ -173,6 +179,8 @@ func (s Step) inverse() Step {
 		s.Op = DeleteName
 	case DeleteName:
 		s.Op = AddName
+	case CommitNFT:
+		s.NFT = s.NFT.Inverse()
 	}
 	return s
 }
@@ -182,7 +190,7 @@ type object struct {
 	rule  rule.Rule
 	route form.RouteKey
 	table rttables.ID
-	name  string
+	name  string // of a table, or of a table of nf_tables
 }
 
 // object returns what the step is about.
@@ -192,6 +200,8 @@ func (s *Step) object() object {
 		return object{rule: form.Bare(s.Rule)}
 	case s.Op.IsRoute():
 		return object{route: form.KeyOf(&s.Route)}
+	case s.Op == CommitNFT:
+		return object{name: s.NFT.Table()}
 	}
 	return object{table: s.Table, name: s.Name}
 }

@@ -66,6 +66,9 @@ func (r *run) undoStep(ctx context.Context, s *Step) (err error) {
 		}
 		r.doubt(s)
 	}
+	if s.Op == CommitNFT { // which has looked whether it is done
+		return err
+	}
 	there, readErr := r.find(ctx, &back)
 	if readErr != nil {
 		return err
