@@ -14,7 +14,7 @@ import (
 func (rs *Rules) OurProtocols(known ...route.Protocol) []route.Protocol {
 	if rs.signed == nil {
 		rs.signed = make([]route.Protocol, 0)
-		seen := make(map[route.Protocol]bool)
+		seen := map[route.Protocol]bool{form.ReplyProtocol: true} // whose rules have such forms
 		for i := range rs.All {
 			r := &rs.All[i]
 			if seen[r.Protocol] || !form.IsMainFirst(r) && (!form.IsRung(r) || !form.IsCompanion(r)) {

@@ -25,6 +25,8 @@ func (u *Spec) Validate() error {
 		return u.FieldError("Table", "%s is a table of the system", u.Table)
 	case u.Family != 0 && !slices.Contains(form.Families[:], u.Family):
 		return u.FieldError("Family", "%s is not a family of uplinks: want inet or inet6", u.Family)
+	case u.Protocol == form.ReplyProtocol:
+		return u.FieldError("Protocol", "%d is that of package reply: choose another", uint8(u.Protocol))
 	case u.OnLink && !u.Gateway.IsValid():
 		return u.FieldError("OnLink", "needs a Gateway")
 	}
