@@ -95,8 +95,8 @@ func (p *priorities) noRoomForNetwork(m *move, r rule.Rule) error {
 	after, limit := p.between(r.From, p.order.networkLimit(p.rules.Before))
 	return m.Spec.OrderError(field,
 		"there is no room for the rules from %s between %d and %d: rules from networks inside that network come before, "+
-			"and rules from networks around it and rules of Also come after; install all uplinks together, or move rules of other programs out of the way",
-		r.From, after, limit)
+			"and rules from networks around it and rules of Also come after; %smove rules of other programs out of the way",
+		r.From, after, limit, p.together())
 }
 
 // isNetwork reports whether a group of Also is for a network behind this host, and has no
@@ -222,8 +222,8 @@ func (p *priorities) alsoError(m *move, r rule.Rule, err error) error {
 		}
 	}
 	r.Priority = route.Opt[uint32]{}
-	return m.Spec.OrderError("Also", "there is no room for %q between the last rule from a source, %q, and the rule at %d: give the uplink of that source a lower priority, or install all uplinks together",
-		r, last, p.rules.Before)
+	return m.Spec.OrderError("Also", "there is no room for %q between the last rule from a source, %q, and the rule at %d: %sgive the uplink of that source a lower priority",
+		r, last, p.rules.Before, p.together())
 }
 
 // placeGroup returns the group of a rule of Also with priorities: those that they have,

@@ -205,6 +205,20 @@ func (o *order) networkLimit(before uint32) uint32 {
 	return before
 }
 
+// together is the advice of an error for want of room. Other uplinks take less room if the same
+// call installs them; the advice is empty if there are none.
+func (p *priorities) together() string {
+	for _, proto := range p.order.owners {
+		of := p.rules.Of(proto)
+		for _, all := range [][]int{of.FromSources(), of.FromNetworks(), of.FromAny()} {
+			if slices.ContainsFunc(all, p.order.stays) {
+				return "install all uplinks together, or "
+			}
+		}
+	}
+	return ""
+}
+
 // limitOf returns the priority that new rungs of an uplink have to be before.
 func (p *priorities) limitOf(m *move, before uint32) uint32 {
 	before = p.order.limit(before)

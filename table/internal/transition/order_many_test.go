@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,9 +94,11 @@ func TestManyUplinks(t *testing.T) {
 }
 
 // TestManyRulesOfAlso installs uplinks with so many rules of Also that there is no more room.
-// That is refused with the reason.
+// That is refused with the reason, and with an advice that helps: if a call has all uplinks, it
+// does not advise to install all together.
 func TestManyRulesOfAlso(t *testing.T) {
 	o := manyWorld(t, 40)
+	var all []uplink.Spec
 	for k := 1; ; k++ {
 		u := uplink.Spec{
 			Name: fmt.Sprintf("lan%d", k), Table: rttables.ID(1000 + k), Interface: fmt.Sprintf("u%d", k),
@@ -104,10 +107,10 @@ func TestManyRulesOfAlso(t *testing.T) {
 		for i := range 25 {
 			u.Also = append(u.Also, rule.Rule{FwMark: rule.FwMark(uint32(100*k + i))})
 		}
+		all = append(all, u)
 		p, err := draft.Install(t.Context(), nil, o.now, []uplink.Spec{u}, uplink.Options{})
 		if err != nil {
-			var field *plan.FieldError
-			if !errors.As(err, &field) || field.Field != "Also" || !strings.Contains(field.Reason, "no room for") || k < 17 {
+			if field := noRoom(err); field == nil || field.Field != "Also" || !strings.Contains(field.Reason, "together") || k < 17 {
 				t.Errorf("uplink %d: %v", k, err)
 			}
 			break
@@ -126,4 +129,23 @@ func TestManyRulesOfAlso(t *testing.T) {
 	if faults := o.wrong(); len(faults) > 0 {
 		t.Errorf("%d faults: %.3q", len(faults), faults)
 	}
+	for i := range all {
+		all[i].Also = slices.Concat(all[i].Also, all[i].Also)
+		for k := range all[i].Also {
+			all[i].Also[k].FwMark = rule.FwMark(uint32(10_000 + 100*i + k))
+		}
+	}
+	_, err := draft.Install(t.Context(), nil, o.now, all, uplink.Options{})
+	if field := noRoom(err); field == nil || field.Field != "Also" || strings.Contains(field.Reason, "together") {
+		t.Errorf("all in one call: %v", err)
+	}
+}
+
+// noRoom returns an error that says that there is no room, or nil.
+func noRoom(err error) *plan.FieldError {
+	var field *plan.FieldError
+	if errors.As(err, &field) && strings.Contains(field.Reason, "no room for") {
+		return field
+	}
+	return nil
 }

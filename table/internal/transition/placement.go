@@ -81,8 +81,8 @@ func (p *priorities) noRoom(m *move) error {
 	}
 	return m.Spec.OrderError("Priority",
 		"there is no room for the %d priorities of the rules from its sources between %s, before the rules of Also, from %d on: "+
-			"install all uplinks together, or move rules of other programs, or the rule for main, out of the way",
-		m.Height(p.family), p.rules.Bounds(), limit)
+			"%smove rules of other programs, or the rule for main, out of the way",
+		m.Height(p.family), p.rules.Bounds(), limit, p.together())
 }
 
 // placeWithoutStale is placeLadder where the rungs that no packet meets leave no room for
