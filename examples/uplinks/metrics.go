@@ -58,71 +58,98 @@ func metricsOf(entries []*entry, m *maintainer, isKnown bool) []metric {
 
 // uplinkMetrics returns the metrics that have a value for each uplink.
 func uplinkMetrics(entries []*entry, m *maintainer) []metric {
-	each := func(value func(e *entry, l *lineStatus) (float64, bool)) (samples []metricSample) {
-		for _, e := range entries {
-			if v, ok := value(e, m.status(e)); ok {
-				samples = append(samples, metricSample{[]metricLabel{{"name", e.Name}, {"family", e.Family}}, v})
-			}
+	u := uplinkSamples{entries, m}
+	return append(u.stateMetrics(), u.trafficMetrics()...)
+}
+
+// uplinkSamples make the samples of metrics that have a value for each uplink.
+type uplinkSamples struct {
+	entries []*entry
+	m       *maintainer
+}
+
+// each returns the values of the uplinks that have one. The status of an uplink that no process
+// maintains is nil.
+func (u uplinkSamples) each(value func(e *entry, l *lineStatus) (float64, bool)) (samples []metricSample) {
+	for _, e := range u.entries {
+		if v, ok := value(e, u.m.status(e)); ok {
+			samples = append(samples, metricSample{[]metricLabel{{"name", e.Name}, {"family", e.Family}}, v})
 		}
-		return samples
 	}
-	number := func(value func(l *lineStatus) uint64) []metricSample {
-		return each(func(_ *entry, l *lineStatus) (float64, bool) {
-			if l == nil {
-				return 0, false
-			}
-			return float64(value(l)), true
-		})
-	}
-	probe := func(value func(l *lineStatus) float64) []metricSample {
-		return each(func(_ *entry, l *lineStatus) (float64, bool) {
-			if l == nil || l.LastProbe.IsZero() {
-				return 0, false
-			}
-			return value(l), true
-		})
-	}
-	bytes := func(value func(t *traffic) uint64) []metricSample {
-		return each(func(e *entry, _ *lineStatus) (float64, bool) {
-			if e.Traffic == nil {
-				return 0, false
-			}
-			return float64(value(e.Traffic)), true
-		})
-	}
+	return samples
+}
+
+// number returns the values of a counter of the process.
+func (u uplinkSamples) number(value func(l *lineStatus) uint64) []metricSample {
+	return u.each(func(_ *entry, l *lineStatus) (float64, bool) {
+		if l == nil {
+			return 0, false
+		}
+		return float64(value(l)), true
+	})
+}
+
+// probe returns values of the last probe.
+func (u uplinkSamples) probe(value func(l *lineStatus) float64) []metricSample {
+	return u.each(func(_ *entry, l *lineStatus) (float64, bool) {
+		if l == nil || l.LastProbe.IsZero() {
+			return 0, false
+		}
+		return value(l), true
+	})
+}
+
+// bytes returns the values of a counter of the interface.
+func (u uplinkSamples) bytes(value func(t *traffic) uint64) []metricSample {
+	return u.each(func(e *entry, _ *lineStatus) (float64, bool) {
+		if e.Traffic == nil {
+			return 0, false
+		}
+		return float64(value(e.Traffic)), true
+	})
+}
+
+// stateMetrics returns the metrics of the states, the probes and the repairs.
+func (u uplinkSamples) stateMetrics() []metric {
 	return []metric{
 		{"uplinks_uplink_up", gauge, "", "Whether the uplink is complete: all of its rules and routes are installed and in force.",
-			each(func(e *entry, _ *lineStatus) (float64, bool) { return oneIf(e.State == stateComplete), true })},
+			u.each(func(e *entry, _ *lineStatus) (float64, bool) { return oneIf(e.State == stateComplete), true })},
 		{"uplinks_uplink_healthy", gauge, "", "Whether the probes of the uplink succeed.",
-			each(func(_ *entry, l *lineStatus) (float64, bool) {
+			u.each(func(_ *entry, l *lineStatus) (float64, bool) {
 				if l == nil || l.Health != maintain.EventHealthy.String() && l.Health != maintain.EventUnhealthy.String() {
 					return 0, false
 				}
 				return oneIf(l.Health == maintain.EventHealthy.String()), true
 			})},
 		{"uplinks_uplink_probe_duration_seconds", gauge, "seconds", "How long the last probe took.",
-			probe(func(l *lineStatus) float64 { return l.ProbeSeconds })},
+			u.probe(func(l *lineStatus) float64 { return l.ProbeSeconds })},
 		{"uplinks_uplink_last_probe_timestamp_seconds", gauge, "seconds", "When the last probe ended.",
-			probe(func(l *lineStatus) float64 { return float64(l.LastProbe.UnixMilli()) / 1000 })},
-		{"uplinks_uplink_probes", counter, "", "Probes of the uplink.", number(func(l *lineStatus) uint64 { return l.Probes })},
+			u.probe(func(l *lineStatus) float64 { return float64(l.LastProbe.UnixMilli()) / 1000 })},
+		{"uplinks_uplink_probes", counter, "", "Probes of the uplink.", u.number(func(l *lineStatus) uint64 { return l.Probes })},
 		{"uplinks_uplink_probe_failures", counter, "", "Probes of the uplink that failed.",
-			number(func(l *lineStatus) uint64 { return l.ProbeFailures })},
-		{"uplinks_uplink_repairs", counter, "", "How often the uplink was repaired.", number(func(l *lineStatus) uint64 { return l.Repairs })},
+			u.number(func(l *lineStatus) uint64 { return l.ProbeFailures })},
+		{"uplinks_uplink_repairs", counter, "", "How often the uplink was repaired.", u.number(func(l *lineStatus) uint64 { return l.Repairs })},
 		{"uplinks_uplink_failures", counter, "", "Failures of the uplink that the log has.",
-			number(func(l *lineStatus) uint64 { return l.Failures })},
+			u.number(func(l *lineStatus) uint64 { return l.Failures })},
 		{"uplinks_uplink_fights", counter, "", "How often repairs of the uplink had to be limited.",
-			number(func(l *lineStatus) uint64 { return l.Fights })},
+			u.number(func(l *lineStatus) uint64 { return l.Fights })},
+	}
+}
+
+// trafficMetrics returns the metrics of the connections and the packets.
+func (u uplinkSamples) trafficMetrics() []metric {
+	return []metric{
 		{"uplinks_uplink_connections", gauge, "", "Established TCP connections of this host from the sources of the uplink.",
-			each(func(e *entry, _ *lineStatus) (float64, bool) {
+			u.each(func(e *entry, _ *lineStatus) (float64, bool) {
 				if e.Connections == nil {
 					return 0, false
 				}
 				return float64(*e.Connections), true
 			})},
 		{"uplinks_uplink_receive_bytes", counter, "bytes", "Bytes that the interface of the uplink has received.",
-			bytes(func(t *traffic) uint64 { return t.ReceivedBytes })},
+			u.bytes(func(t *traffic) uint64 { return t.ReceivedBytes })},
 		{"uplinks_uplink_transmit_bytes", counter, "bytes", "Bytes that the interface of the uplink has sent.",
-			bytes(func(t *traffic) uint64 { return t.SentBytes })},
+			u.bytes(func(t *traffic) uint64 { return t.SentBytes })},
 	}
 }
 

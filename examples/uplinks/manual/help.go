@@ -85,8 +85,8 @@ func Topic(name string) (string, bool) {
 // usage returns the command line of a command.
 func (c *command) usage() string {
 	words := []string{"uplinks"}
-	for _, name := range c.options {
-		words = append(words, "["+optionOf(name).term()+"]")
+	for _, o := range c.optionsOf() {
+		words = append(words, "["+o.term()+"]")
 	}
 	words = append(words, c.name)
 	if c.args != "" {
@@ -99,8 +99,7 @@ func (c *command) usage() string {
 func (c *command) sections() []section {
 	all := []section{{"USAGE", []block{para(c.usage())}}, {"DESCRIPTION", c.text}}
 	var own list
-	for _, name := range c.options {
-		o := optionOf(name)
+	for _, o := range c.optionsOf() {
 		own = append(own, item{o.term(), o.text})
 	}
 	if len(own) > 0 {

@@ -48,6 +48,19 @@ func TestTopics(t *testing.T) {
 	}
 }
 
+// Each option of a command is one of those that the manual explains.
+func TestOptions(t *testing.T) {
+	for _, c := range commands {
+		var names []string
+		for _, o := range c.optionsOf() {
+			names = append(names, o.name)
+		}
+		if !slices.Equal(names, c.options) {
+			t.Errorf("%s has the options %q, and of these the manual explains %q", c.name, c.options, names)
+		}
+	}
+}
+
 // The codes are those of package check, in its order.
 func TestCodes(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash("../../../table/check/finding.go"), nil, 0)

@@ -22,14 +22,17 @@ var options = []option{
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
 }
 
-// optionOf returns the option with a name.
-func optionOf(name string) option {
-	for _, o := range options {
-		if o.name == name {
-			return o
+// optionsOf returns the options of a command, in the command's order.
+func (c *command) optionsOf() []option {
+	var all []option
+	for _, name := range c.options {
+		for _, o := range options {
+			if o.name == name {
+				all = append(all, o)
+			}
 		}
 	}
-	panic("no option " + name)
+	return all
 }
 
 // term returns the option as it is typed.

@@ -51,8 +51,8 @@ func Page5() string {
 // ownOptions returns the options that not every command has.
 func (c *command) ownOptions() list {
 	var l list
-	for _, name := range c.options {
-		if o := optionOf(name); !o.common {
+	for _, o := range c.optionsOf() {
+		if !o.common {
 			l = append(l, item{o.term(), o.text})
 		}
 	}
