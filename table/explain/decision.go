@@ -2,6 +2,7 @@ package explain
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
@@ -160,3 +161,23 @@ const (
 	// DependsGroup is whether this host is in a multicast group.
 	DependsGroup
 )
+
+// dependsWords are the elements of Depends in words.
+var dependsWords = [...]string{
+	"the hash of the packet", "whether there ever was another rule", "whether the gateway answers",
+	"a setting that could not be read", "whether this host is in the group",
+}
+
+// String returns the elements in words, with commas between them. It is empty for none.
+func (d Depends) String() string {
+	var words []string
+	for i, w := range dependsWords {
+		if d&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// MarshalText returns what String does.
+func (d Depends) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -19,6 +19,9 @@ type Explanation struct {
 	// Back are the steps of the reverse path check of an IPv4 packet that came in: the
 	// way to its source.
 	Back []Step
+	// Answer is the packet that answers, and what this host decides about it. Nil: there is
+	// none, or its way is not known.
+	Answer *Answer
 
 	fib *FIB
 }
@@ -38,7 +41,11 @@ func (f *FIB) ExplainGet(p Packet) Explanation {
 }
 
 func (f *FIB) explanation(p Packet, d Decision, t *trace) Explanation {
-	return Explanation{Packet: p, Decision: d, Steps: t.steps, Tables: tablesOf(t.steps), Back: t.back, fib: f}
+	e := Explanation{Packet: p, Decision: d, Steps: t.steps, Tables: tablesOf(t.steps), Back: t.back, fib: f}
+	if a, ok := e.answer(); ok {
+		e.Answer = &a
+	}
+	return e
 }
 
 // tablesOf returns the tables that steps have asked.

@@ -3,8 +3,11 @@ package explain
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/rule"
 )
 
 // String returns the explanation for people, in lines: each rule that was asked, the
@@ -18,49 +21,66 @@ func (e Explanation) Long() string { return e.text(true) }
 
 func (e *Explanation) text(long bool) string {
 	var b strings.Builder
-	t := textTable{}
+	var t textTable
 	e.addSteps(&t, e.Steps, long)
 	t.write(&b)
-	if len(e.Back) > 0 {
+	if len(e.Back) > 0 && (long || e.Decision.Error != 0) {
 		b.WriteString("the way back to the source:\n")
 		var back textTable
 		e.addSteps(&back, e.Back, long)
 		back.write(&b)
 	}
-	fmt.Fprintf(&b, "%s\n", e.Sentence())
+	b.WriteString(e.fib.sentence(&e.Packet, &e.Decision) + "\n")
+	if depends := e.Decision.Depends.String(); depends != "" {
+		b.WriteString("depends on " + depends + "\n")
+	}
+	if answer := e.answerText(); answer != "" {
+		b.WriteString(answer + "\n")
+	}
 	return b.String()
 }
 
 // addSteps adds a line for each step.
 func (e *Explanation) addSteps(t *textTable, steps []Step, long bool) {
-	w := &e.fib.world
-	names := w.names()
 	for i := range steps {
 		s := &steps[i]
-		if s.Result == ResultNoMatch && !long {
+		if !long && s.isUsual() {
 			continue
 		}
-		t.add(e.ruleText(s), s.tableText(), e.stepText(s))
+		rule := ""
+		if s.Merged {
+			rule = "(no other rule yet)"
+		} else if s.Rule >= 0 {
+			rule = ruleText(&e.fib.world.Rules[s.Rule])
+		}
+		t.add(rule, s.tableText(), e.stepText(s))
 		for _, p := range s.Passed {
 			if long {
-				t.add("", "", "not "+w.Routes[p.Route].Text(names)+": "+p.Reason.String())
+				t.add("", "", "not "+e.shortRoute(p.Route)+": "+p.Reason.String())
 			}
 		}
 	}
 }
 
-func (e *Explanation) ruleText(s *Step) string {
-	switch {
-	case s.Merged:
-		return "no rules yet"
-	case s.Rule < 0:
-		return ""
+// isUsual reports whether a step is left out of a short text.
+func (s *Step) isUsual() bool {
+	switch s.Result {
+	case ResultNoMatch, ResultNop:
+		return true
+	case ResultNoRoute:
+		return s.Table == rttables.Local && !s.Merged
 	}
-	r := e.fib.world.Rules[s.Rule]
-	r.Protocol = 0
-	return r.String()
+	return false
 }
 
+// ruleText returns the words of a rule, without who made it.
+func ruleText(r *rule.Rule) string {
+	c := *r
+	c.Protocol = 0
+	return c.String()
+}
+
+// tableText returns the name of the table of a step.
 func (s *Step) tableText() string {
 	switch {
 	case s.Merged:
@@ -71,47 +91,56 @@ func (s *Step) tableText() string {
 	return ""
 }
 
+// shortRoute returns the words of a route, without its table and who made it.
+func (e *Explanation) shortRoute(place int) string {
+	r := e.fib.world.Routes[place]
+	r.Table, r.Protocol = 0, route.ProtoBoot
+	return r.Text(e.fib.names)
+}
+
 // stepText returns what came of a step.
 func (e *Explanation) stepText(s *Step) string {
-	found := ""
-	if s.Route >= 0 {
-		r := e.fib.world.Routes[s.Route]
-		r.Table, r.Protocol = 0, route.ProtoBoot
-		found = r.Text(e.fib.world.names())
-	}
 	switch s.Result {
 	case ResultNoMatch:
-		return "does not match: " + s.Selector
+		return "no match: " + s.Selector
 	case ResultDecided:
-		return found
+		return e.shortRoute(s.Route)
 	case ResultSuppressed, ResultThrow, ResultSource:
-		return found + ": " + s.Result.String()
+		return e.shortRoute(s.Route) + ": " + s.Result.String()
+	case ResultRefused:
+		return ""
 	}
 	return s.Result.String()
 }
 
 // Sentence returns the decision in a line.
-func (e *Explanation) Sentence() string {
-	d := &e.Decision
-	f := e.fib
+func (e *Explanation) Sentence() string { return e.fib.sentence(&e.Packet, &e.Decision) }
+
+// sentence returns a packet and what becomes of it.
+func (f *FIB) sentence(p *Packet, d *Decision) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Packet, d.Verdict)
-	if len(d.Candidates) > 0 {
+	fmt.Fprintf(&b, "%s: %s", p, d.Verdict)
+	switch {
+	case d.Error != 0:
+	case len(d.Candidates) > 0:
 		b.WriteString(" by one of")
-		for _, c := range d.Candidates {
-			fmt.Fprintf(&b, " (%s weight %d)", f.hopText(c.OIF, c), c.Weight)
+		for i, c := range d.Candidates {
+			if i > 0 {
+				b.WriteString(",")
+			}
+			fmt.Fprintf(&b, " %s weight %d", f.hopText(c.OIF, c), c.Weight)
 		}
-	} else if d.OIF != 0 {
+	case d.OIF != 0 && d.Verdict != Local:
 		b.WriteString(" " + f.hopText(d.OIF, Candidate{Via: d.Via}))
 	}
-	if d.Source.IsValid() && d.Source != e.Packet.From {
+	if d.Error == 0 && d.Source.IsValid() && d.Source != p.From {
 		fmt.Fprintf(&b, " src %s", d.Source)
 	}
-	if d.Refusal != 0 {
-		fmt.Fprintf(&b, ", since %s", d.Refusal)
-	}
 	if d.Error != 0 {
-		fmt.Fprintf(&b, " (%s)", d.Error)
+		fmt.Fprintf(&b, ", %s", d.Error)
+	}
+	if d.Refusal != 0 {
+		fmt.Fprintf(&b, ": %s", d.Refusal)
 	}
 	return b.String()
 }
@@ -130,7 +159,7 @@ func (f *FIB) name(index uint32) string {
 	if d := f.device(index); d != nil {
 		return d.Name
 	}
-	return fmt.Sprintf("if%d", index)
+	return f.names.Links.Name(index)
 }
 
 // A textTable is lines whose columns are aligned.
@@ -144,7 +173,7 @@ func (t *textTable) add(cells ...string) {
 		if i == len(t.width) {
 			t.width = append(t.width, 0)
 		}
-		t.width[i] = max(t.width[i], len([]rune(c)))
+		t.width[i] = max(t.width[i], utf8.RuneCountInString(c))
 	}
 	t.lines = append(t.lines, cells)
 }
@@ -155,7 +184,7 @@ func (t *textTable) write(b *strings.Builder) {
 		for i, c := range line {
 			row.WriteString(c)
 			if i < len(line)-1 {
-				row.WriteString(strings.Repeat(" ", t.width[i]-len([]rune(c))+2))
+				row.WriteString(strings.Repeat(" ", t.width[i]-utf8.RuneCountInString(c)+2))
 			}
 		}
 		b.WriteString(strings.TrimRight(row.String(), " ") + "\n")

@@ -15,6 +15,7 @@ type FIB struct {
 	byIndex map[uint32]int32 // indexes → place in devices
 	devices []device
 	v4, v6  half
+	names   *route.Names // for text
 	conf    settings
 }
 
@@ -64,7 +65,7 @@ type half struct {
 // NewFIB prepares a World. It keeps w, which must not change afterwards.
 func NewFIB(w World) *FIB {
 	f := &FIB{world: w, byName: make(map[string]int32), byIndex: make(map[uint32]int32)}
-	f.conf = readSettings(w.Sysctls)
+	f.conf, f.names = readSettings(w.Sysctls), w.names()
 	f.compileDevices()
 	f.v4, f.v6 = f.compileHalf(route.IPv4), f.compileHalf(route.IPv6)
 	return f
@@ -257,7 +258,7 @@ func (f *FIB) updateVRF(fl *flow) {
 				fl.vrf, fl.vrfOfOIF = d.vrf, true
 			}
 			if d.Table != 0 {
-				fl.oif = 0
+				fl.oif, fl.dev = 0, 0
 			}
 			return
 		}

@@ -72,10 +72,11 @@ func (w *World) implied4(a *Address, l *Link) []route.Route {
 		Family: route.IPv4, Type: route.TypeLocal, Dst: netip.PrefixFrom(a.Addr, 32), OIF: a.Index,
 		Table: w.tableOf(l, rttables.Local), Protocol: route.ProtoKernel, Scope: route.ScopeHost, PrefSrc: a.Addr,
 	}
-	routes := []route.Route{local}
 	if a.Flags&FlagSecondary != 0 {
-		return routes
+		local.PrefSrc = w.primary(a)
+		return []route.Route{local}
 	}
+	routes := []route.Route{local}
 	subnet := netip.PrefixFrom(a.Addr, int(a.Bits)).Masked()
 	if a.Peer.IsValid() {
 		subnet = netip.PrefixFrom(a.Peer, int(a.Bits)).Masked()
@@ -100,6 +101,17 @@ func (w *World) implied4(a *Address, l *Link) []route.Route {
 	return routes
 }
 
+// primary returns the first address of the subnet of a secondary one.
+func (w *World) primary(a *Address) netip.Addr {
+	for i := range w.Addresses {
+		p := &w.Addresses[i]
+		if p.Index == a.Index && p.Flags&FlagSecondary == 0 && p.Addr.Is4() && p.Bits == a.Bits && p.contains(keyOf(a.Addr)) {
+			return p.Addr
+		}
+	}
+	return a.Addr
+}
+
 // implied6 returns the routes of an IPv6 address: net/ipv6/addrconf.c.
 func (w *World) implied6(a *Address, l *Link) []route.Route {
 	local := route.Route{
@@ -113,7 +125,7 @@ func (w *World) implied6(a *Address, l *Link) []route.Route {
 	if a.Peer.IsValid() {
 		link.Dst = netip.PrefixFrom(a.Peer, int(a.Bits)).Masked()
 	}
-	if a.Flags&FlagNoPrefixRoute == 0 {
+	if a.Flags&FlagNoPrefixRoute == 0 && l.Flags&FlagLoopback == 0 {
 		routes = append(routes, link)
 	}
 	return routes
@@ -127,10 +139,13 @@ func (w *World) deriveAddresses() {
 			continue
 		}
 		a := Address{Index: r.OIF, Addr: r.Dst.Addr(), Bits: uint8(r.Dst.Bits()), Scope: defaultScope(r.Dst.Addr())}
+		if r.PrefSrc.IsValid() && r.PrefSrc != a.Addr {
+			a.Flags |= FlagSecondary
+		}
 		for j := range w.Routes {
 			s := &w.Routes[j]
 			if s.OIF == r.OIF && s.Protocol == route.ProtoKernel && s.Type != route.TypeMulticast && s != r && !s.Gateway.IsValid() &&
-				s.Dst.Contains(a.Addr) && !s.Dst.IsSingleIP() && (!s.PrefSrc.IsValid() || s.PrefSrc == a.Addr) {
+				s.Dst.Contains(a.Addr) && !s.Dst.IsSingleIP() && s.PrefSrc == r.PrefSrc {
 				a.Bits = uint8(s.Dst.Bits())
 			}
 		}
