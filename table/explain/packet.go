@@ -120,6 +120,8 @@ func (p *Packet) check() error {
 		return errors.New("explain: the packet has no destination: write its address first")
 	case p.From.IsValid() && p.From.Is4() != p.To.Is4():
 		return fmt.Errorf("explain: the packet is to %s and from %s, which is of another family", p.To, p.From)
+	case p.IIF != "" && p.OIF != "":
+		return fmt.Errorf("explain: the packet comes in by %s, and is of a socket that is bound to %s: want one of iif and oif", p.IIF, p.OIF)
 	}
 	return nil
 }

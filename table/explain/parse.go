@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/policyroute/policyroute/internal/iptext"
@@ -209,6 +210,9 @@ func (p *parser) readSysctl(c *command) error {
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	if !ok || name == "" || strings.ContainsAny(name, " \t") {
 		return fmt.Errorf("want a setting, =, and its value, such as net.ipv4.ip_forward=1")
+	}
+	if _, err := strconv.Atoi(value); err != nil && value != Unknown {
+		return fmt.Errorf("%q is not the value of a setting: want a number", value)
 	}
 	p.sysctls.Set(name, value)
 	return nil

@@ -38,6 +38,7 @@ type entry struct {
 	prefSrc key
 
 	hasPrefSrc bool
+	advertised bool // by a router
 	object     bool // the next hops are those of a nexthop object
 	group      bool // which is a group
 	blackhole  bool // which drops packets
@@ -196,10 +197,10 @@ func joinSiblings(slots []slot) []slot {
 }
 
 // joins reports whether the next hops of o become those of e: rt6_qualify_for_ecmp of
-// net/ipv6/ip6_fib.h.
+// net/ip6_fib.h. Those of router advertisements do not.
 func (e *entry) joins(o *entry) bool {
 	gateways := func(e *entry) bool {
-		return !e.object && e.errno == 0 && len(e.hops) > 0 && !slices.ContainsFunc(e.hops, func(n hop) bool { return !n.hasGW })
+		return !e.object && !e.advertised && e.errno == 0 && len(e.hops) > 0 && !slices.ContainsFunc(e.hops, func(n hop) bool { return !n.hasGW })
 	}
 	return e.metric == o.metric && e.src == o.src && e.srcBits == o.srcBits && gateways(e) && gateways(o)
 }
@@ -231,7 +232,7 @@ func (c *compiler) entry(r *route.Route, place int32) entry {
 		place: place, table: cmp.Or(r.Table, rttables.Main), v4: c.h.v4, typ: cmp.Or(r.Type, route.TypeUnicast),
 		tos: r.TOS, metric: r.Priority, scope: r.Scope, pref: rank(r.Preference.Or(route.PrefMedium)),
 	}
-	e.errno = errnoOf(e.typ)
+	e.errno, e.advertised = errnoOf(e.typ), r.Protocol == route.ProtoRA
 	if r.Dst.IsValid() {
 		e.bits = uint8(r.Dst.Bits())
 	}

@@ -74,6 +74,9 @@ func (c *command) split(line string) (bool, error) {
 	if len(words) > 0 && (words[0] == "-4" || words[0] == "-6") {
 		option, words = words[:1:1], words[1:]
 	}
+	if commented && isOther(words) {
+		return false, nil
+	}
 	if len(words) < 3 {
 		return false, fmt.Errorf("want ip, an object, a verb and its arguments")
 	}
@@ -91,6 +94,18 @@ func (c *command) split(line string) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// isOther reports whether words are of a command that a comment can have and that is not
+// about the objects of a Snapshot: the text of an explain.World has such comments.
+func isOther(words []string) bool {
+	switch {
+	case len(words) == 0:
+		return false
+	case slices.Contains([]string{"link", "address", "neighbour"}, words[0]):
+		return true
+	}
+	return len(words) > 1 && words[1] == "flush"
 }
 
 // parse adds the object of a command to s.
