@@ -3,6 +3,7 @@ package uapi
 // IPV4_DEVCONF_*: numbers of settings of an interface, the types of the attributes of
 // IFLA_INET_CONF; linux/ip.h. The values are u32.
 const (
+	IPV4_DEVCONF_SEND_REDIRECTS = 6  // 2.6
 	IPV4_DEVCONF_SRC_VMARK      = 24 // 2.6.32
 	IPV4_DEVCONF_ACCEPT_LOCAL   = 23 // 2.6.33
 	IPV4_DEVCONF_ROUTE_LOCALNET = 26 // 3.6

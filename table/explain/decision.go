@@ -111,8 +111,8 @@ type Candidate struct {
 	OIF    uint32
 	Via    netip.Addr
 	Weight uint16 // its share of the flows
-	// Source is the address that a packet gets which is not bound to one. It is known for
-	// IPv4 only.
+	// Source is the address that a packet gets which is not bound to one. [FIB.Decide] knows it
+	// for IPv4 only, [FIB.Explain] always.
 	Source netip.Addr
 }
 

@@ -17,4 +17,22 @@
 //	p, err := explain.ParsePacket("198.51.100.7 from 192.168.2.2")
 //	...
 //	fmt.Print(explain.NewFIB(w).Explain(p))
+//
+// # Limits
+//
+// The tests compare random packets on random hosts with the kernel: the error or the
+// verdict, the tables in the order in which they are asked, the route, the next hop and
+// the source. They are the same, but where the kernel has state that cannot be read:
+//
+//   - Of several next hops the kernel chooses one by a hash with a secret; they are the
+//     Candidates. If a rule with suppress_ifgroup finds such a route, the hash decides
+//     about the rule as well.
+//   - An IPv4 next hop remembers which source it had first, and gateways that were
+//     addresses of this host when the route was added are not used.
+//   - For an IPv4 route by an IPv6 gateway, the kernel does not notice that the interface
+//     has no carrier if it had none when the route was added.
+//   - Whether this host is in a multicast group.
+//
+// RTM_GETROUTE, and so "ip route get", differs from what happens to a packet in more
+// ways: see [FIB.Get].
 package explain

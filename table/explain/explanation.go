@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"slices"
+
 	"github.com/policyroute/policyroute/rttables"
 )
 
@@ -41,11 +43,27 @@ func (f *FIB) ExplainGet(p Packet) Explanation {
 }
 
 func (f *FIB) explanation(p Packet, d Decision, t *trace) Explanation {
+	f.addSources(&p, &d)
 	e := Explanation{Packet: p, Decision: d, Steps: t.steps, Tables: tablesOf(t.steps), Back: t.back, fib: f}
 	if a, ok := e.answer(); ok {
 		e.Answer = &a
 	}
 	return e
+}
+
+// addSources gives the candidates of an IPv6 packet that is not bound to an address the
+// sources that it gets with each.
+func (f *FIB) addSources(p *Packet, d *Decision) {
+	if len(d.Candidates) == 0 || p.To.Is4() || p.IIF != "" || d.Source.IsValid() {
+		return
+	}
+	d.Candidates = slices.Clone(d.Candidates)
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		if k, ok := f.source6(f.device(c.OIF), keyOf(p.To)); ok {
+			c.Source = k.addr(false)
+		}
+	}
 }
 
 // tablesOf returns the tables that steps have asked.

@@ -33,6 +33,7 @@ type device struct {
 	acceptLocal    bool
 	srcValidMark   bool
 	bcForwarding   bool
+	sendRedirects  bool
 	oifAddrsOnly   bool // IPv6: use_oif_addrs_only
 	useOptimistic  bool
 	useTempAddr    bool // prefers temporary addresses

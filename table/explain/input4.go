@@ -74,15 +74,15 @@ func (f *FIB) hidePorts(h *half, fl *flow) {
 	}
 }
 
-// inputMulticast4 decides about a packet to a group. Every interface is in the group of
-// all hosts.
+// inputMulticast4 decides about a packet to a group. Every interface that is up is in the
+// group of all hosts.
 func (f *FIB) inputMulticast4(fl *flow, dev *device, t *trace) Decision {
 	if isMulticast4(fl.src) || isBroadcast4(fl.src) || isLoopback4(fl.src) && !dev.routeLocalnet {
 		return refuse(SourceInvalid, EINVAL)
 	}
 	d := unruled()
 	d.Verdict, d.OIF = Multicast, lo
-	if fl.dst != (key{hi: 0xe0000001 << 32}) {
+	if fl.dst != (key{hi: 0xe0000001 << 32}) || !dev.isUp() {
 		d.Depends |= DependsGroup
 	}
 	if fl.src.isZero() {
@@ -112,7 +112,8 @@ func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trac
 	if dev.unknown {
 		d.Depends |= DependsSetting
 	}
-	if dev.rpFilter == 0 {
+	// To send a redirect, the kernel looks where the source is.
+	if dev.rpFilter == 0 && !(out == dev.Index && dev.sendRedirects) {
 		if dev.acceptLocal {
 			return d
 		}

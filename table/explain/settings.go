@@ -30,6 +30,7 @@ func (d *device) readSettings(s Sysctls) {
 	d.routeLocalnet = either("route_localnet")
 	d.acceptLocal = either("accept_local")
 	d.srcValidMark = either("src_valid_mark")
+	d.sendRedirects = get("ipv4", "all", "send_redirects", 1) != 0 || get("ipv4", d.Name, "send_redirects", 1) != 0
 	d.bcForwarding = own("ipv4", "bc_forwarding") != 0 && all("ipv4", "bc_forwarding") != 0
 	d.rpFilter = max(own("ipv4", "rp_filter"), all("ipv4", "rp_filter"))
 	d.oifAddrsOnly = own("ipv6", "use_oif_addrs_only") != 0

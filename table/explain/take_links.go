@@ -76,31 +76,32 @@ func (l *Link) decodeInfo(b []byte) {
 	}
 }
 
-// A place is that of a setting in the array of an address family.
+// A place is that of a setting in the array of an address family, with its value by default.
 type place struct {
-	at   int
-	name string
+	at    int
+	name  string
+	value uint32
 }
 
 // linkSettings4 are the settings in IFLA_INET_CONF, where the number 1 has the place 0, and
 // linkSettings6 those in IFLA_INET6_CONF, other than those of RTM_GETNETCONF.
 var (
 	linkSettings4 = []place{
-		{uapi.IPV4_DEVCONF_SRC_VMARK - 1, "src_valid_mark"}, {uapi.IPV4_DEVCONF_ACCEPT_LOCAL - 1, "accept_local"},
-		{uapi.IPV4_DEVCONF_ROUTE_LOCALNET - 1, "route_localnet"},
+		{uapi.IPV4_DEVCONF_SEND_REDIRECTS - 1, "send_redirects", 1}, {uapi.IPV4_DEVCONF_SRC_VMARK - 1, "src_valid_mark", 0},
+		{uapi.IPV4_DEVCONF_ACCEPT_LOCAL - 1, "accept_local", 0}, {uapi.IPV4_DEVCONF_ROUTE_LOCALNET - 1, "route_localnet", 0},
 	}
 	linkSettings6 = []place{
-		{uapi.DEVCONF_USE_TEMPADDR, "use_tempaddr"}, {uapi.DEVCONF_DISABLE_IPV6, "disable_ipv6"},
-		{uapi.DEVCONF_USE_OPTIMISTIC, "use_optimistic"}, {uapi.DEVCONF_USE_OIF_ADDRS_ONLY, "use_oif_addrs_only"},
+		{uapi.DEVCONF_USE_TEMPADDR, "use_tempaddr", 0}, {uapi.DEVCONF_DISABLE_IPV6, "disable_ipv6", 0},
+		{uapi.DEVCONF_USE_OPTIMISTIC, "use_optimistic", 0}, {uapi.DEVCONF_USE_OIF_ADDRS_ONLY, "use_oif_addrs_only", 0},
 	}
 )
 
-// decodeSpec reads IFLA_AF_SPEC. Settings that are zero are left out.
+// decodeSpec reads IFLA_AF_SPEC. Settings that have their values by default are left out.
 func decodeSpec(b []byte) (settings []setting) {
 	read := func(family string, places []place, array []byte) {
 		for _, p := range places {
 			if at := 4 * p.at; at+4 <= len(array) {
-				if n, _ := u32(array[at : at+4]); n != 0 {
+				if n, _ := u32(array[at : at+4]); n != p.value {
 					settings = append(settings, setting{family, p.name, strconv.Itoa(int(int32(n)))})
 				}
 			}

@@ -74,6 +74,7 @@ func (w *World) linkName(index uint32) string {
 
 // fileSettings are the settings that only /proc/sys has, with their values by default.
 var fileSettings = []struct{ name, value string }{
+	{"net.ipv4.conf.all.send_redirects", "1"},
 	{"net.ipv4.conf.all.src_valid_mark", "0"},
 	{"net.ipv4.conf.all.accept_local", "0"},
 	{"net.ipv4.conf.all.route_localnet", "0"},

@@ -18,6 +18,10 @@ var settings = []string{
 	"link set lo up",
 }
 
+// Settings returns how many of the commands of [Generate], the first ones, are the same for all
+// hosts, and needed by all.
+func Settings() int { return len(settings) }
+
 // A generator makes random commands.
 type generator struct {
 	*rand.Rand
@@ -112,11 +116,16 @@ func (g *generator) sysctls() {
 			g.add("sysctl", key+"="+v)
 		}
 	}
-	set(2, "net.ipv4.conf.all.forwarding", "1")
-	set(2, "net.ipv6.conf.all.forwarding", "1")
+	if !g.chance(4) {
+		g.add("sysctl net.ipv4.conf.all.forwarding=1")
+	}
+	if !g.chance(4) {
+		g.add("sysctl net.ipv6.conf.all.forwarding=1")
+	}
 	set(5, "net.ipv4.conf.all.rp_filter", "1", "2")
 	set(8, "net.ipv4.conf.all.src_valid_mark", "1")
 	set(8, "net.ipv4.conf.all.accept_local", "1")
+	set(5, "net.ipv4.conf.all.send_redirects", "0")
 	set(10, "net.ipv4.conf.all.route_localnet", "1")
 	set(6, "net.ipv4.conf.all.ignore_routes_with_linkdown", "1")
 	set(6, "net.ipv6.conf.all.ignore_routes_with_linkdown", "1")
@@ -128,9 +137,10 @@ func (g *generator) sysctls() {
 		set(6, "net.ipv4.conf."+dev+".rp_filter", "0", "1", "2")
 		set(10, "net.ipv4.conf."+dev+".src_valid_mark", "1")
 		set(10, "net.ipv4.conf."+dev+".accept_local", "1")
+		set(4, "net.ipv4.conf."+dev+".send_redirects", "0")
 		set(10, "net.ipv4.conf."+dev+".route_localnet", "1")
-		set(6, "net.ipv4.conf."+dev+".forwarding", "0", "1")
-		set(6, "net.ipv6.conf."+dev+".forwarding", "0", "1")
+		set(10, "net.ipv4.conf."+dev+".forwarding", "0", "1")
+		set(10, "net.ipv6.conf."+dev+".forwarding", "0", "1")
 		set(5, "net.ipv4.conf."+dev+".ignore_routes_with_linkdown", "0", "1")
 		set(5, "net.ipv6.conf."+dev+".ignore_routes_with_linkdown", "0", "1")
 		set(10, "net.ipv4.conf."+dev+".bc_forwarding", "1")
@@ -174,6 +184,7 @@ func (g *generator) addresses() {
 		g.add("address add", g.pick("192.0.2.99/32", "10.1.0.99/32"), "dev lo")
 		g.add("address add", g.pick("2001:db8:99::1/128", "2001:db8:1::99/128"), "dev lo")
 	}
+	g.add("settle")
 }
 
 func (g *generator) neighbours() {

@@ -2,6 +2,7 @@ package randomhost
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -180,10 +181,10 @@ func (h *Host) send(typ uint16, flags netlink.HeaderFlags, header []byte, attrs 
 	return err
 }
 
-// settle waits until the kernel has acted on the carriers of all interfaces, which it does
-// some time after they change.
+// settle waits until the kernel has acted on the carriers of all interfaces, and has added the
+// routes of all IPv6 addresses, which it does some time after they change.
 func (h *Host) settle(ctx context.Context) error {
-	for range 1000 {
+	for range 300 {
 		links, err := route.ListLinks(ctx, h.Conn)
 		if err != nil {
 			return err
@@ -194,12 +195,33 @@ func (h *Host) settle(ctx context.Context) error {
 			carrier, running := flags&uapi.IFF_LOWER_UP != 0, flags&uapi.IFF_RUNNING != 0
 			settled = settled && (flags&uapi.IFF_UP == 0 || carrier == running)
 		}
-		if settled {
-			return nil
+		tentative, err := h.hasTentative(links)
+		if err != nil {
+			return err
+		}
+		if settled && !tentative {
+			// The kernel adds the routes with the lock that this request waits for.
+			_, err := route.LinkIndex(ctx, h.Conn, "lo")
+			return err
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return errors.New("the carriers of interfaces do not settle")
+	return errors.New("interfaces and addresses do not settle")
+}
+
+// hasTentative reports whether an interface that is up has a tentative address.
+func (h *Host) hasTentative(links *route.Links) (bool, error) {
+	msgs, err := h.Conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: uapi.RTM_GETADDR, Flags: netlink.Request | netlink.Dump}, Data: make([]byte, uapi.SizeofIfAddrmsg),
+	})
+	for _, m := range msgs {
+		b := m.Data
+		if len(b) >= uapi.SizeofIfAddrmsg && b[uapi.IfAddrmsgFlags]&uapi.IFA_F_TENTATIVE != 0 &&
+			links.Flags(binary.NativeEndian.Uint32(b[uapi.IfAddrmsgIndex:]))&uapi.IFF_UP != 0 {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // link runs "link add NAME type KIND [table N] [peer NAME]" and "link set NAME WORD…".
@@ -281,9 +303,6 @@ func (h *Host) address(ctx context.Context, verb string, args []string) error {
 	header[uapi.IfAddrmsgFamily], header[uapi.IfAddrmsgPrefixlen] = byte(family), byte(prefix.Bits())
 	attrs.Bytes(uapi.IFA_LOCAL, prefix.Addr().AsSlice())
 	flags := uint32(0)
-	if family == route.IPv6 {
-		flags = uapi.IFA_F_NODAD
-	}
 	peer := prefix.Addr()
 	for i := 1; i < len(args); i++ {
 		switch args[i] {

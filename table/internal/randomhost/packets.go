@@ -19,7 +19,7 @@ type Packets struct {
 	tos                   []uint8
 	uids                  []uint32
 	ports                 []uint16
-	devs                  []string
+	devs, inputs          []string
 }
 
 // NewPackets returns packets for a World, the same for the same seed.
@@ -45,10 +45,14 @@ func NewPackets(w *explain.World, seed uint64) *Packets {
 		p.targets[i] = append(p.targets[i], a)
 		p.sources[i] = append(p.sources[i], a)
 	}
-	p.devs = append(p.devs, "gone")
 	for _, l := range w.Links {
 		p.devs = append(p.devs, l.Name)
+		p.inputs = append(p.inputs, l.Name, l.Name)
+		if l.Index != 1 && l.Flags&explain.FlagUp != 0 {
+			p.inputs = append(p.inputs, l.Name, l.Name, l.Name)
+		}
 	}
+	p.inputs = append(p.inputs, "gone")
 	p.marks = append(p.marks, 0x1, 0x10, 0x20, 0xf0, 0x3)
 	p.tos = append(p.tos, 0x10, 0x18, 0x38, 0xb8, 0x04)
 	p.uids = append(p.uids, 0, 1000, 65534)
@@ -157,7 +161,7 @@ func (p *Packets) Packet(six, input bool) explain.Packet {
 	switch {
 	case input:
 		q.From = pick(p, p.sources[at])
-		q.IIF = pick(p, p.devs)
+		q.IIF = pick(p, p.inputs)
 	default:
 		switch n := p.IntN(10); {
 		case n < 4 && len(p.own[at]) > 0:

@@ -1,0 +1,63 @@
+package explain_test
+
+import (
+	"slices"
+	"syscall"
+
+	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/route/nexthop"
+	"github.com/policyroute/policyroute/table/explain"
+)
+
+// explained returns why the kernel differs from the model in a way that the model cannot know,
+// or nothing. The overview of package explain has these cases among its limits.
+func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference) string {
+	d, p, w := &e.Decision, &e.Packet, f.World()
+	switch {
+	case d.Depends&explain.DependsGroup != 0:
+		return "multicast that comes in, for a group that this host may be in"
+	case p.IIF != "" && p.To.IsMulticast() && p.To.Is6() && errno(a.err) == int(syscall.EMSGSIZE):
+		return "RTM_GETROUTE has no answer for IPv6 multicast that comes in"
+	case p.From.IsLoopback() && len(d.Candidates) > 0 && x.kind == "not refused":
+		return "a loopback source, and several next hops, not all of which allow it (route_localnet)"
+	case p.To.Is6() && suppressesGroups(w, e.Steps):
+		return "suppress_ifgroup for the interface of one of several next hops"
+	case x.kind == "route" && a.match.NextHopID != 0 && d.Route >= 0 && w.Routes[d.Route].NextHopID != 0 && p.To.Is6():
+		return "RTM_GETROUTE names another IPv6 route of the same nexthop object, or of a group with it"
+	case p.To.Is4() && x.kind == "next hop" && p.From.IsValid() && d.Route >= 0 && hasSeveral(&w.Routes[d.Route]):
+		return "several next hops, one of which remembers that the source was its own"
+	case p.To.Is4() && (x.kind == "next hop" || x.kind == "candidates") && !a.route.Gateway.IsValid() && hasHostRoute(w):
+		return "a gateway that was on this host when the route was added, and is not used"
+	case p.To.Is4() && slices.ContainsFunc(w.Routes, func(r route.Route) bool { return isOddHop(w, &r) }):
+		return "a next hop of IPv4 by an IPv6 gateway without a carrier"
+	}
+	return ""
+}
+
+// hasHostRoute reports whether a route leads to this host that is not the kernel's own.
+func hasHostRoute(w *explain.World) bool {
+	return slices.ContainsFunc(w.Routes, func(r route.Route) bool {
+		return r.Family == route.IPv4 && r.Protocol != route.ProtoKernel && (r.Type == route.TypeLocal || r.Scope == route.ScopeHost)
+	})
+}
+
+// suppressesGroups reports whether a rule with suppress_ifgroup was asked and has found several
+// next hops.
+func suppressesGroups(w *explain.World, steps []explain.Step) bool {
+	return slices.ContainsFunc(steps, func(s explain.Step) bool {
+		return s.Rule >= 0 && w.Rules[s.Rule].SuppressIfGroup.IsSet() && s.Route >= 0 && hasSeveral(&w.Routes[s.Route])
+	})
+}
+
+func hasSeveral(r *route.Route) bool { return len(r.Multipath) > 1 || r.NextHopID != 0 }
+
+// isOddHop reports whether a route of IPv4 has an IPv6 gateway by an interface without a
+// carrier. If it had none when the route was added, the kernel does not notice.
+func isOddHop(w *explain.World, r *route.Route) bool {
+	odd := func(index uint32) bool {
+		return slices.ContainsFunc(w.Links, func(l explain.Link) bool { return l.Index == index && l.Flags&explain.FlagCarrier == 0 })
+	}
+	return r.Family == route.IPv4 && (r.Gateway.Is6() && odd(r.OIF) ||
+		slices.ContainsFunc(r.Multipath, func(n route.NextHop) bool { return n.Gateway.Is6() && odd(n.OIF) }) ||
+		slices.ContainsFunc(w.NextHops, func(o nexthop.Object) bool { return r.NextHopID != 0 && o.Gateway.Is6() && odd(o.OIF) }))
+}
