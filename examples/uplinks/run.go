@@ -27,6 +27,7 @@ type service struct {
 	manager  *manager // systemd, if it started this process
 	counters maintain.Counters
 	tracker  tracker
+	control  *controlServer // nil: there is none
 	update   chan maintain.Update
 	hup      chan os.Signal
 	// allLooked is closed when all uplinks have been checked once.
@@ -66,14 +67,11 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	}
 	s.tracker.start(o.file, file.uplinks)
 	if !o.once {
-		control, err := s.listen()
-		if err != nil {
+		if err := s.listen(); err != nil {
 			writeSoon(stderr, "uplinks: "+explain(err)+"\n")
 			return exitFailure
 		}
-		if control != nil {
-			defer control.close()
-		}
+		defer s.closeControl()
 	}
 	err := s.maintain(ctx)
 	if s.fatalErr != nil {
@@ -125,7 +123,11 @@ func (s *service) maintain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		start(func(ctx context.Context) { s.watchNamespace(ctx, path, key) })
+		if isOfProcess(path) {
+			start(func(ctx context.Context) { s.watchNamespace(ctx, path, key) })
+		} else if config.NetNS = path; !s.o.once {
+			start(func(ctx context.Context) { s.followNamespace(ctx, path, key) })
+		}
 	}
 	start(s.reload)
 	if s.o.metrics != "" {
@@ -151,21 +153,30 @@ func (s *service) maintain(ctx context.Context) error {
 // uplinks of the network namespace, because two processes would undo each other's changes.
 // If the server cannot be started for another reason, listen logs the reason and returns
 // nil, because only status needs the server.
-func (s *service) listen() (*controlServer, error) {
+func (s *service) listen() error {
 	c, err := listenControl(s.o.controlPlace(), newAnswers(
 		func() maintainer { return s.tracker.snapshot(&s.counters) }, s.tracker.reloads))
+	s.control = c
 	switch {
 	case err == nil:
-		return c, nil
+		return nil
 	case errors.As(err, new(*heldError)), errors.As(err, new(*enterError)):
-		return nil, err
+		return err
 	}
 	text := "status cannot ask this process"
 	if c == nil {
 		text += ", and a second run would not be refused"
 	}
 	s.log.write(slog.LevelWarn, text+": "+err.Error())
-	return c, nil
+	return nil
+}
+
+// closeControl stops the control server.
+func (s *service) closeControl() {
+	if s.control != nil {
+		s.control.close()
+		s.control = nil
+	}
 }
 
 // maintainUplinks returns the uplinks in the type of package maintain.

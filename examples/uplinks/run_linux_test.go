@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -357,11 +358,12 @@ func TestRunRefused(t *testing.T) {
 	h.unchanged(before)
 }
 
-// The namespace of -n is deleted, and made again. The service ends, so that a manager starts
-// it in the new one, and not before.
-func TestNamespaceGoes(t *testing.T) {
+// The namespace of -n is deleted and made again, and deleted for a while. The service follows
+// the name, and answers in the namespace that has it.
+func TestNamespaceFollowed(t *testing.T) {
 	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
 	other := newHost(t, "")
+	other.file, other.etc, other.control = h.file, h.etc, h.control
 	name := filepath.Join(t.TempDir(), "name")
 	link := func(h *host) {
 		t.Helper()
@@ -375,16 +377,42 @@ func TestNamespaceGoes(t *testing.T) {
 	link(h)
 	d := h.daemon("-n", name)
 	d.says("ready\n")
+	there := &daemon{host: other}
 	link(other)
-	d.says(name + " is another network namespace now: the old one was deleted\n")
-	d.ended(exitFailure)
-
-	link(h)
-	d = h.daemon("-n", name)
-	d.says("ready\n")
+	d.says("the network namespace " + name + " was deleted and made again\n")
+	there.complete()
+	there.statusSays("monitored by process ")
+	if said := d.asked(); !strings.Contains(said, "not monitored: ") {
+		t.Errorf("in the old namespace status says\n%s", said)
+	}
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
 	d.says("the network namespace " + name + " was deleted\n")
+	link(h)
+	d.statusSays("monitored by process ")
+	d.complete()
+	// The namespace of a process that maintains its uplinks is refused.
+	busy := other.daemon("-n", other.ns.Path())
+	busy.says("ready\n")
+	link(other)
+	d.says("already maintains the uplinks of this network namespace\n")
+	d.ended(exitFailure)
+	busy.end(exitOK)
+}
+
+// A path in /proc is that of a process. Another process can get its number, so the service
+// does not follow.
+func TestNamespaceOfProcessGoes(t *testing.T) {
+	h := newHost(t, "lan2 table 20 dev eth1 via 192.168.2.1\n")
+	f, err := os.Open(h.ns.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+	d := h.daemon("-n", path)
+	d.says("ready\n")
+	f.Close()
+	d.says(path)
 	d.ended(exitFailure)
 }

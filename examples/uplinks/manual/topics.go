@@ -20,8 +20,9 @@ var service = []block{
 		"`run` logs a warning and works without the socket: `status` then cannot tell whether `run` is active, and a second `run` " +
 		"is not refused. The same happens if two containers share the network namespace but not the directory. In this case, mount " +
 		"the directory in both."),
-	para("With -n, `run` exits with a failure when the network namespace is deleted, even if the namespace is created again at " +
-		"once. A service manager then starts `run` again."),
+	para("With -n, `run` follows the name. When the network namespace is deleted, `run` waits, and when the namespace is created " +
+		"again, `run` installs the uplinks there. With a path such as /proc/PID/ns/net, `run` exits with a failure when the process " +
+		"ends, because another process can get its number."),
 	para("Signals:"),
 	list{
 		{"SIGHUP", "Read the file again, change what differs, and remove uplinks that are no longer in the file. If the file has a " +
