@@ -26,17 +26,19 @@ func (t *Contents) Canonical() *Contents {
 	for _, chain := range t.Chains {
 		c.Chains = append(c.Chains, chain.canonical())
 	}
+	timeouts := make(map[string]Milliseconds)
 	for _, s := range t.Sets {
 		n := s.canonical()
 		n.Name = rename(s.Name)
 		c.Sets = append(c.Sets, n)
+		timeouts[s.Name] = s.Timeout
 	}
 	for set, elements := range t.Elements {
 		if len(elements) > 0 {
 			if c.Elements == nil {
 				c.Elements = make(map[string][]Element)
 			}
-			c.Elements[rename(set)] = canonicalElements(elements)
+			c.Elements[rename(set)] = canonicalElements(elements, timeouts[set])
 		}
 	}
 	for _, r := range t.Rules {
@@ -81,7 +83,7 @@ func (t Table) canonical() Table {
 }
 
 func (c Chain) canonical() Chain {
-	c.Handle, c.Use, c.Counters, c.Unknown, c.Hook.Unknown = 0, 0, "", "", ""
+	c.Handle, c.Use, c.Counters, c.Unknown = 0, 0, "", ""
 	if c.Base {
 		c.Flags &^= uapi.NFT_CHAIN_BASE
 		if c.Policy == NoPolicy {
@@ -105,10 +107,15 @@ func (s Set) canonical() Set {
 	return s
 }
 
-func canonicalElements(elements []Element) []Element {
+// canonicalElements returns the elements of a set whose elements have a timeout. Older
+// kernels also report it for elements that were added without one.
+func canonicalElements(elements []Element, timeout Milliseconds) []Element {
 	elements = slices.Clone(elements)
 	for i := range elements {
 		elements[i].Expiration, elements[i].Unknown = 0, ""
+		if elements[i].Timeout == timeout {
+			elements[i].Timeout = 0
+		}
 	}
 	slices.SortFunc(elements, func(a, b Element) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.KeyEnd, b.KeyEnd))

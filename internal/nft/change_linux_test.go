@@ -3,6 +3,7 @@ package nft_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -35,17 +36,17 @@ func handle(t *testing.T, now *nft.Contents, comment string) uint64 {
 // Rules come where they are added, inserted and replaced.
 func TestKernelOrder(t *testing.T) {
 	_, c := host(t)
-	counted := []nft.Expr{nft.Counter{}}
+	counter := []nft.Expr{nft.Counter{}}
 	commit(t, c, func(b *nft.Batch) {
 		b.AddTable(nft.Table{Family: nft.Inet, Name: table})
 		b.AddChain(nft.Chain{Family: nft.Inet, Table: table, Name: "sub"})
-		b.AddRule(rule("sub", "b", counted))
-		b.AddRule(rule("sub", "e", counted))
-		b.InsertRule(rule("sub", "a", counted))
+		b.AddRule(rule("sub", "b", counter))
+		b.AddRule(rule("sub", "e", counter))
+		b.InsertRule(rule("sub", "a", counter))
 	})
 	now := read(t, c, nft.Inet, table)
 	commit(t, c, func(b *nft.Batch) {
-		after, before := rule("sub", "c", counted), rule("sub", "d", counted)
+		after, before := rule("sub", "c", counter), rule("sub", "d", counter)
 		after.Position, before.Position = handle(t, now, "b"), handle(t, now, "e")
 		b.AddRule(after)
 		b.InsertRule(before)
@@ -185,6 +186,78 @@ func listed(t *testing.T, c nft.Conn, s nft.Set) []nft.Element {
 	}
 	slices.SortFunc(got, func(a, b nft.Element) int { return slices.Compare([]byte(a.Key), []byte(b.Key)) })
 	return got
+}
+
+// counted returns the packets that the first rule with a comment has counted.
+func counted(t *testing.T, c nft.Conn, comment string) uint64 {
+	t.Helper()
+	for _, r := range read(t, c, nft.Inet, table).Rules {
+		for _, e := range r.Exprs {
+			if n, ok := e.(nft.Counter); ok && r.Comment == comment {
+				return n.Packets
+			}
+		}
+	}
+	t.Fatalf("no rule %q with a counter", comment)
+	return 0
+}
+
+// Packets add elements to a set until it is full, and delete them. A full set ends the
+// rule, a deletion does not.
+func TestKernelDynset(t *testing.T) {
+	ns, c := host(t)
+	s := set("ports", nft.Timeout|nft.Dynamic, nft.TypeInetService, "")
+	s.Size, s.Timeout = 2, 3_600_000
+	change := func(op nft.DynsetOp) []nft.Expr {
+		return []nft.Expr{nft.DestPort(nft.Reg1), nft.Dynset{Set: s.Name, Op: op, Key: nft.Reg1}, nft.Counter{}}
+	}
+	fromPort := func(port uint16) []nft.Expr { return equal(nft.SourcePort(nft.Reg1), nft.Big16(port)) }
+	commit(t, c, func(b *nft.Batch) {
+		b.AddTable(nft.Table{Family: nft.Inet, Name: table})
+		b.AddChain(nft.Chain{Family: nft.Inet, Table: table, Name: "out", Base: true, Type: nft.TypeFilter,
+			Hook: nft.Hook{Number: nft.Output, Priority: nft.PriorityFilter}})
+		b.AddSet(s)
+		b.AddRule(rule("out", "add", isUDP, fromPort(1001), change(nft.DynsetUpdate)))
+		b.AddRule(rule("out", "delete", isUDP, fromPort(1002), change(nft.DynsetDelete)))
+	})
+	send := func(from, to uint16) {
+		t.Helper()
+		conn, err := ns.Dial(t.Context(), "udp", fmt.Sprintf("127.0.0.1:%d", from), fmt.Sprintf("127.0.0.2:%d", to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		from, to       uint16
+		added, deleted uint64
+		elements       []uint16
+	}{
+		{1001, 5, 1, 0, []uint16{5}},
+		{1001, 5, 2, 0, []uint16{5}},
+		{1001, 6, 3, 0, []uint16{5, 6}},
+		{1001, 7, 3, 0, []uint16{5, 6}}, // full
+		{1002, 7, 3, 1, []uint16{5, 6}}, // not there
+		{1002, 5, 3, 2, []uint16{6}},
+	} {
+		send(step.from, step.to)
+		if added, deleted := counted(t, c, "add"), counted(t, c, "delete"); added != step.added || deleted != step.deleted {
+			t.Errorf("%+v: added %d, deleted %d", step, added, deleted)
+		}
+		var want, got []string
+		for _, port := range step.elements {
+			want = append(want, nft.Big16(port))
+		}
+		for _, e := range listed(t, c, s) {
+			got = append(got, e.Key)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: elements %x", step, got)
+		}
+	}
 }
 
 // Anonymous sets belong to their rule. Their names, which the kernel chooses, make no

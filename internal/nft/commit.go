@@ -91,12 +91,7 @@ func (r Refusal) Error() string {
 
 // refused returns the error of a batch of which one request cannot be sent.
 func refused(i int, r request, err error) error {
-	refusal := Refusal{Index: i, Verb: r.verb, Object: r.object, Err: err}
-	var named *attr.Error
-	if errors.As(err, &named) {
-		refusal.Attr = ""
-	}
-	return &RefusedError{[]Refusal{refusal}}
+	return &RefusedError{[]Refusal{{Index: i, Verb: r.verb, Object: r.object, Err: err}}}
 }
 
 // Commit makes the changes of b, all or none. An empty batch changes nothing and sends

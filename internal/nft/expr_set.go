@@ -70,8 +70,9 @@ const (
 	DynsetDelete DynsetOp = uapi.NFT_DYNSET_OP_DELETE
 )
 
-// A Dynset changes a set that has the flag [Dynamic]. It ends the rule if the set is full
-// and, for DynsetDelete, if it did not have the key.
+// A Dynset changes a set that has the flag [Dynamic]. DynsetAdd and DynsetUpdate end the
+// rule if the set is full. DynsetDelete does not end the rule, even if the set does not have
+// the key.
 type Dynset struct {
 	Set     string
 	SetID   uint32 // names a set of the same batch, if it is not zero; the kernel does not report it

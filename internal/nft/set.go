@@ -58,7 +58,7 @@ func (s Set) String() string {
 	return object(kind, s.Family, s.Table, s.Name)
 }
 
-// Equal reports whether a and b are the same, as they are.
+// Equal reports whether all fields of s and o are the same.
 func (s Set) Equal(o Set) bool {
 	if !slices.Equal(s.Fields, o.Fields) {
 		return false
