@@ -139,6 +139,10 @@ func (s *session) down() (int, error) {
 	if s.lacksNames { // a name is left
 		status = exitFailure
 	}
+	if err != nil && s.shared != nil { // its removal was another transaction
+		s.report.Warnings = append(s.report.Warnings, "the default route that the uplinks share is removed, "+
+			"but the uplinks are not: correct the error, and run \"uplinks down\" again")
+	}
 	return status, err
 }
 

@@ -39,13 +39,19 @@ type adoptableError struct{ err error }
 func (e *adoptableError) Error() string { return e.err.Error() }
 func (e *adoptableError) Unwrap() error { return e.err }
 
-// nothingChanged ends the text of an error if the command was refused.
-const nothingChanged = "; nothing was changed"
+// The end of the text of an error of a command that has changed nothing, or has undone its
+// changes.
+const (
+	nothingChanged = "; nothing was changed"
+	rolledBack     = "; all changes were rolled back"
+)
 
 // explainFailure returns the text of the error of an uplink that run cannot install
 // completely. Run installs everything else of the uplink, so the text does not say that
-// nothing was changed.
-func explainFailure(err error) string { return strings.TrimSuffix(explain(err), nothingChanged) }
+// nothing was changed or that all changes were rolled back.
+func explainFailure(err error) string {
+	return strings.TrimSuffix(strings.TrimSuffix(explain(err), nothingChanged), rolledBack)
+}
 
 // explain returns the text of err for an administrator: with the words of the file instead
 // of the names of fields, the privilege that is missing, and the state of the host.
@@ -59,8 +65,12 @@ func explain(err error) string {
 	left := ""
 	switch {
 	case errors.As(err, &step):
-		if len(step.Left) == 0 {
-			left = "; all changes were rolled back"
+		switch {
+		case len(step.Left) > 0: // its text has them
+		case step.RolledBack:
+			left = rolledBack
+		default:
+			left = nothingChanged
 		}
 	case errors.As(err, &field):
 		text = fmt.Sprintf("uplink %s: %s", field.Uplink, field.InWords())

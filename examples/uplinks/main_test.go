@@ -149,10 +149,14 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			&plan.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL},
+			"uplink lan2: " + words + ": invalid argument; nothing was changed",
+		},
+		{
+			&plan.StepError{Uplink: "lan2", Step: step, Err: syscall.EINVAL, RolledBack: true},
 			"uplink lan2: " + words + ": invalid argument; all changes were rolled back",
 		},
 		{
-			&plan.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, Left: []plan.LeftError{{Step: step, Err: syscall.EBUSY}}},
+			&plan.StepError{Uplink: "lan2", Step: step, Err: fs.ErrPermission, RolledBack: true, Left: []plan.LeftError{{Step: step, Err: syscall.EBUSY}}},
 			"uplink lan2: " + words + ": permission denied; not undone: " + words + ": device or resource busy: needs root or CAP_NET_ADMIN",
 		},
 		{&health.Error{Probe: "echo 192.0.2.1", Err: fs.ErrPermission}, "cannot probe: echo 192.0.2.1: permission denied"},
@@ -167,6 +171,19 @@ func TestExplain(t *testing.T) {
 			"permission denied", fs.ErrPermission.Error()).Replace(c.want)
 		if got := explain(c.err); got != want {
 			t.Errorf("%#v:\n got %s\nwant %s", c.err, got, want)
+		}
+	}
+}
+
+// Run installs the rest of an uplink that fails, so its text does not say that nothing was changed.
+func TestExplainFailure(t *testing.T) {
+	step := plan.Step{Op: plan.DeleteName, Table: 20, Name: "lan2"}
+	for _, err := range []error{
+		&plan.StepError{Uplink: "lan2", Step: step, Err: errors.New("no")},
+		&plan.StepError{Uplink: "lan2", Step: step, Err: errors.New("no"), RolledBack: true},
+	} {
+		if got, want := explainFailure(err), strings.TrimPrefix(err.Error(), "table: "); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

@@ -46,14 +46,21 @@ func TestPrivilege(t *testing.T) {
 		h.runIn(t.Context(), exitOK, "up", "lan1")
 		_, stderr := h.runIn(t.Context(), exitFailure, "up")
 		const want = "uplinks: uplink lan2: ip route add 192.168.2.0/24 dev eth1 table 20 proto 210 src 192.168.2.2: " +
-			"operation not permitted: needs root or CAP_NET_ADMIN; all changes were rolled back\n"
+			"operation not permitted: needs root or CAP_NET_ADMIN; nothing was changed\n"
 		if stderr != want {
 			t.Errorf("%s\nwant %s", stderr, want)
 		}
 		_, stderr = h.runIn(t.Context(), exitFailure, "down")
-		if !strings.Contains(stderr, "operation not permitted: needs root or CAP_NET_ADMIN; all changes were rolled back") {
+		if !strings.Contains(stderr, "operation not permitted: needs root or CAP_NET_ADMIN; nothing was changed") {
 			t.Errorf("%s", stderr)
 		}
+		// The shared default route is removed before the uplinks, in a transaction of its own.
+		h.write(h.file, strings.ReplaceAll(twoProviders, "via 192.168", "weight 1 via 192.168"))
+		_, stderr = h.runIn(t.Context(), exitFailure, "down")
+		if !strings.Contains(stderr, "the default route that the uplinks share is removed, but the uplinks are not") {
+			t.Errorf("%s", stderr)
+		}
+		h.write(h.file, twoProviders)
 	})
 	h.unchanged(before)
 }

@@ -57,7 +57,10 @@ func (r *run) all(ctx context.Context) error {
 		var failed *failure
 		if errors.As(err, &failed) {
 			s := failed.step
-			return &StepError{Uplink: s.Uplink, Step: *s, Err: failed.err, Left: r.undo(ctx), command: r.p.Command(s)}
+			return &StepError{
+				Uplink: s.Uplink, Step: *s, Err: failed.err,
+				RolledBack: len(r.done) > 0, Left: r.undo(ctx), command: r.p.Command(s),
+			}
 		}
 	}
 	if ctx.Err() != nil {

@@ -44,13 +44,16 @@ func (e *ConflictError) Error() string {
 	return about(e.Uplink) + e.Reason + ": " + e.Object
 }
 
-// A StepError reports a step that failed. That step and the steps before it have been
-// undone, except for those that Left lists.
+// A StepError reports a step that failed. The steps before it have been undone, except for
+// those that Left lists. So has the failed step, if it may have been done.
 type StepError struct {
 	Uplink string // empty: of all uplinks
 	Step   Step   // what was tried
 	Err    error  // why it failed
-	Left   []LeftError
+	// RolledBack means that steps were done, or may have been done, before the failure, and
+	// have been undone except for Left. False: nothing was changed.
+	RolledBack bool
+	Left       []LeftError // steps that could not be undone
 
 	command string
 }
