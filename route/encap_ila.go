@@ -25,7 +25,7 @@ func parseILA(w *iptext.Words, _ *Names) ([]byte, error) {
 		locator = binary.BigEndian.AppendUint16(locator, v)
 	}
 	if len(locator) != 8 {
-		return nil, w.Errorf("not a locator: want four numbers, colons between them")
+		return nil, w.Errorf("not a locator: want four numbers with colons between them")
 	}
 	b := attr.Append(nil, uapi.ILA_ATTR_LOCATOR, locator)
 	for {

@@ -48,7 +48,7 @@ func parseIOAM6(w *iptext.Words, _ *Names) ([]byte, error) {
 			return nil, w.Errorf("no %s", x.word)
 		case !given:
 		case inline:
-			return nil, w.Errorf("does not go with mode inline")
+			return nil, w.Errorf("cannot be used with mode inline")
 		default:
 			own, a := IPv6, netip.Addr{}
 			if err := argAddr(w, &own, &a); err != nil {

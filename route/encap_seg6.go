@@ -141,7 +141,7 @@ var seg6Words = iptext.Table[seg6Text]{
 			return err
 		}
 		if e.Mode == Seg6Inline {
-			return w.Errorf("does not go with mode %s", e.Mode)
+			return w.Errorf("cannot be used with mode %s", e.Mode)
 		}
 		own := IPv6
 		return argAddr(w, &own, &e.TunSrc)
@@ -172,7 +172,7 @@ var seg6Words = iptext.Table[seg6Text]{
 // afterMode refuses a word that comes before mode.
 func (e *seg6Text) afterMode(w *iptext.Words) error {
 	if !e.hasMode {
-		return w.Errorf("stands before mode")
+		return w.Errorf("comes before mode: write mode first")
 	}
 	return nil
 }

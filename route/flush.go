@@ -14,8 +14,8 @@ import (
 const flushRounds = 10
 
 var (
-	errFlushAll = errors.New("an empty filter selects every route of this host")
-	errFlush    = fmt.Errorf("there are still routes after %d rounds: another program adds them", flushRounds)
+	errFlushAll = errors.New("an empty filter would delete every route of this host: set a field of it")
+	errFlush    = fmt.Errorf("there are still routes after %d rounds: another program adds routes", flushRounds)
 )
 
 // Flush deletes the routes that f selects, as "ip route flush" does, and returns how

@@ -288,7 +288,7 @@ func TestTooShort(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ payload, want string }{
-		{"", "0 bytes are no route message: its header has 12"},
+		{"", "0 bytes are too short for a route message: its header alone has 12"},
 		{inet + "0000000000", "attribute is cut off or has no valid length"},
 		{inet + host32(0) + attribute(5, "fe800000000000000000000000000001"), "RTA_GATEWAY: 16 bytes of address in a message of family inet"},
 		{inet + host32(0) + attribute(18, host16(10)+"c0000201"), "RTA_VIA: 4 bytes of address in a message of family inet6"},

@@ -74,7 +74,7 @@ func argLabels(w *iptext.Words, l *Labels) error {
 	}
 	got, ok := parseLabels(s)
 	if !ok {
-		return w.Errorf("not labels: want numbers of 20 bits, slashes between them")
+		return w.Errorf("not labels: want numbers of 20 bits with slashes between them")
 	}
 	*l = got
 	return nil
@@ -106,7 +106,7 @@ func newDst[M any](at func(*M) (*Labels, Family, *Attributes)) attr.Row[M] {
 			}
 			b, err := k.Append(b, *l)
 			if err == nil && f != MPLS {
-				err = fmt.Errorf("labels in a message of family %s", f)
+				err = fmt.Errorf("a message of family %s cannot have labels", f)
 			}
 			return b, true, err
 		},
@@ -124,7 +124,7 @@ func newDst[M any](at func(*M) (*Labels, Family, *Attributes)) attr.Row[M] {
 func checkLabel(f Family, label uint32) error {
 	switch {
 	case f != MPLS:
-		return fmt.Errorf("a label in a message of family %s", f)
+		return fmt.Errorf("a message of family %s cannot have a label", f)
 	case label > maxLabel:
 		return fmt.Errorf("label %d has more than 20 bits", label)
 	}

@@ -131,7 +131,7 @@ func getLink(ctx context.Context, c Conn, name string) (*Links, error) {
 		return nil, err
 	}
 	if name == "" || len(name) > maxAltName {
-		return nil, fmt.Errorf("no name of an interface: want 1 to %d bytes: %w", maxAltName, fs.ErrNotExist)
+		return nil, fmt.Errorf("not the name of an interface: want 1 to %d bytes: %w", maxAltName, fs.ErrNotExist)
 	}
 	num := uint16(uapi.IFLA_IFNAME) // the kernel also looks for an alternative name
 	if len(name) > maxLinkName {
@@ -214,7 +214,7 @@ func (l *Links) read(b []byte) error {
 // some fifty attributes more. It returns no name if the message does not have all names.
 func readLink(b []byte) (index uint32, x linkState, err error) {
 	if len(b) < uapi.SizeofIfInfomsg {
-		return 0, x, fmt.Errorf("%d bytes are no link message: its header has %d", len(b), uapi.SizeofIfInfomsg)
+		return 0, x, fmt.Errorf("%d bytes are too short for a link message: its header alone has %d", len(b), uapi.SizeofIfInfomsg)
 	}
 	x.flags = binary.NativeEndian.Uint32(b[uapi.IfInfomsgFlags:])
 	partial := false

@@ -286,7 +286,7 @@ func lookupMessage(payload []byte) netlink.Message {
 func (q *Query) check() error {
 	for _, a := range [...]netip.Addr{q.Dst, q.Src} {
 		if a.Zone() != "" {
-			return fmt.Errorf("%s has a zone; OIF is the interface", a)
+			return fmt.Errorf("%s has a zone: leave out the zone, and set OIF", a)
 		}
 	}
 	if !q.Dst.IsValid() {

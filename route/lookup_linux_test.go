@@ -118,7 +118,7 @@ func TestKernelLookupError(t *testing.T) {
 		{Query{Dst: sources[IPv4][0], FlowLabel: Some[uint32](5)}, syscall.EINVAL,
 			`route: lookup "192.168.1.6 flowlabel 0x5": invalid argument: Unsupported attribute (RTA_FLOWLABEL)`},
 		{Query{}, 0, `route: lookup "default": no Dst to look up`},
-		{Query{Dst: netip.MustParseAddr("fe80::1%eth0")}, 0, `route: lookup "fe80::1": fe80::1%eth0 has a zone; OIF is the interface`},
+		{Query{Dst: netip.MustParseAddr("fe80::1%eth0")}, 0, `route: lookup "fe80::1": fe80::1%eth0 has a zone: leave out the zone, and set OIF`},
 		{Query{Dst: sources[IPv4][0], Src: sources[IPv6][0]}, 0,
 			`route: lookup "192.168.1.6 from 2001:db8:1::6": RTA_SRC: 2001:db8:1::6/128 is not a prefix of family inet`},
 	} {

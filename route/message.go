@@ -86,7 +86,7 @@ func (r *Route) decode(b []byte) error {
 // read reads b into r, which must be zero.
 func (r *Route) read(b []byte) error {
 	if len(b) < uapi.SizeofRtMsg {
-		return fmt.Errorf("%d bytes are no route message: its header has %d", len(b), uapi.SizeofRtMsg)
+		return fmt.Errorf("%d bytes are too short for a route message: its header alone has %d", len(b), uapi.SizeofRtMsg)
 	}
 	dstLen, srcLen := r.readHeader(b)
 	rest := r.readFast(b[uapi.SizeofRtMsg:], dstLen)

@@ -268,7 +268,7 @@ func metricRows() []attr.Row[Metrics] {
 	return rows
 }
 
-var errNotZero = errors.New("is in Zeros and not zero")
+var errNotZero = errors.New("is in Zeros, but its value is not zero")
 
 // isSet reports whether a metric is sent.
 func (m *Metrics) isSet(num uapi.RTAX, value bool) (bool, error) {

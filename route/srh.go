@@ -57,7 +57,7 @@ func argSegments(w *iptext.Words, s *Segments) error {
 	for part := range strings.SplitSeq(text, ",") {
 		a, ok := iptext.Addr(part)
 		if !ok || !a.Is6() {
-			return w.Errorf("not segments: want IPv6 addresses, commas between them")
+			return w.Errorf("not segments: want IPv6 addresses with commas between them")
 		}
 		addrs = append(addrs, a)
 	}
@@ -84,7 +84,7 @@ type SRH struct {
 func (h SRH) append(b []byte, inline bool) ([]byte, error) {
 	if h.Raw != "" {
 		if h.Segs != "" || h.HMAC != 0 {
-			return b, errors.New("a raw header with segments or an HMAC")
+			return b, errors.New("Raw is set together with Segs or HMAC")
 		}
 		return append(b, h.Raw...), nil
 	}

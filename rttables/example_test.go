@@ -77,7 +77,7 @@ func ExampleParseID() {
 	// Output:
 	// 20 <nil>
 	// main <nil>
-	// 0 rttables: table "010": leading zero, which ip(8) takes for octal: invalid syntax
+	// 0 rttables: table "010": a leading zero, with which ip(8) reads an octal number: invalid syntax
 }
 
 func ExampleFile() {

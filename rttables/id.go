@@ -77,7 +77,7 @@ func ParseID(s string) (ID, error) {
 	if rest, ok := cutHex(s); ok {
 		digits, base = rest, 16
 	} else if len(s) > 1 && s[0] == '0' {
-		return 0, fmt.Errorf("rttables: table %q: leading zero, which ip(8) takes for octal: %w", s, strconv.ErrSyntax)
+		return 0, fmt.Errorf("rttables: table %q: a leading zero, with which ip(8) reads an octal number: %w", s, strconv.ErrSyntax)
 	}
 	v, err := strconv.ParseUint(digits, base, 32)
 	if err != nil {

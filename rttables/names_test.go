@@ -308,7 +308,7 @@ func TestLoadDamaged(t *testing.T) {
 	if diff := testrun.Cut(cmp.Diff("20 a\n22 c\n24 d\n"+reservedListing, listing(n))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	want := "etc/iproute2/rt_tables:2: no number at the head of the line: \"garbage\"\n" +
+	want := "etc/iproute2/rt_tables:2: the line does not begin with a number: \"garbage\"\n" +
 		"etc/iproute2/rt_tables.d/x.conf:2: no name after the number: \"23\""
 	if err == nil || err.Error() != want {
 		t.Errorf("got error\n%v\nwant\n%s", err, want)

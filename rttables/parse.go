@@ -53,7 +53,7 @@ func parseChunk(s string) (e Entry, ok bool, reason string) {
 	case !ok && strings.HasPrefix(s, byteOrderMark):
 		return Entry{}, false, "a byte order mark before the line, which has to go"
 	case !ok && !isDigit(strings.TrimLeft(s, "+-")):
-		return Entry{}, false, "no number at the head of the line"
+		return Entry{}, false, "the line does not begin with a number"
 	case !ok:
 		return Entry{}, false, "no name after the number"
 	case id < 0:

@@ -186,8 +186,8 @@ func TestRegisterRefused(t *testing.T) {
 			`rt_tables entry 20 "lan2": R/etc/rt_tables:2: "lan2" already names table 19`,
 		}, {
 			"damaged", []string{"etc/rt_tables", "1 a\ngarbage\n"}, 20, "lan2",
-			`rttables: register 20 "lan2" in R/etc/rt_tables: damaged file left alone: ` +
-				`R/etc/rt_tables:2: no number at the head of the line: "garbage"`,
+			`rttables: register 20 "lan2" in R/etc/rt_tables: the file is damaged, so it was not changed: ` +
+				`R/etc/rt_tables:2: the line does not begin with a number: "garbage"`,
 		}, {
 			"reserved name", []string{"etc/rt_tables", ""}, 20, "main",
 			`rt_tables entry 20 "main": reserved name`,
@@ -196,7 +196,7 @@ func TestRegisterRefused(t *testing.T) {
 			`rt_tables entry 254 "lan2": reserved ID`,
 		}, {
 			"a number", []string{"etc/rt_tables", ""}, 20, "21",
-			`rt_tables entry 20 "21": bad name: ip(8) takes it for a number, and would no longer reach the table of that number`,
+			`rt_tables entry 20 "21": bad name: it is a number, and would hide the table with that number from ip(8)`,
 		}, {
 			"out of range", []string{"etc/rt_tables", ""}, 1 << 31, "lan2",
 			`rt_tables entry 2147483648 "lan2": ID out of range: iproute2 ignores IDs of 2^31 and more in files`,

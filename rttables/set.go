@@ -57,7 +57,7 @@ func (f *File) writable() error {
 	if f.err == nil || f.forced {
 		return nil
 	}
-	return fmt.Errorf("damaged file left alone: %w", f.err)
+	return fmt.Errorf("the file is damaged, so it was not changed: %w", f.err)
 }
 
 // insert adds a line at the end of the lines that iproute2 reads. If the file has
@@ -170,7 +170,7 @@ func checkEntry(id ID, name, comment string) error {
 	case reservedName(name):
 		err = fmt.Errorf("%w name", ErrReserved)
 	case strings.ContainsFunc(comment, unicode.IsControl):
-		err = fmt.Errorf("%w: control character", ErrComment)
+		err = fmt.Errorf("%w: it contains a control character", ErrComment)
 	case len(formatEntry(id, name, ""))+len("\r\n") > maxLine:
 		err = fmt.Errorf("%w: the line is longer than the %d bytes that iproute2 reads", ErrName, maxLine)
 	case len(formatEntry(id, name, comment))+len("\r\n") > maxLine:
@@ -188,18 +188,18 @@ func checkName(name string) error {
 	isInvisible := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
 	case name == "":
-		return fmt.Errorf("%w: empty", ErrName)
+		return fmt.Errorf("%w: it is empty", ErrName)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("%w: not UTF-8", ErrName)
+		return fmt.Errorf("%w: it is not UTF-8", ErrName)
 	case strings.ContainsFunc(name, isBlank):
-		return fmt.Errorf("%w: blank or control character", ErrName)
+		return fmt.Errorf("%w: it contains a blank or a control character", ErrName)
 	case strings.ContainsFunc(name, isInvisible):
 		r := []rune(name)[slices.IndexFunc([]rune(name), isInvisible)]
-		return fmt.Errorf("%w: the invisible character %U", ErrName, r)
+		return fmt.Errorf("%w: it contains the invisible character %U", ErrName, r)
 	case strings.Contains(name, "#"):
-		return fmt.Errorf("%w: a # begins a comment", ErrName)
+		return fmt.Errorf("%w: it contains a #, which begins a comment", ErrName)
 	case looksNumeric(name):
-		return fmt.Errorf("%w: ip(8) takes it for a number, and would no longer reach the table of that number", ErrName)
+		return fmt.Errorf("%w: it is a number, and would hide the table with that number from ip(8)", ErrName)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func addAll(ctx context.Context, c route.Conn, rules []Rule, order []int, presen
 	return &total
 }
 
-var errNoPriority = errors.New("one of many rules needs a priority")
+var errNoPriority = errors.New("the rule has no Priority, which AddAll needs")
 
 // addAllChunk is how many of many rules are made into requests before they are
 // sent, so that the requests stay in the processor's caches.

@@ -44,16 +44,16 @@ func TestKernelBatch(t *testing.T) {
 		refuse(`rule: delete "from 10.0.0.1 lookup 10 pref 100": no such rule: file does not exist`)
 		b.Add(r("from 10.0.0.3 lookup 10 pref 100"))
 		b.Add(Rule{Priority: Priority(7)})
-		refuse(`rule: add "from all lookup 0 pref 7": lookup without a table`)
+		refuse(`rule: add "from all lookup 0 pref 7": the action lookup needs a table`)
 		b.Add(r("from all goto 1 pref 5"))
 		refuse(Add(t.Context(), c, r("from all goto 1 pref 5")).Error())
 		// The kernel would take the one before it, which has a selector more.
 		b.Add(r("from 10.0.0.4 fwmark 0x1 lookup 10 pref 200"))
 		b.Add(r("from 10.0.0.4 lookup 10 pref 200"))
 		b.Delete(r("from 10.0.0.4 lookup 10 pref 200"))
-		refuse(`rule: delete "from 10.0.0.4 lookup 10 pref 200": the kernel would delete "from 10.0.0.4 fwmark 0x1 lookup 10 pref 200", which stands before it`)
+		refuse(`rule: delete "from 10.0.0.4 lookup 10 pref 200": the kernel would delete "from 10.0.0.4 fwmark 0x1 lookup 10 pref 200", which comes before it`)
 		b.Delete(Rule{})
-		refuse(`rule: delete "from all lookup 0": an empty rule stands for the first one, from all lookup local`)
+		refuse(`rule: delete "from all lookup 0": a rule without any field would delete the kernel's first rule, from all lookup local`)
 		b.Delete(Rule{From: netip.MustParsePrefix("10.0.0.2/32"), Table: 10}) // of any priority
 		err := b.Do(t.Context(), c)
 		var be *route.BatchError

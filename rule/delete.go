@@ -51,7 +51,7 @@ func failedDelete(r Rule, err error) error {
 func (r *Rule) isEmpty() bool { return *r == Rule{Family: r.Family, Flags: r.Flags} }
 
 var (
-	errEmpty   = errors.New("an empty rule stands for the first one, from all lookup local")
+	errEmpty   = errors.New("a rule without any field would delete the kernel's first rule, from all lookup local")
 	errMissing = fmt.Errorf("no such rule: %w", fs.ErrNotExist)
 )
 

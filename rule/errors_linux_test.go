@@ -115,11 +115,11 @@ func TestKernelRefusedHere(t *testing.T) {
 		want string
 	}{
 		{Rule{From: netip.MustParsePrefix("10.0.0.0/8")},
-			`rule: add "from 10.0.0.0/8 lookup 0": lookup without a table`},
+			`rule: add "from 10.0.0.0/8 lookup 0": the action lookup needs a table`},
 		{Rule{Table: 10, From: netip.MustParsePrefix("192.0.2.1/0")},
-			`rule: add "from 192.0.2.1/0 lookup 10": from 192.0.2.1/0 matches every packet; a host has the length 32`},
+			`rule: add "from 192.0.2.1/0 lookup 10": from 192.0.2.1/0 matches every packet: use the length 32 for a single address`},
 		{Rule{Table: 10, To: netip.MustParsePrefix("2001:db8::1/0")},
-			`rule: add "from all to 2001:db8::1/0 lookup 10": to 2001:db8::1/0 matches every packet; a host has the length 128`},
+			`rule: add "from all to 2001:db8::1/0 lookup 10": to 2001:db8::1/0 matches every packet: use the length 128 for a single address`},
 		{Rule{Family: route.IPv6, Table: 10, From: netip.MustParsePrefix("10.0.0.0/8")},
 			`rule: add "-6 from 10.0.0.0/8 lookup 10": FRA_SRC: 10.0.0.0/8 is not a prefix of family inet6`},
 		{Rule{Table: 10, IIF: "an-interface-of-24-bytes"},

@@ -205,7 +205,7 @@ func ExampleBatch() {
 			fmt.Println(refused.N, refused.Err)
 		}
 	}
-	// Output: 2 rule: add "from 192.168.2.3 lookup 0 pref 1001": lookup without a table
+	// Output: 2 rule: add "from 192.168.2.3 lookup 0 pref 1001": the action lookup needs a table
 }
 
 // Attributes that this package has no field for are kept.

@@ -17,7 +17,7 @@ import (
 // if another program keeps adding rules.
 const flushRounds = 10
 
-var errFlush = fmt.Errorf("there are still rules after %d rounds: someone adds them", flushRounds)
+var errFlush = fmt.Errorf("there are still rules after %d rounds: another program adds rules", flushRounds)
 
 // Flush deletes the rules that f selects, and returns their number. Like "ip rule
 // flush" it keeps the rules with the priority 0, such as the rule for the table
@@ -67,7 +67,7 @@ func listToFlush(ctx context.Context, c route.Conn, f Filter) ([]Rule, error) {
 		}
 		for _, o := range others {
 			if r.couldDelete(&o) {
-				return nil, fmt.Errorf("%q: the kernel would delete %q, which stands before it", r.object(), o.object())
+				return nil, fmt.Errorf("%q: the kernel would delete %q, which comes before it", r.object(), o.object())
 			}
 		}
 		rules = append(rules, r)

@@ -214,8 +214,8 @@ func TestTooShort(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ payload, want string }{
-		{"", "rule: decode: 0 bytes are no rule message: its header has 12"},
-		{"0200000000000001000000", "rule: decode: 11 bytes are no rule message: its header has 12"},
+		{"", "rule: decode: 0 bytes are too short for a rule message: its header alone has 12"},
+		{"0200000000000001000000", "rule: decode: 11 bytes are too short for a rule message: its header alone has 12"},
 		{inet + "0000000000000100000000" + "0400", "rule: decode: attribute is cut off or has no valid length"},
 		{inet + "0000000000000100000000" + host16(3) + host16(6), "rule: decode: attribute is cut off or has no valid length"},
 		{inet + "0000000000000100000000" + host16(9) + host16(6) + "00000000", "rule: decode: attribute is cut off or has no valid length"},

@@ -173,5 +173,5 @@ func (r Rule) listedForms() []Rule {
 type hiddenError struct{ other string }
 
 func (e *hiddenError) Error() string {
-	return fmt.Sprintf("the kernel would delete %q, which stands before it", e.other)
+	return fmt.Sprintf("the kernel would delete %q, which comes before it", e.other)
 }

@@ -91,7 +91,7 @@ func (r *Rule) UnmarshalBinary(b []byte) error {
 // read reads b into r, which is zero.
 func (r *Rule) read(b []byte) error {
 	if len(b) < uapi.SizeofFibRuleHdr {
-		return fmt.Errorf("%d bytes are no rule message: its header has %d", len(b), uapi.SizeofFibRuleHdr)
+		return fmt.Errorf("%d bytes are too short for a rule message: its header alone has %d", len(b), uapi.SizeofFibRuleHdr)
 	}
 	dstLen, srcLen := r.readHeader(b)
 	rest := r.readFast(b[uapi.SizeofFibRuleHdr:], dstLen, srcLen)

@@ -37,7 +37,7 @@ import (
 // rule that the kernel made, and the error is errors.ErrUnsupported.
 //
 // Add refuses two kinds of rules, and sends no request for them, because the kernel
-// would accept them with another meaning. One is a lookup without a table: for IPv4 the
+// would accept them with another meaning. One is a the action lookup needs a table: for IPv4 the
 // kernel chooses an unused table. The other is a From or To with a prefix length of 0
 // and an address: the kernel ignores the address.
 func Add(ctx context.Context, c route.Conn, r Rule) error {
@@ -145,7 +145,7 @@ func sameAttributes(a, b route.Attributes) bool {
 	return slices.Equal(numbers[0], numbers[1])
 }
 
-var errNoTable = errors.New("lookup without a table")
+var errNoTable = errors.New("the action lookup needs a table")
 
 // check returns why r must not be added, or nil.
 func (r *Rule) check() error {
@@ -153,9 +153,9 @@ func (r *Rule) check() error {
 	case r.Action == ActionLookup && r.Table == rttables.Unspec && !r.L3MDev:
 		return errNoTable
 	case r.From.IsValid() && r.From.Bits() == 0 && !r.From.Addr().IsUnspecified():
-		return fmt.Errorf("from %s matches every packet; a host has the length %d", r.From, r.From.Addr().BitLen())
+		return fmt.Errorf("from %s matches every packet: use the length %d for a single address", r.From, r.From.Addr().BitLen())
 	case r.To.IsValid() && r.To.Bits() == 0 && !r.To.Addr().IsUnspecified():
-		return fmt.Errorf("to %s matches every packet; a host has the length %d", r.To, r.To.Addr().BitLen())
+		return fmt.Errorf("to %s matches every packet: use the length %d for a single address", r.To, r.To.Addr().BitLen())
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func TestNoRoomForGates(t *testing.T) {
 		prio uint32
 		want string
 	}{
-		{500, "table: uplink lan2: this rule may match the same packets, and leaves no priority for the temporary rule in front of ours: move it, or give the uplink another priority: " +
+		{500, "table: uplink lan2: this rule may match the same packets, and leaves no priority for the temporary rule in front of the uplink's rules: move that rule, or give the uplink another priority: " +
 			"499: from all fwmark 0x77 lookup 99 proto static"},
 		{1, "table: uplink lan2: Priority: no priority is free just before or just after the rules at 1 to 4"},
 	} {

@@ -92,7 +92,7 @@ func TestForeignRouteInTheWay(t *testing.T) {
 				gone = have
 			}
 		}
-		for metric, reason := range map[uint32]string{100: "the destination and the metric of one of ours", 7: "its metric is lower"} {
+		for metric, reason := range map[uint32]string{100: "the same destination and metric as one of the uplink's", 7: "its metric is lower"} {
 			theirs := route.Route{Gateway: netip.MustParseAddr(f.G1), Table: 20, Priority: metric, Protocol: route.ProtoStatic}
 			if err := route.Delete(t.Context(), n.Conn, gone); err != nil {
 				t.Fatal(err)

@@ -87,24 +87,24 @@ func TestRefused(t *testing.T) {
 		{"unset source", func(u *table.SourceRoutedUplink) { u.Sources = []netip.Addr{{}} },
 			`uplink lan2: Sources: an address is not set`},
 		{"table main", func(u *table.SourceRoutedUplink) { u.Table = rttables.Main },
-			`uplink lan2: Table: main is a table of the system`},
+			`uplink lan2: Table: main is a system table`},
 		{"table local", func(u *table.SourceRoutedUplink) { u.Table = rttables.Local },
-			`uplink lan2: Table: local is a table of the system`},
+			`uplink lan2: Table: local is a system table`},
 		{"table default", func(u *table.SourceRoutedUplink) { u.Table = rttables.Default },
-			`uplink lan2: Table: default is a table of the system`},
+			`uplink lan2: Table: default is a system table`},
 		{"name of a table of the system", func(u *table.SourceRoutedUplink) { u.Name, u.Table = "main", 0 },
-			`uplink main: Name: main is a table of the system`},
+			`uplink main: Name: main is a system table`},
 		{"name of another table", func(u *table.SourceRoutedUplink) { u.Name = "local" },
-			`uplink local: Name: local is a table of the system`},
+			`uplink local: Name: local is a system table`},
 		{"name with a blank", func(u *table.SourceRoutedUplink) { u.Name = "lan 2" },
-			`uplink lan 2: Name: "lan 2" cannot be in rt_tables: bad name: blank or control character`},
+			`uplink lan 2: Name: "lan 2" cannot be in rt_tables: bad name: it contains a blank or a control character`},
 		{"name with a line end", func(u *table.SourceRoutedUplink) { u.Name = "lan2\n30 x" },
-			"uplink lan2\n30 x: Name: \"lan2\\n30 x\" cannot be in rt_tables: bad name: blank or control character"},
+			"uplink lan2\n30 x: Name: \"lan2\\n30 x\" cannot be in rt_tables: bad name: it contains a blank or a control character"},
 		{"name with a comment", func(u *table.SourceRoutedUplink) { u.Name = "lan#2" },
-			`uplink lan#2: Name: "lan#2" cannot be in rt_tables: bad name: a # begins a comment`},
+			`uplink lan#2: Name: "lan#2" cannot be in rt_tables: bad name: it contains a #, which begins a comment`},
 		{"name that is a number", func(u *table.SourceRoutedUplink) { u.Name, u.Table = "0x14", 0 },
 			`uplink 0x14: Name: "0x14" cannot be in rt_tables: bad name: ` +
-				`ip(8) takes it for a number, and would no longer reach the table of that number`},
+				`it is a number, and would hide the table with that number from ip(8)`},
 		{"name that is a word", func(u *table.SourceRoutedUplink) { u.Name = "all" },
 			`uplink all: Name: all is a word of ip(8): choose another`},
 		{"priority before local", func(u *table.SourceRoutedUplink) { u.Priority = 40000 },
@@ -115,7 +115,7 @@ func TestRefused(t *testing.T) {
 			`uplink lan2: Also: "from all lookup 20" selects every packet`},
 		{"also with another table", func(u *table.SourceRoutedUplink) {
 			u.Also = []rule.Rule{{FwMark: rule.FwMark(1), Table: rttables.Main}}
-		}, `uplink lan2: Also: "from all fwmark 0x1 lookup main" has a table of its own`},
+		}, `uplink lan2: Also: "from all fwmark 0x1 lookup main" sets Table: leave it out, because the rule looks up the uplink's table`},
 		{"also of another family", func(u *table.SourceRoutedUplink) {
 			u.Also = []rule.Rule{{To: prefix("2001:db8::/32")}}
 		}, `uplink lan2: Also: "from all to 2001:db8::/32 lookup 20" is not of the uplink's family`},
@@ -205,12 +205,12 @@ func TestConflicts(t *testing.T) {
 		{"rule at the priority", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			u.Priority = 500
 			return n.AddRule("500: from 192.0.2.1 lookup 99")
-		}, "table: uplink lan2: another program's rule has the priority of one of ours: 500: from 192.0.2.1 lookup 99"},
+		}, "table: uplink lan2: another program's rule has the priority of one of the uplink's rules: give the uplink another priority: 500: from 192.0.2.1 lookup 99"},
 		{"the same source by another interface", func(n *tabletest.Network, u *table.SourceRoutedUplink) error {
 			other := n.Uplink1(tabletest.IPv4)
 			other.Sources = []netip.Addr{netip.MustParseAddr("10.2.0.2")}
 			return other.Install(n.T.Context(), n.Conn)
-		}, "table: uplink lan2: the source belongs to an uplink by another interface: remove that uplink first: " +
+		}, "table: uplink lan2: the source belongs to an uplink through another interface: remove that uplink first: " +
 			"31000: from 10.2.0.2 lookup 10 proto 210"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -157,7 +157,7 @@ func TestCheckScript(t *testing.T) {
 	h.rule("add", "from 192.168.2.2 lookup 20 pref 32765")
 	h.rule("add", "to 192.168.2.2 lookup 20 pref 32764")
 	_, stderr := h.run(exitFailure, "up")
-	if !strings.HasSuffix(stderr, "; nothing was changed; uplinks adopt replaces what scripts have made\n") {
+	if !strings.HasSuffix(stderr, "; nothing was changed; \"uplinks adopt\" replaces what scripts have made\n") {
 		t.Errorf("up: %s", stderr)
 	}
 	stdout, _ := h.run(exitPending, "check")

@@ -37,7 +37,7 @@ func (s *session) plan() (int, error) {
 	if isConflict(err) && !s.prune && !s.takesOver {
 		if adopted, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil {
 			text := explainFailure(err)
-			s.report.Warnings = append(s.report.Warnings, "the steps are those of adopt, because up would fail: "+text)
+			s.report.Warnings = append(s.report.Warnings, "these are the steps of \"uplinks adopt\", because \"uplinks up\" would fail: "+text)
 			p, err = adopted, nil
 		}
 	}
@@ -98,7 +98,7 @@ func (s *session) reportStaying() error {
 			u := s.uplinks[i]
 			if own := cmp.Or(u.Protocol, table.Protocol); r.Table != 0 && uint32(r.Table) == e.Table && r.Protocol != own &&
 				(u.family() == 0 || u.family() == r.Family) {
-				s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("uplink %s: this rule looks up the uplink's table, is not in the file, and stays: %s",
+				s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("uplink %s: a rule that is not in the file also looks up the uplink's table, and was not changed: %s",
 					u.Name, r.Text(&route.Names{Links: links})))
 				break
 			}
@@ -128,7 +128,7 @@ func (s *session) down() (int, error) {
 		s.report.Warnings = append(s.report.Warnings, "\"uplinks run\" may install the uplinks again: "+whoIsUnknown+err.Error())
 	case k != nil:
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf("process %d maintains uplinks, "+
-			"and will install those of its file again: stop the process first, or delete the lines and send it SIGHUP", k.PID))
+			"and will install them again: stop the process first, or delete the lines from the file and run \"uplinks reload\"", k.PID))
 	}
 	if s.shared != nil {
 		if err := s.shared.Remove(s.ctx, s.conn); err != nil {

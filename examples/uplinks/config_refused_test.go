@@ -8,7 +8,7 @@ import (
 var badLines = []struct{ text, want string }{
 	{"dev eth0 via 10.0.0.1", `f:1: word 1 "dev": not a name: a line begins with the name of an uplink`},
 	{"also dport 25", `f:1: word 1: the name of an uplink is missing`},
-	{"25 dev eth0", `f:1: word 1 "25": bad name: ip(8) takes it for a number, and would no longer reach the table of that number`},
+	{"25 dev eth0", `f:1: word 1 "25": bad name: it is a number, and would hide the table with that number from ip(8)`},
 	{"main dev eth0", `f:1: word 1 "main": reserved name`},
 	{"a", `f:1: word 2: dev is missing after "a"`},
 	{"a via 10.0.0.1", `f:1: word 4: dev is missing after "10.0.0.1"`},
@@ -68,7 +68,7 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 connect 192.0.2.1:0", "f:1: probe: 192.0.2.1:0 has no port to connect to"},
 	{"a dev eth0 via 10.0.0.1 weight 257", `f:1: word 7 "257": want 1 to 256: leave the word out for an uplink without a share`},
 	{"a dev eth0 via 10.0.0.1 weight 0", `f:1: word 7 "0": want 1 to 256: leave the word out for an uplink without a share`},
-	{"default metric 9\na dev eth0 via 10.0.0.1", "f:1: default: no uplink has a weight, so none shares the route"},
+	{"default metric 9\na dev eth0 via 10.0.0.1", "f:1: default: no uplink has a weight, so no uplink shares the route"},
 	{"default metric 0", `f:1: word 3 "0": want 1 or more: the default is 50`},
 	{"default via 10.0.0.1", `f:1: word 2 "via": not a word of the line default`},
 	{"default\ndefault\na dev eth0 via 10.0.0.1 weight 1", "f:2: default: already given on line 1"},
@@ -77,7 +77,7 @@ var badLines = []struct{ text, want string }{
 		"f:2: proto: uplinks that share a default route need the same protocol",
 	},
 	{"default table 20\na table 20 dev eth0 via 10.0.0.1 weight 1", "f:2: table: 20 is also the table of the shared default"},
-	{"default table 255\na dev eth0 via 10.0.0.1 weight 1", "f:1: default: 255 is a table of the system"},
+	{"default table 255\na dev eth0 via 10.0.0.1 weight 1", "f:1: default: 255 is a system table"},
 
 	// Forms of an address that are not the same to all programs.
 	{"a dev eth0 via 010.0.0.1", `f:1: word 5 "010.0.0.1": a number with a leading zero, which some programs read as octal: ` +
@@ -103,8 +103,8 @@ var badLines = []struct{ text, want string }{
 	{"a dev eth0 via [fe80::1]", `f:1: word 5 "[fe80::1]": write an address here without brackets: fe80::1`},
 
 	{"multihome", `f:1: word 2: udp is missing after "multihome"`},
-	{"multihome tcp 80", `f:1: word 2 "tcp": want udp and ports: a TCP server always answers from the address that was asked`},
-	{"multihome 1194", `f:1: word 2 "1194": want udp and ports: a TCP server always answers from the address that was asked`},
+	{"multihome tcp 80", `f:1: word 2 "tcp": want udp and ports: a TCP server always answers from the address that the client has connected to`},
+	{"multihome 1194", `f:1: word 2 "1194": want udp and ports: a TCP server always answers from the address that the client has connected to`},
 	{"a dev eth0 src dev lan:1", `f:1: word 6 "lan:1": the label of an address, not an interface: write the interface lan, and the address after src`},
 	{"multihome udp", `f:1: word 3: a port is missing after "udp"`},
 	{"multihome udp 0", `f:1: word 3 "0": want 1 to 65535`},

@@ -39,8 +39,8 @@ func TestStatusKept(t *testing.T) {
 
 	// The file has changed, and the service has not read it yet.
 	h.write(h.file, "lan1 table 10 dev eth0 via 192.168.1.1 metric 7\nlan3 table 30 dev eth1 via 192.168.2.1\n")
-	d.statusSays("    monitored with the old line, until run reads the file again: lan1 table 10 dev eth0 via 192.168.1.1\n")
-	d.statusSays("    not monitored: run was started without it, or has not read the file again\n")
+	d.statusSays("    monitored with the old line, until \"uplinks run\" reads the file again: lan1 table 10 dev eth0 via 192.168.1.1\n")
+	d.statusSays("    not monitored: \"uplinks run\" was started without this uplink, or has not read the file again\n")
 	d.statusSays("    lan2 inet: monitored as well, but not selected here\n")
 	hangUp(t)
 	d.says("was read again: 2 uplinks\n")

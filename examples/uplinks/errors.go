@@ -84,7 +84,7 @@ func explain(err error) string {
 	}
 	var name *plan.NameError
 	if errors.As(err, new(*adoptableError)) {
-		left += "; uplinks adopt replaces what scripts have made"
+		left += "; \"uplinks adopt\" replaces what scripts have made"
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		switch {

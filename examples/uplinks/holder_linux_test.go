@@ -19,7 +19,7 @@ func TestHolder(t *testing.T) {
 	_, release := h.ns.Hold(lab.Hold{Name: "x\x1b[2J"})
 	for _, command := range []string{"up", "down"} {
 		_, stderr := h.run(exitOK, command)
-		want := regexp.MustCompile(`^uplinks: process \d+, "x\\x1b\[2J" of user \d+, holds a lock and may not change anything here: going on all the same\n$`)
+		want := regexp.MustCompile(`^uplinks: process \d+, "x\\x1b\[2J" of user \d+, has a lock of the network namespace, but does not have the privilege to change routes: continuing without it\n$`)
 		if !want.MatchString(stderr) {
 			t.Errorf("%s says %q", command, stderr)
 		}
@@ -40,7 +40,7 @@ func TestHolder(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, stderr := h.runIn(ctx, exitFailure, "-n", h.ns.Path(), "up")
-	if !strings.Contains(stderr, "another process is at work on the uplinks of this network namespace: process ") {
+	if !strings.Contains(stderr, "another process is changing the uplinks of this network namespace: process ") {
 		t.Errorf("up beside a change that takes long says %q", stderr)
 	}
 	close(leave)

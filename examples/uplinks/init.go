@@ -87,7 +87,7 @@ func newInitText(host *discover.Host) *initText {
 		f.b.WriteString("\n")
 	}
 	if len(host.Rules) > 0 {
-		f.b.WriteString("\n# These rules stay as they are:\n#\n")
+		f.b.WriteString("\n# adopt does not change these rules:\n#\n")
 	}
 	for _, r := range host.Rules {
 		fmt.Fprintf(&f.b, "#     %s\n", r)
@@ -107,10 +107,10 @@ func (f *initText) add(found discover.Uplink) {
 	parsed, err := parseConfig("", f.lines+line)
 	switch {
 	case iptext.PrintableLines(line) != line:
-		fmt.Fprintf(&f.b, "# The line is not valid in a file: a name has characters that cannot be printed\n# %s", line)
+		fmt.Fprintf(&f.b, "# This line cannot be in a file: a name has characters that cannot be printed\n# %s", line)
 	case err != nil:
 		_, reason, _ := strings.Cut(err.Error(), ": ")
-		fmt.Fprintf(&f.b, "# The line is not valid in a file: %s\n# %s", reason, line)
+		fmt.Fprintf(&f.b, "# This line cannot be in a file: %s\n# %s", reason, line)
 	case found.Needless:
 		fmt.Fprintf(&f.b, "# %s", line)
 	default:

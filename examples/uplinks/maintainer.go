@@ -152,11 +152,11 @@ func (m *maintainer) lines(entries []*entry, t terminal, now time.Time) []line {
 func (m *maintainer) remarks(e *entry, now time.Time) []string {
 	line := m.status(e)
 	if line == nil {
-		return []string{"not monitored: run was started without it, or has not read the file again"}
+		return []string{"not monitored: \"uplinks run\" was started without this uplink, or has not read the file again"}
 	}
 	var all []string
 	if line.Config != e.Config {
-		all = append(all, "monitored with the old line, until run reads the file again: "+line.Config)
+		all = append(all, "monitored with the old line, until \"uplinks run\" reads the file again: "+line.Config)
 	}
 	since := " (for " + now.Sub(line.Since).Truncate(time.Second).String() + ")"
 	switch {
@@ -167,7 +167,7 @@ func (m *maintainer) remarks(e *entry, now time.Time) []string {
 	case line.State == lineStarting:
 		all = append(all, "not checked yet"+since)
 	case e.State != stateComplete && e.Overruled == nil && line.Health != maintain.EventUnhealthy.String() && line.Config == e.Config:
-		all = append(all, "run has not repaired this yet: if it stays, see the log of run")
+		all = append(all, "\"uplinks run\" has not repaired this yet: if it stays, see its log")
 	}
 	if line.Overruled != "" && e.Overruled == nil {
 		all = append(all, "overruled: "+line.Overruled)

@@ -111,16 +111,16 @@ func TestStatusText(t *testing.T) {
 lan1  inet    -    complete    1m     -                   -
     overruled: a rule
 lan2  inet    -    incomplete  1m     -                   -
-    monitored with the old line, until run reads the file again: lan2 dev eth1
+    monitored with the old line, until "uplinks run" reads the file again: lan2 dev eth1
     waits: it rains (for 1m30s)
 lan3  inet    -    incomplete  1m     unhealthy, 10s ago  -
     the last probe failed: no answer
 lan4  inet    -    absent      -      -                   -
-    not monitored: run was started without it, or has not read the file again
+    not monitored: "uplinks run" was started without this uplink, or has not read the file again
 lan5  inet    -    absent      1m     -                   -
     not checked yet (for 1m30s)
 lan6  inet    -    incomplete  1m     -                   -
-    run has not repaired this yet: if it stays, see the log of run
+    "uplinks run" has not repaired this yet: if it stays, see its log
 monitored by process 7 since 2026-01-02 03:04:05: 2 repairs
     lan1: repairs are limited: process 8 (manager) keeps undoing it
     shared default inet: failed: it is another's

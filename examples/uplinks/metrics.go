@@ -129,7 +129,7 @@ func (u uplinkSamples) stateMetrics() []metric {
 		{"uplinks_uplink_probe_failures", counter, "", "Probes of the uplink that failed.",
 			u.number(func(l *lineStatus) uint64 { return l.ProbeFailures })},
 		{"uplinks_uplink_repairs", counter, "", "How often the uplink was repaired.", u.number(func(l *lineStatus) uint64 { return l.Repairs })},
-		{"uplinks_uplink_failures", counter, "", "Failures of the uplink that the log has.",
+		{"uplinks_uplink_failures", counter, "", "Failures of the uplink, as in the log.",
 			u.number(func(l *lineStatus) uint64 { return l.Failures })},
 		{"uplinks_uplink_fights", counter, "", "How often repairs of the uplink had to be limited.",
 			u.number(func(l *lineStatus) uint64 { return l.Fights })},
@@ -169,13 +169,13 @@ func processMetrics(m *maintainer, isKnown bool) []metric {
 	}
 	return append(all,
 		metric{"uplinks_shared_default_up", gauge, "", "Whether the default route that uplinks share is installed.", shared},
-		metric{"uplinks_start_timestamp_seconds", gauge, "seconds", "When the process began.", one(float64(m.Since.UnixMilli()) / 1000)},
+		metric{"uplinks_start_timestamp_seconds", gauge, "seconds", "When the process started.", one(float64(m.Since.UnixMilli()) / 1000)},
 		metric{"uplinks_looks", counter, "", "How often the state of the kernel was read and compared.", one(float64(m.Looks))},
 		metric{"uplinks_changes", counter, "", "Changes of the kernel's rules and routes, each of several steps.", one(float64(m.Changes))},
 		metric{"uplinks_steps", counter, "", "Steps of these changes.", one(float64(m.Steps))},
 		metric{"uplinks_failures", counter, "", "Changes that failed, and plans that were refused.", one(float64(m.Failures))},
 		metric{"uplinks_fights", counter, "", "How often repairs had to be limited.", one(float64(m.Fights))},
-		metric{"uplinks_lost_events", counter, "", "How often the kernel dropped events. Everything is read again then.", one(float64(m.Lost))},
+		metric{"uplinks_lost_events", counter, "", "How often the kernel dropped events. After that, the whole state is read again.", one(float64(m.Lost))},
 	)
 }
 

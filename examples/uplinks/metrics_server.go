@@ -92,7 +92,7 @@ func (s *service) serveMetrics(ctx context.Context) {
 			return
 		}
 		if !warned {
-			s.log.write(slog.LevelWarn, fmt.Sprintf("metrics cannot be served on %s: %v; this is tried again every %v", s.o.metrics, err, metricsRetry))
+			s.log.write(slog.LevelWarn, fmt.Sprintf("metrics cannot be served on %s: %v; uplinks tries again every %v", s.o.metrics, err, metricsRetry))
 			warned = true
 		}
 		select {

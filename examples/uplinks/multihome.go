@@ -20,7 +20,7 @@ func (c *config) parseMultihome(n int, words []string) error {
 		return err
 	}
 	if proto != "udp" {
-		return w.Errorf("want udp and ports: a TCP server always answers from the address that was asked")
+		return w.Errorf("want udp and ports: a TCP server always answers from the address that the client has connected to")
 	}
 	for more := true; more; more = w.More() {
 		port, err := argPositive[uint16](w, "a port", 16, "want 1 to 65535")

@@ -58,7 +58,7 @@ func TestOddInterface(t *testing.T) {
 					if want := "\n    extra: route 10.9.0.0/16 via 192.168.3.1 dev "; command == "status" && flag == "" && !strings.Contains(stdout, want) {
 						t.Errorf("status is\n%s", stdout)
 					}
-					if want := "# The line is not valid in a file: a name has characters that cannot be printed\n# "; command == "init" && flag == "" && !strings.Contains(stdout, want) {
+					if want := "# This line cannot be in a file: a name has characters that cannot be printed\n# "; command == "init" && flag == "" && !strings.Contains(stdout, want) {
 						t.Errorf("init prints\n%s", stdout)
 					}
 				}

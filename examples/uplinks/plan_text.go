@@ -111,6 +111,6 @@ func writeScript(w io.Writer, p plan.Plan) {
 		fmt.Fprintln(w, "# Nothing to change.")
 		return
 	}
-	fmt.Fprintln(w, "# These commands do what \"uplinks up\" does, but they undo nothing after a failure.\nset -e")
+	fmt.Fprintln(w, "# These commands make the same changes as \"uplinks up\", but undo nothing after a failure.\nset -e")
 	writeSteps(w, p)
 }

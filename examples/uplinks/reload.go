@@ -35,7 +35,7 @@ func reload(ctx context.Context, o options, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "uplinks:", r.Error)
 	case m.Reload.Error != "":
 		status, r.Error = exitUsage, m.Reload.Error
-		fmt.Fprintf(stderr, "%s\nuplinks: process %d still uses the file as it was before\n", r.Error, m.PID)
+		fmt.Fprintf(stderr, "%s\nuplinks: process %d still uses the old lines\n", r.Error, m.PID)
 	}
 	r.Maintainer = m
 	if err := r.write(stdout, o); err != nil {

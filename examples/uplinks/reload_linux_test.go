@@ -47,7 +47,7 @@ func TestReload(t *testing.T) {
 	} {
 		h.write(h.file, text)
 		_, stderr := h.run(exitUsage, "reload")
-		if end := fmt.Sprintf("\nuplinks: process %d still uses the file as it was before\n", pid); !strings.HasPrefix(stderr, fault) ||
+		if end := fmt.Sprintf("\nuplinks: process %d still uses the old lines\n", pid); !strings.HasPrefix(stderr, fault) ||
 			!strings.HasSuffix(stderr, end) {
 			t.Errorf("reload says %q, want %q… and %q", stderr, fault, end)
 		}

@@ -45,7 +45,7 @@ ip route flush cache
 		file: `eth0 dev eth0 via 192.168.1.1 main-first
 lan2 table 20 dev eth1 via 192.168.2.1
 `,
-		comments: []string{"no rule is from 192.168.1.2 so far: with main-first, other routes of main stay in use"},
+		comments: []string{"no rule is from 192.168.1.2 so far: because of main-first, other routes of main are still used"},
 		leads:    map[string]string{"192.168.2.2 > 192.168.2.9": "eth1"}, // on the link
 	},
 	{

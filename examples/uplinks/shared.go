@@ -62,7 +62,7 @@ func (c *config) setShared() error {
 		return nil
 	}
 	if id := c.shared.Table; id == rttables.Compat || id == rttables.Local {
-		return fmt.Errorf("%s: %s: %d is a table of the system", c.position(c.sharedLine), sharedWord, uint32(id))
+		return fmt.Errorf("%s: %s: %d is a system table", c.position(c.sharedLine), sharedWord, uint32(id))
 	}
 	weight := 0
 	for _, u := range c.uplinks {
@@ -75,7 +75,7 @@ func (c *config) setShared() error {
 		weight += u.Weight
 	}
 	if weight == 0 {
-		return fmt.Errorf("%s: %s: no uplink has a weight, so none shares the route", c.position(c.sharedLine), sharedWord)
+		return fmt.Errorf("%s: %s: no uplink has a weight, so no uplink shares the route", c.position(c.sharedLine), sharedWord)
 	}
 	return nil
 }

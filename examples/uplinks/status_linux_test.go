@@ -75,12 +75,12 @@ var harms = []struct {
 			h.rule("add", "from 10.9.9.9 lookup main pref 31001")
 			h.write(h.file, strings.Replace(lan12, "dev eth1", "dev eth1 pref 31001", 1))
 		},
-		want: "incomplete; another program's rule has the priority of one of ours: 31001: from 10.9.9.9 lookup main",
+		want: "incomplete; another program's rule has the priority of one of the uplink's rules: give the uplink another priority: 31001: from 10.9.9.9 lookup main",
 	},
 	{
 		name: "a foreign route in its table", stay: true,
 		harm: func(h *host) { h.route("replace", "default via 192.168.2.9 dev eth1 table 20 proto static") },
-		want: "incomplete; another program's route has the destination and the metric of one of ours; delete it, or set " +
+		want: "incomplete; another program's route has the same destination and metric as one of the uplink's; delete it, or set " +
 			"another metric: default via 192.168.2.9 dev eth1 table lan2 proto static",
 	},
 	{

@@ -223,7 +223,7 @@ func (w *watcher) newEvents(m *maintainer, isFirst bool) []loggedEvent {
 		}
 		if missing := e.Number - w.seen - 1; missing > 0 && len(all) == 0 {
 			all = append(all, loggedEvent{Time: e.Time, Level: "warning", Text: plural(int(missing), "event") +
-				" came too fast to be shown here: see the log of run"})
+				" came too fast to be shown here: see the log of \"uplinks run\""})
 		}
 		all = append(all, e)
 		w.seen = e.Number
@@ -264,7 +264,7 @@ func (w *watcher) frame(t terminal, now time.Time) string {
 	const margin = 2 // the first line, and the last row, in which a line break would scroll
 	lines := []line{textLine(dim, shorten("uplinks watch  "+now.Format(time.DateTime)+"  Ctrl-C ends it", t.columns))}
 	if w.fault != nil {
-		lines = append(lines, wrapped(red, "the file has a fault, and the lines are those of before: "+oneLine(w.fault.Error()), t)...)
+		lines = append(lines, wrapped(red, "the file has a fault, and the old lines are shown: "+oneLine(w.fault.Error()), t)...)
 	}
 	above := len(w.report.statusLines(t, now, 0)) + len(lines)
 	lines = append(lines, w.report.statusLines(t, now, max(shownEvents, t.rows-margin-above))...)

@@ -139,7 +139,7 @@ func readAll(name string, r io.Reader) ([]byte, error) {
 	}
 	if len(b) > Max {
 		return nil, &fs.PathError{
-			Op: "read", Path: name, Err: fmt.Errorf("%w, which no such file is: see what has been written to it", ErrTooBig),
+			Op: "read", Path: name, Err: fmt.Errorf("%w: see what has been written to it", ErrTooBig),
 		}
 	}
 	return b, nil

@@ -53,9 +53,9 @@ func (w *wait) powerless() string {
 	case w.holder.PID <= 0:
 		return ""
 	case shared:
-		reason = "shares it, as no change does"
+		reason = "has only a shared lock"
 	case w.holder.PID == selfPID():
-		reason = "is not at work" // since it is the turn of this goroutine
+		reason = "is not changing uplinks" // since it is the turn of this goroutine
 	default:
 		reason = w.judge()
 	}
@@ -72,17 +72,17 @@ func (w *wait) judge() string {
 	p, err := readProcess(w.holder.PID)
 	switch {
 	case errors.Is(err, errEnded):
-		return "has not taken it for a change"
+		return "has ended, and a child of it has the lock"
 	case err != nil:
 		return "" // nothing is known about it
 	case w.strict && p.uid != p.euid:
-		return fmt.Sprintf("works for user %d with the rights of user %d", p.uid, p.euid)
+		return fmt.Sprintf("runs for user %d with the privileges of user %d", p.uid, p.euid)
 	}
 	owners, err := w.owners()
 	if err != nil || p.mayAdminister(owners) {
 		return ""
 	}
-	return "may not change anything here"
+	return "does not have the privilege to change routes"
 }
 
 // A userNS is a user namespace.

@@ -9,7 +9,7 @@ import (
 
 // ErrLocked is the error of [Lock] if it has waited in vain. The error is a
 // [*LockedError].
-var ErrLocked = errors.New("another process is at work on the uplinks of this network namespace")
+var ErrLocked = errors.New("another process is changing the uplinks of this network namespace")
 
 // A Holder is the process that has a lock.
 type Holder struct {
@@ -59,7 +59,7 @@ type LockNotice struct {
 // String returns the notice in one line.
 func (n LockNotice) String() string {
 	if n.Ignored {
-		return fmt.Sprintf("%s holds a lock and %s: going on all the same", n.Holder, n.Reason)
+		return fmt.Sprintf("%s has a lock of the network namespace, but %s: continuing without it", n.Holder, n.Reason)
 	}
 	return fmt.Sprintf("waiting for %s which has the lock of the network namespace", n.Holder)
 }

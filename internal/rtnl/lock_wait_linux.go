@@ -216,7 +216,7 @@ func (w *wait) lock(ctx context.Context) error {
 		}
 		if left >= 0 && waited >= left {
 			w.findOnce()
-			notify(ctx, LockNotice{w.holder, waited, true, "keeps it for too long"})
+			notify(ctx, LockNotice{w.holder, waited, true, "has had it for too long"})
 			return nil
 		}
 		select {

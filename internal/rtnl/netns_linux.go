@@ -11,7 +11,7 @@ import (
 )
 
 // errNoSocket is the error for a connection without a socket.
-var errNoSocket = errors.New("no socket to tell the network namespace by")
+var errNoSocket = errors.New("the connection has no socket, so its network namespace is not known")
 
 // NetNS finds the network namespace of c, which must be a syscall.Conn, such as our
 // Conn, a *netlink.Conn, or a type that embeds one. The result is a value for

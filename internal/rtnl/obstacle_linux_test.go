@@ -33,14 +33,14 @@ var obstacles = []struct {
 	hold   lab.Hold
 	reason string
 }{
-	{"ordinary", lab.Hold{}, "may not change anything here"},
-	{"in a PID namespace", lab.Hold{PIDNS: true}, "may not change anything here"},
-	{"in a user namespace", lab.Hold{UserNS: true}, "may not change anything here"},
-	{"in both", lab.Hold{UserNS: true, PIDNS: true}, "may not change anything here"},
-	{"ended", lab.Hold{Orphan: true}, "has not taken it for a change"},
-	{"shared", lab.Hold{Shared: true, Able: true}, "shares it, as no change does"},
-	{"again and again", lab.Hold{Again: true}, "may not change anything here"},
-	{"with set-user-ID", lab.Hold{Setuid: true}, "works for user 65534 with the rights of user 0"},
+	{"ordinary", lab.Hold{}, "does not have the privilege to change routes"},
+	{"in a PID namespace", lab.Hold{PIDNS: true}, "does not have the privilege to change routes"},
+	{"in a user namespace", lab.Hold{UserNS: true}, "does not have the privilege to change routes"},
+	{"in both", lab.Hold{UserNS: true, PIDNS: true}, "does not have the privilege to change routes"},
+	{"ended", lab.Hold{Orphan: true}, "has ended, and a child of it has the lock"},
+	{"shared", lab.Hold{Shared: true, Able: true}, "has only a shared lock"},
+	{"again and again", lab.Hold{Again: true}, "does not have the privilege to change routes"},
+	{"with set-user-ID", lab.Hold{Setuid: true}, "runs for user 65534 with the privileges of user 0"},
 }
 
 // A process that may not change anything does not keep anyone who may from it, and those

@@ -70,7 +70,7 @@ func putGroup(b []byte, m *message) ([]byte, bool, error) {
 
 func getGroup(p []byte, m *message) error {
 	if len(p)%uapi.SizeofNexthopGrp != 0 {
-		return fmt.Errorf("%d bytes are no entries of %d", len(p), uapi.SizeofNexthopGrp)
+		return fmt.Errorf("%d bytes are not a multiple of %d, the size of an entry", len(p), uapi.SizeofNexthopGrp)
 	}
 	m.Group = nil
 	for ; len(p) > 0; p = p[uapi.SizeofNexthopGrp:] {

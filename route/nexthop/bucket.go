@@ -91,7 +91,7 @@ func (m *bucketMessage) decode(b []byte) error {
 
 // shortError reports a message that is shorter than its header.
 func shortError(n int) error {
-	return fmt.Errorf("%d bytes are no nexthop message: its header has %d", n, uapi.SizeofNhmsg)
+	return fmt.Errorf("%d bytes are too short for a nexthop message: its header alone has %d", n, uapi.SizeofNhmsg)
 }
 
 // AllBuckets yields the buckets that f selects, ordered by group and index, as

@@ -142,7 +142,7 @@ func get(ctx context.Context, c route.Conn, id uint32) (Object, error) {
 	return decodeReplies(msgs)
 }
 
-var errNoObject = errors.New("the kernel's reply holds no nexthop")
+var errNoObject = errors.New("the kernel's reply has no nexthop object")
 
 // decodeReplies returns the object that the kernel replied with.
 func decodeReplies(msgs []netlink.Message) (Object, error) {

@@ -217,11 +217,11 @@ func TestUnmarshalError(t *testing.T) {
 	}
 	const header = "0200000000000000"
 	for _, tt := range []struct{ payload, want string }{
-		{"02000000000000", "7 bytes are no nexthop message: its header has 8"},
+		{"02000000000000", "7 bytes are too short for a nexthop message: its header alone has 8"},
 		{header + "0400", "attribute is cut off or has no valid length"},
 		{header + "0600010001000000", "NHA_ID: 2 bytes of payload, want 4"},
 		{header + "0c000200010000000000", "attribute is cut off or has no valid length"},
-		{header + "0a00020001000000 00000000", "NHA_GROUP: 6 bytes are no entries of 8"},
+		{header + "0a00020001000000 00000000", "NHA_GROUP: 6 bytes are not a multiple of 8, the size of an entry"},
 		{header + "0500030001000000", "NHA_GROUP_TYPE: 1 bytes of payload, want 2"},
 		{header + "0600050001000000", "NHA_OIF: 2 bytes of payload, want 4"},
 		{header + "0600060001000000", "NHA_GATEWAY: 2 bytes of address in a message of family inet"},

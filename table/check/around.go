@@ -38,7 +38,7 @@ func (e *examiner) checkBypasses(u *subject) []Finding {
 		f.Object = "route " + r.Text(&route.Names{Links: links})
 		f.Cure = "add main-first to the uplink's line, so that routes of main other than the default come first, and run " + u.up()
 		if u.spec.MainFirst {
-			f.Cure = u.up() + ", which adds the missing rule of main-first"
+			f.Cure = u.up() + ", which adds the missing rule of the word main-first"
 		}
 		if b.also != nil {
 			reported[b.also] = true
@@ -161,7 +161,7 @@ func (e *examiner) checkServers(u *subject) []Finding {
 		found = append(found, Finding{
 			Code: CodeWildcardUDP, Severity: Warning, Object: fmt.Sprintf("udp %s", s.socket.addr),
 			Text: fmt.Sprintf("the UDP server on port %d listens on all addresses: unless it uses IP_PKTINFO, "+
-				"its answers to packets for %s leave by another interface, with another address", port, source),
+				"its answers to packets for %s can leave through another interface, with another source address", port, source),
 			Cure: fmt.Sprintf("bind the server to the address, or add also ipproto udp sport %d to the end of the uplink's line; if the server uses "+
 				"IP_PKTINFO, add the line multihome udp %d; to find the server: ss -ulnp sport = %d", port, port, port),
 		})
@@ -196,9 +196,9 @@ func (e *examiner) checkUnfinished() []Finding {
 	}
 	return []Finding{{
 		Code: CodeUnfinished, Severity: Warning, Object: e.unfinished.Object(&steps[0]),
-		Text: fmt.Sprintf("a command that changes uplinks is running now, or was killed: "+
-			"it has left %d objects, which affect no packet", len(steps)),
-		Cure: "uplinks recover, which the next up or down also does first; the first step: " + e.unfinished.Command(&steps[0]),
+		Text: fmt.Sprintf("a command that changes uplinks is running, or was killed: "+
+			"it has left %d temporary rules and routes, which do not affect any packet", len(steps)),
+		Cure: "uplinks recover (the next uplinks up or down also does this); its first step: " + e.unfinished.Command(&steps[0]),
 	}}
 }
 

@@ -16,8 +16,8 @@ func (e *examiner) checkNoGateway(u *subject) []Finding {
 	dev := u.spec.Interface
 	f := Finding{
 		Code: CodeGatewayNone, Severity: Note, Object: dev,
-		Text: fmt.Sprintf("the uplink has no gateway, and the link of %s is not point-to-point: this host looks for every destination on the link", dev),
-		Cure: "add via ADDRESS to the uplink's line; no cure is needed if a host on the link answers for all addresses",
+		Text: fmt.Sprintf("the uplink has no gateway, and the link of %s is not point-to-point: this host sends an ARP request or neighbour solicitation for every destination", dev),
+		Cure: "add via ADDRESS to the uplink's line; nothing has to be done if a host on the link answers for all addresses",
 	}
 	routes := e.now.Routes(rttables.Main)
 	for i := range routes {

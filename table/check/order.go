@@ -125,7 +125,7 @@ func (e *examiner) ruleOrderFinding(u *subject, taker, first *rule.Rule, hurt []
 	case slices.ContainsFunc(by.spec.Also, func(a rule.Rule) bool { return a.Priority.IsSet() && a.Priority == taker.Priority }):
 		found.Severity = Note
 		found.Text += ", as the line of " + by.spec.String() + " says"
-		found.Cure = fmt.Sprintf("no cure is needed if that is intended; otherwise remove pref %d from that line, and run uplinks up", taker.Priority.Or(0))
+		found.Cure = fmt.Sprintf("nothing has to be done if that is intended; otherwise remove pref %d from that line, and run uplinks up", taker.Priority.Or(0))
 	}
 	return found
 }

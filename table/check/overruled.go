@@ -224,7 +224,7 @@ func (e *examiner) checkPartlyOverruled(u *subject) []Finding {
 			found = append(found, Finding{
 				Code: CodeOverruledPartly, Severity: Note, Object: u.installed.text(*first),
 				Text: form.FamilyName(f) + " rules of other programs come before the uplink's rules: " + few(some),
-				Cure: "no cure is needed if that is intended; otherwise add the word pref to the uplink's line, with a lower number",
+				Cure: "nothing has to be done if that is intended; otherwise add the word pref to the uplink's line, with a lower number",
 			})
 		}
 	}
@@ -306,8 +306,8 @@ func (e *examiner) checkForeignRoutes(u *subject) []Finding {
 	return []Finding{{
 		Code: CodeForeignRoute, Severity: Note, Object: u.installed.routeText(first),
 		Text: fmt.Sprintf("the uplink's table has %s of other programs: %s", plural(len(some)+more, "route"), fewOf(some, len(some)+more)),
-		Cure: "no cure is needed if that is intended; otherwise remove the routes: in the uplink's line the word to adds destinations behind " +
-			"the gateway, and the word main-first leaves the other networks of this host to main",
+		Cure: "nothing has to be done if that is intended; otherwise remove the routes, and use these words in the uplink's line: " +
+			"to, for destinations behind the gateway, or main-first, for networks of this host that main has routes to",
 	}}
 }
 

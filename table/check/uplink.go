@@ -109,7 +109,7 @@ func (e *examiner) checkOrder(u *subject) []Finding {
 		if !order.hasLocal && len(e.now.Rules(f).All) > 0 {
 			found = append(found, Finding{
 				Code: CodeNoLocal, Severity: Fault, Object: "table local",
-				Text: "no " + form.FamilyName(f) + " rule looks up the table local, so no packet reaches this host",
+				Text: "no " + form.FamilyName(f) + " rule looks up the table local, so this host does not receive any packets",
 				Cure: iptext.Command(f, "rule", "add", "from all lookup local pref 0"),
 			})
 		}
@@ -171,14 +171,14 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 	}
 	if u.refused != nil || u.pending != "" {
 		if !u.installed.any { // another finding has the reason
-			found = append(found, Finding{Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of the uplink is installed"})
+			found = append(found, Finding{Code: CodeAbsent, Severity: Fault, Object: label, Text: "no rule or route of the uplink is installed"})
 		}
 		return found
 	}
 	isChange := func(s *plan.Step) bool { return !s.Op.IsName() }
 	if !u.installed.any && slices.ContainsFunc(u.todo.steps, isChange) {
 		return append(found, Finding{
-			Code: CodeAbsent, Severity: Fault, Object: label, Text: "nothing of the uplink is installed", Cure: u.up(),
+			Code: CodeAbsent, Severity: Fault, Object: label, Text: "no rule or route of the uplink is installed", Cure: u.up(),
 		})
 	}
 	_, refused := u.todo.plan.CutNames()
@@ -193,7 +193,7 @@ func (e *examiner) checkInstalled(u *subject) []Finding {
 		case plan.ReplaceRoute:
 			f.Code, f.Text = CodeChanged, f.Object+" is wanted, but a route with other properties exists"
 		case plan.DeleteRoute, plan.DeleteRule:
-			f.Code, f.Severity, f.Text = CodeExtra, Warning, f.Object+" is ours, but should not exist"
+			f.Code, f.Severity, f.Text = CodeExtra, Warning, f.Object+" has the uplink's protocol, but should not exist"
 		case plan.AddName:
 			f.Code, f.Severity, f.Object = CodeUnnamed, Note, s.Name
 			f.Text = fmt.Sprintf("rt_tables does not have the name %s for the table %d", s.Name, uint32(s.Table))

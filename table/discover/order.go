@@ -159,5 +159,5 @@ func (x *search) placeBehind(w *way, u *Uplink) {
 		}
 	}
 	u.Needless = true
-	u.reason("no uplink is needed: packets already take this way by main, and rules that may match the same packets leave no priority before main")
+	u.reason("no uplink is needed: packets already take this way because of main, and rules that may match the same packets leave no free priority before main")
 }

@@ -134,7 +134,7 @@ func (x *search) setSources(w *way, u *Uplink) bool {
 			return false
 		}
 		u.MainFirst = true
-		u.reason("no rule is from %s so far: with main-first, other routes of main stay in use", list(sources))
+		u.reason("no rule is from %s so far: because of main-first, other routes of main are still used", list(sources))
 		if first := x.defaultIn(w.family, rttables.Main); !slices.ContainsFunc(nextHops(first), func(h route.NextHop) bool { return h.OIF == w.index }) {
 			u.reason("so far, its packets leave by %s", x.now.Links.Name(nextHops(first)[0].OIF))
 		}

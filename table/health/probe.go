@@ -140,7 +140,7 @@ func (p *Probe) Validate(families ...route.Family) error {
 	case len(p.TCP)+len(p.Echo) == 0 && p.Func == nil:
 		return errors.New("has nothing to probe: set TCP, Echo or Func")
 	case p.Interval < 0 || p.Timeout < 0 || p.Failures < 0 || p.Successes < 0:
-		return errors.New("has a negative number")
+		return errors.New("has a negative Interval, Timeout, Failures or Successes")
 	case p.WithdrawMarked && !p.Withdraw:
 		return errors.New("has WithdrawMarked, which needs Withdraw")
 	}
@@ -156,7 +156,7 @@ func (p *Probe) Validate(families ...route.Family) error {
 		case !a.IsValid():
 			return errors.New("an address is not set")
 		case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast():
-			return fmt.Errorf("%s cannot be reached by an uplink", a)
+			return fmt.Errorf("%s cannot be reached through an uplink", a)
 		case a.Is4In6():
 			return fmt.Errorf("%s is an IPv4 address written as an IPv6 address: write %s", a, a.Unmap())
 		case !slices.Contains(families, route.FamilyOf(a)):

@@ -126,7 +126,7 @@ func (d Default) withDefaults() Default {
 // validate refuses a route that is not possible, or not together with the uplinks.
 func (d *Default) validate(uplinks []Uplink) error {
 	if form.IsSystemTable(d.Table) && d.Table != rttables.Main && d.Table != rttables.Default {
-		return d.fieldError(fmt.Sprintf("%s is a table of the system", d.Table))
+		return d.fieldError(fmt.Sprintf("%s is a system table", d.Table))
 	}
 	weight := 0
 	for i := range uplinks {
@@ -140,7 +140,7 @@ func (d *Default) validate(uplinks []Uplink) error {
 		weight += u.Weight
 	}
 	if weight == 0 && len(uplinks) > 0 {
-		return uplinks[0].fieldError("Weight", "no uplink has a weight, so none shares the default route")
+		return uplinks[0].fieldError("Weight", "no uplink has a weight, so no uplink shares the default route")
 	}
 	return nil
 }

@@ -159,7 +159,7 @@ func TestSharedDefaultRefuses(t *testing.T) {
 		shared        maintain.Default
 		uplink        maintain.Uplink
 	}{
-		{"Table", "is a table of the system", maintain.Default{Table: rttables.Local}, weighted(u, 1)},
+		{"Table", "is a system table", maintain.Default{Table: rttables.Local}, weighted(u, 1)},
 		{"Table", "20 is also the table of the shared default", maintain.Default{Table: 20}, weighted(u, 1)},
 		{"Protocol", "99 differs from the protocol of the shared default, 210", maintain.Default{}, other},
 		{"Weight", "no uplink has a weight", maintain.Default{}, u},

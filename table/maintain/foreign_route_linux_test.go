@@ -72,7 +72,7 @@ func TestForeignRouteInTheWay(t *testing.T) {
 	at := k.await(0, "conflict", func(e maintain.Event) bool {
 		var conflict *plan.ConflictError
 		return e.Kind == maintain.EventFailed && e.Family == route.IPv4 && errors.As(e.Err, &conflict) &&
-			conflict.Owner == route.ProtoStatic && strings.Contains(conflict.Reason, "the metric of one of ours")
+			conflict.Owner == route.ProtoStatic && strings.Contains(conflict.Reason, "the same destination and metric as one of")
 	})
 	for _, source := range []string{tabletest.IPv4.A2, tabletest.IPv6.A2} {
 		words := "31000: from " + source + " lookup 20 proto 210"

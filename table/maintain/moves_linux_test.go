@@ -249,7 +249,7 @@ func TestCleansUp(t *testing.T) {
 		t.Errorf("in the tables 1 to 3 there is:\n%s\n%s\n%s", n.Table(1), n.Table(2), n.Table(3))
 	}
 	n.WantPlan("after that", "\n", u)
-	if !strings.Contains(k.text(), "left over") {
+	if !strings.Contains(k.text(), "a killed process left temporary rules and routes") {
 		t.Errorf("nothing says so:\n%s", k.text())
 	}
 }

@@ -146,7 +146,7 @@ func (m *maintainer) cleanUpOnce(ctx context.Context) {
 		if m.cleanedUp = true; !p.Empty() {
 			m.counters.addRepair(p)
 			e := nobody.event(EventRepaired)
-			e.Reason, e.Plan = "objects were left over from a killed process", p
+			e.Reason, e.Plan = "a killed process left temporary rules and routes", p
 			m.send(e)
 		}
 	}

@@ -67,7 +67,7 @@ func (u Uplink) Validate() error {
 	case u.Learn != route.IPv4 && u.Learn != route.IPv6:
 		return u.fieldError("Learn", "%s has no default routes to learn: want inet or inet6", u.Learn)
 	case u.LearnTable == rttables.Local || u.LearnTable == rttables.Compat:
-		return u.fieldError("LearnTable", "%s is a table of the system, without default routes", u.LearnTable)
+		return u.fieldError("LearnTable", "%s is a system table, without default routes", u.LearnTable)
 	case u.LearnTable != 0 && u.LearnTable == u.Table:
 		return u.fieldError("LearnTable", "%d is the uplink's own table: learn from the table that a DHCP client or another program writes to",
 			uint32(u.LearnTable))

@@ -61,7 +61,7 @@ func checkRules(ctx context.Context, c route.Conn, steps []Step) error {
 			return &failure{&steps[0], err}
 		}
 		if s := claimed[r.Table]; s != nil {
-			return &failure{s, fmt.Errorf("another program looks up table %d by a rule, %s: %w", uint32(r.Table), r, fs.ErrExist)}
+			return &failure{s, fmt.Errorf("a rule of another program, %s, looks up table %d: %w", r, uint32(r.Table), fs.ErrExist)}
 		}
 	}
 	return nil

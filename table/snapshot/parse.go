@@ -78,13 +78,13 @@ func (c *command) split(line string) (bool, error) {
 		return false, nil
 	}
 	if len(words) < 3 {
-		return false, fmt.Errorf("want ip, an object, a verb and its arguments")
+		return false, fmt.Errorf("want ip, then rule, route or nexthop, then add or append, and the arguments")
 	}
 	c.object = words[0]
 	switch verb := words[1]; {
 	case verb == "add" || verb == "append" && c.object == "route":
 	default:
-		return false, fmt.Errorf("%q is not a verb of a snapshot", verb)
+		return false, fmt.Errorf("%q is not add, or append for a route", verb)
 	}
 	c.args = append(option, words[2:]...)
 	// The parsers of objects split the arguments at blanks again.
@@ -124,7 +124,7 @@ func (s *Snapshot) parse(c *command, names *route.Names) error {
 			return err
 		}
 		if r.Family != route.IPv4 && r.Family != route.IPv6 {
-			return fmt.Errorf("a route of family %s", r.Family)
+			return fmt.Errorf("a snapshot has no routes of family %s", r.Family)
 		}
 		s.Routes = append(s.Routes, r)
 	case "rule":
@@ -133,13 +133,13 @@ func (s *Snapshot) parse(c *command, names *route.Names) error {
 		case err != nil:
 			return err
 		case !r.Priority.IsSet():
-			return fmt.Errorf("a rule without pref")
+			return fmt.Errorf("a rule needs pref")
 		case r.Family != route.IPv4 && r.Family != route.IPv6:
-			return fmt.Errorf("a rule of family %s", r.Family)
+			return fmt.Errorf("a snapshot has no rules of family %s", r.Family)
 		}
 		s.Rules = append(s.Rules, r)
 	default:
-		return fmt.Errorf("%q is not an object of a snapshot", c.object)
+		return fmt.Errorf("%q is not rule, route or nexthop", c.object)
 	}
 	return nil
 }

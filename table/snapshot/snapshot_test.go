@@ -78,19 +78,19 @@ ip -6 rule add from all fwmark 0x2 lookup 20 pref 5
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"ip route add 1.2.3.4\nfrom all": `snapshot: line 2: not a command of ip(8)`,
-		"\n#ip rule add":                 `snapshot: line 2: want ip, an object, a verb and its arguments`,
-		"ip":                             `snapshot: line 1: want ip, an object, a verb and its arguments`,
-		"ip route del default dev eth0":  `snapshot: line 1: "del" is not a verb of a snapshot`,
-		"ip rule append pref 1":          `snapshot: line 1: "append" is not a verb of a snapshot`,
-		"ip link add eth0":               `snapshot: line 1: "link" is not an object of a snapshot`,
-		"ip rule add from 192.0.2.1":     `snapshot: line 1: a rule without pref`,
+		"\n#ip rule add":                 `snapshot: line 2: want ip, then rule, route or nexthop, then add or append, and the arguments`,
+		"ip":                             `snapshot: line 1: want ip, then rule, route or nexthop, then add or append, and the arguments`,
+		"ip route del default dev eth0":  `snapshot: line 1: "del" is not add, or append for a route`,
+		"ip rule append pref 1":          `snapshot: line 1: "append" is not add, or append for a route`,
+		"ip link add eth0":               `snapshot: line 1: "link" is not rule, route or nexthop`,
+		"ip rule add from 192.0.2.1":     `snapshot: line 1: a rule needs pref`,
 		"ip rule add pref 1 dprot 5": `snapshot: line 1: rule: word 3 "dprot": not a selector or an action; ` +
 			`did you mean dport?`,
 		"ip route add default via 1.2.3.4 table lan2": `snapshot: line 1: route: word 5 "lan2": not a table`,
 		"ip route add default dev 'eth0":              `snapshot: line 1: a quote is not closed`,
 		"ip route add default dev 'a b'":              `snapshot: line 1: "a b" is not a word`,
 		"ip route add default dev ''":                 `snapshot: line 1: "" is not a word`,
-		"ip route add -f mpls 100 dev lo":             `snapshot: line 1: a route of family mpls`,
+		"ip route add -f mpls 100 dev lo":             `snapshot: line 1: a snapshot has no routes of family mpls`,
 	} {
 		s, err := snapshot.Parse(text)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

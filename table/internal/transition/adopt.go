@@ -121,7 +121,7 @@ func (t *takeover) rules(m *move, a *uplink.Adoption) error {
 	rungs, also := firstsAlike(inFamily(a.Rungs)), firstsAlike(inFamily(a.Also))
 	for _, r := range slices.Concat(rungs, also) {
 		if x, found := t.behind(&r, m.Spec.Proto()); found {
-			return m.Spec.Conflict(x, "another program's rule has the priority of a script's rule, and comes after it")
+			return m.Spec.Conflict(x, "another program's rule has the same priority as a rule of the script, and comes after it: move the other program's rule")
 		}
 	}
 	own, err := t.place(m, a, rungs)
@@ -215,7 +215,7 @@ func (t *takeover) place(m *move, a *uplink.Adoption, rungs []rule.Rule) ([]rule
 		return stay, nil
 	}
 	return nil, m.Spec.Conflict(*between,
-		"another program's rule comes between the script's rules and the place of ours: give the uplink a priority before or after that rule")
+		"another program's rule comes between the script's rules and the priorities for the uplink's rules: give the uplink a priority below or above that rule's")
 }
 
 // isReplaced reports whether one of our rules is there in place of a script's: an earlier

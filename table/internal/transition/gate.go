@@ -246,7 +246,7 @@ func (p *priorities) refuseGates(g *gateGroup) (rule.Rule, error) {
 	}
 	spec := g.first().Spec
 	if r != (rule.Rule{}) {
-		return r, spec.Conflict(r, "this rule may match the same packets, and leaves no priority for the temporary rule in front of ours: move it, or give the uplink another priority")
+		return r, spec.Conflict(r, "this rule may match the same packets, and leaves no priority for the temporary rule in front of the uplink's rules: move that rule, or give the uplink another priority")
 	}
 	lowest, highest := form.Span(g.inside)
 	return r, spec.FieldError("Priority", "no priority is free just before or just after the rules at %d to %d", lowest, highest)

@@ -77,7 +77,7 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 func (p *priorities) noRoom(m *move) error {
 	limit := p.limitOf(m, p.rules.Before)
 	if limit == p.rules.Before {
-		return m.Spec.FieldError("Priority", "there is no room for the priorities between %s", p.rules.Bounds())
+		return m.Spec.FieldError("Priority", "there are too few priorities between %s", p.rules.Bounds())
 	}
 	return m.Spec.OrderError("Priority",
 		"there is no room for the %d priorities of the rules from its sources between %s, before the rules of Also, from %d on: "+

@@ -186,9 +186,9 @@ func (p *priorities) check(m *move, r rule.Rule) error {
 	if !p.isBetween(prio) {
 		return m.Spec.FieldError("Priority", "%d is not between %s", prio, p.rules.Bounds())
 	}
-	have, reason := p.foreignAt(prio, m.Spec.Proto()), "another program's rule has the priority of one of ours"
+	have, reason := p.foreignAt(prio, m.Spec.Proto()), "another program's rule has the priority of one of the uplink's rules: give the uplink another priority"
 	if have == nil {
-		have, reason = p.gotoTo(prio, m.Spec.Proto()), "another program's rule leads to the priority of one of ours, and would lead to our rule"
+		have, reason = p.gotoTo(prio, m.Spec.Proto()), "another program's goto rule has the priority of one of the uplink's rules as its target: give the uplink another priority"
 	}
 	if have == nil || p.rules.Of(r.Protocol).Has(r) {
 		return nil

@@ -166,11 +166,11 @@ func (a *Adoption) findRoutes(now *host.State, id rttables.ID) error {
 		switch {
 		case !replaced && id == a.Table: // it stays, beside ours
 		case !replaced:
-			return a.routeConflict(now, &r, "the table %s has a route that table %s would not have: give the uplink the table %d",
+			return a.routeConflict(now, &r, "table %s of the script has a route that table %s would not have: give the uplink the table %d",
 				now.Names.Table(id), now.Names.Table(a.Table), uint32(id))
 		case !a.leadsByLink(&r) && id == a.Table && r.Canonical().Priority > want.Canonical().Priority: // a way that is behind ours
 		case !a.leadsByLink(&r):
-			return a.routeConflict(now, &r, "the table %s has a route to a destination of the uplink that does not leave by %s alone: delete or change it",
+			return a.routeConflict(now, &r, "the table %s has a route to a destination of the uplink that does not leave only through %s: delete or change the route",
 				now.Names.Table(id), a.Spec.Interface)
 		case !form.IsScriptProtocol(r.Protocol):
 			return a.routeConflict(now, &r, "%s would install its route in table %s again: configure it not to install the route",
@@ -263,7 +263,7 @@ func (a *Adoption) findRules(now *host.State, f route.Family) error {
 		case needless && form.IsScriptProtocol(r.Protocol):
 			to = &a.Needless
 		case isOurs && r.Table != a.Table:
-			return a.Spec.Conflict(r, fmt.Sprintf("a rule that stays looks up table %s: give the uplink the table %d",
+			return a.Spec.Conflict(r, fmt.Sprintf("a rule that is not replaced looks up table %s: give the uplink the table %d",
 				now.Names.Table(r.Table), uint32(r.Table)))
 		default:
 			continue

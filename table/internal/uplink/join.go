@@ -56,13 +56,13 @@ func Join(ctx context.Context, c route.Conn, now *host.State, all []*Policy, o O
 			if o.GivesUp != nil && o.GivesUp(r.Table) {
 				return nil
 			}
-			return p.Spec.Conflict(r, "the source belongs to an uplink by another interface: remove that uplink first")
+			return p.Spec.Conflict(r, "the source belongs to an uplink through another interface: remove that uplink first")
 		}); err != nil {
 			return err
 		}
 		for _, id := range p.OldTables {
 			if other := owner[id]; other != nil {
-				return p.Spec.FieldError("Table", "the uplink is installed in %d, which is to be the table of uplink %s",
+				return p.Spec.FieldError("Table", "the uplink is installed in table %d, which uplink %s would get",
 					uint32(id), other.Spec)
 			}
 		}
@@ -254,9 +254,9 @@ func (p *Policy) obstructs(have *route.Route) string {
 		switch {
 		case want != at || p.isKept(at.Family):
 		case at.Priority == metric:
-			return "another program's route has the destination and the metric of one of ours; delete it, or set another Metric"
+			return "another program's route has the same destination and metric as one of the uplink's; delete it, or set another Metric"
 		case at.Priority < metric:
-			return "another program's route comes before ours to the same destination, because its metric is lower; delete it, or set a lower Metric"
+			return "another program's route to the same destination comes before the uplink's, because its metric is lower; delete it, or set a lower Metric"
 		}
 	}
 	return ""

@@ -64,7 +64,7 @@ func FindTable(now *host.State, u *Spec, sources []netip.Addr) (rttables.ID, err
 	if u.Name != "" {
 		if id, ok := now.Names.Files().Lookup(u.Name); ok {
 			if form.IsSystemTable(id) {
-				return 0, u.FieldError("Name", "%s is a table of the system", u.Name)
+				return 0, u.FieldError("Name", "%s is a system table", u.Name)
 			}
 			return id, nil
 		}
@@ -188,7 +188,7 @@ func (p *Policy) requireIdentity(now *host.State) error {
 	for _, f := range p.Families {
 		for _, r := range now.Rules(f).Of(p.Spec.Proto()).All() {
 			if !form.IsSystemTable(r.Table) {
-				return p.Spec.FieldError("Table", "is not set, and no address is left that would show the table; is it %s?",
+				return p.Spec.FieldError("Table", "is not set, and the uplink has no address by which its table could be found; is it %s?",
 					now.Names.Table(r.Table))
 			}
 		}

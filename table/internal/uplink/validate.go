@@ -22,7 +22,7 @@ func (u *Spec) Validate() error {
 	case u.Interface == "":
 		return u.FieldError("Interface", "is not set")
 	case u.Table != 0 && form.IsSystemTable(u.Table):
-		return u.FieldError("Table", "%s is a table of the system", u.Table)
+		return u.FieldError("Table", "%s is a system table", u.Table)
 	case u.Family != 0 && !slices.Contains(form.Families[:], u.Family):
 		return u.FieldError("Family", "%s is not a family of uplinks: want inet or inet6", u.Family)
 	case u.Protocol == form.ReplyProtocol:
@@ -57,7 +57,7 @@ func (u *Spec) validateName() error {
 		return nil
 	case errors.Is(err, rttables.ErrReserved):
 		if _, ok := new(rttables.Names).Lookup(u.Name); ok {
-			return u.FieldError("Name", "%s is a table of the system", u.Name)
+			return u.FieldError("Name", "%s is a system table", u.Name)
 		}
 		return u.FieldError("Name", "%s is a word of ip(8): choose another", u.Name)
 	case errors.As(err, &entry):
@@ -133,9 +133,9 @@ func (u *Spec) validateDefaults() error {
 		case !form.IsDefault(d):
 			return fail("is not a default route: put other destinations into Routes")
 		case d.Type != 0 && d.Type != route.TypeUnicast:
-			return fail("does not lead out by an interface")
+			return fail("has a type that does not forward packets: want unicast")
 		case d.NextHopID != 0:
-			return fail("has a nexthop object: set its gateways instead")
+			return fail("has a nexthop object: set the gateways of the object instead")
 		case d.Gateway.IsValid() && len(d.Multipath) > 0:
 			return fail("has both a gateway and next hops")
 		case !slices.ContainsFunc(u.Families(), inFamily):
@@ -269,13 +269,13 @@ func (u *Spec) validateAlso(r rule.Rule) error {
 	case mapped != "":
 		return u.FieldError("Also", "%s", mapped)
 	case r.Table != 0 && r.Table != u.Table:
-		return fail("has a table of its own")
+		return fail("sets Table: leave it out, because the rule looks up the uplink's table")
 	case r.Protocol != 0 && r.Protocol != u.Proto():
-		return fail("has a protocol of its own")
+		return fail("sets Protocol: leave it out, because the rule gets the uplink's protocol")
 	case r.Goto != 0 || r.Action != 0 && r.Action != rule.ActionLookup:
-		return fail("has an action of its own")
+		return fail("sets Action: leave it out, because the rule looks up the uplink's table")
 	case f != 0 && r.Family != 0 && f != r.Family:
-		return fail("has addresses of another family than its own")
+		return fail("has addresses that are not of its family")
 	case !canBePorts(r.SPort) || !canBePorts(r.DPort):
 		return fail("has an invalid range of ports: want 1 to 65534, the lower one first")
 	case r.UIDRange.Last() < r.UIDRange.First() || r.UIDRange.Last() == math.MaxUint32:
