@@ -57,7 +57,7 @@ func testForeignRule(t *testing.T, n *tabletest.Network, f tabletest.Family, pri
 	at := k.await(0, "conflict", func(e maintain.Event) bool {
 		var conflict *plan.ConflictError
 		return e.Kind == maintain.EventFailed && e.Family == family[f] && errors.As(e.Err, &conflict) &&
-			conflict.Owner == route.ProtoStatic && strings.Contains(conflict.Reason, "has the priority of one of ours")
+			conflict.Owner == route.ProtoStatic && strings.Contains(conflict.Reason, "has the priority of one of the uplink's rules")
 	})
 	for range 2 {
 		for _, line := range routeLines(whole) {
