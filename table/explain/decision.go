@@ -96,12 +96,12 @@ func (f *FIB) setHop(d *Decision, res *found) {
 		d.Route = int(res.entry.place)
 	}
 	switch {
-	case res.several:
-		d.Candidates = res.entry.candidates
+	case res.choice != nil:
+		d.Candidates = res.choice.candidates
 		d.Depends |= DependsHash
 		d.OIF, d.Via = 0, netip.Addr{}
 	case res.hop >= 0:
-		d.OIF, d.Via = res.entry.candidates[res.hop].OIF, res.entry.candidates[res.hop].Via
+		d.OIF, d.Via = res.entry.hops[res.hop].oif, res.entry.hops[res.hop].via
 	}
 	d.Depends |= res.depends
 }

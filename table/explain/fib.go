@@ -36,8 +36,8 @@ type device struct {
 	sendRedirects  bool
 	oifAddrsOnly   bool // IPv6: use_oif_addrs_only
 	useOptimistic  bool
-	useTempAddr    bool // prefers temporary addresses
-	unknown        bool // a setting of it is not known
+	useTempAddr    bool    // prefers temporary addresses
+	unknown        unknown // settings that could not be read
 }
 
 // A half is what a FIB has of one family.
@@ -188,14 +188,13 @@ type flow struct {
 
 // A found is what a lookup has found.
 type found struct {
-	entry *entry // nil: a rule refused the packet, or nothing was found
-	hop   int32  // the next hop of the entry, −1: none
-	rule  int32  // place in World.Rules, −1: none
-	errno Errno
-	table rttables.ID
-	all   []entry // the routes to the same destination
-	// several means that the kernel chooses one of the next hops by a hash.
-	several bool
+	entry   *entry // nil: a rule refused the packet, or nothing was found
+	hop     int32  // the next hop of the entry, −1: none
+	rule    int32  // place in World.Rules, −1: none
+	errno   Errno
+	table   rttables.ID
+	all     []entry // the routes to the same destination
+	choice  *choice // of next hops, of which the kernel takes one by a hash; nil: hop is the only one
 	depends Depends
 }
 
@@ -231,9 +230,11 @@ func (f *FIB) decide(p *Packet, get bool, t *trace) Decision {
 		case d == nil:
 			return refuse(NoInterface, ENODEV)
 		case p.To.Is4():
-			return f.input4(&fl, d, t)
+			return f.input4(&fl, f.receiver(d, get), t)
+		case needsInterface(fl.dst):
+			return f.input6(&fl, d, t)
 		}
-		return f.input6(&fl, d, t)
+		return f.input6(&fl, f.receiver(d, get), t)
 	}
 	if p.OIF != "" {
 		d := f.named(p.OIF)
@@ -246,6 +247,16 @@ func (f *FIB) decide(p *Packet, get bool, t *trace) Decision {
 		return f.output4(&fl, t)
 	}
 	return f.output6(&fl, t)
+}
+
+// receiver returns the interface that a packet has come in by when the rules are asked:
+// the VRF of the one that received it (vrf_ip_rcv of drivers/net/vrf.c). "ip route get"
+// takes the interface that it is told.
+func (f *FIB) receiver(d *device, get bool) *device {
+	if m := f.device(d.vrf); !get && m != nil {
+		return m
+	}
+	return d
 }
 
 // ecn are the bits of the DS field that do not count.

@@ -13,9 +13,47 @@ const indexFrom = 24
 // of one of its selectors: a source, a destination, a mark, a user or a port that must be
 // equal. A rule without one is in the list of all packets.
 type ruleIndex struct {
-	lists map[selectorKey][]int32 // places of rules, in their order
-	kinds []selectorKind
-	any   []int32
+	lists  map[selectorKey][]int32 // places of rules, in their order
+	kinds  []selectorKind
+	any    []int32
+	glance []glance // of any
+}
+
+// A glance is what most packets do not have of a rule, in little memory. It is for rules
+// that have ranges of users or ports.
+type glance struct {
+	uidFirst, uidLast uint32
+	iif, oif          uint32 // zero: any
+	sFirst, sLast     uint16
+	dFirst, dLast     uint16
+}
+
+// glanceOf returns the glance of a rule.
+func (r *ruleEntry) glanceOf() glance {
+	g := glance{uidLast: noUser, sLast: 1<<16 - 1, dLast: 1<<16 - 1}
+	if r.not || r.l3mdev {
+		return g
+	}
+	g.uidFirst, g.uidLast = r.uidFirst, r.uidLast
+	if !r.iifIsVRF {
+		g.iif = r.iif
+	}
+	if !r.oifIsVRF {
+		g.oif = r.oif
+	}
+	if r.sport.mask == 0 && r.sport.first != 0 {
+		g.sFirst, g.sLast = r.sport.first, r.sport.last
+	}
+	if r.dport.mask == 0 && r.dport.first != 0 {
+		g.dFirst, g.dLast = r.dport.first, r.dport.last
+	}
+	return g
+}
+
+// mayMatch reports whether a packet may match a rule.
+func (g *glance) mayMatch(fl *flow) bool {
+	return g.uidFirst <= fl.uid && fl.uid <= g.uidLast && g.dFirst <= fl.dport && fl.dport <= g.dLast &&
+		g.sFirst <= fl.sport && fl.sport <= g.sLast && (g.iif == 0 || g.iif == fl.iif) && (g.oif == 0 || g.oif == fl.oif)
 }
 
 // A selectorKind is a kind of selectors with the same mask.
@@ -74,6 +112,9 @@ func newRuleIndex(rules []ruleEntry) *ruleIndex {
 		k := selectorKey{at, value}
 		x.lists[k] = append(x.lists[k], int32(i))
 	}
+	for _, i := range x.any {
+		x.glance = append(x.glance, rules[i].glanceOf())
+	}
 	return x
 }
 
@@ -131,7 +172,7 @@ func (k *selectorKind) valueOf(fl *flow) key {
 // lookupIndexed asks the rules that may match a packet, in their order.
 func (f *FIB) lookupIndexed(h *half, fl *flow) found {
 	x := h.index
-	var lists [maxKinds + 1][]int32
+	var lists [maxKinds][]int32
 	n := 0
 	for i := range x.kinds {
 		if list := x.lists[selectorKey{int32(i), x.kinds[i].valueOf(fl)}]; len(list) > 0 {
@@ -139,10 +180,7 @@ func (f *FIB) lookupIndexed(h *half, fl *flow) found {
 			n++
 		}
 	}
-	if len(x.any) > 0 {
-		lists[n] = x.any
-		n++
-	}
+	rest := 0        // of x.any, that may match
 	from := int32(0) // rules before this one were asked, or are jumped over
 	for {
 		next, at := int32(len(h.rules)), -1
@@ -153,6 +191,13 @@ func (f *FIB) lookupIndexed(h *half, fl *flow) found {
 			if len(lists[i]) > 0 && lists[i][0] < next {
 				next, at = lists[i][0], i
 			}
+		}
+		for rest < len(x.any) && x.any[rest] < next && (x.any[rest] < from || !x.glance[rest].mayMatch(fl)) {
+			rest++
+		}
+		if rest < len(x.any) && x.any[rest] < next {
+			next, at = x.any[rest], n
+			rest++
 		}
 		if at < 0 {
 			return nothing(fl)

@@ -22,9 +22,13 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 	case fl.src.isZero():
 		return refuse(SourceInvalid, EINVAL)
 	case fl.dst.isZero(), isLoopback4(fl.dst) && !dev.routeLocalnet:
-		return refuse(DestinationInvalid, EINVAL)
+		d := refuse(DestinationInvalid, EINVAL)
+		d.needs(dev, unknownLocalnet)
+		return d
 	case isLoopback4(fl.src) && !isLoopback4(fl.dst) && !dev.routeLocalnet:
-		return refuse(SourceLoopback, EINVAL)
+		d := refuse(SourceLoopback, EINVAL)
+		d.needs(dev, unknownLocalnet)
+		return d
 	}
 	flow := *fl
 	res := f.lookup(&f.v4, &flow, t)
@@ -32,6 +36,7 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 		d := f.refusal(&res)
 		if !dev.forwards[0] {
 			d.Error, d.Refusal = EHOSTUNREACH, ForwardingOff
+			d.needs(dev, unknownForwards)
 		}
 		return d
 	}
@@ -45,6 +50,7 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 		return f.checkSource(fl, dev, 0, d, t)
 	case !dev.forwards[0]:
 		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
+		d.needs(dev, unknownForwards)
 		return d
 	case res.entry.typ != route.TypeUnicast && d.Verdict != Broadcast:
 		d.Verdict, d.Refusal, d.Error = None, DestinationInvalid, EINVAL
@@ -53,6 +59,7 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 	f.selectPath4(&flow, &res, false)
 	f.setHop(&d, &res)
 	out := res.entry.hops[res.hop].oif
+	d.needs(dev, unknownForwards)
 	return f.checkSource(fl, dev, out, d, t)
 }
 
@@ -109,9 +116,7 @@ func (f *FIB) inputBroadcast4(fl *flow, dev *device, d Decision, t *trace) Decis
 // checkSource is fib_validate_source of net/ipv4/fib_frontend.c. It returns d if a packet
 // may have its source. The packet leaves by the interface out, or is for this host.
 func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trace) Decision {
-	if dev.unknown {
-		d.Depends |= DependsSetting
-	}
+	d.needs(dev, unknownRPFilter)
 	// To send a redirect, the kernel looks where the source is.
 	if dev.rpFilter == 0 && !(out == dev.Index && dev.sendRedirects) {
 		if dev.acceptLocal {
@@ -119,6 +124,7 @@ func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trac
 		}
 		if f.v4.merged >= 0 && !f.v4.checksSources {
 			if _, ok := f.v4.local[fl.src]; ok {
+				d.needs(dev, unknownAcceptLocal)
 				return f.martian(d, SourceLocal)
 			}
 			return d
@@ -132,6 +138,8 @@ func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trac
 	}
 	if dev.srcValidMark {
 		back.mark = fl.mark
+	} else if fl.mark != 0 {
+		d.needs(dev, unknownValidMark)
 	}
 	t.reverse()
 	res := f.lookup(&f.v4, &back, t)
@@ -144,6 +152,7 @@ func (f *FIB) checkSource(fl *flow, dev *device, out uint32, d Decision, t *trac
 		}
 		return d
 	case res.entry.typ == route.TypeLocal && !dev.acceptLocal:
+		d.needs(dev, unknownAcceptLocal)
 		return f.martian(d, SourceLocal)
 	case res.entry.typ != route.TypeUnicast && res.entry.typ != route.TypeLocal:
 		return f.martian(d, SourceInvalid)

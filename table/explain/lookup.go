@@ -133,9 +133,11 @@ func (f *FIB) suppresses(r *ruleEntry, fl *flow, res *found) bool {
 		hop = &res.entry.hops[res.hop]
 	}
 	suppresses := f.isInGroup(hop, r.suppressGroup)
-	for i := 0; res.several && i < len(res.entry.hops); i++ {
-		if f.isInGroup(&res.entry.hops[i], r.suppressGroup) != suppresses {
-			fl.depends |= DependsHash
+	if res.choice != nil {
+		for _, i := range res.choice.hops {
+			if f.isInGroup(&res.entry.hops[i], r.suppressGroup) != suppresses {
+				fl.depends |= DependsHash
+			}
 		}
 	}
 	return suppresses

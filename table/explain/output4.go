@@ -163,17 +163,17 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 	if out == nil {
 		return refuse(NoInterface, ENODEV)
 	}
-	if res.several && isLoopback4(fl.src) {
+	if res.choice != nil && isLoopback4(fl.src) {
 		out = f.loopbackHop(e, out)
 	}
 	d = f.finish4(fl, out, d)
 	if d.Verdict == Broadcast || d.Verdict == Multicast && e.bits < 4 {
 		d.Via = netip.Addr{} // the kernel then ignores the route's gateway
-		if res.several {
-			d.Candidates = e.onLink
+		if res.choice != nil {
+			d.Candidates = res.choice.onLink
 		}
 	}
-	if res.several && chosen && !e.sameSource {
+	if res.choice != nil && chosen && !res.choice.sameSource {
 		d.Source = netip.Addr{}
 	}
 	return d

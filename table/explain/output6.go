@@ -54,9 +54,13 @@ func (f *FIB) linkScope(fl *flow, dev *device, t *trace) Decision {
 func (f *FIB) sourceOf6(res *found, dst key) netip.Addr {
 	e := res.entry
 	k, ok := f.source6(f.device(e.hops[res.hop].oif), dst)
-	for i := 0; res.several && i < len(e.hops); i++ {
-		if e.hops[i].oif != e.hops[res.hop].oif {
-			if other, _ := f.source6(f.device(e.hops[i].oif), dst); other != k {
+	if res.choice != nil {
+		for _, i := range res.choice.hops {
+			oif := e.hops[i].oif
+			if oif == e.hops[res.hop].oif {
+				continue
+			}
+			if other, _ := f.source6(f.device(oif), dst); other != k {
 				return netip.Addr{}
 			}
 		}
@@ -92,7 +96,8 @@ func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
 	switch {
 	case d.Verdict == Multicast:
 		d.Depends |= DependsGroup
-	case d.Verdict == Unicast && !f.forwards6(dev):
+	case d.Verdict == Unicast && !f.conf.forwards6:
+		d.needs(dev, unknownForwards)
 		d.Verdict, d.Refusal, d.Error = None, ForwardingOff, EHOSTUNREACH
 	}
 	return d
@@ -100,10 +105,6 @@ func (f *FIB) input6(fl *flow, dev *device, t *trace) Decision {
 
 // noUser is the user of a lookup that has none.
 const noUser = 1<<32 - 1
-
-// forwards6 reports whether IPv6 packets that come in by an interface are forwarded. The
-// setting of all interfaces decides.
-func (f *FIB) forwards6(dev *device) bool { return f.conf.forwards6 }
 
 // hideTransport takes the ports from a packet that comes in unless a rule needs them.
 func (f *FIB) hideTransport(h *half, fl *flow) {

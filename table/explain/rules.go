@@ -64,7 +64,7 @@ func (h *half) compileRules(f *FIB, family route.Family) {
 	h.checksSources = h.checksSources || slices.ContainsFunc(f.world.Rules, func(r rule.Rule) bool { return r.Realms != route.Realms{} })
 	custom, known := f.world.Sysctls.int(customRules, -1)
 	if h.v4 && len(h.rules) == len(defaultRules(family)) && hasDefaultsOnly(h.rules, f) && custom != 1 {
-		h.mergeLocal(custom != 0 || !known)
+		h.mergeLocal(f, custom != 0 || !known)
 	}
 	h.index = newRuleIndex(h.rules)
 }

@@ -80,69 +80,33 @@ func (e *entry) passed(fl *flow) Passed {
 	return reason
 }
 
-// selectPath4 does what the kernel does with the result of the rules.
+// selectPath4 chooses the next hop of the route that the rules have found:
+// fib_select_path of net/ipv4/fib_semantics.c. The packets of a socket that is bound to an
+// interface take the first one. Packets that this host sends prefer a next hop that has
+// their source: fib_select_multipath.
 func (f *FIB) selectPath4(fl *flow, res *found, output bool) {
 	e := res.entry
-	if fl.oif != 0 || e == nil || res.hop < 0 {
+	if fl.oif != 0 || res.hop < 0 {
 		return
 	}
 	switch {
-	case len(e.hops) > 1 && e.object:
-		f.selectGroup(res)
 	case len(e.hops) > 1:
-		f.selectMultipath4(fl, res, output)
+		c := &e.all
+		if own := e.ofSource(fl.src); output && !fl.src.isZero() && own != nil {
+			c = own
+		}
+		res.choose(c)
+		e.dependOnNeighbours(f, res)
 	case e.bits == 0 && e.typ == route.TypeUnicast:
 		f.selectDefault(fl, res)
 	}
 }
 
-// selectMultipath4 is fib_select_multipath. Packets with a source prefer a next hop that
-// has it.
-func (f *FIB) selectMultipath4(fl *flow, res *found, output bool) {
-	e := res.entry
-	first, usable, own := int32(-1), 0, 0
+// dependOnNeighbours notes that a gateway which does not answer now may answer later.
+func (e *entry) dependOnNeighbours(f *FIB, res *found) {
+	asks := e.object && !e.resilient || e.v4 && f.conf.useNeighbours4
 	for i := range e.hops {
-		n := &e.hops[i]
-		if !n.usable() || f.conf.useNeighbours4 && !n.isValid() {
-			continue
-		}
-		usable++
-		if first < 0 {
-			first = int32(i)
-		}
-		if output && !fl.src.isZero() && n.source == fl.src {
-			if own++; own == 1 {
-				res.hop = int32(i)
-			}
-		}
-	}
-	switch {
-	case own == 1:
-	case usable == 1:
-		res.hop = first
-	case usable > 1 || own > 1:
-		res.several = true
-	}
-	if f.conf.useNeighbours4 {
-		res.depends |= DependsNeighbour
-	}
-}
-
-// selectGroup is nexthop_select_path of net/ipv4/nexthop.c. It prefers next hops whose
-// gateway answers.
-func (f *FIB) selectGroup(res *found) {
-	usable, first := 0, int32(0)
-	for i := range res.entry.hops {
-		if n := &res.entry.hops[i]; n.isValid() {
-			if usable++; usable == 1 {
-				first = int32(i)
-			}
-		}
-	}
-	res.hop = first
-	res.several = usable > 1
-	for i := range res.entry.hops {
-		if n := &res.entry.hops[i]; n.hasGW && n.known && !n.isValid() {
+		if n := &e.hops[i]; asks && n.hasGW && !n.isValid() {
 			res.depends |= DependsNeighbour
 		}
 	}
@@ -153,6 +117,11 @@ const valid = NeighbourPermanent | NeighbourNoARP | NeighbourReachable | Neighbo
 
 // isValid reports whether the gateway of a next hop may answer.
 func (n *hop) isValid() bool { return !n.known || n.state&valid != 0 }
+
+// fails reports whether the gateway of a next hop was asked for and does not answer.
+func (n *hop) fails() bool {
+	return n.hasGW && n.known && n.state&valid == 0 && n.state&NeighbourFailed != 0
+}
 
 // selectDefault is fib_select_default: of several default routes with the same metric,
 // the kernel prefers one whose gateway answers.

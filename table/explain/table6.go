@@ -67,7 +67,7 @@ func (n *hop) score6(e *entry, fl *flow, reachable bool) int32 {
 		return failHard
 	}
 	m |= e.pref << 2
-	if reachable && n.hasGW && n.known && n.state&valid == 0 && n.state&NeighbourFailed != 0 {
+	if reachable && n.fails() {
 		return failProbe
 	}
 	return m
@@ -109,7 +109,7 @@ func (f *FIB) selectRoute6(entries []entry, fl *flow, reachable bool, t *trace) 
 		}
 	}
 	if res.entry != nil && res.errno == 0 {
-		f.selectPath6(fl, &res, reachable)
+		f.selectPath6(fl, &res)
 	}
 	return res
 }
@@ -138,24 +138,17 @@ func (e *entry) passed6(fl *flow, reachable bool) Passed {
 }
 
 // selectPath6 is fib6_select_path of net/ipv6/route.c.
-func (f *FIB) selectPath6(fl *flow, res *found, reachable bool) {
+func (f *FIB) selectPath6(fl *flow, res *found) {
 	e := res.entry
 	if len(e.hops) < 2 {
 		return
 	}
-	if e.object {
-		f.selectGroup(res)
-		if e.hops[res.hop].reject && !res.several {
-			res.errno = EINVAL
-		}
-		return
-	}
-	usable := 0
-	for i := range e.hops {
-		n := &e.hops[i]
-		if n.usable() && n.score6(e, fl, reachable) >= 0 {
-			usable++
+	c := &e.all
+	if fl.strict && fl.dev != 0 && !e.object {
+		if c = e.ofDevice(fl.dev); c == nil {
+			return
 		}
 	}
-	res.several = usable > 1
+	res.choose(c)
+	e.dependOnNeighbours(f, res)
 }

@@ -41,11 +41,12 @@ type entry struct {
 	advertised bool // by a router
 	object     bool // the next hops are those of a nexthop object
 	group      bool // which is a group
+	resilient  bool // with buckets
 	blackhole  bool // which drops packets
 	hops       []hop
-	candidates []Candidate // of the hops
-	onLink     []Candidate // without the gateways
-	sameSource bool        // all next hops have the same source
+	all        choice // among the next hops that work
+	bySource   []sourceChoice
+	byDevice   []deviceChoice
 }
 
 // A hop is a next hop.
@@ -54,6 +55,7 @@ type hop struct {
 	gw       key
 	hasGW    bool
 	gw4      bool
+	via      netip.Addr // gw
 	weight   uint32
 	dead     bool           // the interface is down or does not exist
 	linkDown bool           // the interface has no carrier
@@ -96,7 +98,7 @@ func (h *half) compileTables(f *FIB, family route.Family) {
 		slots[id] = append(slots[id], slot{nodeOf(r), c.entry(r, int32(i))})
 	}
 	for _, id := range ids {
-		h.addTable(id, slots[id])
+		h.addTable(f, id, slots[id])
 	}
 }
 
@@ -117,7 +119,7 @@ func nodeOf(r *route.Route) prefixNode {
 // addTable adds a table with some routes, which it sorts as the kernel does: by prefix,
 // in IPv6 by the source, then by TOS and metric, and then in the order in which they
 // were added. In IPv4 a table can hold routes of local and main.
-func (h *half) addTable(id rttables.ID, slots []slot) int32 {
+func (h *half) addTable(f *FIB, id rttables.ID, slots []slot) int32 {
 	slices.SortStableFunc(slots, func(a, b slot) int {
 		return cmp.Or(
 			a.node.compare(b.node), -cmp.Compare(a.entry.srcBits, b.entry.srcBits), a.entry.src.compare(b.entry.src),
@@ -126,7 +128,7 @@ func (h *half) addTable(id rttables.ID, slots []slot) int32 {
 		)
 	})
 	if !h.v4 {
-		slots = joinSiblings(slots)
+		slots = f.joinSiblings(slots)
 	}
 	t := table{id: id}
 	var nodes []prefixNode
@@ -149,7 +151,7 @@ func (h *half) addTable(id rttables.ID, slots []slot) int32 {
 
 // mergeLocal adds the table that local and main are in a namespace which never had rules
 // of its own. uncertain means that this one may have had some.
-func (h *half) mergeLocal(uncertain bool) {
+func (h *half) mergeLocal(f *FIB, uncertain bool) {
 	var slots []slot
 	var mains []prefixNode
 	for _, id := range []rttables.ID{rttables.Local, rttables.Main} {
@@ -171,7 +173,7 @@ func (h *half) mergeLocal(uncertain bool) {
 	if local := h.findTable(rttables.Local); local != nil && uncertain {
 		h.mergeMatters = slices.ContainsFunc(mains, func(n prefixNode) bool { return local.prefixes.find(n.addr) >= 0 })
 	}
-	h.merged = h.addTable(mergedID, slots)
+	h.merged = h.addTable(f, mergedID, slots)
 }
 
 // mergedID is the key of the merged table, which no rule can name.
@@ -179,7 +181,7 @@ const mergedID = 0
 
 // joinSiblings joins IPv6 routes that the kernel makes next hops of one route: those by
 // a gateway with the same place and metric.
-func joinSiblings(slots []slot) []slot {
+func (f *FIB) joinSiblings(slots []slot) []slot {
 	joined := slots[:0]
 	for _, s := range slots {
 		if n := len(joined) - 1; n >= 0 {
@@ -187,7 +189,8 @@ func joinSiblings(slots []slot) []slot {
 			if last.node == s.node && last.entry.joins(&s.entry) {
 				e := &last.entry
 				e.hops = append(slices.Clip(e.hops), s.entry.hops...)
-				e.setCandidates()
+				e.all, e.byDevice = choice{}, nil
+				f.setChoices(e)
 				continue
 			}
 		}
@@ -263,30 +266,8 @@ func (c *compiler) entry(r *route.Route, place int32) entry {
 			c.addHop(&e, r, lo, netip.Addr{}, 1, 0)
 		}
 	}
-	e.setCandidates()
+	c.f.setChoices(&e)
 	return e
-}
-
-// setCandidates makes the candidates of the next hops.
-func (e *entry) setCandidates() {
-	e.candidates, e.onLink, e.sameSource = nil, nil, true
-	for i := range e.hops {
-		n := &e.hops[i]
-		c := Candidate{OIF: n.oif, Weight: uint16(min(n.weight, 1<<16-1))}
-		switch {
-		case e.hasPrefSrc:
-			c.Source = e.prefSrc.addr(e.v4)
-		case e.v4 && !n.source.isZero():
-			c.Source = n.source.addr(true)
-		}
-		e.sameSource = e.sameSource && (i == 0 || n.source == e.hops[0].source)
-		e.onLink = append(e.onLink, c)
-		if n.hasGW {
-			c.Via = n.gw.addr(n.gw4)
-		}
-		e.candidates = append(e.candidates, c)
-	}
-	e.sameSource = e.sameSource || e.hasPrefSrc
 }
 
 // rank returns the rank of a preference: IPV6_DECODE_PREF of net/ip6_route.h.
@@ -321,7 +302,7 @@ func (c *compiler) addObject(e *entry, r *route.Route, id uint32, weight uint32)
 	switch {
 	case o == nil:
 	case len(o.Group) > 0 && !e.group:
-		e.group = true
+		e.group, e.resilient = true, o.GroupType == nexthop.GroupResilient
 		for _, m := range o.Group {
 			c.addObject(e, r, m.ID, max(uint32(m.Weight), 1))
 		}
