@@ -10,15 +10,17 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
-// Connections that the server forwards for its LAN, with the addresses of the uplinks as their
-// sources. They stay on their uplink when the default route moves to the other one.
+const echoPort = 7007 // of the client
+
+// Connections that the server forwards for its LAN, to whose packets a firewall gives the address
+// of the interface. They stay on their uplink when the default route moves to the other one.
 func TestForwardedForLAN(t *testing.T) {
 	forEachFamily(t, func(t *testing.T, n *network, f family) {
-		const port = 7007
-		serveTCP(t, n.client, f, port)
-		serveWildcard(t, n.client, f, port)
+		serveTCP(t, n.client, f, echoPort)
+		serveWildcard(t, n.client, f, echoPort)
 		h := newHome(t, n.server, "nft")
 		h.run("nft", "-f", h.file("translation", `table inet translation {
 	chain postrouting {
@@ -28,9 +30,32 @@ func TestForwardedForLAN(t *testing.T) {
 }
 `))
 		for _, proto := range []string{"tcp" + f.version, "udp" + f.version} {
-			n.wantMoved(f, proto, join(f.client, port), false)
-			remove := n.install(policy{forwarded: true})
-			n.wantMoved(f, proto, join(f.client, port), true)
+			to := join(f.client, echoPort)
+			n.wantMoved(f, proto, to, false)
+			remove := n.install(forwarded)
+			n.wantMoved(f, proto, to, true)
+			remove()
+		}
+	})
+}
+
+// The same, where the policy gives the packets the address of the uplink. Without it the routers
+// drop them.
+func TestMasquerade(t *testing.T) {
+	forEachFamily(t, func(t *testing.T, n *network, f family) {
+		serveTCP(t, n.client, f, echoPort)
+		serveWildcard(t, n.client, f, echoPort)
+		for _, proto := range []string{"tcp" + f.version, "udp" + f.version} {
+			to := join(f.client, echoPort)
+			n.setDefault(f, routerA)
+			if a := n.ask(n.lan, proto, to, "hello", noAnswer); a.err == nil {
+				t.Errorf("control: the LAN has an answer of %s without a translation", proto)
+			}
+			remove := n.installFor(reply.Policy{}, replyUplinks(true))
+			n.wantMoved(f, proto, to, false)
+			remove()
+			remove = n.installFor(forwarded, replyUplinks(true))
+			n.wantMoved(f, proto, to, true)
 			remove()
 		}
 	})

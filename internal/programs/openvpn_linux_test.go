@@ -117,7 +117,7 @@ nobind
 		}
 		c.stop()
 
-		remove := n.install(policy{udp: []int{port}})
+		remove := n.install(udpOf(port))
 		connects(routerA)
 		connects(routerB)
 		remove()

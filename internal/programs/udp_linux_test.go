@@ -23,7 +23,7 @@ func (n *network) wantHelped(f family, port int) {
 	udp := "udp" + f.version
 	n.wantAnsweredBy(routerA, udp, join(f.server[routerA], port))
 	n.wantAstray(udp, join(f.server[routerB], port), "hello")
-	remove := n.install(policy{udp: []int{port}})
+	remove := n.install(udpOf(port))
 	for range 3 {
 		n.wantAnsweredBy(routerA, udp, join(f.server[routerA], port))
 		n.wantAnsweredBy(routerB, udp, join(f.server[routerB], port))
@@ -55,7 +55,7 @@ func (n *network) wantNotHurt(f family, port int) {
 		}
 	}
 	both()
-	remove := n.install(policy{udp: []int{port}})
+	remove := n.install(udpOf(port))
 	both()
 	remove()
 	both()
@@ -81,7 +81,7 @@ func TestConnectedServer(t *testing.T) {
 		udp := "udp" + f.version
 		n.wantSessions(udp, join(f.server[routerA], port), "1 1", "1 2", "1 3")
 		n.wantAstray(udp, join(f.server[routerB], port), "hello")
-		n.install(policy{udp: []int{port}})
+		n.install(udpOf(port))
 		n.wantSessions(udp, join(f.server[routerA], port), "3 1", "3 2", "3 3")
 		n.wantSessions(udp, join(f.server[routerB], port), "4 1", "5 1", "6 1")
 	})
