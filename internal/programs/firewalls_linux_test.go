@@ -11,64 +11,109 @@ import (
 	"github.com/policyroute/policyroute/table/reply"
 )
 
-// A firewall is started beside the policy. Its methods are the commands that change its rules.
+// A firewall that is started beside a policy lets in one port of the server.
 type firewall struct {
+	port   int
 	start  func()
 	reload []func() // each makes all rules again in its own way
 	stop   func()
+
+	// publishes says that the firewall also publishes the port of the container.
+	publishes bool
 }
 
-// testBeside tests the policy of a UDP server beside a firewall that lets its port in:
-// whichever of the two comes first, and whatever the firewall does.
-func (n *network) testBeside(f family, port int, w firewall) {
+// testFirewall tests a policy beside a firewall: whichever of the two comes first, and whatever
+// the firewall does.
+func (n *network) testFirewall(w firewall) {
 	n.t.Helper()
-	closed := port + 1000
-	serveWildcard(n.t, n.server, f, port)
-	serveWildcard(n.t, n.server, f, closed)
-	udp := "udp" + f.version
-	both := func(when string) {
-		n.t.Helper()
-		for i, a := range f.server {
-			n.wantAnsweredBy(i, udp, join(a, port))
-		}
-		if n.t.Failed() {
-			n.t.Fatalf("when: %s", when)
-		}
+	closed := w.port + 1000
+	for _, f := range families {
+		serveWildcard(n.t, n.server, f, w.port)
+		serveWildcard(n.t, n.server, f, closed)
+		serveTCP(n.t, n.container, f, inside)
+		serveWildcard(n.t, n.container, f, inside)
 	}
+	p := udpOf(w.port)
+	p.Forwarded = w.publishes
 
-	remove := n.install(udpOf(port))
-	both("before the firewall")
-	n.wantAnswered(n.client, udp, join(f.server[routerA], closed))
+	remove := n.install(p)
+	n.wantServed(w, "before the firewall", false)
+	for _, f := range families {
+		n.wantAnswered(n.client, "udp"+f.version, join(f.server[routerA], closed))
+	}
 	w.start()
-	both("after its start")
-	n.wantRefused(udp, join(f.server[routerA], closed)) // the firewall is in effect
+	n.wantServed(w, "after its start", w.publishes)
+	for _, f := range families {
+		n.wantRefused("udp"+f.version, join(f.server[routerA], closed)) // the firewall is in effect
+	}
 	for i, reload := range w.reload {
 		reload()
-		both(fmt.Sprintf("after reload %d", i))
+		n.wantServed(w, fmt.Sprintf("after reload %d", i), w.publishes)
 	}
 	remove()
-	n.wantAnsweredBy(routerA, udp, join(f.server[routerA], port))
-	n.wantAstray(udp, join(f.server[routerB], port), "hello")
-	n.install(udpOf(port))
-	both("installed beside the firewall")
+	for _, f := range families {
+		n.wantUnserved(f, w)
+	}
+	n.install(p)
+	n.wantServed(w, "installed beside the firewall", w.publishes)
 	w.stop()
-	both("after its end")
+	n.wantServed(w, "after its end", false)
+}
+
+// wantServed fails the test unless the port of the server, and the published one, are answered by
+// each router.
+func (n *network) wantServed(w firewall, when string, publishes bool) {
+	n.t.Helper()
+	for _, f := range families {
+		for i, a := range f.server {
+			n.wantAnsweredBy(i, "udp"+f.version, join(a, w.port))
+			if publishes {
+				n.wantAnsweredBy(i, "udp"+f.version, join(a, published))
+				n.wantAnsweredBy(i, "tcp"+f.version, join(a, published))
+			}
+		}
+	}
+	if n.t.Failed() {
+		n.t.Fatalf("when: %s", when)
+	}
+}
+
+// wantUnserved is the control without the policy: what is asked by router B has no answer.
+func (n *network) wantUnserved(f family, w firewall) {
+	n.t.Helper()
+	udp, tcp := "udp"+f.version, "tcp"+f.version
+	second := join(f.server[routerB], published)
+	n.wantAnsweredBy(routerA, udp, join(f.server[routerA], w.port))
+	n.wantAstray(udp, join(f.server[routerB], w.port), "hello")
+	switch {
+	case !w.publishes:
+	case f.ip == route.IPv6:
+		// firewalld has a strict reverse path filter for IPv6, behind its translation of
+		// addresses. With the policy it finds the mark of the question. Without the policy
+		// it drops the question.
+		n.wantRefused(udp, second)
+		n.wantRefused(tcp, second)
+	default:
+		n.wantAstray(udp, second, "hello")
+		n.wantAstray(tcp, second, "hello")
+	}
 }
 
 // ufw, which makes its rules with iptables.
 func TestUFW(t *testing.T) {
-	forEachFamily(t, func(t *testing.T, n *network, f family) {
-		const port = 5321
-		h := newHome(t, n.server, "ufw")
-		h.run("sh", "-c", `mkdir -p etc/ufw/applications.d &&
-			cp /usr/share/ufw/iptables/*.rules /usr/share/ufw/*.init /usr/share/ufw/ufw.conf /etc/ufw/sysctl.conf etc/ufw`)
-		h.run("ufw", "allow", fmt.Sprintf("%d/udp", port))
-		ufw := func(args ...string) func() { return func() { h.run("ufw", args...) } }
-		n.testBeside(f, port, firewall{
-			start:  ufw("--force", "enable"),
-			reload: []func(){ufw("reload"), ufw("allow", "80/tcp")},
-			stop:   ufw("disable"),
-		})
+	t.Parallel()
+	n := newNetwork(t)
+	const port = 5321
+	h := newHome(t, n.server, "ufw")
+	h.run("sh", "-c", `mkdir -p etc/ufw/applications.d &&
+		cp /usr/share/ufw/iptables/*.rules /usr/share/ufw/*.init /usr/share/ufw/ufw.conf /etc/ufw/sysctl.conf etc/ufw`)
+	h.run("ufw", "allow", fmt.Sprintf("%d/udp", port))
+	ufw := func(args ...string) func() { return func() { h.run("ufw", args...) } }
+	n.testFirewall(firewall{
+		port:   port,
+		start:  ufw("--force", "enable"),
+		reload: []func(){ufw("reload"), ufw("allow", "80/tcp")},
+		stop:   ufw("disable"),
 	})
 }
 
@@ -87,30 +132,36 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 </busconfig>
 `
 
-// The zone of the interfaces that have none: what firewalld lets in, and the port of a container
-// that it publishes.
-const publicZone = `<?xml version="1.0" encoding="utf-8"?>
-<zone>
-	<short>Public</short>
-	<port port="%[1]d" protocol="udp"/>
-	<rule family="ipv%[2]s"><forward-port port="%[3]d" protocol="tcp" to-port="%[4]d" to-addr="%[5]s"/></rule>
-	<rule family="ipv%[2]s"><forward-port port="%[3]d" protocol="udp" to-port="%[4]d" to-addr="%[5]s"/></rule>
-</zone>
-`
+// What firewalld lets in by interfaces that it does not know otherwise: a port of the server, and
+// one of the container that it publishes.
+func publicZone(port int) string {
+	zone := `<?xml version="1.0" encoding="utf-8"?>` + "\n<zone>\n\t<short>Public</short>\n"
+	zone += fmt.Sprintf("\t<port port=\"%d\" protocol=\"udp\"/>\n", port)
+	for _, f := range families {
+		for _, proto := range []string{"tcp", "udp"} {
+			zone += fmt.Sprintf("\t<rule family=\"ipv%s\"><forward-port port=\"%d\" protocol=\"%s\" to-port=\"%d\" to-addr=\"%s\"/></rule>\n",
+				f.version, published, proto, inside, f.container)
+		}
+	}
+	return zone + "</zone>\n"
+}
 
-// newFirewalld returns firewalld, which makes its rules with nftables. It lets a port in.
-func (n *network) newFirewalld(f family, port int) firewall {
-	n.t.Helper()
-	h := newHome(n.t, n.server, "firewalld", "dbus-daemon")
+// firewalld, which makes its rules with nftables.
+func TestFirewalld(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	const port = 5322
+	h := newHome(t, n.server, "firewalld", "dbus-daemon")
 	bus := filepath.Join(h.dir, "bus")
 	h.env = []string{"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + bus}
 	h.run("sh", "-c", "mkdir -p etc && cp -r /etc/firewalld etc")
-	h.file("etc/firewalld/zones/public.xml", fmt.Sprintf(publicZone, port, f.version, published, inside, f.container))
+	h.file("etc/firewalld/zones/public.xml", publicZone(port))
 	h.start("dbus-daemon", "--nofork", "--config-file="+h.file("bus.conf", fmt.Sprintf(busConfig, bus)))
 	h.wait("the bus", func() bool { _, err := os.Stat(bus); return err == nil })
 	cmd := func(args ...string) func() { return func() { h.run("firewall-cmd", args...) } }
 	var d *daemon
-	return firewall{
+	n.testFirewall(firewall{
+		port: port,
 		start: func() {
 			d = h.start("firewalld", "--nofork", "--nopid")
 			h.wait("firewalld runs", func() bool {
@@ -118,50 +169,9 @@ func (n *network) newFirewalld(f family, port int) firewall {
 				return err == nil
 			})
 		},
-		reload: []func(){cmd("--reload"), cmd("--complete-reload"), cmd("--add-port=80/tcp")},
-		stop:   func() { d.stop() },
-	}
-}
-
-// firewalld beside the policy of a UDP server.
-func TestFirewalld(t *testing.T) {
-	forEachFamily(t, func(t *testing.T, n *network, f family) {
-		const port = 5322
-		n.testBeside(f, port, n.newFirewalld(f, port))
-	})
-}
-
-// A port of a container that firewalld publishes on both uplinks. For IPv6 firewalld has a strict
-// reverse path filter behind its translation of addresses. The filter looks the question up with
-// its mark. So it drops those by router B, but with the policy it does not.
-func TestPublishedByFirewalld(t *testing.T) {
-	forEachFamily(t, func(t *testing.T, n *network, f family) {
-		serveTCP(t, n.container, f, inside)
-		serveWildcard(t, n.container, f, inside)
-		w := n.newFirewalld(f, published+1)
-		w.start()
-		networks := []string{"tcp" + f.version, "udp" + f.version}
-		for _, proto := range networks {
-			n.wantAnsweredBy(routerA, proto, join(f.server[routerA], published))
-			second := join(f.server[routerB], published)
-			if f.ip == route.IPv6 {
-				n.wantRefused(proto, second)
-			} else {
-				n.wantAstray(proto, second, "hello")
-			}
-		}
-		n.install(forwarded)
-		for i, reload := range []func(){func() {}, w.reload[1]} {
-			reload()
-			for _, proto := range networks {
-				for r, a := range f.server {
-					n.wantAnsweredBy(r, proto, join(a, published))
-				}
-			}
-			if t.Failed() {
-				t.Fatalf("after reload %d", i)
-			}
-		}
+		reload:    []func(){cmd("--reload"), cmd("--complete-reload"), cmd("--add-port=80/tcp")},
+		stop:      func() { d.stop() },
+		publishes: true,
 	})
 }
 
