@@ -51,7 +51,7 @@ var may = map[string][]string{
 	// Neither of these knows the planner.
 	"table/snapshot": {"route", "route/nexthop", "rttables", "rule", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"table/health":   {"route", "internal/rtnl"},
-	"table/explain":  {"route", "route/nexthop", "rttables", "rule", "table/snapshot", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
+	"table/explain":  {"route", "route/nexthop", "rttables", "rule", "table/plan", "table/snapshot", "table/internal/form", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",

@@ -18,6 +18,12 @@
 //	...
 //	fmt.Print(explain.NewFIB(w).Explain(p))
 //
+// [Diff] compares two hosts, such as one before and after a plan ([World.After]): not their
+// rules and routes, but which packets go another way. It finds all of them, in classes such
+// as
+//
+//	from 192.168.2.2 to anything but 192.168.2.0/24: via 192.168.1.1 dev eth0 → via 192.168.2.1 dev eth1
+//
 // # Limits
 //
 // The tests compare random packets on random hosts with the kernel: the error or the
