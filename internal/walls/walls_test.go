@@ -73,7 +73,7 @@ var may = map[string][]string{
 	// What tests share.
 	"table/internal/randomhost": {"route", "route/nexthop", "rule", "table/explain", "internal/uapi"},
 	"table/internal/tabletest": {
-		"route", "rttables", "rule", "table", "table/plan", "internal/lab", "internal/testrun", "internal/uapi",
+		"route", "rttables", "rule", "table", "table/plan", "internal/lab", "internal/nft", "internal/testrun", "internal/uapi",
 	},
 
 	"internal/uapi":      {},

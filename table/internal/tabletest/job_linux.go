@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 
+	"github.com/policyroute/policyroute/internal/nft"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
 )
@@ -43,7 +44,7 @@ func doJob(ns *netlink.Config, j Job) error {
 	defer socket.Close()
 	var c route.Conn = socket
 	if j.KillAt > 0 {
-		c = &killer{Socket: socket, left: j.KillAt}
+		c = KillAfter(socket, j.KillAt)
 	}
 	if j.Lonely {
 		c = &Recorder{Conn: socket} // its namespace is not to be found
@@ -75,8 +76,12 @@ func doJob(ns *netlink.Config, j Job) error {
 	return nil
 }
 
-// A killer kills its own process once so many requests that change something were
-// answered.
+// KillAfter returns a connection that kills its own process once so many requests that
+// change something were answered. A batch of nf_tables is one request.
+func KillAfter(c *route.Socket, requests int) route.Conn {
+	return &killer{Socket: c, left: requests}
+}
+
 type killer struct {
 	*route.Socket
 	left int
@@ -86,10 +91,26 @@ type killer struct {
 func (k *killer) Execute(m netlink.Message) ([]netlink.Message, error) {
 	reply, err := k.Socket.Execute(m)
 	if IsChange(m) {
-		if k.left--; k.left == 0 {
-			syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
-		}
+		k.count()
 	}
 	return reply, err
+}
+
+func (k *killer) count() {
+	if k.left--; k.left == 0 {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+}
+
+// DialNFT returns a connection to nf_tables that counts batches.
+func (k *killer) DialNFT() (nft.Conn, func() error, error) {
+	c, err := nft.DialLike(k.Socket)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &nftConn{Conn: c, transact: func(msgs []netlink.Message) ([]error, error) {
+		defer k.count()
+		return c.Transact(msgs)
+	}}, c.Close, nil
 }

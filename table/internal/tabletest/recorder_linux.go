@@ -12,8 +12,14 @@ import (
 // ErrInjected is the error of a request that a test fails.
 var ErrInjected = errors.New("injected")
 
-// IsChange reports whether a request changes something: whether it is none of RTM_GET….
-func IsChange(m netlink.Message) bool { return m.Header.Type&3 != 2 }
+// IsChange reports whether a request changes something: whether it is none of RTM_GET… and
+// NFT_MSG_GET…. Changes of nf_tables come in batches.
+func IsChange(m netlink.Message) bool {
+	if m.Header.Type>>8 == uapi.NFNL_SUBSYS_NFTABLES {
+		return false
+	}
+	return m.Header.Type == uapi.NFNL_MSG_BATCH_BEGIN || m.Header.Type&3 != 2
+}
 
 // A Recorder notes the requests that change something, and can fail them.
 type Recorder struct {
@@ -31,6 +37,17 @@ var _ route.Conn = (*Recorder)(nil)
 
 // Execute carries out a request, or fails it.
 func (r *Recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
+	if err := r.note(m); err != nil {
+		if r.Done {
+			r.Conn.Execute(m)
+		}
+		return nil, err
+	}
+	return r.Conn.Execute(m)
+}
+
+// note notes a request, and returns its error if it is to fail.
+func (r *Recorder) note(m netlink.Message) error {
 	r.Seen++
 	if IsChange(m) {
 		r.Writes = append(r.Writes, m.Header.Type)
@@ -38,15 +55,10 @@ func (r *Recorder) Execute(m netlink.Message) ([]netlink.Message, error) {
 			r.Sent(m)
 		}
 	}
-	if r.Fail != nil {
-		if err := r.Fail(r.Seen, m); err != nil {
-			if r.Done {
-				r.Conn.Execute(m)
-			}
-			return nil, err
-		}
+	if r.Fail == nil {
+		return nil
 	}
-	return r.Conn.Execute(m)
+	return r.Fail(r.Seen, m)
 }
 
 // A Watcher looks at something, such as a [Network.Matrix], after every request that
