@@ -244,9 +244,10 @@ func (e *examiner) lastRung(u *subject, f route.Family) int {
 }
 
 // mayTake reports whether a rule of another program takes some packets of an uplink's sources.
+// The rules of package reply take packets on purpose.
 func (e *examiner) mayTake(u *subject, r *rule.Rule) bool {
 	switch {
-	case slices.Contains(e.protocols, r.Protocol), isForAll(r), r.L3MDev, r.OIF != "", r.TunID.IsSet(),
+	case r.Protocol == form.ReplyProtocol, slices.Contains(e.protocols, r.Protocol), isForAll(r), r.L3MDev, r.OIF != "", r.TunID.IsSet(),
 		r.IIF != "" && r.IIF != ownInterface, r.Action == rule.ActionNop, r.Action == rule.ActionGoto,
 		u.spec.MainFirst && form.IsMainFirst(r),
 		slices.ContainsFunc(u.takings, func(t *taking) bool { return t.rule == r }):

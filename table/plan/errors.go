@@ -85,17 +85,25 @@ func commandOf(command string, s Step) string {
 	return command
 }
 
+// wordsOf returns the command of a step for an error. A batch has too many lines for that.
+func wordsOf(command string, s *Step) string {
+	if s.Op == CommitNFT {
+		return "change of table " + s.NFT.Table() + " of nf_tables"
+	}
+	return command
+}
+
 // Error returns the command of the failed step with the reason, and the commands of
 // steps that could not be undone.
 func (e *StepError) Error() string {
 	var b strings.Builder
-	b.WriteString(about(e.Uplink) + e.Command() + ": " + reason(e.Err))
+	b.WriteString(about(e.Uplink) + wordsOf(e.Command(), &e.Step) + ": " + reason(e.Err))
 	for _, l := range e.Left {
 		doubt := ""
 		if l.Uncertain {
 			doubt = "perhaps "
 		}
-		fmt.Fprintf(&b, "; %snot undone: %s: %s", doubt, l.Command(), reason(l.Err))
+		fmt.Fprintf(&b, "; %snot undone: %s: %s", doubt, wordsOf(l.Command(), &l.Step), reason(l.Err))
 	}
 	return b.String()
 }

@@ -66,7 +66,8 @@
 //     one step, which is the only one that packets notice. What is not needed any more is
 //     deleted last. [Remove] does the same in the other order.
 //   - If a step fails, or the context ends, the steps that were done are undone. Clients stay
-//     remembered.
+//     remembered, unless the sets were made again because Remember or Clients had changed.
+//     Rules for different marks with the same priority may have changed places.
 //   - If the process is killed at any step, packets take the old policy or the new one. The
 //     next [Install] or [Remove] finishes the rest.
 //   - Nothing of others is changed: only the table "inet policyroute" and rules with

@@ -57,6 +57,8 @@ func planTo(now *host.State, present *nft.Contents, g *goal) (plan.Plan, error) 
 			Reason: "another program's table of nf_tables has the name of ours: rename it, or delete it with nft(8)",
 		}
 	}
+	// Without what only the kernel chooses, such as the places of rules, it can be made again.
+	present = present.Canonical()
 	var steps []plan.Step
 	var wanted []rule.Rule
 	for _, r := range g.rules {
@@ -73,7 +75,8 @@ func planTo(now *host.State, present *nft.Contents, g *goal) (plan.Plan, error) 
 	}
 	keep := form.MakeSet(wanted...)
 	for _, f := range form.Families {
-		for _, r := range now.Rules(f).Of(Protocol).All() {
+		// The last one first, so that an undo leaves them in their order.
+		for _, r := range slices.Backward(now.Rules(f).Of(Protocol).All()) {
 			if !keep.Has(r) {
 				steps = append(steps, plan.Step{Op: plan.DeleteRule, Rule: r, Owner: plan.NoOwner})
 			}

@@ -38,8 +38,21 @@ func (c *Change) Lines() []string {
 // back.
 func (c *Change) Inverse() plan.Batch { return &Change{From: c.To, To: c.From} }
 
-// Commit has the kernel make the change. See [plan.Batch].
-func (c *Change) Commit(ctx context.Context, conn route.Conn) error {
+// commitTries is how often Commit asks the kernel while answers are lost.
+const commitTries = 3
+
+// Commit has the kernel make the change. If an answer is lost, it finds out whether the change
+// was made. See [plan.Batch].
+func (c *Change) Commit(ctx context.Context, conn route.Conn) (err error) {
+	for range commitTries {
+		if err = c.commit(ctx, conn); err == nil || rtnl.IsVerdict(err) {
+			break
+		}
+	}
+	return err
+}
+
+func (c *Change) commit(ctx context.Context, conn route.Conn) error {
 	return withConn(conn, func(n nft.Conn) error {
 		t := &c.To.Table
 		return nft.Update(ctx, n, t.Family, t.Name, func(now *nft.Contents) (*nft.Batch, error) {
