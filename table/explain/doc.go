@@ -32,9 +32,18 @@
 //
 //   - Of several next hops the kernel chooses one by a hash with a secret; they are the
 //     Candidates. If a rule with suppress_ifgroup finds such a route, the hash decides
-//     about the rule as well.
+//     about the rule as well; if one of them leads back to where a packet came from, it
+//     decides whether the kernel looks for the source to send a redirect.
 //   - An IPv4 next hop remembers which source it had first, and gateways that were
-//     addresses of this host when the route was added are not used.
+//     addresses of this host when the route was added are not used. Kernels before 6.15 do
+//     not prefer the next hop that the source belongs to, and do not match a rule with a
+//     VRF as iif or oif with the packets of its interfaces.
+//   - IPv6 routes by the same nexthop object share copies for each processor, so that the
+//     kernel can take the prefix length and the source of another of these routes.
+//   - Of the next hops of an IPv6 route, which can have sources of their own, a listing
+//     has the source of the first.
+//   - Whether an IPv4 namespace without rules of its own ever had a local route of its
+//     own: then the source of each packet that comes in is looked up.
 //   - For an IPv4 route by an IPv6 gateway, the kernel does not notice that the interface
 //     has no carrier if it had none when the route was added.
 //   - Whether this host is in a multicast group.

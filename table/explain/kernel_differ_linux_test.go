@@ -63,16 +63,35 @@ func compareTables(f *explain.FIB, e *explain.Explanation, a *answer) *differenc
 	if !a.traced || e.Packet.IIF != "" && e.Packet.From == e.Packet.To {
 		return nil // the way and the way back of such a packet cannot be told apart
 	}
-	merged := len(e.Steps) > 0 && e.Steps[0].Merged
-	asked := slices.DeleteFunc(slices.Clone(a.tables), func(id rttables.ID) bool {
-		return !slices.ContainsFunc(f.World().Routes, func(r route.Route) bool {
+	world := f.World()
+	if asked := withRoutes(world, e, e.Steps, a.tables); !slices.Equal(e.Tables, asked) {
+		return differ("tables", "the model asks %v, the kernel %v", e.Tables, a.tables)
+	}
+	var back []rttables.ID
+	for _, s := range e.Back {
+		switch {
+		case s.Merged && s.Asked:
+			back = append(back, rttables.Main)
+		case s.Asked:
+			back = append(back, s.Table)
+		}
+	}
+	// If the source is behind another interface, the kernel looks again, which changes nothing.
+	asked := withRoutes(world, e, e.Back, a.reverse)
+	if len(asked) < len(back) || !slices.Equal(back, asked[:len(back)]) || len(back) == 0 && len(asked) > 0 {
+		return differ("tables of the way back", "the model asks %v, the kernel %v", back, a.reverse)
+	}
+	return nil
+}
+
+// withRoutes leaves out the tables that have no routes in a World.
+func withRoutes(w *explain.World, e *explain.Explanation, steps []explain.Step, ids []rttables.ID) []rttables.ID {
+	merged := len(steps) > 0 && steps[0].Merged
+	return slices.DeleteFunc(slices.Clone(ids), func(id rttables.ID) bool {
+		return !slices.ContainsFunc(w.Routes, func(r route.Route) bool {
 			return (r.Family == route.IPv4) == e.Packet.To.Is4() && (r.Table == id || merged && r.Table == rttables.Local && id == rttables.Main)
 		})
 	})
-	if !slices.Equal(e.Tables, asked) {
-		return differ("tables", "the model asks %v, the kernel %v", e.Tables, a.tables)
-	}
-	return nil
 }
 
 // compareHop compares the next hops, and the sources that a program gets.

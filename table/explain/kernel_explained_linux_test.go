@@ -1,11 +1,15 @@
 package explain_test
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/route/nexthop"
+	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/explain"
 )
 
@@ -18,12 +22,24 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 		return "multicast that comes in, for a group that this host may be in"
 	case p.IIF != "" && p.To.IsMulticast() && p.To.Is6() && errno(a.err) == int(syscall.EMSGSIZE):
 		return "RTM_GETROUTE has no answer for IPv6 multicast that comes in"
+	case namesVRF(w) && isOlder(6, 15):
+		return "a rule with a VRF as iif or oif, which kernels before 6.15 do not match with the packets of its interfaces"
+	case p.To.Is4() && x.kind == "source of a candidate" && a.route.PrefSrc == netip.Addr{} && hasVRF(w):
+		return "several next hops out of a VRF that has no address"
 	case p.From.IsLoopback() && len(d.Candidates) > 0 && x.kind == "not refused":
 		return "a loopback source, and several next hops, not all of which allow it (route_localnet)"
 	case p.To.Is6() && suppressesGroups(w, e.Steps):
 		return "suppress_ifgroup for the interface of one of several next hops"
-	case x.kind == "route" && a.match.NextHopID != 0 && d.Route >= 0 && w.Routes[d.Route].NextHopID != 0 && p.To.Is6():
-		return "RTM_GETROUTE names another IPv6 route of the same nexthop object, or of a group with it"
+	case p.To.Is6() && a.match.NextHopID != 0 && (!a.match.Dst.Contains(p.To) || d.Route >= 0 && w.Routes[d.Route].NextHopID != 0):
+		return "IPv6 routes by one nexthop object share copies, so that the kernel takes another of them"
+	case p.To.Is6() && strings.HasPrefix(x.kind, "source") && d.Route >= 0 && len(w.Routes[d.Route].Multipath) > 1:
+		return "IPv6 next hops of one route, whose sources differ: a listing shows that of the first"
+	case p.To.Is4() && strings.HasPrefix(x.kind, "source") && a.match.NextHopID != 0:
+		return "an IPv4 nexthop object that remembers its source"
+	case p.To.Is4() && p.IIF != "" && len(a.reverse) > 0 && len(e.Back) == 0 && w.Sysctls["net.ipv4.fib_has_custom_rules"] == "0" && d.Refusal == 0:
+		return "whether the namespace ever had a local route of its own, so that the source of what comes in is checked"
+	case p.To.Is4() && (x.kind == "refused" || x.kind == "not refused" || x.kind == "tables of the way back") && leadsBack(w, d, p.IIF):
+		return "several next hops, one of which leads back, so that the hash decides whether the source is checked"
 	case p.To.Is4() && x.kind == "next hop" && p.From.IsValid() && d.Route >= 0 && hasSeveral(&w.Routes[d.Route]):
 		return "several next hops, one of which remembers that the source was its own"
 	case p.To.Is4() && (x.kind == "next hop" || x.kind == "candidates") && !a.route.Gateway.IsValid() && hasHostRoute(w):
@@ -38,6 +54,35 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 func hasHostRoute(w *explain.World) bool {
 	return slices.ContainsFunc(w.Routes, func(r route.Route) bool {
 		return r.Family == route.IPv4 && r.Protocol != route.ProtoKernel && (r.Type == route.TypeLocal || r.Scope == route.ScopeHost)
+	})
+}
+
+func hasVRF(w *explain.World) bool {
+	return slices.ContainsFunc(w.Links, func(l explain.Link) bool { return l.Table != 0 })
+}
+
+// namesVRF reports whether a rule has a VRF as iif or oif.
+func namesVRF(w *explain.World) bool {
+	return slices.ContainsFunc(w.Links, func(l explain.Link) bool {
+		return l.Table != 0 && slices.ContainsFunc(w.Rules, func(r rule.Rule) bool { return r.IIF == l.Name || r.OIF == l.Name })
+	})
+}
+
+// isOlder reports whether the kernel is older than a version.
+func isOlder(major, minor uint8) bool {
+	v, ok := uapi.Running()
+	return ok && v.Less(uapi.Version{Major: major, Minor: minor})
+}
+
+// leadsBack reports whether one of several next hops may leave by the interface that the packet
+// came in by.
+func leadsBack(w *explain.World, d *explain.Decision, iif string) bool {
+	if iif == "" || d.Route < 0 || !hasSeveral(&w.Routes[d.Route]) {
+		return false
+	}
+	r := &w.Routes[d.Route]
+	return r.NextHopID != 0 || slices.ContainsFunc(r.Multipath, func(n route.NextHop) bool {
+		return slices.ContainsFunc(w.Links, func(l explain.Link) bool { return l.Name == iif && l.Index == n.OIF })
 	})
 }
 

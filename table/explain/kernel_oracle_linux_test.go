@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policyroute/policyroute/internal/fibtrace"
+	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/explain"
@@ -142,6 +143,12 @@ func (a *answer) add(e *fibtrace.Event, q *route.Query) {
 	default:
 		a.tables = append(a.tables, rttables.ID(e.Table))
 	}
+}
+
+// hasFlowLabels reports whether the kernel takes a flow label in a request.
+func hasFlowLabels() bool {
+	v, ok := uapi.Running()
+	return !ok || !v.Less(uapi.RTA_FLOWLABEL.Since())
 }
 
 // errno returns the error number of the kernel, 0 for none, and -1 for another error.

@@ -70,11 +70,10 @@ func (f *FIB) output4(fl *flow, t *trace) Decision {
 	if fl.dst.isZero() {
 		return f.toSelf4(fl)
 	}
-	dev := fl.oif
-	res := f.lookup(&f.v4, fl, t)
+	res := f.lookup(&f.v4, fl, t) // takes a VRF from fl.oif
 	if res.isReject() {
-		if dev != 0 && (isMulticast4(fl.dst) || fl.vrf == 0) {
-			d := f.device(dev)
+		if fl.oif != 0 && (isMulticast4(fl.dst) || fl.vrf == 0) {
+			d := f.device(fl.oif)
 			f.sourceFrom(fl, d, route.ScopeLink)
 			return f.onLink4(fl, d)
 		}
@@ -155,13 +154,17 @@ func (f *FIB) deliver4(fl *flow, res *found) Decision {
 	}
 	f.selectPath4(fl, res, true)
 	f.setHop(&d, res)
-	chosen := fl.src.isZero()
-	if chosen {
-		fl.src = f.prefSource4(res)
-	}
 	out := f.device(e.hops[res.hop].oif)
 	if out == nil {
 		return refuse(NoInterface, ENODEV)
+	}
+	chosen := fl.src.isZero()
+	switch {
+	case !chosen:
+	case fl.vrf == 0 || fl.vrf == out.vrf:
+		fl.src = f.prefSource4(res)
+	default: // the route leads out of the VRF, and the source stays in it
+		fl.src, chosen = f.selectAddr(f.device(fl.vrf), key{}, false, route.ScopeLink), false
 	}
 	if res.choice != nil && isLoopback4(fl.src) {
 		out = f.loopbackHop(e, out)
