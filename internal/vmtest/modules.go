@@ -20,7 +20,7 @@ var modules = []string{
 	"veth", "dummy", "macvlan", "ipvlan", "vrf", "vxlan", "geneve", "bridge", "8021q",
 	"mpls_router", "mpls_iptunnel", "xfrm_interface", "udp_diag", "tcp_diag",
 	"nf_tables", "nft_ct", "nft_chain_nat", "nft_nat", "nft_masq", "nft_redir", "nft_fib_inet", "nft_socket",
-	"nf_conntrack_netlink",
+	"nf_conntrack_netlink", "wireguard",
 }
 
 // A module is a kernel module with the names of the modules that it needs.
