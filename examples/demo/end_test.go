@@ -23,8 +23,8 @@ func TestInterrupt(t *testing.T) {
 		{syscall.SIGINT, "IPv4"},
 		{syscall.SIGINT, "    ok  192.168.1.6:1194"}, // while it waits for an answer
 		{syscall.SIGINT, "2. Install"},
-		{syscall.SIGTERM, "4. Mail"},
-		{syscall.SIGHUP, "5. Remove"},
+		{syscall.SIGTERM, "5. Mail"},
+		{syscall.SIGHUP, "6. Remove"},
 	} {
 		t.Run(fmt.Sprintf("%v at %s", test.sig, strings.TrimSpace(test.at)), func(t *testing.T) {
 			t.Parallel()

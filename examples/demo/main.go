@@ -4,7 +4,7 @@
 // default route of table main, whichever way the request came in, and providers drop such
 // replies. The demo builds that network out of network namespaces, and shows a connection
 // that gets no answer. It installs two uplinks with package table, and shows that the
-// connection works. Then it sends mail one way and web traffic the other way, removes
+// connection works. It helps a UDP server with package reply. Then it sends mail one way and web traffic the other way, removes
 // everything, and compares the state with the state before. It does all that for IPv4 and
 // for IPv6.
 //
@@ -13,8 +13,8 @@
 // It runs on Linux, as root or as an ordinary user. It needs no other program, does not
 // change the network of the machine, and cleans up after itself.
 //
-// The files: network.go builds the network and services.go its services. story.go and
-// ports.go have the steps, and trace.go prints the requests for -v. calls.go makes
+// The files: network.go builds the network and services.go its services. story.go, udp.go
+// and ports.go have the steps, and trace.go prints the requests for -v. calls.go makes
 // connections and counts their packets, state.go compares the state of the kernel, and
 // listing.go and print.go print.
 package main
@@ -34,6 +34,7 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 const usage = `usage: go run ./examples/demo [-v]
@@ -58,13 +59,14 @@ func main() { os.Exit(start(os.Args[1:], libraryOperations)) }
 // them with wrong ones, to check that the demo notices.
 type operations struct {
 	install, remove func(context.Context, route.Conn, ...table.SourceRoutedUplink) error
+	reply           func(context.Context, route.Conn, reply.Policy, ...reply.Uplink) error
 
 	// patience is how long to wait for an event that should happen. The demo waits
 	// that long only if the event does not happen.
 	patience time.Duration
 }
 
-var libraryOperations = operations{install: table.Install, remove: table.Remove, patience: 10 * time.Second}
+var libraryOperations = operations{install: table.Install, remove: table.Remove, reply: reply.Install, patience: 10 * time.Second}
 
 // start runs the demo with arguments, and returns the exit status.
 func start(args []string, ops operations) int {
@@ -131,8 +133,8 @@ func run(ctx context.Context, p *printer, ops operations) error {
 		"machine is not changed. Both routers drop packets from the server whose source is not in " +
 		"their own subnet, as providers do, because the source might be forged. For IPv4 they use rp_filter=1. " +
 		"IPv6 has no such filter, so each router has two rules instead: at 100 \"from SUBNET iif lan " +
-		"lookup main\", and at 101 \"iif lan blackhole\". A TCP service on port 1194, which echoes what " +
-		"it receives, plays the VPN. The demo counts packets on the wire, on each router's link to " +
+		"lookup main\", and at 101 \"iif lan blackhole\". A service on port 1194, by TCP and by UDP, which " +
+		"echoes what it receives, plays the VPN. The demo counts packets on the wire, on each router's link to " +
 		"the server: packets to the server, and packets from the server.")
 
 	n, err := build(p)

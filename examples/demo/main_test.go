@@ -17,6 +17,7 @@ import (
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 var update = flag.Bool("update", false, "write testdata/output.txt anew")
@@ -41,6 +42,8 @@ func TestMain(m *testing.M) {
 
 func nothing(context.Context, route.Conn, ...table.SourceRoutedUplink) error { return nil }
 
+func noReply(context.Context, route.Conn, reply.Policy, ...reply.Uplink) error { return nil }
+
 func one(ctx context.Context, c route.Conn, u ...table.SourceRoutedUplink) error {
 	return table.Install(ctx, c, u[0])
 }
@@ -50,9 +53,10 @@ func one(ctx context.Context, c route.Conn, u ...table.SourceRoutedUplink) error
 var programs = map[string]operations{
 	"demo":       libraryOperations,
 	"refused":    libraryOperations,
-	"no install": {nothing, table.Remove, 2 * time.Second},
-	"no lan2":    {one, table.Remove, 2 * time.Second},
-	"no remove":  {table.Install, nothing, 2 * time.Second},
+	"no install": {nothing, table.Remove, noReply, 2 * time.Second},
+	"no lan2":    {one, table.Remove, noReply, 2 * time.Second},
+	"no remove":  {table.Install, nothing, reply.Install, 2 * time.Second},
+	"no reply":   {table.Install, table.Remove, noReply, 2 * time.Second},
 }
 
 // program returns the command for one of the programs, and the directory for its temporary
@@ -206,6 +210,7 @@ func TestVerbose(t *testing.T) {
 		"server: ip route list table 20\n",
 		"server: ip route add default via 192.168.2.1 dev eth1 table 20 proto 210 src 192.168.2.2\n",
 		"server: ip rule add from 192.168.2.2 lookup 20 proto 210 pref 31001\n",
+		"server: nft add table inet policyroute",
 		"server: ip -6 rule add from all ipproto tcp dport 25 lookup 20 proto 210 pref 32005\n",
 		"server: ip -6 rule del from 2001:db8:1::6 lookup 10 proto 210 pref 31000\n",
 		"server: ip -6 route del default via 2001:db8:2::1 dev eth1 table 20 proto 210 src 2001:db8:2::2 metric 1024 pref medium\n",
@@ -233,6 +238,12 @@ func TestSabotage(t *testing.T) {
 			"FAILED  192.168.2.2:1194        no answer            0     N       N     0       0",
 			"FAILED  198.51.100.10:25        192.168.1.6          N     N       0     0    main",
 			"    ok  198.51.100.10:80        192.168.1.6          N     N       0     0    lan1",
+		},
+		"no reply": {
+			"    ok  192.168.2.2:1194        answered             0     0       N     N       N",
+			"FAILED  192.168.2.2:1194        no answer            0     N       N     0       N",
+			"FAILED  [2001:db8:2::2]:1194    no answer            0     N       N     0       N",
+			"    ok  198.51.100.10:25        192.168.2.2          0     0       N     N    lan2",
 		},
 		"no remove": {
 			"FAILED  N rules and N routes, of all tables",

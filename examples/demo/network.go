@@ -77,6 +77,8 @@ type network struct {
 	changer route.Conn    // of the server, for changes: -v prints its requests
 	links   *route.Links  // the names of the server's interfaces
 
+	noTables bool // the kernel has no nf_tables
+
 	conns []*route.Socket // all of them
 	port  uint16          // the port of the last call
 }
@@ -115,8 +117,11 @@ func (n *network) close() error {
 
 // omitted returns a sentence about the part of the story that this kernel cannot run, or "".
 func (n *network) omitted() string {
-	if len(n.plans) < len(plans) {
+	switch {
+	case len(n.plans) < len(plans):
 		return "IPv6 was left out: this kernel runs without it"
+	case n.noTables:
+		return "The policy of the VPN by UDP was left out: this kernel has no nf_tables"
 	}
 	return ""
 }

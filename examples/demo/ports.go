@@ -16,7 +16,7 @@ type service struct {
 }
 
 func (s *story) stepPorts(ctx context.Context) error {
-	s.p.step(4, "Mail leaves by router B, and web traffic by router A")
+	s.p.step(5, "Mail leaves by router B, and web traffic by router A")
 	s.p.say("Now the server calls the client, from sockets that are not bound to an address. No rule with \"from\" " +
 		"matches these calls, so all of them use main's default route:")
 	s.p.callHeader("from source", "by table")

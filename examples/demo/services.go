@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/policyroute/policyroute/internal/lab"
@@ -17,7 +18,7 @@ const (
 	tlsPort  = 443
 )
 
-// serve starts the service of the server, which the client calls, and the services of the
+// serve starts the services of the server, which the client calls by TCP and UDP, and the services of the
 // client, which the server calls.
 func (n *network) serve() error {
 	for _, plan := range n.plans {
@@ -33,6 +34,11 @@ func (n *network) serve() error {
 				go accept(ln)
 			}
 		}
+		udp, err := n.server.ListenPacket(strings.Replace(plan.tcp, "tcp", "udp", 1), fmt.Sprintf(":%d", vpnPort))
+		if err != nil {
+			return err
+		}
+		go echoDatagrams(udp)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (s *story) tell(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.stepBefore, s.stepInstall, s.stepAfter, s.stepPorts, s.stepRemove,
+		s.stepBefore, s.stepInstall, s.stepAfter, s.stepUDP, s.stepPorts, s.stepRemove,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -183,7 +183,12 @@ func (s *story) stepAfter(ctx context.Context) error {
 }
 
 func (s *story) stepRemove(ctx context.Context) error {
-	s.p.step(5, "Remove: everything is as it was before")
+	s.p.step(6, "Remove: everything is as it was before")
+	if !s.noTables {
+		if err := s.removeReply(ctx); err != nil {
+			return err
+		}
+	}
 	s.p.code("err = table.Remove(ctx, conn, lan1, lan2)")
 	if err := s.ops.remove(ctx, s.changer, s.uplinks()...); err != nil {
 		return err
@@ -203,6 +208,9 @@ func (s *story) stepRemove(ctx context.Context) error {
 		s.p.detail("left: %s", l)
 	}
 	s.listRemoved(c.removed)
+	if err := s.checkReplyGone(ctx); err != nil {
+		return err
+	}
 	s.p.observe(string(after.names) == string(s.before.names), "rt_tables is the same, byte for byte (%d bytes)", len(after.names))
 	if string(after.names) != string(s.before.names) {
 		for l := range strings.Lines(string(after.names)) {
