@@ -50,12 +50,12 @@ const (
 // completely. Run installs everything else of the uplink, so the text does not say that
 // nothing was changed or that all changes were rolled back.
 func explainFailure(err error) string {
-	return strings.TrimSuffix(strings.TrimSuffix(explain(err), nothingChanged), rolledBack)
+	return strings.TrimSuffix(strings.TrimSuffix(errorText(err), nothingChanged), rolledBack)
 }
 
-// explain returns the text of err for an administrator: with the words of the file instead
+// errorText returns the text of err for an administrator: with the words of the file instead
 // of the names of fields, the privilege that is missing, and the state of the host.
-func explain(err error) string {
+func errorText(err error) string {
 	text := strings.TrimPrefix(err.Error(), "table: ")
 	var step *plan.StepError
 	var field *plan.FieldError

@@ -18,14 +18,14 @@ func logKind(k maintain.EventKind) maintain.EventKind {
 	return k
 }
 
-// inWords returns an event with the error in the words of explain.
+// inWords returns an event with the error in the words of errorText.
 func inWords(e maintain.Event) maintain.Event {
 	switch {
 	case e.Err == nil:
 	case e.Kind == maintain.EventFailed:
 		e.Err = errors.New(explainFailure(e.Err))
 	default:
-		e.Err = errors.New(explain(e.Err))
+		e.Err = errors.New(errorText(e.Err))
 	}
 	return e
 }

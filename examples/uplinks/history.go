@@ -78,7 +78,7 @@ func (t *tracker) countEvent(e maintain.Event) {
 func (t *tracker) handleProbe(p maintain.ProbeResult) {
 	text := ""
 	if p.Err != nil {
-		text = cutText(explain(p.Err), maxEventText)
+		text = cutText(errorText(p.Err), maxEventText)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

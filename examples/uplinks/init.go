@@ -28,13 +28,13 @@ const initHead = `# The uplinks of this host, as "uplinks init" found them. Belo
 func initFile(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	conn, err := dial(o.netns)
 	if err != nil {
-		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		fmt.Fprintln(stderr, "uplinks:", errorText(err))
 		return exitFailure
 	}
 	defer conn.Close()
 	host, err := discover.Read(ctx, conn, o.etc)
 	if err != nil {
-		fmt.Fprintln(stderr, "uplinks:", explain(err))
+		fmt.Fprintln(stderr, "uplinks:", errorText(err))
 		return exitFailure
 	}
 	f := newInitText(host)

@@ -268,7 +268,7 @@ func (s *session) finish(o options, stdout, stderr io.Writer, fault error) int {
 		fmt.Fprintln(stderr, "uplinks: warning:", oneLine(w))
 	}
 	if err != nil {
-		status, s.report.Error = exitFailure, explain(err)
+		status, s.report.Error = exitFailure, errorText(err)
 		fmt.Fprintln(stderr, "uplinks:", s.report.Error)
 	} else if fault != nil && o.json {
 		s.report.Error = fault.Error()

@@ -169,7 +169,7 @@ func TestExplain(t *testing.T) {
 		// The text of an errno is the system's.
 		want := strings.NewReplacer("invalid argument", syscall.EINVAL.Error(), "device or resource busy", syscall.EBUSY.Error(),
 			"permission denied", fs.ErrPermission.Error()).Replace(c.want)
-		if got := explain(c.err); got != want {
+		if got := errorText(c.err); got != want {
 			t.Errorf("%#v:\n got %s\nwant %s", c.err, got, want)
 		}
 	}

@@ -31,7 +31,7 @@ func reload(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	m, err := requestReload(ctx, o.controlPlace())
 	switch {
 	case err != nil:
-		status, r.Error = exitFailure, explain(err)
+		status, r.Error = exitFailure, errorText(err)
 		fmt.Fprintln(stderr, "uplinks:", r.Error)
 	case m.Reload.Error != "":
 		status, r.Error = exitUsage, m.Reload.Error

@@ -68,7 +68,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	s.tracker.start(o.file, file.uplinks)
 	if !o.once {
 		if err := s.listen(); err != nil {
-			writeSoon(stderr, "uplinks: "+explain(err)+"\n")
+			writeSoon(stderr, "uplinks: "+errorText(err)+"\n")
 			return exitFailure
 		}
 		defer s.closeControl()
@@ -83,7 +83,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 		writeSoon(stderr, file.locateError(err).Error()+"\n")
 		return exitConfig
 	case err != nil:
-		writeSoon(stderr, "uplinks: "+explain(err)+"\n")
+		writeSoon(stderr, "uplinks: "+errorText(err)+"\n")
 		return exitFailure
 	case o.once:
 		return s.onceStatus()

@@ -100,7 +100,7 @@ func (t *tracker) handle(e maintain.Event) {
 		var probe *health.Error
 		switch {
 		case errors.As(e.Err, &probe):
-			l.Health = explain(e.Err)
+			l.Health = errorText(e.Err)
 		case !errors.As(e.Err, &name):
 			state, reason = lineFailed, explainFailure(e.Err)
 		}

@@ -67,7 +67,7 @@ func watch(ctx context.Context, o options, file *config, stdout, stderr io.Write
 			if !o.json && terminalOf(stdout, os.Getenv).is() {
 				_ = w.put(leaveScreen)
 			}
-			fmt.Fprintln(stderr, "uplinks:", explain(err))
+			fmt.Fprintln(stderr, "uplinks:", errorText(err))
 			return exitFailure
 		}
 		select {

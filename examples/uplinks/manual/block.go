@@ -35,6 +35,7 @@ type command struct {
 	options  []string // names of options, without those that every command has
 	statuses list     // exit statuses other than 0, 1 and 2
 	examples list     // command lines, and what they do
+	other    bool     // the first screen has the name alone
 }
 
 // An option is an option of uplinks.

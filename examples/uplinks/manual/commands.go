@@ -134,7 +134,7 @@ var commands = []command{
 		},
 	},
 	{
-		name: "metrics", args: "[NAME...]", summary: "print metrics for Prometheus",
+		name: "metrics", other: true, args: "[NAME...]", summary: "print metrics for Prometheus",
 		options: []string{"f", "n", "etc"},
 		text: []block{
 			para("Metrics prints numbers about the uplinks in the text format of Prometheus, such as for the textfile collector of " +
@@ -186,7 +186,7 @@ var commands = []command{
 		examples: list{{"uplinks check", "Check all uplinks and the host."}, {"uplinks help rp-filter", "Explain the code `rp-filter`."}},
 	},
 	{
-		name: "recover", summary: "clean up after a command that was killed",
+		name: "recover", other: true, summary: "clean up after a command that was killed",
 		options: read,
 		text: []block{
 			para("Recover removes the temporary rules and routes of a command that was killed during a change. This does not change " +
@@ -195,7 +195,7 @@ var commands = []command{
 		examples: list{{"uplinks recover", "Clean up."}},
 	},
 	{
-		name: "parse", args: "[NAME...]", summary: "check the syntax of the file",
+		name: "parse", other: true, args: "[NAME...]", summary: "check the syntax of the file",
 		options: []string{"f", "json"},
 		text: []block{
 			para("Parse checks the syntax of the file, and prints its lines in a normal form. It needs no privileges, does not read " +
@@ -204,7 +204,7 @@ var commands = []command{
 		examples: list{{"uplinks -f uplinks.conf.new parse", "Check a new file before you install it."}},
 	},
 	{
-		name: "completion", args: "bash|zsh|fish", summary: "print a completion script for a shell",
+		name: "completion", other: true, args: "bash|zsh|fish", summary: "print a completion script for a shell",
 		text: []block{
 			para("Completion prints a script that completes commands, options, names of uplinks, topics and codes."),
 		},
@@ -215,14 +215,14 @@ var commands = []command{
 		},
 	},
 	{
-		name: "man", args: "[8|5]", summary: "print a manual page for man(1)",
+		name: "man", other: true, args: "[8|5]", summary: "print a manual page for man(1)",
 		text: []block{
 			para("Man prints the manual page uplinks(8) or uplinks.conf(5), in the format of man(7)."),
 		},
 		examples: list{{"uplinks man 5 | man -l -", "Read uplinks.conf(5)."}},
 	},
 	{
-		name: "version", summary: "print the version",
+		name: "version", other: true, summary: "print the version",
 		options: []string{"json"},
 		text: []block{
 			para("Version prints the version of the module, the commit, the version of Go, and the oldest supported version of Linux. " +

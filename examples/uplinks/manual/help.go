@@ -6,15 +6,21 @@ import (
 	"strings"
 )
 
-// Screen returns the first screen of the help: a line for each command.
+// Screen returns the first screen of the help: a line for each command that people often
+// need, and the names of the others.
 func Screen() string {
 	var p textPrinter
 	p.WriteString("Uplinks sends each reply through the provider that the request came from.\n")
 	p.WriteString("Usage: uplinks [OPTION...] COMMAND [NAME...]\n\n")
+	var others []string
 	for _, c := range commands {
-		fmt.Fprintf(&p, "    %-11s %s\n", c.name, c.summary)
+		if c.other {
+			others = append(others, c.name)
+			continue
+		}
+		fmt.Fprintf(&p, "    %-10s %s\n", c.name, c.summary)
 	}
-	p.WriteString("\nThe file is /etc/uplinks.conf; -f FILE reads another one. More: uplinks help\n")
+	p.WriteString("\nOther commands: " + strings.Join(others, ", ") + ".\nThe file is /etc/uplinks.conf; -f FILE reads another one. More: uplinks help\n")
 	var names []string
 	for _, t := range topics {
 		names = append(names, t.name)
