@@ -11,15 +11,16 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Adopt adds the steps with which uplinks take over what scripts have made for them. No
-// packet notices any of these steps, so that they need no gates, and a transaction that
-// is killed between them leaves nothing that has to be undone:
+// Adopt adds the steps that replace what scripts have made for uplinks. None of these
+// steps changes the way of a packet. So they need no gates, and a transaction that is
+// killed between them leaves nothing that has to be undone:
 //
 //	route replace  the script's route by ours, which leads the same way
 //	rule add       ours, like the script's, beside it or where nothing else comes between
 //	rule del       the script's
 //
-// What the file says differently is left to [Planner.Install], which comes next.
+// [Planner.Install], which comes next, makes the other changes that the uplinks
+// declare.
 func (p *Planner) Adopt(all []*uplink.Adoption) error {
 	for _, a := range all {
 		p.adoptRoutes(a)
@@ -42,8 +43,9 @@ func (p *Planner) Adopt(all []*uplink.Adoption) error {
 	return nil
 }
 
-// adoptRoutes adds the steps for the routes of an uplink: first those that ours replace,
-// and then those that ours come beside, as they have other metrics.
+// adoptRoutes adds the steps for the routes of an uplink: first for scripts' routes that
+// the uplink's routes replace, and then for those with other metrics, which are deleted
+// after the uplink's routes are added.
 func (p *Planner) adoptRoutes(a *uplink.Adoption) {
 	m := &move{Policy: a.Policy}
 	for _, sameKey := range []bool{true, false} {
@@ -79,11 +81,12 @@ func findRoute(now *host.State, r *route.Route) *route.Route {
 	return &routes[i]
 }
 
-// A takeover is the rules of scripts in one family, and ours that take their places.
+// A takeover has the rules of scripts in one family, and the uplinks' rules that
+// replace them.
 type takeover struct {
 	prios *priorities
-	// scripts are the rules of scripts that go. Of those, keeping are the ones whose
-	// place the file gives to a rule of Also.
+	// scripts are the rules of scripts to delete. keeping are those of them whose priority
+	// a rule of Also has to get.
 	scripts, keeping form.Set
 	owners           map[rule.Rule]*move // of scripts
 	added            []plan.Step
@@ -112,7 +115,7 @@ func newTakeover(now *host.State, f route.Family, all []*uplink.Adoption) *takeo
 	return t
 }
 
-// rules adds the steps for our rules that take the places of those of scripts.
+// rules adds the steps for the uplinks' rules that replace rules of scripts.
 func (t *takeover) rules(m *move, a *uplink.Adoption) error {
 	f := t.prios.family
 	inFamily := func(rules []rule.Rule) []rule.Rule {
@@ -151,8 +154,8 @@ func (t *takeover) deletions() []plan.Step {
 	return steps
 }
 
-// firstsAlike returns the rules without those that are like an earlier one, and decide
-// about no packet.
+// firstsAlike returns the rules without those that are like an earlier rule, and so
+// never match a packet first.
 func firstsAlike(rules []rule.Rule) []rule.Rule {
 	seen := make(map[rule.Rule]bool)
 	var firsts []rule.Rule
@@ -167,8 +170,8 @@ func firstsAlike(rules []rule.Rule) []rule.Rule {
 	return firsts
 }
 
-// behind returns a rule of others that stays, behind a script's rule at the same priority.
-// Ours would come after it.
+// behind returns another program's rule that stays and comes after a script's rule at the
+// same priority. The uplink's rule would come after it.
 func (t *takeover) behind(r *rule.Rule, own route.Protocol) (rule.Rule, bool) {
 	found := false
 	for _, x := range t.prios.rules.At(r.Priority.Or(0)) {
@@ -180,9 +183,10 @@ func (t *takeover) behind(r *rule.Rule, own route.Protocol) (rule.Rule, bool) {
 	return rule.Rule{}, false
 }
 
-// place returns our rungs that take the places of those of scripts: where rungs usually
-// are, if the rungs are complete and no rule that may match the same packets comes in
-// between, and else where those of the scripts are.
+// place returns the rungs that replace the rules of scripts. They get the usual
+// priorities if the rungs are complete and no rule that may match the same packets is
+// between these priorities and the script's rules. Otherwise they get the priorities of
+// the script's rules.
 func (t *takeover) place(m *move, a *uplink.Adoption, rungs []rule.Rule) ([]rule.Rule, error) {
 	var stay, moved []rule.Rule
 	rungs = slices.DeleteFunc(rungs, func(r rule.Rule) bool { return t.isReplaced(a.OwnRule(r), &r) })
@@ -218,16 +222,16 @@ func (t *takeover) place(m *move, a *uplink.Adoption, rungs []rule.Rule) ([]rule
 		"another program's rule comes between the script's rules and the priorities for the uplink's rules: give the uplink a priority below or above that rule's")
 }
 
-// isReplaced reports whether one of our rules is there in place of a script's: an earlier
-// takeover was killed before the script's was deleted.
+// isReplaced reports whether the uplink's rule that replaces a script's rule exists
+// already: an earlier Adopt was killed before it deleted the script's rule.
 func (t *takeover) isReplaced(own rule.Rule, r *rule.Rule) bool {
 	return slices.ContainsFunc(t.prios.rules.Of(own.Protocol).Alike(own), func(have rule.Rule) bool {
 		return t.between(r, have.Priority.Or(0)) == nil
 	})
 }
 
-// usualPlace returns the priority where the uplink's rungs are or, if it has none, would be
-// installed.
+// usualPlace returns the priority at which the uplink's rungs are installed or, if it has
+// none, would be installed.
 func (t *takeover) usualPlace(m *move) (uint32, bool) {
 	p := t.prios
 	have := m.InstalledRungs(p.now, p.family)

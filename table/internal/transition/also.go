@@ -9,8 +9,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// placeNetworks finds the places of the rules for networks behind this host. They are needed
-// before those of other rules of Also, which come after them.
+// placeNetworks finds the priorities of the rules for networks behind this host. It is
+// called before the other rules of Also are placed, because those come after these rules.
 func (p *priorities) placeNetworks(moves []*move) error {
 	isApart := false // networks of an uplink are not right after its rungs
 	var after []*move
@@ -52,7 +52,7 @@ func (p *priorities) placeNetworks(moves []*move) error {
 	return nil
 }
 
-// takeNetwork notes the rules of a network, which have their places.
+// takeNetwork records the rules of a network whose priorities are known.
 func (p *priorities) takeNetwork(group []rule.Rule) {
 	p.take(group)
 	for _, r := range group {
@@ -154,7 +154,7 @@ func (p *priorities) also(m *move) ([]rule.Rule, error) {
 	return nil, err
 }
 
-// alsoFrom is also with a priority that free ones are not before.
+// alsoFrom is also for free priorities that are not below a given one.
 func (p *priorities) alsoFrom(m *move, next uint32) (rules []rule.Rule, err error) {
 	networks, right := m.networks, m.next
 	var taken []rule.Rule
@@ -210,7 +210,8 @@ func setPriorities(group []rule.Rule, next uint32) uint32 {
 	return next
 }
 
-// alsoError says why a rule of Also has no place, if that is for want of room.
+// alsoError returns the error for a rule of Also that gets no priority because there is
+// no room.
 func (p *priorities) alsoError(m *move, r rule.Rule, err error) error {
 	last := &p.order.source
 	if r.Priority.Or(0) < p.rules.Before || isNone(last) {
@@ -289,8 +290,8 @@ func (p *priorities) placeNetwork(group []rule.Rule) ([]rule.Rule, bool) {
 	return group, false
 }
 
-// isSharedByNetworks reports whether the rules of a network can be at n priorities from at on:
-// other rules there are from other networks.
+// isSharedByNetworks reports whether the rules of a network can share the n priorities from at
+// on, because all rules at these priorities are from other networks.
 func (p *priorities) isSharedByNetworks(at, n uint32, r *rule.Rule) bool {
 	isOther := func(x *rule.Rule) bool {
 		return form.TakesSource(x) && x.Protocol == r.Protocol && !x.From.Overlaps(r.From)
@@ -312,8 +313,9 @@ func (p *priorities) isSharedByNetworks(at, n uint32, r *rule.Rule) bool {
 	return true
 }
 
-// placeInstalled gives the rules of a group the priorities that they have, and those that
-// are missing priorities in between. It reports whether there are such.
+// placeInstalled gives the installed rules of a group the priorities that they have, and
+// gives missing rules priorities in between. It reports whether there are such
+// priorities.
 func (p *priorities) placeInstalled(group []rule.Rule, begin uint32) bool {
 	main := slices.IndexFunc(group, func(r rule.Rule) bool { return !form.IsCompanion(&r) })
 	have, installed := p.find(group[main])

@@ -1,12 +1,12 @@
 package transition
 
-// A crowd is groups that one END cannot serve, and that choose the places of their gates one
-// after the other. Each leaves room for those after it, if it can.
+// A crowd is a list of groups that cannot share one END. They choose the priorities of their
+// gates one after the other. Each group leaves room for the groups after it, if it can.
 type crowd struct {
 	p      *priorities
 	groups []gateGroup
-	// at are the places that each group would get if it chose next, where it fits. They
-	// stay the same until another group takes one of them.
+	// at are the priorities that each group would get if it chose next and fits. They stay
+	// the same until another group takes one of them.
 	at   []gatePlaces
 	fits []bool
 	// gates and ends are the groups by these places. A group may be there with places that
@@ -35,8 +35,8 @@ func (c *crowd) find(i int) {
 	}
 }
 
-// place finds priorities for the gates of a group and its END that leave room for the gates
-// of the groups after it, if there are such.
+// place finds priorities for the gates of a group and for its END. If possible, they leave
+// room for the gates of the groups after it.
 func (c *crowd) place(i int) (gatePlaces, bool) {
 	g := &c.groups[i]
 	first, _, ok := c.p.placeGates(g)
@@ -84,7 +84,7 @@ func (c *crowd) takesRoom(i int, at gatePlaces) bool {
 	return false
 }
 
-// areFree reports whether a group can have places that were free before.
+// areFree reports whether priorities that were free for a group earlier are still free.
 func (p *priorities) areFree(at gatePlaces) bool {
 	return (!p.taken[at.gate] || p.gates[at.gate]) && (!p.taken[at.end] || p.ends[at.end])
 }

@@ -1,11 +1,12 @@
-// Package transition plans the steps from the rules and routes that there are to those
-// of the policies. It is pure: it gets a [host.State], and opens no socket.
+// Package transition plans the steps from the existing rules and routes to those of the
+// policies. It is a pure function of a [host.State], and opens no socket.
 //
 // # Phases
 //
-// A transaction has ten phases. Of all its steps packets notice those of phase COMMIT,
-// normally one a family. An example: an uplink with MainFirst and Unreachable, whose
-// source is A, in the new table 20:
+// A transaction has ten phases. Only the steps of phase COMMIT change the way of
+// packets, normally one step for each family. In comments, the rules from a source are
+// its rungs, and all rungs of a source are its ladder. An example: an uplink with
+// MainFirst and Unreachable, whose source is A, in the new table 20:
 //
 //	claim   ip route add throw default metric 4294967295 table 20   nobody else takes the table
 //	gate    ip rule add nop pref 31004                              END
@@ -22,25 +23,27 @@
 //	drop    old routes, which no rule leads to any more; the claim
 //	shut    ip rule del from A goto 31004 pref 30999                the gate is the mark of a transaction: it goes last
 //
-// To remove the same uplink, the gate comes first, and END is the COMMIT: adding END
-// makes the gate lead past the rungs, which are then deleted in phase clean.
+// To remove the same uplink, the transaction adds the gate first. Adding END is the
+// COMMIT: the gate then skips the rungs, which are deleted in phase clean.
 //
-// Of several sources, one gate "from all goto END" does, unless rules of others are among
-// the rungs. It is the COMMIT then: it is deleted to uncover the rungs, and added to hide
-// them; and END is the mark of the transaction.
+// For several sources, a single gate "from all goto END" is enough, unless rules of other
+// programs are among the rungs. This gate is then the COMMIT: deleting it uncovers the
+// rungs, and adding it hides them. END stays until the end, as the mark of the
+// transaction.
 //
-// If new and old rungs of one source stand beside each other, those with the lower
-// priorities decide. So new rungs before the old ones are uncovered, as above; and if
-// the new ones are behind, the old ones are hidden, as in a removal. END stands between
-// both.
+// If a source has new and old rungs, those with the lower priority numbers decide. So
+// if the new rungs come before the old ones, the COMMIT uncovers the new ones, as
+// above. If the new rungs come after the old ones, the COMMIT hides the old ones, as in
+// a removal. END is between both.
 //
-// Where the rules for local and main leave no room in between, as in the order of rules
-// that VRFs need, the rungs come before both. Each source has one more then, in front:
+// If there is no room between the rules for local and main, as in the order of rules
+// that VRFs need, the rungs come before both. Each source then has one more rung, in
+// front:
 //
 //	from A lookup local
 //
-// If the rule for local moves, these rungs are to be added or deleted, as in any other
+// If the rule for local moves, Install adds or deletes these rungs, as in any other
 // change of a ladder.
 //
-// Where a single rung is added or deleted, that step is the COMMIT and needs no gate.
+// If only one rung is added or deleted, that step is the COMMIT and needs no gate.
 package transition

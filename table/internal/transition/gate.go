@@ -10,26 +10,27 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A gateGroup is rungs that are hidden from the packets of their sources, or uncovered,
-// in one step. Before the rungs each source has a gate, the rule
+// A gateGroup is a group of rungs that are hidden from the packets of their sources, or
+// uncovered, in one step. Each source has a gate in front of its rungs, the rule
 //
 //	from A goto END
 //
-// and after them stands END, a rule that does nothing. While END is there the gates
-// lead past the rungs. Without END they lead nowhere, and the kernel goes on with the
-// next rule. So END is the one switch of all gates: to delete it uncovers the rungs of
-// all sources, to add it hides them.
+// and after all rungs comes END, a rule that does nothing. While END exists, the gates
+// make the kernel skip the rungs. Without END, the kernel ignores the gates and
+// continues with the next rule. So END switches all gates: deleting it uncovers the
+// rungs of all sources, and adding it hides them.
 //
-// If nothing but the rungs of several sources is between the gates and END, one gate for
-// all packets does instead:
+// If only the rungs of several sources are between the gates and END, a single gate for
+// all packets is enough:
 //
 //	from all goto END
 //
-// Other packets match none of the rules that it leads past. So it is the switch: to delete
-// it uncovers the rungs, to add it hides them. END stays, as the mark of a transaction. It
-// is there before the gate and after it. While any rule goto is there, the kernel passes
-// all rules for each one that is deleted; and for each one that is added it passes those
-// before its place, of which gates of many sources would be most.
+// Other packets match none of the rules that this gate skips. So the gate itself is the
+// switch: deleting it uncovers the rungs, and adding it hides them. END is the mark of the
+// transaction: it is added before the gate and deleted after the gate. A single gate is
+// also faster. While a rule goto exists, the kernel goes through all rules for each rule
+// that is deleted. For each rule that is added, it goes through the rules before it, and
+// most of these would be gates of many sources.
 type gateGroup struct {
 	family  route.Family
 	sources []netip.Addr
@@ -45,10 +46,10 @@ type gateGroup struct {
 // gatePlaces are the priorities of the gates and of END.
 type gatePlaces struct {
 	gate, end uint32
-	// foreignEnd says that END is a rule which is there anyway. It cannot be added or
-	// deleted, so that each gate is a switch of its own.
+	// foreignEnd means that an existing rule is used as END. The transaction cannot add or
+	// delete it, so each gate switches only its own source.
 	foreignEnd bool
-	// forAll says that one gate for all packets does.
+	// forAll means that a single gate for all packets is enough.
 	forAll bool
 }
 
@@ -66,7 +67,8 @@ func (g *gateGroup) add(a netip.Addr, owner *move, inside, beyond []rule.Rule) {
 // first returns the move of the first source, whose protocol END has.
 func (g *gateGroup) first() *move { return g.owners[g.sources[0]] }
 
-// owner returns the move that a rung or a gate belongs to. END belongs to the first.
+// owner returns the move that a rung or a gate belongs to. END belongs to the move of
+// the first source.
 func (g *gateGroup) owner(r rule.Rule) *move {
 	if m := g.owners[r.From.Addr()]; m != nil {
 		return m
@@ -77,8 +79,9 @@ func (g *gateGroup) owner(r rule.Rule) *move {
 // overlaps reports whether rungs inside and beyond have priorities in common.
 func (g *gateGroup) overlaps() bool { return form.Overlap(g.inside, g.beyond) }
 
-// needsGates reports whether it takes gates to uncover or hide the rungs in one step.
-// One rung needs none, and rungs that only go can go in any case.
+// needsGates reports whether gates are needed to uncover or hide the rungs in one step.
+// A single rung needs none. Rungs that are deleted without new ones can be deleted one
+// by one.
 func (g *gateGroup) needsGates() bool {
 	return len(g.inside) > 1 && (g.uncovers || len(g.beyond) > 0)
 }

@@ -36,10 +36,11 @@ func (p *Planner) deletableNames(all []*uplink.Policy) []plan.Step {
 	return names
 }
 
-// staysInUse reports whether a table is also that of an uplink that is none of some: what
-// has one of their protocols, but another family, or the rungs and routes of another
-// protocol. With prune, what has the protocol of one of the uplinks does not count. Other
-// routes and rules do not tell that someone relies on the name.
+// staysInUse reports whether a table is also used by an uplink that is not one of the
+// given ones. It finds such an uplink by rules and routes with one of the given protocols
+// but another family, and by rungs and routes with another protocol. With prune, those
+// with the protocol of a given uplink do not count. Other routes and rules do not mean
+// that someone relies on the name.
 func (p *Planner) staysInUse(id rttables.ID, uplinks []*uplink.Policy, prune bool) bool {
 	type owner struct {
 		family route.Family

@@ -9,15 +9,15 @@ import (
 )
 
 // Where priorities are chosen, counted down from the rule that looks up main, at 32766
-// unless someone moved it: rungs from 31000 on, rules of Also from 32000 on. A packet
-// from a source of one uplink must not meet the rules of Also of another, so all rungs
-// have to come before all of Also. Rungs of temporary tables are from 31900 on. Rules of
-// Also that select nothing but a source are from 31950 on: they are for networks behind
-// this host, whose packets must not meet the rules of Also of another uplink either. Where
-// local and main leave no room in between, these places are before local as well. Where
-// there is less room than that, each kind has its share of it. If the places of a kind are
-// taken, several uplinks share priorities: rules from different sources do not take each
-// other's packets.
+// unless someone moved it: rungs from 31000 on, rules of Also from 32000 on. A packet from
+// a source of one uplink must not meet the rules of Also of another, so all rungs have to
+// come before all of Also. Rungs of temporary tables are from 31900 on. Rules of Also that
+// select nothing but a source are from 31950 on: they are for networks behind this host,
+// whose packets must not meet the rules of Also of another uplink either. Where local and
+// main leave no room in between, these places are before local as well. If there is less
+// room, each kind has a share of it. If all priorities of a kind are taken, several
+// uplinks share priorities. This is harmless, because rules from different sources do not
+// match the same packets.
 const (
 	rungsBelowMain     = 1766
 	temporaryBelowMain = 866
@@ -33,7 +33,7 @@ var sharesBefore = map[uint32]uint32{
 	rungsBelowMain: 0, temporaryBelowMain: 45, networksBelowMain: 55, alsoBelowMain: 70,
 }
 
-// Priorities give rules of one family their places.
+// priorities chooses the priorities of the rules of one family.
 type priorities struct {
 	family route.Family
 	rules  *host.Rules // that there are
@@ -61,7 +61,7 @@ type priorities struct {
 	now      *host.State
 }
 
-// A priorityOfOwner is a priority at which a protocol has, or wants, a rule.
+// A priorityOfOwner is a priority at which a protocol has a rule, or will have one.
 type priorityOfOwner struct {
 	priority uint32
 	protocol route.Protocol
@@ -179,8 +179,8 @@ func (p *priorities) isBetween(prio uint32) bool {
 	return prio > p.rules.After && prio < p.rules.Before
 }
 
-// check refuses a priority that is out of place, or where a rule of another program
-// stands.
+// check refuses a priority outside of the allowed range, and one that a rule of another
+// program has.
 func (p *priorities) check(m *move, r rule.Rule) error {
 	prio := r.Priority.Or(0)
 	if !p.isBetween(prio) {

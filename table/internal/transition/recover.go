@@ -12,11 +12,11 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// LeftOver is what the steps of a recovery have instead of an uplink's name.
+// LeftOver is the Uplink of steps of a recovery, in place of an uplink's name.
 const LeftOver = "(left over)"
 
-// Interrupted reports whether there are gates of some protocols: a transaction did not
-// come to its end.
+// Interrupted reports whether there are gates with one of the protocols, which means
+// that a transaction was interrupted.
 func Interrupted(now *host.State, protocols []route.Protocol) bool {
 	for _, f := range form.Families {
 		for _, proto := range protocols {
@@ -47,7 +47,7 @@ func (p *Planner) Finish(protocols []route.Protocol, own []route.Route) {
 	p.deleteRest(r, own)
 }
 
-// deleteGarbage adds the steps for rules that no packet meets.
+// deleteGarbage adds the steps that delete rules that no packet reaches.
 func (p *Planner) deleteGarbage(r *recovery) {
 	p.do(addRules(leftOver, r.follow...)...)
 	p.do(deleteRules(leftOver, r.garbage...)...)
@@ -64,7 +64,7 @@ func (p *Planner) deleteRest(r *recovery, own []route.Route) {
 	p.do(deleteRules(leftOver, r.ends...)...)
 }
 
-// A recovery is what transactions have left.
+// A recovery has the rules and routes that interrupted transactions have left.
 type recovery struct {
 	now         *host.State
 	gates, ends []rule.Rule
@@ -112,7 +112,7 @@ func (r *recovery) discard(to *[]rule.Rule, rules ...rule.Rule) {
 	}
 }
 
-// find works out what is left of one owner's transactions in a family.
+// find finds what the interrupted transactions of one owner have left in a family.
 func (r *recovery) find(f route.Family, proto route.Protocol) {
 	rungs := make(map[netip.Prefix][]rule.Rule)
 	var sources []netip.Prefix
@@ -150,8 +150,9 @@ func (r *recovery) find(f route.Family, proto route.Protocol) {
 	r.garbage = append(r.garbage, found...)
 }
 
-// sortGenerations sorts out the rungs of a source. What gates hide is garbage. Of two
-// generations that are not hidden, the later one is.
+// sortGenerations divides the rungs of a source into those in use and garbage. Rungs
+// that gates hide are garbage. Of two generations that are not hidden, the later one is
+// garbage.
 func (r *recovery) sortGenerations(found *[]rule.Rule, rungs []rule.Rule) {
 	var met, hidden []rule.Rule
 	byAll := r.hiddenByAll(rungs)
@@ -195,9 +196,10 @@ func isComplete(rungs []rule.Rule) bool {
 	})
 }
 
-// isHidden reports whether no packet meets a rung because of a gate: one whose END is
-// there leads past it, or one whose END is not there tells that the generation after
-// the place of END is not, or no more, the one in use.
+// isHidden reports whether no packet reaches a rung because of a gate. There are two
+// cases: END exists, and the gate skips the rung; or END does not exist, and the rung
+// comes after the place of END, so it belongs to the generation that is not yet, or no
+// longer, in use.
 func (r *recovery) isHidden(o *rule.Rule) bool {
 	prio := o.Priority.Or(0)
 	return slices.ContainsFunc(r.gatesFrom[o.From], func(g rule.Rule) bool {
@@ -239,8 +241,7 @@ func (r *recovery) hiddenByAll(rungs []rule.Rule) func(prio uint32) bool {
 	return func(uint32) bool { return false }
 }
 
-// moveAlso has the rules of Also follow the rungs from the table of one of them to
-// another.
+// moveAlso makes the rules of Also follow the rungs to another table.
 func (r *recovery) moveAlso(found *[]rule.Rule, rung *rule.Rule, to rttables.ID) {
 	from := tableOfOwner{rung.Family, rung.Protocol, rung.Table}
 	if r.moved[from] {
@@ -260,8 +261,8 @@ func (r *recovery) moveAlso(found *[]rule.Rule, rung *rule.Rule, to rttables.ID)
 	}
 }
 
-// findTwins finds rules of Also that there are for another table as well, and that
-// alone still lead to their own.
+// findTwins finds rules of Also that also exist for another table, if no rung looks up
+// their own table any more.
 func (r *recovery) findTwins(found *[]rule.Rule, f route.Family, proto route.Protocol) {
 	own := r.own(f, proto)
 	used := make(map[rttables.ID]bool) // by rungs
@@ -331,8 +332,8 @@ func companionsAlone(now *host.State, protocols []route.Protocol) []rule.Rule {
 	return found
 }
 
-// orphans returns routes that nothing leads to: those of own in tables that no rule
-// looks up, and claims in any table. Those on the link come last.
+// orphans returns routes that are not used: those of own in tables that no rule looks
+// up, and reservations in any table. Routes on the link come last.
 func (r *recovery) orphans(now *host.State, own []route.Route) []route.Route {
 	var withGateway, onLink []route.Route
 	for _, o := range own {

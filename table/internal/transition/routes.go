@@ -32,8 +32,8 @@ func (t *transaction) routes(m *move, f route.Family) {
 	}
 }
 
-// routeSteps returns the differences between the routes that there are in the uplink's
-// table and those that are wanted.
+// routeSteps returns the differences between the existing and the wanted routes of the
+// uplink's table.
 func routeSteps(now *host.State, m *move, f route.Family) (adds, deletes []plan.Step) {
 	present := make(map[form.RouteKey]*route.Route)
 	have := now.Routes(m.Table)
@@ -79,16 +79,16 @@ func deleteRoutes(now *host.State, m *move, f route.Family, id rttables.ID, keep
 	return steps
 }
 
-// hasWayOut reports whether the uplink's table has a default route, as opposed to one
-// that has lost its routes with the link.
+// hasWayOut reports whether the uplink's table has a default route. A table that has
+// lost its routes with the link does not.
 func hasWayOut(now *host.State, m *move, f route.Family) bool {
 	return slices.ContainsFunc(now.Routes(m.Table), func(r route.Route) bool {
 		return r.Family == f && r.Type == route.TypeUnicast && form.IsDefault(&r)
 	})
 }
 
-// claims adds the steps with which a table is claimed, and given free again; also if
-// the claim is one that was left over.
+// claims adds the steps that reserve a table and remove the reservation again, even if
+// an earlier transaction has left the reservation.
 func (t *transaction) claims(m *move) {
 	if m.claims {
 		claim := form.Claim(m.Table, m.Spec.Proto())

@@ -44,7 +44,7 @@ func (s *search) places() iter.Seq[uint32] {
 	}
 }
 
-// bounds returns the priorities where rungs usually are: from begin on, and before end.
+// bounds returns the usual range of priorities of rungs: from begin to before end.
 func (s *search) bounds() (begin, end uint32) {
 	begin, end = s.start(rungsBelowMain), s.start(temporaryBelowMain)
 	if s.move.isTemporary {
@@ -64,7 +64,8 @@ func (s *search) lastEnd() uint32 {
 	return s.limit
 }
 
-// areShared reports whether rungs can share n priorities from prio on with those of others.
+// areShared reports whether rungs can share the n priorities from prio on with rungs of
+// other uplinks.
 func (s *search) areShared(prio, n uint32) bool {
 	for k := range n {
 		if !s.isShared(prio+k, s.move.Spec.Proto()) {

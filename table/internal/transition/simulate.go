@@ -11,7 +11,7 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// after returns what the host will be like after some steps, as the kernel does them.
+// after returns the state of the host after some steps.
 func after(now *host.State, steps []plan.Step) *host.State {
 	rules := make(map[route.Family]*ruleChange)
 	routes := make(map[rttables.ID]*routeChange)
@@ -47,7 +47,7 @@ func after(now *host.State, steps []plan.Step) *host.State {
 	return now.With(allRules, allRoutes)
 }
 
-// A ruleChange is the rules of one family while steps are done to them.
+// A ruleChange has the rules of one family while steps change them.
 type ruleChange struct {
 	before []rule.Rule
 	// place are the indexes, of each rule that can be deleted, into before, and behind
@@ -113,7 +113,7 @@ func (c *ruleChange) result() []rule.Rule {
 	return append(all, added...)
 }
 
-// A routeChange is the routes of one table while steps are done to them.
+// A routeChange has the routes of one table while steps change them.
 type routeChange struct {
 	routes []route.Route
 	place  map[form.RouteKey]int

@@ -17,8 +17,8 @@ type transaction struct {
 	now *host.State
 	// unclaimed are tables whose left claims are deleted.
 	unclaimed map[rttables.ID]bool
-	// second says that the state differs from the wanted one in nothing that a packet
-	// notices: the steps of commit are no commits.
+	// second means that the present and the wanted state route all packets alike, so the
+	// steps of phase COMMIT are not marked as commits.
 	second bool
 
 	// Phase 1: the routes that reserve new tables. They change nothing.
@@ -114,8 +114,8 @@ func (t *transaction) change(steps ...plan.Step) {
 	}
 }
 
-// rungs adds the steps that change over the rungs of several uplinks of a family: in
-// one, if a single END can serve all of them.
+// rungs adds the steps that switch the rungs of several uplinks of a family: in one
+// step, if all of them can share a single END.
 func (t *transaction) rungs(p *priorities, all []placement) error {
 	var uncover, hide []gateGroup
 	for i := range all {
@@ -188,7 +188,8 @@ func (t *transaction) group(c *crowd, i int) error {
 	return nil
 }
 
-// inOrder returns rules by their priorities, the order in which the kernel finds them.
+// inOrder returns rules sorted by priority, the order in which the kernel looks at
+// them.
 func inOrder(rules []rule.Rule) []rule.Rule {
 	rules = slices.Clone(rules)
 	slices.SortStableFunc(rules, host.ComparePriority)
