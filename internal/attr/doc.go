@@ -7,5 +7,5 @@
 //	attr.Field(uapi.FRA_TABLE, attr.U32, func(m *message) *rttables.ID { return &m.Table }),
 //
 // The rows of a message form a [Codec]. It keeps attributes that have no row, and
-// writes them as they came.
+// writes them back unchanged.
 package attr

@@ -1,6 +1,7 @@
-// Package corpus reads recorded cases of what ip(8) was told, what it sent to
-// the kernel, what the kernel kept, and what ip(8) then showed. The tests of
-// the codecs compare themselves with these, never with their own output.
+// Package corpus reads recorded cases of ip(8). A case has the arguments of ip(8), the
+// request that it sent, the resulting state of the kernel, and the output of ip(8)
+// afterwards. The tests of the codecs compare with these recordings, never with output
+// of the codecs.
 //
 // The cases were recorded with iproute2 7.1.0 on Linux 6.18, in a network
 // namespace with eth0 (index 3; 192.168.1.6/24, 2001:db8:1::6/64) and eth1

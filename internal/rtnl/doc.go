@@ -1,12 +1,12 @@
-// Package rtnl has the socket that the verbs use. It executes a request, streams a
-// dump, and sends a batch, over a NETLINK_ROUTE socket that
+// Package rtnl has the netlink socket that the other packages use. It executes a
+// request, streams a dump, and sends a batch, over a NETLINK_ROUTE socket that
 // github.com/mdlayher/netlink has opened. A NETLINK_NETFILTER socket also sends a
 // transaction.
 //
-// The verbs need only an [Executor]. [Dump], [Ask] and [Send] find the further methods
-// of a [Conn] by type assertion. A [Queue] holds the requests of a batch.
+// The other packages need only an [Executor]. [Dump], [Ask] and [Send] find the other
+// methods of a [Conn] by type assertion. A [Queue] holds the requests of a batch.
 //
-// A network namespace has one name here: the socket of an [Executor] that is in it.
-// Only [Dial] and [Subscribe], which open a socket, take a descriptor instead, in
-// netlink.Config.NetNS; [NetNS] returns one for a socket.
+// Functions of this package identify a network namespace by an [Executor] whose socket
+// is in it. Only [Dial] and [Subscribe], which open a socket, take a descriptor
+// instead, in netlink.Config.NetNS; [NetNS] returns one for a socket.
 package rtnl

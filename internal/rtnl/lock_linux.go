@@ -11,14 +11,14 @@ import (
 
 // The lock of a network namespace has three parts, which are taken in this order:
 //
-//  1. A token, for which the goroutines of this process wait.
-//  2. flock(2) of the guard, a file that only those can open who may change routes. So
-//     nobody else can obstruct it. But each mount of /proc has a guard of its own, and
-//     a process may have none.
+//  1. A token for the goroutines of this process.
+//  2. flock(2) of the guard, a file that only processes with the privilege to change
+//    routes can open. So no other process can obstruct it. But each mount of /proc has
+//    its own guard, and a process may have none.
 //  3. flock(2) of the namespace, which the socket of c gives access to. It is the same
-//     for everyone. But every process in the namespace can open and lock it. So a holder
-//     counts only if it could change something, and who has the guard does not wait for
-//     long.
+//    for all processes, but every process in the namespace can open and lock it. So Lock
+//    ignores a holder that does not have the privilege to change anything, and a process
+//    that has the guard does not wait for long.
 //
 // The kernel frees the locks when the process ends.
 
@@ -28,7 +28,8 @@ const (
 	// mostPatience is how long a process waits, in all, for those who have the lock of a
 	// namespace without the guard. See [patience].
 	mostPatience = 10 * time.Second
-	// mostGuardPatience is that for those who have the guard, if there is any.
+	// mostGuardPatience is the same for processes that have the guard, if the guard
+	// exists.
 	mostGuardPatience = 30 * time.Second
 	// longestTurn is how long LockOwner waits.
 	longestTurn = time.Second

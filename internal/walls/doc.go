@@ -1,3 +1,3 @@
-// Package walls has the test that holds the imports of all packages of the module
-// against a table of what each may import. See walls_test.go.
+// Package walls has a test that compares the imports of all packages of the module with
+// a table of allowed imports. See walls_test.go.
 package walls

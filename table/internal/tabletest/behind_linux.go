@@ -9,9 +9,9 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// AddBehind gives the server a network by another interface, and returns the namespace of
-// a host there. In each subnet the server has the first address, and the host the tenth.
-// The server forwards what the host sends.
+// AddBehind gives the server another network on another interface, and returns the
+// namespace of a host there. In each subnet the server has the first address, and the
+// host the tenth. The server forwards packets from the host.
 func (n *Network) AddBehind(dev string, subnets ...string) *lab.NS {
 	n.T.Helper()
 	host := lab.Test(n.T).NS("behind " + dev)

@@ -10,8 +10,8 @@ import (
 )
 
 // Breakable prepares the Internet for failures behind a router, g1 or g2. After cut,
-// what has come in by the router does not reach the client, but the router itself
-// still answers. Mend ends that.
+// packets that come in through the router do not reach the client, but the router
+// itself still answers. Mend restores the connection.
 func (n *Network) Breakable(f Family) (cut, mend func(router string)) {
 	n.T.Helper()
 	c := n.Dial(n.Net)

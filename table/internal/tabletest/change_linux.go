@@ -11,8 +11,8 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// A Change is from one set of uplinks to another; an empty set is nothing
-// installed.
+// A Change is a change from one set of uplinks to another. An empty set means that no
+// uplink is installed.
 type Change struct {
 	Name     string
 	From, To func(n *Network, f Family) []table.SourceRoutedUplink

@@ -14,8 +14,9 @@ import (
 	"github.com/policyroute/policyroute/internal/lab"
 )
 
-// A Child is what a process of its own does, of which a test has more than one, or
-// which it kills. The process is the test binary again: it has to be known to [Main].
+// A Child is a function that runs in another process, for tests that need several
+// processes or kill one. The process runs the test binary, so [Main] has to know the
+// Child.
 type Child struct {
 	name string
 	do   func(ns *netlink.Config, job []byte) error
@@ -36,7 +37,7 @@ func NewChild[Job any](name string, do func(ns *netlink.Config, job Job) error) 
 // childVariable is the environment variable that has the order of a child process.
 const childVariable = "POLICYROUTE_TABLE_CHILD"
 
-// An order is what the process of a child is told.
+// An order tells the process of a child what to do.
 type order struct {
 	Child string
 	NetNS string // path

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// WantText fails the test unless two texts are equal, with their difference.
+// WantText fails the test and prints the difference, unless two texts are equal.
 func WantText(t testing.TB, what, want, got string) {
 	t.Helper()
 	if diff := Diff(want, got); diff != "" {
@@ -15,8 +15,8 @@ func WantText(t testing.TB, what, want, got string) {
 	}
 }
 
-// WantEither fails the test unless a text is one of two, with its difference from
-// both.
+// WantEither fails the test and prints the differences, unless a text equals one of two
+// others.
 func WantEither(t testing.TB, what, before, after, got string) {
 	t.Helper()
 	if got != before && got != after {
@@ -25,9 +25,10 @@ func WantEither(t testing.TB, what, before, after, got string) {
 	}
 }
 
-// Diff returns the first lines in which two texts differ, and how many more there
-// are. A line of want alone begins with "-", and one of got alone with "+": of ten lines
-// at least five are of each, if there are so many. Of equal texts Diff returns nothing.
+// Diff returns the first lines in which two texts differ, and how many more there are.
+// Lines only in want begin with "-", and lines only in got with "+". Of ten lines, at
+// least five are of each kind, if there are that many. For equal texts, Diff returns
+// nothing.
 func Diff(want, got string) string {
 	const most = 10
 	lines := diffLines(strings.Split(want, "\n"), strings.Split(got, "\n"))

@@ -2,9 +2,8 @@ package tabletest
 
 import "github.com/policyroute/policyroute/internal/testrun"
 
-// Full reports whether the tests that take long are to take as long as they should: see
-// [testrun.Full].
+// Full reports whether long tests run at full length: see [testrun.Full].
 func Full() bool { return testrun.Full() }
 
-// Times returns a number for a full run, or else a smaller one.
+// Times returns the first number in a full run, and otherwise the smaller one.
 func Times(full, reduced int) int { return testrun.Times(full, reduced) }

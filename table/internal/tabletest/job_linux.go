@@ -14,7 +14,8 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// A Job is what a process does to uplinks, and after which of its requests it dies.
+// A Job says what a process does with uplinks, and after which of its requests it is
+// killed.
 type Job struct {
 	Adopt    []table.SourceRoutedUplink
 	Install  []table.SourceRoutedUplink

@@ -12,9 +12,9 @@ import (
 	"github.com/policyroute/policyroute/table"
 )
 
-// A Network is a server with two uplinks, u1 and u2, to one namespace that
-// stands for both routers and the Internet. The server's default route goes by
-// u1, and there are taps where the routers, g1 and g2, receive.
+// A Network is a server with two uplinks, u1 and u2. A single other namespace is both
+// routers and the Internet. The server's default route goes through u1, and taps count
+// what the routers receive on g1 and g2.
 type Network struct {
 	T           *testing.T
 	Server, Net *lab.NS
@@ -29,7 +29,7 @@ var (
 	IPv6 = Family{"tcp6", "2001:db8:1::2", "2001:db8:2::2", "2001:db8:1::1", "2001:db8:2::1", "2001:db8:99::10"}
 )
 
-// A Family is the addresses of a [Network] in one family.
+// A Family has the addresses of a [Network] in one family.
 type Family struct {
 	TCP    string // the name of the network for Dial and Listen
 	A1, A2 string // of the server, on u1 and u2

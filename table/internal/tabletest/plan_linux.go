@@ -22,7 +22,8 @@ func (n *Network) WantNothingToDo(u ...table.SourceRoutedUplink) {
 	}
 }
 
-// WantSent installs uplinks and fails the test unless what is sent is what the plan said.
+// WantSent installs uplinks, and fails the test unless the requests that are sent are
+// those of the plan.
 func (n *Network) WantSent(u ...table.SourceRoutedUplink) {
 	n.T.Helper()
 	p, err := table.PlanInstall(n.T.Context(), n.Conn, u...)
@@ -32,7 +33,7 @@ func (n *Network) WantSent(u ...table.SourceRoutedUplink) {
 	n.WantRequests(p, func(c route.Conn) error { return table.Install(n.T.Context(), c, u...) })
 }
 
-// WantRequests fails the test unless what something sends is what a plan says.
+// WantRequests fails the test unless a function sends the requests of a plan.
 func (n *Network) WantRequests(p plan.Plan, do func(route.Conn) error) {
 	n.T.Helper()
 	var want, got []string

@@ -12,8 +12,8 @@ import (
 // ErrInjected is the error of a request that a test fails.
 var ErrInjected = errors.New("injected")
 
-// IsChange reports whether a request changes something: whether it is none of RTM_GET… and
-// NFT_MSG_GET…. Changes of nf_tables come in batches.
+// IsChange reports whether a request changes something, because it is neither an RTM_GET…
+// nor an NFT_MSG_GET…. Changes of nf_tables come in batches.
 func IsChange(m netlink.Message) bool {
 	if m.Header.Type>>8 == uapi.NFNL_SUBSYS_NFTABLES {
 		return false
