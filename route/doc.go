@@ -3,7 +3,8 @@
 // packages of this module use: see [Dial].
 //
 // A [Route] is a plain value. Its fields are the words of ip-route(8), and its zero
-// fields are unset. The verbs are functions that take a [Conn]:
+// fields are unset. The verbs of "ip route", such as [Add] and [Replace], are functions
+// that take a [Conn]:
 //
 //	c, err := route.Dial(nil)
 //	if err != nil {

@@ -80,7 +80,8 @@
 //     right after the rules of an uplink, and another one is among the rules of the
 //     uplink, each source switches by itself. If such a rule comes right before the rules
 //     of an uplink, Install chooses another priority, or refuses the Priority of the
-//     uplink if it is set. Remove then deletes the rules one by one, the last one first.
+//     uplink if it is set. In the last case, Remove deletes the rules one by one, the
+//     last one first.
 //   - An uplink may need one step for new sources and another one for sources that it
 //     loses. The two steps affect different packets.
 //   - Routes that someone has deleted from an uplink are added again one by one,
@@ -150,7 +151,7 @@
 // IPv6 the number is 4, because there VPNs use 2000::/3 or its halves. No network has a
 // prefix that short. The number is not 0, because wg-quick deletes every rule that looks
 // up main with suppress_prefixlength 0, even if another program has made it. Install
-// replaces uplinks' rules that have 0.
+// replaces rules of uplinks that still have 0.
 //
 // A UDP server that is bound to the wildcard address has the same problem, unless it uses
 // IP_PKTINFO: its replies use table main, whatever address the request was sent to. Bind
@@ -193,8 +194,8 @@
 // # Atomic changes
 //
 // The rules of a source A have consecutive priorities. Every source has the rule "from A
-// lookup T". It has the first of these rules only if the rules of uplinks come before the
-// rule for local, the second and third only with MainFirst, and the last only with
+// lookup T". It has the first rule of this list only if the rules of uplinks come before
+// the rule for local, the second and third only with MainFirst, and the last only with
 // Unreachable:
 //
 //	from A lookup local
@@ -233,7 +234,7 @@
 // the old rules to the new ones. A change of the gateway is one request that replaces the
 // route. If several routes change, the uplink moves in one step to a temporary table with
 // the new routes. It then moves back to its own table, which has the same routes by then.
-// If only the source address of a route changes, that route is replaced by itself: the
-// address is only for packets that have no source yet, and all packets take the same way
-// as before.
+// If only the source address of a route changes, Install replaces that route separately:
+// the address is only for packets that have no source yet, and all packets take the same
+// way as before.
 package table

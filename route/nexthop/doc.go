@@ -19,9 +19,10 @@
 //		return err
 //	}
 //
-// The functions take a [route.Conn], which [route.Dial] opens. An [Object] is a plain
-// value. Its text is its words in ip-nexthop(8). [Parse] reads this text, and
-// [Object.String] returns it, without loss.
+// The verbs of "ip nexthop", such as [Add] and [Replace], are functions that take a
+// [route.Conn], which [route.Dial] opens. An [Object] is a plain value. Its text is its
+// words in ip-nexthop(8). [Parse] reads this text, and [Object.String] returns it,
+// without loss.
 //
 // # Errors
 //

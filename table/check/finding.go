@@ -104,8 +104,8 @@ const (
 	// The rest of the host.
 	CodeDetour         Code = "lan-detour"      // warning: packets to a LAN that main knows go to the gateway
 	CodeReversePath    Code = "rp-filter"       // warning: strict reverse path filtering drops packets that come in
-	CodeWildcardUDP    Code = "udp-wildcard"    // warning: answers of a UDP server leave by another interface
-	CodePublishedPorts Code = "published-ports" // note: answers from published ports of containers leave by another interface
+	CodeWildcardUDP    Code = "udp-wildcard"    // warning: replies of a UDP server leave through another interface
+	CodePublishedPorts Code = "published-ports" // note: replies from published ports of containers leave through another interface
 	CodePortUnused     Code = "port-unused"     // note: no UDP server listens on a port that is declared as multihomed
 	CodeDefaultAbsent  Code = "default-absent"  // warning: the shared default route is not installed
 	CodeDefaultIdle    Code = "default-idle"    // warning: another route or rule comes before the shared default route

@@ -75,7 +75,7 @@ type Probe struct {
 	// healthy again. Default: 2.
 	Successes int
 
-	// Withdraw moves traffic that other uplinks can carry away from an unhealthy uplink: its rules
+	// Withdraw relieves an unhealthy uplink of the traffic that other uplinks can carry: its rules
 	// of Also, and its share of a shared default route, are deleted until it is healthy again.
 	// Connections from the uplink's addresses, and from networks behind this host that belong to
 	// the uplink, stay with the uplink, because no other uplink can carry them. Connections that a

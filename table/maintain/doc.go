@@ -19,9 +19,9 @@
 //     all uplinks.
 //   - The rules of a source stay while its link is down or its address is gone, and when
 //     the process is killed. With Unreachable, its packets are refused in the meantime.
-//   - If two uplinks exchange the names of their interfaces, by way of a third name, Run
-//     changes nothing until the exchange is complete, but for a second at most. After that,
-//     each uplink has the addresses of the interface that has its name.
+//   - If the interfaces of two uplinks exchange their names, through a third name, Run
+//     changes nothing until the exchange is complete, but waits at most a second. After
+//     that, each uplink has the addresses of the interface that now has its name.
 //   - Each repair is a transaction like any other of package table. If the process is
 //     killed in the middle of one, the next Run finishes it, and keeps the sources for
 //     which it finds rules until the interface has other addresses.
@@ -52,9 +52,9 @@
 //
 // Run trusts everyone who has the privilege to change routes in the network namespace:
 // holders of CAP_NET_ADMIN in the user namespace that owns it, root of that user
-// namespace, and the kernel. They can undo the work of Run, and Run repairs it. Run trusts
-// users who may write rt_tables with the names of tables, but with nothing else: they
-// cannot change where packets go, and cannot delay a repair.
+// namespace, and the kernel. They can undo the work of Run, and Run repairs it. Users who
+// may write rt_tables decide the names of tables, and nothing else: they cannot change
+// where packets go, and cannot delay a repair.
 //
 // Run does not trust other users and processes of the host, not even those in the same
 // network namespace that do not have CAP_NET_ADMIN. They can lock every file that they can
@@ -64,14 +64,14 @@
 // uplinks then stay installed. Run prints names of processes and other strings from
 // outside without control characters.
 //
-// The configuration decides how far Run trusts the network. With Learn, a DHCP server or a
-// router on the link that can give this host a default route through an interface chooses
-// the gateway of that uplink, but not of other uplinks. With MainFirst, anyone who can add
-// other routes to table main can redirect packets of the uplink to the destinations of
-// these routes; a router on any link can do so with an advertisement. Run accepts an echo
-// reply only if it has the random data of the request. A lack of resources on this host,
-// such as free ports, does not count as a failed probe. But anyone on the path of the
-// probes can answer them or drop them.
+// The configuration decides how far Run trusts the network. With Learn, whoever can give
+// this host a default route through the interface of an uplink, such as a DHCP server or a
+// router on the link, chooses the gateway of that uplink, but not of other uplinks. With
+// MainFirst, anyone who can add other routes to table main can redirect packets of the
+// uplink to the destinations of these routes; a router on any link can do so with an
+// advertisement. Run accepts an echo reply only if it has the random data of the request.
+// A lack of resources on this host, such as free ports, does not count as a failed probe.
+// But anyone on the path of the probes can answer them or drop them.
 //
 // The file .github/SECURITY.md lists attackers, what each can do, and the tests. The
 // program internal/soak makes such attacks for an hour.
@@ -80,8 +80,8 @@
 //
 // The Internet can be unreachable although the gateway answers. With Health set, Run
 // sends a [health.Probe] through the uplink, from the uplink's own address, and reports
-// when that fails. With Withdraw, Run also moves traffic that other uplinks can carry
-// away from an unhealthy uplink: it deletes the uplink's rules of Also, and its share of
+// when that fails. With Withdraw, Run also relieves an unhealthy uplink of the traffic
+// that other uplinks can carry: it deletes the uplink's rules of Also, and its share of
 // a default route. The rules from the uplink's addresses stay, for replies and for
 // probes. Rules with a firewall mark stay as well, because a mark usually stands for the
 // uplink through which a connection came in.

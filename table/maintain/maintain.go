@@ -12,8 +12,8 @@ import (
 // it, without notification, and does not add them again later. Addresses change with their leases.
 // Other programs delete rules that they do not know. Run listens for changes of interfaces,
 // addresses, routes and rules, compares the state of the kernel with the wanted state, and repairs
-// the difference as [table.Install] does: in one transaction for each name of uplinks. Every few
-// minutes, Run also checks everything even if there was no event.
+// the difference as [table.Install] does: in one transaction for all uplinks with the same name.
+// Every few minutes, Run also checks everything even if there was no event.
 //
 // An uplink that cannot be installed completely yet is pending. Its interface is missing or down or
 // has no address, duplicate address detection has not finished, there is no default route to learn

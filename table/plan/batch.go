@@ -7,19 +7,19 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Batch is changes to one table of nf_tables. The kernel makes all of them in one step, or
-// none: each packet passes the chains as they were before or as they are after. Package
-// reply makes batches.
+// A Batch is a list of changes to one table of nf_tables. The kernel makes all of them in
+// one step, or none: each packet passes the chains as they were before or as they are after.
+// Package reply makes batches.
 type Batch interface {
 	// Table returns the family and the name of the table, such as "inet policyroute".
 	Table() string
 
-	// Lines returns the changes in the words of nft(8), as the file of "nft -f" has them.
+	// Lines returns the changes in the words of nft(8), as lines of a file for "nft -f".
 	Lines() []string
 
-	// Commit has the kernel make the changes, in the network namespace of c. If they are
-	// made already, Commit does nothing. If the table is neither as it was when the batch
-	// was made nor as it is to be, Commit fails and changes nothing.
+	// Commit makes the changes in the network namespace of c. If they have been made
+	// already, Commit does nothing. If the table has neither the state for which the batch
+	// was made nor the resulting state, Commit fails and changes nothing.
 	Commit(ctx context.Context, c route.Conn) error
 
 	// Inverse returns the batch that undoes the changes.

@@ -94,8 +94,8 @@ var commands = []command{
 		name: "reload", summary: "make \"run\" read its file again",
 		options: []string{"n", "json"},
 		text: []block{
-			para("Reload makes the running `run` read its file again. It returns when `run` has applied the changes. If the file has " +
-				"a fault, reload prints the fault and fails, and `run` continues with the old lines."),
+			para("Reload makes `run` read its file again. It returns when `run` has applied the changes. If the file has a fault, " +
+				"reload prints the fault and fails, and `run` continues with the old lines."),
 		},
 		examples: list{{"uplinks reload", "Apply a change of the file."}},
 	},

@@ -51,12 +51,12 @@ var service = []block{
 		{"failed", "The kernel refused a change, a rule or route of another program is in the way, or an address also belongs to " +
 			"another uplink. The rest of the uplink is installed. `run` tries again at least every ten seconds."},
 		{"overruled", "A rule or route of another program takes the packets of the uplink."},
-		{"in force", "No rule or route of another program takes the packets of the uplink any more."},
+		{"in force", "After overruled: no rule or route of another program takes the packets of the uplink any more."},
 		{"events lost", "The kernel reported more changes than `run` could receive. `run` has read the whole state again."},
 		{"fighting", "Another program keeps undoing the uplinks. Repairs are limited from now on. Stop the other program; see " +
 			"`uplinks help managers`. The line names the process whose socket deleted the rules or routes. Without CAP_SYS_PTRACE, " +
 			"which the units do not have, `run` has to guess the process, and the line says \"perhaps\"."},
-		{"calm", "The conflict has ended."},
+		{"calm", "After fighting: the other program no longer undoes the uplinks."},
 		{"healthy", "The probes succeed."},
 		{"unhealthy", "The probes fail or cannot be sent. The reason follows."},
 		{"removed", "The uplink was removed."},
@@ -146,7 +146,7 @@ var jsonText = []block{
 		{"findings", "Check: an object for each finding."},
 		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps of `recover` " +
 			"have the name `(left over)`."},
-		{"keeper", "Status, watch: an object for the running `run`. It is absent if `run` is not active, or if that is not known."},
+		{"keeper", "Status, watch: an object for the process of `run`. It is absent if `run` is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether `run` is active."},
 		{"warnings", "The same warnings as on standard error."},
 		{"error", "Why the command failed, as on standard error."},
