@@ -37,7 +37,7 @@ import (
 // rule that the kernel made, and the error is errors.ErrUnsupported.
 //
 // Add refuses two kinds of rules, and sends no request for them, because the kernel
-// would accept them with another meaning. One is a the action lookup needs a table: for IPv4 the
+// would accept them with another meaning. One is a lookup without a table: for IPv4 the
 // kernel chooses an unused table. The other is a From or To with a prefix length of 0
 // and an address: the kernel ignores the address.
 func Add(ctx context.Context, c route.Conn, r Rule) error {
