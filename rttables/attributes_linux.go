@@ -40,7 +40,7 @@ func keepAttributes(tmp *os.File, target string) error {
 
 func attributeError(target, name string, err error) error {
 	if errors.Is(err, unix.ENOTSUP) && name == "" || errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOENT) {
-		return nil // the file system has none, or it was removed meanwhile, or the file was
+		return nil // the file system has none, or it was removed in the meantime, or the file was
 	}
 	return &fs.PathError{Op: "write", Path: target, Err: fmt.Errorf("the extended attribute %q would be lost: %w", name, err)}
 }

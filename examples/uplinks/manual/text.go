@@ -105,8 +105,8 @@ func plain(text string) string {
 	return b.String()
 }
 
-// split returns the words of a text. What stands in quotation marks is not split if it is
-// short: a command is easier to copy from one line.
+// split returns the words of a text. Short text in quotation marks is not split, because
+// a command is easier to copy from one line.
 func split(text string) []string {
 	var words []string
 	open := -1

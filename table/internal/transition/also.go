@@ -139,9 +139,9 @@ func (p *priorities) groupsOf(m *move) (groups [][]rule.Rule) {
 	return groups
 }
 
-// also returns the rules of Also of an uplink, in their order, with their priorities:
-// those that they have, if they are installed, and else free ones: where rules of Also usually
-// are, or, if there is no more room, from the last rule from a source on.
+// also returns the rules of Also of an uplink, in their order, with their priorities: those
+// that they have, if they are installed, and else free ones: where rules of Also usually are,
+// or, if there is no room left, from the last rule from a source on.
 func (p *priorities) also(m *move) ([]rule.Rule, error) {
 	last := p.order.source.Priority.Or(0) + 1
 	rules, err := p.alsoFrom(m, max(p.start(alsoBelowMain), last))

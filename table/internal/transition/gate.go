@@ -104,8 +104,8 @@ func (p *priorities) placeGatesFrom(g *gateGroup, end uint32) (at gatePlaces, in
 	return at, inTheWay, !found && at.gate > p.gateFloor(lowest) && at.end < limit
 }
 
-// placeGatesToForeignEnd is placeGates with a rule that there is as END: the next one
-// that is not about to be deleted, or else the next one.
+// placeGatesToForeignEnd is placeGates with an existing rule as END: the next rule that
+// will not be deleted, or otherwise the next rule.
 func (p *priorities) placeGatesToForeignEnd(g *gateGroup) (at gatePlaces, ok bool) {
 	lowest, highest := form.Span(g.inside)
 	limit := p.endLimit(g)
@@ -240,8 +240,8 @@ func (p *priorities) refuseGates(g *gateGroup) (rule.Rule, error) {
 	if ok {
 		return r, nil
 	}
-	// With END of others each source changes over by itself, which is good enough where
-	// there is one, or no choice.
+	// With a foreign END, each source switches by itself. That is good enough for a single
+	// source, or if there is no choice.
 	if len(g.sources) == 1 || g.first().Spec.Priority != 0 {
 		if _, ok := p.placeGatesToForeignEnd(g); ok {
 			return r, nil

@@ -11,17 +11,17 @@ import (
 	"github.com/policyroute/policyroute/table/internal/uplink"
 )
 
-// An order is what the places of new rules have to keep to: in the whole host, rules from
-// sources come before rules of Also, see [form.TakesSource]. Rules of Also that have a
-// priority of their own are not in it: they are where their owner wants them.
+// An order has the limits for the priorities of new rules: on the whole host, rules from
+// sources come before rules of Also, see [form.TakesSource]. Rules of Also with a given
+// priority do not belong to the order.
 type order struct {
 	// source is the last rule from a source: one of an uplink that the transaction leaves
 	// alone, or a wanted one. Its zero value says that there is none.
 	source rule.Rule
-	// also is the first rule of Also of an uplink that the transaction leaves alone.
+	// also is the first rule of Also of an uplink that the transaction does not change.
 	also rule.Rule
-	// present is the first of all rules of Also that there are, also of those that the
-	// transaction deletes: new rules from sources do not come behind these even for a moment.
+	// present is the first existing rule of Also, even if the transaction deletes it: new
+	// rules from sources must not come behind it even for a moment.
 	present rule.Rule
 	// network is the first rule for a network behind this host, where these usually are.
 	network rule.Rule
@@ -37,7 +37,7 @@ type order struct {
 	// isOther reports whether a rule is of an uplink that the transaction does not change. It
 	// may be about to be removed, but not yet.
 	isOther func(i int) bool
-	// hasOther says that there is, or is to be, a rule other than rungs.
+	// hasOther means that there is, or will be, a rule that is not a rung.
 	hasOther bool
 }
 
@@ -57,8 +57,8 @@ func lower(to *rule.Rule, r rule.Rule) {
 	}
 }
 
-// findOrder finds what the rules that there are ask of those of some uplinks. The rules of
-// all other uplinks stay, or are about to be deleted as well.
+// findOrder finds the limits that existing rules set for the rules of some uplinks. The
+// rules of all other uplinks stay, or will be deleted as well.
 func (p *priorities) findOrder(moves []*move, prune bool) {
 	p.order = order{}
 	known := []route.Protocol{uplink.DefaultProtocol}
@@ -92,7 +92,7 @@ func (p *priorities) findOrder(moves []*move, prune bool) {
 	}
 }
 
-// findSources finds what the rules from sources of one owner ask.
+// findSources finds the limits that the rules from sources of one owner set.
 func (p *priorities) findSources(of *host.OwnerRules) {
 	for _, i := range slices.Backward(of.FromSources()) {
 		if p.order.stays(i) {
@@ -112,7 +112,7 @@ func (p *priorities) findSources(of *host.OwnerRules) {
 	}
 }
 
-// findAlso finds what the rules of Also of one owner ask.
+// findAlso finds the limits that the rules of Also of one owner set.
 func (p *priorities) findAlso(of *host.OwnerRules) {
 	begin := p.start(networksBelowMain)
 	isPresent := false
@@ -136,8 +136,8 @@ func (p *priorities) findAlso(of *host.OwnerRules) {
 	}
 }
 
-// between returns what the rules of a network have to be between: they come after the rules
-// from sources within the network, and before those of networks that it is in.
+// between returns the limits for the rules of a network: they come after the rules from
+// sources within the network, and before the rules of networks that contain it.
 func (p *priorities) between(network netip.Prefix, before uint32) (after, end uint32) {
 	after, end = p.rules.After, before
 	note := func(r *rule.Rule) {
@@ -205,8 +205,8 @@ func (o *order) networkLimit(before uint32) uint32 {
 	return before
 }
 
-// together is the advice of an error for want of room. Other uplinks take less room if the same
-// call installs them; the advice is empty if there are none.
+// together is the advice in an error about missing room: to install all uplinks in one call,
+// because they then need less room. It is empty if there are no other uplinks.
 func (p *priorities) together() string {
 	for _, proto := range p.order.owners {
 		of := p.rules.Of(proto)
@@ -276,8 +276,9 @@ func (p *priorities) takeLadder(l *placement) {
 	}
 }
 
-// isShared reports whether rungs of an uplink can be at a priority that rungs of others
-// have: those select other sources, so that their order means nothing.
+// isShared reports whether rungs of an uplink can share a priority with rungs of other
+// uplinks. They can if these select other sources, because the order then makes no
+// difference.
 func (p *priorities) isShared(prio uint32, proto route.Protocol) bool {
 	if !p.isBetween(prio) || p.ends[prio] || p.gates[prio] {
 		return false

@@ -6,8 +6,8 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A placement is where the rungs of an uplink are to be in one family, and how they
-// get there from those that there are.
+// A placement has the wanted rungs of an uplink in one family, and how to get to them
+// from the existing rungs.
 type placement struct {
 	move   *move
 	family route.Family
@@ -19,19 +19,20 @@ type placement struct {
 	// uncover has new rungs, and hide has old ones. A group without rungs inside has
 	// nothing to do.
 	uncover, hide gateGroup
-	// oneRule says that what differs is one rule, which is added or deleted where it is.
+	// oneRule means that only one rule differs, which can be added or deleted at its
+	// priority.
 	oneRule bool
-	// blocked says that the wanted priorities are those of other rungs of the uplink,
-	// which have to be gone first.
+	// blocked means that other rungs of the uplink have the wanted priorities, and have to
+	// be deleted first.
 	blocked bool
 }
 
 // changes reports whether any rung is added or deleted.
 func (l *placement) changes() bool { return len(l.added)+len(l.deleted) > 0 }
 
-// placeLadder finds priorities for the rungs of an uplink, which has some already:
-// those that they have, if all that differs are sources that come or go, and else
-// others, beside which the uplink can change over in one step.
+// placeLadder finds priorities for the rungs of an installed uplink. If only sources
+// are added or removed, the rungs keep their priorities. Otherwise they get priorities
+// that allow the uplink to switch from the old rungs to the new ones in one step.
 func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	l := placement{move: m, family: p.family, have: have}
 	ladder := m.Ladder(p.family, 0)
@@ -73,7 +74,7 @@ func (p *priorities) placeLadder(m *move, have []rule.Rule) (placement, error) {
 	return l, p.noRoom(m)
 }
 
-// noRoom says why no place was found for the rungs of an uplink.
+// noRoom returns the error for an uplink whose rungs have no room.
 func (p *priorities) noRoom(m *move) error {
 	limit := p.limitOf(m, p.rules.Before)
 	if limit == p.rules.Before {
@@ -85,9 +86,10 @@ func (p *priorities) noRoom(m *move) error {
 		m.Height(p.family), p.rules.Bounds(), limit, p.together())
 }
 
-// placeWithoutStale is placeLadder where the rungs that no packet meets leave no room for
-// others: those behind a whole generation, which a transaction without gates has left, and
-// those that someone has put behind main. It returns these rungs, which are to be deleted first, or none if there is no room either.
+// placeWithoutStale is placeLadder for the case that unused rungs take all the room: rungs behind a
+// complete generation, which a transaction without gates has left, and rungs that someone has put
+// behind main. It returns these rungs, which are to be deleted first, or none if there is no room
+// either.
 func (p *priorities) placeWithoutStale(m *move, have []rule.Rule) (placement, []rule.Rule) {
 	var used, stale []rule.Rule
 	by, sources := form.BySource(have)
@@ -113,7 +115,7 @@ func (p *priorities) placeWithoutStale(m *move, have []rule.Rule) (placement, []
 	return l, stale
 }
 
-// findLadder finds the priority at which the rungs begin that there are.
+// findLadder finds the priority at which the existing rungs begin.
 func findLadder(ladder, have []rule.Rule) (uint32, bool) {
 	if len(have) == 0 {
 		return 0, false
@@ -169,8 +171,9 @@ func (l *placement) setWant(want []rule.Rule) {
 	}
 }
 
-// judge decides if the rungs can get to where they are wanted: by one rule, by gates,
-// or not before others have made room. The error says who is in the way.
+// judge decides how the rungs can get to the wanted priorities: with one rule, with
+// gates, or only after other rungs have been deleted. The error names the rule that is
+// in the way.
 func (p *priorities) judge(l *placement) error {
 	for _, r := range l.want {
 		if err := p.check(l.move, r); err != nil {
@@ -218,7 +221,8 @@ func (p *priorities) fits(l *placement) bool {
 	return true
 }
 
-// isObstructed reports whether a rule of others is in the way of gates for a group.
+// isObstructed reports whether another program's rule is in the way of the gates of a
+// group.
 func (p *priorities) isObstructed(g *gateGroup) bool {
 	if !g.needsGates() {
 		return false

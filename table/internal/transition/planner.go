@@ -33,7 +33,7 @@ func New(now *host.State, free func(taken map[rttables.ID]bool) (rttables.ID, er
 	return &Planner{begin: now, now: now, free: free, named: make(map[string]bool), unnamed: make(map[tableName]bool)}
 }
 
-// State returns what the host will be like after the steps so far.
+// State returns the state of the host after the steps so far.
 func (p *Planner) State() *host.State {
 	if p.behind > 0 {
 		p.now, p.behind = after(p.now, p.steps[len(p.steps)-p.behind:]), 0
@@ -47,7 +47,7 @@ func (p *Planner) Plan() plan.Plan {
 	return made.On(p.begin.Rules(route.IPv4).All, p.begin.Rules(route.IPv6).All)
 }
 
-// do adds steps to the plan. The state follows when it is asked for.
+// do adds steps to the plan. State computes their effect when it is called.
 func (p *Planner) do(steps ...plan.Step) {
 	p.behind += len(steps)
 	if p.steps == nil {
@@ -62,14 +62,14 @@ type move struct {
 	*uplink.Policy
 	// claims says that the table is claimed: it is a new one.
 	claims bool
-	// temporary is the uplink in a table that it has for the time of a transaction,
-	// where one step cannot lead to what is wanted. A second transaction moves it to
-	// its own table. Nil: there is none.
+	// temporary is the uplink in a temporary table, if one step is not enough for the
+	// change. A second transaction moves the uplink back to its own table. Nil: there is
+	// no temporary table.
 	temporary *move
 	// isTemporary says that this is such a temporary of another move.
 	isTemporary bool
-	// target is the priority, of a temporary, that its owner asks for and that it makes
-	// room at. Zero: the priority is chosen.
+	// target is the priority that the owner of a temporary uplink asks for, and that the
+	// temporary uplink has to leave free. Zero: the priority is chosen.
 	target uint32
 
 	// rungs and also are those that there are in the state of.
@@ -159,8 +159,8 @@ func (p *Planner) transact(t *transaction, moves []*move) error {
 	return nil
 }
 
-// placeAll finds the places of the rungs of all uplinks in one family. An uplink that
-// cannot change over in one step gets a temporary table.
+// placeAll finds the priorities of the rungs of all uplinks in one family. An uplink
+// that cannot switch in one step gets a temporary table.
 func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]placement, error) {
 	f := prios.family
 	var all []placement
@@ -203,8 +203,8 @@ func (p *Planner) placeAll(t *transaction, prios *priorities, moves []*move) ([]
 	return all, nil
 }
 
-// needsTemporary reports whether what is to be changed of an installed uplink takes
-// more than one step that packets notice: several routes, or routes and rules.
+// needsTemporary reports whether the change of an installed uplink needs more than one
+// step that affects packets: several routes, or routes and rules.
 func (p *Planner) needsTemporary(l *placement) bool {
 	m, f := l.move, l.family
 	if !p.State().Rules(f).LeadTo(m.Table) || !hasWayOut(p.State(), m, f) {
@@ -220,8 +220,8 @@ func (p *Planner) needsTemporary(l *placement) bool {
 	return n > 1 || n == 1 && l.changes()
 }
 
-// changesSourceAlone reports whether a step replaces a route by one that differs in nothing
-// but the source that packets without one get. Those that have a source go the same way.
+// changesSourceAlone reports whether a step replaces a route by one that differs only in
+// its source address. Packets that already have a source take the same way.
 func changesSourceAlone(s *plan.Step) bool {
 	if s.Replaced == nil {
 		return false
@@ -255,9 +255,9 @@ func (p *Planner) addTemporary(moves []*move, m *move) error {
 	return nil
 }
 
-// copyForeign adds what routes of others there are in the table of the temporary's
-// owner: packets that go by these do so in the temporary table as well. Routes with a
-// gateway come last.
+// copyForeign adds copies of the routes that other programs have in the table of the
+// temporary uplink's owner, so that packets that use them take the same way in the
+// temporary table. Routes with a gateway come last.
 func (m *move) copyForeign(routes []route.Route) {
 	for _, gateway := range []bool{false, true} {
 		for _, have := range routes {

@@ -43,7 +43,7 @@ type priorities struct {
 	planned map[uint32]int
 	// lowest is the first priority from the key on that may be free.
 	lowest map[uint32]uint32
-	// foreign are rules of others at a priority.
+	// foreign has the rules of other programs, by priority.
 	foreign map[priorityOfOwner]*rule.Rule
 	// gates are priorities that gates of the transaction have, and nothing else has.
 	// Those of another group may share them: they have other sources. None of them is for
@@ -79,7 +79,7 @@ func newPriorities(now *host.State, f route.Family) *priorities {
 // isTaken reports whether a rule has a priority or will have it, or a goto leads there.
 func (p *priorities) isTaken(prio uint32) bool { return p.rules.Taken(prio) || p.taken[prio] }
 
-// take notes the priorities of rules that there will be.
+// take notes the priorities of rules that will exist.
 func (p *priorities) take(rules []rule.Rule) {
 	for i := range rules {
 		prio := rules[i].Priority.Or(0)
@@ -139,8 +139,8 @@ func (p *priorities) takeRange(from, to uint32) {
 	}
 }
 
-// start returns the priority to begin with, so many below main. Where there is less room,
-// each kind of rules has its share of what there is.
+// start returns the priority to begin with, so many below main. If there is less room,
+// each kind of rules has a share of it.
 func (p *priorities) start(belowMain uint32) uint32 {
 	after, before := p.rules.After, p.rules.Before
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/policyroute/policyroute/table/internal/form"
 )
 
-// A search looks for a place for the rungs of an uplink, which has some already.
+// A search looks for priorities for the rungs of an installed uplink.
 type search struct {
 	*priorities
 	move   *move
@@ -16,11 +16,11 @@ type search struct {
 	limit  uint32 // that all rungs have to be before
 }
 
-// places yields the priorities where rungs could begin: from the usual place on, and
-// then before those that there are, as a rule of Also may stand right behind them. For
-// a temporary of rungs with a given priority it is the other way round. Between two
-// generations of rungs is room for END, which those of other uplinks may need. Where all
-// usual places are taken, rungs share those of other uplinks.
+// places yields the priorities at which rungs could begin: first from the usual priority
+// on, and then before the existing rungs, because a rule of Also may come right after
+// these. For a temporary uplink whose owner has a given priority, the order is reversed.
+// Between two generations of rungs there is room for END, which other uplinks may need.
+// If all usual priorities are taken, rungs share those of other uplinks.
 func (s *search) places() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		begin, end := s.bounds()
@@ -97,8 +97,8 @@ func (s *search) up(begin, end uint32) iter.Seq[uint32] {
 	}
 }
 
-// shared yields the places from begin on and before end that have rungs of others, in
-// ascending order.
+// shared yields the priorities from begin to before end that have rungs of other
+// uplinks, in ascending order.
 func (s *search) shared(begin, end uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for prio := begin; prio+s.height <= end; prio++ {
@@ -109,7 +109,7 @@ func (s *search) shared(begin, end uint32) iter.Seq[uint32] {
 	}
 }
 
-// down yields the places before the usual ones, and before the rungs that there are, in
+// down yields the priorities before the usual ones and before the existing rungs, in
 // descending order.
 func (s *search) down() iter.Seq[uint32] {
 	from, end := s.bounds()
