@@ -36,7 +36,7 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 		return "IPv6 next hops of one route, whose sources differ: a listing shows that of the first"
 	case p.To.Is4() && strings.HasPrefix(x.kind, "source") && a.match.NextHopID != 0:
 		return "an IPv4 nexthop object that remembers its source"
-	case p.To.Is4() && p.IIF != "" && len(a.reverse) > 0 && len(e.Back) == 0 && w.Sysctls["net.ipv4.fib_has_custom_rules"] == "0" && d.Refusal == 0:
+	case p.To.Is4() && p.IIF != "" && len(a.reverse) > 0 && len(e.Back) == 0 && w.Sysctls["net.ipv4.fib_has_custom_rules"] == "0":
 		return "whether the namespace ever had a local route of its own, so that the source of what comes in is checked"
 	case p.To.Is4() && (x.kind == "refused" || x.kind == "not refused" || x.kind == "tables of the way back") && leadsBack(w, d, p.IIF):
 		return "several next hops, one of which leads back, so that the hash decides whether the source is checked"

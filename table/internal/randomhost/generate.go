@@ -26,10 +26,11 @@ func Settings() int { return len(settings) }
 type generator struct {
 	*rand.Rand
 	commands []string
-	devs     []string // interfaces that can have addresses and routes
-	subnets  []int    // the numbers of their subnets; 0: none
-	vrf      bool     // there is a VRF, v1, with the table vrfTable
-	hops     [2][]int // the IDs of nexthop objects of IPv4 and IPv6
+	devs     []string    // interfaces that can have addresses and routes
+	subnets  []int       // the numbers of their subnets; 0: none
+	vrf      bool        // there is a VRF, v1, with the table vrfTable
+	seen     [2][]string // destinations and tables of routes so far
+	hops     [2][]int    // the IDs of nexthop objects of IPv4 and IPv6
 }
 
 const vrfTable = 1001

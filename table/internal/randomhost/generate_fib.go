@@ -156,6 +156,13 @@ func (g *generator) route() {
 	verb := g.pick("add", "add", "add", "append", "prepend")
 	words := []string{"route", verb, option(six)}
 	dst, table := g.destination(six), "table "+g.table()
+	if seen := g.seen[family(six)]; len(seen) > 0 && g.chance(3) {
+		// The same destination in one table, with another TOS, metric or source, or as
+		// another next hop.
+		dst, table, _ = strings.Cut(g.pick(seen...), " ")
+	} else {
+		g.seen[family(six)] = append(seen, dst+" "+table)
+	}
 	metric := g.maybe(3, "metric 1", "metric 50", "metric 1024", "metric 2000")
 	if table == "table 255" && !g.chance(4) {
 		table = "table 20"
