@@ -51,12 +51,12 @@ func (w *tableWriter) forwarded(mask uint32, ways []*way) {
 // way.
 func (w *tableWriter) arrived(mask uint32, way *way, h *half) {
 	asked := func(also func(*match)) {
-		m := new(match).from(way.dev).family(h.family).original()
+		m := new(match).from(way.dev).original()
 		for _, p := range h.subnets {
 			m.notFrom(p)
 		}
 		also(m)
-		w.rule("arrived", m.setConnMark(mask, way.mark).setMark(mask, way.mark).accept(), commentOf(way.name))
+		w.rule("arrived", m.family(h.family).setConnMark(mask, way.mark).setMark(mask, way.mark).accept(), commentOf(way.name))
 	}
 	if !h.isShared {
 		asked(func(*match) {})
