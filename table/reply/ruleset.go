@@ -57,11 +57,11 @@ func (w *tableWriter) rule(chain string, m *match, comment string) {
 // commentOf returns a name as the comment of a rule, in which nft(8) has no quotation marks.
 func commentOf(name string) string {
 	const most = 100
-	name = strings.ReplaceAll(strings.ToValidUTF8(name, ""), `"`, "'")
+	name = strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), most)], ""), `"`, "'")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == '\\' {
 			return '_'
 		}
 		return r
-	}, name[:min(len(name), most)])
+	}, name)
 }
