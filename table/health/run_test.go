@@ -198,13 +198,13 @@ func TestValidate(t *testing.T) {
 	none := func(context.Context, netip.Addr, health.DialFunc) error { return nil }
 	for want, p := range map[string]health.Probe{
 		"has nothing to probe: set TCP, Echo or Func":                                     {},
-		"has a negative Interval, Timeout, Failures or Successes":                                                           {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
+		"has a negative Interval, Timeout, Failures or Successes":                         {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
 		"192.0.2.1:0 has no port to connect to":                                           {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
 		"an address is not set":                                                           {Echo: []netip.Addr{{}}},
 		"2001:db8::1 is not of the uplink's family":                                       {Echo: []netip.Addr{addr("2001:db8::1")}},
 		"::ffff:192.0.2.1 is an IPv4 address written as an IPv6 address: write 192.0.2.1": {Echo: []netip.Addr{addr("::ffff:192.0.2.1")}},
-		"127.0.0.1 cannot be reached through an uplink":                                        {Echo: []netip.Addr{addr("127.0.0.1")}},
-		"fe80::1%eth0 cannot be reached through an uplink":                                     {Echo: []netip.Addr{addr("fe80::1%eth0")}},
+		"127.0.0.1 cannot be reached through an uplink":                                   {Echo: []netip.Addr{addr("127.0.0.1")}},
+		"fe80::1%eth0 cannot be reached through an uplink":                                {Echo: []netip.Addr{addr("fe80::1%eth0")}},
 	} {
 		if err := p.Validate(route.IPv4); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

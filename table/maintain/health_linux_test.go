@@ -299,8 +299,8 @@ func TestHealthRefuses(t *testing.T) {
 	n := tabletest.NewNetwork(t)
 	addr := netip.MustParseAddr
 	for want, h := range map[string]health.Probe{
-		"has nothing to probe":                        {},
-		"has a negative Interval, Timeout, Failures or Successes":                       {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
+		"has nothing to probe": {},
+		"has a negative Interval, Timeout, Failures or Successes": {Echo: []netip.Addr{addr("192.0.2.1")}, Interval: -1},
 		"has no port":                                 {TCP: []netip.AddrPort{netip.AddrPortFrom(addr("192.0.2.1"), 0)}},
 		"an address is not set":                       {Echo: []netip.Addr{{}}},
 		"2001:db8::1 is not of the uplink's":          {Echo: []netip.Addr{addr("2001:db8::1")}},
