@@ -52,6 +52,9 @@ var may = map[string][]string{
 	"table/snapshot": {"route", "route/nexthop", "rttables", "rule", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"table/health":   {"route", "internal/rtnl"},
 	"table/explain":  {"route", "route/nexthop", "rttables", "rule", "table/plan", "table/snapshot", "table/internal/form", "internal/attr", "internal/iptext", "internal/rtnl", "internal/uapi"},
+	"table/explain/picture": {
+		"route", "rttables", "rule", "table/explain", "table/internal/owner", "internal/iptext",
+	},
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",

@@ -16,6 +16,9 @@ type Program struct {
 	by   string // what it is known by
 	// owns reports whether a rule looks like one of the program's.
 	owns func(r *rule.Rule) bool
+	// near reports whether a rule looks like one of the program's on a host where owns is
+	// true for another rule. Nil: no rule does.
+	near func(r *rule.Rule) bool
 	// Cure keeps the program's rules from taking packets of uplinks. Empty: no cure is
 	// particular to the program.
 	Cure string
@@ -40,12 +43,18 @@ var programs = []Program{
 		Name: "Tailscale", by: "priority", owns: both(ofIP, between(5210, 5270)),
 		Cure: "tailscale set --exit-node= if the exit node is not wanted",
 	},
-	{Name: "amazon-vpc-cni", by: "priority and mark", owns: both(between(512, 1536), marks(0x80))},
+	{
+		Name: "amazon-vpc-cni", by: "priority and mark", owns: both(between(512, 1536), marks(0x80)),
+		near: both(ofIP, both(between(512, 1536), unmarked)),
+	},
 	{Name: "Cilium", by: "priority", owns: func(r *rule.Rule) bool {
 		return (r.Protocol == route.ProtoKernel || marks(0xf00)(r)) &&
-			(between(9, 9)(r) || between(20, 20)(r) || between(100, 112)(r))
+			(between(9, 10)(r) || between(20, 20)(r) || between(100, 112)(r))
 	}},
-	{Name: "mwan3", by: "priority and mark", owns: both(between(1000, 3999), marks(0x3f00))},
+	{
+		Name: "mwan3", by: "priority and mark", owns: both(between(1000, 3999), marks(0x3f00)),
+		near: both(ofIP, both(between(1000, 3999), unmarked)),
+	},
 	{Name: "pbr", by: "priority", owns: both(ofIP, between(29000, 30000))},
 	{Name: "nm-cloud-setup", by: "priority", owns: both(ofManager, between(30200, 30400))},
 	{Name: "kube-proxy", by: "mark", owns: marks(0xc000)},
@@ -68,6 +77,9 @@ func marks(bits uint32) func(*rule.Rule) bool {
 	return func(r *rule.Rule) bool { return r.FwMark.IsSet() && r.FwMark.Mask()&^bits == 0 }
 }
 
+// unmarked reports whether a rule does not look at the mark.
+func unmarked(r *rule.Rule) bool { return !r.FwMark.IsSet() }
+
 func both(a, b func(*rule.Rule) bool) func(*rule.Rule) bool {
 	return func(r *rule.Rule) bool { return a(r) && b(r) }
 }
@@ -81,6 +93,46 @@ func Of(r *rule.Rule) *Program {
 	}
 	return nil
 }
+
+// Names returns the name of the program that each of the rules of a host appears to belong
+// to. It is empty if none is known. Rules of protocols that no program is known by have the
+// name of the protocol.
+func Names(rules []rule.Rule) []string {
+	names := make([]string, len(rules))
+	there := make(map[*Program]bool)
+	for i := range rules {
+		if o := Of(&rules[i]); o != nil {
+			names[i], there[o] = o.Name, true
+		}
+	}
+	for i := range rules {
+		if names[i] == "" {
+			names[i] = nameOf(&rules[i], there)
+		}
+	}
+	return names
+}
+
+// nameOf returns the name for a rule that no program owns by its own features. Programs that
+// have other rules are there.
+func nameOf(r *rule.Rule, there map[*Program]bool) string {
+	for i := range programs {
+		if p := &programs[i]; there[p] && p.near != nil && p.near(r) {
+			return p.Name
+		}
+	}
+	switch p := r.Protocol; p {
+	case route.ProtoUnspec, route.ProtoBoot, route.ProtoStatic, route.ProtoKernel:
+		return ""
+	case ours:
+		return "policyroute"
+	default:
+		return p.String()
+	}
+}
+
+// ours is the protocol of uplinks, unless they have another one.
+const ours route.Protocol = 210
 
 // Whose returns a few words about the owner of a rule.
 func Whose(r *rule.Rule) string {

@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/policyroute/policyroute/rule"
@@ -33,6 +34,42 @@ func TestWhose(t *testing.T) {
 		}
 		if got := Whose(&r); got != c.want {
 			t.Errorf("%s: %s, want %s", c.rule, got, c.want)
+		}
+	}
+}
+
+// Rules without a mark belong to a program if another rule with its mark is there.
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		rules, want []string
+	}{
+		{
+			[]string{"512: from all to 10.0.1.20 lookup main", "1024: from all fwmark 0x80/0x80 lookup main", "1536: from 10.0.1.21 lookup 2", "2000: from all lookup 3"},
+			[]string{"amazon-vpc-cni", "amazon-vpc-cni", "amazon-vpc-cni", ""},
+		},
+		{
+			[]string{"512: from all to 10.0.1.20 lookup main", "1536: from 10.0.1.21 lookup 2"},
+			[]string{"", ""},
+		},
+		{
+			[]string{"1001: from all iif wan lookup 1", "2001: from all fwmark 0x100/0x3f00 lookup 1", "1002: from all iif wanb lookup 2 proto 210"},
+			[]string{"mwan3", "mwan3", "policyroute"},
+		},
+		{
+			[]string{"0: from all lookup local proto kernel", "77: from all lookup 9 proto bird", "10: from all fwmark 0xa00/0xf00 lookup 2005"},
+			[]string{"", "bird", "Cilium"},
+		},
+	} {
+		var rules []rule.Rule
+		for _, s := range c.rules {
+			r, err := rule.Parse(s, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules = append(rules, r)
+		}
+		if got := Names(rules); !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.rules, got, c.want)
 		}
 	}
 }
