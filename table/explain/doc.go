@@ -34,6 +34,8 @@
 //     Candidates. If a rule with suppress_ifgroup finds such a route, the hash decides
 //     about the rule as well; if one of them leads back to where a packet came from, it
 //     decides whether the kernel looks for the source to send a redirect.
+//   - Of several default routes of IPv4 with the same metric, the kernel takes one whose
+//     gateway answers, beginning with the one that it took last.
 //   - An IPv4 next hop remembers which source it had first, and gateways that were
 //     addresses of this host when the route was added are not used. Kernels before 6.15 do
 //     not prefer the next hop that the source belongs to, and do not match a rule with a

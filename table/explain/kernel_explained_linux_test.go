@@ -22,6 +22,8 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 		return "multicast that comes in, for a group that this host may be in"
 	case p.IIF != "" && p.To.IsMulticast() && p.To.Is6() && errno(a.err) == int(syscall.EMSGSIZE):
 		return "RTM_GETROUTE has no answer for IPv6 multicast that comes in"
+	case d.Depends&explain.DependsNeighbour != 0 && slices.Contains([]string{"route", "next hop", "candidates", "source", "match", "no match"}, x.kind):
+		return "several default routes, or next hops, of which the kernel takes one whose gateway answers"
 	case namesVRF(w) && isOlder(6, 15):
 		return "a rule with a VRF as iif or oif, which kernels before 6.15 do not match with the packets of its interfaces"
 	case p.To.Is4() && x.kind == "source of a candidate" && a.route.PrefSrc == netip.Addr{} && hasVRF(w):
