@@ -58,6 +58,7 @@ type options struct {
 	remove  bool
 	metrics string
 	wait    time.Duration
+	explain explainOptions
 	command string
 	names   []string
 }
@@ -78,6 +79,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.adopt, "adopt", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.script, "sh", false, "")
+	o.explain.define(fs)
 	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
@@ -127,10 +129,13 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:
 		return o, errors.New("-prune applies to all uplinks, so no names can follow")
-	case slices.Contains([]string{"reload", "init", "version"}, o.command) && len(o.names) > 0:
+	case slices.Contains([]string{"reload", "init", "snapshot", "version"}, o.command) && len(o.names) > 0:
 		return o, fmt.Errorf("%s takes no names", o.command)
 	}
-	return o, checkOptions(fs, o.command)
+	if err := checkOptions(fs, o.command); err != nil {
+		return o, err
+	}
+	return o, o.explain.check(&o)
 }
 
 // checkOptions refuses options that a command does not have.
@@ -138,10 +143,19 @@ func checkOptions(fs *flag.FlagSet, command string) (err error) {
 	fs.Visit(func(f *flag.Flag) {
 		takers := manual.CommandsWith(f.Name)
 		if !slices.Contains(commonOptions, f.Name) && !slices.Contains(takers, command) {
-			err = fmt.Errorf("%s has no option -%s; it is an option of %s", command, f.Name, strings.Join(takers, " and "))
+			err = fmt.Errorf("%s has no option -%s; it is an option of %s", command, f.Name, enumerate(takers))
 		}
 	})
 	return err
+}
+
+// enumerate returns words as a list in a sentence.
+func enumerate(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // commonOptions are accepted with every command.
@@ -200,7 +214,7 @@ var commands = map[string]func(*session) (int, error){
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
-	stdout, stderr = &printer{stdout, o.json}, &printer{stderr, false}
+	stdout, stderr = &printer{stdout, o.json || o.explain.batch != ""}, &printer{stderr, false}
 	if err == errHelp {
 		return showHelp(o.requestedTopics(), stdout, stderr)
 	}
@@ -219,6 +233,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return reload(ctx, o, stdout, stderr)
 	case "init":
 		return initFile(ctx, o, stdout, stderr)
+	case "snapshot":
+		return snapshot(ctx, o, stdout, stderr)
+	case "explain":
+		return explainPackets(ctx, o, stdout, stderr)
 	}
 	file, err := o.load(ctx)
 	switch {

@@ -37,7 +37,7 @@ func TestUsage(t *testing.T) {
 		{"-adopt -prune plan", "-adopt and -prune exclude each other. See uplinks help plan."},
 		{"-sh -v plan", "-sh excludes -v and -json. See uplinks help plan."},
 		{"-sh up", "up has no option -sh; it is an option of plan. See uplinks help up."},
-		{"-v up", "up has no option -v; it is an option of plan and run. See uplinks help up."},
+		{"-v up", "up has no option -v; it is an option of plan, run and explain. See uplinks help up."},
 		{"-prune adopt", "adopt has no option -prune; it is an option of plan and up. See uplinks help adopt."},
 		{"init lan1", "init takes no names. See uplinks help init."},
 		{"up -n", "flag needs an argument: -n. See uplinks help up."},

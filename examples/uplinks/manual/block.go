@@ -33,7 +33,7 @@ type command struct {
 	summary  string // one line of the first screen
 	text     []block
 	options  []string // names of options, without those that every command has
-	statuses list     // exit statuses other than 0, 1 and 2
+	statuses list     // exit statuses other than the usual 0, 1 and 2
 	examples list     // command lines, and what they do
 	other    bool     // the first screen has the name alone
 }

@@ -186,6 +186,46 @@ var commands = []command{
 		examples: list{{"uplinks check", "Check all uplinks and the host."}, {"uplinks help rp-filter", "Explain the code `rp-filter`."}},
 	},
 	{
+		name: "explain", args: "PACKET...", summary: "say where a packet goes, and which rule and route decide that",
+		options: []string{"n", "world", "batch", "input", "v", "json"},
+		text: []block{
+			para("Explain says what the kernel does with a packet, and why. Each line has a rule, the table that the rule looks up, " +
+				"and what the table has for the packet. The last rule decides. The line below has the packet and what becomes of it: " +
+				"unicast with the next hop and the source address, local, or the error that a program gets. Rules that the packet does " +
+				"not match are left out; -v prints them."),
+			para("A packet has the words of `ip route get`: the destination address, and from, iif, oif, mark, tos, uid, ipproto, " +
+				"sport, dport and flowlabel. Without iif, this host sends the packet. With iif, or with -input, the packet comes in. " +
+				"Quote each packet to explain more than one."),
+			para("On this host, explain then asks the kernel about the same packet. The last line is `kernel agrees`, or it has what " +
+				"the kernel says. Explain sends no packet, changes nothing, does not read uplinks.conf, and needs no privileges."),
+			para("With -batch, explain reads packets from a file and prints one JSON object on one line for each. A line that is not a " +
+				"packet gets an object with the fields packet and error. The kernel is not asked. Empty lines and comments are skipped."),
+		},
+		statuses: list{
+			{"1", "Failure, or the kernel disagrees. Standard error has the reason."},
+			{"2", "The command line, the file of -world, or a line of -batch has a fault."},
+		},
+		examples: list{
+			{"uplinks explain 198.51.100.7 from 192.168.2.2", "Which router does an answer from 192.168.2.2 take?"},
+			{"uplinks -input explain 192.168.2.2 from 198.51.100.7", "Is a packet from the Internet accepted, and by which interface does the answer leave?"},
+			{"uplinks -world host.txt -batch packets explain", "Explain many packets on the host whose snapshot is host.txt."},
+		},
+	},
+	{
+		name: "snapshot", other: true, summary: "print the state of this host that decides where packets go",
+		options: []string{"n", "json"},
+		text: []block{
+			para("Snapshot prints the rules, routes, nexthop objects, interfaces, addresses, neighbours that are gateways, and " +
+				"settings of this host. Each line is a command of ip(8) or sysctl(8). Lines that would change interfaces, addresses and " +
+				"settings are comments. The commands that have the option -world read this text, on any system."),
+			para("Snapshot changes nothing and needs no privileges. A setting that cannot be read has the value ?."),
+		},
+		examples: list{
+			{"uplinks snapshot >host.txt", "Save the state of this host."},
+			{"uplinks -world host.txt explain 198.51.100.7", "Work on it elsewhere."},
+		},
+	},
+	{
 		name: "recover", other: true, summary: "clean up after a command that was killed",
 		options: read,
 		text: []block{

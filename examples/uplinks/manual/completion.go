@@ -62,6 +62,20 @@ func allOptions() []string {
 	return names
 }
 
+// valueOptions returns the options with a value, except for -f, with each of the prefixes.
+func valueOptions(separator string, prefixes ...string) string {
+	var words []string
+	for _, o := range options {
+		if o.arg == "" || o.name == "f" {
+			continue
+		}
+		for _, p := range prefixes {
+			words = append(words, p+o.name)
+		}
+	}
+	return strings.Join(words, separator)
+}
+
 // cases returns lines of a case statement of a shell. The first format is for commands with
 // choices, the second for commands that names of uplinks follow.
 func cases(choices, names string) string {
@@ -100,13 +114,13 @@ _uplinks() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-f | --f) file=${COMP_WORDS[++i]} ;;
-		-n | --n | -etc | --etc | -wait | --wait | -metrics | --metrics) ((i++)) ;;
+		` + valueOptions(" | ", "-", "--") + `) ((i++)) ;;
 		-*) ;;
 		*) [[ -n $command ]] || command=${COMP_WORDS[i]} ;;
 		esac
 	done
 	case $prev in
-	-f | --f)
+	-f | --f | -world | --world | -batch | --batch)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -153,13 +167,13 @@ _uplinks() {
 	for ((i = 2; i < CURRENT; i++)); do
 		case ${words[i]} in
 		-f | --f) file=${words[++i]} ;;
-		-n | --n | -etc | --etc | -wait | --wait | -metrics | --metrics) ((i++)) ;;
+		` + valueOptions(" | ", "-", "--") + `) ((i++)) ;;
 		-*) ;;
 		*) [[ -n $command ]] || command=${words[i]} ;;
 		esac
 	done
 	case $prev in
-	-f | --f)
+	-f | --f | -world | --world | -batch | --batch)
 		_files
 		return
 		;;
@@ -207,7 +221,7 @@ function __uplinks_command
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case -f -n -etc -wait -metrics --f --n --etc --wait --metrics
+            case -f --f ` + valueOptions(" ", "-", "--") + `
                 set -e words[1]
             case '-*'
             case '*'
@@ -245,7 +259,7 @@ complete -c uplinks -f
 	for _, o := range options {
 		args := ""
 		switch o.name {
-		case "f", "etc":
+		case "f", "etc", "world", "batch":
 			args = " -r -F"
 		case "n":
 			args = " -x -a '(ls /run/netns 2>/dev/null)'"

@@ -123,11 +123,19 @@ func (c *command) allStatuses() list {
 	if !slices.Contains(c.options, "f") {
 		fault = "The command line has a fault."
 	}
-	l := list{{"0", "Success."}, {"1", "Failure. Standard error has the reason."}}
 	if c.name == "run" {
 		fault = "The process crashed. A service manager should start it again."
 	}
-	return append(append(l, item{"2", fault}), c.statuses...)
+	l := list{{"0", "Success."}, {"1", "Failure. Standard error has the reason."}, {"2", fault}}
+	for _, s := range c.statuses {
+		i := slices.IndexFunc(l, func(usual item) bool { return usual.term == s.term })
+		if i < 0 {
+			l = append(l, s)
+		} else {
+			l[i] = s
+		}
+	}
+	return l
 }
 
 // An exampleList is command lines, each below what it does.

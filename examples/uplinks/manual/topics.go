@@ -129,7 +129,7 @@ var exit = []block{list{
 	{"0", "Success. `plan`: there is nothing to change. `status`, `run -once`: all uplinks are complete. `check`: there is no " +
 		"warning and no fault. `run`: a signal ended it."},
 	{"1", "Failure. Standard error has the uplink, the step and the error of the kernel. If a change could not be undone, it " +
-		"also has the steps that are left. `down`: a name in rt_tables could not be deleted."},
+		"also has the steps that are left. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. `run`: the process crashed; a service " +
 		"manager should start it again."},
 	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault."},
@@ -174,6 +174,22 @@ var jsonText = []block{
 		{"notes", "Status: facts that do not make the uplink incomplete."},
 		{"unnamed", "Status: true if rt_tables does not have the name."},
 	},
+	para("Explain has the fields command, explanations and, on this host, kernel, which are arrays in the order of the packets. " +
+		"The fields of an explanation, which is also a line of -batch:"),
+	list{
+		{"packet", "The packet in the words of ip route get."},
+		{"verdict", "Unicast, local, broadcast, multicast, unreachable, prohibit, blackhole or none. None means that no route was found, or that the kernel refuses the packet for another reason."},
+		{"rule", "The rule that decided, with priority and text."},
+		{"table, route", "The table that has the route, and the route."},
+		{"dev, via, source", "The interface, the next router, and the source address of the packet."},
+		{"candidates", "The next hops, if the kernel chooses one by a hash: objects with dev, via and weight."},
+		{"tables", "The tables that were asked, in order."},
+		{"steps", "The rules that were asked: objects with rule, result, selector, table, route and passed, the routes that were not used."},
+		{"depends", "What cannot be read and decides about the packet."},
+		{"error", "The error that a program gets and, after a colon, its reason. If verdict is absent: why the line is not a packet."},
+	},
+	para("The fields of kernel: agrees; says, which is the kernel's route or error; unknown, why the kernel was not asked or the " +
+		"answers cannot be compared. Snapshot has the fields command and world, which is its text."),
 	para("The fields of a finding:"),
 	list{
 		{"code", "The code of the finding. Codes do not change between versions."},
