@@ -34,11 +34,13 @@ func (s *session) plan() (int, error) {
 		makePlan = table.PlanAdopt
 	}
 	p, err := makePlan(s.ctx, s.conn, s.tableUplinks()...)
-	if isConflict(err) && !s.prune && !s.takesOver {
+	if err == nil {
+		p, err = s.withReplies(p)
+	} else if isConflict(err) && !s.prune && !s.takesOver {
 		if adopted, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil {
 			text := explainFailure(err)
 			s.report.Warnings = append(s.report.Warnings, "these are the steps of \"uplinks adopt\", because \"uplinks up\" would fail: "+text)
-			p, err = adopted, nil
+			p, err = s.withReplies(adopted)
 		}
 	}
 	if err != nil {
@@ -56,13 +58,25 @@ func (s *session) plan() (int, error) {
 // up installs the uplinks, all or none.
 func (s *session) up() (int, error) {
 	makePlan := s.installPlanner()
-	status, err := s.applyPlan(func() (plan.Plan, error) { return makePlan(s.ctx, s.conn, s.tableUplinks()...) })
-	if errors.As(err, new(*plan.ConflictError)) {
+	status, err := s.applyPlan(s.installWith(makePlan))
+	if conflict := new(plan.ConflictError); errors.As(err, &conflict) && conflict.Uplink != "" {
 		if p, adoptErr := table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...); adoptErr == nil && !p.Empty() {
 			err = &adoptableError{err}
 		}
 	}
 	return status, err
+}
+
+// installWith returns the function that plans to install the uplinks, and to let answers leave
+// by them.
+func (s *session) installWith(makePlan planFunc) func() (plan.Plan, error) {
+	return func() (plan.Plan, error) {
+		p, err := makePlan(s.ctx, s.conn, s.tableUplinks()...)
+		if err != nil {
+			return p, err
+		}
+		return s.withReplies(p)
+	}
 }
 
 // isConflict reports whether an error is about a rule or route of another program.
@@ -73,7 +87,7 @@ func isConflict(err error) bool {
 
 // adopt installs the uplinks and replaces what scripts have made for them.
 func (s *session) adopt() (int, error) {
-	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanAdopt(s.ctx, s.conn, s.tableUplinks()...) })
+	status, err := s.applyPlan(s.installWith(table.PlanAdopt))
 	if err != nil {
 		return status, err
 	}
@@ -135,7 +149,13 @@ func (s *session) down() (int, error) {
 			return exitFailure, err
 		}
 	}
-	status, err := s.applyPlan(func() (plan.Plan, error) { return table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...) })
+	status, err := s.applyPlan(func() (plan.Plan, error) {
+		p, err := table.PlanRemove(s.ctx, s.conn, s.tableUplinks()...)
+		if err != nil {
+			return p, err
+		}
+		return s.withoutReplies(p)
+	})
 	if s.lacksNames { // a name is left
 		status = exitFailure
 	}
@@ -221,7 +241,7 @@ func (s *session) recordPlan(p plan.Plan) {
 			e := s.report.Uplinks[step.Owner]
 			e.Steps = append(e.Steps, step.command())
 		} else {
-			o := s.report.unlistedEntry(step.Uplink)
+			o := s.report.unlistedEntry(cmp.Or(step.Uplink, replyName))
 			o.Steps = append(o.Steps, step.command())
 		}
 	}
@@ -232,7 +252,7 @@ func (s *session) recordPlan(p plan.Plan) {
 			e.net = append(e.net, step)
 			e.setTable(step)
 		} else {
-			o := s.report.unlistedEntry(step.Uplink)
+			o := s.report.unlistedEntry(cmp.Or(step.Uplink, replyName))
 			o.net = append(o.net, step)
 		}
 	}
@@ -266,6 +286,8 @@ func summary(steps []step) string {
 	}
 	for _, s := range steps {
 		switch s.Op {
+		case plan.CommitNFT:
+			parts = append(parts, "changed table "+s.NFT.Table()+" of nf_tables")
 		case plan.AddName:
 			parts = append(parts, fmt.Sprintf("named table %d %s", uint32(s.Table), s.Name))
 		case plan.DeleteName:

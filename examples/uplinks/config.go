@@ -32,6 +32,9 @@ type config struct {
 	shared     *maintain.Default
 	sharedLine int      // the line of shared, or of the first uplink with a weight
 	multihomed []uint16 // ports of UDP servers that answer from the address that was asked
+	reply      replyPolicy
+	// others are the uplinks that the command line does not select.
+	others []uplink
 }
 
 // noUplinks says that a file has no uplinks. The name of the file comes before it.
@@ -76,6 +79,8 @@ func (c *config) parseLine(n int, words []string, index *lineIndex) error {
 		return c.parseShared(n, words)
 	case multihomeWord:
 		return c.parseMultihome(n, words)
+	case replyWord:
+		return c.parseReply(n, words)
 	}
 	u, err := parseUplink(c.position(n), words)
 	u.line = n
@@ -95,6 +100,9 @@ func (c *config) locateError(err error) error {
 		return err
 	}
 	line := c.sharedLine
+	if e.Uplink == "" || e.Uplink == replyName {
+		return fmt.Errorf("%s: %s", c.position(max(1, c.reply.line)), e.InWords())
+	}
 	for _, u := range c.uplinks {
 		if u.String() == e.Uplink || u.Name == e.Uplink {
 			line = u.line // of several lines with the name, the last is the one that conflicts
@@ -105,7 +113,15 @@ func (c *config) locateError(err error) error {
 
 // keepOnly removes the uplinks whose name is not one of names.
 func (c *config) keepOnly(names []string) {
-	c.uplinks = slices.DeleteFunc(c.uplinks, func(u uplink) bool { return !slices.Contains(names, u.Name) })
+	all := c.uplinks
+	c.uplinks = nil
+	for _, u := range all {
+		if slices.Contains(names, u.Name) {
+			c.uplinks = append(c.uplinks, u)
+		} else {
+			c.others = append(c.others, u)
+		}
+	}
 	if !slices.ContainsFunc(c.uplinks, func(u uplink) bool { return u.Weight > 0 }) {
 		c.shared = nil
 	}

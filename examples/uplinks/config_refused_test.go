@@ -110,6 +110,31 @@ var badLines = []struct{ text, want string }{
 	{"multihome udp 0", `f:1: word 3 "0": want 1 to 65535`},
 	{"multihome udp 53 66000", `f:1: word 4 "66000": not a port: want a number of at most 16 bits`},
 
+	{"reply", `f:1: word 2: udp or forwarded is missing after "reply"`},
+	{"reply dev eth0 via 10.0.0.1", `f:1: word 2 "dev": want udp or forwarded: "reply" begins a line about answers, so no uplink can have this name`},
+	{"reply tcp 80", `f:1: word 2 "tcp": want udp or forwarded; did you mean udp?`},
+	{"reply udp", `f:1: word 3: a port is missing after "udp"`},
+	{"reply udp dns", `f:1: word 3 "dns": not a port: want 1 to 65535, a range such as 1194-1199, or all`},
+	{"reply udp 53 0", `f:1: word 4 "0": not a port: want 1 to 65535, a range such as 1194-1199, or all`},
+	{"reply udp 53 66000", `f:1: word 4 "66000": not a port: want 1 to 65535, a range such as 1194-1199, or all`},
+	{"reply udp 53-", `f:1: word 3 "53-": not a port: want 1 to 65535, a range such as 1194-1199, or all`},
+	{"reply udp 1199-1194", `f:1: word 3 "1199-1194": the last port is below the first: write 1194-1199`},
+	{"reply udp 53 rember 5s", `f:1: word 4 "rember": not a port, or a word of the line reply udp; did you mean remember?`},
+	{"reply udp 53 remember 5", `f:1: word 5 "5": a time needs its unit: 5s`},
+	{"reply udp 53 remember 1500ms", `f:1: word 5 "1500ms": 1.5s is not a number of seconds up to 24h0m0s`},
+	{"reply udp 53 clients 0", `f:1: word 5 "0": want 1 or more`},
+	{"reply udp 53 clients 99999999", `f:1: word 5 "99999999": 99999999 are more than 16777216`},
+	{"reply udp all\nreply udp 53", `f:2: word 3 "53": line 1 has all ports already`},
+	{"reply forwarded\nreply forwarded", `f:2: word 2 "forwarded": already given on line 1`},
+	{"reply forwarded mark", `f:1: word 4: a mark and a mask, such as 0x4/0x7c is missing after "mark"`},
+	{"reply forwarded mark 4", `f:1: word 4 "4": want the first mark and the bits that belong to the marks, such as 0x4/0x7c`},
+	{"reply forwarded mark 0x8/0x7", `f:1: word 4 "0x8/0x7": the mark has bits that the mask has not: take the mark from the mask, or widen the mask`},
+	{"reply forwarded mark 0/0x7", `f:1: word 4 "0/0x7": 0 is the mark of all other packets: ` +
+		`want the first mark and the bits that belong to the marks, such as 0x4/0x7c`},
+	{"reply forwarded mark 0x4/0x7c mark 0x4/0x7c", `f:1: word 5 "mark": given twice`},
+	{"reply forwarded 53", `f:1: word 3 "53": not a word of the line reply forwarded`},
+	{"a dev eth0 masquerade masquerade", `f:1: word 5 "masquerade": given twice`},
+
 	// What is no interface, no name, no word, and no selector.
 	{"a dev eth0:1", `f:1: word 3 "eth0:1": the label of an address, not an interface: write the interface eth0, and the address after src`},
 	{"a dev eth0 also iif eth1:0", `f:1: word 6 "eth1:0": the label of an address, not an interface: write the interface eth1, ` +

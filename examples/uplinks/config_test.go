@@ -15,6 +15,7 @@ import (
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/health"
 	"github.com/policyroute/policyroute/table/maintain"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -219,6 +220,32 @@ func TestParseMultihome(t *testing.T) {
 	}
 }
 
+// The lines about answers, several together, are a policy, and are printed in their normal form.
+func TestParseReply(t *testing.T) {
+	c, err := parseConfig("f", "reply udp 53 1194-1199 53\na dev eth0 via 10.0.0.1 masquerade\n"+
+		"reply udp 443 remember 90s clients 1000 # QUIC\nreply forwarded mark 0x100/0xf00")
+	want := reply.Policy{
+		UDP: []rule.Ports{rule.Port(53), rule.PortRange(1194, 1199), rule.Port(443)}, Remember: 90 * time.Second, Clients: 1000,
+		Forwarded: true, Mark: 0x100, Mask: 0xf00,
+	}
+	if err != nil || !reflect.DeepEqual(c.reply.Policy, want) || c.reply.line != 1 || len(c.uplinks) != 1 || !c.uplinks[0].Masquerade {
+		t.Fatalf("%+v, %v", c.reply, err)
+	}
+	lines := []string{"reply udp 53 1194-1199 443 remember 1m30s clients 1000", "reply forwarded mark 0x100/0xf00"}
+	if !slices.Equal(c.reply.lines(), lines) || c.uplinks[0].String() != "a dev eth0 via 10.0.0.1 masquerade" {
+		t.Errorf("printed %q and %s", c.reply.lines(), c.uplinks[0])
+	}
+	c, err = parseConfig("f", "reply udp 53\nreply udp all\nreply forwarded")
+	if err != nil || !slices.Equal(c.reply.lines(), []string{"reply udp all", "reply forwarded"}) {
+		t.Errorf("printed %q, %v", c.reply.lines(), err)
+	}
+	// Uplinks that are not selected are still known.
+	c, err = parseConfig("f", "a dev eth0 via 10.0.0.1\nb dev eth1 via 10.1.0.1\nreply udp all")
+	if c.keepOnly([]string{"b"}); err != nil || len(c.uplinks) != 1 || len(c.others) != 1 || c.others[0].Name != "a" {
+		t.Errorf("kept %v, not %v: %v", c.uplinks, c.others, err)
+	}
+}
+
 // The words about health and weight set the fields of maintain.Uplink.
 func TestParseHealth(t *testing.T) {
 	const line = "a dev eth0 via 10.0.0.1 weight 3 ping 192.0.2.1 192.0.2.2 connect 192.0.2.3:443 every 10s timeout 1.5s " +
@@ -297,18 +324,28 @@ func FuzzConfig(f *testing.F) {
 	for _, c := range badLines {
 		f.Add(c.text)
 	}
+	f.Add("reply udp 53 1194-1199 remember 90s clients 7\nreply forwarded mark 0x4/0x7c\na dev eth0 masquerade")
+	f.Add("reply udp all\nreply forwarded")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseLines("f", text)
+		c, err := parseConfig("f", text)
 		if err != nil {
 			return
 		}
+		got := c.uplinks
 		var b strings.Builder
 		for _, u := range got {
 			b.WriteString(u.String() + "\n")
 		}
-		again, err := parseLines("f", b.String())
+		for _, l := range c.reply.lines() {
+			b.WriteString(l + "\n")
+		}
+		printed, err := parseConfig("f", b.String())
 		if err != nil {
 			t.Fatalf("%q\nprinted as %q: %v", text, b.String(), err)
+		}
+		again := printed.uplinks
+		if !slices.Equal(printed.reply.lines(), c.reply.lines()) {
+			t.Errorf("%q\nprinted as %q", text, printed.reply.lines())
 		}
 		for i := range got {
 			if i >= len(again) || !reflect.DeepEqual(got[i].SourceRoutedUplink, again[i].SourceRoutedUplink) {

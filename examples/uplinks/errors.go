@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,6 +66,7 @@ func errorText(err error) string {
 	left := ""
 	switch {
 	case errors.As(err, &step):
+		text = cmp.Or(replyFailure(err), text)
 		switch {
 		case len(step.Left) > 0: // its text has them
 		case step.RolledBack:
@@ -73,10 +75,10 @@ func errorText(err error) string {
 			left = nothingChanged
 		}
 	case errors.As(err, &field):
-		text = fmt.Sprintf("uplink %s: %s", field.Uplink, field.InWords())
+		text = aboutUplink(field.Uplink) + field.InWords()
 		left = nothingChanged
 	case errors.As(err, &conflict):
-		text = fmt.Sprintf("uplink %s: %s", conflict.Uplink, conflict.InWords())
+		text = aboutUplink(conflict.Uplink) + conflict.InWords()
 		if conflict.Uplink == sharedName { // it may exist behind another route
 			break
 		}
@@ -97,6 +99,14 @@ func errorText(err error) string {
 		}
 	}
 	return text + left
+}
+
+// aboutUplink begins the text of an error about an uplink, or about answers if it has no name.
+func aboutUplink(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "uplink " + name + ": "
 }
 
 // nameErrors splits err into the errors about names in rt_tables and the rest. A name that

@@ -189,6 +189,10 @@ type session struct {
 	shared     *maintain.Default
 	// multihomed are the ports of the line multihome.
 	multihomed []uint16
+	// reply is the policy for answers, and others are the uplinks of the file that the command
+	// line does not select, whose answers it is about as well.
+	reply  replyPolicy
+	others []uplink
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
 	// lacksNames means that names could not be written to rt_tables, or deleted.
@@ -257,6 +261,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s := &session{
 		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
+		reply: file.reply, others: file.others,
 	}
 	if o.command == "status" && terminalOf(stdout, os.Getenv).is() {
 		s.ratesOver = rateTime

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/policyroute/policyroute/route"
@@ -38,11 +39,23 @@ func writeNet(w io.Writer, title string, steps []step) {
 	fmt.Fprintf(w, "%s:\n", title)
 	for i := range steps {
 		s := &steps[i]
+		if s.Op == plan.CommitNFT {
+			writeBatch(w, s)
+			continue
+		}
 		fmt.Fprintf(w, "    %-8s %s\n", markOf(s.Op), s.object())
 		if s.Replaced != nil {
 			was := plan.Step{Op: plan.AddRoute, Route: *s.Replaced}
 			fmt.Fprintf(w, "    %-8s %s\n", "was", s.plan.Object(&was))
 		}
+	}
+}
+
+// writeBatch prints the changes of a table of nf_tables, in the words of nft(8).
+func writeBatch(w io.Writer, s *step) {
+	fmt.Fprintf(w, "    %-8s table %s of nf_tables:\n", "changed", s.NFT.Table())
+	for _, l := range s.NFT.Lines() {
+		fmt.Fprintf(w, "        %s\n", l)
 	}
 }
 
@@ -68,6 +81,9 @@ func switchSteps(p plan.Plan) string {
 		default:
 			fmt.Fprintf(&b, "%s packets switch to the new routes in %d steps.\n", familyName(f), n)
 		}
+	}
+	if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op == plan.CommitNFT && s.Commit }) {
+		b.WriteString("The handling of answers switches in one step.\n")
 	}
 	return b.String()
 }
@@ -96,11 +112,14 @@ const commitMark = "    # packets switch to the new routes"
 // writeSteps prints the commands of all steps.
 func writeSteps(w io.Writer, p plan.Plan) {
 	for _, s := range stepsOf(p) {
-		mark := ""
-		if s.Commit {
-			mark = commitMark
+		switch {
+		case s.Op == plan.CommitNFT && s.Commit: // its command ends with a word that stands alone
+			fmt.Fprintln(w, strings.TrimSpace(commitMark)+"\n"+s.command())
+		case s.Commit:
+			fmt.Fprintln(w, s.command()+commitMark)
+		default:
+			fmt.Fprintln(w, s.command())
 		}
-		fmt.Fprintln(w, s.command()+mark)
 	}
 }
 

@@ -100,6 +100,13 @@ var uplinkWords = iptext.Table[uplink]{
 				p.Put("unreachable")
 			}
 		}},
+	{Names: []string{"masquerade"},
+		Parse: func(_ *iptext.Words, u *uplink) error { u.Masquerade = true; return nil },
+		Print: func(p *iptext.Printer, u *uplink) {
+			if u.Masquerade {
+				p.Put("masquerade")
+			}
+		}},
 	{Names: []string{"weight"},
 		Parse: func(w *iptext.Words, u *uplink) (err error) {
 			const reason = "want 1 to 256: leave the word out for an uplink without a share"

@@ -67,7 +67,7 @@ var may = map[string][]string{
 	"table/internal/ruleset": {"route", "table/plan", "internal/nft", "internal/rtnl", "internal/uapi"},
 	"table/reply": {
 		"route", "rttables", "rule", "table", "table/plan", "table/internal/draft", "table/internal/form", "table/internal/host",
-		"table/internal/ruleset", "table/internal/uplink", "internal/nft", "internal/uapi",
+		"table/internal/ruleset", "table/internal/transition", "table/internal/uplink", "internal/nft", "internal/uapi",
 	},
 	"table/discover": {
 		"route", "rttables", "rule", "table/maintain", "table/internal/form", "table/internal/host",

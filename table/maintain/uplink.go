@@ -46,6 +46,12 @@ type Uplink struct {
 	// Weight is the uplink's share in the [Default] route, relative to the weights of
 	// the other uplinks: from 1 to 256. Zero: the uplink has no share.
 	Weight int
+
+	// Masquerade gives packets of other hosts and of containers that leave by the uplink its
+	// own address as their source: see package reply. While the uplink is withdrawn and
+	// another one is not, Run deletes the connections with such a source from connection
+	// tracking, so that they begin again by the other uplink.
+	Masquerade bool
 }
 
 // Validate reports what is wrong with u on any host, as

@@ -15,6 +15,8 @@ var fieldWords = map[string]string{
 	"Subnets": "subnet", "Routes": "to", "Priority": "pref", "Metric": "metric", "Protocol": "proto", "Also": "also",
 	"MainFirst": "main-first", "Unreachable": "unreachable", "Etc": "-etc", "Learn": "learn", "LearnTable": "learn",
 	"Defaults": "learn", "Weight": "weight", "Health": "probe",
+	"Masquerade": "masquerade", "UDP": "reply udp", "Remember": "remember", "Clients": "clients", "Forwarded": "reply forwarded",
+	"Mark": "mark", "Mask": "mark",
 }
 
 var fieldName = func() *regexp.Regexp {

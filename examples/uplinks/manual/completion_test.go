@@ -18,7 +18,7 @@ var completions = []struct {
 }{
 	{"st", []string{"status"}, []string{"up", "lan1"}},
 	{"", Commands(), []string{"lan1", "rp-filter"}},
-	{"-f FILE up ", []string{"lan1", "lan2"}, []string{"default", "multihome", "up", "#"}},
+	{"-f FILE up ", []string{"lan1", "lan2"}, []string{"default", "multihome", "reply", "up", "#"}},
 	{"-f FILE -json status lan2", []string{"lan2"}, []string{"lan1"}},
 	{"help rp", []string{"rp-filter"}, []string{"run"}},
 	{"help ex", []string{"examples", "exit"}, []string{"run"}},
@@ -42,7 +42,7 @@ source "$1"; shift; words=(uplinks "$@"); CURRENT=$#words; _uplinks`,
 func TestCompletion(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "uplinks.conf")
-	text := "# up\n  lan1 dev eth0 via 192.0.2.1 # one\nlan2 dev eth1 via 192.0.2.9\nlan2 dev eth1 learn inet6\ndefault metric 9\nmultihome udp 53\n"
+	text := "# up\n  lan1 dev eth0 via 192.0.2.1 # one\nlan2 dev eth1 via 192.0.2.9\nlan2 dev eth1 learn inet6\ndefault metric 9\nmultihome udp 53\nreply udp 53\n"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,11 @@ var words = []struct {
 			"`also`. Rules with fwmark stay, because open connections would break without them; `withdraw all` removes these rules as " +
 			"well. Without `withdraw`, the log says that the uplink is unhealthy, and nothing changes."},
 	}},
+	{"FORWARDED PACKETS", list{
+		{"masquerade", "Packets of other hosts and of containers that leave through the uplink get its address as their source. " +
+			"While the probes of an uplink with `withdraw` fail, `run` deletes the connections with such a source from connection " +
+			"tracking if another uplink is healthy, so that they can begin again through that uplink."},
+	}},
 	{"A SHARED DEFAULT ROUTE (RUN ONLY)", list{
 		{"weight NUMBER", "The share of this uplink in the default route that all uplinks with a weight share."},
 	}},
@@ -76,6 +81,16 @@ var otherLines = []block{
 			"metric 50, which comes before the default routes of DHCP clients. When an interface is deleted, the kernel deletes the " +
 			"whole IPv4 route. So there is also an IPv4 default route through each single interface, with the next metrics (51 and so " +
 			"on)."},
+		{"reply udp PORT... [remember TIME] [clients NUMBER]", "Answers of the UDP servers on these ports leave through the uplink " +
+			"that the request came from, with the address that was asked as their source, even if the servers listen on all " +
+			"addresses. A port can be a range, such as 1194-1199. `reply udp all` is for all ports. The programs need no change. " +
+			"`remember` is how long a client is remembered after its last packet. Default: 1m. `clients` is how many clients are " +
+			"remembered for each address of an uplink. Default: 65536. Servers that connect() their socket to the client are not " +
+			"helped."},
+		{"reply forwarded [mark VALUE/MASK]", "All packets of a connection that this host forwards, such as one to the published " +
+			"port of a container, leave through the uplink that its first packet took. Each uplink gets a mark of connections: the " +
+			"first one is VALUE, and the others follow it in the bits of MASK. Other programs can use the other bits. Default: " +
+			"0x4/0x7c. See `uplinks help containers`."},
 		{"multihome udp PORT...", "Declares that the UDP servers on these ports answer from the address that the request was sent " +
 			"to (IP_PKTINFO; the option multihome of OpenVPN). `check` does not report these servers."},
 	},
@@ -84,9 +99,9 @@ var otherLines = []block{
 // fileExamples are examples of the file.
 var fileExamples = []block{
 	para("A VPN server that clients reach through either of two providers. Each reply leaves through the provider that the " +
-		"request came from. A UDP server that listens on all addresses has to reply from the address that the request was sent to. " +
-		"Otherwise run one server for each address."),
-	code(`lan1 table 10 dev eth0 via 192.168.1.1
+		"request came from. The first line is for VPN servers that use UDP and listen on all addresses, as OpenVPN does."),
+	code(`reply udp 1194
+lan1 table 10 dev eth0 via 192.168.1.1
 lan2 table 20 dev eth1 via 192.168.2.1
 lan2          dev eth1 via 2001:db8:2::1`),
 	para("Mail leaves through the second provider, and web traffic through the first. This does not apply to sockets that are bound to an address."),

@@ -36,7 +36,7 @@ func New(now *host.State, free func(taken map[rttables.ID]bool) (rttables.ID, er
 // State returns the state of the host after the steps so far.
 func (p *Planner) State() *host.State {
 	if p.behind > 0 {
-		p.now, p.behind = after(p.now, p.steps[len(p.steps)-p.behind:]), 0
+		p.now, p.behind = After(p.now, p.steps[len(p.steps)-p.behind:]), 0
 	}
 	return p.now
 }

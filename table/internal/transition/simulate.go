@@ -11,8 +11,9 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// after returns the state of the host after some steps.
-func after(now *host.State, steps []plan.Step) *host.State {
+// After returns the state of the host after some steps. It does not know what else the kernel
+// changes, and nothing of nf_tables.
+func After(now *host.State, steps []plan.Step) *host.State {
 	rules := make(map[route.Family]*ruleChange)
 	routes := make(map[rttables.ID]*routeChange)
 	for i := range steps {

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/policyroute/policyroute/internal/nft"
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/reply"
+)
+
+// replyConf has an uplink by each provider, and everything that lines about answers can say.
+const replyConf = `reply udp 53 1194-1199
+reply forwarded
+lan1 table 10 dev eth0 via 192.168.1.1
+lan2 table 20 dev eth1 via 192.168.2.1 masquerade
+`
+
+// replyTable returns the lines of the table of nf_tables, or nil if there is none.
+func (h *host) replyTable() []string {
+	h.Helper()
+	c, err := nft.DialLike(h.conn)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer c.Close()
+	now, err := nft.Read(h.Context(), c, nft.Inet, reply.TableName)
+	if err != nil {
+		h.Fatal(err)
+	}
+	if !now.Found {
+		return nil
+	}
+	return now.Lines()
+}
+
+// replyRules returns the rules of the policy for answers.
+func (h *host) replyRules() (all []string) {
+	h.Helper()
+	for r, err := range rule.All(h.Context(), h.conn, rule.Filter{}) {
+		if err != nil {
+			h.Fatal(err)
+		}
+		if r.Protocol == reply.Protocol {
+			all = append(all, r.String())
+		}
+	}
+	return all
+}
+
+// Lines about answers are planned and installed with the uplinks, and removed with them.
+func TestReply(t *testing.T) {
+	h := newHost(t, replyConf)
+	before := h.state()
+	out, errs := h.run(exitPending, "plan")
+	for _, want := range []string{
+		"(reply):\n", "added    rule from all fwmark 0x4/0x7c lookup main suppress_prefixlength 1", "changed  table inet policyroute of nf_tables:\n",
+		"The handling of answers switches in one step.\n", "All IPv4 packets switch",
+	} {
+		if !strings.Contains(out, want) || errs != "" {
+			t.Errorf("plan does not have %q:\n%s%s", want, out, errs)
+		}
+	}
+	h.unchanged(before)
+	if has := h.replyTable(); has != nil {
+		t.Errorf("plan has made a table: %s", has)
+	}
+	out, _ = h.run(exitOK, "up")
+	if !strings.Contains(out, "(reply): added 4 rules, changed table inet policyroute of nf_tables\n") {
+		t.Errorf("up: %s", out)
+	}
+	first, rules := h.replyTable(), h.replyRules()
+	if len(first) == 0 || len(rules) != 4 {
+		t.Errorf("after up there are the rules %q and the table %q", rules, first)
+	}
+	h.want("nothing to change\n", exitOK, "plan")
+	h.want("", exitOK, "up")
+	h.run(exitOK, "down")
+	h.unchanged(before)
+	if has := h.replyTable(); has != nil {
+		t.Errorf("after down there is a table: %s", has)
+	}
+}
+
+// A line that is deleted is no longer in force after up, and names of uplinks select whose
+// answers come and go.
+func TestReplyChanges(t *testing.T) {
+	h := newHost(t, replyConf)
+	h.run(exitOK, "up", "lan1")
+	if text := strings.Join(h.replyTable(), "\n"); !strings.Contains(text, `"lan1"`) || strings.Contains(text, `"lan2"`) {
+		t.Errorf("up lan1:\n%s", text)
+	}
+	h.run(exitOK, "up", "lan2")
+	if text := strings.Join(h.replyTable(), "\n"); !strings.Contains(text, `"lan1"`) || !strings.Contains(text, `"lan2"`) {
+		t.Errorf("up lan2:\n%s", text)
+	}
+	h.run(exitOK, "down", "lan1")
+	if text := strings.Join(h.replyTable(), "\n"); strings.Contains(text, `"lan1"`) || !strings.Contains(text, `"lan2"`) || len(h.replyRules()) != 2 {
+		t.Errorf("down lan1: %q\n%s", h.replyRules(), text)
+	}
+	h.write(h.file, strings.Replace(replyConf, "reply forwarded\n", "", 1))
+	h.run(exitOK, "up")
+	if rules := h.replyRules(); len(rules) != 0 {
+		t.Errorf("without the line forwarded there are the rules %q", rules)
+	}
+	h.write(h.file, strings.ReplaceAll(replyConf[strings.Index(replyConf, "lan1"):], " masquerade", ""))
+	h.run(exitOK, "up")
+	if has := h.replyTable(); has != nil {
+		t.Errorf("without lines about answers there is a table: %s", has)
+	}
+}
+
+// The script that plan prints makes the same table, where there is an nft(8).
+func TestReplyScript(t *testing.T) {
+	h := newHost(t, replyConf)
+	out, _ := h.run(exitPending, "-sh", "plan")
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "EOF") && line != "EOF\n" {
+			t.Errorf("the end of a here document has more text: %s", line)
+		}
+	}
+	if strings.Count(out, "<<'EOF'") != strings.Count(out, "\nEOF\n") || !strings.Contains(out, "nft -f - <<'EOF'") {
+		t.Errorf("%s", out)
+	}
+}
+
+// If the table cannot be made, the uplinks are not installed either.
+func TestReplyFails(t *testing.T) {
+	h := newHost(t, replyConf)
+	c, err := nft.DialLike(h.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = nft.Update(context.Background(), c, nft.Inet, reply.TableName, func(*nft.Contents) (*nft.Batch, error) {
+		b := new(nft.Batch)
+		b.AddTable(nft.Table{Family: nft.Inet, Name: reply.TableName})
+		return b, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := h.state()
+	_, errs := h.run(exitFailure, "up")
+	const want = "uplinks: another program's table of nf_tables has the name of ours: rename it, or delete it with nft(8): table inet policyroute; nothing was changed\n"
+	if errs != want {
+		t.Errorf("%s\nwant\n%s", errs, want)
+	}
+	h.unchanged(before)
+}
