@@ -56,7 +56,7 @@ func (e *Explanation) addSteps(t *textTable, steps []Step, long bool) {
 		t.add(rule, s.tableText(), e.stepText(s))
 		for _, p := range s.Passed {
 			if long {
-				t.add("", "", "not "+e.shortRoute(p.Route)+": "+p.Reason.String())
+				t.add("", "", "passed over "+e.shortRoute(p.Route)+": "+p.Reason.String())
 			}
 		}
 	}

@@ -58,9 +58,18 @@ func (f *FIB) input4(fl *flow, dev *device, t *trace) Decision {
 	}
 	f.selectPath4(&flow, &res, false)
 	f.setHop(&d, &res)
-	out := res.entry.hops[res.hop].oif
 	d.needs(dev, unknownForwards)
-	return f.checkSource(fl, dev, out, d, t)
+	first := f.checkSource(fl, dev, res.entry.hops[res.hop].oif, d, t)
+	if res.choice == nil || first.Error == 0 {
+		return first
+	}
+	// Whether the source is looked for, and what the rules say, hangs on the next hop.
+	for _, i := range res.choice.hops {
+		if other := f.checkSource(fl, dev, res.entry.hops[i].oif, d, nil); other.Error == 0 {
+			return other
+		}
+	}
+	return first
 }
 
 // selfOf returns the interface by which a packet comes to this host: lo, or a VRF.

@@ -85,9 +85,3 @@ func (s *prefixSet) find(k key) int32 {
 	}
 	return s.owner[lo]
 }
-
-// place returns the place of a prefix that is in the set.
-func (s *prefixSet) place(addr key, bits uint8) int32 {
-	i, _ := slices.BinarySearchFunc(s.nodes, prefixNode{addr: addr, bits: bits}, prefixNode.compare)
-	return int32(i)
-}

@@ -7,7 +7,6 @@ type trace struct {
 	steps   []Step // to the destination
 	back    []Step // of the reverse path
 	reverts bool   // steps are those of the reverse path
-	begin   int    // of the routes that the table passes over, which can be forgotten
 }
 
 // now returns the steps that are added to.
