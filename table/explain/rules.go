@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/policyroute/policyroute/route"
@@ -37,6 +38,7 @@ type ruleEntry struct {
 	suppressBits  int32 // −1: none
 	suppressGroup int64 // −1: none
 	place         int32 // in World.Rules
+	priority      uint32
 }
 
 // A portRange selects ports. The zero portRange selects any.
@@ -49,16 +51,17 @@ func (h *half) compileRules(f *FIB, family route.Family) {
 			h.rules = append(h.rules, h.compileRule(f, &r, i))
 		}
 	}
+	slices.SortStableFunc(h.rules, func(a, b ruleEntry) int { return cmp.Compare(a.priority, b.priority) })
 	first := make(map[uint32]int32) // by priority, of the rules behind
 	for i := len(h.rules) - 1; i >= 0; i-- {
 		e := &h.rules[i]
 		r := &f.world.Rules[e.place]
 		if e.action == rule.ActionGoto {
-			if at, ok := first[r.Goto]; ok && r.Goto > r.Priority.Or(0) {
+			if at, ok := first[r.Goto]; ok && r.Goto > e.priority {
 				e.target = at
 			}
 		}
-		first[r.Priority.Or(0)] = int32(i)
+		first[e.priority] = int32(i)
 		h.dissects = h.dissects || e.iif != lo && (e.proto != 0 || e.sport != portRange{} || e.dport != portRange{})
 	}
 	h.checksSources = h.checksSources || slices.ContainsFunc(f.world.Rules, func(r rule.Rule) bool { return r.Realms != route.Realms{} })
@@ -95,7 +98,7 @@ func (h *half) compileRule(f *FIB, r *rule.Rule, place int) ruleEntry {
 		uidLast: 1<<32 - 1, tunID: r.TunID.Or(0), proto: uint8(r.IPProto), not: r.Not, l3mdev: r.L3MDev,
 		sport: portsOf(r.SPort), dport: portsOf(r.DPort),
 		findSource: !h.v4 && r.Flags&rule.FlagFindSAddr != 0, action: r.Action, id: r.Table, table: -1, target: -1, place: int32(place),
-		suppressBits: -1, suppressGroup: -1,
+		suppressBits: -1, suppressGroup: -1, priority: r.Priority.Or(0),
 	}
 	if r.From.IsValid() {
 		e.hasSource, e.srcMask = true, maskOf(r.From.Bits())

@@ -13,8 +13,8 @@ import (
 // reads one from a host, and [Parse] from text. The zero World is a host without rules
 // and interfaces, which sends nothing.
 type World struct {
-	// Rules are the rules of both families. The rules of a family are in the order in
-	// which the kernel looks at them.
+	// Rules are the rules of both families. The rules of a family that have the same
+	// priority are in the order in which the kernel looks at them.
 	Rules []rule.Rule
 	// Routes are the routes of both families and all tables. Routes to the same
 	// destination in one table, with the same TOS and metric, are in the order in
