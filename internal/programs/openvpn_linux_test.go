@@ -16,6 +16,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policyroute/policyroute/rule"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 // An identity is a certificate that signs itself, with its key and its fingerprint.
@@ -118,6 +121,9 @@ nobind
 		c.stop()
 
 		remove := n.install(udpOf(port))
+		connects(routerA)
+		connects(routerB)
+		n.install(reply.Policy{UDP: []rule.Ports{reply.AllPorts()}, Forwarded: true})
 		connects(routerA)
 		connects(routerB)
 		remove()
