@@ -116,10 +116,6 @@ func (r *round) rename(from, to string) {
 // wireRename gives the interface another name and its own again.
 func wireRename(r *round) error {
 	x := r.uplinkWire()
-	if strings.Contains(r.name, "kill") || strings.Contains(r.name, "terminate") {
-		// While the interface is down, nothing tells a new process that it was renamed.
-		r.excuse(followers(x)...)
-	}
 	r.rename(x.name, "other")
 	r.hold(longestHold)
 	r.rename("other", x.name)

@@ -253,6 +253,44 @@ func TestBeginsInExchange(t *testing.T) {
 	})
 }
 
+// Run begins while the interface of an uplink has another name, and no route tells that it was
+// the uplink's. The rules that an earlier process has left stay, and refuse packets.
+func TestBeginsRenamed(t *testing.T) {
+	tabletest.ForFamilies(t, func(t *testing.T, n *tabletest.Network, f tabletest.Family) {
+		x := newExchange(t, n, f, 2)
+		x.k.stop()
+		lan3 := x.uplinks[1]
+		rules := func() string {
+			var b strings.Builder
+			for r, err := range rule.All(context.Background(), n.Conn, rule.Filter{Protocol: table.Protocol}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.From.IsValid() && r.From.Addr().String() == x.wires[1].addr {
+					fmt.Fprintln(&b, r)
+				}
+			}
+			return b.String()
+		}
+		before := rules()
+		n.Server.Rename("u3", "other")
+		if _, err := route.Flush(context.Background(), n.Conn, route.Filter{Table: lan3.Table}); err != nil {
+			t.Fatal(err)
+		}
+		stop := x.send()
+		x.k = newKeeper(n, maintain.Config{}, maintained(x.uplinks...)...)
+		x.k.await(0, "lan3 waits", func(e maintain.Event) bool {
+			return e.Kind == maintain.EventPending && strings.Contains(e.Reason, "the interface u3 does not exist")
+		})
+		if astray, _ := stop(); astray != "" {
+			t.Errorf("while u3 has another name:\n%s%s", astray, x.k.text())
+		}
+		tabletest.WantText(t, "while u3 has another name", before, rules())
+		n.Server.Rename("other", "u3")
+		x.k.settles(x.uplinks...)
+	})
+}
+
 // Two interfaces exchange their addresses before Run looks: each uplink wants a source that the
 // other one still has rules for.
 func TestExchangedAddresses(t *testing.T) {

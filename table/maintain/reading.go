@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/policyroute/policyroute/internal/uapi"
 	"github.com/policyroute/policyroute/route"
@@ -78,10 +79,23 @@ func (r *reading) isElsewhere(k *maintainedUplink, a netip.Addr) bool {
 	}
 	index, ok := r.now.Link(k.Interface)
 	if !ok {
-		index = k.memory.index
+		if index = k.memory.index; index == 0 {
+			// The rules are of an earlier process, and no route tells which interface it
+			// had. It may be this one, renamed, unless another uplink has this one.
+			return r.isOther(k, have.Index)
+		}
 	}
 	if have.Index == index {
 		return false
 	}
 	return r.exists(have.Index)
+}
+
+// isOther reports whether an interface is that of another uplink, or the loopback
+// interface.
+func (r *reading) isOther(k *maintainedUplink, index uint32) bool {
+	return r.now.Links.Flags(index)&uapi.IFF_LOOPBACK != 0 || slices.ContainsFunc(k.others, func(o *maintainedUplink) bool {
+		has, ok := r.now.Link(o.Interface)
+		return ok && has == index
+	})
 }
