@@ -42,8 +42,10 @@
 //     VRF as iif or oif with the packets of its interfaces.
 //   - IPv6 routes by the same nexthop object share copies for each processor, so that the
 //     kernel can take the prefix length and the source of another of these routes.
-//   - Of the next hops of an IPv6 route, which can have sources of their own, a listing
-//     has the source of the first.
+//   - Of the next hops of an IPv6 route, which can have sources and preferences of their
+//     own, a listing has those of the first.
+//   - An IPv6 route for a source can be out of reach, if there was a route to the same
+//     destination for all sources, and there is one to a longer prefix.
 //   - Whether an IPv4 namespace without rules of its own ever had a local route of its
 //     own: then the source of each packet that comes in is looked up.
 //   - For an IPv4 route by an IPv6 gateway, the kernel does not notice that the interface

@@ -34,14 +34,19 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 		return "suppress_ifgroup for the interface of one of several next hops"
 	case p.To.Is6() && a.match.NextHopID != 0 && (!a.match.Dst.Contains(p.To) || d.Route >= 0 && w.Routes[d.Route].NextHopID != 0):
 		return "IPv6 routes by one nexthop object share copies, so that the kernel takes another of them"
-	case p.To.Is6() && strings.HasPrefix(x.kind, "source") && d.Route >= 0 && len(w.Routes[d.Route].Multipath) > 1:
-		return "IPv6 next hops of one route, whose sources differ: a listing shows that of the first"
+	case p.To.Is6() && strings.HasPrefix(x.kind, "source") && d.Route >= 0 && len(w.Routes[d.Route].Multipath) > 1,
+		p.To.Is6() && slices.Contains([]string{"next hop", "candidates", "route"}, x.kind) && len(a.match.Multipath) > 1:
+		return "IPv6 next hops of one route, whose sources or preferences differ: a listing shows those of the first"
+	case p.To.Is6() && d.Route >= 0 && isAloneWithSource(w, &w.Routes[d.Route]):
+		return "an IPv6 route for a source, whose destination has had a route for all sources"
+	case p.To.Is4() && x.kind == "verdict" && d.Verdict == explain.Multicast && a.route.Type == route.TypeUnicast:
+		return "multicast by an IPv4 route whose next hop another route has as well: they share copies"
 	case p.To.Is4() && strings.HasPrefix(x.kind, "source") && a.match.NextHopID != 0:
 		return "an IPv4 nexthop object that remembers its source"
 	case p.To.Is4() && p.IIF != "" && len(a.reverse) > 0 && len(e.Back) == 0 && w.Sysctls["net.ipv4.fib_has_custom_rules"] == "0":
 		return "whether the namespace ever had a local route of its own, so that the source of what comes in is checked"
-	case p.To.Is4() && (x.kind == "refused" || x.kind == "not refused" || x.kind == "tables of the way back") && leadsBack(w, d, p.IIF):
-		return "several next hops, one of which leads back, so that the hash decides whether the source is checked"
+	case p.To.Is4() && (x.kind == "refused" || x.kind == "not refused" || x.kind == "tables of the way back") && (leadsBack(w, d, p.IIF) || hashesWayBack(w, d)):
+		return "several next hops, so that the hash decides whether the source is looked up, and from which interface"
 	case p.To.Is4() && x.kind == "next hop" && p.From.IsValid() && d.Route >= 0 && hasSeveral(&w.Routes[d.Route]):
 		return "several next hops, one of which remembers that the source was its own"
 	case p.To.Is4() && (x.kind == "next hop" || x.kind == "candidates") && !a.route.Gateway.IsValid() && hasHostRoute(w):
@@ -74,6 +79,20 @@ func namesVRF(w *explain.World) bool {
 func isOlder(major, minor uint8) bool {
 	v, ok := uapi.Running()
 	return ok && v.Less(uapi.Version{Major: major, Minor: minor})
+}
+
+// hashesWayBack reports whether the way back to a source hangs on the next hop: if there are
+// several, and rules with iif.
+func hashesWayBack(w *explain.World, d *explain.Decision) bool {
+	return d.Route >= 0 && hasSeveral(&w.Routes[d.Route]) && slices.ContainsFunc(w.Rules, func(r rule.Rule) bool { return r.IIF != "" })
+}
+
+// isAloneWithSource reports whether a route is for a source, and no route to its destination is
+// for all. If there was one, the kernel looks for the other ones by the prefix of a longer one.
+func isAloneWithSource(w *explain.World, r *route.Route) bool {
+	return r.Src.Bits() > 0 && !slices.ContainsFunc(w.Routes, func(o route.Route) bool {
+		return o.Dst == r.Dst && o.Table == r.Table && o.Src.Bits() <= 0
+	})
 }
 
 // leadsBack reports whether one of several next hops may leave by the interface that the packet
