@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math/bits"
 	"slices"
+
+	"github.com/policyroute/policyroute/route"
 )
 
 // Borders are the values at which atoms begin.
@@ -137,7 +139,9 @@ func (b *borders) addKernel() {
 	for n := range uint64(64) {
 		b.numbers[axisTOS][n<<2] = true
 	}
-	b.addRange(axisProto, 17, 17)
+	for _, proto := range [...]route.IPProto{0, route.ICMP, route.TCP, route.UDP} {
+		b.addRange(axisProto, uint64(proto), uint64(proto))
+	}
 	if b.v4 {
 		b.addRange(axisProto, protoIGMP, protoIGMP)
 		v4 := func(addr uint32, bits int) { b.addAround(key{hi: uint64(addr) << 32}, bits) }

@@ -14,6 +14,7 @@ type cover struct {
 	space *space
 	rules map[int32]*ruleEntry      // by their place in World.Rules
 	known map[predicate]set         // atoms that have a property
+	chose map[uint32]map[key]set    // by interface and source, the destinations that it is chosen for
 	host  [2]map[hostClass]set      // of sources and destinations
 	local set                       // sources that are this host's
 	fine  map[rttables.ID]tableAxes // what a table looks at beside the destination
@@ -27,12 +28,16 @@ type predicate struct {
 }
 
 // tableAxes are axes that the routes of a table look at.
-type tableAxes struct{ tos, from bool }
+type tableAxes struct {
+	tos  map[uint8]bool // the values that routes have
+	from bool
+}
 
 func newCover(s *space, f *FIB) *cover {
 	c := &cover{
 		fib: f, half: &f.v6, space: s, rules: make(map[int32]*ruleEntry), known: make(map[predicate]set),
-		fine: make(map[rttables.ID]tableAxes),
+		chose: make(map[uint32]map[key]set),
+		fine:  make(map[rttables.ID]tableAxes),
 	}
 	if s.v4 {
 		c.half = &f.v4
@@ -41,10 +46,13 @@ func newCover(s *space, f *FIB) *cover {
 		c.rules[c.half.rules[i].place] = &c.half.rules[i]
 	}
 	for i := range c.half.tables {
-		var a tableAxes
+		a := tableAxes{tos: make(map[uint8]bool)}
 		for j := range c.half.tables[i].entries {
 			e := &c.half.tables[i].entries[j]
-			a.tos, a.from = a.tos || e.tos != 0, a.from || e.srcBits > 0
+			a.from = a.from || e.srcBits > 0
+			if e.tos != 0 {
+				a.tos[e.tos] = true
+			}
 		}
 		c.fine[c.half.tables[i].id] = a
 	}
@@ -98,8 +106,10 @@ func (c *cover) of(p *Packet, at *[axisCount]int32, e *Explanation) region {
 			exactly(axisFrom)
 			l.sees[axisFrom] = noAxis // the rules may see a source of the interface
 		}
-	case p.IIF == "" && !p.From.IsValid() && !c.hasPreferredSource(e), c.findsSource(e):
-		exactly(axisTo) // the source is chosen by the destination
+	case c.findsSource(e):
+		exactly(axisTo) // a rule chooses the source by the destination
+	case p.IIF == "" && !p.From.IsValid():
+		c.narrowSource(&r, at, e)
 	}
 	l.walk(e.Steps)
 	if len(e.Back) > 0 {
@@ -274,8 +284,16 @@ func (l *lap) table(at int32) {
 		l.r[of] = l.r[of].and(t.prefixes.around(&l.space.axes[of], l.at[of]))
 	}
 	fine := l.fine[t.id]
-	if of := l.sees[axisTOS]; fine.tos && of != noAxis {
-		l.r[of] = one(l.at[of])
+	if of := l.sees[axisTOS]; len(fine.tos) > 0 && of != noAxis {
+		a := &l.space.axes[of]
+		route := func(n uint64) uint8 { // the value of routes for a packet, zero for that of none
+			if tos := uint8(n) & legacyTOS; fine.tos[tos] {
+				return tos
+			}
+			return 0
+		}
+		own := route(a.numbers[l.at[of]])
+		l.r[of] = l.r[of].and(a.where(func(n uint64) bool { return route(n) == own }))
 	}
 	if of := l.sees[axisFrom]; fine.from && of != noAxis {
 		l.r[of] = one(l.at[of])
@@ -314,10 +332,31 @@ func (c *cover) hasSeveralHops(e *Explanation) bool {
 	return en != nil && len(en.hops) > 1
 }
 
-// hasPreferredSource reports whether the route that decided names the source.
-func (c *cover) hasPreferredSource(e *Explanation) bool {
+// narrowSource narrows a region to destinations for which the kernel chooses the same
+// source as for the packet.
+func (c *cover) narrowSource(r *region, at *[axisCount]int32, e *Explanation) {
 	en := c.decider(e)
-	return e.Decision.Verdict == None || en != nil && en.hasPrefSrc
+	if en == nil || en.hasPrefSrc {
+		return
+	}
+	for i := range en.hops {
+		k, _ := c.fib.source6(c.fib.device(en.hops[i].oif), c.space.axes[axisTo].keys[at[axisTo]])
+		r[axisTo] = r[axisTo].and(c.chosenFor(en.hops[i].oif)[k])
+	}
+}
+
+// chosenFor returns, for packets that leave by an interface, the destinations for which
+// the kernel chooses each source.
+func (c *cover) chosenFor(oif uint32) map[key]set {
+	if c.chose[oif] == nil {
+		m := make(map[key]set)
+		for i, dst := range c.space.axes[axisTo].keys {
+			k, _ := c.fib.source6(c.fib.device(oif), dst)
+			m[k] = m[k].add(span{int32(i), int32(i) + 1})
+		}
+		c.chose[oif] = m
+	}
+	return c.chose[oif]
 }
 
 // findsSource reports whether a rule that was asked chooses the source first.

@@ -18,7 +18,7 @@ type Difference []Class
 type Class struct {
 	Packets       PacketSet
 	Before, After Way
-	// Witness is one of the packets.
+	// Witness is one of the packets. It is of a usual protocol if there is one.
 	Witness Packet
 }
 
@@ -156,7 +156,7 @@ func (c *comparison) classes() []Class {
 	var out, in []Class
 	for _, ways := range c.order {
 		for _, r := range merge(c.changed[ways]) {
-			class := Class{Packets: PacketSet{c.space, r}, Before: ways[0], After: ways[1], Witness: c.space.packet(&r)}
+			class := Class{Packets: PacketSet{c.space, r}, Before: ways[0], After: ways[1], Witness: c.space.witness(&r)}
 			if r[axisIIF].has(0) {
 				out = append(out, class)
 			} else {

@@ -86,7 +86,7 @@ func TestPacketSetContains(t *testing.T) {
 		"198.51.100.7 from 192.168.1.6":             false,
 		"192.168.2.9 from 192.168.2.2":              false,
 		"198.51.100.7 from 192.168.2.2 oif nowhere": false,
-		"2001:db8::1":                               false,
+		"2001:db8::1": false,
 	} {
 		p, err := ParsePacket(text)
 		if err != nil {

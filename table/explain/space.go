@@ -156,9 +156,18 @@ func newSpace(family route.Family, fibs ...*FIB) (*space, error) {
 
 // packet returns the packet that stands for the first atom of each axis of a region.
 func (s *space) packet(r *region) Packet {
-	var at [axisCount]int32
-	for x := range at {
-		at[x] = r[x][0].first
+	at := r.first()
+	return s.packetAt(&at)
+}
+
+// witness returns a packet of a region. Its protocol is one that "ip route get" can ask
+// for, if the region has one.
+func (s *space) witness(r *region) Packet {
+	at := r.first()
+	for _, proto := range [...]route.IPProto{route.ICMP, route.TCP, route.UDP, 0} {
+		if i := s.axes[axisProto].ofNumber(uint64(proto)); r[axisProto].has(i) && s.axes[axisProto].numbers[i] == uint64(proto) {
+			at[axisProto] = i
+		}
 	}
 	return s.packetAt(&at)
 }
