@@ -49,6 +49,9 @@ func (s *session) plan() (int, error) {
 	p, names := p.CutNames()
 	s.warnOfNames(names)
 	s.recordPlan(p)
+	if s.impact {
+		s.recordImpact(p)
+	}
 	if p.Empty() {
 		return exitOK, nil
 	}

@@ -55,6 +55,7 @@ type options struct {
 	once    bool
 	verbose bool
 	script  bool
+	impact  bool
 	remove  bool
 	metrics string
 	wait    time.Duration
@@ -79,6 +80,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.adopt, "adopt", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.script, "sh", false, "")
+	fs.BoolVar(&o.impact, "impact", false, "")
 	o.explain.define(fs)
 	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
@@ -125,6 +127,8 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-once and -metrics exclude each other")
 	case o.script && (o.verbose || o.json):
 		return o, errors.New("-sh excludes -v and -json")
+	case o.script && o.impact:
+		return o, errors.New("-sh excludes -impact")
 	case o.adopt && o.prune:
 		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:
@@ -178,8 +182,10 @@ type session struct {
 	prune bool
 	// takesOver means that plan shows the steps of adopt.
 	takesOver bool
-	ctx       context.Context
-	netns     string // path of the network namespace; empty means that of this process
+	// impact means that plan shows which packets go another way.
+	impact bool
+	ctx    context.Context
+	netns  string // path of the network namespace; empty means that of this process
 	// givenNetNS is the namespace as the command line has it.
 	givenNetNS string
 	etc        string // the directory of the names of tables; empty means /etc/iproute2
@@ -259,7 +265,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{
-		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt,
+		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt, impact: o.impact,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 		reply: file.reply, others: file.others,
 	}

@@ -33,6 +33,9 @@ type report struct {
 	Error      string            `json:"error,omitempty"`
 	Left       []string          `json:"left,omitempty"`
 
+	// Impact is the packets that go another way, with the option -impact. Nil: not known.
+	Impact *[]impact `json:"impact,omitempty"`
+
 	plan plan.Plan // of command plan, for all uplinks
 }
 
@@ -173,6 +176,7 @@ func (r *report) write(w io.Writer, o options) error {
 	switch o.command {
 	case "plan":
 		r.writePlan(&b, o)
+		r.writeImpact(&b)
 	case "status":
 		return r.writeStatus(w, terminalOf(w, os.Getenv))
 	case "metrics":

@@ -19,7 +19,7 @@ var commands = []command{
 	},
 	{
 		name: "plan", args: "[NAME...]", summary: "show what \"up\" would change, without changing it",
-		options: append(slices.Clone(read), "prune", "adopt", "v", "sh"),
+		options: append(slices.Clone(read), "prune", "adopt", "v", "sh", "impact"),
 		text: []block{
 			para("Plan prints what `up` would change, and changes nothing. It lists the rules, routes and names that would be added, " +
 				"removed or changed, and says in how many steps packets switch to the new routes. If `up` would fail because scripts " +
@@ -27,11 +27,15 @@ var commands = []command{
 			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps that switch packets to the new " +
 				"routes. Rules with the actions `goto` and `nop` are temporary: with their help, all rules of an uplink take effect at " +
 				"the same moment."),
+			para("With -impact, plan also prints which packets go another way after the change: their sources, destinations, marks, " +
+				"ports and so on, the way before and the way after. The list is complete: packets that are not in it go the same way as " +
+				"before. If the host has too many rules and routes to find this out, a warning says so."),
 			para("With -sh, plan prints these commands as a script. Unlike `up`, the script undoes nothing after a failure."),
 		},
 		statuses: list{{"3", "There is something to change."}},
 		examples: list{
 			{"uplinks plan lan2", "Show what would change for the uplink lan2."},
+			{"uplinks -impact plan", "Show which packets would go another way."},
 			{"uplinks -sh plan >up.sh", "Write a script that makes the same changes as `up`."},
 		},
 	},

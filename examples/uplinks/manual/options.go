@@ -18,6 +18,7 @@ var options = []option{
 	{"metrics", "PLACE", "Serve metrics for Prometheus over HTTP at /metrics. The place is an address with a port, such as " +
 		"127.0.0.1:9599, or unix:PATH. There is no password, so use an address that only trusted hosts can reach. See `uplinks " +
 		"help metrics`.", false},
+	{"impact", "", "Also print which packets go another way after the change. All other packets go the same way as before.", false},
 	{"world", "FILE", "Work on the host of this file, which `snapshot` has printed or you have written, instead of this host. - is standard input. This works on every system.", false},
 	{"batch", "FILE", "Explain the packets of this file, one on each line. - is standard input.", false},
 	{"input", "", "The packet comes in. Without iif, it comes in through the interface that has the address or, if none has it, through each interface that is up.", false},

@@ -146,6 +146,8 @@ var jsonText = []block{
 		{"findings", "Check: an object for each finding."},
 		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps of `recover` " +
 			"have the name `(left over)`."},
+		{"impact", "Plan -impact: the packets that go another way, as objects with packets, before, after and example, which is one of " +
+			"the packets. It is absent if that is not known."},
 		{"keeper", "Status, watch: an object for the process of `run`. It is absent if `run` is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether `run` is active."},
 		{"warnings", "The same warnings as on standard error."},
