@@ -47,7 +47,7 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 		return "whether the namespace ever had a local route of its own, so that the source of what comes in is checked"
 	case p.To.Is4() && (x.kind == "refused" || x.kind == "not refused" || x.kind == "tables of the way back") && (leadsBack(w, d, p.IIF) || hashesWayBack(w, d)):
 		return "several next hops, so that the hash decides whether the source is looked up, and from which interface"
-	case p.To.Is4() && x.kind == "next hop" && p.From.IsValid() && d.Route >= 0 && hasSeveral(&w.Routes[d.Route]):
+	case p.To.Is4() && (x.kind == "next hop" || x.kind == "candidates") && p.From.IsValid() && p.IIF == "" && d.Route >= 0 && hasHop(&w.Routes[d.Route], &a.route):
 		return "several next hops, one of which remembers that the source was its own"
 	case p.To.Is4() && (x.kind == "next hop" || x.kind == "candidates") && !a.route.Gateway.IsValid() && hasHostRoute(w):
 		return "a gateway that was on this host when the route was added, and is not used"
@@ -112,6 +112,14 @@ func leadsBack(w *explain.World, d *explain.Decision, iif string) bool {
 func suppressesGroups(w *explain.World, steps []explain.Step) bool {
 	return slices.ContainsFunc(steps, func(s explain.Step) bool {
 		return s.Rule >= 0 && w.Rules[s.Rule].SuppressIfGroup.IsSet() && s.Route >= 0 && hasSeveral(&w.Routes[s.Route])
+	})
+}
+
+// hasHop reports whether the next hop that the kernel takes is one of several of a route. Those
+// of a nexthop object are not looked at.
+func hasHop(r, kernel *route.Route) bool {
+	return r.NextHopID != 0 || slices.ContainsFunc(r.Multipath, func(n route.NextHop) bool {
+		return n.OIF == kernel.OIF && n.Gateway == kernel.Gateway
 	})
 }
 
