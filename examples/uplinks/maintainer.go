@@ -21,6 +21,8 @@ type maintainer struct {
 	Uplinks []*lineStatus `json:"uplinks"`
 	// Default has a line for each family of the shared default route.
 	Default []*lineStatus `json:"default,omitempty"`
+	// Reply is the line about answers. Its Config can have several lines, or none.
+	Reply *lineStatus `json:"reply,omitempty"`
 	// Fighting maps the name of an uplink to the program that keeps undoing it.
 	Fighting map[string]string `json:"fighting,omitempty"`
 	Repairs  uint64            `json:"repairs"`
@@ -80,7 +82,7 @@ const (
 
 // String returns the name and the family of the line, and its state.
 func (l *lineStatus) String() string {
-	text := fmt.Sprintf("%s %s: %s", l.Name, l.Family, l.State)
+	text := strings.TrimSpace(l.Name+" "+l.Family) + ": " + l.State
 	if l.Reason != "" {
 		text += ": " + l.Reason
 	}
@@ -138,6 +140,9 @@ func (m *maintainer) lines(entries []*entry, t terminal, now time.Time) []line {
 			s = plain
 		}
 		add(s, "shared default %s: %s", l.Family, strings.TrimSuffix(l.State+": "+l.Reason, ": "))
+	}
+	if l := m.Reply; l != nil && l.State != lineInstalled {
+		add(red, "answers: %s", strings.TrimSuffix(l.State+": "+l.Reason, ": "))
 	}
 	for _, l := range m.Uplinks {
 		if !slices.ContainsFunc(entries, func(e *entry) bool { return e.Name == l.Name && e.Family == l.Family }) {

@@ -15,11 +15,11 @@ import (
 // The states of lines follow events, and some survive a change of the file.
 func TestTracker(t *testing.T) {
 	declare := func(r *tracker, text string) {
-		uplinks, err := parseLines("f", text)
+		file, err := parseConfig("f", text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.declare(uplinks)
+		r.declare(file)
 	}
 	r := new(tracker)
 	states := func() string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -104,7 +105,11 @@ func (m *maintainer) writeReload(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "process %d has read %s again: %d of %s complete\n", m.PID, m.File, complete, plural(len(m.Uplinks), "uplink"))
-	for _, line := range m.Uplinks {
+	lines := m.Uplinks
+	if m.Reply != nil {
+		lines = append(slices.Clone(lines), m.Reply)
+	}
+	for _, line := range lines {
 		if line.State != lineInstalled {
 			fmt.Fprintf(w, "    %s\n", line)
 		}
@@ -121,6 +126,7 @@ func parseOnly(o options, file *config, stdout, stderr io.Writer) int {
 	for _, u := range file.uplinks {
 		r.Uplinks = append(r.Uplinks, newEntry(u))
 	}
+	r.ReplyLines = file.reply.lines()
 	if err := r.write(stdout, o); err != nil {
 		fmt.Fprintln(stderr, "uplinks:", err)
 		return exitFailure
@@ -140,13 +146,16 @@ func statusOfRunning(ctx context.Context, o options, fault error, stdout, stderr
 	for _, line := range m.Uplinks {
 		fmt.Fprintln(&text, line.Config)
 	}
+	if m.Reply != nil {
+		fmt.Fprintln(&text, m.Reply.Config)
+	}
 	file, err := o.parse(m.File, text.String())
 	if err != nil {
 		fmt.Fprintln(stderr, "uplinks:", err)
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "uplinks: %s has a fault; the status below is of the lines that process %d has read\n", o.file, m.PID)
-	s := &session{ctx: ctx, netns: netnsPath(o.netns), control: o.controlPlace(), uplinks: file.uplinks}
+	s := &session{ctx: ctx, netns: netnsPath(o.netns), control: o.controlPlace(), uplinks: file.uplinks, reply: file.reply}
 	if status := s.finish(o, stdout, stderr, fault); status == exitFailure {
 		return exitFailure
 	}

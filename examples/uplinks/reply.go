@@ -33,6 +33,14 @@ type replyPolicy struct {
 // isGiven reports whether the file has a line about answers.
 func (p *replyPolicy) isGiven() bool { return p.line != 0 }
 
+// maintained returns the policy in the type of package maintain, or nil if there is none.
+func (p *replyPolicy) maintained() *reply.Policy {
+	if !p.isGiven() {
+		return nil
+	}
+	return &p.Policy
+}
+
 // replyKinds are the words after reply.
 var replyKinds = []string{"udp", "forwarded"}
 

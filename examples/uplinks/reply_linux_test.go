@@ -149,3 +149,38 @@ func TestReplyFails(t *testing.T) {
 	}
 	h.unchanged(before)
 }
+
+// Run keeps the policy installed, follows a changed file, and removes it with its lines.
+func TestReplyRun(t *testing.T) {
+	h := newHost(t, replyConf)
+	d := h.daemon()
+	d.complete()
+	d.until("the table", func() bool { return len(h.replyTable()) > 0 })
+	d.says("uplink (reply) installed")
+	c, err := nft.DialLike(h.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var b nft.Batch
+	b.DeleteTable(nft.Table{Family: nft.Inet, Name: reply.TableName})
+	if err := nft.Commit(t.Context(), c, &b); err != nil {
+		t.Fatal(err)
+	}
+	d.says("uplink (reply) repaired: nf_tables changed")
+	h.write(h.file, strings.Replace(replyConf, "1194-1199", "1194", 1))
+	before := strings.Join(h.replyTable(), "\n")
+	h.run(exitOK, "reload")
+	if after := strings.Join(h.replyTable(), "\n"); after == before || after == "" {
+		t.Errorf("the reload has not changed the table:\n%s", after)
+	}
+	h.write(h.file, "reply udp 0\n"+replyConf)
+	h.run(exitUsage, "reload")
+	h.write(h.file, strings.ReplaceAll(replyConf[strings.Index(replyConf, "lan1"):], " masquerade", ""))
+	h.run(exitOK, "reload")
+	d.says("uplink (reply) removed")
+	if has := h.replyTable(); has != nil {
+		t.Errorf("without the lines there is a table: %s", has)
+	}
+	d.end(exitOK)
+}

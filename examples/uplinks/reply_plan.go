@@ -14,7 +14,11 @@ import (
 
 // asksForReplies reports whether the file asks for something of package reply.
 func (s *session) asksForReplies() bool {
-	return s.reply.isGiven() || slices.ContainsFunc(slices.Concat(s.uplinks, s.others), func(u uplink) bool { return u.Masquerade })
+	return (&config{reply: s.reply, uplinks: slices.Concat(s.uplinks, s.others)}).asksForReplies()
+}
+
+func (c *config) asksForReplies() bool {
+	return c.reply.isGiven() || slices.ContainsFunc(c.uplinks, func(u uplink) bool { return u.Masquerade })
 }
 
 // withReplies returns the steps of a plan that installs uplinks, and those with which answers
@@ -50,6 +54,9 @@ func (s *session) planReplies(before plan.Plan, uplinks []reply.Uplink) (plan.Pl
 			s.report.Warnings = append(s.report.Warnings, "the steps for answers are not known: only root can read nf_tables")
 		}
 		return plan.Plan{}, nil
+	}
+	if errors.As(err, new(*plan.ConflictError)) && !s.asksForReplies() {
+		return plan.Plan{}, nil // the table is not ours, and not in the way
 	}
 	for i := range p.Steps { // they are steps of no single uplink
 		p.Steps[i].Owner, p.Steps[i].Uplink = plan.NoOwner, ""

@@ -22,16 +22,18 @@ import (
 // A report is the result of a command. The help describes its JSON form. Programs rely on
 // it: fields may be added, but existing fields do not change.
 type report struct {
-	Command    string            `json:"command"`
-	Time       time.Time         `json:"time,omitzero"` // of watch
-	Uplinks    []*entry          `json:"uplinks"`
-	Others     []*unlistedUplink `json:"others,omitempty"`
-	Findings   []finding         `json:"findings,omitempty"`
-	Maintainer *maintainer       `json:"keeper,omitempty"`
-	Unknown    string            `json:"unknown,omitempty"`
-	Warnings   []string          `json:"warnings,omitempty"`
-	Error      string            `json:"error,omitempty"`
-	Left       []string          `json:"left,omitempty"`
+	Command string            `json:"command"`
+	Time    time.Time         `json:"time,omitzero"` // of watch
+	Uplinks []*entry          `json:"uplinks"`
+	Others  []*unlistedUplink `json:"others,omitempty"`
+	// ReplyLines are the lines about answers in their normal form, of parse.
+	ReplyLines []string    `json:"reply_lines,omitempty"`
+	Findings   []finding   `json:"findings,omitempty"`
+	Maintainer *maintainer `json:"keeper,omitempty"`
+	Unknown    string      `json:"unknown,omitempty"`
+	Warnings   []string    `json:"warnings,omitempty"`
+	Error      string      `json:"error,omitempty"`
+	Left       []string    `json:"left,omitempty"`
 
 	// Impact is the packets that go another way, with the option -impact. Nil: not known.
 	Impact *[]impact `json:"impact,omitempty"`
@@ -188,6 +190,9 @@ func (r *report) write(w io.Writer, o options) error {
 	case "parse":
 		for _, e := range r.Uplinks {
 			fmt.Fprintln(&b, e.Config)
+		}
+		for _, l := range r.ReplyLines {
+			fmt.Fprintln(&b, l)
 		}
 	default:
 		for _, e := range r.Uplinks {

@@ -65,7 +65,7 @@ func serve(ctx context.Context, o options, file *config, stdout, stderr io.Write
 	if file.isEmpty() {
 		s.log.write(slog.LevelWarn, o.file+noUplinks)
 	}
-	s.tracker.start(o.file, file.uplinks)
+	s.tracker.start(o.file, file)
 	if !o.once {
 		if err := s.listen(); err != nil {
 			writeSoon(stderr, "uplinks: "+errorText(err)+"\n")
@@ -107,6 +107,7 @@ func (s *service) maintain(ctx context.Context) error {
 	config := maintain.Config{
 		Event: s.handleEvent, Probed: s.tracker.handleProbe, Counters: &s.counters, Remove: s.o.remove, Update: s.update,
 		FullLook: s.manager.lookInterval(), Default: s.file.shared,
+		Reply: s.file.reply.maintained(),
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -264,9 +265,9 @@ func (s *service) readAgain(ctx context.Context) {
 	s.mu.Lock()
 	s.previousFile, s.file, s.reloading = s.file, file, true
 	s.mu.Unlock()
-	s.tracker.declare(file.uplinks)
+	s.tracker.declare(file)
 	select {
-	case s.update <- maintain.Update{Uplinks: maintainUplinks(file.uplinks), Default: file.shared}:
+	case s.update <- maintain.Update{Uplinks: maintainUplinks(file.uplinks), Default: file.shared, Reply: file.reply.maintained()}:
 	case <-ctx.Done():
 		return
 	}

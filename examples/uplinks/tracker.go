@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,23 +23,25 @@ type tracker struct {
 	reload   reloadStatus
 	events   uint64        // so far
 	previous []*lineStatus // the lines before an update that may still be refused
+	// previousReply is that of the lines about answers.
+	previousReply *lineStatus
 }
 
 // start sets the file and its uplinks.
-func (t *tracker) start(file string, uplinks []uplink) {
-	if path, err := filepath.Abs(file); err == nil {
-		file = path
+func (t *tracker) start(name string, file *config) {
+	if path, err := filepath.Abs(name); err == nil {
+		name = path
 	}
-	t.current = maintainer{PID: os.Getpid(), Since: time.Now(), File: file}
-	t.declare(uplinks)
+	t.current = maintainer{PID: os.Getpid(), Since: time.Now(), File: name}
+	t.declare(file)
 }
 
 // declare replaces the lines. A line that existed before keeps its state.
-func (t *tracker) declare(uplinks []uplink) {
+func (t *tracker) declare(file *config) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var lines []*lineStatus
-	for _, u := range uplinks {
+	for _, u := range file.uplinks {
 		e := newEntry(u)
 		l := &lineStatus{Name: e.Name, Family: e.Family, State: lineStarting, Since: time.Now()}
 		i := slices.IndexFunc(t.current.Uplinks, func(o *lineStatus) bool { return o.Name == l.Name && o.Family == l.Family })
@@ -49,6 +52,22 @@ func (t *tracker) declare(uplinks []uplink) {
 		lines = append(lines, l)
 	}
 	t.previous, t.current.Uplinks = t.current.Uplinks, lines
+	t.previousReply = t.current.Reply
+	t.current.Reply = declareReply(t.current.Reply, file)
+}
+
+// declareReply returns the line about answers, which keeps its state, or nil if the file asks
+// for nothing.
+func declareReply(was *lineStatus, file *config) *lineStatus {
+	if !file.asksForReplies() {
+		return nil
+	}
+	l := &lineStatus{Name: replyName, State: lineStarting, Since: time.Now()}
+	if was != nil {
+		*l = *was
+	}
+	l.Config = strings.Join(file.reply.lines(), "\n")
+	return l
 }
 
 // restorePrevious undoes the last declare after the update was refused.
@@ -57,6 +76,7 @@ func (t *tracker) restorePrevious() {
 	defer t.mu.Unlock()
 	if t.previous != nil {
 		t.current.Uplinks, t.previous = t.previous, nil
+		t.current.Reply = t.previousReply
 	}
 }
 
@@ -125,7 +145,11 @@ func (t *tracker) findLine(e maintain.Event) *lineStatus {
 	if i := slices.IndexFunc(t.current.Uplinks, applies); i >= 0 {
 		return t.current.Uplinks[i]
 	}
-	if e.Uplink != sharedName {
+	switch e.Uplink {
+	case replyName:
+		return t.current.Reply
+	case sharedName:
+	default:
 		return nil
 	}
 	i := slices.IndexFunc(t.current.Default, applies)
@@ -141,7 +165,11 @@ func (t *tracker) incomplete() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []string
-	for _, l := range slices.Concat(t.current.Uplinks, t.current.Default) {
+	lines := slices.Concat(t.current.Uplinks, t.current.Default)
+	if t.current.Reply != nil {
+		lines = append(lines, t.current.Reply)
+	}
+	for _, l := range lines {
 		if l.State != lineInstalled {
 			all = append(all, l.String())
 		}
@@ -210,6 +238,9 @@ func (t *tracker) snapshot(c *maintain.Counters) maintainer {
 	now := t.current
 	now.Fighting = maps.Clone(now.Fighting)
 	now.Uplinks, now.Default = copyLines(now.Uplinks), copyLines(now.Default)
+	if now.Reply != nil {
+		now.Reply = copyLines([]*lineStatus{now.Reply})[0]
+	}
 	now.Events = slices.Clone(now.Events)
 	reload := t.reload
 	now.Reload = &reload

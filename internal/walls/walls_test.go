@@ -62,7 +62,8 @@ var may = map[string][]string{
 	},
 	"table/maintain": {
 		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",
-		"table/internal/host", "table/internal/transition", "table/internal/uplink", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi",
+		"table/internal/host", "table/internal/transition", "table/internal/uplink", "table/reply", "internal/conntrack", "internal/files", "internal/iptext", "internal/nft",
+		"internal/rtnl", "internal/uapi",
 	},
 	"table/internal/ruleset": {"route", "table/plan", "internal/nft", "internal/rtnl", "internal/uapi"},
 	"table/reply": {

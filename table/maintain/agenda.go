@@ -15,6 +15,7 @@ type concern struct {
 	groups    []int // of uplinks that it concerns
 	overrules []int // groups whose packets other rules may take now
 	shared    bool  // the event concerns the shared default
+	replies   bool  // the event concerns the policy for answers
 	// table is a table whose routes have changed, and link an interface by which routes of
 	// main may have changed. Zero: none.
 	table rttables.ID
@@ -35,6 +36,7 @@ type agenda struct {
 	groups    map[int]cause // why each of them is checked
 	overrules map[int]bool
 	shared    bool
+	replies   bool
 	// ours means that there was an event about a rule or a route with the protocol of an uplink,
 	// and others that there is any other reason to look.
 	ours, others bool
@@ -45,12 +47,12 @@ func (a *agenda) isEmpty() bool { return a.causes == 0 }
 
 // add adds the concern of an event.
 func (a *agenda) add(c *concern) {
-	if !c.all && !c.shared && len(c.groups)+len(c.overrules) == 0 {
+	if !c.all && !c.shared && !c.replies && len(c.groups)+len(c.overrules) == 0 {
 		return
 	}
 	a.causes |= c.cause
 	a.ours, a.others = a.ours || c.ours, a.others || !c.ours
-	a.all, a.anew, a.shared = a.all || c.all, a.anew || c.anew, a.shared || c.shared
+	a.all, a.anew, a.shared, a.replies = a.all || c.all, a.anew || c.anew, a.shared || c.shared, a.replies || c.replies
 	for _, g := range c.groups {
 		a.addGroup(g, c.cause)
 	}
@@ -75,7 +77,7 @@ func (a *agenda) addGroup(g int, c cause) {
 func (a *agenda) merge(o *agenda) {
 	a.causes |= o.causes
 	a.ours, a.others = a.ours || o.ours, a.others || o.others
-	a.all, a.anew, a.shared = a.all || o.all, a.anew || o.anew, a.shared || o.shared
+	a.all, a.anew, a.shared, a.replies = a.all || o.all, a.anew || o.anew, a.shared || o.shared, a.replies || o.replies
 	for g, c := range o.groups {
 		a.addGroup(g, c)
 	}

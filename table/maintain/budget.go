@@ -97,6 +97,12 @@ func (l *limiter) endFights(now time.Time) (ended []string, again time.Duration)
 // reports the fight, sets when to look again, and returns false. A repair that only
 // changes names is free.
 func (m *maintainer) admitRepair(about subject, p plan.Plan, again *time.Time) bool {
+	return m.admitRepairOf(about, p, again, func() string { return m.opponent(m.port) })
+}
+
+// admitRepairOf is admitRepair with a function that describes the program that makes the
+// repair necessary.
+func (m *maintainer) admitRepairOf(about subject, p plan.Plan, again *time.Time, opponent func() string) bool {
 	b := m.limiter.of(about.label, time.Now())
 	if hasOnlyNames(p) || b.spend(time.Now()) {
 		return true
@@ -106,7 +112,7 @@ func (m *maintainer) admitRepair(about subject, p plan.Plan, again *time.Time) b
 		b.fighting = true
 		m.counters.Fights.Add(1)
 		e := about.event(EventFighting)
-		e.Reason, e.Plan, e.Port = m.opponent(m.port), p.Net(), m.port
+		e.Reason, e.Plan, e.Port = opponent(), p.Net(), m.port
 		m.send(e)
 	}
 	soonest(again, b.next())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/policyroute/policyroute/route"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 // A Config configures [Run]. The zero Config has the default of every field.
@@ -32,6 +33,11 @@ type Config struct {
 	// Default is a default route that the uplinks share in proportion to their Weight. An
 	// [Update] can replace it. Nil: there is no such route.
 	Default *Default
+
+	// Reply is the policy for answers that are to leave by the uplinks: see package reply. Run
+	// keeps it installed like the uplinks. An [Update] can replace it. Nil: there is none, and
+	// one that is installed is removed, unless an uplink has Masquerade.
+	Reply *reply.Policy
 
 	// Update receives the uplinks that Run has to maintain from then on. Run changes what
 	// differs, and removes uplinks that are not in the Update. Run refuses an invalid

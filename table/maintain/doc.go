@@ -32,6 +32,9 @@
 //     reports when it is gone.
 //   - If another program keeps undoing the work of Run, Run limits its repairs per second,
 //     and an [Event] names the program.
+//   - A policy for answers (package reply) is kept installed as well. If another program
+//     flushes nf_tables, Run installs the policy again. Clients of UDP servers are then
+//     unknown until their next packet.
 //   - When Run returns, it has closed its sockets, and its goroutines have ended.
 //
 // # Limits

@@ -16,25 +16,26 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	EventInstalled     EventKind = iota + 1 // all rules and routes of the uplink are installed; Plan has the steps that were needed
-	EventPending                            // the uplink waits for an interface, an address or a gateway; Reason names it
-	EventRepaired                           // a rule or route was missing or wrong; Plan has the repair
-	EventFailed                             // the uplink could not be repaired: Err; Run tries again
-	EventUpdateRefused                      // an Update is invalid: Err; the uplinks before it stay in force
-	EventSocketFailed                       // a socket failed, or could not be opened: Err; Run opens another one
-	EventCleanUpFailed                      // the temporary rules and routes of a killed process could not be deleted: Err; Run tries again
-	EventRemovalFailed                      // an uplink or route that is no longer wanted could not be deleted: Err; Run tries again
-	EventProbeFailed                        // the uplink could not be probed: Err; its health stays as it was
-	EventLost                               // the kernel had more events than the buffer could hold; Run checks everything again
-	EventFighting                           // another program keeps undoing the uplink; repairs are limited from now on
-	EventCalm                               // after EventFighting: the other program no longer undoes the uplink
-	EventHealthy                            // the probe succeeds
-	EventUnhealthy                          // the probe fails: Err
-	EventReady                              // all uplinks have been checked once after the start, or after an Update
-	EventRemoved                            // the uplink was removed
-	EventOverruled                          // a rule of another program takes packets of the uplink: Reason
-	EventInForce                            // after EventOverruled: no rule of another program takes packets of the uplink any more
-	EventObstructed                         // another process has the lock that repairs need: Reason names the process, and says whether Run waits
+	EventInstalled        EventKind = iota + 1 // all rules and routes of the uplink are installed; Plan has the steps that were needed
+	EventPending                               // the uplink waits for an interface, an address or a gateway; Reason names it
+	EventRepaired                              // a rule or route was missing or wrong; Plan has the repair
+	EventFailed                                // the uplink could not be repaired: Err; Run tries again
+	EventUpdateRefused                         // an Update is invalid: Err; the uplinks before it stay in force
+	EventSocketFailed                          // a socket failed, or could not be opened: Err; Run opens another one
+	EventCleanUpFailed                         // the temporary rules and routes of a killed process could not be deleted: Err; Run tries again
+	EventRemovalFailed                         // an uplink or route that is no longer wanted could not be deleted: Err; Run tries again
+	EventProbeFailed                           // the uplink could not be probed: Err; its health stays as it was
+	EventLost                                  // the kernel had more events than the buffer could hold; Run checks everything again
+	EventFighting                              // another program keeps undoing the uplink; repairs are limited from now on
+	EventCalm                                  // after EventFighting: the other program no longer undoes the uplink
+	EventHealthy                               // the probe succeeds
+	EventUnhealthy                             // the probe fails: Err
+	EventReady                                 // all uplinks have been checked once after the start, or after an Update
+	EventRemoved                               // the uplink was removed
+	EventOverruled                             // a rule of another program takes packets of the uplink: Reason
+	EventInForce                               // after EventOverruled: no rule of another program takes packets of the uplink any more
+	EventObstructed                            // another process has the lock that repairs need: Reason names the process, and says whether Run waits
+	EventConnectionsEnded                      // connections of a withdrawn uplink were deleted from connection tracking: Reason; or could not be: Err
 )
 
 var eventNames = iptext.Enum{
@@ -58,6 +59,7 @@ var eventNames = iptext.Enum{
 	{N: uint8(EventOverruled), Name: "overruled"},
 	{N: uint8(EventInForce), Name: "in force"},
 	{N: uint8(EventObstructed), Name: "obstructed"},
+	{N: uint8(EventConnectionsEnded), Name: "connections ended"},
 }
 
 // String returns the kind in one or two words, such as "installed".
@@ -99,7 +101,7 @@ type Event struct {
 
 	// Uplink says which uplink the event is about, for people: the name of the uplink, or
 	// its interface and gateway. Two uplinks without names can have the same text. For a
-	// [Default], it is "(default)". Empty: the event is not about a particular uplink.
+	// [Default], it is "(default)", and for a policy for answers "(reply)". Empty: the event is not about a particular uplink.
 	Uplink string
 	// Owner is the index of the uplink among those that Run was called with, or that
 	// the last [Update] had. It is [plan.NoOwner] if the event is about none of them.

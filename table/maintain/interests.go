@@ -9,6 +9,7 @@ import (
 	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 // Interests say which events concern which groups of uplinks. They are not changed. On a busy
@@ -133,6 +134,8 @@ func (c *concern) addLearners(i *interests, r *route.Route) {
 func (i *interests) ofRule(r *rule.Rule) concern {
 	c := concern{cause: causeRule, ours: i.protocols[r.Protocol]}
 	switch {
+	case r.Protocol == reply.Protocol:
+		c.ours, c.replies = true, true
 	case c.ours:
 		c.groups = i.ownersOf(r)
 		c.all = c.groups == nil

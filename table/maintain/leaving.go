@@ -196,6 +196,14 @@ func (m *maintainer) removeAtEnd() error {
 		}
 	}
 	shared := m.removeDefaults(ctx)
+	m.replies.stopWatch()
+	if p, err := m.deleteReplies(ctx); err != nil {
+		shared = errors.Join(shared, err)
+	} else if !p.Empty() {
+		e := replySubject.event(EventRemoved)
+		e.Plan = p
+		m.send(e)
+	}
 	all := append(m.uplinks, m.leaving...)
 	m.uplinks = nil
 	if err := m.removeAll(ctx, all); err != nil {

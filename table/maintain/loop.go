@@ -21,8 +21,9 @@ type maintainer struct {
 
 	triedJointly bool // this look has planned all groups together
 
-	shared sharedDefault
-	names  nameFiles
+	shared  sharedDefault
+	replies replies
+	names   nameFiles
 
 	obstacles obstacles
 
@@ -59,6 +60,7 @@ func (m *maintainer) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { m.stop() }()
+	defer func() { m.replies.stopWatch() }()
 	defer m.probers.Wait()
 	full := time.NewTicker(m.config.FullLook)
 	defer full.Stop()
@@ -151,6 +153,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // collect takes what the watch has noted.
 func (m *maintainer) collect(ctx context.Context) {
 	m.collectHealth()
+	m.collectReplies()
 	if m.watch == nil {
 		return
 	}
@@ -170,6 +173,7 @@ func (m *maintainer) collect(ctx context.Context) {
 
 // closeSockets closes the sockets. The next look opens others.
 func (m *maintainer) closeSockets() {
+	m.replies.stopWatch()
 	m.sockets.close()
 	m.settle()
 	m.lookAnew(causeLost)
@@ -253,6 +257,7 @@ func (m *maintainer) takeAgenda(now time.Time) agenda {
 		}
 	}
 	a.shared = isDue(&m.shared.again, now) || a.shared
+	a.replies = isDue(&m.replies.again, now) || a.replies
 	return a
 }
 
@@ -272,6 +277,7 @@ func (m *maintainer) planNextLook() {
 		m.lookAtTime(g.again)
 	}
 	m.lookAtTime(m.shared.again)
+	m.lookAtTime(m.replies.again)
 }
 
 // lookAt checks what is on an agenda.
@@ -310,7 +316,11 @@ func (m *maintainer) lookAt(ctx context.Context, a *agenda) {
 		default:
 			m.keepGroup(ctx, g, causes, a.anew)
 		}
-		a.shared = true // it may have another next hop
+		// The default may have another next hop, and answers other sources.
+		a.shared, a.replies = true, true
+	}
+	if a.all || a.anew || a.replies {
+		m.keepReplies(ctx, a.causes, err)
 	}
 	m.removeLeaving(ctx, m.leaving)
 	if a.all || a.anew || a.shared {
@@ -320,6 +330,7 @@ func (m *maintainer) lookAt(ctx context.Context, a *agenda) {
 		m.keepDefault(ctx, a.causes, err)
 	}
 	m.removeOldDefaults(ctx)
+	m.endTranslated(ctx)
 }
 
 // readAnew reads the host again.

@@ -61,7 +61,7 @@ func Run(ctx context.Context, dial func() (route.Conn, error), config *Config, u
 	if err := m.config.validate(); err != nil {
 		return err
 	}
-	update := Update{uplinks, config.Default}
+	update := Update{uplinks, config.Default, config.Reply}
 	if err := update.validate(); err != nil {
 		return err
 	}

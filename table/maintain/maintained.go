@@ -71,6 +71,8 @@ type probeState struct {
 	prober    *health.Prober
 	stop      context.CancelFunc
 	unhealthy bool // as it was reported
+	// ended means that connections with a translated source have been ended since.
+	ended bool
 }
 
 // subject returns the common fields of events about the uplink.
@@ -130,7 +132,7 @@ func (k *maintainedUplink) succeed(o *maintainedUplink) {
 	k.reported = o.reported
 	k.reported.failures = 0
 	if k.Health != nil {
-		k.probing = probeState{prober: o.probing.prober, unhealthy: o.probing.unhealthy}
+		k.probing = probeState{prober: o.probing.prober, unhealthy: o.probing.unhealthy, ended: o.probing.ended}
 	}
 	if o.Interface != k.Interface {
 		return

@@ -70,6 +70,7 @@ func (m *maintainer) forgetHost(why error) {
 	wanted := m.shared.wanted
 	m.shared = newSharedDefault()
 	m.shared.wanted = wanted
+	m.replies.reported, m.replies.again = lastReport{}, time.Time{}
 	m.leaving, m.cleanedUp = nil, false
 	m.limiter = limiter{rate: m.config.Rate, budgets: make(map[string]*budget)}
 }

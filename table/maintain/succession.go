@@ -14,6 +14,7 @@ import (
 func (m *maintainer) declare(update Update) {
 	m.stopProbers()
 	m.shared.declare(update.Default)
+	m.replies.wanted = update.Reply
 	old := m.uplinks
 	m.uplinks, m.ready = make([]*maintainedUplink, 0, len(update.Uplinks)), false
 	taken := make(map[netip.Addr]*Uplink)

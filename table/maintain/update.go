@@ -6,6 +6,7 @@ import (
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/rttables"
 	"github.com/policyroute/policyroute/table/internal/form"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 // An Update is a new list of the uplinks that [Run] has to maintain.
@@ -17,6 +18,9 @@ type Update struct {
 	// table or metric stays until the new one is installed. Nil: there is no such route,
 	// and an earlier one is removed.
 	Default *Default
+
+	// Reply is the policy for answers: see [Config].
+	Reply *reply.Policy
 }
 
 // validate refuses uplinks that cannot be maintained on any host, or not together.
@@ -27,6 +31,11 @@ func (u *Update) validate() error {
 			return err
 		}
 		if err := d.add(&u.Uplinks[i]); err != nil {
+			return err
+		}
+	}
+	if u.Reply != nil {
+		if err := u.Reply.Validate(); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ const (
 	causeLost
 	causeTime
 	causeHealth
+	causeFirewall
 
 	// causesOwn are the causes that no other program is behind.
 	causesOwn = causeStart | causeUpdate | causeHealth
@@ -39,6 +40,7 @@ func (c cause) String() string {
 	for i, word := range []string{
 		"start", "other uplinks changed", "an interface changed", "an address changed", "routes changed", "rules changed",
 		"events were lost", "periodic check", "the health of an uplink changed",
+		"nf_tables changed",
 	} {
 		if c&(1<<i) != 0 {
 			words = append(words, word)

@@ -2,12 +2,17 @@ package reply
 
 import (
 	"context"
+	"strings"
 
 	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table/internal/host"
 	"github.com/policyroute/policyroute/table/internal/transition"
 	"github.com/policyroute/policyroute/table/plan"
 )
+
+// IsOwn reports whether a table with the name [TableName] and a comment was made by this
+// package.
+func IsOwn(comment string) bool { return strings.HasPrefix(comment, ownerWord) }
 
 // PlanSyncAfter returns what [Sync] of a policy would do after another plan, which installs
 // uplinks. It changes nothing. A plan that has the steps of both undoes both after a failure of

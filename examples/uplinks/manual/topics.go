@@ -60,6 +60,8 @@ var service = []block{
 		{"healthy", "The probes succeed."},
 		{"unhealthy", "The probes fail or cannot be sent. The reason follows."},
 		{"removed", "The uplink was removed."},
+		{"connections ended", "The uplink has the word `masquerade` and was withdrawn: connections with its address as their " +
+			"translated source were deleted from connection tracking."},
 		{"ready", "All uplinks have been checked once after the start or after SIGHUP."},
 	},
 }
