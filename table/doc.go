@@ -154,8 +154,9 @@
 // replaces rules of uplinks that still have 0.
 //
 // A UDP server that is bound to the wildcard address has the same problem, unless it uses
-// IP_PKTINFO: its replies use table main, whatever address the request was sent to. Bind
-// the server to the address, or add a rule with SPort to Also.
+// IP_PKTINFO: its replies use table main, whatever address the request was sent to. Package
+// reply sends them by the uplink of that address, and does the same for published ports and
+// forwarded connections.
 //
 // # Order of rules
 //
