@@ -60,6 +60,7 @@ type options struct {
 	metrics string
 	wait    time.Duration
 	explain explainOptions
+	picture pictureOptions
 	command string
 	names   []string
 }
@@ -82,6 +83,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.script, "sh", false, "")
 	fs.BoolVar(&o.impact, "impact", false, "")
 	o.explain.define(fs)
+	o.picture.define(fs)
 	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
@@ -247,6 +249,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return snapshot(ctx, o, stdout, stderr)
 	case "explain":
 		return explainPackets(ctx, o, stdout, stderr)
+	case "picture":
+		return drawPicture(ctx, o, stdout, stderr)
 	}
 	file, err := o.load(ctx)
 	switch {

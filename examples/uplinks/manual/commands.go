@@ -216,6 +216,25 @@ var commands = []command{
 		},
 	},
 	{
+		name: "picture", args: "[PACKET]", summary: "draw rules, tables and gateways, and the path of a packet",
+		options: []string{"n", "etc", "world", "dot", "mermaid", "svg"},
+		text: []block{
+			para("Picture draws which rules look up which tables, and which gateways and interfaces the routes of the tables lead to. " +
+				"Routes that lead to the same place are one row. The name at the right is that of the program that appears to have " +
+				"made the rule, judged by its priority, mark, table and protocol."),
+			para("A packet has the words of `ip route get`, as for `explain`. Heavy lines and the sign ● mark its path. The sign ○ marks " +
+				"rules that it matches and that do not decide, with the reason at the right. Only the family of the packet is drawn."),
+			para("On a terminal, the path is green, and the environment variable NO_COLOR turns colors off. Picture sends no packet, " +
+				"changes nothing, does not read uplinks.conf, and needs no privileges. Kernel routes for broadcast, multicast and " +
+				"anycast are left out, unless the packet takes one."),
+		},
+		examples: list{
+			{"uplinks picture", "Draw this host."},
+			{"uplinks picture 198.51.100.7 from 192.168.2.2", "Draw the way of an answer from 192.168.2.2."},
+			{"uplinks -world host.txt -svg picture >host.svg", "Draw the host whose snapshot is host.txt."},
+		},
+	},
+	{
 		name: "snapshot", other: true, summary: "print the state of this host that decides where packets go",
 		options: []string{"n", "json"},
 		text: []block{

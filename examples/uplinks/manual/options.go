@@ -22,6 +22,9 @@ var options = []option{
 	{"world", "FILE", "Work on the host of this file, which `snapshot` has printed or you have written, instead of this host. - is standard input. This works on every system.", false},
 	{"batch", "FILE", "Explain the packets of this file, one on each line. - is standard input.", false},
 	{"input", "", "The packet comes in. Without iif, it comes in through the interface that has the address or, if none has it, through each interface that is up.", false},
+	{"dot", "", "Print the picture in the language of Graphviz: pipe it to dot -Tsvg.", false},
+	{"mermaid", "", "Print the picture as a flowchart of Mermaid, for Markdown.", false},
+	{"svg", "", "Print the picture as SVG, for a browser.", false},
 	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink. Explain: print all rules " +
 		"that were asked, and the routes that were not used.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
