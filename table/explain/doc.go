@@ -44,6 +44,8 @@
 //     kernel can take the prefix length and the source of another of these routes.
 //   - Of the next hops of an IPv6 route, which can have sources and preferences of their
 //     own, a listing has those of the first.
+//   - The kernel leaves an IPv6 route out of a listing if it stands between the next hops
+//     of another one to the same destination with the same metric.
 //   - An IPv6 route for a source can be out of reach, if there was a route to the same
 //     destination for all sources, and there is one to a longer prefix.
 //   - Whether an IPv4 namespace without rules of its own ever had a local route of its

@@ -37,6 +37,8 @@ func explained(f *explain.FIB, e *explain.Explanation, a *answer, x *difference)
 	case p.To.Is6() && strings.HasPrefix(x.kind, "source") && d.Route >= 0 && len(w.Routes[d.Route].Multipath) > 1,
 		p.To.Is6() && slices.Contains([]string{"next hop", "candidates", "route"}, x.kind) && len(a.match.Multipath) > 1:
 		return "IPv6 next hops of one route, whose sources or preferences differ: a listing shows those of the first"
+	case p.To.Is6() && a.matchErr == nil && !slices.ContainsFunc(w.Routes, func(r route.Route) bool { return isSame(&r, &a.match) }):
+		return "an IPv6 route that no listing has, because it stands between the next hops of another"
 	case p.To.Is6() && d.Route >= 0 && isAloneWithSource(w, &w.Routes[d.Route]):
 		return "an IPv6 route for a source, whose destination has had a route for all sources"
 	case p.To.Is4() && x.kind == "verdict" && d.Verdict == explain.Multicast && a.route.Type == route.TypeUnicast:
