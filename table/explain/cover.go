@@ -16,7 +16,6 @@ type cover struct {
 	known map[predicate]set         // atoms that have a property
 	chose map[uint32]map[key]set    // by interface and source, the destinations that it is chosen for
 	host  [2]map[hostClass]set      // of sources and destinations
-	local set                       // sources that are this host's
 	fine  map[rttables.ID]tableAxes // what a table looks at beside the destination
 }
 

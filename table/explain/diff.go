@@ -129,7 +129,7 @@ func (f *FIB) way(p *Packet, d *Decision) Way {
 	if d.OIF != 0 {
 		w.Dev = f.nameOf(d.OIF)
 	}
-	if !p.From.IsValid() && p.IIF == "" && (d.Verdict != Local || d.Source != p.To) {
+	if !p.From.IsValid() && p.IIF == "" && (d.Verdict == Unicast || d.Source != p.To) {
 		w.Source = d.Source
 	}
 	var hops []string
