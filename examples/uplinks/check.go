@@ -21,7 +21,12 @@ type finding struct {
 
 // check reports what is wrong with the uplinks, and what else on the host will cause trouble.
 func (s *session) check() (int, error) {
-	config := check.Config{Multihomed: s.multihomed}
+	config := check.Config{Multihomed: s.multihomed, Reply: s.reply.maintained()}
+	others, err := s.installedOthers()
+	if err != nil {
+		return exitFailure, err
+	}
+	config.ReplyUplinks = others
 	if d := s.shared; d != nil {
 		config.Default = &check.Default{Table: d.Table, Metric: d.Metric, Protocol: d.Protocol}
 	}
@@ -45,7 +50,7 @@ func (s *session) check() (int, error) {
 func (s *session) examined(m *maintainer) []check.Uplink {
 	all := make([]check.Uplink, len(s.uplinks))
 	for i, u := range s.uplinks {
-		all[i] = check.Uplink{SourceRoutedUplink: u.SourceRoutedUplink, Pending: s.noDefault[i]}
+		all[i] = check.Uplink{SourceRoutedUplink: u.SourceRoutedUplink, Pending: s.noDefault[i], Masquerade: u.Masquerade}
 		all[i].Withdrawn = m.withdrawn(s.report.Uplinks[i], &s.uplinks[i])
 		if h := u.Health; h != nil {
 			all[i].Targets = slices.Clone(h.Echo)

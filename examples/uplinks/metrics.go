@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,8 +46,8 @@ func (s *session) metrics() (int, error) {
 
 // metricsOf returns the metrics of uplinks, and those of the process that maintains them, if
 // there is one. If isKnown is false, it is not known whether there is one.
-func metricsOf(entries []*entry, m *maintainer, isKnown bool) []metric {
-	all := append(uplinkMetrics(entries, m), processMetrics(m, isKnown)...)
+func metricsOf(entries []*entry, replies *replyReport, m *maintainer, isKnown bool) []metric {
+	all := slices.Concat(uplinkMetrics(entries, m), replyMetrics(replies), processMetrics(m, isKnown))
 	var some []metric
 	for _, x := range all {
 		if len(x.samples) > 0 {
@@ -54,6 +55,15 @@ func metricsOf(entries []*entry, m *maintainer, isKnown bool) []metric {
 		}
 	}
 	return some
+}
+
+// replyMetrics returns the metrics of the policy for answers, if its state is known.
+func replyMetrics(r *replyReport) []metric {
+	if r == nil || r.State == stateUnknown {
+		return nil
+	}
+	return []metric{{"uplinks_reply_up", gauge, "", "Whether the policy for answers is completely installed.",
+		[]metricSample{{nil, oneIf(r.State == stateComplete)}}}}
 }
 
 // uplinkMetrics returns the metrics that have a value for each uplink.
@@ -145,6 +155,13 @@ func (u uplinkSamples) trafficMetrics() []metric {
 					return 0, false
 				}
 				return float64(*e.Connections), true
+			})},
+		{"uplinks_uplink_reply_clients", gauge, "", "Clients of UDP servers that are remembered for the sources of the uplink.",
+			u.each(func(e *entry, _ *lineStatus) (float64, bool) {
+				if e.ReplyClients == nil {
+					return 0, false
+				}
+				return float64(*e.ReplyClients), true
 			})},
 		{"uplinks_uplink_receive_bytes", counter, "bytes", "Bytes that the interface of the uplink has received.",
 			u.bytes(func(t *traffic) uint64 { return t.ReceivedBytes })},

@@ -290,7 +290,7 @@ func TestMetricsRefused(t *testing.T) {
 func TestMetricsEscape(t *testing.T) {
 	var b strings.Builder
 	e := &entry{Name: "a\"b\\c\nd\x1b", Family: "inet", State: stateComplete}
-	writeMetrics(&b, metricsOf([]*entry{e}, nil, false), true)
+	writeMetrics(&b, metricsOf([]*entry{e}, nil, nil, false), true)
 	got := checkMetrics(t, b.String(), true)
 	wantValues(t, got, map[string]float64{`uplinks_uplink_up{name="a\"b\\c\\x0ad\\x1b",family="inet"}`: 1})
 	if len(got) != 1 {

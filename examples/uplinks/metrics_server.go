@@ -216,11 +216,21 @@ func (s *service) currentMetrics(ctx context.Context) []metric {
 		}
 		entries = append(entries, e)
 	}
+	var replies *replyReport
+	if l := m.Reply; l != nil {
+		replies = &replyReport{State: stateIncomplete}
+		if l.State == lineInstalled {
+			replies.State = stateComplete
+		}
+	}
 	if conn, err := dial(s.o.netns); err == nil {
 		defer conn.Close()
 		if t, err := readTraffic(ctx, conn, interfacesOf(entries)); err == nil {
 			t.setTraffic(entries)
 		}
+		if replies != nil {
+			countRepliesOf(ctx, conn, entries)
+		}
 	}
-	return metricsOf(entries, &m, true)
+	return metricsOf(entries, replies, &m, true)
 }

@@ -184,3 +184,68 @@ func TestReplyRun(t *testing.T) {
 	}
 	d.end(exitOK)
 }
+
+// Status, metrics and check show whether the policy is complete, and how many clients are
+// remembered.
+func TestReplyStatus(t *testing.T) {
+	h := newHost(t, replyConf)
+	out, _ := h.run(exitPending, "status")
+	if !strings.Contains(out, "answers: absent: reply udp 53 1194-1199; reply forwarded; 0 clients remembered\n") {
+		t.Errorf("before up:\n%s", out)
+	}
+	h.run(exitOK, "up")
+	h.net.Addr("g2", "192.168.2.1/24")
+	server, err := h.ns.ListenPacket("udp4", "0.0.0.0:1194")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	client, err := h.net.Dial(t.Context(), "udp4", "192.168.2.1:0", "192.168.2.2:1194")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := server.ReadFrom(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = h.run(exitOK, "status")
+	if !strings.Contains(out, "answers: complete: reply udp 53 1194-1199; reply forwarded; 1 client remembered\n") {
+		t.Errorf("after up:\n%s", out)
+	}
+	out, _ = h.run(exitOK, "metrics")
+	for _, want := range []string{
+		"uplinks_reply_up 1\n", `uplinks_uplink_reply_clients{name="lan1",family="inet"} 0`, `uplinks_uplink_reply_clients{name="lan2",family="inet"} 1`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("metrics do not have %q:\n%s", want, out)
+		}
+	}
+	h.wantCodes("after up", h.codes(""))
+
+	// Another program has deleted the table.
+	c, err := nft.DialLike(h.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var b nft.Batch
+	b.DeleteTable(nft.Table{Family: nft.Inet, Name: reply.TableName})
+	if err := nft.Commit(t.Context(), c, &b); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = h.run(exitPending, "status")
+	if !strings.Contains(out, "\n    up would do: nft -f -\n") {
+		t.Errorf("without the table:\n%s", out)
+	}
+	out, _ = h.run(exitPending, "-json", "status")
+	if !strings.Contains(out, `"reply": {`) || !strings.Contains(out, `"state": "absent"`) {
+		t.Errorf("without the table:\n%s", out)
+	}
+	out, _ = h.run(exitOK, "metrics")
+	if !strings.Contains(out, "uplinks_reply_up 0\n") {
+		t.Errorf("without the table:\n%s", out)
+	}
+}

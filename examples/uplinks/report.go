@@ -26,6 +26,7 @@ type report struct {
 	Time    time.Time         `json:"time,omitzero"` // of watch
 	Uplinks []*entry          `json:"uplinks"`
 	Others  []*unlistedUplink `json:"others,omitempty"`
+	Reply   *replyReport      `json:"reply,omitempty"`
 	// ReplyLines are the lines about answers in their normal form, of parse.
 	ReplyLines []string    `json:"reply_lines,omitempty"`
 	Findings   []finding   `json:"findings,omitempty"`
@@ -62,6 +63,8 @@ type entry struct {
 	Notes     []string `json:"notes,omitempty"`
 	// Traffic is that of the interface.
 	Traffic *traffic `json:"traffic,omitempty"`
+	// ReplyClients is the number of clients of UDP servers that are remembered for the sources.
+	ReplyClients *int `json:"reply_clients,omitempty"`
 	// Connections is the number of established TCP connections from the sources.
 	Connections *int `json:"connections,omitempty"`
 	// MoreConnections says that there are more: they were not counted to the end.
@@ -182,7 +185,7 @@ func (r *report) write(w io.Writer, o options) error {
 	case "status":
 		return r.writeStatus(w, terminalOf(w, os.Getenv))
 	case "metrics":
-		writeMetrics(&b, metricsOf(r.Uplinks, r.Maintainer, r.Unknown == ""), false)
+		writeMetrics(&b, metricsOf(r.Uplinks, r.Reply, r.Maintainer, r.Unknown == ""), false)
 	case "check":
 		r.writeFindings(&b)
 	case "reload":

@@ -60,6 +60,11 @@ func (s *session) status() (int, error) {
 			status = exitPending
 		}
 	}
+	if complete, err := s.reportReplies(); err != nil {
+		return exitFailure, err
+	} else if !complete {
+		status = exitPending
+	}
 	s.measure()
 	return status, nil
 }

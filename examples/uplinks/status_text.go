@@ -23,6 +23,9 @@ const shownEvents = 5
 // then the process that maintains the uplinks, and its last events.
 func (r *report) statusLines(t terminal, now time.Time, events int) []line {
 	lines := r.table(t, now)
+	if r.Reply != nil {
+		lines = append(lines, r.Reply.lines(t)...)
+	}
 	switch {
 	case r.Maintainer != nil:
 		lines = append(lines, r.Maintainer.lines(r.Uplinks, t, now)...)

@@ -58,7 +58,7 @@ var may = map[string][]string{
 
 	"table/check": {
 		"route", "rttables", "rule", "table", "table/plan", "table/snapshot", "table/internal/draft", "table/internal/form",
-		"table/internal/owner", "table/internal/host", "table/internal/uplink", "internal/attr", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi",
+		"table/internal/owner", "table/internal/host", "table/internal/uplink", "table/reply", "internal/attr", "internal/conntrack", "internal/files", "internal/nft", "internal/iptext", "internal/rtnl", "internal/uapi",
 	},
 	"table/maintain": {
 		"route", "route/nexthop", "rttables", "rule", "table", "table/plan", "table/health", "table/internal/draft", "table/internal/form", "table/internal/owner",

@@ -155,14 +155,14 @@ func (e *examiner) checkServers(u *subject) []Finding {
 			continue
 		}
 		port := s.query.SPort
-		if slices.Contains(e.config.Multihomed, port) {
+		if slices.Contains(e.config.Multihomed, port) || e.replies.covers(port) {
 			continue
 		}
 		found = append(found, Finding{
 			Code: CodeWildcardUDP, Severity: Warning, Object: fmt.Sprintf("udp %s", s.socket.addr),
 			Text: fmt.Sprintf("the UDP server on port %d listens on all addresses: unless it uses IP_PKTINFO, "+
 				"its answers to packets for %s can leave through another interface, with another source address", port, source),
-			Cure: fmt.Sprintf("bind the server to the address, or add also ipproto udp sport %d to the end of the uplink's line; if the server uses "+
+			Cure: fmt.Sprintf("add the line reply udp %d, and run uplinks up; or bind the server to the address; if the server uses "+
 				"IP_PKTINFO, add the line multihome udp %d; to find the server: ss -ulnp sport = %d", port, port, port),
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/policyroute/policyroute/table"
 	"github.com/policyroute/policyroute/table/internal/form"
 	"github.com/policyroute/policyroute/table/internal/host"
+	"github.com/policyroute/policyroute/table/reply"
 )
 
 // An Uplink is an uplink with facts that [Examine] cannot read from the host.
@@ -31,6 +32,9 @@ type Uplink struct {
 	// Withdrawn are rules of Also that the program that maintains the uplink has deleted
 	// until the probes of the uplink succeed again. Examine does not report them as missing.
 	Withdrawn []rule.Rule
+
+	// Masquerade is that of a [reply.Uplink].
+	Masquerade bool
 }
 
 // IsWithdrawn reports whether r, a rule as Install would add it, is a rule of Withdrawn,
@@ -50,6 +54,12 @@ type Config struct {
 	// Examine cannot find out whether a server does that. Examine reports every other UDP
 	// server that listens on all addresses.
 	Multihomed []uint16
+
+	// Reply is the policy for answers. Nil: there is none, unless an uplink has Masquerade.
+	Reply *reply.Policy
+	// ReplyUplinks are other installed uplinks that the policy is about and that are not
+	// examined.
+	ReplyUplinks []reply.Uplink
 
 	// Default is the default route that the uplinks share. Nil: there is none.
 	Default *Default

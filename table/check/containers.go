@@ -48,7 +48,7 @@ func (n *containerNet) answer() route.Query {
 // leads to the uplink, the administrator already marks connections.
 func (e *examiner) checkContainers(u *subject) []Finding {
 	id := u.installed.table()
-	if id == rttables.Unspec {
+	if id == rttables.Unspec || e.replies.policy.Forwarded {
 		return nil
 	}
 	for i := range e.containers {
@@ -62,7 +62,7 @@ func (e *examiner) checkContainers(u *subject) []Finding {
 			Code: CodePublishedPorts, Severity: Note, Object: n.bridge,
 			Text: fmt.Sprintf("if a container on %s has a published port (DNAT), its %s answers to clients that came in by %s leave by %s",
 				n.bridge, form.FamilyName(family), u.spec.Interface, e.outOf(&outcome{true, r})),
-			Cure: `nothing has to be done if no port is published there; otherwise use marks of connections and also fwmark: see "uplinks help containers"`,
+			Cure: `nothing has to be done if no port is published there; otherwise add the line reply forwarded: see "uplinks help containers"`,
 		}}
 	}
 	return nil

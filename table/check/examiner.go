@@ -61,7 +61,7 @@ func (e *examiner) findings() []Finding {
 		for _, check := range []func(*subject) []Finding{
 			e.checkInterface, e.checkSources, e.checkPending, e.checkOrder, e.checkRuleOrder, e.checkInstalled, e.checkAdoptable,
 			e.checkOverruled, e.checkPartlyOverruled, e.checkForeignRoutes, e.checkGateway,
-			e.checkBypasses, e.checkReversePath, e.checkServers, e.checkContainers,
+			e.checkBypasses, e.checkReversePath, e.checkServers, e.checkContainers, e.checkPublished, e.checkValidMark,
 		} {
 			found = append(found, check(u)...)
 		}
@@ -70,6 +70,7 @@ func (e *examiner) findings() []Finding {
 	all = append(all, e.checkUnfinished()...)
 	all = append(all, e.checkDefault()...)
 	all = append(all, e.checkMultihomed()...)
+	all = append(all, e.checkReplies()...)
 	all = append(all, e.checkManagers()...)
 	for _, text := range e.unread {
 		all = append(all, Finding{Code: CodeNotRead, Severity: Note, Text: text})

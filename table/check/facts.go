@@ -38,6 +38,7 @@ type facts struct {
 	addresses  map[netip.Addr][]int
 	neighbours map[neighbour]uint16 // states, NUD_*
 	system     systemFacts
+	replies    replyFacts
 	config     Config
 	uplinks    []uplinkFacts
 	specs      []uplink.Spec    // of the uplinks
@@ -98,6 +99,7 @@ func readFacts(ctx context.Context, c route.Conn, root fs.FS, config *Config, up
 		return nil, err
 	}
 	f.readSystem(c, root)
+	f.readReplies(ctx, c, uplinks)
 	return f, nil
 }
 

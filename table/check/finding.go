@@ -102,14 +102,20 @@ const (
 	CodeForeignRoute    Code = "foreign-route"    // note: the uplink's table has routes of other programs
 
 	// The rest of the host.
-	CodeDetour         Code = "lan-detour"      // warning: packets to a LAN that main knows go to the gateway
-	CodeReversePath    Code = "rp-filter"       // warning: strict reverse path filtering drops packets that come in
-	CodeWildcardUDP    Code = "udp-wildcard"    // warning: replies of a UDP server leave through another interface
-	CodePublishedPorts Code = "published-ports" // note: replies from published ports of containers leave through another interface
-	CodePortUnused     Code = "port-unused"     // note: no UDP server listens on a port that is declared as multihomed
-	CodeDefaultAbsent  Code = "default-absent"  // warning: the shared default route is not installed
-	CodeDefaultIdle    Code = "default-idle"    // warning: another route or rule comes before the shared default route
-	CodeForeignRules   Code = "foreign-rules"   // warning: a network manager deletes rules of other programs
-	CodeForeignRoutes  Code = "foreign-routes"  // warning: a network manager deletes routes of other programs
-	CodeNotRead        Code = "not-read"        // note: a part of the host's state could not be read
+	CodeDetour           Code = "lan-detour"      // warning: packets to a LAN that main knows go to the gateway
+	CodeReversePath      Code = "rp-filter"       // warning: strict reverse path filtering drops packets that come in
+	CodeWildcardUDP      Code = "udp-wildcard"    // warning: replies of a UDP server leave through another interface
+	CodePublishedPorts   Code = "published-ports" // note: replies from published ports of containers leave through another interface
+	CodePublishedAddress Code = "dnat"            // warning: rules publish ports, and answers leave by another interface
+	CodeReplyAbsent      Code = "reply-absent"    // fault: the policy for answers is not installed
+	CodeReplyChanged     Code = "reply-changed"   // fault: the policy for answers is not installed as it is declared
+	CodeMarkConflict     Code = "mark-conflict"   // warning: a rule of another program changes bits of the policy's marks
+	CodeValidMark        Code = "src-valid-mark"  // warning: strict reverse path filtering drops packets to published ports
+	CodeUntracked        Code = "untracked"       // warning: connections cannot be listed
+	CodePortUnused       Code = "port-unused"     // note: no UDP server listens on a port that is declared as multihomed
+	CodeDefaultAbsent    Code = "default-absent"  // warning: the shared default route is not installed
+	CodeDefaultIdle      Code = "default-idle"    // warning: another route or rule comes before the shared default route
+	CodeForeignRules     Code = "foreign-rules"   // warning: a network manager deletes rules of other programs
+	CodeForeignRoutes    Code = "foreign-routes"  // warning: a network manager deletes routes of other programs
+	CodeNotRead          Code = "not-read"        // note: a part of the host's state could not be read
 )

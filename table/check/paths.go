@@ -88,6 +88,9 @@ func (p *paths) queries() []route.Query {
 	for i := range p.containers {
 		all = append(all, p.containers[i].answer())
 	}
+	for _, f := range form.Families {
+		all = append(all, defaultAnswer(f))
+	}
 	return unique(append(all, p.defaults...))
 }
 

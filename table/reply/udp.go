@@ -23,7 +23,7 @@ const afterSNAT = nft.PrioritySrcNAT + 10
 
 // askedName returns the name of the set of the clients that have asked an address, and of
 // the chain for their questions. Names of nft(8) have no colon.
-func askedName(a netip.Addr) string { return "asked_" + strings.ReplaceAll(a.String(), ":", "_") }
+func askedName(a netip.Addr) string { return askedPrefix + strings.ReplaceAll(a.String(), ":", "_") }
 
 // familyWord returns the end of the names of chains for a family.
 func familyWord(f route.Family) string {

@@ -53,7 +53,7 @@ func (c *Change) Commit(ctx context.Context, conn route.Conn) (err error) {
 }
 
 func (c *Change) commit(ctx context.Context, conn route.Conn) error {
-	return withConn(conn, func(n nft.Conn) error {
+	return WithConn(conn, func(n nft.Conn) error {
 		t := &c.To.Table
 		return nft.Update(ctx, n, t.Family, t.Name, func(now *nft.Contents) (*nft.Batch, error) {
 			b := new(nft.Batch)
@@ -75,7 +75,7 @@ var errChanged = errors.New("another program has changed it since the plan was m
 
 // Read returns what the kernel has of a table.
 func Read(ctx context.Context, c route.Conn, f nft.Family, table string) (now *nft.Contents, err error) {
-	err = withConn(c, func(n nft.Conn) error {
+	err = WithConn(c, func(n nft.Conn) error {
 		now, err = nft.Read(ctx, n, f, table)
 		return err
 	})
@@ -88,8 +88,8 @@ type Dialer interface {
 	DialNFT() (c nft.Conn, closeConn func() error, err error)
 }
 
-// withConn calls do with a connection to nf_tables in the network namespace of c.
-func withConn(c route.Conn, do func(nft.Conn) error) error {
+// WithConn calls do with a connection to nf_tables in the network namespace of c.
+func WithConn(c route.Conn, do func(nft.Conn) error) error {
 	if d, ok := c.(Dialer); ok {
 		n, closeConn, err := d.DialNFT()
 		if err != nil {
