@@ -90,20 +90,17 @@ var containers = []block{
 	para("A container answers on a published port (DNAT) from its own address. No rule from an address of an uplink matches the " +
 		"answer, so the answer leaves through the default route of main, whichever uplink the request came from. `check` prints a " +
 		"note if a bridge of Docker, Podman, LXD or another engine has a running container."),
-	para("The solution is a mark on the connection, because answers belong to the same connection. An nft(8) table sets the " +
-		"mark, and uplinks.conf uses it:"),
-	code(`table inet published {
-    chain answers {
-        type filter hook prerouting priority mangle;
-        iifname "eth1" ct state new ct mark set ct mark | 0x2
-        iifname "docker0" ct direction reply meta mark set ct mark & 0x3
-    }
-}`),
-	code(`lan2 table 20 dev eth1 via 192.168.2.1 also fwmark 0x2/0x3`),
-	para("Other programs can use the other bits of the mark. If rp_filter is strict (1), two more things are needed: " +
-		"net.ipv4.conf.all.src_valid_mark=1, and the mark also on packets that come in through eth1."),
-	para("A UDP server outside of containers that listens on all addresses has to answer from the address that the request was " +
-		"sent to. See `multihome udp` in uplinks.conf(5)."),
+	para("The line `reply forwarded` of uplinks.conf solves this:"),
+	code(`reply forwarded
+lan1 table 10 dev eth0 via 192.168.1.1 main-first
+lan2 table 20 dev eth1 via 192.168.2.1 main-first`),
+	para("The first packet of a connection gives it the mark of its uplink, and all later packets leave by that uplink. `uplinks " +
+		"plan` shows the table of nf_tables and the rules that do this. With `main-first`, this host itself reaches the " +
+		"published ports by the addresses of its uplinks."),
+	para("The marks use the bits 0x7c, which are free on hosts with Docker, Kubernetes, Tailscale or mwan3. If another program uses " +
+		"them, `check` says so. Then choose others: `reply forwarded mark 0x100/0xf00`."),
+	para("If rp_filter is strict (1), also set net.ipv4.conf.all.src_valid_mark=1. `check` says when this is needed."),
+	para("A UDP server outside of containers that listens on all addresses needs the line `reply udp PORT`."),
 }
 
 // managers describes network managers.
@@ -146,10 +143,13 @@ var jsonText = []block{
 		{"time", "Watch: the time."},
 		{"uplinks", "An object for each line of the file."},
 		{"findings", "Check: an object for each finding."},
-		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps of `recover` " +
+		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps for answers have the name `(reply)`. The steps of `recover` " +
 			"have the name `(left over)`."},
 		{"impact", "Plan -impact: the packets that go another way, as objects with packets, before, after and example, which is one of " +
 			"the packets. It is absent if that is not known."},
+		{"reply", "Status: the policy of the lines `reply` and of `masquerade`: config, state (complete, incomplete, absent or unknown), " +
+			"problem, steps (what `up` would do), and clients (how many clients of UDP servers are remembered)."},
+		{"reply_lines", "Parse: the lines `reply` in their normal form."},
 		{"keeper", "Status, watch: an object for the process of `run`. It is absent if `run` is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether `run` is active."},
 		{"warnings", "The same warnings as on standard error."},
@@ -175,6 +175,7 @@ var jsonText = []block{
 			"On a terminal, also received_bytes_per_second and sent_bytes_per_second."},
 		{"connections", "Status: the number of established TCP connections of this host from the sources. If more_connections is " +
 			"true, there are more, which were not counted."},
+		{"reply_clients", "Status: the number of clients of UDP servers that are remembered for the sources."},
 		{"notes", "Status: facts that do not make the uplink incomplete."},
 		{"unnamed", "Status: true if rt_tables does not have the name."},
 	},
@@ -210,6 +211,7 @@ var jsonText = []block{
 			"health and since. Probed is true if the line has a probe. Last_probe, probe_seconds and probe_error are the time, " +
 			"duration and error of the last probe. Repairs, failures, fights, probes and probe_failures are counts."},
 		{"default", "The same for the shared default route, by family."},
+		{"reply", "The same for the policy for answers."},
 		{"fighting", "For each uplink that another program keeps undoing at the moment: that program. The keys are the names of the uplinks."},
 		{"repairs, failures, lost", "How often `run` repaired something, failed to do so, and lost events of the kernel."},
 		{"changes, steps, looks", "How many changes `run` made, how many steps they had, and how often `run` read the state of the kernel."},
