@@ -35,8 +35,12 @@ func (s *session) check() (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
+	unexpected, err := s.checkExpectations()
+	if err != nil {
+		return exitFailure, err
+	}
 	status := exitOK
-	for _, f := range found {
+	for _, f := range append(found, unexpected...) {
 		f.Cure = iptext.InNetNS(s.givenNetNS, f.Cure)
 		s.report.Findings = append(s.report.Findings, finding(f))
 		if f.Severity > check.Note {

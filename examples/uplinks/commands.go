@@ -49,6 +49,7 @@ func (s *session) plan() (int, error) {
 	p, names := p.CutNames()
 	s.warnOfNames(names)
 	s.recordPlan(p)
+	s.recordTests(p)
 	if s.impact {
 		s.recordImpact(p)
 	}
@@ -78,7 +79,10 @@ func (s *session) installWith(makePlan planFunc) func() (plan.Plan, error) {
 		if err != nil {
 			return p, err
 		}
-		return s.withReplies(p)
+		if p, err = s.withReplies(p); err != nil {
+			return p, err
+		}
+		return p, s.keepExpectations(p)
 	}
 }
 

@@ -33,6 +33,8 @@ type config struct {
 	sharedLine int      // the line of shared, or of the first uplink with a weight
 	multihomed []uint16 // ports of UDP servers that answer from the address that was asked
 	reply      replyPolicy
+	// expectations are the lines that begin with expect.
+	expectations []expectation
 	// others are the uplinks that the command line does not select.
 	others []uplink
 }
@@ -45,6 +47,15 @@ func (c *config) isEmpty() bool { return len(c.uplinks) == 0 }
 
 // parseConfig parses the text of a file. The error joins the errors of all lines.
 func parseConfig(file, text string) (*config, error) {
+	c, err := parseWithout(file, text)
+	if err == nil {
+		err = setExpectedUplinks(c.expectations, c.uplinks)
+	}
+	return c, err
+}
+
+// parseWithout is parseConfig for a file whose expectations name uplinks of another file.
+func parseWithout(file, text string) (*config, error) {
 	c := &config{name: file}
 	if err := checkText(c.position(1), text); err != nil {
 		return c, err
@@ -81,6 +92,8 @@ func (c *config) parseLine(n int, words []string, index *lineIndex) error {
 		return c.parseMultihome(n, words)
 	case replyWord:
 		return c.parseReply(n, words)
+	case expectWord:
+		return c.parseExpect(n, words)
 	}
 	u, err := parseUplink(c.position(n), words)
 	u.line = n

@@ -317,6 +317,27 @@ func TestParseExamples(t *testing.T) {
 	}
 }
 
+// fuzzExpectations checks that expectations are printed as lines that are the same ones.
+func fuzzExpectations(t *testing.T, text string) {
+	c, err := parseConfig("f", text)
+	if err != nil {
+		return
+	}
+	var lines strings.Builder
+	for i := range c.expectations {
+		lines.WriteString(c.expectations[i].String() + "\n")
+	}
+	again, err := parseWithout("f", lines.String())
+	if err != nil || len(again.expectations) != len(c.expectations) {
+		t.Fatalf("%q\nprinted as %q: %v", text, &lines, err)
+	}
+	for i, x := range c.expectations {
+		if y := again.expectations[i]; x.packet != y.packet || x.way != y.way {
+			t.Fatalf("%q\nprinted as %q\n got %+v\nwant %+v", text, &lines, y, x)
+		}
+	}
+}
+
 func FuzzConfig(f *testing.F) {
 	for _, c := range goodLines {
 		f.Add(c.line)

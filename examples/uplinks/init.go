@@ -124,7 +124,7 @@ func (f *initText) add(found discover.Uplink) {
 // safeName returns a name that a line can begin with.
 func safeName(name string) string {
 	_, isWord := uplinkWords.Find(name)
-	if isWord || slices.Contains([]string{sharedWord, multihomeWord, replyWord}, name) || new(rttables.File).Set(1, name, "") != nil || len(strings.Fields(name)) != 1 ||
+	if isWord || slices.Contains([]string{sharedWord, multihomeWord, replyWord, expectWord}, name) || new(rttables.File).Set(1, name, "") != nil || len(strings.Fields(name)) != 1 ||
 		strings.Contains(name, "#") || iptext.Quote(name) != name {
 		clean := strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {

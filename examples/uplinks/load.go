@@ -51,7 +51,11 @@ func (o *options) loadWith(ctx context.Context, read func(string) ([]byte, error
 
 // parse is load for a text that is already read.
 func (o *options) parse(name, text string) (*config, error) {
-	file, err := parseConfig(name, text)
+	parse := parseConfig
+	if o.namesElsewhere {
+		parse = parseWithout
+	}
+	file, err := parse(name, text)
 	if err != nil {
 		return nil, err
 	}

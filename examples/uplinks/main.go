@@ -56,13 +56,18 @@ type options struct {
 	verbose bool
 	script  bool
 	impact  bool
-	remove  bool
-	metrics string
-	wait    time.Duration
-	explain explainOptions
-	picture pictureOptions
-	command string
-	names   []string
+	planned bool
+	github  bool
+	force   bool
+	// namesElsewhere means that expectations of the file may name uplinks of another file.
+	namesElsewhere bool
+	remove         bool
+	metrics        string
+	wait           time.Duration
+	explain        explainOptions
+	picture        pictureOptions
+	command        string
+	names          []string
 }
 
 var errHelp = errors.New("help was asked for")
@@ -82,6 +87,9 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.script, "sh", false, "")
 	fs.BoolVar(&o.impact, "impact", false, "")
+	fs.BoolVar(&o.planned, "planned", false, "")
+	fs.BoolVar(&o.github, "github", false, "")
+	fs.BoolVar(&o.force, "force", false, "")
 	o.explain.define(fs)
 	o.picture.define(fs)
 	version := fs.Bool("version", false, "")
@@ -129,6 +137,12 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-once and -metrics exclude each other")
 	case o.script && (o.verbose || o.json):
 		return o, errors.New("-sh excludes -v and -json")
+	case o.planned && o.explain.world != "":
+		return o, errors.New("-planned and -world exclude each other: the plan is made for this host")
+	case o.github && o.json:
+		return o, errors.New("-github and -json exclude each other")
+	case o.command == "test" && len(o.names) > 1:
+		return o, errors.New("test takes one file")
 	case o.script && o.impact:
 		return o, errors.New("-sh excludes -impact")
 	case o.adopt && o.prune:
@@ -186,8 +200,11 @@ type session struct {
 	takesOver bool
 	// impact means that plan shows which packets go another way.
 	impact bool
-	ctx    context.Context
-	netns  string // path of the network namespace; empty means that of this process
+	// force means that up and adopt break expectations.
+	force        bool
+	expectations []expectation
+	ctx          context.Context
+	netns        string // path of the network namespace; empty means that of this process
 	// givenNetNS is the namespace as the command line has it.
 	givenNetNS string
 	etc        string // the directory of the names of tables; empty means /etc/iproute2
@@ -247,6 +264,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return initFile(ctx, o, stdout, stderr)
 	case "snapshot":
 		return snapshot(ctx, o, stdout, stderr)
+	case "test":
+		return testFile(ctx, o, stdout, stderr)
 	case "explain":
 		return explainPackets(ctx, o, stdout, stderr)
 	case "picture":
@@ -269,7 +288,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return parseOnly(o, file, stdout, stderr)
 	}
 	s := &session{
-		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt, impact: o.impact,
+		ctx: showHolders(ctx, stderr), netns: netnsPath(o.netns), givenNetNS: o.netns, etc: o.etc, control: o.controlPlace(), prune: o.prune, takesOver: o.adopt, impact: o.impact, force: o.force, expectations: file.expectations,
 		uplinks: file.uplinks, shared: file.shared, multihomed: file.multihomed,
 		reply: file.reply, others: file.others,
 	}

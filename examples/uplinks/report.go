@@ -36,6 +36,8 @@ type report struct {
 	Error      string      `json:"error,omitempty"`
 	Left       []string    `json:"left,omitempty"`
 
+	// Tests are the expectations of the file after the plan.
+	Tests []tested `json:"tests,omitempty"`
 	// Impact is the packets that go another way, with the option -impact. Nil: not known.
 	Impact *[]impact `json:"impact,omitempty"`
 

@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-// findings explains all codes of check, in the order of package check.
+// codeExpectation is the code of a finding that is not one of package check.
+const codeExpectation = "expectation"
+
+// findings explains all codes of check, in the order of package check, and then the program's own.
 var findings = []finding{
 	{"absent", "fault", "No rule or route of the uplink is installed.", "Run `uplinks up`, or start the service."},
 	{"missing", "fault", "A route or rule of the uplink does not exist. Packets that need it leave through another interface or are dropped.",
@@ -73,6 +76,8 @@ var findings = []finding{
 	{"foreign-rules", "warning", "A running network manager deletes rules of other programs.", "Set ManageForeignRoutingPolicyRules=no. See `uplinks help managers`."},
 	{"foreign-routes", "warning", "A running network manager deletes routes of other programs.", "Set ManageForeignRoutes=no. See `uplinks help managers`."},
 	{"not-read", "note", "Check could not read a part of the host's state. The text says which one, and why.", "Run check as root."},
+	{codeExpectation, "fault", "A packet does not take the way that a line with `expect` says. The finding has the way that it takes, and the rule that decides.",
+		"Run `uplinks -v explain PACKET` to see why. Then correct the rule, or the line."},
 }
 
 // A codeList is the list of all codes.

@@ -24,6 +24,8 @@ var commands = []command{
 			para("Plan prints what `up` would change, and changes nothing. It lists the rules, routes and names that would be added, " +
 				"removed or changed, and says in how many steps packets switch to the new routes. If `up` would fail because scripts " +
 				"have installed rules or routes that `adopt` can replace, plan prints what `adopt` would change, and says so."),
+			para("For each line with `expect` that will not hold after the change, plan prints a warning. If the line holds now, `up` " +
+				"refuses the change."),
 			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps that switch packets to the new " +
 				"routes. Rules with the actions `goto` and `nop` are temporary: with their help, all rules of an uplink take effect at " +
 				"the same moment."),
@@ -41,7 +43,7 @@ var commands = []command{
 	},
 	{
 		name: "up", args: "[NAME...]", summary: "install the uplinks of the file, all or none",
-		options: append(slices.Clone(read), "prune"),
+		options: append(slices.Clone(read), "prune", "force"),
 		text: []block{
 			para("Up changes the rules and routes of the kernel to those that the file declares. It installs all uplinks or, on a " +
 				"failure, none. Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol " +
@@ -49,6 +51,8 @@ var commands = []command{
 			para("All rules of a source address take effect at the same moment. No packet leaves through a wrong interface during the change."),
 			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it. " +
 				"Names are written last. Up waits five seconds for another process that is writing names."),
+			para("If the file has lines with `expect`, up changes nothing if a packet that takes the expected way would no longer take " +
+				"it. With -force, up makes the change nevertheless. The same applies to `adopt`."),
 			para("Up does not restore rules and routes that are deleted later. `run` does."),
 		},
 		examples: list{
@@ -58,7 +62,7 @@ var commands = []command{
 	},
 	{
 		name: "adopt", args: "[NAME...]", summary: "like \"up\", and replace what scripts have installed",
-		options: read,
+		options: append(slices.Clone(read), "force"),
 		text: []block{
 			para("Adopt installs uplinks as `up` does, and replaces the rules and routes that scripts have made for them. No packet " +
 				"is lost during the change. See `uplinks help scripts`."),
@@ -234,6 +238,24 @@ var commands = []command{
 			{"uplinks picture", "Draw this host."},
 			{"uplinks picture 198.51.100.7 from 192.168.2.2", "Draw the way of an answer from 192.168.2.2."},
 			{"uplinks -world host.txt -svg picture >host.svg", "Draw the host whose snapshot is host.txt."},
+		},
+	},
+	{
+		name: "test", args: "[FILE]", summary: "test whether packets take the ways that the file expects",
+		options: append(slices.Clone(read), "world", "planned", "github"),
+		text: []block{
+			para("Test compares the lines with `expect` of FILE, or of uplinks.conf, with what this host does, and prints a line for " +
+				"each: ok or, if a packet takes another way, FAILED, the way that it takes, and the rule that decides. Each line " +
+				"begins with the file and the number of the line. FILE has the words of uplinks.conf. It can name the uplinks of " +
+				"uplinks.conf as well as its own."),
+			para("Test sends no packets and changes nothing. It needs no privileges, except with -planned if the file has lines with " +
+				"`reply`. With -world, it tests the host of a file, on any system."),
+		},
+		statuses: list{{"3", "A test failed."}},
+		examples: list{
+			{"uplinks test", "Test this host."},
+			{"uplinks -planned test", "Test this host as it would be after `up`."},
+			{"uplinks -world host.txt test policy.conf", "Test a saved host, for instance in a CI workflow."},
 		},
 	},
 	{

@@ -23,7 +23,7 @@ func Completion(shell string) (string, bool) {
 }
 
 // namesInFile is an awk(1) program that prints the names of the uplinks of a file.
-const namesInFile = `{ sub(/#.*/, "") } NF && $1 != "default" && $1 != "multihome" && $1 != "reply" && !seen[$1]++ { print $1 }`
+const namesInFile = `{ sub(/#.*/, "") } NF && $1 != "default" && $1 != "multihome" && $1 != "reply" && $1 != "expect" && !seen[$1]++ { print $1 }`
 
 // takesNames reports whether names of uplinks follow a command.
 func (c *command) takesNames() bool { return c.args == "[NAME...]" }

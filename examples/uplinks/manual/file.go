@@ -91,6 +91,12 @@ var otherLines = []block{
 			"port of a container, leave through the uplink that its first packet took. Each uplink gets a mark of connections: the " +
 			"first one is VALUE, and the others follow it in the bits of MASK. Other programs can use the other bits. Default: " +
 			"0x4/0x7c. See `uplinks help containers`."},
+		{"expect PACKET by WAY", "Says which way a packet has to take. PACKET has the words of `ip route get`, such as 198.51.100.7 from " +
+			"192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, dev NAME, via ADDRESS, both of these, or a verdict: " +
+			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves by the " +
+			"uplink's interface, either by the uplink's gateway or to a host on the link. If the kernel chooses one of several next " +
+			"hops, each of them has to be as expected. `test`, `plan` and `check` report lines that do not hold, and `up` refuses to " +
+			"break one that holds."},
 		{"multihome udp PORT...", "Declares that the UDP servers on these ports answer from the address that the request was sent " +
 			"to (IP_PKTINFO; the option multihome of OpenVPN). `check` does not report these servers."},
 	},

@@ -19,6 +19,9 @@ var options = []option{
 		"127.0.0.1:9599, or unix:PATH. There is no password, so use an address that only trusted hosts can reach. See `uplinks " +
 		"help metrics`.", false},
 	{"impact", "", "Also print which packets go another way after the change. All other packets go the same way as before.", false},
+	{"force", "", "Make the change even if it breaks what lines with `expect` say.", false},
+	{"planned", "", "Test the host as it would be after `up`, instead of as it is.", false},
+	{"github", "", "Print failures as errors of a GitHub workflow. Default if the environment variable GITHUB_ACTIONS is true.", false},
 	{"world", "FILE", "Work on the host of this file, which `snapshot` has printed or you have written, instead of this host. - is standard input. This works on every system.", false},
 	{"batch", "FILE", "Explain the packets of this file, one on each line. - is standard input.", false},
 	{"input", "", "The packet comes in. Without iif, it comes in through the interface that has the address or, if none has it, through each interface that is up.", false},

@@ -131,7 +131,7 @@ var exit = []block{list{
 		"also has the steps that are left. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. `run`: the process crashed; a service " +
 		"manager should start it again."},
-	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault."},
+	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault. `test`: a test failed."},
 	{"78", "`run`: the command line or the file has a fault (EX_CONFIG of sysexits.h). Correct the fault before you start `run` again."},
 }}
 
@@ -147,6 +147,9 @@ var jsonText = []block{
 			"have the name `(left over)`."},
 		{"impact", "Plan -impact: the packets that go another way, as objects with packets, before, after and example, which is one of " +
 			"the packets. It is absent if that is not known."},
+		{"tests", "Test, plan: an object for each line with `expect`, with file, line, packet, by and holds. If it does not hold, " +
+			"instead is what the packet does, and rule the rule that decides. Plan: holds is about the host after the change, and held " +
+			"about the host as it is."},
 		{"reply", "Status: the policy of the lines `reply` and of `masquerade`: config, state (complete, incomplete, absent or unknown), " +
 			"problem, steps (what `up` would do), and clients (how many clients of UDP servers are remembered)."},
 		{"reply_lines", "Parse: the lines `reply` in their normal form."},
