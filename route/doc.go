@@ -61,8 +61,8 @@
 //
 // # Errors
 //
-// [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the kernel's
-// error number; [errors.As] finds a *netlink.OpError. The text has the verb, the
+// [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the kernel's error
+// number; [errors.As] finds a *netlink.OpError. The text of an error has the verb, the
 // route, and the kernel's own words:
 //
 //	route: add "10.0.0.0/8 via 192.168.9.1": network is unreachable: Nexthop has invalid gateway
@@ -81,8 +81,8 @@
 // When an interface goes down or loses its last address, the kernel removes the IPv4
 // routes through it from all tables, without an event.
 //
-// A prefsrc must be an address of this host. For IPv6, duplicate address detection
-// must have finished for it.
+// A prefsrc must be an address of this host. For an IPv6 address, duplicate address
+// detection must have finished.
 //
 // In a route, the kernel silently ignores attributes that it does not know, and
 // attributes that belong to lookups, such as SPort. The comment of [Add] says what the

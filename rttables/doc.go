@@ -8,10 +8,10 @@
 //	255	local
 //	20	lan2	# second uplink
 //
-// [Load] reads these files in the order in which iproute2 does, and returns a
-// [Names], with which a program prints and parses tables as ip does. Route
-// protocols, scopes, realms, DS fields and device groups have files of the same
-// form. Names has their names too, each kind as a [DB].
+// [Load] reads these files in the order in which iproute2 does, and returns a [Names], with
+// which a program prints and parses tables as ip does. Route protocols, scopes, realms, DS
+// fields and device groups have files of the same form. A Names also holds these names,
+// with a [DB] for each kind.
 //
 // A [File] is one such file in memory. A change adds or removes one line, and keeps
 // every byte of the other lines. [Edit] changes a file on disk atomically and under a

@@ -36,16 +36,17 @@
 // The kernel looks at rules of the same priority in the order in which they were
 // added. Two rules can have the same value in every field.
 //
-// The kernel's add request treats some missing fields as wildcards. If "from
-// 192.168.2.2 lookup 20" exists, the kernel refuses "from all lookup 20" at the same
-// priority, as if it existed. [Add] adds the rule all the same; ip(8) cannot.
+// The kernel's add request treats some missing fields as wildcards. If "from 192.168.2.2
+// lookup 20" exists, the kernel refuses to add "from all lookup 20" at the same priority,
+// because it takes the first rule for the second. [Add] adds the second rule anyway; ip(8)
+// cannot.
 //
 // There is no request that replaces a rule. To change one, add the new one and
 // then delete the old one.
 //
-// The kernel gives a rule without a priority one less than that of the second rule in
-// the list. Adding such a rule again makes a second rule. With Priority set, [Add]
-// finds out whether the rule already exists.
+// If a rule is added without a priority, its priority becomes one less than that of the
+// second rule in the list. Adding the same rule again makes another rule. With Priority
+// set, [Add] finds out whether the rule already exists.
 //
 // The kernel keeps selectors as they are given: a rule from 198.51.100.7/24 is not
 // the rule from 198.51.100.0/24. Some selectors have two equivalent encodings, and

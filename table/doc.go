@@ -48,10 +48,10 @@
 //     Commit set.
 //   - If a step fails, or the context ends, the steps that were done are undone, newest
 //     first. Rules, routes and rt_tables are then as they were before, except that two
-//     rules of different sources with the same priority may have changed places. If
-//     undoing a step fails as well, the [*plan.StepError] lists the steps that are left,
-//     and steps that may be left: after an error that is not a refusal by the kernel, it
-//     is unknown whether the step was done.
+//     rules of different sources with the same priority may have changed places. If undoing
+//     a step fails as well, the [*plan.StepError] lists the steps that are still in effect,
+//     and the steps that may be: after an error that is not a refusal by the kernel, it is
+//     unknown whether the step was done.
 //   - If the process is killed at any step, packets follow the old policy or the new
 //     one. The next Install or Remove cleans up, and so does [Recover]. After Recover
 //     the uplink is in its old state, in its new state, or removed. If the uplink was
@@ -76,12 +76,11 @@
 //     next Install of either uplink. Package check reports this, and package maintain
 //     repairs it.
 //   - Rules of other programs can prevent a single step. If such rules are between the
-//     rules of several uplinks, each uplink switches by itself. If such a rule comes
-//     right after the rules of an uplink, and another one is among the rules of the
-//     uplink, each source switches by itself. If such a rule comes right before the rules
-//     of an uplink, Install chooses another priority, or refuses the Priority of the
-//     uplink if it is set. In the last case, Remove deletes the rules one by one, the
-//     last one first.
+//     rules of several uplinks, each uplink switches by itself. If such a rule comes right
+//     after the rules of an uplink, and another one is among the rules of the uplink, each
+//     source switches by itself. If such a rule comes right before the rules of an uplink,
+//     Install chooses another priority, or refuses the Priority of the uplink if it is set;
+//     Remove deletes the rules of the uplink one by one, the last one first.
 //   - An uplink may need one step for new sources and another one for sources that it
 //     loses. The two steps affect different packets.
 //   - Routes that someone has deleted from an uplink are added again one by one,
@@ -155,8 +154,8 @@
 //
 // A UDP server that is bound to the wildcard address has the same problem, unless it uses
 // IP_PKTINFO: its replies use table main, whatever address the request was sent to. Package
-// reply sends them by the uplink of that address, and does the same for published ports and
-// forwarded connections.
+// reply sends these replies through the uplink of that address. It also keeps connections
+// to published ports, and other forwarded connections, on one uplink.
 //
 // # Order of rules
 //
@@ -195,9 +194,9 @@
 // # Atomic changes
 //
 // The rules of a source A have consecutive priorities. Every source has the rule "from A
-// lookup T". It has the first rule of this list only if the rules of uplinks come before
-// the rule for local, the second and third only with MainFirst, and the last only with
-// Unreachable:
+// lookup T". A source has the first rule of this list only if the rules of uplinks come
+// before the rule for local, the second and third rules only with MainFirst, and the last
+// rule only with Unreachable:
 //
 //	from A lookup local
 //	from A lookup T    suppress_prefixlength 1

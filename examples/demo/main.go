@@ -4,9 +4,10 @@
 // default route of table main, whichever way the request came in, and providers drop such
 // replies. The demo builds that network out of network namespaces, and shows a connection
 // that gets no answer. It installs two uplinks with package table, and shows that the
-// connection works. It helps a UDP server with package reply. Then it sends mail one way and web traffic the other way, removes
-// everything, and compares the state with the state before. It does all that for IPv4 and
-// for IPv6.
+// connection works. It installs a policy of package reply, and shows that a UDP server that
+// listens on all addresses then answers correctly. Then it sends mail one way and web
+// traffic the other way. At the end it removes everything, and checks that the state is the
+// same as before. It does all that for IPv4 and for IPv6.
 //
 //	go run ./examples/demo
 //
@@ -15,8 +16,8 @@
 //
 // The files: network.go builds the network and services.go its services. story.go, udp.go
 // and ports.go have the steps, and trace.go prints the requests for -v. calls.go makes
-// connections and counts their packets, state.go compares the state of the kernel, and
-// listing.go and print.go print.
+// connections and counts their packets, and state.go compares the state of the kernel.
+// listing.go and print.go write the output.
 package main
 
 import (

@@ -7,7 +7,7 @@
 //	policyroute-ip [-4|-6|-f FAMILY] [-j] [-p] [-d] [-s] [-N] [-o] [-c] [-echo] [-n NETNS] rule|route COMMAND ...
 //	policyroute-ip [-force] -batch FILE
 //
-// Give it a name of its own. A program ip in /usr/local would hide ip(8), which has many more
+// Do not install the program as ip: in /usr/local, it would hide ip(8), which has many more
 // objects, from all scripts. As with ip(8), a link named iproute or iprule runs the command
 // for that object.
 //

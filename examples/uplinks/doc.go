@@ -33,8 +33,8 @@
 //   - metrics prints metrics for Prometheus. With -metrics PLACE, run serves them over
 //     HTTP.
 //   - check prints problems of the uplinks, and problems of the host that affect them.
-//   - picture draws rules, tables, gateways and interfaces, of this host or from a file, and
-//     the path of a packet.
+//   - picture draws the rules, tables, gateways and interfaces of this host, or of one that
+//     a file describes, and the path of a packet.
 //   - recover cleans up after a command that was killed.
 //   - reload makes run read its file again, waits until run has applied it, and returns
 //     the result.

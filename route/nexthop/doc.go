@@ -26,17 +26,18 @@
 //
 // # Errors
 //
-// [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the
-// kernel's error number; [errors.As] finds a *netlink.OpError. The text has the
-// verb, the object, and the kernel's own words:
+// [errors.Is] finds fs.ErrExist, fs.ErrNotExist, fs.ErrPermission and the kernel's error
+// number; [errors.As] finds a *netlink.OpError. The text of an error has the verb, the
+// object, and the kernel's own words:
 //
 //	nexthop: add "id 10 via 192.168.9.1 dev if5": network is unreachable: Nexthop has invalid gateway
 //
 // # What the kernel does
 //
 // When an interface is deleted, set down or loses its carrier, the kernel deletes the
-// objects that use the interface, and the routes of these objects, without an event. A
-// route without an object stays when the carrier is lost, and gets the flag linkdown.
+// objects that use the interface, and the routes that refer to these objects, without an
+// event. A route without an object stays when the carrier is lost, and gets the flag
+// linkdown.
 //
 // Deleting an object deletes the routes that name it. There is an event for
 // each IPv6 route, and none for an IPv4 route.

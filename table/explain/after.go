@@ -10,8 +10,8 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// After returns the World that w becomes by the steps of a plan, as the kernel does them.
-// Steps that concern neither rules nor routes change nothing. w stays as it is.
+// After returns the World that results if the kernel does the steps of a plan in w. Steps
+// that concern neither rules nor routes are ignored. After does not change w.
 func (w World) After(steps []plan.Step) World {
 	routes, rules := changeOfRoutes{list: slices.Clone(w.Routes)}, slices.Clone(w.Rules)
 	for i := range steps {

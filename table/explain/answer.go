@@ -2,7 +2,8 @@ package explain
 
 import "slices"
 
-// An Answer is the packet that answers another one, and what this host decides about it.
+// An Answer is the packet that answers another packet, and the decision of this host about
+// the answer.
 type Answer struct {
 	Packet   Packet
 	Decision Decision

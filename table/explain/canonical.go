@@ -12,9 +12,8 @@ import (
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
-// Canonical returns w in the form in which [Parse] returns it: objects have their
-// canonical forms, without what the kernel sets by itself, and the order of a
-// [snapshot.Snapshot].
+// Canonical returns w in the form that [Parse] returns. Objects have their canonical forms,
+// without fields that only the kernel sets, and are in the order of a [snapshot.Snapshot].
 func (w World) Canonical() World {
 	s := snapshot.Snapshot{
 		NextHops: slices.Clone(w.NextHops), Routes: slices.Clone(w.Routes), Rules: slices.Clone(w.Rules),

@@ -8,34 +8,37 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A Decision is where a packet goes. Rules and routes are named by their places in
-// the World of the FIB.
+// A Decision says where a packet goes. Rules and routes are indexes into the slices of the
+// FIB's World.
 type Decision struct {
 	Verdict Verdict
-	// Rule is the place in World.Rules of the rule that decided, −1 if the kernel
+	// Rule is the index in World.Rules of the rule that decided. It is −1 if the kernel
 	// asked no rule or no rule decided.
 	Rule int
-	// Table is the table that has the route, or that of the rule. Zero: none.
+	// Table is the table that has the route or, if there is no route, the table of the rule.
+	// Zero means none.
 	Table rttables.ID
-	// Route is the place in World.Routes of the route that the packet takes, −1 if it
-	// takes none.
+	// Route is the index in World.Routes of the route that the packet takes. It is −1 if the
+	// packet takes no route.
 	Route int
-	// OIF is the index of the interface that the packet leaves by, lo for one of this
-	// host's own addresses. Zero: none. If there are Candidates, it is zero.
+	// OIF is the index of the interface that the packet leaves through. If the destination
+	// is an address of this host, it is the index of lo. It is zero if the packet leaves
+	// through no interface, or if there are Candidates.
 	OIF uint32
 	// Via is the next router. Zero: the destination is on the link.
 	Via netip.Addr
-	// Candidates are the next hops of a route with several. The kernel chooses one of
-	// them by a hash. They are shared by all decisions: do not change them.
+	// Candidates has the next hops, if the route has several. The kernel chooses one of them
+	// by a hash. Decisions share this slice: do not change it.
 	Candidates []Candidate
-	// Source is the address that the packet has, or, if it was not bound to one, gets. Zero:
-	// it has none, or that depends on the candidate.
+	// Source is the source address of the packet. If the packet had no source, it is the
+	// address that the kernel chooses. Zero means that the packet gets no source, or that
+	// the source depends on the candidate.
 	Source netip.Addr
-	// Refusal says why a packet is refused, if neither a rule nor a route does that.
+	// Refusal says why a packet is refused, if neither a rule nor a route refuses it.
 	Refusal Refusal
-	// Error is the error that the program which sends the packet gets. Zero: none.
+	// Error is the error that the program that sends the packet gets. Zero means none.
 	Error Errno
-	// Depends is the state that cannot be read and on which the decision hangs.
+	// Depends has the kinds of state on which the decision depends and which cannot be read.
 	Depends Depends
 }
 
@@ -111,15 +114,15 @@ type Candidate struct {
 	OIF    uint32
 	Via    netip.Addr
 	Weight uint16 // its share of the flows
-	// Source is the address that a packet gets which is not bound to one. [FIB.Decide] knows it
-	// for IPv4 only, [FIB.Explain] always.
+	// Source is the source that the kernel gives to a packet without a source. [FIB.Decide]
+	// sets it for IPv4 only, and [FIB.Explain] for both families.
 	Source netip.Addr
 }
 
-// A Verdict is what becomes of a packet.
+// A Verdict is what the kernel does with a packet.
 type Verdict uint8
 
-// The verdicts. They are the types of routes, and None.
+// The verdicts are None and types of routes.
 const (
 	None        Verdict = iota // no route: the packet is refused
 	Unicast                    // it goes to the gateway or the link
@@ -141,24 +144,24 @@ func (v Verdict) String() string {
 	return "unknown"
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// Depends is a set of things that decide about a packet and cannot be read from a host.
+// Depends is a set of kinds of state that affect decisions and cannot be read from a host.
 type Depends uint8
 
 // The elements of Depends.
 const (
 	// DependsHash is the hash that chooses one of several next hops.
 	DependsHash Depends = 1 << iota
-	// DependsMerge is whether the namespace ever had an IPv4 rule other than the default
-	// ones. See [Sysctls].
+	// DependsMerge is the fact whether the namespace ever had an IPv4 rule other than the
+	// default ones. See [Sysctls].
 	DependsMerge
-	// DependsNeighbour is whether the router answers.
+	// DependsNeighbour is the fact whether the router answers.
 	DependsNeighbour
 	// DependsSetting is a setting that could not be read.
 	DependsSetting
-	// DependsGroup is whether this host is in a multicast group.
+	// DependsGroup is the fact whether this host is in a multicast group.
 	DependsGroup
 )
 
@@ -179,5 +182,5 @@ func (d Depends) String() string {
 	return strings.Join(words, ", ")
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (d Depends) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -10,31 +10,33 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Difference is the packets that go another way on one host than on another one, in
-// classes. [Diff] makes it.
+// A Difference is a list of the classes of packets that go different ways on two hosts.
+// [Diff] returns it.
 type Difference []Class
 
 // A Class is a set of packets that go one way before and another way after.
 type Class struct {
 	Packets       PacketSet
 	Before, After Way
-	// Witness is one of the packets. It is of a usual protocol if there is one.
+	// Witness is one of the packets. If some of the packets have a common protocol, such as
+	// TCP, Witness is one of these.
 	Witness Packet
 }
 
-// A Way is what becomes of a packet, in names. Two hosts may have different indexes and
-// rules, and the same ways.
+// A Way is what a host does with a packet. It has names instead of indexes, so that ways of
+// two hosts can be compared.
 type Way struct {
 	Verdict Verdict
-	// Dev is the interface that the packet leaves by. Empty: none, or one of Hops.
+	// Dev is the interface that the packet leaves through. It is empty if there is none, or
+	// if there are Hops.
 	Dev string
-	// Via is the next router. Zero: none, or one of Hops.
+	// Via is the next router. It is zero if there is none, or if there are Hops.
 	Via netip.Addr
-	// Hops are the next hops among which the kernel chooses by a hash, as words of
-	// ip-route(8). Empty: there is no choice.
+	// Hops has the next hops, in the words of ip-route(8), if the kernel chooses one of
+	// several by a hash.
 	Hops string
-	// Source is the address that a packet gets which is not bound to one. Zero: none, or
-	// the destination itself.
+	// Source is the source that the kernel gives to a packet without a source. It is zero if
+	// there is none, or if it is the destination itself.
 	Source netip.Addr
 	// Refusal and Error say why the packet is refused, as in [Decision].
 	Refusal Refusal
@@ -44,16 +46,17 @@ type Way struct {
 // maxClasses is how many classes of packets Diff looks at.
 const maxClasses = 1 << 20
 
-// Diff returns which packets go another way on the host after than on the host before:
-// unicast by another interface or router, refused instead of sent, with another source if
-// they are not bound to one, and so on. It finds all of them. Packets that are in no class
-// go the same way on both hosts.
+// Diff returns the packets that go one way on the host before and another way on the host
+// after. For example, they leave through another interface or router, are refused instead
+// of sent, or get another source. Diff finds all such packets: a packet that is in no class
+// goes the same way on both hosts.
 //
-// A packet is told from others by what a [Packet] has. Where a way depends on what cannot
-// be read, Diff compares what [FIB.Decide] returns.
+// Diff distinguishes packets by the fields of [Packet]. If a way depends on state that
+// cannot be read, Diff compares what [FIB.Decide] returns.
 //
-// The cost grows with the number of ways that rules, routes and interfaces tell apart,
-// for each family. There is an error if that is more than a million.
+// The cost grows with the number of classes of packets that the rules, routes and
+// interfaces distinguish. If there are more than a million classes in one family, Diff
+// returns an error.
 func Diff(before, after *FIB) (Difference, error) {
 	var d Difference
 	for _, family := range families {

@@ -1,11 +1,11 @@
-// Package explain says where a packet goes, and why: the decision of Linux about any
-// packet, from the rules, routes, nexthop objects, interfaces, addresses and settings of
-// a host, without the host.
+// Package explain says where Linux sends a packet, and why. It works out the decision of
+// the kernel from the rules, routes, nexthop objects, interfaces, addresses and settings of
+// a host. It does not need the host itself.
 //
-// A [World] has that state. [Take] reads it from a host; [Parse] reads its text. A [FIB]
-// is a World that is prepared for lookups. [FIB.Decide] returns the decision about a
-// [Packet], and [FIB.Explain] the way to it: each rule in order with why it matched or
-// not, and what its table had.
+// A [World] holds this state. [Take] reads a World from a host, and [Parse] reads one from
+// text. A [FIB] is a World that is prepared for lookups. [FIB.Decide] returns the decision
+// about a [Packet]. [FIB.Explain] also returns the steps that led to the decision: each
+// rule in order, why it matched or did not match, and what its table had for the packet.
 //
 //	w, err := explain.Parse(`
 //	rule add from 192.168.2.2 lookup 20 pref 1000
@@ -18,42 +18,47 @@
 //	...
 //	fmt.Print(explain.NewFIB(w).Explain(p))
 //
-// [Diff] compares two hosts, such as one before and after a plan ([World.After]): not their
-// rules and routes, but which packets go another way. It finds all of them, in classes such
-// as
+// [Diff] compares two hosts, or one host before and after a plan ([World.After]). It does
+// not compare their rules and routes. It finds all packets that go another way, and groups
+// them in classes such as
 //
 //	from 192.168.2.2 to anything but 192.168.2.0/24: via 192.168.1.1 dev eth0 → via 192.168.2.1 dev eth1
 //
 // # Limits
 //
-// The tests compare random packets on random hosts with the kernel: the error or the
-// verdict, the tables in the order in which they are asked, the route, the next hop and
-// the source. They are the same, but where the kernel has state that cannot be read:
+// The tests compare the decisions of this package with those of the kernel, for random
+// packets on random hosts: the error or the verdict, the tables in the order of the
+// lookups, the route, the next hop and the source. The decisions are the same, except where
+// they depend on state of the kernel that cannot be read:
 //
-//   - Of several next hops the kernel chooses one by a hash with a secret; they are the
-//     Candidates. If a rule with suppress_ifgroup finds such a route, the hash decides
-//     about the rule as well; if one of them leads back to where a packet came from, it
-//     decides whether the kernel looks for the source to send a redirect.
-//   - Of several default routes of IPv4 with the same metric, the kernel takes one whose
-//     gateway answers, beginning with the one that it took last.
-//   - An IPv4 next hop remembers which source it had first, and gateways that were
-//     addresses of this host when the route was added are not used. Kernels before 6.15 do
-//     not prefer the next hop that the source belongs to, and do not match a rule with a
-//     VRF as iif or oif with the packets of its interfaces.
-//   - IPv6 routes by the same nexthop object share copies for each processor, so that the
-//     kernel can take the prefix length and the source of another of these routes.
-//   - Of the next hops of an IPv6 route, which can have sources and preferences of their
-//     own, a listing has those of the first.
-//   - The kernel leaves an IPv6 route out of a listing if it stands between the next hops
-//     of another one to the same destination with the same metric.
-//   - An IPv6 route for a source can be out of reach, if there was a route to the same
-//     destination for all sources, and there is one to a longer prefix.
-//   - Whether an IPv4 namespace without rules of its own ever had a local route of its
-//     own: then the source of each packet that comes in is looked up.
-//   - For an IPv4 route by an IPv6 gateway, the kernel does not notice that the interface
-//     has no carrier if it had none when the route was added.
-//   - Whether this host is in a multicast group.
+//   - If a route has several next hops, the kernel chooses one of them by a hash that uses
+//     a secret. The Candidates of a [Decision] are these next hops. If a rule with
+//     suppress_ifgroup finds such a route, the hash also decides whether the rule
+//     suppresses it. If one of the next hops leads back to the interface that a packet came
+//     in by, the hash also decides whether the kernel looks up the source of the packet, as
+//     it does before it sends a redirect.
+//   - If there are several IPv4 default routes with the same metric, the kernel takes one
+//     whose gateway answers, and prefers the route that it took last.
+//   - The kernel keeps the first source that it chose for an IPv4 next hop. It does not use
+//     a gateway that was an address of this host when the route was added. Kernels before
+//     6.15 do not prefer the next hop that the source belongs to. On these kernels, a rule
+//     with a VRF as iif or oif does not match packets of the interfaces in that VRF.
+//   - IPv6 routes that use the same nexthop object share data that the kernel keeps for
+//     each processor. So the kernel can use the prefix length and the source of another of
+//     these routes.
+//   - The next hops of an IPv6 route can have different sources and preferences. A listing
+//     has only those of the first next hop.
+//   - A listing does not have an IPv6 route that is stored between the next hops of another
+//     route with the same destination and metric.
+//   - The kernel may not find an IPv6 route for a source if there was once a route to the
+//     same destination for all sources, and there is a route to a longer prefix.
+//   - If a namespace has only the default IPv4 rules, it cannot be read whether someone
+//     ever added a local route to it. If so, the kernel looks up the source of each packet
+//     that comes in.
+//   - If an interface had no carrier when an IPv4 route through an IPv6 gateway was added,
+//     the kernel does not notice for this route that the interface has no carrier.
+//   - It cannot be read whether this host is in a multicast group.
 //
-// RTM_GETROUTE, and so "ip route get", differs from what happens to a packet in more
-// ways: see [FIB.Get].
+// The answer to "ip route get" (RTM_GETROUTE) can differ from what happens to a packet: see
+// [FIB.Get].
 package explain

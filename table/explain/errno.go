@@ -37,25 +37,25 @@ func (e Errno) String() string {
 	return "unknown"
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (e Errno) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // A Refusal says why the kernel refuses a packet, if neither a rule nor a route does.
 type Refusal uint8
 
-// The refusals. The zero Refusal is none.
+// The reasons for a refusal. The zero Refusal means none.
 const (
 	NoInterface        Refusal = iota + 1 // there is no interface with that name
 	InterfaceDown                         // the interface is down
 	SourceInvalid                         // no packet can have this source
 	SourceNotLocal                        // the source is not an address of this host
 	SourceLocal                           // the source is an address of this host
-	SourceLoopback                        // a source of lo on another interface
-	SourceUnreachable                     // the source has no route that it could come by
-	SourcePath                            // the reverse path filter: the source has a route by another interface
+	SourceLoopback                        // the source is an address of lo, and the interface is another one
+	SourceUnreachable                     // this host has no route to the source
+	SourcePath                            // reverse path filter: the route to the source leads through another interface
 	DestinationInvalid                    // no packet can have this destination
-	ForwardingOff                         // the interface does not forward
-	NotForHost                            // a multicast group that this host is not in
+	ForwardingOff                         // forwarding is off for the interface
+	NotForHost                            // the destination is a multicast group that this host is not in
 )
 
 var refusals = [...]string{
@@ -75,5 +75,5 @@ func (r Refusal) String() string {
 	return "unknown"
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (r Refusal) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

@@ -6,37 +6,37 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// An Explanation is a decision and the way to it.
+// An Explanation is a decision and the steps that led to it.
 type Explanation struct {
 	Packet   Packet
 	Decision Decision
 	// Steps are the rules in the order in which the kernel asked them, up to the one
 	// that decided.
 	Steps []Step
-	// Tables are the tables that the kernel asked, in order. Those without routes are left
-	// out: some of them exist in the kernel, but that cannot be seen. In an IPv4 namespace
-	// that never had a rule of its own, the kernel asks local and main as one table, which
-	// has the number of main.
+	// Tables has the tables that the kernel looked up, in order. Tables without routes are
+	// left out, because it cannot be read whether the kernel has such a table. In a
+	// namespace that never had an IPv4 rule besides the default ones, the kernel looks up
+	// local and main as one table, which has the number of main.
 	Tables []rttables.ID
-	// Back are the steps of the reverse path check of an IPv4 packet that came in: the
-	// way to its source.
+	// Back has the steps of the reverse path check of an IPv4 packet that came in. They look
+	// up a route to the source of the packet.
 	Back []Step
-	// Answer is the packet that answers, and what this host decides about it. Nil: there is
-	// none, or its way is not known.
+	// Answer is the packet that answers this packet, and the decision about it. It is nil if
+	// no packet answers, or if the decision about the answer is not known.
 	Answer *Answer
 
 	fib *FIB
 }
 
-// Explain returns the decision about a packet, which is that of [FIB.Decide], and each
-// step on the way to it.
+// Explain returns the decision of [FIB.Decide] about a packet, and each step that led to
+// it.
 func (f *FIB) Explain(p Packet) Explanation {
 	var t trace
 	return f.explanation(p, f.decide(&p, false, &t), &t)
 }
 
-// ExplainGet returns what the kernel answers to "ip route get", which is that of
-// [FIB.Get], and each step on the way to it.
+// ExplainGet returns the decision of [FIB.Get], which is what the kernel answers to "ip
+// route get", and each step that led to it.
 func (f *FIB) ExplainGet(p Packet) Explanation {
 	var t trace
 	return f.explanation(p, f.decide(&p, true, &t), &t)

@@ -10,13 +10,13 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// String returns the explanation for people, in lines: each rule that was asked, the
-// table that it asked, and what came of it, and then the decision. Rules that the packet
-// does not match are left out.
+// String returns lines of text for people. There is a line for each rule that the packet
+// matches, with the table that the rule looks up and the result. The last line is the
+// decision.
 func (e Explanation) String() string { return e.text(false) }
 
-// Long returns what String does, with all rules that were asked and the routes that the
-// kernel passed over.
+// Long returns the same text as String, and adds the rules that the packet does not match
+// and the routes that the kernel did not use.
 func (e Explanation) Long() string { return e.text(true) }
 
 func (e *Explanation) text(long bool) string {
@@ -113,7 +113,7 @@ func (e *Explanation) stepText(s *Step) string {
 	return s.Result.String()
 }
 
-// Sentence returns the decision in a line.
+// Sentence returns the decision as one line of text.
 func (e *Explanation) Sentence() string { return e.fib.sentence(&e.Packet, &e.Decision) }
 
 // sentence returns a packet and what becomes of it.

@@ -7,8 +7,8 @@ import (
 	"github.com/policyroute/policyroute/rttables"
 )
 
-// A FIB is a World that is prepared for lookups: the forwarding information base. It
-// does not change, and is safe for concurrent use.
+// A FIB (forwarding information base) is a World that is prepared for lookups. A FIB does
+// not change, and is safe for concurrent use.
 type FIB struct {
 	world   World
 	byName  map[string]int32 // names and alternative names → place in devices
@@ -207,9 +207,9 @@ const lo = 1
 // Decide returns where a packet goes. It does not allocate memory.
 func (f *FIB) Decide(p *Packet) Decision { return f.decide(p, false, nil) }
 
-// Get returns what the kernel answers to "ip route get", which differs from the decision
-// about a packet that comes in by IPv6: the kernel then looks the packet up as one of no
-// user, and checks neither the addresses nor whether it forwards.
+// Get returns what the kernel answers to "ip route get". For an IPv6 packet that comes in,
+// the answer can differ from the decision about the packet itself: for the answer, the
+// kernel ignores the user, and checks neither the addresses nor whether forwarding is on.
 func (f *FIB) Get(p *Packet) Decision { return f.decide(p, true, nil) }
 
 func (f *FIB) decide(p *Packet, get bool, t *trace) Decision {

@@ -5,11 +5,11 @@ import "github.com/policyroute/policyroute/internal/uapi"
 // The flags of an interface that decide where packets go.
 const (
 	FlagUp           LinkFlags = uapi.IFF_UP          // the administrator has set it up
-	FlagBroadcast    LinkFlags = uapi.IFF_BROADCAST   // it has broadcasts
+	FlagBroadcast    LinkFlags = uapi.IFF_BROADCAST   // it supports broadcast
 	FlagLoopback     LinkFlags = uapi.IFF_LOOPBACK    // it is lo
-	FlagPointToPoint LinkFlags = uapi.IFF_POINTOPOINT // it has one other end
+	FlagPointToPoint LinkFlags = uapi.IFF_POINTOPOINT // it has exactly one other end
 	FlagNoARP        LinkFlags = uapi.IFF_NOARP       // it does not resolve addresses
-	FlagMulticast    LinkFlags = uapi.IFF_MULTICAST   // it has multicast
+	FlagMulticast    LinkFlags = uapi.IFF_MULTICAST   // it supports multicast
 	FlagCarrier      LinkFlags = uapi.IFF_LOWER_UP    // it has a carrier
 )
 
@@ -17,11 +17,11 @@ const (
 const (
 	FlagSecondary  AddressFlags = uapi.IFA_F_SECONDARY  // IPv4: not the first of its subnet
 	FlagTemporary  AddressFlags = uapi.IFA_F_TEMPORARY  // IPv6: for privacy, RFC 8981
-	FlagOptimistic AddressFlags = uapi.IFA_F_OPTIMISTIC // usable before the check for duplicates ends
-	FlagDADFailed  AddressFlags = uapi.IFA_F_DADFAILED  // another host has it
+	FlagOptimistic AddressFlags = uapi.IFA_F_OPTIMISTIC // usable before duplicate address detection ends
+	FlagDADFailed  AddressFlags = uapi.IFA_F_DADFAILED  // another host has the address
 	FlagHome       AddressFlags = uapi.IFA_F_HOMEADDRESS
 	FlagDeprecated AddressFlags = uapi.IFA_F_DEPRECATED // not for new connections
-	FlagTentative  AddressFlags = uapi.IFA_F_TENTATIVE  // the check for duplicates goes on
+	FlagTentative  AddressFlags = uapi.IFA_F_TENTATIVE  // duplicate address detection has not ended
 	// FlagNoPrefixRoute means that the kernel did not add a route to the subnet.
 	FlagNoPrefixRoute AddressFlags = uapi.IFA_F_NOPREFIXROUTE
 )

@@ -8,11 +8,11 @@ import (
 // The states of a neighbour, in the words of ip-neighbour(8).
 const (
 	NeighbourNone       NeighbourState = uapi.NUD_NONE
-	NeighbourIncomplete NeighbourState = uapi.NUD_INCOMPLETE // asked for, not answered yet
-	NeighbourReachable  NeighbourState = uapi.NUD_REACHABLE  // it has answered
-	NeighbourStale      NeighbourState = uapi.NUD_STALE      // it had answered
-	NeighbourDelay      NeighbourState = uapi.NUD_DELAY      // it is asked soon
-	NeighbourProbe      NeighbourState = uapi.NUD_PROBE      // it is asked
+	NeighbourIncomplete NeighbourState = uapi.NUD_INCOMPLETE // asked, and has not answered yet
+	NeighbourReachable  NeighbourState = uapi.NUD_REACHABLE  // it has answered recently
+	NeighbourStale      NeighbourState = uapi.NUD_STALE      // it answered some time ago
+	NeighbourDelay      NeighbourState = uapi.NUD_DELAY      // it will be asked soon
+	NeighbourProbe      NeighbourState = uapi.NUD_PROBE      // it is being asked
 	NeighbourFailed     NeighbourState = uapi.NUD_FAILED     // it does not answer
 	NeighbourNoARP      NeighbourState = uapi.NUD_NOARP      // it is never asked
 	NeighbourPermanent  NeighbourState = uapi.NUD_PERMANENT  // the administrator has set it
@@ -32,10 +32,10 @@ func (s NeighbourState) String() string {
 	return neighbourStates.Text(uint32(s), ",")
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (s NeighbourState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what String returns.
+// UnmarshalText reads the text that String returns.
 func (s *NeighbourState) UnmarshalText(text []byte) error {
 	if string(text) == "none" {
 		*s = NeighbourNone

@@ -10,34 +10,35 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A Packet is what the kernel knows of a packet when it decides about it. Its text is
-// the words of "ip route get".
+// A Packet has the properties of a packet that the decision of the kernel can depend on.
+// Its text is the words of "ip route get".
 type Packet struct {
-	// To is the destination: to. It tells the family.
+	// To is the destination: to. It determines the family.
 	To netip.Addr
-	// From is the source: from. Zero: the packet is of a socket that is not bound to
-	// an address, and gets its source from the route.
+	// From is the source: from. Zero means that the packet comes from a socket that is not
+	// bound to an address, so the route determines the source.
 	From netip.Addr
-	// IIF is the name of the interface that the packet came in by: iif. Empty: this
-	// host sends it.
+	// IIF is the name of the interface that the packet came in on: iif. Empty means that
+	// this host sends the packet.
 	IIF string
-	// OIF is the name of the interface that the socket is bound to: oif. Empty: none.
+	// OIF is the name of the interface that the socket is bound to: oif. Empty means none.
 	OIF string
 	// Mark is the firewall mark: mark.
 	Mark uint32
-	// TOS is the DS field: tos. Its lowest two bits do not count.
+	// TOS is the DS field: tos. The lowest two bits are ignored.
 	TOS uint8
-	// UID is the user who sends the packet: uid. The kernel takes forwarded packets
-	// for those of user 0.
+	// UID is the user who sends the packet: uid. For the kernel, user 0 sends forwarded
+	// packets.
 	UID uint32
-	// IPProto is the protocol above IP: ipproto. Zero: UDP for IPv4, as in "ip route
-	// get", and unknown for IPv6.
+	// IPProto is the protocol above IP: ipproto. For IPv4, zero means UDP, as in "ip route
+	// get". For IPv6, zero means unknown.
 	IPProto route.IPProto
-	// SPort and DPort are the ports: sport, dport. Zero: none.
+	// SPort and DPort are the ports: sport, dport. Zero means none.
 	SPort, DPort uint16
 	// FlowLabel is the flow label of an IPv6 packet: flowlabel.
 	FlowLabel uint32
-	// TunID is the key of the tunnel that the packet came in by: tun_id. Zero: none.
+	// TunID is the key of the tunnel that the packet came in through: tun_id. Zero means
+	// none.
 	TunID uint64
 }
 
@@ -133,10 +134,10 @@ func (p Packet) String() string {
 	return out.String()
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (p Packet) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what String returns, as [ParsePacket] does.
+// UnmarshalText reads the text that String returns, as [ParsePacket] does.
 func (p *Packet) UnmarshalText(text []byte) error {
 	got, err := ParsePacket(string(text))
 	if err == nil {

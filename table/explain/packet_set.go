@@ -7,14 +7,15 @@ import (
 	"github.com/policyroute/policyroute/route"
 )
 
-// A PacketSet is a set of packets: all that have one of some values in each property.
+// A PacketSet is a set of packets. It has a set of values for each property, and contains
+// all packets whose properties have such values.
 type PacketSet struct {
 	space *space
 	r     region
 }
 
-// Contains reports whether s has a packet. A packet that names an interface which none of
-// the hosts has is in no set.
+// Contains reports whether p is in s. If p names an interface that neither host has, p is
+// in no set.
 func (s PacketSet) Contains(p Packet) bool {
 	if s.space == nil {
 		return false
@@ -38,8 +39,9 @@ func (s *PacketSet) conditions() int {
 //
 //	from 192.168.2.2 to anything but 192.168.1.0/24, 192.168.2.0/24
 //
-// A property that is not restricted has no words, but for the destination, and so have
-// packets that are not bound to an interface. Words with iif are packets that came in.
+// A property that can have any value has no words, except the destination. The property oif
+// also has no words if it means that no socket is bound to an interface. The word iif means
+// that the packets come in.
 func (s PacketSet) String() string {
 	if s.space == nil {
 		return ""
@@ -200,7 +202,7 @@ func maskedText(v maskedValue) string {
 	return fmt.Sprintf("%#x/%#x", v.value, v.mask)
 }
 
-// String returns the way in the words of ip-route(8): via 192.168.1.1 dev eth0.
+// String returns the way in the words of ip-route(8), such as via 192.168.1.1 dev eth0.
 func (w Way) String() string {
 	if w.Hops != "" {
 		return w.Hops + w.sourceWords()

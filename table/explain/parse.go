@@ -24,19 +24,19 @@ import (
 //	neighbour add 192.168.2.1 dev eth1 nud reachable
 //	sysctl -w net.ipv4.conf.eth1.rp_filter=1
 //
-// -4 or -6 comes before the object where no address tells the family. A command of ip
-// in a comment counts as well, and so do the lines of "ip rule". Parse ignores other
-// comments and blank lines. Tables, protocols and the like are numbers, or names that
-// ip(8) knows without a file.
+// If no address determines the family, -4 or -6 comes before the object. Parse also reads
+// commands of ip in comments, and lines of the output of "ip rule". It ignores other
+// comments, and blank lines. Tables, protocols and so on are numbers, or names that ip(8)
+// knows without a file.
 //
-// What the text does not mention is as in a new network namespace, so that a text can be
-// short. The rules of a family are the kernel's default ones and those of the text,
-// unless one of these is a default rule. An interface that a route, an address or a
-// neighbour names exists, and is up and has a carrier. If there is no route of the table
-// local, then the addresses have the routes that the kernel makes for them, and lo has
-// its addresses. A text that has routes of the table local and no address, like that of a
-// [snapshot.Snapshot], has the addresses of these routes. The lines "rule flush", "route
-// flush table local" and "address flush" say that there are none.
+// The text can be short, because Parse adds what the text does not mention. For each
+// family, Parse adds the kernel's default rules, unless the text has one of them. If a
+// route, an address or a neighbour names an interface, Parse adds the interface, which is
+// up and has a carrier. If the text has no route of the table local, Parse adds the routes
+// that the kernel makes for addresses, and the addresses of lo. If the text has routes of
+// the table local but no address, like the text of a [snapshot.Snapshot], Parse adds the
+// addresses of these routes. With the lines "rule flush", "route flush table local" and
+// "address flush", Parse adds no rules, no routes of the table local, and no addresses.
 //
 // An error begins with the number of the line.
 func Parse(text string) (World, error) {

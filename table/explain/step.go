@@ -4,24 +4,25 @@ import "github.com/policyroute/policyroute/rttables"
 
 // A Step is what a rule did with a packet.
 type Step struct {
-	// Rule is the place in World.Rules, −1 if no rule was asked.
+	// Rule is the index of the rule in World.Rules. It is −1 if no rule was asked.
 	Rule int
-	// Result says what came of the rule.
+	// Result is the result of the rule.
 	Result Result
 	// Selector is the word of ip-rule(8) that the packet does not match, if Result is
-	// ResultNoMatch: from, to, iif and so on. It is not for a rule that begins with not,
-	// and detached for one whose interface does not exist.
+	// ResultNoMatch: from, to, iif and so on. It is "not" for a rule that begins with not,
+	// and "detached" for a rule whose interface does not exist.
 	Selector string
-	// Table is the table of a rule that looks a packet up, and Asked whether there is
-	// such a table.
+	// Table is the table that the rule looks up. Asked reports whether the kernel has this
+	// table.
 	Table rttables.ID
 	Asked bool
-	// Merged means that the kernel asked the tables local and main as one, and no rule.
+	// Merged means that the kernel looked up the tables local and main as one table, without
+	// asking a rule.
 	Merged bool
-	// Route is the place in World.Routes of the route that the table has for the packet,
-	// −1: none. Hop is the place of its next hop, −1: none.
+	// Route is the index in World.Routes of the route that the table has for the packet. Hop
+	// is the index of the next hop in that route. −1 means none.
 	Route, Hop int
-	// Passed are the routes to the destination that the kernel passed over.
+	// Passed has the routes to the destination that the kernel did not use.
 	Passed []PassedRoute
 }
 
@@ -31,19 +32,19 @@ type PassedRoute struct {
 	Reason Passed
 }
 
-// A Result says what came of a rule.
+// A Result is the result of a rule for a packet.
 type Result uint8
 
 // The results.
 const (
 	ResultNoMatch    Result = iota // the packet does not match
-	ResultGoto                     // the rule goes on with another one
+	ResultGoto                     // the kernel continues with another rule
 	ResultNop                      // the rule does nothing
 	ResultNoTable                  // the table has no routes
 	ResultNoRoute                  // the table has no route for the packet
 	ResultThrow                    // the table has a route of type throw
 	ResultSuppressed               // the rule does not accept the route
-	ResultSource                   // the source that the kernel would choose is not that of the rule
+	ResultSource                   // the kernel would choose a source that the rule does not match
 	ResultRefused                  // the rule refuses the packet
 	ResultDecided                  // the route decides
 )
@@ -52,7 +53,7 @@ var results = [...]string{
 	"no match", "goto", "nop", "no table", "no route", "throw", "suppressed", "other source", "refused", "decided",
 }
 
-// String returns a word or two for r.
+// String returns the result in one or two words.
 func (r Result) String() string {
 	if int(r) < len(results) {
 		return results[r]
@@ -60,13 +61,13 @@ func (r Result) String() string {
 	return "unknown"
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Passed says why the kernel does not use a route.
 type Passed uint8
 
-// The reasons.
+// The reasons why the kernel does not use a route.
 const (
 	PassedNoHop     Passed = iota // the route has no next hop
 	PassedTOS                     // the route is for another TOS
@@ -75,7 +76,7 @@ const (
 	PassedScore                   // another route of the same prefix is better
 	PassedDead                    // the interface is down
 	PassedLinkDown                // the interface has no carrier
-	PassedOIF                     // the packet is to leave by another interface
+	PassedOIF                     // the packet must leave through another interface
 	PassedNeighbour               // the gateway does not answer
 )
 
@@ -83,7 +84,7 @@ var passedWords = [...]string{
 	"no next hop", "tos", "from", "beside routes for other sources", "another route is better", "interface down", "no carrier", "oif", "gateway does not answer",
 }
 
-// String returns a word or some for p.
+// String returns the reason in words.
 func (p Passed) String() string {
 	if int(p) < len(passedWords) {
 		return passedWords[p]
@@ -91,5 +92,5 @@ func (p Passed) String() string {
 	return "unknown"
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (p Passed) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

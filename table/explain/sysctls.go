@@ -8,14 +8,14 @@ import (
 )
 
 // Sysctls are settings of the kernel by name, such as net.ipv4.conf.eth0.rp_filter. A
-// setting that is not there has the kernel's default. [Unknown] is the value of one
-// that could not be read. Names have dots, or, as in sysctl(8), slashes where a part
-// of the name has a dot: net/ipv4/conf/eth0.100/rp_filter.
+// setting that is not in the map has the kernel's default. A setting that could not be read
+// has the value [Unknown]. The parts of a name are separated by dots. If a part contains a
+// dot, they are separated by slashes, as in sysctl(8): net/ipv4/conf/eth0.100/rp_filter.
 //
-// One name is not that of a setting: net.ipv4.fib_has_custom_rules is 1 if there ever was
-// another IPv4 rule in the namespace than the default ones. While it is 0, the kernel looks
-// a packet up in the tables local and main at once. Without it, decisions that hang on it
-// have [DependsMerge].
+// One name is not a setting of the kernel: net.ipv4.fib_has_custom_rules is 1 if the
+// namespace ever had an IPv4 rule other than the default ones. While it is 0, the kernel
+// looks up the tables local and main as one table. If the map does not have this name,
+// decisions that depend on it have [DependsMerge].
 type Sysctls map[string]string
 
 // customRules is not a setting, but a state of a namespace, with its name in the kernel
@@ -37,7 +37,7 @@ func sysctlName(name string) string {
 // Set sets a setting.
 func (s Sysctls) Set(name, value string) { s[sysctlName(name)] = value }
 
-// Get returns the value of a setting, and whether it is there.
+// Get returns the value of a setting, and whether the map has the setting.
 func (s Sysctls) Get(name string) (value string, ok bool) {
 	value, ok = s[sysctlName(name)]
 	return value, ok

@@ -18,13 +18,13 @@ import (
 // maxTries is how often Take reads a host that changes all the time before it gives up.
 const maxTries = 16
 
-// Take reads the World of the network namespace of c, as it is at one moment: it reads
-// again if anything but a neighbour changes meanwhile. The error is a
-// [*snapshot.UnsettledError] if something always changes.
+// Take reads the World of the network namespace of c at one moment. If anything except a
+// neighbour changes while Take reads, Take reads again. If the host keeps changing, the
+// error is a [*snapshot.UnsettledError].
 //
-// Of the neighbours Take reads those that are gateways. A setting that cannot be read is
-// [Unknown]: some settings are read from /proc/sys, which for another network namespace
-// than that of the caller takes CAP_SYS_ADMIN.
+// Take reads only neighbours that are gateways. A setting that cannot be read is [Unknown].
+// Some settings are read from /proc/sys. To read these settings of another network
+// namespace, the caller needs CAP_SYS_ADMIN.
 func Take(ctx context.Context, c route.Conn) (World, error) {
 	sub, err := rtnl.SubscribeLike(c, uapi.RTNLGRP_IPV4_RULE, uapi.RTNLGRP_IPV6_RULE, uapi.RTNLGRP_IPV4_ROUTE, uapi.RTNLGRP_IPV6_ROUTE,
 		uapi.RTNLGRP_LINK, uapi.RTNLGRP_IPV4_IFADDR, uapi.RTNLGRP_IPV6_IFADDR, uapi.RTNLGRP_IPV4_NETCONF, uapi.RTNLGRP_IPV6_NETCONF)

@@ -10,11 +10,11 @@ import (
 	"github.com/policyroute/policyroute/table/snapshot"
 )
 
-// String returns the text of w, which [Parse] reads: the commands of ip(8) that make the
-// nexthop objects, routes and rules, as those of a [snapshot.Snapshot], and behind them,
-// as comments, the commands that would make the interfaces, addresses, neighbours and
-// settings. So a shell on a host with the same interfaces can run the text, and
-// [snapshot.Parse] reads it as well.
+// String returns the text of w, which [Parse] reads. The text begins with the commands of
+// ip(8) that make the nexthop objects, routes and rules, as in the text of a
+// [snapshot.Snapshot]. The commands that would make the interfaces, addresses, neighbours
+// and settings follow as comments. So a shell on a host with the same interfaces can run
+// the text, and [snapshot.Parse] can read it.
 func (w World) String() string {
 	var b strings.Builder
 	c := w.Canonical()
@@ -41,7 +41,7 @@ func (w World) String() string {
 // comment begins a line that a shell does not run.
 const comment = "# "
 
-// MarshalText returns the text that String returns.
+// MarshalText returns the same text as String.
 func (w World) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
 // UnmarshalText reads the text that String returns, as [Parse] does.

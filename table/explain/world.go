@@ -9,9 +9,9 @@ import (
 	"github.com/policyroute/policyroute/rule"
 )
 
-// A World is the state of a network namespace that decides where packets go. [Take]
-// reads one from a host, and [Parse] from text. The zero World is a host without rules
-// and interfaces, which sends nothing.
+// A World is the state of a network namespace on which the way of packets depends. [Take]
+// reads a World from a host, and [Parse] reads one from text. The zero World is a host
+// without rules and interfaces, which sends no packets.
 type World struct {
 	// Rules are the rules of both families. The rules of a family that have the same
 	// priority are in the order in which the kernel looks at them.
@@ -37,19 +37,21 @@ type Link struct {
 	Index    uint32
 	Name     string
 	AltNames []string // alternative names, which rules and commands can use as well
-	// Kind is what the interface is, such as veth, bridge or vrf: type of ip-link(8).
-	// Empty for hardware and for lo. (IFLA_INFO_KIND)
+	// Kind is the type of ip-link(8), such as veth, bridge or vrf. It is empty for hardware
+	// and for lo. (IFLA_INFO_KIND)
 	Kind string
-	// Flags are IFF_* of linux/if.h. Of these, FlagUp, FlagCarrier, FlagLoopback,
-	// FlagPointToPoint, FlagNoARP, FlagBroadcast and FlagMulticast are in text.
+	// Flags are IFF_* of linux/if.h. The text of a World has FlagUp, FlagCarrier,
+	// FlagLoopback, FlagPointToPoint, FlagNoARP, FlagBroadcast and FlagMulticast, and no
+	// other flags.
 	Flags LinkFlags
 	// Group is the group of the interface, which suppress_ifgroup of a rule names.
 	// (IFLA_GROUP)
 	Group uint32
-	// Master is the index of the bridge, bond or VRF that has the interface. Zero: none.
-	// (IFLA_MASTER)
+	// Master is the index of the bridge, bond or VRF that the interface belongs to. Zero
+	// means none. (IFLA_MASTER)
 	Master uint32
-	// Table is the table of a VRF. Zero: the interface is not a VRF. (IFLA_VRF_TABLE)
+	// Table is the table of a VRF. Zero means that the interface is not a VRF.
+	// (IFLA_VRF_TABLE)
 	Table rttables.ID
 }
 
@@ -62,7 +64,7 @@ type Address struct {
 	Index uint32 // of the interface
 	Addr  netip.Addr
 	Peer  netip.Addr // the other end of a point-to-point link; zero: none
-	Bits  uint8      // the length of the subnet's prefix: that of Peer, if it is set
+	Bits  uint8      // the prefix length of the subnet of Peer or, without Peer, of Addr
 	Scope route.Scope
 	Flags AddressFlags
 }
@@ -77,6 +79,5 @@ type Neighbour struct {
 	State NeighbourState
 }
 
-// A NeighbourState is what the kernel knows of a neighbour: NUD_* of
-// linux/neighbour.h.
+// A NeighbourState says whether a neighbour answers: NUD_* of linux/neighbour.h.
 type NeighbourState uint16

@@ -42,8 +42,8 @@
 //   - If another program deletes rules, packets use table main until Run has repaired
 //     the rules.
 //   - A new address has no rule until Run has noticed the address. If an interface gets the
-//     name of another uplink, its address has no rule for some milliseconds, until that
-//     uplink has taken the address over.
+//     name of another uplink's interface, its address has no rule for some milliseconds,
+//     until that uplink has taken over the address.
 //   - While Run is not running, the uplinks stay installed, but nothing is repaired.
 //   - Run does not know sources that have left no trace. If another program deletes all
 //     rules of an address at a time when Run is not running and the host does not have

@@ -10,13 +10,12 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// IsOwn reports whether a table with the name [TableName] and a comment was made by this
-// package.
+// IsOwn reports whether this package has made the table [TableName] that has this comment.
 func IsOwn(comment string) bool { return strings.HasPrefix(comment, ownerWord) }
 
-// PlanSyncAfter returns what [Sync] of a policy would do after another plan, which installs
-// uplinks. It changes nothing. A plan that has the steps of both undoes both after a failure of
-// either.
+// PlanSyncAfter returns what [Sync] would do once the plan before, which installs uplinks,
+// has been applied. It changes nothing. If a caller joins the steps of both plans into one
+// plan, a failure of any step undoes the steps of both.
 func PlanSyncAfter(ctx context.Context, c route.Conn, before plan.Plan, p Policy, uplinks ...Uplink) (plan.Plan, error) {
 	rules := before.Select(func(s *plan.Step) bool { return s.Op.IsRule() })
 	read := func(ctx context.Context, c route.Conn, etc string) (*host.State, error) {

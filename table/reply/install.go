@@ -12,19 +12,19 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// Install changes the kernel's state to what the policy declares for the uplinks, which have
-// to be installed. A host has one policy: Install replaces the one of an earlier call,
-// whatever its uplinks. It changes only what differs, so a second Install sends no request
-// that changes anything. Clients that are remembered stay remembered, unless their address
-// is no uplink's any more, or Remember or Clients have changed.
+// Install installs the policy for the uplinks, which must already be installed. A host has
+// one policy: Install replaces the policy of an earlier call, even if that call was for
+// other uplinks. Install changes only what differs, so a second Install sends no request
+// that changes anything. Remembered clients stay remembered, unless the address that they
+// used no longer belongs to an uplink, or Remember or Clients has changed.
 //
-// All packets change over in one step, except for those that rules of marks which are not
-// needed any more have matched; the package overview says more about it. On an error at any
-// step, all steps that were done are undone, newest first, even after ctx has ended, and the
-// error is a [*plan.StepError]. Before anything is changed, the error is a
-// [*plan.FieldError] for a policy or an uplink that is not valid on this host, or a
-// [*plan.ConflictError] for a table of another program with the name [TableName]. It is
-// errors.ErrUnsupported if the kernel has no nf_tables.
+// All packets switch to the new policy in one step, except packets that match an old rule
+// for a mark: Install deletes these rules after that step. See the package overview. If a
+// step fails, Install undoes the steps before it, newest first, even after ctx has ended,
+// and returns a [*plan.StepError]. Install changes nothing and returns a [*plan.FieldError]
+// if the policy or an uplink is not valid on this host, a [*plan.ConflictError] if another
+// program has made a table with the name [TableName], and errors.ErrUnsupported if the
+// kernel has no nf_tables.
 //
 // Install waits for other processes that change uplinks in the same network namespace; see
 // [plan.ErrLocked].
@@ -37,9 +37,9 @@ func PlanInstall(ctx context.Context, c route.Conn, p Policy, uplinks ...Uplink)
 	return planInstall(ctx, c, host.Read, p, uplinks)
 }
 
-// Remove takes the policy away: the table [TableName], and the rules with [Protocol]. It needs
-// neither the policy nor the uplinks that were installed. Removing what is not installed is
-// not an error. Errors are those of [Install].
+// Remove removes the policy: it deletes the table [TableName] and the rules with
+// [Protocol]. Remove does not need to know the policy or its uplinks. If no policy is
+// installed, Remove returns nil. Other errors are those of [Install].
 func Remove(ctx context.Context, c route.Conn) error {
 	return apply(ctx, c, func() (plan.Plan, error) { return planRemove(ctx, c, host.ReadRules) })
 }
@@ -49,8 +49,8 @@ func PlanRemove(ctx context.Context, c route.Conn) (plan.Plan, error) {
 	return planRemove(ctx, c, host.Read)
 }
 
-// Sync is [Install] of a policy, or [Remove] if neither the policy nor an uplink asks for
-// anything.
+// Sync calls [Install], or [Remove] if the policy would do nothing: no uplink has
+// Masquerade, and there are no uplinks or the policy has neither UDP nor Forwarded.
 func Sync(ctx context.Context, c route.Conn, p Policy, uplinks ...Uplink) error {
 	if isEmpty(&p, uplinks) {
 		return Remove(ctx, c)
@@ -66,7 +66,7 @@ func PlanSync(ctx context.Context, c route.Conn, p Policy, uplinks ...Uplink) (p
 	return PlanInstall(ctx, c, p, uplinks...)
 }
 
-// isEmpty reports whether nothing is asked for.
+// isEmpty reports whether a policy for these uplinks would do nothing.
 func isEmpty(p *Policy, uplinks []Uplink) bool {
 	for _, u := range uplinks {
 		if u.Masquerade {
@@ -76,8 +76,9 @@ func isEmpty(p *Policy, uplinks []Uplink) bool {
 	return len(uplinks) == 0 || len(p.UDP) == 0 && !p.Forwarded
 }
 
-// Marks returns the mark that the connections of each uplink have with a policy that has
-// Forwarded. It is the mark that is installed, or the one that Install would choose.
+// Marks returns the mark of the connections of each uplink, under a policy that has
+// Forwarded: the installed mark or, if none is installed, the mark that Install would
+// choose.
 func Marks(ctx context.Context, c route.Conn, p Policy, uplinks ...Uplink) ([]rule.Mark, error) {
 	p.Forwarded = true
 	if len(uplinks) == 0 {

@@ -12,50 +12,50 @@ import (
 	"github.com/policyroute/policyroute/table/plan"
 )
 
-// A Policy says which answers leave by the way the question came, besides those that the
-// rules from the uplinks' addresses already send there. The zero Policy is none.
+// A Policy declares which replies leave through the uplink of their request, in addition to
+// the replies for which the rules from the uplinks' addresses do this already. The zero
+// Policy declares none.
 type Policy struct {
-	// UDP are the ports of this host's UDP servers that listen on all addresses. Their
-	// answers get the address that the client asked as their source. A port mask is not
-	// possible. None: no UDP server is helped.
+	// UDP is the ports of UDP servers of this host that listen on all addresses. The source
+	// of a reply from such a port is the address that the client sent the request to. A port
+	// mask is not possible. If UDP is empty, the policy does not apply to UDP servers.
 	UDP []rule.Ports
 
-	// Remember is how long an asked address is remembered after the client's last packet,
-	// in whole seconds. Zero: [DefaultRemember].
+	// Remember is how long a client is remembered after its last packet, in whole seconds.
+	// Zero means [DefaultRemember].
 	Remember time.Duration
 
-	// Clients is how many pairs of a client's address and port are remembered for each
-	// address and port of this host. When there are more, answers to the new ones leave
-	// as they would without the policy. Zero: [DefaultClients].
+	// Clients is how many clients are remembered for each address of an uplink. Replies to
+	// further clients leave as they do without the policy. Zero means [DefaultClients].
 	Clients uint32
 
-	// Forwarded applies to connections that do not end at an address of an uplink:
-	// connections that come in by an uplink to a published port (DNAT), such as a
-	// container's, and those that this host forwards for other networks. All packets of
-	// such a connection leave by the uplink that its first packet took. It needs
-	// connection tracking (nf_conntrack).
+	// Forwarded makes all packets of a forwarded connection leave through the uplink that
+	// its first packet took. Forwarded connections are those to a published port (DNAT),
+	// such as a container's, that come in through an uplink, and those that this host
+	// forwards for other networks. Forwarded needs connection tracking (nf_conntrack).
 	Forwarded bool
 
-	// Mask are the bits of packets' marks and of connections' marks that belong to the
-	// policy. Their other bits stay as they are. Zero: [DefaultMask].
+	// Mask has the bits that the policy uses in the marks of packets and of connections. The
+	// policy does not change the other bits. Zero means [DefaultMask].
 	Mask uint32
 
-	// Mark is the first of the uplinks' marks. The others follow it, in Mask. Zero: the
-	// lowest bit of Mask.
+	// Mark is the first mark of an uplink. The marks of further uplinks are the next values
+	// within the bits of Mask. Zero means the lowest bit of Mask.
 	Mark uint32
 }
 
-// An Uplink is an uplink whose answers the policy is about.
+// An Uplink is an uplink to which a policy applies.
 type Uplink struct {
 	table.SourceRoutedUplink
 
-	// Masquerade gives packets of other hosts and of containers that leave by the uplink
-	// its own address as their source. It needs connection tracking (nf_conntrack).
+	// Masquerade replaces the source of packets from other hosts and from containers that
+	// leave through the uplink: the new source is an address of the uplink. Masquerade needs
+	// connection tracking (nf_conntrack).
 	Masquerade bool
 }
 
-// Protocol is the protocol of the rules that this package adds, 0xd4. No uplink can have
-// it.
+// Protocol is the protocol number of the rules that this package adds. No uplink can use
+// this number.
 const Protocol route.Protocol = form.ReplyProtocol
 
 // TableName is the name of the table of nf_tables that this package adds, in the family
@@ -64,17 +64,17 @@ const TableName = "policyroute"
 
 // The defaults of a [Policy].
 const (
-	// DefaultMask has values for 31 uplinks. Its bits are not those of Tailscale (0xff0000),
-	// mwan3 (0x3f00), Kubernetes (0xc000), Cilium (0xf00 and 0xffff0000), Calico
-	// (0xffff0000) or the VPC CNI of AWS (0x80). Docker sets no marks on the host. The two lowest bits are free for the marks 1 to 3
-	// of administrators.
+	// DefaultMask has marks for 31 uplinks. Tailscale (0xff0000), mwan3 (0x3f00), Kubernetes
+	// (0xc000), Cilium (0xf00 and 0xffff0000), Calico (0xffff0000) and the VPC CNI of AWS
+	// (0x80) use other bits. Docker sets no marks on the host. The two lowest bits are left
+	// for marks 1 to 3, which administrators often use.
 	DefaultMask uint32 = 0x7c
 
 	DefaultRemember        = time.Minute
 	DefaultClients  uint32 = 1 << 16
 )
 
-// AllPorts are all ports, for field UDP of a [Policy].
+// AllPorts returns the range of all ports, for the field UDP of a [Policy].
 func AllPorts() rule.Ports { return rule.PortRange(1, 1<<16-1) }
 
 // longest is how long an address can be remembered.
