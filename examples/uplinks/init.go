@@ -10,6 +10,7 @@ import (
 
 	"github.com/policyroute/policyroute/internal/iptext"
 	"github.com/policyroute/policyroute/rttables"
+	"github.com/policyroute/policyroute/table/check"
 	"github.com/policyroute/policyroute/table/discover"
 )
 
@@ -38,11 +39,16 @@ func initFile(ctx context.Context, o options, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	f := newInitText(host)
+	services, err := check.ListServices(ctx, conn)
+	if err != nil {
+		fmt.Fprintln(stderr, "uplinks: warning: the servers of this host are not known:", errorText(err))
+	}
+	f.proposeReplies(services)
 	if len(f.uplinks) == 0 {
 		fmt.Fprintln(stderr, "uplinks: warning: this host has no default route to make an uplink from")
 	}
 	if o.json {
-		r := report{Command: o.command, Uplinks: []*entry{}}
+		r := report{Command: o.command, Uplinks: []*entry{}, Proposals: f.proposals}
 		for i, u := range f.uplinks {
 			e := newEntry(u)
 			e.Reasons = f.reasons[i]
@@ -68,6 +74,36 @@ type initText struct {
 	lines   string // the uplinks, without comments
 	uplinks []uplink
 	reasons [][]string // of each uplink
+	// proposals are lines that the file has as comments.
+	proposals []string
+}
+
+// proposeReplies adds lines about answers as comments, if there are several interfaces that
+// answers can leave by.
+func (f *initText) proposeReplies(s check.Services) {
+	devs := make(map[string]bool)
+	for _, u := range f.uplinks {
+		devs[u.Interface] = true
+	}
+	if len(devs) < 2 {
+		return
+	}
+	propose := func(line, format string, args ...any) {
+		fmt.Fprintf(&f.b, "\n"+format+"\n#\n# %s\n", append(args, line)...)
+		f.proposals = append(f.proposals, line)
+	}
+	if len(s.UDP) > 0 {
+		line := replyWord + " udp"
+		for _, port := range s.UDP {
+			line += fmt.Sprintf(" %d", port)
+		}
+		propose(line, "# UDP servers listen on all addresses. With the line below, without its #, their answers\n"+
+			"# leave by the uplink that the question came from. Leave out ports that need no clients\n# from the Internet.")
+	}
+	if len(s.Published) > 0 {
+		propose(replyWord+" forwarded", "# Ports are published (DNAT) in %s. With the line below,\n"+
+			"# without its #, answers from there leave by the uplink that the question came from.", iptext.Printable(s.Published[0]))
+	}
 }
 
 func newInitText(host *discover.Host) *initText {

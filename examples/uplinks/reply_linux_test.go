@@ -62,6 +62,7 @@ func TestReply(t *testing.T) {
 			t.Errorf("plan does not have %q:\n%s%s", want, out, errs)
 		}
 	}
+	h.run(exitPending, "-impact", "plan")
 	h.unchanged(before)
 	if has := h.replyTable(); has != nil {
 		t.Errorf("plan has made a table: %s", has)
@@ -247,5 +248,46 @@ func TestReplyStatus(t *testing.T) {
 	out, _ = h.run(exitOK, "metrics")
 	if !strings.Contains(out, "uplinks_reply_up 0\n") {
 		t.Errorf("without the table:\n%s", out)
+	}
+}
+
+// Init proposes lines about answers as comments, for servers on all addresses and published
+// ports. Without the comment signs they are valid.
+func TestReplyInit(t *testing.T) {
+	h := newHost(t, "")
+	h.route("add", "default via 192.168.2.1 dev eth1 metric 9")
+	if out, _ := h.run(exitOK, "init"); strings.Contains(out, "reply") {
+		t.Errorf("without servers:\n%s", out)
+	}
+	for _, addr := range []string{"0.0.0.0:1194", "[::]:53", "192.168.1.2:443"} {
+		server, err := h.ns.ListenPacket("udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+	}
+	c, err := nft.DialLike(h.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var b nft.Batch
+	b.AddTable(nft.Table{Family: nft.IPv4, Name: "nat"})
+	b.AddChain(nft.Chain{Family: nft.IPv4, Table: "nat", Name: "DOCKER"})
+	b.AddRule(nft.Rule{Family: nft.IPv4, Table: "nat", Chain: "DOCKER", Exprs: []nft.Expr{
+		nft.Immediate{Dest: nft.Reg1, Data: nft.Addr(addr("172.17.0.2"))}, nft.NAT{Type: nft.DestNAT, Family: nft.IPv4, AddrMin: nft.Reg1, AddrMax: nft.Reg1},
+	}})
+	if err := nft.Commit(t.Context(), c, &b); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := h.run(exitOK, "init")
+	for _, want := range []string{"\n# reply udp 53 1194\n", "\n# reply forwarded\n", "# Ports are published (DNAT) in table ip nat chain DOCKER. "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("init does not have %q:\n%s", want, out)
+		}
+	}
+	file, err := parseConfig("f", strings.ReplaceAll(out, "\n# reply ", "\nreply "))
+	if err != nil || len(file.reply.lines()) != 2 || len(file.uplinks) != 2 {
+		t.Errorf("%v, %v:\n%s", file.reply.lines(), err, out)
 	}
 }

@@ -27,6 +27,8 @@ type report struct {
 	Uplinks []*entry          `json:"uplinks"`
 	Others  []*unlistedUplink `json:"others,omitempty"`
 	Reply   *replyReport      `json:"reply,omitempty"`
+	// Proposals are the lines that init prints as comments.
+	Proposals []string `json:"proposals,omitempty"`
 	// ReplyLines are the lines about answers in their normal form, of parse.
 	ReplyLines []string    `json:"reply_lines,omitempty"`
 	Findings   []finding   `json:"findings,omitempty"`

@@ -152,6 +152,7 @@ var jsonText = []block{
 			"about the host as it is."},
 		{"reply", "Status: the policy of the lines `reply` and of `masquerade`: config, state (complete, incomplete, absent or unknown), " +
 			"problem, steps (what `up` would do), and clients (how many clients of UDP servers are remembered)."},
+		{"proposals", "Init: the lines `reply` that the file has as comments."},
 		{"reply_lines", "Parse: the lines `reply` in their normal form."},
 		{"keeper", "Status, watch: an object for the process of `run`. It is absent if `run` is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether `run` is active."},
