@@ -29,6 +29,7 @@ func (s *session) installPlanner() planFunc {
 // plan reports the steps of up without doing them. It reports the steps of adopt if -adopt
 // is given, or if up refuses and adopt does not.
 func (s *session) plan() (int, error) {
+	s.onlyPlans = true
 	makePlan := s.installPlanner()
 	if s.takesOver {
 		makePlan = table.PlanAdopt

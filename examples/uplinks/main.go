@@ -218,6 +218,8 @@ type session struct {
 	// line does not select, whose answers it is about as well.
 	reply  replyPolicy
 	others []uplink
+	// onlyPlans means that the command changes nothing.
+	onlyPlans bool
 	// noDefault has, for each uplink, the reason why its default route is not known, or "".
 	noDefault []string
 	// lacksNames means that names could not be written to rt_tables, or deleted.

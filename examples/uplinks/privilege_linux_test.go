@@ -31,6 +31,28 @@ func (h *host) withoutNetAdmin(fn func()) {
 	}
 }
 
+// An ordinary user cannot read what nf_tables has, which plan and status say, and up does not
+// succeed without it.
+func TestReplyPrivilege(t *testing.T) {
+	h := newHost(t, replyConf)
+	h.run(exitOK, "up")
+	before := h.state()
+	h.withoutNetAdmin(func() {
+		const unknown = "uplinks: warning: the steps for answers are not known: only root can read nf_tables\n"
+		if _, stderr := h.runIn(t.Context(), exitOK, "plan"); stderr != unknown {
+			t.Errorf("plan: %s", stderr)
+		}
+		if out, _ := h.runIn(t.Context(), exitOK, "status"); !strings.Contains(out, "answers: unknown: only root can read nf_tables\n") {
+			t.Errorf("status:\n%s", out)
+		}
+		if _, stderr := h.runIn(t.Context(), exitFailure, "up"); !strings.Contains(stderr, "needs root or CAP_NET_ADMIN") {
+			t.Errorf("up: %s", stderr)
+		}
+		h.runIn(t.Context(), exitFailure, "down")
+	})
+	h.unchanged(before)
+}
+
 // An ordinary user can read, and changes fail with the privilege that they need.
 func TestPrivilege(t *testing.T) {
 	h := newHost(t, twoProviders)
