@@ -84,7 +84,7 @@ type SRH struct {
 func (h SRH) append(b []byte, inline bool) ([]byte, error) {
 	if h.Raw != "" {
 		if h.Segs != "" || h.HMAC != 0 {
-			return b, errors.New("Raw is set together with Segs or HMAC")
+			return b, errors.New("the field Raw is set together with Segs or HMAC")
 		}
 		return append(b, h.Raw...), nil
 	}

@@ -139,7 +139,7 @@ func (b *borders) addKernel() {
 	for n := range uint64(64) {
 		b.numbers[axisTOS][n<<2] = true
 	}
-	for _, proto := range [...]route.IPProto{0, route.ICMP, route.TCP, route.UDP} {
+	for _, proto := range [...]route.IPProto{0, route.ICMP, route.ICMPv6, route.TCP, route.UDP} {
 		b.addRange(axisProto, uint64(proto), uint64(proto))
 	}
 	if b.v4 {

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -9,15 +10,7 @@ import (
 // same ones of list, each in the bits of its mask. It returns a number of each cell, the
 // first of which is zero. ok is false if there are more than limit.
 func cellsOf(list []maskedValue, bits, limit int) (cells []uint64, ok bool) {
-	slices.SortFunc(list, func(a, b maskedValue) int {
-		if a.mask != b.mask {
-			return int(int64(a.mask) - int64(b.mask))
-		}
-		return int(int64(a.value) - int64(b.value))
-	})
-	c := celler{
-		list: slices.Compact(list), seen: make(map[string]bool), found: make(map[string]uint64), limit: limit,
-	}
+	c := celler{list: list, seen: make(map[string]bool), found: make(map[string]uint64), limit: limit}
 	alive := make([]int32, len(c.list))
 	for i := range alive {
 		alive[i] = int32(i)
@@ -30,6 +23,14 @@ func cellsOf(list []maskedValue, bits, limit int) (cells []uint64, ok bool) {
 	}
 	slices.Sort(cells)
 	return cells, true
+}
+
+// compactMasked returns masked values in order, each once.
+func compactMasked(list []maskedValue) []maskedValue {
+	slices.SortFunc(list, func(a, b maskedValue) int {
+		return cmp.Or(cmp.Compare(a.mask, b.mask), cmp.Compare(a.value, b.value))
+	})
+	return slices.Compact(list)
 }
 
 // A celler finds cells. It decides one bit after the other, the highest first, and keeps

@@ -158,18 +158,30 @@ func (f *FIB) nameOf(index uint32) string {
 func (c *comparison) classes() []Class {
 	var out, in []Class
 	for _, ways := range c.order {
-		for _, r := range merge(c.changed[ways]) {
-			class := Class{Packets: PacketSet{c.space, r}, Before: ways[0], After: ways[1], Witness: c.space.witness(&r)}
+		var sent, received []region
+		for _, r := range c.changed[ways] {
 			if r[axisIIF].has(0) {
-				out = append(out, class)
+				sent = append(sent, r)
 			} else {
-				in = append(in, class)
+				received = append(received, r)
 			}
 		}
+		out = c.add(out, ways, sent)
+		in = c.add(in, ways, received)
 	}
 	slices.SortStableFunc(out, compareClasses)
 	slices.SortStableFunc(in, compareClasses)
 	return append(out, in...)
+}
+
+// add adds the classes of regions.
+func (c *comparison) add(list []Class, ways [2]Way, regions []region) []Class {
+	for _, r := range merge(regions) {
+		list = append(list, Class{
+			Packets: PacketSet{c.space, r}, Before: ways[0], After: ways[1], Witness: c.space.witness(&r),
+		})
+	}
+	return list
 }
 
 // compareClasses orders classes by what is simple to read: those with fewer conditions

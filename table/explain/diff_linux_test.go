@@ -100,10 +100,14 @@ func (c *diffCount) compare(t *testing.T, o *oracle, seed uint64) error {
 	c.pairs++
 	c.classes += len(d)
 	for i := range d {
-		switch d[i].Witness.IPProto {
-		case 0, route.ICMP, route.TCP, route.UDP:
+		switch w := &d[i].Witness; w.IPProto {
+		case 0, route.ICMP, route.ICMPv6, route.TCP, route.UDP:
+			if w.TunID == 0 {
+				break
+			}
+			continue // nobody can ask for a packet of a tunnel
 		default:
-			continue // nobody can ask for such a packet
+			continue // nor for one of another protocol
 		}
 		if d[i].Witness.IIF != "" { // the kernel does not tell why it refuses input
 			continue

@@ -110,6 +110,7 @@ func TestPacketSetContains(t *testing.T) {
 // Marks that no mask tells apart are one cell, and all of them have one.
 func TestCells(t *testing.T) {
 	list := []maskedValue{{1, 1}, {0x100, 0xff00}, {0x200, 0xff00}, {0x101, 0xffffffff}, {3, 3}, {1, 1}}
+	list = compactMasked(list)
 	cells, ok := cellsOf(list, 32, 100)
 	if !ok || cells[0] != 0 {
 		t.Fatal(cells, ok)

@@ -145,11 +145,12 @@ func newSpace(family route.Family, fibs ...*FIB) (*space, error) {
 		if x == axisLabel {
 			bits = 20
 		}
-		cells, ok := cellsOf(b.masked[x], bits, maxCells)
+		masked := compactMasked(b.masked[x])
+		cells, ok := cellsOf(masked, bits, maxCells)
 		if !ok {
 			return nil, fmt.Errorf("explain: the masks of %s tell more than %d groups of values apart", axisWords[x], maxCells)
 		}
-		s.axes[x].setCells(b.masked[x], cells)
+		s.axes[x].setCells(masked, cells)
 	}
 	return s, nil
 }
@@ -164,12 +165,20 @@ func (s *space) packet(r *region) Packet {
 // for, if the region has one.
 func (s *space) witness(r *region) Packet {
 	at := r.first()
-	for _, proto := range [...]route.IPProto{route.ICMP, route.TCP, route.UDP, 0} {
+	for _, proto := range s.usualProtos() {
 		if i := s.axes[axisProto].ofNumber(uint64(proto)); r[axisProto].has(i) && s.axes[axisProto].numbers[i] == uint64(proto) {
 			at[axisProto] = i
 		}
 	}
 	return s.packetAt(&at)
+}
+
+// usualProtos returns the protocols that "ip route get" can ask for, and none.
+func (s *space) usualProtos() []route.IPProto {
+	if s.v4 {
+		return []route.IPProto{route.ICMP, route.TCP, route.UDP, 0}
+	}
+	return []route.IPProto{route.ICMPv6, route.TCP, route.UDP, 0}
 }
 
 func (s *space) packetAt(at *[axisCount]int32) Packet {
