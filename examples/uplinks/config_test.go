@@ -348,7 +348,10 @@ func FuzzConfig(f *testing.F) {
 	}
 	f.Add("reply udp 53 1194-1199 remember 90s clients 7\nreply forwarded mark 0x4/0x7c\na dev eth0 masquerade")
 	f.Add("reply udp all\nreply forwarded")
+	f.Add("lan1 dev eth0 via 192.0.2.1\nexpect 198.51.100.7 from 192.0.2.2 mark 0x1 iif eth0 by lan1\nexpect 2001:db8::1 by via fe80::1 dev eth1\n")
+	f.Add("expect 192.0.2.1 oif by by local\nexpect 192.0.2.1 dscp 5 by dev eth0")
 	f.Fuzz(func(t *testing.T, text string) {
+		fuzzExpectations(t, text)
 		c, err := parseConfig("f", text)
 		if err != nil {
 			return
