@@ -61,14 +61,14 @@ func network(t *testing.T) *route.Socket {
 	ns := lab.Test(t).NS("host")
 	for i, dev := range []string{"d1", "d2"} {
 		ns.Link(dev, ns, dev+"p")
-		ns.Addr(dev, fmt.Sprintf("10.%d.0.2/24", i+1), fmt.Sprintf("2001:db8:%d::2/64", i+1))
+		ns.Addr(dev, fmt.Sprintf("100.77.%d.2/24", i+1), fmt.Sprintf("2001:db8:7700:%d::2/64", i+1))
 	}
 	c, err := route.Dial(ns.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	for _, words := range []string{"from 10.1.0.2 lookup 20 pref 100", "to 10.9.0.0/16 lookup 20 pref 200", "from 2001:db8:1::2 lookup 20 pref 100"} {
+	for _, words := range []string{"from 100.77.1.2 lookup 20 pref 100", "to 100.79.0.0/16 lookup 20 pref 200", "from 2001:db8:7700:1::2 lookup 20 pref 100"} {
 		r, err := rule.Parse(words, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func network(t *testing.T) *route.Socket {
 			t.Fatal(err)
 		}
 	}
-	for _, words := range []string{"10.9.0.0/16 via 10.2.0.1 table 20", "default via 10.1.0.1", "default via 2001:db8:2::1 table 20", "unreachable 10.8.0.0/16 table 20"} {
+	for _, words := range []string{"100.79.0.0/16 via 100.77.2.1 table 20", "default via 100.77.1.1", "default via 2001:db8:7700:2::1 table 20", "unreachable 100.78.0.0/16 table 20"} {
 		r, err := route.Parse(words, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -127,10 +127,10 @@ func TestKernelSequence(t *testing.T) {
 		from, to string
 		want     []string
 	}{
-		{"", "10.9.0.1", []string{"255 " + again, "20 d2 10.2.0.1"}},
-		{"10.1.0.2", "10.7.0.1", []string{"255 " + again, "20 " + again, "254 d1 10.1.0.1"}},
-		{"10.1.0.2", "10.8.0.1", []string{"255 " + again, "20 " + syscall.EHOSTUNREACH.Error()}},
-		{"2001:db8:1::2", "2001:db8:9::1", []string{"255 " + syscall.EHOSTUNREACH.Error(), "20 d2 2001:db8:2::1"}},
+		{"", "100.79.0.1", []string{"255 " + again, "20 d2 100.77.2.1"}},
+		{"100.77.1.2", "100.77.7.1", []string{"255 " + again, "20 " + again, "254 d1 100.77.1.1"}},
+		{"100.77.1.2", "100.78.0.1", []string{"255 " + again, "20 " + syscall.EHOSTUNREACH.Error()}},
+		{"2001:db8:7700:1::2", "2001:db8:7700:9::1", []string{"255 " + syscall.EHOSTUNREACH.Error(), "20 d2 2001:db8:7700:2::1"}},
 	} {
 		q := route.Query{Dst: netip.MustParseAddr(test.to)}
 		if test.from != "" {
@@ -150,16 +150,16 @@ func TestKernelFilter(t *testing.T) {
 	c := network(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	one := open(t, &Config{Family: 4, Dst: netip.MustParsePrefix("10.9.0.1/32")})
+	one := open(t, &Config{Family: 4, Dst: netip.MustParsePrefix("100.79.0.1/32")})
 	if one == nil {
 		return
 	}
-	many := open(t, &Config{Dst: netip.MustParsePrefix("10.9.0.0/16"), Src: netip.MustParsePrefix("10.1.0.2/32")})
-	six := open(t, &Config{Dst: netip.MustParsePrefix("2001:db8:9::/64"), PID: unix.Gettid()})
+	many := open(t, &Config{Dst: netip.MustParsePrefix("100.79.0.0/16"), Src: netip.MustParsePrefix("100.77.1.2/32")})
+	six := open(t, &Config{Dst: netip.MustParsePrefix("2001:db8:7700:9::/64"), PID: unix.Gettid()})
 	for _, q := range []route.Query{
-		{Dst: netip.MustParseAddr("10.9.0.1")},
-		{Dst: netip.MustParseAddr("10.9.0.2"), Src: netip.MustParseAddr("10.1.0.2")},
-		{Dst: netip.MustParseAddr("2001:db8:9::1"), Src: netip.MustParseAddr("2001:db8:1::2")},
+		{Dst: netip.MustParseAddr("100.79.0.1")},
+		{Dst: netip.MustParseAddr("100.79.0.2"), Src: netip.MustParseAddr("100.77.1.2")},
+		{Dst: netip.MustParseAddr("2001:db8:7700:9::1"), Src: netip.MustParseAddr("2001:db8:7700:1::2")},
 	} {
 		if _, err := route.Lookup(t.Context(), c, q); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestKernelFilter(t *testing.T) {
 	for i, test := range []struct {
 		tracer *Tracer
 		want   string
-	}{{one, "10.9.0.1"}, {many, "10.9.0.2"}, {six, "2001:db8:9::1"}} {
+	}{{one, "100.79.0.1"}, {many, "100.79.0.2"}, {six, "2001:db8:7700:9::1"}} {
 		events, err := test.tracer.Read(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -188,13 +188,13 @@ func TestKernelFilter(t *testing.T) {
 // of time.
 func TestKernelLost(t *testing.T) {
 	c := network(t)
-	tracer := open(t, &Config{Dst: netip.MustParsePrefix("10.9.0.0/16"), BufferKB: 8})
+	tracer := open(t, &Config{Dst: netip.MustParsePrefix("100.79.0.0/16"), BufferKB: 8})
 	if tracer == nil {
 		return
 	}
 	queries := make([]route.Query, 2000)
 	for i := range queries {
-		queries[i].Dst = netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)})
+		queries[i].Dst = netip.AddrFrom4([4]byte{100, 79, byte(i >> 8), byte(i)})
 	}
 	for _, err := range route.LookupAll(t.Context(), c, queries) {
 		if err != nil {
@@ -220,14 +220,14 @@ func TestKernelLost(t *testing.T) {
 // Events ends with its context, and Close leaves no instance.
 func TestKernelEvents(t *testing.T) {
 	c := network(t)
-	tracer := open(t, &Config{Dst: netip.MustParsePrefix("10.9.0.1/32")})
+	tracer := open(t, &Config{Dst: netip.MustParsePrefix("100.79.0.1/32")})
 	if tracer == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		_, _ = route.Lookup(ctx, c, route.Query{Dst: netip.MustParseAddr("10.9.0.1")})
+		_, _ = route.Lookup(ctx, c, route.Query{Dst: netip.MustParseAddr("100.79.0.1")})
 	}()
 	var last error
 	n := 0
