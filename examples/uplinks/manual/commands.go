@@ -26,15 +26,14 @@ var commands = []command{
 			para("Plan prints what `up` would change, and changes nothing. It lists the rules, routes and names that would be added, " +
 				"removed or changed, and says in how many steps packets switch to the new routes. If `up` would fail because scripts " +
 				"have installed rules or routes that `adopt` can replace, plan prints what `adopt` would change, and says so."),
-			para("For each line with `expect` that will not hold after the change, plan prints a warning. If the line holds now, `up` " +
-				"refuses the change."),
+			para("Plan prints a warning for each line with `expect` that will not hold after the change. If such a line holds now, `up` refuses the change."),
 			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps that switch packets to the new " +
 				"routes. Rules with the actions `goto` and `nop` are temporary: with their help, all rules of an uplink take effect at " +
 				"the same moment."),
 			para("With -impact, plan also prints which packets go another way after the change: their sources, destinations, marks, " +
 				"ports and so on, the way before and the way after. The list is complete: packets that are not in it go the same way as " +
 				"before. If the host has too many rules and routes to find this out, a warning says so."),
-			para("With -sh, plan prints these commands as a script. Unlike `up`, the script undoes nothing after a failure."),
+			para("With -sh, plan prints the commands of ip(8) as a script. Unlike `up`, the script undoes nothing after a failure."),
 		},
 		statuses: list{{"3", "There is something to change."}},
 		examples: list{
@@ -52,9 +51,8 @@ var commands = []command{
 				"but are not declared by the file."),
 			para("All rules of a source address take effect at the same moment. No packet leaves through a wrong interface during the change."),
 			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it. " +
-				"Names are written last. Up waits five seconds for another process that is writing names."),
-			para("If the file has lines with `expect`, up changes nothing if a packet that takes the expected way would no longer take " +
-				"it. With -force, up makes the change nevertheless. The same applies to `adopt`."),
+				"Names are written last. If another process is writing names, up waits for it, but at most five seconds."),
+			para("If a line with `expect` holds now but would not hold after the change, up refuses the change. With -force, up makes the change anyway. The same applies to `adopt`."),
 			para("Up does not restore rules and routes that are deleted later. `run` does."),
 		},
 		examples: list{
@@ -132,8 +130,8 @@ var commands = []command{
 		options: read,
 		text: []block{
 			para("On a terminal, watch shows what `status` shows, and redraws it every second. If `run` is active, watch asks it for " +
-				"its state every second. Watch compares the uplinks with the kernel every five seconds, or at the next second if `run` " +
-				"reports an event. It then also reads the file again."),
+				"its state every second. Every five seconds, watch reads the file again and compares the uplinks with the kernel. If `run` reports " +
+				"an event, watch does this at the next second."),
 			para("If standard output is not a terminal, watch prints lines: the events of `run`, and the state of an uplink when it " +
 				"changes. With -json, watch prints the JSON object of `status` every second, on one line, with the additional field time."),
 			para("Watch changes nothing. It ends on SIGINT or SIGTERM, and the exit status is 0."),
@@ -147,10 +145,9 @@ var commands = []command{
 		name: "metrics", other: true, args: "[NAME...]", summary: "print metrics for Prometheus",
 		options: []string{"f", "n", "etc"},
 		text: []block{
-			para("Metrics prints numbers about the uplinks in the text format of Prometheus, such as for the textfile collector of " +
+			para("Metrics prints numbers about the uplinks in the text format of Prometheus, for example for the textfile collector of " +
 				"node_exporter. With the option -metrics, `run` serves the same metrics over HTTP, and in the OpenMetrics format to " +
-				"clients that ask for it. The option -metrics of `run` does not count connections, and uplinks_uplink_up is the state at " +
-				"the last check of `run`."),
+				"clients that ask for it. `run` does not serve uplinks_uplink_connections, and its uplinks_uplink_up is the state at its last check."),
 			para("If `run` cannot listen on the address, it logs a warning, tries again every ten seconds, and maintains the uplinks " +
 				"in the meantime. Even with -n, it listens in the network namespace in which it was started. The umask of `run` " +
 				"determines the permissions of a unix: socket. `run` serves up to 16 clients at the same time, and computes the metrics " +
@@ -161,21 +158,24 @@ var commands = []command{
 				{"uplinks_uplink_healthy", "1 if its probes succeed, else 0. It is absent if there is no result yet."},
 				{"uplinks_uplink_probe_duration_seconds", "How long the last probe took."},
 				{"uplinks_uplink_last_probe_timestamp_seconds", "When the last probe ended."},
-				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "Probes, and probes that failed."},
-				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "Events of the log: repaired and failed."},
-				{"uplinks_uplink_fights_total", "Events of the log: fighting."},
-				{"uplinks_uplink_reply_clients", "Clients of UDP servers that are remembered for its addresses."},
+				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "The number of probes, and the number of probes that failed."},
+				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "How often the log had the event repaired, and the event failed."},
+				{"uplinks_uplink_fights_total", "How often the log had the event fighting."},
+				{"uplinks_uplink_reply_clients", "How many clients of UDP servers are remembered for the addresses of the uplink."},
 				{"uplinks_uplink_connections", "Established TCP connections from the sources."},
-				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes that the interface has received and sent, including traffic that does not belong to the uplink."},
+				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes that the interface has received and sent, " +
+					"including traffic that does not belong to the uplink."},
 			},
 			para("Other metrics:"),
 			list{
 				{"uplinks_monitored", "1 if `run` is active, else 0. It is absent if that is not known."},
 				{"uplinks_reply_up", "1 if the policy of the lines `reply` and of `masquerade` is complete, else 0."},
-				{"uplinks_shared_default_up", "1 if the shared default route is installed, by family."},
+				{"uplinks_shared_default_up", "For each family: 1 if the shared default route is installed, else 0."},
 				{"uplinks_start_timestamp_seconds", "When `run` started."},
-				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often `run` read the state of the kernel, how many changes it made, and how many steps these had."},
-				{"uplinks_failures_total, uplinks_fights_total, uplinks_lost_events_total", "How many changes failed, how often repairs were limited because of another program, and how often events were lost."},
+				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often `run` read the state of the kernel, how many " +
+					"changes it made, and how many steps these had."},
+				{"uplinks_failures_total, uplinks_fights_total, uplinks_lost_events_total", "How many changes failed, how often repairs were " +
+					"limited because of another program, and how often events were lost."},
 			},
 		},
 		examples: list{
@@ -202,16 +202,16 @@ var commands = []command{
 		options: []string{"n", "world", "batch", "input", "v", "json"},
 		text: []block{
 			para("Explain says what the kernel does with a packet, and why. Each line has a rule, the table that the rule looks up, " +
-				"and what the table has for the packet. The last rule decides. The line below has the packet and what becomes of it: " +
-				"unicast with the next hop and the source address, local, or the error that a program gets. Rules that the packet does " +
+				"and what the table has for the packet. The last rule decides. The line below the rules has the packet and the result: unicast " +
+				"with the next hop and the source address, local, or the error that a program gets. Rules that the packet does " +
 				"not match are left out; -v prints them."),
-			para("A packet has the words of `ip route get`: the destination address, and from, iif, oif, mark, tos, uid, ipproto, " +
-				"sport, dport and flowlabel. Without iif, this host sends the packet. With iif, or with -input, the packet comes in. " +
-				"Quote each packet to explain more than one."),
-			para("On this host, explain then asks the kernel about the same packet. The last line is `kernel agrees`, or it has what " +
-				"the kernel says. Explain sends no packet, changes nothing, does not read uplinks.conf, and needs no privileges."),
-			para("With -batch, explain reads packets from a file and prints one JSON object on one line for each. A line that is not a " +
-				"packet gets an object with the fields packet and error. The kernel is not asked. Empty lines and comments are skipped."),
+			para("A packet is written in the words of `ip route get`: the destination address, and from, iif, oif, mark, tos, uid, ipproto, " +
+				"sport, dport and flowlabel. Without iif, this host sends the packet. With iif, or with -input, the packet comes in from the " +
+				"network. To explain several packets, quote each one."),
+			para("Without -world, explain then asks the kernel about the same packet. The last line is `kernel agrees`, or the different answer " +
+				"of the kernel. Explain sends no packet, changes nothing, does not read uplinks.conf, and needs no privileges."),
+			para("With -batch, explain reads packets from a file. For each packet, it prints a line with a JSON object. For a line that is not " +
+				"a packet, the object has the fields packet and error. Explain skips empty lines and comments, and does not ask the kernel."),
 		},
 		statuses: list{
 			{"1", "Failure, or the kernel disagrees. Standard error has the reason."},
@@ -219,7 +219,7 @@ var commands = []command{
 		},
 		examples: list{
 			{"uplinks explain 198.51.100.7 from 192.168.2.2", "Which router does an answer from 192.168.2.2 take?"},
-			{"uplinks -input explain 192.168.2.2 from 198.51.100.7", "Is a packet from the Internet accepted, and by which interface does the answer leave?"},
+			{"uplinks -input explain 192.168.2.2 from 198.51.100.7", "Is a packet from the Internet accepted, and through which interface does the answer leave?"},
 			{"uplinks -world host.txt -batch packets explain", "Explain many packets on the host whose snapshot is host.txt."},
 		},
 	},
@@ -228,11 +228,11 @@ var commands = []command{
 		options: []string{"n", "etc", "world", "dot", "mermaid", "svg"},
 		text: []block{
 			para("Picture draws which rules look up which tables, and which gateways and interfaces the routes of the tables lead to. " +
-				"Routes that lead to the same place are one row. The name at the right is that of the program that appears to have " +
-				"made the rule, judged by its priority, mark, table and protocol."),
-			para("A packet has the words of `ip route get`, as for `explain`. Heavy lines and the sign ● mark its path. The sign ○ marks " +
-				"rules that it matches and that do not decide, with the reason at the right. Only the family of the packet is drawn."),
-			para("On a terminal, the path is green, and the environment variable NO_COLOR turns colors off. Picture sends no packet, " +
+				"Routes that lead to the same place share a row. At the right is the name of the program that has probably made the rule. Picture " +
+				"guesses the program from the priority, mark, table and protocol of the rule."),
+			para("A packet is written in the words of `ip route get`, as for `explain`. Heavy lines and the sign ● mark the path of the packet. The sign " +
+				"○ marks rules that match the packet but do not decide its path; the reason is at the right. Picture then draws only the family of the packet."),
+			para("On a terminal, the path is green. The environment variable NO_COLOR turns colors off. Picture sends no packet, " +
 				"changes nothing, does not read uplinks.conf, and needs no privileges. Kernel routes for broadcast, multicast and " +
 				"anycast are left out, unless the packet takes one."),
 		},
@@ -246,17 +246,17 @@ var commands = []command{
 		name: "test", args: "[FILE]", summary: "test whether packets take the ways that the file expects",
 		options: append(slices.Clone(read), "world", "planned", "github"),
 		text: []block{
-			para("Test compares the lines with `expect` of FILE, or of uplinks.conf, with what this host does, and prints a line for " +
-				"each: ok or, if a packet takes another way, FAILED, the way that it takes, and the rule that decides. Each line " +
-				"begins with the file and the number of the line. FILE has the words of uplinks.conf. It can name the uplinks of " +
-				"uplinks.conf as well as its own."),
+			para("Test reads the lines with `expect` in FILE or, without FILE, in uplinks.conf. For each line, it tests whether the packet " +
+				"takes the expected way on this host, and prints the name of the file, the number of the line, and the result. The result is ok or " +
+				"FAILED. After FAILED, it prints the way that the packet takes and the rule that decides. FILE has the format of uplinks.conf, " +
+				"and can also name the uplinks of uplinks.conf."),
 			para("Test sends no packets and changes nothing. It needs no privileges, except with -planned if the file has lines with " +
-				"`reply`. With -world, it tests the host of a file, on any system."),
+				"`reply`. With -world, it tests the host that a file describes, and works on every system."),
 		},
 		statuses: list{{"3", "A test failed."}},
 		examples: list{
 			{"uplinks test", "Test this host."},
-			{"uplinks -planned test", "Test this host as it would be after `up`."},
+			{"uplinks -planned test", "Test the state that this host would have after `up`."},
 			{"uplinks -world host.txt test policy.conf", "Test a saved host, for instance in a CI workflow."},
 		},
 	},

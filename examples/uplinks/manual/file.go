@@ -17,11 +17,10 @@ var words = []struct {
 		{"via ADDRESS", "The gateway. Without `via` and `learn`, all destinations are on the link. The gateway of an IPv4 uplink " +
 			"can be an IPv6 address: `via inet6 fe80::1`."},
 		{"family FAMILY", "The family: inet or inet6. It is needed if neither the gateway nor `src` determines the family, as on a " +
-			"point-to-point link. Of two lines with the same name and interface, only one needs a family: the other line gets the " +
-			"other one."},
+			"point-to-point link. If two lines have the same name and interface, only one of them needs a family: the other line gets the other family."},
 		{"learn FAMILY", "Use the default routes of this family that a DHCP client or router advertisements have put into the " +
 			"table main. The uplink gets all properties of these routes: gateway, onlink, src, mtu and so on. Several routes keep " +
-			"their order. `run` follows changes. If the routes disappear, `run` keeps the last ones."},
+			"their order. `run` follows changes. If the routes disappear, `run` keeps the routes that it learned last."},
 		{"learn FAMILY table NUMBER", "Learn from another table, such as the one of RouteTable= of systemd-networkd. These words " +
 			"must come directly after FAMILY. In any other place, `table NUMBER` is the table of the uplink."},
 		{"onlink", "The gateway is on the link although no subnet of the interface contains it."},
@@ -32,12 +31,12 @@ var words = []struct {
 		{"src ADDRESS...", "The source addresses. Default: all global addresses of the interface. An address that the host does " +
 			"not have at the moment also gets its rules, but the host must have at least one of the addresses."},
 		{"src PREFIX...", "Networks behind this host that also take the uplink, such as a prefix that the provider has delegated. " +
-			"If the table main has a route for a packet other than the default route, the packet uses main."},
+			"If the table main has a route for such a packet, other than its default route, the packet uses main."},
 		{"src dev NAME", "The networks of another interface. `run` follows changes of these networks."},
 		{"src none", "No address of this host selects the uplink; only other `src` words and `also` do. Use this for two " +
 			"interfaces with the same address, together with `also oif NAME` or `also fwmark MARK`."},
-		{"also SELECTORS", "Other packets that take the uplink, in the words of ip-rule(8). If the table main has a route for a " +
-			"packet other than the default route, the packet uses main. The selectors end at the next `also` or at the end of the " +
+		{"also SELECTORS", "Other packets that take the uplink, in the words of ip-rule(8). If the table main has a route for such a packet, " +
+			"other than its default route, the packet uses main. The selectors end at the next `also` or at the end of the " +
 			"line, so put `also` after all other words."},
 		{"main-first", "The routes of the table main, except for its default route, come before those of the uplink. So packets to " +
 			"other networks of this host, and to networks for which the administrator has added routes, do not take the uplink."},
@@ -59,18 +58,18 @@ var words = []struct {
 		{"every TIME", "The time from one probe to the next. Default: 5s."},
 		{"timeout TIME", "How long a probe may take. Default: the time of `every`, but at most 2s."},
 		{"failures NUMBER", "The uplink is unhealthy after this number of failed probes in a row. Default: 3."},
-		{"successes NUMBER", "It is healthy again after this number of successful probes in a row. Default: 2."},
+		{"successes NUMBER", "The uplink is healthy again after this number of successful probes in a row. Default: 2."},
 		{"withdraw [all]", "While the uplink is unhealthy, remove it from the shared default route, and remove its rules from " +
 			"`also`. Rules with fwmark stay, because open connections would break without them; `withdraw all` removes these rules as " +
 			"well. Without `withdraw`, the log says that the uplink is unhealthy, and nothing changes."},
 	}},
 	{"FORWARDED PACKETS", list{
 		{"masquerade", "Packets of other hosts and of containers that leave through the uplink get its address as their source. " +
-			"While the probes of an uplink with `withdraw` fail, `run` deletes the connections with such a source from connection " +
-			"tracking if another uplink is healthy, so that they can begin again through that uplink."},
+			"If the uplink also has `withdraw`, `run` ends the connections of these packets while the uplink is unhealthy and another uplink is healthy: it " +
+			"deletes them from connection tracking, so that they can begin again through the other uplink."},
 	}},
 	{"A SHARED DEFAULT ROUTE (RUN ONLY)", list{
-		{"weight NUMBER", "The share of this uplink in the default route that all uplinks with a weight share."},
+		{"weight NUMBER", "All uplinks with a weight share a default route. NUMBER is the share of this uplink."},
 	}},
 }
 
@@ -78,25 +77,23 @@ var words = []struct {
 var otherLines = []block{
 	list{
 		{"default [table NUMBER] [metric NUMBER]", "The table and metric of the shared default route. Default: table main and " +
-			"metric 50, which comes before the default routes of DHCP clients. When an interface is deleted, the kernel deletes the " +
-			"whole IPv4 route. So there is also an IPv4 default route through each single interface, with the next metrics (51 and so " +
-			"on)."},
-		{"reply udp PORT... [remember TIME] [clients NUMBER]", "Answers of the UDP servers on these ports leave through the uplink " +
-			"that the request came from, with the address that was asked as their source, even if the servers listen on all " +
-			"addresses. A port can be a range, such as 1194-1199. `reply udp all` is for all ports. The programs need no change. " +
+			"metric 50, which comes before the default routes of DHCP clients. When an interface is deleted, the kernel deletes the whole " +
+			"shared IPv4 route. So `run` also adds an IPv4 default route through each single interface, with the next metrics (51 and so on)."},
+		{"reply udp PORT... [remember TIME] [clients NUMBER]", "Answers of the UDP servers on these ports leave through the uplink that the " +
+			"request came in on, even if the servers listen on all addresses. Their source is the address that the request was sent to. A port " +
+			"can be a range, such as 1194-1199. `reply udp all` is for all ports. The programs need no change. " +
 			"`remember` is how long a client is remembered after its last packet. Default: 1m. `clients` is how many clients are " +
-			"remembered for each address of an uplink. Default: 65536. Servers that connect() their socket to the client are not " +
-			"helped."},
+			"remembered for each address of an uplink. Default: 65536. The line has no effect on servers that connect() their socket to the client."},
 		{"reply forwarded [mark VALUE/MASK]", "All packets of a connection that this host forwards, such as one to the published " +
-			"port of a container, leave through the uplink that its first packet took. Each uplink gets a mark of connections: the " +
-			"first one is VALUE, and the others follow it in the bits of MASK. Other programs can use the other bits. Default: " +
+			"port of a container, leave through the uplink that its first packet took. Connections get the mark of their uplink. The mark of " +
+			"the first uplink is VALUE, and the marks of the others are the next values within the bits of MASK. Other programs can use the other bits. Default: " +
 			"0x4/0x7c. See `uplinks help containers`."},
-		{"expect PACKET by WAY", "Says which way a packet has to take. PACKET has the words of `ip route get`, such as 198.51.100.7 from " +
-			"192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, dev NAME, via ADDRESS, both of these, or a verdict: " +
-			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves by the " +
-			"uplink's interface, either by the uplink's gateway or to a host on the link. If the kernel chooses one of several next " +
-			"hops, each of them has to be as expected. `test`, `plan` and `check` report lines that do not hold, and `up` refuses to " +
-			"break one that holds."},
+		{"expect PACKET by WAY", "Declares which way a packet has to take. PACKET is in the words of `ip route get`, such as 198.51.100.7 " +
+			"from 192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, dev NAME, via ADDRESS, both of these, or a verdict: " +
+			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves through the uplink's " +
+			"interface, to the uplink's gateway or to a host on the link. If the kernel chooses one of several next hops, each of them has to " +
+			"be as expected. A line holds if the packet takes this way. `test`, `plan` and `check` report lines that do not hold. `up` " +
+			"refuses a change after which a line would no longer hold."},
 		{"multihome udp PORT...", "Declares that the UDP servers on these ports answer from the address that the request was sent " +
 			"to (IP_PKTINFO; the option multihome of OpenVPN). `check` does not report these servers."},
 	},
@@ -122,7 +119,7 @@ lan2          dev eth1 learn inet6 unreachable`),
 	code(`lan1 table 10 dev eth0 via 192.168.1.1 weight 3 ping 192.0.2.1 192.0.2.2 withdraw
 lan2 table 20 dev eth1 via 192.168.2.1 weight 1 ping 192.0.2.1 192.0.2.2 withdraw`),
 	para("Each provider has delegated an IPv6 prefix to the LAN. Packets from a prefix leave through the provider that has " +
-		"delegated it. The first prefix changes, and `run` learns it. The second one is fixed."),
+		"delegated it. The first prefix can change, and `run` learns the new one. The second prefix is fixed."),
 	code(`lan1 table 10 dev eth0 learn inet6         unreachable
 lan2 table 20 dev eth1 via 2001:db8:2::1   unreachable src 2001:db8:200::/56`),
 	para("Two modems give this host the same address. The interface that a socket is bound to, or a firewall mark, selects the " +

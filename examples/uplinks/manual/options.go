@@ -3,7 +3,7 @@ package manual
 // options are all options.
 var options = []option{
 	{"f", "FILE", "Read this file. Default: /etc/uplinks.conf.", true},
-	{"n", "NETNS", "Work in this network namespace: a name that `ip netns add` gave, or a path such as /proc/PID/ns/net. This needs CAP_SYS_ADMIN.", true},
+	{"n", "NETNS", "Work in this network namespace: a name from `ip netns add`, or a path such as /proc/PID/ns/net. This needs CAP_SYS_ADMIN.", true},
 	{"etc", "DIR", "The directory of rt_tables. Default: /etc/iproute2.", true},
 	{"control", "DIR", "The directory of the socket on which `run` answers `status`, `reload` and `down`. Default: " +
 		"/run/uplinks. The directory has to belong to root or to this user, and no other user may have write permission. `run` " +
@@ -19,12 +19,14 @@ var options = []option{
 		"127.0.0.1:9599, or unix:PATH. There is no password, so use an address that only trusted hosts can reach. See `uplinks " +
 		"help metrics`.", false},
 	{"impact", "", "Also print which packets go another way after the change. All other packets go the same way as before.", false},
-	{"force", "", "Make the change even if it breaks what lines with `expect` say.", false},
-	{"planned", "", "Test the host as it would be after `up`, instead of as it is.", false},
-	{"github", "", "Print failures as errors of a GitHub workflow. Default if the environment variable GITHUB_ACTIONS is true.", false},
-	{"world", "FILE", "Work on the host of this file, which `snapshot` has printed or you have written, instead of this host. - is standard input. This works on every system.", false},
-	{"batch", "FILE", "Explain the packets of this file, one on each line. - is standard input.", false},
-	{"input", "", "The packet comes in. Without iif, it comes in through the interface that has the address or, if none has it, through each interface that is up.", false},
+	{"force", "", "Make the change even if a line with `expect` holds now and will not hold afterwards.", false},
+	{"planned", "", "Test the state that the host would have after `up`, instead of its present state.", false},
+	{"github", "", "Print failures as errors of a GitHub workflow. This is the default if the environment variable GITHUB_ACTIONS is true.", false},
+	{"world", "FILE", "Use the host that this file describes, instead of this host. The file has the format of `snapshot`. The name - " +
+		"means standard input. This works on every system.", false},
+	{"batch", "FILE", "Explain the packets of this file, one on each line. The name - means standard input.", false},
+	{"input", "", "The packet comes in from the network. Without iif, it comes in through the interface that has the destination address. " +
+		"If no interface has the address, there is an explanation for each interface that is up.", false},
 	{"dot", "", "Print the picture in the language of Graphviz: pipe it to dot -Tsvg.", false},
 	{"mermaid", "", "Print the picture as a flowchart of Mermaid, for Markdown.", false},
 	{"svg", "", "Print the picture as SVG, for a browser.", false},

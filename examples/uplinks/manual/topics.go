@@ -22,7 +22,7 @@ var service = []block{
 		"the directory in both."),
 	para("With -n, `run` follows the name. When the network namespace is deleted, `run` waits, and when the namespace is created " +
 		"again, `run` installs the uplinks there. With a path such as /proc/PID/ns/net, `run` exits with a failure when the process " +
-		"ends, because another process can get its number."),
+		"ends, because another process can get the same number."),
 	para("Signals:"),
 	list{
 		{"SIGHUP", "Read the file again, change what differs, and remove uplinks that are no longer in the file. If the file has a " +
@@ -94,11 +94,11 @@ var containers = []block{
 	code(`reply forwarded
 lan1 table 10 dev eth0 via 192.168.1.1 main-first
 lan2 table 20 dev eth1 via 192.168.2.1 main-first`),
-	para("The first packet of a connection gives it the mark of its uplink, and all later packets leave by that uplink. `uplinks " +
-		"plan` shows the table of nf_tables and the rules that do this. With `main-first`, this host itself reaches the " +
-		"published ports by the addresses of its uplinks."),
-	para("The marks use the bits 0x7c, which are free on hosts with Docker, Kubernetes, Tailscale or mwan3. If another program uses " +
-		"them, `check` says so. Then choose others: `reply forwarded mark 0x100/0xf00`."),
+	para("The first packet of a connection determines the uplink and the mark of the connection. All later packets leave through this uplink. `uplinks " +
+		"plan` shows the table of nf_tables and the rules that do this. With `main-first`, programs on this host can also reach the " +
+		"published ports at the addresses of the uplinks."),
+	para("The marks use the bits 0x7c, which Docker, Kubernetes, Tailscale and mwan3 do not use. If another program uses these bits, " +
+		"`check` says so. Then choose other bits: `reply forwarded mark 0x100/0xf00`."),
 	para("If rp_filter is strict (1), also set net.ipv4.conf.all.src_valid_mark=1. `check` says when this is needed."),
 	para("A UDP server outside of containers that listens on all addresses needs the line `reply udp PORT`."),
 }
@@ -114,7 +114,7 @@ printf '[Network]\nManageForeignRoutingPolicyRules=no\nManageForeignRoutes=no\n'
     >/etc/systemd/networkd.conf.d/uplinks.conf
 systemctl restart systemd-networkd`),
 	para("dhclient and udhcpc, which ifupdown uses, add the default route without a metric. The kernel accepts only one such " +
-		"route. The second interface gets none (\"File exists\"), and an uplink with `learn` waits for it. In interfaces(5), give " +
+		"route. The second interface gets no default route (\"File exists\"), and an uplink with `learn` waits for one. In interfaces(5), give " +
 		"every interface except one a metric:"),
 	code(`iface eth1 inet dhcp
     metric 200`),
@@ -127,8 +127,8 @@ systemctl restart systemd-networkd`),
 var exit = []block{list{
 	{"0", "Success. `plan`: there is nothing to change. `status`, `run -once`: all uplinks are complete. `check`: there is no " +
 		"warning and no fault. `run`: a signal ended it."},
-	{"1", "Failure. Standard error has the uplink, the step and the error of the kernel. If a change could not be undone, it " +
-		"also has the steps that are left. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
+	{"1", "Failure. Standard error has the uplink, the step and the error of the kernel. If a change could not be undone completely, it " +
+		"also lists the steps that are still in effect. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. `run`: the process crashed; a service " +
 		"manager should start it again."},
 	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault. `test`: a test failed."},
@@ -143,13 +143,13 @@ var jsonText = []block{
 		{"time", "Watch: the time."},
 		{"uplinks", "An object for each line of the file."},
 		{"findings", "Check: an object for each finding."},
-		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps for answers have the name `(reply)`. The steps of `recover` " +
+		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps for the lines `reply` " +
+			"and for `masquerade` have the name `(reply)`. The steps of `recover` " +
 			"have the name `(left over)`."},
-		{"impact", "Plan -impact: the packets that go another way, as objects with packets, before, after and example, which is one of " +
-			"the packets. It is absent if that is not known."},
-		{"tests", "Test, plan: an object for each line with `expect`, with file, line, packet, by and holds. If it does not hold, " +
-			"instead is what the packet does, and rule the rule that decides. Plan: holds is about the host after the change, and held " +
-			"about the host as it is."},
+		{"impact", "Plan -impact: an object for each class of packets that go another way, with the fields packets, before, after and " +
+			"example (one of the packets). Impact is absent if the classes could not be computed."},
+		{"tests", "Test, plan: an object for each line with `expect`, with file, line, packet, by and holds. If the line does not hold, " +
+			"instead is the way that the packet takes, and rule is the rule that decides. Plan: holds applies to the host after the change, and held applies to the host now."},
 		{"reply", "Status: the policy of the lines `reply` and of `masquerade`: config, state (complete, incomplete, absent or unknown), " +
 			"problem, steps (what `up` would do), and clients (how many clients of UDP servers are remembered)."},
 		{"proposals", "Init: the lines `reply` that the file has as comments."},
@@ -183,22 +183,23 @@ var jsonText = []block{
 		{"notes", "Status: facts that do not make the uplink incomplete."},
 		{"unnamed", "Status: true if rt_tables does not have the name."},
 	},
-	para("Explain has the fields command, explanations and, on this host, kernel, which are arrays in the order of the packets. " +
-		"The fields of an explanation, which is also a line of -batch:"),
+	para("The object of `explain` has the fields command, explanations and, without -world, kernel. Explanations and kernel are arrays in " +
+		"the order of the packets. With -batch, each line is an explanation. The fields of an explanation:"),
 	list{
 		{"packet", "The packet in the words of ip route get."},
-		{"verdict", "Unicast, local, broadcast, multicast, unreachable, prohibit, blackhole or none. None means that no route was found, or that the kernel refuses the packet for another reason."},
+		{"verdict", "Unicast, local, broadcast, multicast, unreachable, prohibit, blackhole or none. None means that the kernel found no " +
+			"route, or refuses the packet for a reason other than a rule or route."},
 		{"rule", "The rule that decided, with priority and text."},
 		{"table, route", "The table that has the route, and the route."},
 		{"dev, via, source", "The interface, the next router, and the source address of the packet."},
 		{"candidates", "The next hops, if the kernel chooses one by a hash: objects with dev, via and weight."},
 		{"tables", "The tables that were asked, in order."},
-		{"steps", "The rules that were asked: objects with rule, result, selector, table, route and passed, the routes that were not used."},
-		{"depends", "What cannot be read and decides about the packet."},
+		{"steps", "The rules that were asked: objects with rule, result, selector, table, route, and passed (routes that were not used)."},
+		{"depends", "State that the decision depends on and that cannot be read."},
 		{"error", "The error that a program gets and, after a colon, its reason. If verdict is absent: why the line is not a packet."},
 	},
-	para("The fields of kernel: agrees; says, which is the kernel's route or error; unknown, why the kernel was not asked or the " +
-		"answers cannot be compared. Snapshot has the fields command and world, which is its text."),
+	para("An object of kernel has the field agrees (true or false), the field says (the route or error of the kernel), and the field " +
+		"unknown (why the kernel was not asked, or why the answers cannot be compared). The object of `snapshot` has the fields command and world (the text of the snapshot)."),
 	para("The fields of a finding:"),
 	list{
 		{"code", "The code of the finding. Codes do not change between versions."},
@@ -206,7 +207,7 @@ var jsonText = []block{
 		{"uplink", "The uplink. It is absent if the finding is about the host."},
 		{"object", "The route, rule, interface, address or program."},
 		{"text", "What is wrong, in a sentence."},
-		{"cure", "A command or setting that cures it."},
+		{"cure", "A command or setting that fixes the problem."},
 	},
 	para("The fields of keeper:"),
 	list{
@@ -214,12 +215,13 @@ var jsonText = []block{
 		{"uplinks", "An object for each line, with name, family, config, state (starting, installed, pending or failed), reason, " +
 			"health and since. Probed is true if the line has a probe. Last_probe, probe_seconds and probe_error are the time, " +
 			"duration and error of the last probe. Repairs, failures, fights, probes and probe_failures are counts."},
-		{"default", "The same for the shared default route, by family."},
-		{"reply", "The same for the policy for answers."},
+		{"default", "The same objects, for the shared default route of each family."},
+		{"reply", "The same object, for the policy of the lines `reply` and of `masquerade`."},
 		{"fighting", "For each uplink that another program keeps undoing at the moment: that program. The keys are the names of the uplinks."},
 		{"repairs, failures, lost", "How often `run` repaired something, failed to do so, and lost events of the kernel."},
 		{"changes, steps, looks", "How many changes `run` made, how many steps they had, and how often `run` read the state of the kernel."},
-		{"fights, postponed, redials", "How often repairs were limited because of another program, how many repairs waited for that reason, and how often sockets were opened again."},
+		{"fights, postponed, redials", "How often repairs were limited because of another program, how many repairs waited for that reason, " +
+			"and how often sockets were opened again."},
 		{"events", "The last events, the oldest first: objects with number, time, level and text, as in the log."},
 		{"reload", "Begun and done: how many reloads have begun, and how many are done. Error: the faults that the last reload found in the file."},
 	},
