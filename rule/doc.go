@@ -38,8 +38,7 @@
 //
 // The kernel's add request treats some missing fields as wildcards. If "from 192.168.2.2
 // lookup 20" exists, the kernel refuses to add "from all lookup 20" at the same priority,
-// because it takes the first rule for the second. [Add] adds the second rule anyway; ip(8)
-// cannot.
+// as if that rule already existed. [Add] adds the rule anyway; ip(8) cannot.
 //
 // There is no request that replaces a rule. To change one, add the new one and
 // then delete the old one.

@@ -25,7 +25,7 @@ type Decision struct {
 	// is an address of this host, it is the index of lo. It is zero if the packet leaves
 	// through no interface, or if there are Candidates.
 	OIF uint32
-	// Via is the next router. Zero: the destination is on the link.
+	// Via is the next router. Zero means that the destination is on the link.
 	Via netip.Addr
 	// Candidates has the next hops, if the route has several. The kernel chooses one of them
 	// by a hash. Decisions share this slice: do not change it.
@@ -152,16 +152,18 @@ type Depends uint8
 
 // The elements of Depends.
 const (
-	// DependsHash is the hash that chooses one of several next hops.
+	// DependsHash means that a decision depends on the hash that chooses one of several next
+	// hops.
 	DependsHash Depends = 1 << iota
-	// DependsMerge is the fact whether the namespace ever had an IPv4 rule other than the
-	// default ones. See [Sysctls].
+	// DependsMerge means that a decision depends on whether the namespace ever had an IPv4
+	// rule other than the default ones. See [Sysctls].
 	DependsMerge
-	// DependsNeighbour is the fact whether the router answers.
+	// DependsNeighbour means that a decision depends on whether the router answers.
 	DependsNeighbour
-	// DependsSetting is a setting that could not be read.
+	// DependsSetting means that a decision depends on a setting that could not be read.
 	DependsSetting
-	// DependsGroup is the fact whether this host is in a multicast group.
+	// DependsGroup means that a decision depends on whether this host is in a multicast
+	// group.
 	DependsGroup
 )
 

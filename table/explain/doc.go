@@ -48,8 +48,8 @@
 //     these routes.
 //   - The next hops of an IPv6 route can have different sources and preferences. A listing
 //     has only those of the first next hop.
-//   - A listing does not have an IPv6 route that is stored between the next hops of another
-//     route with the same destination and metric.
+//   - A listing leaves out an IPv6 route that the kernel stores between the next hops of
+//     another route with the same destination and metric.
 //   - The kernel may not find an IPv6 route for a source if there was once a route to the
 //     same destination for all sources, and there is a route to a longer prefix.
 //   - If a namespace has only the default IPv4 rules, it cannot be read whether someone

@@ -3,7 +3,7 @@ package explain
 // An Errno is an error number of Linux. It is the same number on every system.
 type Errno uint8
 
-// The error numbers of Linux that refused packets have.
+// The error numbers that programs get for refused packets.
 const (
 	eAgain       Errno = 11 // a route of type throw
 	EACCES       Errno = 13

@@ -47,8 +47,8 @@ type (
 
 // MarshalJSON returns the explanation as an object. Rules and routes are the words of
 // ip-rule(8) and ip-route(8), tables are their names or numbers, and interfaces their
-// names. The field error is the name of the error number. If neither a rule nor a route
-// refuses the packet, the reason follows after a colon. Fields without a value are left
+// names. The field error is the name of the error number. If the packet is refused, but not
+// by a rule or a route, the reason follows after a colon. Fields without a value are left
 // out.
 func (e Explanation) MarshalJSON() ([]byte, error) {
 	d := &e.Decision

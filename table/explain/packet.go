@@ -27,8 +27,8 @@ type Packet struct {
 	Mark uint32
 	// TOS is the DS field: tos. The lowest two bits are ignored.
 	TOS uint8
-	// UID is the user who sends the packet: uid. For the kernel, user 0 sends forwarded
-	// packets.
+	// UID is the user who sends the packet: uid. The kernel treats forwarded packets as
+	// packets of user 0.
 	UID uint32
 	// IPProto is the protocol above IP: ipproto. For IPv4, zero means UDP, as in "ip route
 	// get". For IPv6, zero means unknown.

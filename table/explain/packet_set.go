@@ -40,8 +40,8 @@ func (s *PacketSet) conditions() int {
 //	from 192.168.2.2 to anything but 192.168.1.0/24, 192.168.2.0/24
 //
 // A property that can have any value has no words, except the destination. The property oif
-// also has no words if it means that no socket is bound to an interface. The word iif means
-// that the packets come in.
+// also has no words if the packets come from sockets that are not bound to an interface.
+// The word iif means that the packets come in.
 func (s PacketSet) String() string {
 	if s.space == nil {
 		return ""

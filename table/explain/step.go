@@ -28,7 +28,7 @@ type Step struct {
 
 // A PassedRoute is a route to the destination that the kernel does not use.
 type PassedRoute struct {
-	Route  int // place in World.Routes
+	Route  int // index in World.Routes
 	Reason Passed
 }
 

@@ -37,8 +37,8 @@ type Link struct {
 	Index    uint32
 	Name     string
 	AltNames []string // alternative names, which rules and commands can use as well
-	// Kind is the type of ip-link(8), such as veth, bridge or vrf. It is empty for hardware
-	// and for lo. (IFLA_INFO_KIND)
+	// Kind is the type of the interface, as in ip-link(8), such as veth, bridge or vrf. It
+	// is empty for hardware and for lo. (IFLA_INFO_KIND)
 	Kind string
 	// Flags are IFF_* of linux/if.h. The text of a World has FlagUp, FlagCarrier,
 	// FlagLoopback, FlagPointToPoint, FlagNoARP, FlagBroadcast and FlagMulticast, and no
@@ -63,7 +63,7 @@ type LinkFlags uint32
 type Address struct {
 	Index uint32 // of the interface
 	Addr  netip.Addr
-	Peer  netip.Addr // the other end of a point-to-point link; zero: none
+	Peer  netip.Addr // the other end of a point-to-point link; zero means none
 	Bits  uint8      // the prefix length of the subnet of Peer or, without Peer, of Addr
 	Scope route.Scope
 	Flags AddressFlags

@@ -1,8 +1,8 @@
 // Package reply makes replies leave through the uplink that the request came in on, in two
 // cases in which rules from an address do not.
 //
-// The rules of package table choose the uplink of a packet by its source. Two kinds of
-// replies have no source, or another one, when the kernel chooses their way:
+// The rules of package table choose the uplink of a packet by its source. For two kinds of
+// replies, the source is missing or different when the kernel chooses the way:
 //
 //   - Replies of UDP servers that listen on all addresses, such as servers for DNS, QUIC,
 //     SIP, games and VPNs. The kernel first looks up a route for such a reply and then
@@ -95,9 +95,10 @@
 // times, no reply was lost, and every reply left through the uplink of its source. With a
 // full set and 200,000 clients, no reply was lost. The process was killed at each of 130
 // requests to the kernel: packets then followed the old policy or the new one, and the next
-// call did the remaining steps. Each of 1,290 requests to the kernel was made to fail: the
-// state was then the same as before, or the kernel had done the request and only its answer
-// was lost, which was detected. nft(8) makes the same table from the text of a plan.
+// call did the remaining steps. Each of 1,290 requests to the kernel was made to fail, and
+// the state was then the same as before. If only the answer of the kernel was lost, the
+// function found out that the kernel had done the request. nft(8) makes the same table from
+// the text of a plan.
 //
 // The cost was measured on Linux 6.18, over pairs of virtual interfaces. A client of the
 // uplink with the default route gets 0.93 to 0.96 times as many replies a second as without
@@ -122,9 +123,9 @@
 //   - If a set is full, replies to further clients leave as they do without the policy.
 //     Other replies are not affected. When a client is forgotten, another client can be
 //     added.
-//   - If a program that is not a server sends from a port of UDP, such as a resolver with a
-//     fixed port, its packets to a peer keep the source to which that peer last sent a
-//     packet, until the time Remember has passed.
+//   - If a program that is not a server, such as a resolver with a fixed port, sends from a
+//     port of UDP, the source of its packets to a peer is the address to which the peer
+//     last sent a packet. This ends when the peer is forgotten.
 //   - If two uplinks use the same interface, the address that a request was sent to
 //     determines its uplink. Connections that leave through such an interface get no mark,
 //     nor do connections that come in through it for an uplink with NoSources.

@@ -16,7 +16,7 @@ import (
 // the replies for which the rules from the uplinks' addresses do this already. The zero
 // Policy declares none.
 type Policy struct {
-	// UDP is the ports of UDP servers of this host that listen on all addresses. The source
+	// UDP has the ports of UDP servers of this host that listen on all addresses. The source
 	// of a reply from such a port is the address that the client sent the request to. A port
 	// mask is not possible. If UDP is empty, the policy does not apply to UDP servers.
 	UDP []rule.Ports
@@ -25,8 +25,10 @@ type Policy struct {
 	// Zero means [DefaultRemember].
 	Remember time.Duration
 
-	// Clients is how many clients are remembered for each address of an uplink. Replies to
-	// further clients leave as they do without the policy. Zero means [DefaultClients].
+	// Clients is how many clients are remembered for each address of an uplink. A client is
+	// an address with a port, and counts once for each port of this host that it uses.
+	// Replies to further clients leave as they do without the policy. Zero means
+	// [DefaultClients].
 	Clients uint32
 
 	// Forwarded makes all packets of a forwarded connection leave through the uplink that

@@ -61,7 +61,7 @@ var findings = []finding{
 	{"lan-detour", "warning", "Packets from the uplink's address to a LAN of this host go to the gateway instead of the LAN.", "Add " +
 		"`main-first` to the line, and run `uplinks up`."},
 	{"rp-filter", "warning", "The reverse path filter of the interface is strict, and drops packets that come in through the interface.",
-		"Add the address to `src` in the line, or run `sysctl -w net.ipv4.conf.DEV.rp_filter=2`. For rules with fwmark, also set " +
+		"Add the address that the finding names to `src` in the line, or run `sysctl -w net.ipv4.conf.DEV.rp_filter=2`. For rules with fwmark, also set " +
 			"net.ipv4.conf.all.src_valid_mark=1."},
 	{"udp-wildcard", "warning", "A UDP server listens on all addresses. Unless the server uses IP_PKTINFO, its answers can " +
 		"leave through another interface and with another source address than the client expects.",
