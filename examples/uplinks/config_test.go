@@ -377,5 +377,6 @@ func FuzzConfig(f *testing.F) {
 				t.Fatalf("%q\nprinted as %q\n got %+v\nwant %+v", text, b.String(), again, got)
 			}
 		}
+		fuzzExpectations(t, text)
 	})
 }
