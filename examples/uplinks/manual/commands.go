@@ -15,7 +15,7 @@ var commands = []command{
 				"for each interface and gateway that has a default route, in the table main or in a table that scripts have made. The " +
 				"line also contains the rules that these scripts have made. A comment above each line says where the line comes from."),
 			para("If UDP servers listen on all addresses, or ports are published (DNAT), the file has lines `reply` for them as comments. " +
-				"Root sees more of these than other users."),
+				"Root sees more servers and ports than other users."),
 		},
 		examples: list{{"uplinks init >/etc/uplinks.conf", "Make a first version of the file. Read it before you continue."}},
 	},

@@ -92,7 +92,7 @@ var otherLines = []block{
 			"from 192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, dev NAME, via ADDRESS, both of these, or a verdict: " +
 			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves through the uplink's " +
 			"interface, to the uplink's gateway or to a host on the link. If the kernel chooses one of several next hops, each of them has to " +
-			"be as expected. A line holds if the packet takes this way. `test`, `plan` and `check` report lines that do not hold. `up` " +
+			"be as expected. A line holds if the packet takes WAY. `test`, `plan` and `check` report lines that do not hold. `up` " +
 			"refuses a change after which a line would no longer hold."},
 		{"multihome udp PORT...", "Declares that the UDP servers on these ports answer from the address that the request was sent " +
 			"to (IP_PKTINFO; the option multihome of OpenVPN). `check` does not report these servers."},
