@@ -213,7 +213,8 @@ func (c *classWalk) check() error {
 
 // classWalk returns a walk with the limits of package table. What rules of Also select changes
 // over by each of these rules. So do sources whose rules are deleted one by one, as in
-// checkWalk. A packet that comes in with an address of this host as its source is a forged one:
+// checkWalk. A packet that is bound to an interface passes over the routes by others, and can
+// meet routes of others in our tables one by one. A packet that comes in with an address of this host as its source is a forged one:
 // whether the kernel takes it for that depends on the policies of two addresses.
 func (w *randomWorld) classWalk(t testing.TB, now *host.State, p plan.Plan) *classWalk {
 	alone := make(map[netip.Addr]bool)
@@ -223,7 +224,7 @@ func (w *randomWorld) classWalk(t testing.TB, now *host.State, p plan.Plan) *cla
 	own := func(a netip.Addr) bool { return slices.Contains(w.sources(), a) }
 	return &classWalk{
 		before: worldOf(t, w.world, now), steps: p.Steps, several: newKernel(now).hasSeveralUplinks(p),
-		freely: func(p *explain.Packet) bool { return p.DPort != 0 },
+		freely: func(p *explain.Packet) bool { return p.DPort != 0 || p.OIF != "" },
 		exempt: func(p *explain.Packet) bool { return alone[p.From] || p.IIF != "" && own(p.From) },
 	}
 }
