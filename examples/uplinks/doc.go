@@ -35,6 +35,7 @@
 //   - check prints problems of the uplinks, and problems of the host that affect them.
 //   - picture draws the rules, tables, gateways and interfaces of this host, or of one that
 //     a file describes, and the path of a packet.
+//   - tap prints packets of the uplinks' interfaces, and which of them go astray by which rule.
 //   - recover cleans up after a command that was killed.
 //   - reload makes run read its file again, waits until run has applied it, and returns
 //     the result.

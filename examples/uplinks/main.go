@@ -66,8 +66,10 @@ type options struct {
 	wait           time.Duration
 	explain        explainOptions
 	picture        pictureOptions
-	command        string
-	names          []string
+	// watchFor is how long tap watches. Zero: until it is interrupted.
+	watchFor time.Duration
+	command  string
+	names    []string
 }
 
 var errHelp = errors.New("help was asked for")
@@ -92,6 +94,7 @@ func parseArgs(args []string) (options, error) {
 	fs.BoolVar(&o.force, "force", false, "")
 	o.explain.define(fs)
 	o.picture.define(fs)
+	defineTime(fs, &o.watchFor)
 	version := fs.Bool("version", false, "")
 	fs.BoolVar(&o.once, "once", false, "")
 	fs.BoolVar(&o.remove, "remove", false, "")
@@ -149,7 +152,7 @@ func parseArgs(args []string) (options, error) {
 		return o, errors.New("-adopt and -prune exclude each other")
 	case o.prune && len(o.names) > 0:
 		return o, errors.New("-prune applies to all uplinks, so no names can follow")
-	case slices.Contains([]string{"reload", "init", "snapshot", "version"}, o.command) && len(o.names) > 0:
+	case slices.Contains([]string{"reload", "init", "snapshot", "tap", "version"}, o.command) && len(o.names) > 0:
 		return o, fmt.Errorf("%s takes no names", o.command)
 	}
 	if err := checkOptions(fs, o.command); err != nil {
@@ -286,6 +289,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, o, file, stdout, stderr)
 	case o.command == "watch":
 		return watch(ctx, o, file, stdout, stderr)
+	case o.command == "tap":
+		return tap(ctx, o, file, stdout, stderr)
 	case o.command == "parse":
 		return parseOnly(o, file, stdout, stderr)
 	}

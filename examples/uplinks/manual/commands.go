@@ -224,6 +224,30 @@ var commands = []command{
 		},
 	},
 	{
+		name: "tap", summary: "print packets of the uplinks, and which of them go astray",
+		options: []string{"f", "n", "etc", "for", "json"},
+		text: []block{
+			para("Tap prints each IP packet that passes the interface of an uplink: the time, the interface, the direction, the protocol, " +
+				"the addresses and ports, and a verdict. It ends at Ctrl-C, or after the time of -for, and then prints counts."),
+			list{
+				{"right", "The packet passes the interface of the uplink that has the packet's address on this host: the source of a " +
+					"packet that leaves, the destination of a packet that comes in."},
+				{"astray", "It passes the interface of another uplink. For a packet that leaves, the line has the rule that decides, " +
+					"found as `explain` finds it. With main-first, a packet that takes a route of main other than the default is right."},
+				{"refused", "It came in on the right interface, and the kernel drops it. The line has the reason, such as the reverse path filter."},
+				{"other", "It has no address of an uplink, or is for multicast or the link only."},
+			},
+			para("Tap needs CAP_NET_RAW. It changes nothing and sends no packet. It reads the rules, routes and addresses again when they " +
+				"change. Which user sent a packet cannot be seen, so rules with uidrange count for user 0. The mark of a packet is known " +
+				"since Linux 5.19."),
+		},
+		statuses: list{{"3", "A packet went astray."}},
+		examples: list{
+			{"uplinks tap", "Watch, until Ctrl-C."},
+			{"uplinks -for 1m -json tap | jq -r 'select(.verdict == \"astray\") | .rule.text' | sort | uniq -c", "Count the rules that send packets astray."},
+		},
+	},
+	{
 		name: "picture", args: "[PACKET]", summary: "draw rules, tables and gateways, and the path of a packet",
 		options: []string{"n", "etc", "world", "dot", "mermaid", "svg"},
 		text: []block{

@@ -30,6 +30,7 @@ var options = []option{
 	{"dot", "", "Print the picture in the language of Graphviz: pipe it to dot -Tsvg.", false},
 	{"mermaid", "", "Print the picture as a flowchart of Mermaid, for Markdown.", false},
 	{"svg", "", "Print the picture as SVG, for a browser.", false},
+	{"for", "TIME", "End after this time, such as 30s. Default: at Ctrl-C.", false},
 	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink. Explain: print all rules " +
 		"that were asked, and the routes that were not used.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},

@@ -131,7 +131,7 @@ var exit = []block{list{
 		"also lists the steps that are still in effect. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. `run`: the process crashed; a service " +
 		"manager should start it again."},
-	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault. `test`: a test failed."},
+	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault. `test`: a test failed. `tap`: a packet went astray."},
 	{"78", "`run`: the command line or the file has a fault (EX_CONFIG of sysexits.h). Correct the fault before you start `run` again."},
 }}
 
@@ -200,6 +200,16 @@ var jsonText = []block{
 	},
 	para("An object of kernel has the field agrees (true or false), the field says (the route or error of the kernel), and the field " +
 		"unknown (why the kernel was not asked, or why the answers cannot be compared). The object of `snapshot` has the fields command and world (the text of the snapshot)."),
+	para("Tap prints an object on one line for each packet, and a last one with the counts packets, right, astray, refused, other " +
+		"and lost. Lost packets came faster than they could be read. The fields of a packet:"),
+	list{
+		{"time, dev, direction", "When the packet passed which interface, in or out."},
+		{"from, to, ipproto, sport, dport, mark, length", "The packet. Length is in bytes, with the IP header."},
+		{"verdict", "Right, astray, refused or other."},
+		{"uplink, wire", "The uplink that has the address, and the uplink whose interface the packet passes if it is another one."},
+		{"rule", "The rule that sends the packet astray, with priority and text."},
+		{"reason", "Why the packet is astray or refused."},
+	},
 	para("The fields of a finding:"),
 	list{
 		{"code", "The code of the finding. Codes do not change between versions."},
