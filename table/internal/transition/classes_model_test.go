@@ -201,7 +201,8 @@ func (c *classWalk) check() error {
 			if now == s.after || c.exempt(p) {
 				continue
 			}
-			elsewhere := !c.several && s.before.dev == s.after.dev && now.dev != s.after.dev
+			// A source that loses its rules is left to main until a new rule of Also comes.
+			elsewhere := !c.several && (p.DPort == 0 || !p.From.IsValid()) && s.before.dev == s.after.dev && now.dev != s.after.dev
 			if c.freely(p) && (now == s.before || !now.isRefused() && !elsewhere) {
 				continue
 			}
