@@ -69,3 +69,14 @@ func main() {
 		t.Errorf("%v\n%s\n%s", err, out, src)
 	}
 }
+
+// The README stays short enough to be read.
+func TestReadmeLength(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), "\n"); n > 150 {
+		t.Errorf("the README has %d lines, more than 150", n)
+	}
+}
