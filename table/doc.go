@@ -70,6 +70,9 @@
 //   - The rules of Also do not belong to that single step. Each takes effect by itself.
 //     Install adds the new ones before it deletes the old ones. All of them come after
 //     the rules from sources.
+//   - If an update takes a source from an uplink and gives the uplink a new rule of Also, a
+//     packet from that source which only the new rule selects can use table main between
+//     the two steps.
 //   - A given Priority can force one call to move rules of Also of one uplink behind the
 //     rules from sources of another uplink. Install then changes the rules from sources
 //     first. If the process is killed in between, the order of the rules is wrong until the
