@@ -147,10 +147,11 @@ func cutOctal(line string) (text string, n int, ok bool) {
 // SplitCommand splits a line into words as a shell does. It knows blanks, single quotes,
 // backslashes and the octal form of [Quote], which is all that Quote needs.
 func SplitCommand(line string) (words []string, err error) {
-	word, open, quoted := "", false, false
+	var word []byte // grows in place: a line can be a single word of megabytes
+	open, quoted := false, false
 	for i := 0; i < len(line); i++ {
 		if text, n, ok := cutOctal(line[i:]); ok && !quoted {
-			word, open = word+text, true
+			word, open = append(word, text...), true
 			i += n - 1
 			continue
 		}
@@ -158,24 +159,24 @@ func SplitCommand(line string) (words []string, err error) {
 		case b == '\'':
 			open, quoted = true, !quoted
 		case quoted:
-			word += line[i : i+1]
+			word = append(word, b)
 		case b == '\\' && i+1 < len(line):
 			i++
-			word, open = word+line[i:i+1], true
+			word, open = append(word, line[i]), true
 		case b == ' ' || b == '\t' || b == '\r':
 			if open {
-				words = append(words, word)
+				words = append(words, string(word))
 			}
-			word, open = "", false
+			word, open = word[:0], false
 		default:
-			word, open = word+line[i:i+1], true
+			word, open = append(word, line[i]), true
 		}
 	}
 	if quoted {
 		return nil, fmt.Errorf("a quote is not closed")
 	}
 	if open {
-		words = append(words, word)
+		words = append(words, string(word))
 	}
 	return words, nil
 }

@@ -156,3 +156,19 @@ func sh(t *testing.T) {
 		t.Skip("there is no shell: ", err)
 	}
 }
+
+// TestSplitCommandLongWord checks that the memory for a word grows in steps, not once for
+// each letter: otherwise a line of megabytes takes minutes.
+func TestSplitCommandLongWord(t *testing.T) {
+	const size = 1 << 12
+	letters := strings.Repeat("a", size)
+	for _, line := range []string{letters, "'" + letters + "'", strings.Repeat(`\a`, size)} {
+		words, err := SplitCommand(line)
+		if err != nil || !slices.Equal(words, []string{letters}) {
+			t.Fatalf("%.8s...: got %d words, error %v", line, len(words), err)
+		}
+		if n := testing.AllocsPerRun(1, func() { _, _ = SplitCommand(line) }); n > size/8 {
+			t.Errorf("%.8s...: %.0f allocations for a word of %d letters", line, n, size)
+		}
+	}
+}
