@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,19 +256,28 @@ func (p *parser) rulesOf(f route.Family, defaults bool) []rule.Rule {
 	if defaults {
 		rules = defaultRules(f)
 	}
+	// The two lowest priorities, of which the second decides about a rule without one.
+	first, second := uint32(math.MaxUint32), uint32(math.MaxUint32)
+	add := func(r rule.Rule) {
+		priority := r.Priority.Or(0)
+		first, second = min(first, priority), min(second, max(first, priority))
+		rules = append(rules, r)
+	}
+	preset := rules
+	rules = make([]rule.Rule, 0, len(preset)+len(given))
+	for _, r := range preset {
+		add(r)
+	}
 	for _, r := range given {
 		if !r.Priority.IsSet() {
 			r.Priority = rule.Priority(0)
 			if len(rules) > 1 {
-				r.Priority = rule.Priority(max(rules[1].Priority.Or(0), 1) - 1)
+				r.Priority = rule.Priority(max(second, 1) - 1)
 			}
 		}
-		at := len(rules)
-		for at > 0 && rules[at-1].Priority.Or(0) > r.Priority.Or(0) {
-			at--
-		}
-		rules = slices.Insert(rules, at, r)
+		add(r)
 	}
+	slices.SortStableFunc(rules, func(a, b rule.Rule) int { return cmp.Compare(a.Priority.Or(0), b.Priority.Or(0)) })
 	return rules
 }
 

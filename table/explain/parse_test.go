@@ -2,10 +2,14 @@ package explain_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/policyroute/policyroute/internal/testrun"
+	"github.com/policyroute/policyroute/route"
 	"github.com/policyroute/policyroute/table/explain"
 	"github.com/policyroute/policyroute/table/internal/tabletest"
 	"github.com/policyroute/policyroute/table/snapshot"
@@ -81,6 +85,32 @@ ip -6 rule add from all lookup 22 pref 5
 	}
 	if s, err := snapshot.Parse(w.String()); err != nil || !strings.HasPrefix(w.String(), s.String()) {
 		t.Errorf("a snapshot of the text: %v\n%s", err, s)
+	}
+}
+
+// Many rules in any order of their lines come in the order of their priorities, those of
+// one priority in the order of the lines, and each without a priority before the second.
+func TestParseRuleOrder(t *testing.T) {
+	const count = 20000
+	var b strings.Builder
+	b.WriteString("rule add lookup 1\nrule add lookup 2 pref 32764\nrule add lookup 3\nrule add lookup 4\n")
+	for i := range count {
+		fmt.Fprintf(&b, "rule add lookup %d pref %d\n", 100+i, 30000-i/2)
+	}
+	b.WriteString("rule add lookup 5\n")
+	var got []string
+	for _, r := range parse(t, b.String()).Rules {
+		if r.Family == route.IPv4 {
+			got = append(got, fmt.Sprintf("%d: %d", r.Priority.Or(0), r.Table))
+		}
+	}
+	want := []string{"0: 255", "20000: 5"}
+	for i := count - 2; i >= 0; i -= 2 {
+		want = append(want, fmt.Sprintf("%d: %d", 30000-i/2, 100+i), fmt.Sprintf("%d: %d", 30000-i/2, 101+i))
+	}
+	want = append(want, "32762: 4", "32763: 3", "32764: 2", "32765: 1", "32766: 254", "32767: 253")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order of the rules (-want +got):\n%.1000s", diff)
 	}
 }
 
