@@ -74,9 +74,9 @@
 // replaces the first. Routes with different priorities are different routes. An IPv6
 // route without a priority gets 1024.
 //
-// The kernel refuses the bits of an IPv4 destination beyond its length, and clears
-// those of an IPv6 destination. Use [Route.Canonical] and [Route.Equal] to compare a
-// route with a listed one.
+// The kernel refuses an IPv4 destination that has bits set beyond its prefix length, and
+// clears such bits of an IPv6 destination. Use [Route.Canonical] and [Route.Equal] to
+// compare a route with a listed one.
 //
 // When an interface goes down or loses its last address, the kernel removes the IPv4
 // routes through it from all tables, without an event.
@@ -86,6 +86,6 @@
 //
 // In a route, the kernel silently ignores attributes that it does not know, and
 // attributes that belong to lookups, such as SPort. The comment of [Add] says what the
-// functions of this package do about that. It also ignores attributes of another family
-// or type: Expires, Preference and Src of an IPv4 route, Realms of an IPv6 route.
+// functions of this package do about that. The kernel also ignores attributes of another
+// family or type: Expires, Preference and Src of an IPv4 route, Realms of an IPv6 route.
 package route

@@ -50,8 +50,8 @@
 //     first. Rules, routes and rt_tables are then as they were before, except that two
 //     rules of different sources with the same priority may have changed places. If undoing
 //     a step fails as well, the [*plan.StepError] lists the steps that are still in effect,
-//     and the steps that may be: after an error that is not a refusal by the kernel, it is
-//     unknown whether the step was done.
+//     and the steps that may still be in effect: after an error that is not a refusal by
+//     the kernel, it is unknown whether the step was done.
 //   - If the process is killed at any step, packets follow the old policy or the new
 //     one. The next Install or Remove cleans up, and so does [Recover]. After Recover
 //     the uplink is in its old state, in its new state, or removed. If the uplink was
@@ -70,14 +70,14 @@
 //   - The rules of Also do not belong to that single step. Each takes effect by itself.
 //     Install adds the new ones before it deletes the old ones. All of them come after
 //     the rules from sources.
-//   - If an update takes a source from an uplink and gives the uplink a new rule of Also, a
-//     packet from that source which only the new rule selects can use table main between
-//     the two steps.
-//   - A given Priority can force one call to move rules of Also of one uplink behind the
-//     rules from sources of another uplink. Install then changes the rules from sources
-//     first. If the process is killed in between, the order of the rules is wrong until the
-//     next Install of either uplink. Package check reports this, and package maintain
-//     repairs it.
+//   - If an update removes a source from an uplink and adds a rule of Also to the uplink,
+//     it does so in two steps. Between the two steps, a packet from that source can use
+//     table main if only the new rule selects the packet.
+//   - If an uplink sets Priority, one call may have to move rules of Also of one uplink
+//     behind the rules from sources of another uplink. Install then changes the rules from
+//     sources first. If the process is killed in between, the order of the rules is wrong
+//     until the next Install of either uplink. Package check reports this, and package
+//     maintain repairs it.
 //   - Rules of other programs can prevent a single step. If such rules are between the
 //     rules of several uplinks, each uplink switches by itself. If such a rule comes right
 //     after the rules of an uplink, and another one is among the rules of the uplink, each
@@ -117,7 +117,7 @@
 // # Adoption
 //
 // [Adopt] installs uplinks in place of rules and routes that scripts have made for them.
-// No packet is lost. It replaces the rules from the uplinks' addresses and the routes in
+// No packet is lost. Adopt replaces the rules from the uplinks' addresses and the routes in
 // their tables. [PlanAdopt] shows what Adopt would do.
 //
 // # Choice of a table

@@ -35,7 +35,9 @@
 //   - check prints problems of the uplinks, and problems of the host that affect them.
 //   - picture draws the rules, tables, gateways and interfaces of this host, or of one that
 //     a file describes, and the path of a packet.
-//   - tap prints packets of the uplinks' interfaces, and which of them go astray by which rule.
+//   - tap prints the packets that pass the interfaces of the uplinks. A packet is astray if
+//     it has an address of one uplink and passes the interface of another. If such a packet
+//     leaves this host, tap also prints the rule that decides its way.
 //   - recover cleans up after a command that was killed.
 //   - reload makes run read its file again, waits until run has applied it, and returns
 //     the result.
@@ -46,10 +48,10 @@
 //	uplinks [-json] [-v] [-once [-wait TIME] | [-remove] [-metrics PLACE]] run [NAME...]
 //
 // On SIGHUP, which reload sends, run reads the file again and changes what differs. If the
-// file has a fault, nothing changes. On SIGTERM it exits, and leaves the uplinks installed or, with -remove,
-// removes them. It answers status on a socket of the network namespace, so status shows
-// which process maintains the uplinks and what each of them waits for. The log has a line
-// for each event:
+// file has a fault, nothing changes. On SIGTERM it exits, and leaves the uplinks installed
+// or, with -remove, removes them. It answers status on a socket of the network namespace,
+// so status shows which process maintains the uplinks and what each of them waits for. The
+// log has a line for each event:
 //
 //	warning: uplink lan2 IPv4 pending: the interface eth1 is down
 //	uplink lan2 IPv4 installed: added 2 routes

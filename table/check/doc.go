@@ -11,7 +11,7 @@
 //		fmt.Println(f)
 //	}
 //
-// The solutions are commands, and words of the file uplinks.conf of the program
+// Settings are written in the words of the file uplinks.conf of the program
 // examples/uplinks. [Examine] also accepts facts that an administrator knows but that
 // cannot be read from the host.
 //

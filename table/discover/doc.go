@@ -7,9 +7,9 @@
 //		fmt.Println(u.Uplink, u.Reasons)
 //	}
 //
-// If an uplink is installed, unchanged, with Adopt of package table, packets take the same way
-// as before, with two exceptions. If packets of an interface used another interface's default
-// route, they now use the interface's own gateway, which is the purpose of uplinks. And
-// packets to prefixes on the link of an interface go directly to the link, even if the
-// script's table has no route to these prefixes.
+// If Adopt of package table installs an uplink exactly as Read has returned it, packets take
+// the same way as before, with two exceptions. If packets from the addresses of an interface
+// used the default route of another interface, they now use the gateway of their own interface,
+// which is the purpose of uplinks. And packets to prefixes on the link of an interface go
+// directly to the link, even if the script's table has no route to these prefixes.
 package discover

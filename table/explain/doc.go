@@ -50,11 +50,12 @@
 //     has only those of the first next hop.
 //   - A listing leaves out an IPv6 route that the kernel stores between the next hops of
 //     another route with the same destination and metric.
-//   - The kernel may not find an IPv6 route for a source if there was once a route to the
-//     same destination for all sources, and there is a route to a longer prefix.
-//   - If a namespace has only the default IPv4 rules, it cannot be read whether someone
-//     ever added a local route to it. If so, the kernel looks up the source of each packet
-//     that comes in.
+//   - The kernel may not find an IPv6 route that has a source prefix (the word from) if
+//     there was once a route without a source prefix to the same destination, and there is
+//     a route to a longer destination prefix.
+//   - In a network namespace with only the default IPv4 rules, the kernel looks up the
+//     source of each packet that comes in if someone has ever added a local route to the
+//     namespace. It cannot be read whether someone has.
 //   - If an interface had no carrier when an IPv4 route through an IPv6 gateway was added,
 //     the kernel does not notice for this route that the interface has no carrier.
 //   - It cannot be read whether this host is in a multicast group.

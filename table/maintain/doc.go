@@ -23,8 +23,9 @@
 //     changes nothing until the exchange is complete, but waits at most a second. After
 //     that, each uplink has the addresses of the interface that now has its name.
 //   - Each repair is a transaction like any other of package table. If the process is
-//     killed in the middle of one, the next Run finishes it, and keeps the sources for
-//     which it finds rules until the interface has other addresses.
+//     killed in the middle of a repair, the next Run finishes the repair. If the next Run
+//     finds rules for a source, it keeps that source until the interface has other
+//     addresses.
 //   - If an uplink cannot be installed completely, it is pending or has failed, and an
 //     [Event] says why. The other uplinks are maintained all the same.
 //   - If a rule of another program comes before the rules of an uplink and takes its packets
@@ -32,9 +33,9 @@
 //     reports when it is gone.
 //   - If another program keeps undoing the work of Run, Run limits its repairs per second,
 //     and an [Event] names the program.
-//   - A policy for answers (package reply) is kept installed as well. If another program
-//     flushes nf_tables, Run installs the policy again. Clients of UDP servers are then
-//     unknown until their next packet.
+//   - A policy of package reply is kept installed as well. If another program flushes
+//     nf_tables, Run installs the policy again. Clients of UDP servers are then unknown
+//     until their next packet.
 //   - When Run returns, it has closed its sockets, and its goroutines have ended.
 //
 // # Limits

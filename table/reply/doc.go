@@ -1,5 +1,5 @@
 // Package reply makes replies leave through the uplink that the request came in on, in two
-// cases in which rules from an address do not.
+// cases in which rules from an address are not enough.
 //
 // The rules of package table choose the uplink of a packet by its source. For two kinds of
 // replies, the source is missing or different when the kernel chooses the way:
@@ -124,8 +124,8 @@
 //     Other replies are not affected. When a client is forgotten, another client can be
 //     added.
 //   - If a program that is not a server, such as a resolver with a fixed port, sends from a
-//     port of UDP, the source of its packets to a peer is the address to which the peer
-//     last sent a packet. This ends when the peer is forgotten.
+//     port that the policy lists in UDP, the source of its packets to a peer is the address
+//     to which the peer last sent a packet. This ends when the peer is forgotten.
 //   - If two uplinks use the same interface, the address that a request was sent to
 //     determines its uplink. Connections that leave through such an interface get no mark,
 //     nor do connections that come in through it for an uplink with NoSources.
