@@ -36,9 +36,11 @@
 //
 // The packages below this one do related work. Package plan has the steps of a change.
 // Package check finds problems with uplinks. Package maintain keeps uplinks installed.
-// Package snapshot compares all rules and routes of a host with earlier ones. Package
-// health probes whether the Internet can be reached through a gateway. Package discover
-// finds uplinks that a host already uses, without a declaration.
+// Package reply makes replies leave through the uplink that the request came in on.
+// Package explain says where a packet goes, and why. Package snapshot compares all rules
+// and routes of a host with earlier ones. Package health probes whether the Internet can
+// be reached through a gateway. Package discover finds uplinks that a host already uses,
+// without a declaration.
 //
 // # Guarantees
 //

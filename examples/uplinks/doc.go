@@ -7,6 +7,8 @@
 //	uplinks [-n NETNS] [-json] reload
 //	uplinks [-n NETNS] [-etc DIR] [-json] init
 //	uplinks [-n NETNS] [-f FILE] [-etc DIR] [-json] adopt|-adopt plan [NAME...]
+//	uplinks [-n NETNS] [-world FILE] explain|picture PACKET...
+//	uplinks [-n NETNS] [-world FILE] [-f FILE] snapshot|test|tap
 //
 // A file declares the uplinks, one on each line, in the words of ip(8):
 //
