@@ -15,7 +15,7 @@ var findings = []finding{
 		"Run `uplinks up`. If it happens again, start the service, which restores what others delete."},
 	{"changed", "fault", "A route of the uplink exists, but with other properties, such as another gateway.", "Run `uplinks up`."},
 	{"extra", "warning", "A route or rule has the protocol of the uplinks, but does not belong to any line of the file.", "Run `uplinks " +
-		"up`, or `uplinks -prune up` if its line was deleted."},
+		"up`, or `uplinks -prune up` if the line of an uplink was deleted from the file."},
 	{"unnamed", "note", "The file rt_tables does not have the name of the table. The uplink works, and ip(8) shows the number of the table.",
 		"Run `uplinks up` as a user who can write rt_tables. If another line of rt_tables has the name or the number, change that line or the uplink."},
 	{"adoptable", "warning or note", "Scripts have installed rules and routes for this uplink, and `uplinks` has installed none. The " +
@@ -28,8 +28,7 @@ var findings = []finding{
 	{"interface-down", "fault", "The interface is down. The kernel has deleted the IPv4 routes of the uplink.", "Run `ip link set DEV up`, and then `uplinks up`."},
 	{"no-carrier", "warning", "The interface is up, but has no carrier: the cable is out, or the other end is off.", "Look at the cable and at the other end."},
 	{"source-gone", "fault", "No source of the uplink is an address of this host.", "Add the address to the interface, or correct src in the line."},
-	{"source-absent", "note", "A source of the uplink is not an address of this host. Another source of the uplink is an address of this " +
-		"host.", "Nothing has to be done if the address comes and goes."},
+	{"source-absent", "note", "A source of the uplink is not an address of this host, but another source is.", "Nothing has to be done if the address comes and goes."},
 	{"source-tentative", "fault", "Duplicate address detection for the source has not finished, or it has found another host with the address.",
 		"Wait two seconds. If the finding stays, look for the other host: `ip -6 addr show dadfailed` lists addresses that another host has."},
 	{"gateway-unknown", "note", "This host has not sent anything to the gateway yet, so the kernel does not know whether the gateway is " +
@@ -65,16 +64,18 @@ var findings = []finding{
 			"net.ipv4.conf.all.src_valid_mark=1."},
 	{"udp-wildcard", "warning", "A UDP server listens on all addresses. Unless the server uses IP_PKTINFO, its answers can " +
 		"leave through another interface and with another source address than the client expects.",
-		"Add the line `reply udp PORT` to the file, and run `uplinks up`. Or bind the server to the address. If the server uses IP_PKTINFO, add the line `multihome udp PORT`."},
-	{"published-ports", "note", "A container may have a published port. Answers from that port leave through the default route of main.", "Add the line `reply forwarded`. See `uplinks help containers`."},
+		"Add the line `reply udp PORT` to the file, and run `uplinks up`. Or bind the server to the address. If the server uses " +
+			"IP_PKTINFO, add the line `multihome udp PORT`."},
+	{"published-ports", "note", "A container may have a published port. Answers from that port leave through the default route of " +
+		"main.", "Add the line `reply forwarded`. See `uplinks help containers`."},
 	{"dnat", "warning", "Rules of nf_tables or of iptables-nft publish ports (DNAT). Answers to clients that came in through this uplink " +
 		"leave through the default route of main.",
 		"Add the line `reply forwarded` to the file, and run `uplinks up`."},
-	{"reply-absent", "fault", "The file has lines `reply` or the word `masquerade`, and nothing is installed for them. Answers can leave " +
+	{"reply-absent", "fault", "The file has `reply` lines or the word `masquerade`, and nothing is installed for them. Answers can leave " +
 		"through another uplink than the one that the request came in on.",
 		"Run `uplinks up`. If the finding says that the policy cannot be installed, fix the cause that it names, such as a kernel without " +
 			"nf_tables or nft_ct, or another table with the name policyroute."},
-	{"reply-changed", "fault", "The table of nf_tables or the rules for the lines `reply` differ from the file. Another program has " +
+	{"reply-changed", "fault", "The table of nf_tables or the rules for the `reply` lines differ from the file. Another program has " +
 		"changed them, or the file has changed since the last `up`.",
 		"Run `uplinks up`. If it happens again, start the service, which restores what others delete."},
 	{"mark-conflict", "warning", "A rule of another program changes bits of marks that the line `reply forwarded` uses. Packets can lose " +
@@ -83,16 +84,18 @@ var findings = []finding{
 	{"src-valid-mark", "warning", "The reverse path filter of the uplink's interface is strict and ignores marks, so the kernel drops " +
 		"packets to published ports that come in through this interface.",
 		"Run `sysctl -w net.ipv4.conf.all.src_valid_mark=1`, and put the setting into /etc/sysctl.d."},
-	{"untracked", "warning", "Check cannot list the connections of connection tracking. So when an uplink with `masquerade` fails, its connections are not ended.",
+	{"untracked", "warning", "Check cannot list the connections that the kernel tracks, so `run` cannot either. When an uplink " +
+		"with `masquerade` fails, `run` does not end its connections.",
 		"Load the kernel module nf_conntrack_netlink."},
-	{"port-unused", "note", "No UDP server listens on a port of the line multihome.", "Remove the port from the line `multihome`, or start the server."},
+	{"port-unused", "note", "No UDP server listens on a port of the line `multihome`.", "Remove the port from the line `multihome`, or start the server."},
 	{"default-absent", "warning", "The default route that the uplinks share is not installed.", "Start the service. Up does not install this route."},
 	{"default-idle", "warning", "Another route or rule comes before the default route that the uplinks share.", "Give the shared route a " +
 		"smaller metric, or remove the other route or rule."},
 	{"foreign-rules", "warning", "A running network manager deletes rules of other programs.", "Set ManageForeignRoutingPolicyRules=no. See `uplinks help managers`."},
 	{"foreign-routes", "warning", "A running network manager deletes routes of other programs.", "Set ManageForeignRoutes=no. See `uplinks help managers`."},
 	{"not-read", "note", "Check could not read a part of the host's state. The text says which one, and why.", "Run check as root."},
-	{codeExpectation, "fault", "A packet does not take the way that a line with `expect` declares. The finding has the way that the packet takes, and the rule that decides.",
+	{codeExpectation, "fault", "A packet does not take the way that a line with `expect` declares. The finding has the way that " +
+		"the packet takes, and the rule that decides.",
 		"Run `uplinks -v explain PACKET` to see why. Then correct the rule or the line with `expect`."},
 }
 

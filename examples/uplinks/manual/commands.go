@@ -11,11 +11,11 @@ var commands = []command{
 		name: "init", summary: "print an uplinks.conf for this host",
 		options: []string{"n", "etc", "json"},
 		text: []block{
-			para("Init prints an uplinks.conf that describes the present state of this host. It changes nothing. The file has a line " +
-				"for each interface and gateway that has a default route, in the table main or in a table that scripts have made. The " +
+			para("Init prints an uplinks.conf that describes the present state of this host. It changes nothing. The file has a line for " +
+				"each interface and gateway that a default route uses, in the table main or in a table that scripts have made. The " +
 				"line also contains the rules that these scripts have made. A comment above each line says where the line comes from."),
-			para("If UDP servers listen on all addresses, or ports are published (DNAT), the file has lines `reply` for them as comments. " +
-				"Root sees more servers and ports than other users."),
+			para("If UDP servers listen on all addresses, or ports are published (DNAT), the file also has `reply` lines for them. These " +
+				"lines are comments: remove the # to use them. Root sees more servers and ports than other users."),
 		},
 		examples: list{{"uplinks init >/etc/uplinks.conf", "Make a first version of the file. Read it before you continue."}},
 	},
@@ -26,7 +26,8 @@ var commands = []command{
 			para("Plan prints what `up` would change, and changes nothing. It lists the rules, routes and names that would be added, " +
 				"removed or changed, and says in how many steps packets switch to the new routes. If `up` would fail because scripts " +
 				"have installed rules or routes that `adopt` can replace, plan prints what `adopt` would change, and says so."),
-			para("Plan prints a warning for each line with `expect` that will not hold after the change. If such a line holds now, `up` refuses the change."),
+			para("A line with `expect` holds if its packet takes the way that the line names; see `uplinks help file`. Plan prints a " +
+				"warning for each such line that will not hold after the change. If the line holds now, `up` refuses the change."),
 			para("With -v, plan prints the command of ip(8) for each step. A comment marks the steps that switch packets to the new " +
 				"routes. Rules with the actions `goto` and `nop` are temporary: with their help, all rules of an uplink take effect at " +
 				"the same moment."),
@@ -48,11 +49,12 @@ var commands = []command{
 		text: []block{
 			para("Up changes the rules and routes of the kernel to those that the file declares. It installs all uplinks or, on a " +
 				"failure, none. Up changes only what differs. In the uplinks' tables, it deletes routes that have the uplinks' protocol " +
-				"but are not declared by the file."),
+				"number (the word `proto`, by default 210) but are not declared by the file."),
 			para("All rules of a source address take effect at the same moment. No packet leaves through a wrong interface during the change."),
-			para("Up prints what it changed. A name that cannot be written to rt_tables is a warning: the uplink works without it. " +
-				"Names are written last. If another process is writing names, up waits for it, but at most five seconds."),
-			para("If a line with `expect` holds now but would not hold after the change, up refuses the change. With -force, up makes the change anyway. The same applies to `adopt`."),
+			para("Up prints what it changed. If the name of a table cannot be written to rt_tables, up prints a warning; the uplink " +
+				"works without the name. Up writes names last. If another process is writing names, up waits for it, but at most five seconds."),
+			para("If a line with `expect` holds now (its packet takes the expected way) but would not hold after the change, up refuses " +
+				"the change. With -force, up makes the change anyway. The same applies to `adopt`."),
 			para("Up does not restore rules and routes that are deleted later. `run` does."),
 		},
 		examples: list{
@@ -147,7 +149,7 @@ var commands = []command{
 		text: []block{
 			para("Metrics prints numbers about the uplinks in the text format of Prometheus, for example for the textfile collector of " +
 				"node_exporter. With the option -metrics, `run` serves the same metrics over HTTP, and in the OpenMetrics format to " +
-				"clients that ask for it. `run` does not serve uplinks_uplink_connections, and its uplinks_uplink_up is the state at its last check."),
+				"clients that ask for it. `run` does not serve uplinks_uplink_connections, and the value of uplinks_uplink_up that it serves is from its last check of the uplink."),
 			para("If `run` cannot listen on the address, it logs a warning, tries again every ten seconds, and maintains the uplinks " +
 				"in the meantime. Even with -n, it listens in the network namespace in which it was started. The umask of `run` " +
 				"determines the permissions of a unix: socket. `run` serves up to 16 clients at the same time, and computes the metrics " +
@@ -159,8 +161,8 @@ var commands = []command{
 				{"uplinks_uplink_probe_duration_seconds", "How long the last probe took."},
 				{"uplinks_uplink_last_probe_timestamp_seconds", "When the last probe ended."},
 				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "The number of probes, and the number of probes that failed."},
-				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "How often the log had the event repaired, and the event failed."},
-				{"uplinks_uplink_fights_total", "How often the log had the event fighting."},
+				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "The number of events `repaired` and `failed` in the log."},
+				{"uplinks_uplink_fights_total", "The number of events `fighting` in the log."},
 				{"uplinks_uplink_reply_clients", "How many clients of UDP servers are remembered for the addresses of the uplink."},
 				{"uplinks_uplink_connections", "Established TCP connections from the sources."},
 				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes that the interface has received and sent, " +
@@ -169,7 +171,7 @@ var commands = []command{
 			para("Other metrics:"),
 			list{
 				{"uplinks_monitored", "1 if `run` is active, else 0. It is absent if that is not known."},
-				{"uplinks_reply_up", "1 if the policy of the lines `reply` and of `masquerade` is complete, else 0."},
+				{"uplinks_reply_up", "1 if everything is installed for the `reply` lines and for `masquerade`, else 0."},
 				{"uplinks_shared_default_up", "For each family: 1 if the shared default route is installed, else 0."},
 				{"uplinks_start_timestamp_seconds", "When `run` started."},
 				{"uplinks_looks_total, uplinks_changes_total, uplinks_steps_total", "How often `run` read the state of the kernel, how many " +
@@ -189,8 +191,7 @@ var commands = []command{
 			para("Check prints problems of the uplinks, and problems of the host that affect them. Each finding has a severity, a " +
 				"code and a cure: what to do about it. Check sends no packets and changes nothing."),
 			para("A fault means that an uplink does not work. A warning means that some traffic goes the wrong way, or will do so " +
-				"after some other event. A note means that nothing is wrong, but that a fact is not known or something optional is " +
-				"missing."),
+				"after some other event. A note means that a fact is not known, that something optional is missing, or that the state may be intended."),
 			para("The command `uplinks help CODE` explains a code. These are the codes:"),
 			codeList{},
 		},
@@ -230,16 +231,15 @@ var commands = []command{
 			para("Tap prints each IP packet that passes the interface of an uplink: the time, the interface, the direction, the protocol, " +
 				"the addresses and ports, and a verdict. It ends at Ctrl-C, or after the time of -for, and then prints counts."),
 			list{
-				{"right", "The packet passes the interface of the uplink that has the packet's address on this host: the source of a " +
-					"packet that leaves, the destination of a packet that comes in."},
-				{"astray", "It passes the interface of another uplink. For a packet that leaves, the line has the rule that decides, " +
-					"found as `explain` finds it. With main-first, a packet that takes a route of main other than the default is right."},
-				{"refused", "It came in on the right interface, and the kernel drops it. The line has the reason, such as the reverse path filter."},
-				{"other", "It has no address of an uplink, or is for multicast or the link only."},
+				{"right", "The packet passes the interface of the uplink that its local address belongs to. The local address is the source " +
+					"of a packet that leaves, and the destination of a packet that comes in."},
+				{"astray", "The packet passes the interface of another uplink. For a packet that leaves, the line has the rule that " +
+					"decides, as `explain` would print it. With main-first, a packet that takes a route of main other than the default is right."},
+				{"refused", "The packet came in on the right interface, but the kernel drops it. The line has the reason, such as the reverse path filter."},
+				{"other", "The local address belongs to no uplink, or the destination is a multicast or link-local address."},
 			},
 			para("Tap needs CAP_NET_RAW. It changes nothing and sends no packet. It reads the rules, routes and addresses again when they " +
-				"change. Which user sent a packet cannot be seen, so rules with uidrange count for user 0. The mark of a packet is known " +
-				"since Linux 5.19."),
+				"change. Tap cannot see which user sent a packet, so for rules with uidrange it assumes user 0. It can read the mark of a packet on Linux 5.19 and later."),
 		},
 		statuses: list{{"3", "A packet went astray."}},
 		examples: list{
@@ -272,10 +272,10 @@ var commands = []command{
 		text: []block{
 			para("Test reads the lines with `expect` in FILE or, without FILE, in uplinks.conf. For each line, it tests whether the packet " +
 				"takes the expected way on this host, and prints the name of the file, the number of the line, and the result. The result is ok or " +
-				"FAILED. After FAILED, it prints the way that the packet takes and the rule that decides. FILE has the format of uplinks.conf, " +
-				"and can also name the uplinks of uplinks.conf."),
+				"FAILED. After FAILED, it prints the way that the packet takes and the rule that decides. FILE has the format of " +
+				"uplinks.conf. Its lines with `expect` can also use the names of uplinks in uplinks.conf."),
 			para("Test sends no packets and changes nothing. It needs no privileges, except with -planned if the file has lines with " +
-				"`reply`. With -world, it tests the host that a file describes, and works on every system."),
+				"`reply`. With -world, it tests the host that a file describes, and works on every operating system."),
 		},
 		statuses: list{{"3", "A test failed."}},
 		examples: list{
@@ -290,7 +290,7 @@ var commands = []command{
 		text: []block{
 			para("Snapshot prints the rules, routes, nexthop objects, interfaces, addresses, neighbours that are gateways, and " +
 				"settings of this host. Each line is a command of ip(8) or sysctl(8). Lines that would change interfaces, addresses and " +
-				"settings are comments. The commands that have the option -world read this text, on any system."),
+				"settings are comments. The commands that have the option -world read this text, on every operating system."),
 			para("Snapshot changes nothing and needs no privileges. A setting that cannot be read has the value ?."),
 		},
 		examples: list{

@@ -2,8 +2,9 @@ package manual
 
 // fileText describes the file.
 var fileText = []block{
-	para("Each line of the file declares an uplink. The line begins with a name, which is also the name of the uplink's table. " +
-		"The words below follow in any order; most of them are words of ip(8). A # begins a comment. Empty lines have no meaning. " +
+	para("Most lines of the file declare an uplink; OTHER LINES explains the others. The line of an uplink begins with a name, " +
+		"which is also the name of the uplink's table. The words below follow in any order; most of them are words of ip(8). A # " +
+		"begins a comment. Empty lines have no meaning. " +
 		"An uplink with both IPv4 and IPv6 has two lines with the same name."),
 }
 
@@ -21,8 +22,8 @@ var words = []struct {
 		{"learn FAMILY", "Use the default routes of this family that a DHCP client or router advertisements have put into the " +
 			"table main. The uplink gets all properties of these routes: gateway, onlink, src, mtu and so on. Several routes keep " +
 			"their order. `run` follows changes. If the routes disappear, `run` keeps the routes that it learned last."},
-		{"learn FAMILY table NUMBER", "Learn from another table, such as the one of RouteTable= of systemd-networkd. These words " +
-			"must come directly after FAMILY. In any other place, `table NUMBER` is the table of the uplink."},
+		{"learn FAMILY table NUMBER", "Learn from another table, such as the one of RouteTable= of systemd-networkd. Here `table " +
+			"NUMBER` must come directly after FAMILY. In any other place, it sets the table of the uplink."},
 		{"onlink", "The gateway is on the link although no subnet of the interface contains it."},
 		{"table NUMBER", "The table. Default: the table of another line with the same name, otherwise the number that rt_tables " +
 			"has for the name, otherwise a free number."},
@@ -30,9 +31,9 @@ var words = []struct {
 	{"PACKETS THAT TAKE THE UPLINK", list{
 		{"src ADDRESS...", "The source addresses. Default: all global addresses of the interface. An address that the host does " +
 			"not have at the moment also gets its rules, but the host must have at least one of the addresses."},
-		{"src PREFIX...", "Networks behind this host that also take the uplink, such as a prefix that the provider has delegated. " +
-			"If the table main has a route for such a packet, other than its default route, the packet uses main."},
-		{"src dev NAME", "The networks of another interface. `run` follows changes of these networks."},
+		{"src PREFIX...", "Networks behind this host whose packets also take the uplink, such as a prefix that the provider has " +
+			"delegated. If the table main has a route for such a packet, other than its default route, the packet uses main."},
+		{"src dev NAME", "Packets from the networks of another interface also take the uplink, as with `src PREFIX`. `run` follows changes of these networks."},
 		{"src none", "No address of this host selects the uplink; only other `src` words and `also` do. Use this for two " +
 			"interfaces with the same address, together with `also oif NAME` or `also fwmark MARK`."},
 		{"also SELECTORS", "Other packets that take the uplink, in the words of ip-rule(8). If the table main has a route for such a packet, " +
@@ -59,9 +60,9 @@ var words = []struct {
 		{"timeout TIME", "How long a probe may take. Default: the time of `every`, but at most 2s."},
 		{"failures NUMBER", "The uplink is unhealthy after this number of failed probes in a row. Default: 3."},
 		{"successes NUMBER", "The uplink is healthy again after this number of successful probes in a row. Default: 2."},
-		{"withdraw [all]", "While the uplink is unhealthy, remove it from the shared default route, and remove its rules from " +
-			"`also`. Rules with fwmark stay, because open connections would break without them; `withdraw all` removes these rules as " +
-			"well. Without `withdraw`, the log says that the uplink is unhealthy, and nothing changes."},
+		{"withdraw [all]", "While the uplink is unhealthy, remove it from the shared default route, and remove the rules of its " +
+			"`also` words. Rules with fwmark stay, because open connections would break without them; `withdraw all` removes these rules " +
+			"as well. Without `withdraw`, the log says that the uplink is unhealthy, and nothing else happens."},
 	}},
 	{"FORWARDED PACKETS", list{
 		{"masquerade", "Packets of other hosts and of containers that leave through the uplink get its address as their source. " +
@@ -115,7 +116,7 @@ lan2 table 20 dev eth1 via 192.168.2.1 also ipproto tcp dport 25`),
 	code(`lan1 table 10 dev eth0 learn inet  unreachable
 lan2 table 20 dev eth1 learn inet  unreachable
 lan2          dev eth1 learn inet6 unreachable`),
-	para("Traffic from sockets that are not bound to an address is shared, three to one, by the providers whose probes succeed."),
+	para("Traffic from sockets that are not bound to an address is shared three to one among the providers whose probes succeed."),
 	code(`lan1 table 10 dev eth0 via 192.168.1.1 weight 3 ping 192.0.2.1 192.0.2.2 withdraw
 lan2 table 20 dev eth1 via 192.168.2.1 weight 1 ping 192.0.2.1 192.0.2.2 withdraw`),
 	para("Each provider has delegated an IPv6 prefix to the LAN. Packets from a prefix leave through the provider that has " +

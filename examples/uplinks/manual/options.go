@@ -9,8 +9,8 @@ var options = []option{
 		"/run/uplinks. The directory has to belong to root or to this user, and no other user may have write permission. `run` " +
 		"creates the directory if it does not exist.", true},
 	{"json", "", "Print JSON instead of text. See `uplinks help json`.", true},
-	{"prune", "", "Also remove uplinks that are not in the file: their rules and routes, which are found by the protocols that " +
-		"the file uses. The default protocol is 210.", false},
+	{"prune", "", "Also remove the rules and routes of uplinks that are not in the file. They are found by their protocol number: " +
+		"one that the file uses (the word `proto`), by default 210.", false},
 	{"adopt", "", "Show the steps of `adopt` instead of those of `up`.", false},
 	{"once", "", "Exit as soon as all uplinks are complete. An uplink that cannot be installed does not delay the others. Probes are not sent.", false},
 	{"wait", "TIME", "With -once: exit after this time, such as 90s, even if an uplink is not complete. Default: 30s.", false},
@@ -23,7 +23,7 @@ var options = []option{
 	{"planned", "", "Test the state that the host would have after `up`, instead of its present state.", false},
 	{"github", "", "Print failures as errors of a GitHub workflow. This is the default if the environment variable GITHUB_ACTIONS is true.", false},
 	{"world", "FILE", "Use the host that this file describes, instead of this host. The file has the format of `snapshot`. The name - " +
-		"means standard input. This works on every system.", false},
+		"means standard input. This works on every operating system.", false},
 	{"batch", "FILE", "Explain the packets of this file, one on each line. The name - means standard input.", false},
 	{"input", "", "The packet comes in from the network. Without iif, it comes in through the interface that has the destination address. " +
 		"If no interface has the address, there is an explanation for each interface that is up.", false},
@@ -31,8 +31,8 @@ var options = []option{
 	{"mermaid", "", "Print the picture as a flowchart of Mermaid, for Markdown.", false},
 	{"svg", "", "Print the picture as SVG, for a browser.", false},
 	{"for", "TIME", "End after this time, such as 30s. Default: at Ctrl-C.", false},
-	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink. Explain: print all rules " +
-		"that were asked, and the routes that were not used.", false},
+	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink. Explain: also print the " +
+		"rules that the packet does not match, and the routes that were looked up but not used.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},
 }
 

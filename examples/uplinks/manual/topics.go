@@ -3,9 +3,11 @@ package manual
 // description is the first section of uplinks(8).
 var description = []block{
 	para("An uplink is an interface with its gateway, a routing table with routes through them, and a rule for each address of " +
-		"the interface. The rule sends packets from that address through the uplink. The table main does not change. Traffic from " +
-		"sockets that are not bound to an address takes the same way as before."),
-	para("The commands `up`, `adopt`, `down`, `run` and `recover` need root or CAP_NET_ADMIN. The others need no privileges. If " +
+		"the interface. The rule sends packets from that address through the uplink. Traffic from sockets that are not bound to an " +
+		"address takes the same way as before, unless a line has the word `also` or `weight`. The table main does not change, except " +
+		"that `run` adds a default route for lines with `weight`."),
+	para("The commands `up`, `adopt`, `down`, `run` and `recover` need root or CAP_NET_ADMIN. `reload` has to ask `run`, which by " +
+		"default only root can do. `tap` needs CAP_NET_RAW. The others need no privileges, but other users than root get no information about `run` and about nf_tables. If " +
 		"two commands change uplinks of the same network namespace, the second one waits for the first."),
 	para("With NAME arguments, a command applies only to the uplinks with these names."),
 }
@@ -50,6 +52,7 @@ var service = []block{
 			"are equivalent to the repair."},
 		{"failed", "The kernel refused a change, a rule or route of another program is in the way, or an address also belongs to " +
 			"another uplink. The rest of the uplink is installed. `run` tries again at least every ten seconds."},
+		{"obstructed", "Another process holds the lock that repairs need. The line names the process, and says whether `run` waits for it."},
 		{"overruled", "A rule or route of another program takes the packets of the uplink."},
 		{"in force", "After overruled: no rule or route of another program takes the packets of the uplink any more."},
 		{"events lost", "The kernel reported more changes than `run` could receive. `run` has read the whole state again."},
@@ -68,7 +71,7 @@ var service = []block{
 
 // scripts describes the way from scripts to uplinks.
 var scripts = []block{
-	para("If rc.local or another script adds tables and rules on this host, these commands replace them by uplinks:"),
+	para("If rc.local or another script adds tables and rules on this host, these commands replace them with uplinks:"),
 	code(`uplinks init >/etc/uplinks.conf
 uplinks plan
 uplinks adopt`),
@@ -94,7 +97,7 @@ var containers = []block{
 	code(`reply forwarded
 lan1 table 10 dev eth0 via 192.168.1.1 main-first
 lan2 table 20 dev eth1 via 192.168.2.1 main-first`),
-	para("The first packet of a connection determines the uplink and the mark of the connection. All later packets leave through this uplink. `uplinks " +
+	para("The first packet of a connection determines the uplink. The connection gets the firewall mark of this uplink, and all later packets leave through it. `uplinks " +
 		"plan` shows the table of nf_tables and the rules that do this. With `main-first`, programs on this host can also reach the " +
 		"published ports at the addresses of the uplinks."),
 	para("The marks use the bits 0x7c, which Docker, Kubernetes, Tailscale and mwan3 do not use. If another program uses these bits, " +
@@ -131,7 +134,8 @@ var exit = []block{list{
 		"also lists the steps that are still in effect. `down`: a name in rt_tables could not be deleted. `explain`: the kernel disagrees."},
 	{"2", "The command line or the file has a fault. All faulty lines are reported. `run`: the process crashed; a service " +
 		"manager should start it again."},
-	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or a fault. `test`: a test failed. `tap`: a packet went astray."},
+	{"3", "`plan`: there is something to change. `status`, `run -once`: an uplink is not complete. `check`: there is a warning or " +
+		"a fault. `test`: a test failed. `tap`: a packet went astray."},
 	{"78", "`run`: the command line or the file has a fault (EX_CONFIG of sysexits.h). Correct the fault before you start `run` again."},
 }}
 
@@ -143,17 +147,18 @@ var jsonText = []block{
 		{"time", "Watch: the time."},
 		{"uplinks", "An object for each line of the file."},
 		{"findings", "Check: an object for each finding."},
-		{"others", "The steps for uplinks that are not in the file: objects with the fields name and steps. The steps for the lines `reply` " +
-			"and for `masquerade` have the name `(reply)`. The steps of `recover` " +
+		{"others", "The steps for uplinks that are not in the file: objects with the fields `name` and `steps`. The steps for the " +
+			"`reply` lines and for `masquerade` have the name `(reply)`. The steps of `recover` " +
 			"have the name `(left over)`."},
-		{"impact", "Plan -impact: an object for each class of packets that go another way, with the fields packets, before, after and " +
-			"example (one of the packets). Impact is absent if the classes could not be computed."},
-		{"tests", "Test, plan: an object for each line with `expect`, with file, line, packet, by and holds. If the line does not hold, " +
-			"instead is the way that the packet takes, and rule is the rule that decides. Plan: holds applies to the host after the change, and held applies to the host now."},
-		{"reply", "Status: the policy of the lines `reply` and of `masquerade`: config, state (complete, incomplete, absent or unknown), " +
-			"problem, steps (what `up` would do), and clients (how many clients of UDP servers are remembered)."},
-		{"proposals", "Init: the lines `reply` that the file has as comments."},
-		{"reply_lines", "Parse: the lines `reply` in their normal form."},
+		{"impact", "Plan -impact: an object for each class of packets that go another way, with the fields `packets`, `before`, " +
+			"`after` and `example` (one of the packets). `impact` is absent if the classes could not be computed."},
+		{"tests", "Test, plan: an object for each line with `expect`, with `file`, `line`, `packet`, `by` and `holds` (true or " +
+			"false). If the line does not hold, the field `instead` has the way that the packet takes, and `rule` has the rule that " +
+			"decides. Plan: `holds` applies to the host after the change, and `held` to the host now."},
+		{"reply", "Status: an object for the `reply` lines and for `masquerade`, with `config` (the lines), `state` (complete, " +
+			"incomplete, absent or unknown), `problem`, `steps` (what `up` would do), and `clients` (how many clients of UDP servers are remembered)."},
+		{"proposals", "Init: the `reply` lines that the file has as comments."},
+		{"reply_lines", "Parse: the `reply` lines in their normal form."},
 		{"keeper", "Status, watch: an object for the process of `run`. It is absent if `run` is not active, or if that is not known."},
 		{"unknown", "Status: why it is not known whether `run` is active."},
 		{"warnings", "The same warnings as on standard error."},
@@ -175,16 +180,16 @@ var jsonText = []block{
 		{"extra", "Status: routes and rules with the uplink's protocol that should not exist."},
 		{"overruled", "Status: rules and routes of other programs that take all packets of the uplink."},
 		{"problem", "Status: why `up` would fail."},
-		{"traffic", "Status: received_bytes and sent_bytes of the interface, including traffic that does not belong to the uplink. " +
-			"On a terminal, also received_bytes_per_second and sent_bytes_per_second."},
-		{"connections", "Status: the number of established TCP connections of this host from the sources. If more_connections is " +
+		{"traffic", "Status: `received_bytes` and `sent_bytes` of the interface, including traffic that does not belong to the " +
+			"uplink. On a terminal, also `received_bytes_per_second` and `sent_bytes_per_second`."},
+		{"connections", "Status: the number of established TCP connections of this host from the sources. If `more_connections` is " +
 			"true, there are more, which were not counted."},
 		{"reply_clients", "Status: the number of clients of UDP servers that are remembered for the sources."},
 		{"notes", "Status: facts that do not make the uplink incomplete."},
 		{"unnamed", "Status: true if rt_tables does not have the name."},
 	},
-	para("The object of `explain` has the fields command, explanations and, without -world, kernel. Explanations and kernel are arrays in " +
-		"the order of the packets. With -batch, each line is an explanation. The fields of an explanation:"),
+	para("The object of `explain` has the fields `command`, `explanations` and, without -world, `kernel`. The latter two are " +
+		"arrays in the order of the packets. With -batch, each line is an explanation. The fields of an explanation:"),
 	list{
 		{"packet", "The packet in the words of ip route get."},
 		{"verdict", "Unicast, local, broadcast, multicast, unreachable, prohibit, blackhole or none. None means that the kernel found no " +
@@ -192,21 +197,22 @@ var jsonText = []block{
 		{"rule", "The rule that decided, with priority and text."},
 		{"table, route", "The table that has the route, and the route."},
 		{"dev, via, source", "The interface, the next router, and the source address of the packet."},
-		{"candidates", "The next hops, if the kernel chooses one by a hash: objects with dev, via and weight."},
-		{"tables", "The tables that were asked, in order."},
-		{"steps", "The rules that were asked: objects with rule, result, selector, table, route, and passed (routes that were not used)."},
+		{"candidates", "The next hops, if the kernel chooses one by a hash: objects with `dev`, `via` and `weight`."},
+		{"tables", "The tables that were looked up, in order."},
+		{"steps", "The rules that were tried, in order: objects with `rule`, `result`, `selector`, `table`, `route`, and `passed` (routes that were looked up but not used)."},
 		{"depends", "State that the decision depends on and that cannot be read."},
-		{"error", "The error that a program gets and, after a colon, its reason. If verdict is absent: why the line is not a packet."},
+		{"error", "The error that a program gets and, after a colon, its reason. If `verdict` is absent: why the line is not a packet."},
 	},
-	para("An object of kernel has the field agrees (true or false), the field says (the route or error of the kernel), and the field " +
-		"unknown (why the kernel was not asked, or why the answers cannot be compared). The object of `snapshot` has the fields command and world (the text of the snapshot)."),
-	para("Tap prints an object on one line for each packet, and a last one with the counts packets, right, astray, refused, other " +
-		"and lost. Lost packets came faster than they could be read. The fields of a packet:"),
+	para("An object in the array `kernel` has the fields `agrees` (true or false), `says` (the route or error of the kernel), and " +
+		"`unknown` (why the kernel was not asked, or why the answers cannot be compared). The object of `snapshot` has the fields " +
+		"`command` and `world` (the text of the snapshot)."),
+	para("Tap prints an object on one line for each packet, and a last one with the counts `packets`, `right`, `astray`, " +
+		"`refused`, `other` and `lost`. Lost packets came faster than tap could read them. The fields of a packet:"),
 	list{
-		{"time, dev, direction", "When the packet passed which interface, in or out."},
+		{"time, dev, direction", "When the packet passed, through which interface, and in which direction (in or out)."},
 		{"from, to, ipproto, sport, dport, mark, length", "The packet. Length is in bytes, with the IP header."},
 		{"verdict", "Right, astray, refused or other."},
-		{"uplink, wire", "The uplink that has the address, and the uplink whose interface the packet passes if it is another one."},
+		{"uplink, wire", "The uplink that the local address of the packet belongs to. If the packet passes the interface of a different uplink, wire is that uplink."},
 		{"rule", "The rule that sends the packet astray, with priority and text."},
 		{"reason", "Why the packet is astray or refused."},
 	},
@@ -222,18 +228,18 @@ var jsonText = []block{
 	para("The fields of keeper:"),
 	list{
 		{"pid, since, file", "The process ID, the time at which it started, and the path of its file."},
-		{"uplinks", "An object for each line, with name, family, config, state (starting, installed, pending or failed), reason, " +
-			"health and since. Probed is true if the line has a probe. Last_probe, probe_seconds and probe_error are the time, " +
-			"duration and error of the last probe. Repairs, failures, fights, probes and probe_failures are counts."},
+		{"uplinks", "An object for each line, with `name`, `family`, `config`, `state` (starting, installed, pending or failed), " +
+			"`reason`, `health` and `since`. `probed` is true if the line has a probe. `last_probe`, `probe_seconds` and `probe_error` " +
+			"are the time, duration and error of the last probe. `repairs`, `failures`, `fights`, `probes` and `probe_failures` are counts."},
 		{"default", "The same objects, for the shared default route of each family."},
-		{"reply", "The same object, for the policy of the lines `reply` and of `masquerade`."},
+		{"reply", "The same object, for the `reply` lines and `masquerade`."},
 		{"fighting", "For each uplink that another program keeps undoing at the moment: that program. The keys are the names of the uplinks."},
 		{"repairs, failures, lost", "How often `run` repaired something, failed to do so, and lost events of the kernel."},
 		{"changes, steps, looks", "How many changes `run` made, how many steps they had, and how often `run` read the state of the kernel."},
 		{"fights, postponed, redials", "How often repairs were limited because of another program, how many repairs waited for that reason, " +
 			"and how often sockets were opened again."},
-		{"events", "The last events, the oldest first: objects with number, time, level and text, as in the log."},
-		{"reload", "Begun and done: how many reloads have begun, and how many are done. Error: the faults that the last reload found in the file."},
+		{"events", "The last events, the oldest first: objects with `number`, `time`, `level` and `text`, as in the log."},
+		{"reload", "An object: `begun` and `done` are how many reloads have begun and how many are done, and `error` has the faults that the last reload found in the file."},
 	},
 }
 
@@ -248,10 +254,10 @@ var topics = []topic{
 	{"file", "the words of uplinks.conf", "FILE", func() []block { return fileText }},
 	{"examples", "examples of uplinks.conf", "EXAMPLES", func() []block { return fileExamples }},
 	{"service", "\"uplinks run\" as a service", "SERVICE", func() []block { return service }},
-	{"scripts", "how to replace rc.local by uplinks", "COMING FROM SCRIPTS", func() []block { return scripts }},
+	{"scripts", "how to replace rc.local with uplinks", "COMING FROM SCRIPTS", func() []block { return scripts }},
 	{"containers", "published ports of containers", "CONTAINERS", func() []block { return containers }},
 	{"managers", "systemd-networkd and DHCP clients", "NETWORK MANAGERS", func() []block { return managers }},
-	{"options", "options that every command has", "OPTIONS", optionBlocks},
+	{"options", "options that most commands have", "OPTIONS", optionBlocks},
 	{"exit", "exit statuses", "EXIT STATUS", func() []block { return exit }},
 	{"json", "the fields of JSON", "JSON", func() []block { return jsonText }},
 }
