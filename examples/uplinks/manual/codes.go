@@ -18,8 +18,8 @@ var findings = []finding{
 		"up`, or `uplinks -prune up` if the line of an uplink was deleted from the file."},
 	{"unnamed", "note", "The file rt_tables does not have the name of the table. The uplink works, and ip(8) shows the number of the table.",
 		"Run `uplinks up` as a user who can write rt_tables. If another line of rt_tables has the name or the number, change that line or the uplink."},
-	{"adoptable", "warning or note", "Scripts have installed rules and routes for this uplink, and `uplinks` has installed none. The " +
-		"finding is a note if `uplinks` has installed the uplink, and a script has added its own rules again.",
+	{"adoptable", "warning or note", "Scripts have installed rules and routes for this uplink. The finding is a warning if " +
+		"`uplinks` has installed none, and a note if `uplinks` has installed the uplink and a script has added its own rules again.",
 		"Run `uplinks adopt`, and remove the commands from the script. See `uplinks help scripts`."},
 	{"refused", "fault", "The uplink cannot be installed as the file declares it. The finding says why.", "Correct the line as the finding says."},
 	{"unfinished", "warning", "A command that changes uplinks was killed, or is running now. No packet is affected.", "Run `uplinks " +
@@ -56,7 +56,7 @@ var findings = []finding{
 	{"overruled-partly", "note", "Rules of other programs come before the uplink's rules and take some of its packets.", "If this is " +
 		"intended, nothing has to be done. Otherwise, use `pref` in the line to put the uplink's rules before the other rules."},
 	{"foreign-route", "note", "The uplink's table has routes of other programs.", "If this is intended, nothing has to be done. " +
-		"Otherwise, replace the routes by words of the file: `to` adds destinations behind the gateway, and with `main-first` packets to other networks use the table main."},
+		"Otherwise, replace the routes with words of the file: `to` adds destinations behind the gateway, and with `main-first` packets to other networks use the table main."},
 	{"lan-detour", "warning", "Packets from the uplink's address to a LAN of this host go to the gateway instead of the LAN.", "Add " +
 		"`main-first` to the line, and run `uplinks up`."},
 	{"rp-filter", "warning", "The reverse path filter of the interface is strict, and drops packets that come in through the interface.",

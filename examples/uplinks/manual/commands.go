@@ -15,7 +15,7 @@ var commands = []command{
 				"each interface and gateway that a default route uses, in the table main or in a table that scripts have made. The " +
 				"line also contains the rules that these scripts have made. A comment above each line says where the line comes from."),
 			para("If UDP servers listen on all addresses, or ports are published (DNAT), the file also has `reply` lines for them. These " +
-				"lines are comments: remove the # to use them. Root sees more servers and ports than other users."),
+				"lines are comments: to use one, remove the # before `reply`. Root sees more servers and ports than other users."),
 		},
 		examples: list{{"uplinks init >/etc/uplinks.conf", "Make a first version of the file. Read it before you continue."}},
 	},
@@ -107,6 +107,7 @@ var commands = []command{
 			para("Reload makes `run` read its file again. It returns when `run` has applied the changes. If the file has a fault, " +
 				"reload prints the fault and fails, and `run` continues with the old lines."),
 		},
+		statuses: list{{"2", "The command line or the file has a fault."}},
 		examples: list{{"uplinks reload", "Apply a change of the file."}},
 	},
 	{
@@ -132,8 +133,8 @@ var commands = []command{
 		options: read,
 		text: []block{
 			para("On a terminal, watch shows what `status` shows, and redraws it every second. If `run` is active, watch asks it for " +
-				"its state every second. Every five seconds, watch reads the file again and compares the uplinks with the kernel. If `run` reports " +
-				"an event, watch does this at the next second."),
+				"its state every second. Every five seconds, watch reads the file again and compares the uplinks with the kernel. If `run` " +
+				"reports an event, watch does this within a second."),
 			para("If standard output is not a terminal, watch prints lines: the events of `run`, and the state of an uplink when it " +
 				"changes. With -json, watch prints the JSON object of `status` every second, on one line, with the additional field time."),
 			para("Watch changes nothing. It ends on SIGINT or SIGTERM, and the exit status is 0."),

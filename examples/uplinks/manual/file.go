@@ -20,8 +20,9 @@ var words = []struct {
 		{"family FAMILY", "The family: inet or inet6. It is needed if neither the gateway nor `src` determines the family, as on a " +
 			"point-to-point link. If two lines have the same name and interface, only one of them needs a family: the other line gets the other family."},
 		{"learn FAMILY", "Use the default routes of this family that a DHCP client or router advertisements have put into the " +
-			"table main. The uplink gets all properties of these routes: gateway, onlink, src, mtu and so on. Several routes keep " +
-			"their order. `run` follows changes. If the routes disappear, `run` keeps the routes that it learned last."},
+			"table main. The uplink gets all properties of these routes: gateway, onlink, src, mtu and so on. Several routes keep their " +
+			"order. If a route has a source prefix (`default from PREFIX`), packets from this prefix also take the uplink, as with `src " +
+			"PREFIX`. `run` follows changes. If the routes disappear, `run` keeps the routes that it learned last."},
 		{"learn FAMILY table NUMBER", "Learn from another table, such as the one of RouteTable= of systemd-networkd. Here `table " +
 			"NUMBER` must come directly after FAMILY. In any other place, it sets the table of the uplink."},
 		{"onlink", "The gateway is on the link although no subnet of the interface contains it."},
@@ -90,7 +91,7 @@ var otherLines = []block{
 			"the first uplink is VALUE, and the marks of the others are the next values within the bits of MASK. Other programs can use the other bits. Default: " +
 			"0x4/0x7c. See `uplinks help containers`."},
 		{"expect PACKET by WAY", "Declares which way a packet has to take. PACKET is in the words of `ip route get`, such as 198.51.100.7 " +
-			"from 192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, dev NAME, via ADDRESS, both of these, or a verdict: " +
+			"from 192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, `dev NAME`, `via ADDRESS`, `dev NAME via ADDRESS`, or a verdict: " +
 			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves through the uplink's " +
 			"interface, to the uplink's gateway or to a host on the link. If the kernel chooses one of several next hops, each of them has to " +
 			"be as expected. A line holds if the packet takes WAY. `test`, `plan` and `check` report lines that do not hold. `up` " +
@@ -120,7 +121,7 @@ lan2          dev eth1 learn inet6 unreachable`),
 	code(`lan1 table 10 dev eth0 via 192.168.1.1 weight 3 ping 192.0.2.1 192.0.2.2 withdraw
 lan2 table 20 dev eth1 via 192.168.2.1 weight 1 ping 192.0.2.1 192.0.2.2 withdraw`),
 	para("Each provider has delegated an IPv6 prefix to the LAN. Packets from a prefix leave through the provider that has " +
-		"delegated it. The first prefix can change, and `run` learns the new one. The second prefix is fixed."),
+		"delegated it. The first prefix can change: `run` learns it from the route `default from PREFIX` that the DHCPv6 client adds. The second prefix is fixed."),
 	code(`lan1 table 10 dev eth0 learn inet6         unreachable
 lan2 table 20 dev eth1 via 2001:db8:2::1   unreachable src 2001:db8:200::/56`),
 	para("Two modems give this host the same address. The interface that a socket is bound to, or a firewall mark, selects the " +

@@ -9,8 +9,8 @@ var options = []option{
 		"/run/uplinks. The directory has to belong to root or to this user, and no other user may have write permission. `run` " +
 		"creates the directory if it does not exist.", true},
 	{"json", "", "Print JSON instead of text. See `uplinks help json`.", true},
-	{"prune", "", "Also remove the rules and routes of uplinks that are not in the file. They are found by their protocol number: " +
-		"one that the file uses (the word `proto`), by default 210.", false},
+	{"prune", "", "Also remove the rules and routes of uplinks that are not in the file. They are recognized by the protocol " +
+		"numbers of the lines in the file: 210, or the number after `proto`.", false},
 	{"adopt", "", "Show the steps of `adopt` instead of those of `up`.", false},
 	{"once", "", "Exit as soon as all uplinks are complete. An uplink that cannot be installed does not delay the others. Probes are not sent.", false},
 	{"wait", "TIME", "With -once: exit after this time, such as 90s, even if an uplink is not complete. Default: 30s.", false},
@@ -30,7 +30,7 @@ var options = []option{
 	{"dot", "", "Print the picture in the language of Graphviz: pipe it to dot -Tsvg.", false},
 	{"mermaid", "", "Print the picture as a flowchart of Mermaid, for Markdown.", false},
 	{"svg", "", "Print the picture as SVG, for a browser.", false},
-	{"for", "TIME", "End after this time, such as 30s. Default: at Ctrl-C.", false},
+	{"for", "TIME", "End after this time, such as 30s. Without it, tap ends at Ctrl-C.", false},
 	{"v", "", "Plan: print the commands of all steps. Run: also log the commands that installed an uplink. Explain: also print the " +
 		"rules that the packet does not match, and the routes that were looked up but not used.", false},
 	{"sh", "", "Print a script for sh(1) that does all steps with ip(8).", false},

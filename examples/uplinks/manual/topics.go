@@ -7,7 +7,7 @@ var description = []block{
 		"address takes the same way as before, unless a line has the word `also` or `weight`. The table main does not change, except " +
 		"that `run` adds a default route for lines with `weight`."),
 	para("The commands `up`, `adopt`, `down`, `run` and `recover` need root or CAP_NET_ADMIN. `reload` has to ask `run`, which by " +
-		"default only root can do. `tap` needs CAP_NET_RAW. The others need no privileges, but other users than root get no information about `run` and about nf_tables. If " +
+		"default only root can do. `tap` needs CAP_NET_RAW. The others need no privileges, but they show the state of `run` and of nf_tables only to root. If " +
 		"two commands change uplinks of the same network namespace, the second one waits for the first."),
 	para("With NAME arguments, a command applies only to the uplinks with these names."),
 }
@@ -51,7 +51,8 @@ var service = []block{
 		{"repaired", "A rule or route was missing or wrong. The line has the reason for the check, and the commands of ip(8) that " +
 			"are equivalent to the repair."},
 		{"failed", "The kernel refused a change, a rule or route of another program is in the way, or an address also belongs to " +
-			"another uplink. The rest of the uplink is installed. `run` tries again at least every ten seconds."},
+			"another uplink. The rest of the uplink is installed. A failure of a socket, of a probe or of a removal is also such an " +
+			"event. `run` tries again at least every ten seconds."},
 		{"obstructed", "Another process holds the lock that repairs need. The line names the process, and says whether `run` waits for it."},
 		{"overruled", "A rule or route of another program takes the packets of the uplink."},
 		{"in force", "After overruled: no rule or route of another program takes the packets of the uplink any more."},
@@ -169,7 +170,7 @@ var jsonText = []block{
 	list{
 		{"name, table, family, dev", "As in the file. Family is inet, inet6 or any."},
 		{"via", "The gateways, given or learned, separated by commas."},
-		{"sources", "The sources of the line. Status: also those that the interface has."},
+		{"sources", "The sources of the line. Status: if the line has no `src`, also the addresses of the interface."},
 		{"config", "The line in its normal form."},
 		{"reasons", "Init: where the line comes from, in sentences."},
 		{"steps", "Plan: the steps that `up` or `adopt` would do. Up, adopt, down: the steps that were done. Each step is a " +
@@ -186,7 +187,7 @@ var jsonText = []block{
 			"true, there are more, which were not counted."},
 		{"reply_clients", "Status: the number of clients of UDP servers that are remembered for the sources."},
 		{"notes", "Status: facts that do not make the uplink incomplete."},
-		{"unnamed", "Status: true if rt_tables does not have the name."},
+		{"unnamed", "Status: true if rt_tables does not have the name of the table."},
 	},
 	para("The object of `explain` has the fields `command`, `explanations` and, without -world, `kernel`. The latter two are " +
 		"arrays in the order of the packets. With -batch, each line is an explanation. The fields of an explanation:"),
@@ -231,8 +232,8 @@ var jsonText = []block{
 		{"uplinks", "An object for each line, with `name`, `family`, `config`, `state` (starting, installed, pending or failed), " +
 			"`reason`, `health` and `since`. `probed` is true if the line has a probe. `last_probe`, `probe_seconds` and `probe_error` " +
 			"are the time, duration and error of the last probe. `repairs`, `failures`, `fights`, `probes` and `probe_failures` are counts."},
-		{"default", "The same objects, for the shared default route of each family."},
-		{"reply", "The same object, for the `reply` lines and `masquerade`."},
+		{"default", "Objects with the same fields, for the shared default route of each family."},
+		{"reply", "An object with the same fields, for the `reply` lines and `masquerade`."},
 		{"fighting", "For each uplink that another program keeps undoing at the moment: that program. The keys are the names of the uplinks."},
 		{"repairs, failures, lost", "How often `run` repaired something, failed to do so, and lost events of the kernel."},
 		{"changes, steps, looks", "How many changes `run` made, how many steps they had, and how often `run` read the state of the kernel."},
