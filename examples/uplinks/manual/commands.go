@@ -191,7 +191,7 @@ var commands = []command{
 		text: []block{
 			para("Check prints problems of the uplinks, and problems of the host that affect them. Each finding has a severity, a " +
 				"code and a cure: what to do about it. Check sends no packets and changes nothing."),
-			para("A fault means that an uplink does not work. A warning means that some traffic goes the wrong way, or will do so " +
+			para("A fault means that an uplink does not work as the file declares. A warning means that some traffic goes the wrong way, or will do so " +
 				"after some other event. A note means that a fact is not known, that something optional is missing, or that the state may be intended."),
 			para("The command `uplinks help CODE` explains a code. These are the codes:"),
 			codeList{},

@@ -82,7 +82,7 @@ var otherLines = []block{
 			"metric 50, which comes before the default routes of DHCP clients. When an interface is deleted, the kernel deletes the whole " +
 			"shared IPv4 route. So `run` also adds an IPv4 default route through each single interface, with the next metrics (51 and so on)."},
 		{"reply udp PORT... [remember TIME] [clients NUMBER]", "Answers of the UDP servers on these ports leave through the uplink that the " +
-			"request came in on, even if the servers listen on all addresses. Their source is the address that the request was sent to. A port " +
+			"request came in on, even if the servers listen on all addresses. The source of an answer is the address that the request was sent to. A port " +
 			"can be a range, such as 1194-1199. `reply udp all` is for all ports. The programs need no change. " +
 			"`remember` is how long a client is remembered after its last packet. Default: 1m. `clients` is how many clients are " +
 			"remembered for each address of an uplink. Default: 65536. The line has no effect on servers that connect() their socket to the client."},

@@ -51,8 +51,9 @@ var service = []block{
 		{"repaired", "A rule or route was missing or wrong. The line has the reason for the check, and the commands of ip(8) that " +
 			"are equivalent to the repair."},
 		{"failed", "The kernel refused a change, a rule or route of another program is in the way, or an address also belongs to " +
-			"another uplink. The rest of the uplink is installed. A failure of a socket, of a probe or of a removal is also such an " +
-			"event. `run` tries again at least every ten seconds."},
+			"another uplink. The rest of the uplink is installed. `run` tries again at least every ten seconds. This event also reports " +
+			"a socket that fails, an uplink that cannot be removed, and a probe that this host cannot make, for example because " +
+			"ping_group_range does not permit it. Without a probe, the health of the uplink does not change."},
 		{"obstructed", "Another process holds the lock that repairs need. The line names the process, and says whether `run` waits for it."},
 		{"overruled", "A rule or route of another program takes the packets of the uplink."},
 		{"in force", "After overruled: no rule or route of another program takes the packets of the uplink any more."},
@@ -62,7 +63,7 @@ var service = []block{
 			"which the units do not have, `run` has to guess the process, and the line says \"perhaps\"."},
 		{"calm", "After fighting: the other program no longer undoes the uplinks."},
 		{"healthy", "The probes succeed."},
-		{"unhealthy", "The probes fail or cannot be sent. The reason follows."},
+		{"unhealthy", "The probes fail. The reason follows."},
 		{"removed", "The uplink was removed."},
 		{"connections ended", "The uplink has the word `masquerade` and was withdrawn: connections with its address as their " +
 			"translated source were deleted from connection tracking."},
@@ -190,7 +191,7 @@ var jsonText = []block{
 		{"unnamed", "Status: true if rt_tables does not have the name of the table."},
 	},
 	para("The object of `explain` has the fields `command`, `explanations` and, without -world, `kernel`. The latter two are " +
-		"arrays in the order of the packets. With -batch, each line is an explanation. The fields of an explanation:"),
+		"arrays in the order of the packets. With -batch, each line of the output is an explanation. The fields of an explanation:"),
 	list{
 		{"packet", "The packet in the words of ip route get."},
 		{"verdict", "Unicast, local, broadcast, multicast, unreachable, prohibit, blackhole or none. None means that the kernel found no " +
