@@ -68,8 +68,8 @@ var findings = []finding{
 			"IP_PKTINFO, add the line `multihome udp PORT`."},
 	{"published-ports", "note", "A container may have a published port. Answers from that port leave through the default route of " +
 		"main.", "Add the line `reply forwarded`. See `uplinks help containers`."},
-	{"dnat", "warning", "Rules of nf_tables or of iptables-nft publish ports (DNAT). Answers to clients that came in through this uplink " +
-		"leave through the default route of main.",
+	{"dnat", "warning", "Rules of nf_tables or of iptables-nft publish ports (DNAT). Answers to requests that came in through this " +
+		"uplink leave through the default route of main.",
 		"Add the line `reply forwarded` to the file, and run `uplinks up`."},
 	{"reply-absent", "fault", "The file has `reply` lines or the word `masquerade`, and nothing is installed for them. Answers can leave " +
 		"through another uplink than the one that the request came in on.",

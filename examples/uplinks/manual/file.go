@@ -92,7 +92,7 @@ var otherLines = []block{
 			"0x4/0x7c. See `uplinks help containers`."},
 		{"expect PACKET by WAY", "Declares which way a packet has to take. PACKET is in the words of `ip route get`, such as 198.51.100.7 " +
 			"from 192.0.2.2; see `uplinks help explain`. WAY is the name of an uplink, `dev NAME`, `via ADDRESS`, `dev NAME via ADDRESS`, or a verdict: " +
-			"local, unreachable, prohibit, blackhole, none, broadcast or multicast. A packet takes an uplink if it leaves through the uplink's " +
+			"local, unreachable, prohibit, blackhole, none (such as no route), broadcast or multicast. A packet takes an uplink if it leaves through the uplink's " +
 			"interface, to the uplink's gateway or to a host on the link. If the kernel chooses one of several next hops, each of them has to " +
 			"be as expected. A line holds if the packet takes WAY. `test`, `plan` and `check` report lines that do not hold. `up` " +
 			"refuses a change after which a line would no longer hold."},
