@@ -276,7 +276,7 @@ var commands = []command{
 				"FAILED. After FAILED, it prints the way that the packet takes and the rule that decides. FILE has the format of " +
 				"uplinks.conf. Its lines with `expect` can also use the names of uplinks in uplinks.conf."),
 			para("Test sends no packets and changes nothing. It needs no privileges, except with -planned if the file has lines with " +
-				"`reply`. With -world, it tests the host that a file describes, and works on every operating system."),
+				"`reply` or `masquerade`. With -world, it tests the host that a file describes, and works on every operating system."),
 		},
 		statuses: list{{"3", "A test failed."}},
 		examples: list{

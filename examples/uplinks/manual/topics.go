@@ -53,7 +53,7 @@ var service = []block{
 		{"failed", "The kernel refused a change, a rule or route of another program is in the way, or an address also belongs to " +
 			"another uplink. The rest of the uplink is installed. `run` tries again at least every ten seconds. This event also reports " +
 			"a socket that fails, an uplink that cannot be removed, and a probe that this host cannot make, for example because " +
-			"ping_group_range does not permit it. Without a probe, the health of the uplink does not change."},
+			"ping_group_range does not permit it. Such a probe counts neither as failed nor as successful."},
 		{"obstructed", "Another process holds the lock that repairs need. The line names the process, and says whether `run` waits for it."},
 		{"overruled", "A rule or route of another program takes the packets of the uplink."},
 		{"in force", "After overruled: no rule or route of another program takes the packets of the uplink any more."},
@@ -66,7 +66,7 @@ var service = []block{
 		{"unhealthy", "The probes fail. The reason follows."},
 		{"removed", "The uplink was removed."},
 		{"connections ended", "The uplink has the word `masquerade` and was withdrawn: connections with its address as their " +
-			"translated source were deleted from connection tracking."},
+			"translated source were deleted from connection tracking. The line has their number or, if they could not be deleted, the error."},
 		{"ready", "All uplinks have been checked once after the start or after SIGHUP."},
 	},
 }
@@ -171,7 +171,7 @@ var jsonText = []block{
 	list{
 		{"name, table, family, dev", "As in the file. Family is inet, inet6 or any."},
 		{"via", "The gateways, given or learned, separated by commas."},
-		{"sources", "The sources of the line. Status: if the line has no `src`, also the addresses of the interface."},
+		{"sources", "The sources of the line. Status: also the addresses of the interface, unless `src` names addresses or is none, and the networks of `src dev`."},
 		{"config", "The line in its normal form."},
 		{"reasons", "Init: where the line comes from, in sentences."},
 		{"steps", "Plan: the steps that `up` or `adopt` would do. Up, adopt, down: the steps that were done. Each step is a " +
