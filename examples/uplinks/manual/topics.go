@@ -171,7 +171,7 @@ var jsonText = []block{
 	list{
 		{"name, table, family, dev", "As in the file. Family is inet, inet6 or any."},
 		{"via", "The gateways, given or learned, separated by commas."},
-		{"sources", "The sources of the line. Status: also the addresses of the interface, unless `src` names addresses or is none, and the networks of `src dev`."},
+		{"sources", "The sources of the line. Status: also the networks of `src dev` and, unless `src` names addresses or is none, the addresses of the interface."},
 		{"config", "The line in its normal form."},
 		{"reasons", "Init: where the line comes from, in sentences."},
 		{"steps", "Plan: the steps that `up` or `adopt` would do. Up, adopt, down: the steps that were done. Each step is a " +
