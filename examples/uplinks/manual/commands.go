@@ -162,8 +162,8 @@ var commands = []command{
 				{"uplinks_uplink_probe_duration_seconds", "How long the last probe took."},
 				{"uplinks_uplink_last_probe_timestamp_seconds", "When the last probe ended."},
 				{"uplinks_uplink_probes_total, uplinks_uplink_probe_failures_total", "The number of probes, and the number of probes that failed."},
-				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "The number of events `repaired` and `failed` in the log."},
-				{"uplinks_uplink_fights_total", "The number of events `fighting` in the log."},
+				{"uplinks_uplink_repairs_total, uplinks_uplink_failures_total", "The number of `repaired` events in the log, and the number of `failed` events."},
+				{"uplinks_uplink_fights_total", "The number of `fighting` events in the log."},
 				{"uplinks_uplink_reply_clients", "How many clients of UDP servers are remembered for the addresses of the uplink."},
 				{"uplinks_uplink_connections", "Established TCP connections from the sources."},
 				{"uplinks_uplink_receive_bytes_total, uplinks_uplink_transmit_bytes_total", "Bytes that the interface has received and sent, " +
