@@ -40,6 +40,8 @@
 //   - tap prints the packets that pass the interfaces of the uplinks. A packet is astray if
 //     it has an address of one uplink and passes the interface of another. If such a packet
 //     leaves this host, tap also prints the rule that decides its way.
+//   - trace prints the lookups of routes that the kernel makes. Each has the rule and the
+//     route that decide.
 //   - recover cleans up after a command that was killed.
 //   - reload makes run read its file again, waits until run has applied it, and returns
 //     the result.

@@ -66,7 +66,7 @@ type options struct {
 	wait           time.Duration
 	explain        explainOptions
 	picture        pictureOptions
-	// watchFor is how long tap watches. Zero: until it is interrupted.
+	// watchFor is how long tap and trace watch. Zero: until it is interrupted.
 	watchFor time.Duration
 	command  string
 	names    []string
@@ -275,6 +275,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return explainPackets(ctx, o, stdout, stderr)
 	case "picture":
 		return drawPicture(ctx, o, stdout, stderr)
+	case "trace":
+		return traceLookups(ctx, o, stdout, stderr)
 	}
 	file, err := o.load(ctx)
 	switch {

@@ -16,17 +16,7 @@ import (
 	"github.com/policyroute/policyroute/internal/capture"
 	"github.com/policyroute/policyroute/internal/rtnl"
 	"github.com/policyroute/policyroute/route"
-	"github.com/policyroute/policyroute/rule"
 	"github.com/policyroute/policyroute/table/explain"
-)
-
-const (
-	// tapInterval is how often tap reads the state of the host if nothing changes.
-	tapInterval = time.Second
-	// tapPause is how long tap waits at least before it reads the state again. It also waits
-	// for tapShare times as long as the last reading took.
-	tapPause = 100 * time.Millisecond
-	tapShare = 10
 )
 
 // A tapper is one run of the command tap.
@@ -131,59 +121,13 @@ func (t *tapper) run(ctx context.Context) (int, error) {
 	}
 }
 
-// follow reads the state of the host again when rules or routes change, and every second.
+// follow takes the state of the host when it changes.
 func (t *tapper) follow(ctx context.Context) {
-	changed := make(chan struct{}, 1)
-	t.subscribe(ctx, changed)
-	tick := time.NewTicker(tapInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-tick.C:
+	followWorld(ctx, t.conn, func(w explain.World) {
+		h := newTapHost(w, t.uplinks)
+		if err := t.reader.Select(h.interfaces()); err == nil {
+			t.host.Store(h)
 		}
-		start := time.Now()
-		if w, err := explain.Take(ctx, t.conn); err == nil {
-			h := newTapHost(w, t.uplinks)
-			if err := t.reader.Select(h.interfaces()); err == nil {
-				t.host.Store(h)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(max(tapPause, tapShare*time.Since(start))):
-		}
-	}
-}
-
-// subscribe reports changes of rules and routes until ctx ends. Each address has a route in
-// table local, so this includes addresses. Without it, tap reads the state every second.
-func (t *tapper) subscribe(ctx context.Context, changed chan<- struct{}) {
-	notify := func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	_ = rtnl.Inside(t.conn, func() error {
-		if events, err := route.Watch(ctx, nil, route.Filter{}); err == nil {
-			go func() {
-				for range events {
-					notify()
-				}
-			}()
-		}
-		if events, err := rule.Watch(ctx, nil, rule.Filter{}); err == nil {
-			go func() {
-				for range events {
-					notify()
-				}
-			}()
-		}
-		return nil
 	})
 }
 

@@ -307,6 +307,9 @@ func monotonic() (time.Duration, error) {
 	return time.Duration(min(ts.Nano(), math.MaxInt64)), nil
 }
 
+// Now returns the time of the clock of the events.
+func (t *Tracer) Now() (time.Duration, error) { return monotonic() }
+
 // Comm returns the name of the program of a thread that is still there, else nothing.
 func (t *Tracer) Comm(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // A Tracer reads events, on Linux only.
@@ -22,6 +23,9 @@ func (*Tracer) Close() error { return errNoTracing }
 
 // Lost fails with errors.ErrUnsupported.
 func (*Tracer) Lost() (uint64, error) { return 0, errNoTracing }
+
+// Now fails with errors.ErrUnsupported.
+func (*Tracer) Now() (time.Duration, error) { return 0, errNoTracing }
 
 // Comm returns nothing.
 func (*Tracer) Comm(int) string { return "" }

@@ -98,7 +98,7 @@ var may = map[string][]string{
 	"examples/demo":           {"route", "rttables", "rule", "table/...", "table", "internal/iptext", "internal/lab", "internal/uapi"},
 	"examples/ip":             {"route/...", "route", "rttables", "rule", "internal/attr", "internal/files", "internal/iptext", "internal/rtnl", "internal/uapi"},
 	"examples/uplinks/manual": {},
-	"examples/uplinks":        {"examples/uplinks/manual", "route", "rttables", "rule", "table/...", "table", "internal/capture", "internal/files", "internal/iptext", "internal/rtnl"},
+	"examples/uplinks":        {"examples/uplinks/manual", "route", "rttables", "rule", "table/...", "table", "internal/capture", "internal/fibtrace", "internal/files", "internal/iptext", "internal/rtnl"},
 }
 
 // sockets are packages that open files or sockets, or wait for those who do. The planner

@@ -249,6 +249,37 @@ var commands = []command{
 		},
 	},
 	{
+		name: "trace", args: "[to PREFIX] [from PREFIX]", summary: "print lookups of routes, and the rule that decides",
+		options: []string{"n", "for", "json"},
+		text: []block{
+			para("Trace prints the lookups of routes that the kernel makes, as it makes them. Each lookup is a line: the time, the " +
+				"program, the packet, the tables that the kernel asked and what each of them said, the rule that decided, and the route. " +
+				"Trace ends at Ctrl-C, or after the time of -for, and then prints counts."),
+			para("Words select lookups by destination (`to`) and source (`from`), as in ip-route(8). A program that is not bound to an " +
+				"address causes a lookup without a source first. The word `from` does not select that one."),
+			list{
+				{"any", "The source is not chosen yet."},
+				{"-", "No program causes the lookup: the packet came in, or the kernel sends it."},
+				{"(reverse path)", "The kernel looks up the source of an IPv4 packet that came in. Select by neither `to` nor `from` to see it with its packet."},
+				{"?", "The rule is not known. The reason follows."},
+			},
+			para("The tracepoints of the kernel report the tables, but not the rules, the mark and the network namespace. Trace finds " +
+				"the rule as `explain` does, and prints it if `explain` finds the same tables and the same answer. Otherwise it tries the " +
+				"marks of the rules, and prints the mark that fits. If several rules lead to the same tables, another one may have decided."),
+			para("Trace sees the lookups of all network namespaces, and takes all for those of this one, or of that of -n. A lookup of " +
+				"another namespace usually has the sign ?. If the other namespace has the same answer, its lookup cannot be told apart: select with `to` or `from`."),
+			para("Established connections keep their route, so not each packet causes a lookup. Trace leaves out checks whether an " +
+				"IPv4 address is local, and counts them. Rules and routes that change at the time of the lookup can cause a ?. If rules " +
+				"lead to the first table twice, trace shows two lookups."),
+			para("Trace needs root of the host (CAP_SYS_ADMIN, not in a container) and a kernel with tracefs. It changes nothing for other " +
+				"users of tracing, sends no packets, and does not read uplinks.conf."),
+		},
+		examples: list{
+			{"uplinks trace to 198.51.100.0/24", "Watch who looks up routes to this network."},
+			{"uplinks -for 1m -json trace | jq -r '.rule.text // empty' | sort | uniq -c", "Count the rules that decide."},
+		},
+	},
+	{
 		name: "picture", args: "[PACKET]", summary: "draw rules, tables and gateways, and the path of a packet",
 		options: []string{"n", "etc", "world", "dot", "mermaid", "svg"},
 		text: []block{

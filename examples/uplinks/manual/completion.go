@@ -35,6 +35,8 @@ func (c *command) choices() []string {
 		return Names()
 	case "completion":
 		return Shells()
+	case "trace":
+		return []string{"to", "from"}
 	case "man":
 		return []string{"5", "8"}
 	}

@@ -218,6 +218,18 @@ var jsonText = []block{
 		{"rule", "The rule that sends the packet astray, with priority and text."},
 		{"reason", "Why the packet is astray or refused."},
 	},
+	para("Trace prints an object on one line for each lookup, and a last one with the counts lookups, explained, unexplained, addresses " +
+		"(checks whether an address is local) and lost (events that the buffers of the kernel had no room for). The fields of a lookup:"),
+	list{
+		{"time, comm, pid", "When, and the program. Comm and pid are absent if no program causes the lookup, and comm is absent if the program has ended."},
+		{"from, to, iif, oif, ipproto, sport, dport, tos, flowlabel", "The packet. Fields that the lookup does not have are absent."},
+		{"reverse", "True if this is the reverse path check of the packet before."},
+		{"tables", "The tables that were asked, in order: objects with table, and says (what the table said)."},
+		{"rule, route", "The rule that decided, with priority and text, and the route."},
+		{"mark", "The mark that the packet must have had."},
+		{"refusal", "Why the kernel refuses the packet, if neither a rule nor a route does."},
+		{"unknown", "Why the rule is not known."},
+	},
 	para("The fields of a finding:"),
 	list{
 		{"code", "The code of the finding. Codes do not change between versions."},
