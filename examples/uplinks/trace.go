@@ -30,7 +30,9 @@ type tracing struct {
 	host   atomic.Pointer[traceHost]
 	out    io.Writer
 	group  grouper
-	counts traceCounts
+	// programs are those of the threads whose lookups are printed now.
+	programs map[int]traceProgram
+	counts   traceCounts
 }
 
 // traceCounts are the last line of trace.
@@ -55,7 +57,7 @@ func traceLookups(ctx context.Context, o options, stdout, stderr io.Writer) int 
 		ctx, stop = context.WithTimeout(ctx, o.watchFor)
 		defer stop()
 	}
-	t := &tracing{json: o.json, out: stdout}
+	t := &tracing{json: o.json, out: stdout, programs: make(map[int]traceProgram)}
 	if err := t.run(ctx, o, config); err != nil {
 		fmt.Fprintln(stderr, "uplinks:", traceError(err))
 		return exitFailure
@@ -180,7 +182,24 @@ func (t *tracing) flush(boot time.Time) error {
 	}
 	clear(t.group.done) // for the garbage collector
 	t.group.done = t.group.done[:0]
+	clear(t.programs)
 	return nil
+}
+
+// A traceProgram is the name and the effective user of a thread.
+type traceProgram struct {
+	comm string
+	uid  uint32
+}
+
+// program returns the program of a thread. It is zero for a thread that has ended.
+func (t *tracing) program(pid int) traceProgram {
+	p, ok := t.programs[pid]
+	if !ok {
+		p = traceProgram{t.tracer.Comm(pid), userOf(pid)}
+		t.programs[pid] = p
+	}
+	return p
 }
 
 // A traceLine is a lookup in JSON.
@@ -226,7 +245,8 @@ func (t *tracing) print(l *lookup, at time.Time) error {
 	}
 	var uid uint32
 	if !e.Interrupt && e.PID != 0 {
-		x.PID, x.Comm, uid = e.PID, t.tracer.Comm(e.PID), userOf(e.PID)
+		p := t.program(e.PID)
+		x.PID, x.Comm, uid = e.PID, p.comm, p.uid
 	}
 	for i := range l.asked {
 		a := &l.asked[i]

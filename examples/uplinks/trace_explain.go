@@ -23,14 +23,25 @@ const unknownProto = 255
 
 // A traceHost is the host at one moment. It does not change.
 type traceHost struct {
-	fib   *explain.FIB
-	names map[int32]string // of all interfaces
+	fib    *explain.FIB
+	names  map[int32]string // of all interfaces
+	links  *route.Names
+	tables map[familyTable]bool // those that have routes
+}
+
+// A familyTable is a table of a family.
+type familyTable struct {
+	six bool
+	id  rttables.ID
 }
 
 func newTraceHost(w explain.World) *traceHost {
-	h := &traceHost{explain.NewFIB(w), make(map[int32]string)}
+	h := &traceHost{explain.NewFIB(w), make(map[int32]string), &route.Names{Links: linksOf(&w)}, make(map[familyTable]bool)}
 	for _, l := range w.Links {
 		h.names[int32(l.Index)] = l.Name
+	}
+	for i := range w.Routes {
+		h.tables[familyTable{w.Routes[i].Family == route.IPv6, w.Routes[i].Table}] = true
 	}
 	return h
 }
@@ -149,6 +160,9 @@ func (h *traceHost) differs(l *lookup, d *explain.Decision, steps []explain.Step
 			got = append(got, id)
 		}
 	}
+	if len(want) == 0 && d.Error != 0 {
+		return fmt.Sprintf("this network namespace refuses the packet without a lookup (%s): another namespace, or a change", refusalText(d))
+	}
 	if !slices.Equal(want, got) {
 		return fmt.Sprintf("the rules of this network namespace lead to %s: another namespace, a mark, or a change",
 			tableList(want))
@@ -174,9 +188,8 @@ func tableList(ids []rttables.ID) string {
 
 // hasRoutes reports whether a table has routes. Main has those of local if the two are merged.
 func (h *traceHost) hasRoutes(id rttables.ID, family int, merged bool) bool {
-	return slices.ContainsFunc(h.fib.World().Routes, func(r route.Route) bool {
-		return isOfFamily(r.Family, family) && (r.Table == id || merged && id == rttables.Main && r.Table == rttables.Local)
-	})
+	six := family == 6
+	return h.tables[familyTable{six, id}] || merged && id == rttables.Main && h.tables[familyTable{six, rttables.Local}]
 }
 
 // agrees reports whether the last table said what package explain found in it.
@@ -215,18 +228,17 @@ func sameGateway(a, b netip.Addr) bool {
 // reason returns the rule and the route of the last step.
 func (h *traceHost) reason(d *explain.Decision, steps []explain.Step, reverse bool) (t traceReason) {
 	w := h.fib.World()
-	names := &route.Names{Links: linksOf(w)}
 	last := &steps[len(steps)-1]
 	if last.Result == explain.ResultDecided || last.Result == explain.ResultRefused {
 		if last.Rule >= 0 {
 			r := w.Rules[last.Rule]
 			r.Protocol = 0
-			t.Rule = &tapRule{r.Priority.Or(0), r.Text(names)}
+			t.Rule = &tapRule{r.Priority.Or(0), r.Text(h.links)}
 		}
 		if last.Route >= 0 {
 			r := w.Routes[last.Route]
 			r.Table, r.Protocol = 0, route.ProtoBoot // the words that are the default
-			t.Route = strings.TrimSpace(r.Text(names))
+			t.Route = strings.TrimSpace(r.Text(h.links))
 		}
 	}
 	if !reverse && d.Refusal != 0 {

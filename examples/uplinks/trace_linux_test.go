@@ -70,7 +70,7 @@ func TestTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	out.waitFor(t, "  ? the ", nil)
+	out.waitFor(t, "  ? this network namespace refuses the packet", nil)
 	stop(exitOK)
 }
 

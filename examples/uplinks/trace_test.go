@@ -206,6 +206,8 @@ sysctl -w net.ipv4.fib_has_custom_rules=1
 			0, "1000: from 2001:db8:2::2 lookup 20; default via 2001:db8:2::1 dev eth1 metric 1024"},
 		"another route": {out("192.168.2.2", "198.51.100.7", asked{table: 255, err: again}, asked{table: 20, dev: "eth7", via: "10.0.0.1"}),
 			0, "? the tables of this network namespace have another answer: another namespace, a mark, or a change"},
+		"another source": {out("192.168.9.9", "198.51.100.7", asked{table: 255, err: again}, asked{table: 254, dev: "eth0", via: "192.168.1.1"}),
+			0, "? this network namespace refuses the packet without a lookup (the source is not an address of this host): another namespace, or a change"},
 		"another interface": {foreign, 0, "? this network namespace has no interface 99: the packet is of another one"},
 		"too many tables":   {&lookup{asked: foreign.asked[:0:0], more: 1}, 0, ""},
 	} {

@@ -265,7 +265,8 @@ var commands = []command{
 			},
 			para("The tracepoints of the kernel report the tables, but not the rules, the mark and the network namespace. Trace finds " +
 				"the rule as `explain` does, and prints it if `explain` finds the same tables and the same answer. Otherwise it tries the " +
-				"marks of the rules, and prints the mark that fits. If several rules lead to the same tables, another one may have decided."),
+				"marks of the rules, and prints the mark that fits. If several rules lead to the same tables, another one may have decided. " +
+				"For rules with uidrange, the user is that of the program, or 0 if the program has ended."),
 			para("Trace sees the lookups of all network namespaces, and takes all for those of this one, or of that of -n. A lookup of " +
 				"another namespace usually has the sign ?. If the other namespace has the same answer, its lookup cannot be told apart: select with `to` or `from`."),
 			para("Established connections keep their route, so not each packet causes a lookup. Trace leaves out checks whether an " +
