@@ -31,7 +31,7 @@ func Make(f *explain.FIB, config *Config) Picture {
 	families := []route.Family{route.IPv4, route.IPv6}
 	if config.Packet != nil {
 		e := f.Explain(*config.Packet)
-		m.explanation = &e
+		m.setExplanation(&e)
 		p.sentence = e.Sentence()
 		families = families[:1]
 		if config.Packet.To.Is6() {
@@ -54,6 +54,8 @@ type maker struct {
 	links       map[uint32]*explain.Link
 	hops        map[uint32][]route.NextHop // by the ID of a nexthop object
 	explanation *explain.Explanation       // nil: there is no packet
+	steps       map[int][]*explain.Step    // of the explanation, by the place of the rule
+	merged      []*explain.Step            // those of the explanation for local and main as one
 	tables      map[rttables.ID]int        // places in family.tables
 }
 
@@ -80,6 +82,18 @@ func newMaker(f *explain.FIB, config *Config) *maker {
 		}
 	}
 	return m
+}
+
+// setExplanation sets the explanation, and finds the steps of each rule.
+func (m *maker) setExplanation(e *explain.Explanation) {
+	m.explanation, m.steps = e, make(map[int][]*explain.Step)
+	for i := range e.Steps {
+		if s := &e.Steps[i]; s.Merged {
+			m.merged = append(m.merged, s)
+		} else {
+			m.steps[s.Rule] = append(m.steps[s.Rule], s)
+		}
+	}
 }
 
 // family returns the part of the picture of one family.
@@ -178,17 +192,10 @@ func ruleWords(r *rule.Rule) (selector, behind string) {
 
 // markRule notes what the rule did with the packet.
 func (m *maker) markRule(n *ruleNode, place int) {
-	if m.explanation == nil {
-		return
+	for _, s := range m.merged {
+		m.markMerged(n, s, place)
 	}
-	for _, s := range m.explanation.Steps {
-		if s.Merged {
-			m.markMerged(n, &s, place)
-			continue
-		}
-		if s.Rule != place {
-			continue
-		}
+	for _, s := range m.steps[place] {
 		switch s.Result {
 		case explain.ResultNoMatch:
 			n.mark = missed

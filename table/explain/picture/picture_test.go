@@ -259,3 +259,35 @@ func FuzzMake(f *testing.F) {
 		checkForms(t, explain.NewFIB(w), &p)
 	})
 }
+
+// Of many rules, each has its own result.
+func TestManyRules(t *testing.T) {
+	const count = 5000
+	var w strings.Builder
+	w.WriteString("link add eth0 index 2\naddress add 192.0.2.2/24 dev eth0\nroute add default via 192.0.2.1 dev eth0\n")
+	for i := range count {
+		fmt.Fprintf(&w, "rule add fwmark %d lookup 7 pref %d\n", i+1, i+100)
+	}
+	w.WriteString("rule add from 192.0.2.2 lookup 7 pref 6000\n")
+	f := fib(t, w.String())
+	p := packet(t, "198.51.100.7 from 192.0.2.2")
+	signs := map[string]string{"0": "○", "6000": "○", "32766": "●"}
+	rules := 0
+	for line := range strings.Lines(picture.Make(f, &picture.Config{Packet: &p}).String()) {
+		words, _, isRule := strings.Cut(line, "  from ")
+		if !isRule {
+			continue
+		}
+		sign, priority := "", strings.TrimSpace(words)
+		if before, after, ok := strings.Cut(priority, " "); ok {
+			sign, priority = before, strings.TrimSpace(after)
+		}
+		if sign != signs[priority] {
+			t.Errorf("the rule %s has the sign %q, want %q", priority, sign, signs[priority])
+		}
+		rules++
+	}
+	if want := count + 3; rules < want {
+		t.Errorf("%d rules, want %d", rules, want)
+	}
+}
