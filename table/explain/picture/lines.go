@@ -151,7 +151,7 @@ func (f *family) targets(r *ruleNode) string {
 func (d *drawing) draw() []Line {
 	f := d.family
 	d.lines = []Line{{{f.title(), Heading}}}
-	drawn := make([]bool, len(f.tables))
+	drawn, places := make([]bool, len(f.tables)), f.places()
 	for i := range f.rules {
 		r := &f.rules[i]
 		d.rule(r)
@@ -160,7 +160,7 @@ func (d *drawing) draw() []Line {
 		}
 		for _, at := range r.tables {
 			switch {
-			case !d.isPlace(i, at):
+			case places[at] != i:
 			case len(r.tables) > 1:
 				d.lines = append(d.lines, Line{{strings.Repeat(" ", d.margin) + f.tables[at].name + ":", d.faint(f.tables[at].taken)}})
 				fallthrough
@@ -179,34 +179,28 @@ func (d *drawing) draw() []Line {
 	return d.lines
 }
 
-// isPlace reports whether a table is drawn below a rule: below the one by which the packet
-// takes it, else below the first of those that look it up.
-func (d *drawing) isPlace(rule, table int) bool {
-	f := d.family
-	first := -1
+// places returns the rule below which each table is drawn: the one by which the packet takes
+// it, else the first of those that look it up. Of rules in a row that look up the same tables
+// it is the last. It is -1 for a table that no rule looks up.
+func (f *family) places() []int {
+	last := make([]int, len(f.rules))
+	for i := len(f.rules) - 1; i >= 0; i-- {
+		last[i] = i
+		if i+1 < len(f.rules) && slices.Equal(f.rules[i+1].tables, f.rules[i].tables) {
+			last[i] = last[i+1]
+		}
+	}
+	places, onPath := slices.Repeat([]int{-1}, len(f.tables)), make([]bool, len(f.tables))
 	for i := range f.rules {
 		r := &f.rules[i]
-		if !slices.Contains(r.tables, table) {
-			continue
-		}
-		last := d.lastLike(i)
-		if r.mark == taken && f.tables[table].taken {
-			return last == rule
-		}
-		if first < 0 {
-			first = last
+		for _, at := range r.tables {
+			takes := r.mark == taken && f.tables[at].taken
+			if places[at] < 0 || takes && !onPath[at] {
+				places[at], onPath[at] = last[i], takes
+			}
 		}
 	}
-	return first == rule
-}
-
-// lastLike returns the last of the rules behind a rule that look up the same tables.
-func (d *drawing) lastLike(i int) int {
-	rules := d.family.rules
-	for i+1 < len(rules) && slices.Equal(rules[i+1].tables, rules[i].tables) {
-		i++
-	}
-	return i
+	return places
 }
 
 // faint returns the style of what is not on the packet's path.
