@@ -51,7 +51,8 @@ func defineTime(fs *flag.FlagSet, d *time.Duration) {
 	})
 }
 
-// tap prints the packets that pass the interfaces of the uplinks, until ctx or the time ends.
+// tap prints the packets that pass the interfaces of the uplinks, and those of uplinks that
+// leave by other interfaces astray, until ctx or the time ends.
 func tap(ctx context.Context, o options, file *config, stdout, stderr io.Writer) int {
 	t := &tapper{o: o, uplinks: file.uplinks, out: stdout, stderr: stderr}
 	if o.watchFor > 0 {
@@ -89,7 +90,7 @@ func (t *tapper) run(ctx context.Context) (int, error) {
 	h := newTapHost(w, t.uplinks)
 	t.host.Store(h)
 	if err := rtnl.Inside(conn, func() (err error) {
-		t.reader, err = capture.Open(h.interfaces())
+		t.reader, err = capture.Open(h.interfaces(), h.sources())
 		return err
 	}); err != nil {
 		return exitFailure, err
@@ -125,7 +126,7 @@ func (t *tapper) run(ctx context.Context) (int, error) {
 func (t *tapper) follow(ctx context.Context) {
 	followWorld(ctx, t.conn, func(w explain.World) {
 		h := newTapHost(w, t.uplinks)
-		if err := t.reader.Select(h.interfaces()); err == nil {
+		if err := t.reader.Select(h.interfaces(), h.sources()); err == nil {
 			t.host.Store(h)
 		}
 	})
@@ -158,7 +159,10 @@ type tapLine struct {
 // packet counts a packet and prints its line.
 func (t *tapper) packet(p *capture.Packet) error {
 	h := t.host.Load()
-	j := h.judge(p)
+	j, ok := h.judge(p)
+	if !ok {
+		return nil
+	}
 	t.counts.Packets++
 	switch j.Verdict {
 	case tapRight:

@@ -18,7 +18,7 @@ type tapVerdict string
 // The verdicts of tap.
 const (
 	tapRight   tapVerdict = "right"   // it passes the interface of the uplink that has its address
-	tapAstray  tapVerdict = "astray"  // it passes the interface of another uplink
+	tapAstray  tapVerdict = "astray"  // it passes the interface of another uplink, or leaves by one of no uplink
 	tapRefused tapVerdict = "refused" // it came in, and the kernel drops it
 	tapOther   tapVerdict = "other"   // it has no address of an uplink
 )
@@ -29,7 +29,8 @@ type judgement struct {
 	// Uplink is the uplink that has the address of the packet on this host: the source of
 	// one that leaves, the destination of one that comes in.
 	Uplink string `json:"uplink,omitempty"`
-	// Wire is the uplink whose interface the packet passes, if it is astray.
+	// Wire is the uplink whose interface the packet passes, if it is astray. If no uplink has
+	// the interface, it is the interface.
 	Wire string `json:"wire,omitempty"`
 	// Rule is the rule that decides about a packet that leaves astray.
 	Rule *tapRule `json:"rule,omitempty"`
@@ -109,6 +110,19 @@ func (h *tapHost) interfaces() []uint32 {
 	return all
 }
 
+// sources returns the networks of the addresses of the uplinks.
+func (h *tapHost) sources() []netip.Prefix {
+	var all []netip.Prefix
+	for i := range h.uplinks {
+		u := &h.uplinks[i]
+		for _, a := range u.addresses {
+			all = append(all, netip.PrefixFrom(a, a.BitLen()))
+		}
+		all = append(all, u.networks...)
+	}
+	return all
+}
+
 // owners returns the uplinks that an address belongs to.
 func (h *tapHost) owners(a netip.Addr) []*tapUplink {
 	var all []*tapUplink
@@ -131,8 +145,76 @@ func (h *tapHost) wire(index uint32) string {
 	return h.names[index]
 }
 
-// judge says what to think of a packet that passes the interface of an uplink.
-func (h *tapHost) judge(p *capture.Packet) judgement {
+// judge says what to think of a packet. It returns false for one that tap does not print: one
+// that passes an interface of no uplink, and is not astray.
+func (h *tapHost) judge(p *capture.Packet) (judgement, bool) {
+	if slices.ContainsFunc(h.uplinks, func(u tapUplink) bool { return u.index == p.IfIndex }) {
+		return h.judgeWire(p), true
+	}
+	j := judgement{Verdict: tapOther}
+	if p.Out {
+		j = h.judgeExit(p)
+	}
+	return j, j.Verdict == tapAstray
+}
+
+// judgeExit judges a packet that leaves by an interface of no uplink. It is astray if it has
+// the source of an uplink, the rules send it there, and it is not for a network of the
+// interface. A device that carries the packets of an uplink, such as a port of its bond or
+// the parent of its macvlan, sees these packets too, and no rule sends them there. A packet
+// of a socket that is bound to the interface looks the same, and counts as one of these.
+func (h *tapHost) judgeExit(p *capture.Packet) judgement {
+	j := judgement{Verdict: tapOther}
+	owners := h.owners(p.Src.Addr())
+	if len(owners) == 0 || !p.Dst.Addr().IsGlobalUnicast() || h.isNeighbour(p.Dst.Addr(), p.IfIndex) {
+		return j
+	}
+	q := explainPacket(p)
+	q.IIF = h.entry(p.Src.Addr())
+	d := h.fib.Decide(&q)
+	if leadsTo(&d, p.IfIndex) && d.Verdict != explain.Broadcast && !h.isInside(&d) {
+		j.Uplink = owners[0].name
+		h.setAstray(&j, p, &d)
+		j.Reason = fmt.Sprintf("source of %s by %s, which no uplink has", j.Uplink, j.Wire)
+	}
+	return j
+}
+
+// entry returns the interface that packets of a source came in by. That is the one to which
+// the source has its route, which cannot be seen on the packet. It is empty for a source that
+// this host has.
+func (h *tapHost) entry(source netip.Addr) string {
+	w := h.fib.World()
+	if slices.ContainsFunc(w.Addresses, func(a explain.Address) bool { return a.Addr == source }) {
+		return ""
+	}
+	d := h.fib.Decide(&explain.Packet{To: source})
+	return h.names[d.OIF]
+}
+
+// isInside reports whether a packet has a route of table main that is not one to the
+// Internet. Some programs divide the default route into two, or into several for IPv6.
+func (h *tapHost) isInside(d *explain.Decision) bool {
+	const mostBits = 3 // of such a part
+	return d.Table == rttables.Main && d.Route >= 0 && h.fib.World().Routes[d.Route].Dst.Bits() > mostBits
+}
+
+// isNeighbour reports whether a host is in a network of an interface.
+func (h *tapHost) isNeighbour(host netip.Addr, index uint32) bool {
+	return slices.ContainsFunc(h.fib.World().Addresses, func(a explain.Address) bool {
+		if a.Index != index {
+			return false
+		}
+		p := netip.PrefixFrom(a.Addr, int(a.Bits))
+		if a.Peer.IsValid() {
+			p = netip.PrefixFrom(a.Peer, int(a.Bits))
+		}
+		return p.Contains(host)
+	})
+}
+
+// judgeWire says what to think of a packet that passes the interface of an uplink.
+func (h *tapHost) judgeWire(p *capture.Packet) judgement {
 	here := p.Dst.Addr()
 	if p.Out {
 		here = p.Src.Addr()
@@ -159,7 +241,7 @@ func (h *tapHost) judge(p *capture.Packet) judgement {
 	return j
 }
 
-// judgeStray judges a packet that leaves by the interface of another uplink than that of its
+// judgeStray judges a packet that leaves by another interface than that of the uplink of its
 // source, and finds the rule for that.
 func (h *tapHost) judgeStray(j *judgement, u *tapUplink, p *capture.Packet) {
 	q := explainPacket(p)
@@ -179,16 +261,21 @@ func (h *tapHost) judgeStray(j *judgement, u *tapUplink, p *capture.Packet) {
 		j.Verdict = tapOther
 		return
 	}
-	j.Verdict, j.Wire = tapAstray, h.wire(p.IfIndex)
+	h.setAstray(j, p, &d)
 	j.Reason = fmt.Sprintf("source of %s by the wire of %s", j.Uplink, j.Wire)
 	switch {
 	case !leadsTo(&d, p.IfIndex):
 		j.Reason += "; no rule sends it there: the host may have changed"
-		return
 	case bound:
 		j.Reason += "; the socket is bound to " + h.names[p.IfIndex]
 	}
-	if d.Rule >= 0 {
+}
+
+// setAstray sets the verdict about a packet that leaves by a wrong interface, with the rule
+// that sends it there, if there is one.
+func (h *tapHost) setAstray(j *judgement, p *capture.Packet, d *explain.Decision) {
+	j.Verdict, j.Wire = tapAstray, h.wire(p.IfIndex)
+	if w := h.fib.World(); d.Rule >= 0 && leadsTo(d, p.IfIndex) {
 		r := w.Rules[d.Rule]
 		r.Protocol = 0
 		j.Rule = &tapRule{r.Priority.Or(0), r.Text(&route.Names{Links: linksOf(w)})}

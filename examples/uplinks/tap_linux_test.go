@@ -111,6 +111,60 @@ func TestTap(t *testing.T) {
 	}
 }
 
+// Tap sees what leaves astray by an interface that no uplink has, such as that of a VPN, and
+// nothing else of such an interface.
+func TestTapExit(t *testing.T) {
+	h := newTapTest(t)
+	h.ns.Link("ts0", h.net, "g3")
+	h.ns.Addr("ts0", "100.64.0.1/24")
+	h.net.Addr("g3", "100.64.0.2/24")
+	h.run(exitOK, "up")
+	out, stop := h.start("tap")
+	out.waitFor(t, "TIME", nil)
+	h.send("192.168.2.2:1001", "198.51.100.7:53")
+	out.waitFor(t, "192.168.2.2:1001 → 198.51.100.7:53  right lan2\n", nil)
+	h.route("add", "default dev ts0 table 52")
+	h.rule("add", "from all lookup 52 pref 270")
+	h.ns.Sysctl("net/ipv4/conf/ts0/rp_filter", "0")
+	h.net.Sysctl("net/ipv4/conf/g3/proxy_arp", "1")
+	h.send("100.64.0.1:1002", "198.51.100.7:53") // it has no address of an uplink
+	h.send("192.168.2.2:1003", "100.64.0.2:53")  // a neighbour
+	out.waitFor(t, "192.168.2.2:1004 → 198.51.100.7:53  astray: source of lan2 by ts0, which no uplink has; 270: from all lookup 52",
+		func() { h.send("192.168.2.2:1004", "198.51.100.7:53") })
+	if !strings.Contains(out.String(), "ts0       out  udp      192.168.2.2:1004") {
+		t.Errorf("no interface, direction and protocol in\n%s", out)
+	}
+	stop(exitPending)
+	for _, port := range []string{":1002 ", ":1003 "} {
+		if strings.Contains(out.String(), port) {
+			t.Errorf("a packet from port %s in\n%s", port, out)
+		}
+	}
+}
+
+// The packets of an uplink that is a bridge or a macvlan pass the device below it, too, and
+// are not astray there.
+func TestTapBelow(t *testing.T) {
+	h := newHost(t, "lan1 table 10 dev br0 via 192.168.3.1\nlan2 table 20 dev mac0 via 192.168.2.1\n")
+	h.net.Addr("g2", "192.168.2.1/24")
+	h.net.Addr("lo", "198.51.100.7/32")
+	h.ns.Link("eth2", h.net, "g3")
+	h.net.Addr("g3", "192.168.3.1/24")
+	h.ns.Bridge("br0", "eth2")
+	h.ns.Addr("br0", "192.168.3.2/24")
+	h.ns.MACVLAN("mac0", "eth1")
+	h.ns.Addr("mac0", "192.168.2.4/24")
+	h.route("replace", "default via 192.168.2.1 dev eth1")
+	h.run(exitOK, "up")
+	out, stop := h.start("tap")
+	out.waitFor(t, "TIME", nil)
+	h.send("192.168.3.2:1001", "198.51.100.7:53")
+	out.waitFor(t, "192.168.3.2:1001 → 198.51.100.7:53  right lan1\n", nil)
+	h.send("192.168.2.4:1002", "198.51.100.7:53")
+	out.waitFor(t, "192.168.2.4:1002 → 198.51.100.7:53  right lan2\n", nil)
+	stop(exitOK)
+}
+
 // Packets that come in are judged by their destination, and those that the kernel drops have
 // the reason.
 func TestTapIn(t *testing.T) {

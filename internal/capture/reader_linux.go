@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"os"
 	"time"
 	"unsafe"
@@ -17,8 +18,11 @@ const (
 	// limit of the host permits it.
 	receiveBuffer = 4 << 20
 	// maxInterfaces is how many interfaces the filter in the kernel can tell. With more, Read
-	// drops the packets of the others.
+	// returns the packets of all.
 	maxInterfaces = 1000
+	// maxSources is how many instructions of the filter can be for sources. If more are
+	// needed, Read returns what leaves from all sources.
+	maxSources = 2000
 )
 
 // A Reader reads packets. Its methods can be used at the same time.
@@ -30,9 +34,9 @@ type Reader struct {
 	}
 }
 
-// Open opens a socket in the network namespace of the calling thread, for the packets of
-// interfaces. The error is fs.ErrPermission without CAP_NET_RAW.
-func Open(interfaces []uint32) (*Reader, error) {
+// Open opens a socket in the network namespace of the calling thread, for the packets that
+// Select describes. The error is fs.ErrPermission without CAP_NET_RAW.
+func Open(interfaces []uint32, sources []netip.Prefix) (*Reader, error) {
 	// With protocol 0 the socket receives nothing before it is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -42,20 +46,20 @@ func Open(interfaces []uint32) (*Reader, error) {
 	if r.raw, err = r.file.SyscallConn(); err != nil {
 		return nil, errors.Join(err, r.file.Close())
 	}
-	if err := r.start(fd, interfaces); err != nil {
+	if err := r.start(fd, interfaces, sources); err != nil {
 		return nil, errors.Join(err, r.file.Close())
 	}
 	return r, nil
 }
 
 // start sets the socket up, and then binds it.
-func (r *Reader) start(fd int, interfaces []uint32) error {
+func (r *Reader) start(fd int, interfaces []uint32, sources []netip.Prefix) error {
 	// Kernels before 5.19 have no marks, and the buffer has a limit.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVMARK, 1)
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
-	if err := r.Select(interfaces); err != nil {
+	if err := r.Select(interfaces, sources); err != nil {
 		return err
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL)}))
@@ -68,9 +72,11 @@ func networkOrder(v uint16) uint16 {
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// Select sets the interfaces whose packets are read.
-func (r *Reader) Select(interfaces []uint32) error {
-	program := filter(interfaces)
+// Select sets which packets are read: all that pass the interfaces, and those with a source
+// in sources that leave by any other interface except lo. With very many interfaces or
+// sources, Read returns other packets, too.
+func (r *Reader) Select(interfaces []uint32, sources []netip.Prefix) error {
+	program := filter(interfaces, sources)
 	var err error
 	if e := r.raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{
@@ -80,40 +86,6 @@ func (r *Reader) Select(interfaces []uint32) error {
 		return e
 	}
 	return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", err)
-}
-
-// Offsets of facts that a filter can load: SKF_AD_* of linux/filter.h.
-const (
-	filterProtocol  = 0xfffff000 // SKF_AD_OFF + SKF_AD_PROTOCOL
-	filterInterface = 0xfffff008 // SKF_AD_IFINDEX
-	filterVLAN      = 0xfffff030 // SKF_AD_VLAN_TAG_PRESENT
-)
-
-// filter returns the program that takes IP packets of interfaces. A packet with a VLAN tag is
-// one of another interface, which sees it without the tag.
-func filter(interfaces []uint32) []unix.SockFilter {
-	const (
-		load   = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equals = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		result = unix.BPF_RET | unix.BPF_K
-	)
-	p := []unix.SockFilter{
-		{Code: load, K: filterProtocol},
-		{Code: equals, K: unix.ETH_P_IP, Jt: 2},
-		{Code: equals, K: unix.ETH_P_IPV6, Jt: 1},
-		{Code: result},
-		{Code: load, K: filterVLAN},
-		{Code: equals, Jt: 1},
-		{Code: result},
-		{Code: load, K: filterInterface},
-	}
-	if len(interfaces) > maxInterfaces {
-		return append(p, unix.SockFilter{Code: result, K: snapshotLength})
-	}
-	for _, index := range interfaces {
-		p = append(p, unix.SockFilter{Code: equals, K: index, Jf: 1}, unix.SockFilter{Code: result, K: snapshotLength})
-	}
-	return append(p, unix.SockFilter{Code: result})
 }
 
 // SetReadDeadline makes Read fail with os.ErrDeadlineExceeded after a time.

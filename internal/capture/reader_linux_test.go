@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"syscall"
@@ -41,7 +42,7 @@ func TestReader(t *testing.T) {
 			index[dev] = uint32(i.Index)
 		}
 		var err error
-		r, err = capture.Open([]uint32{index["eth1"]})
+		r, err = capture.Open([]uint32{index["eth1"]}, nil)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func TestReader(t *testing.T) {
 	wantPacket(t, r, 1002, index["eth1"], true, 0x77)
 	send(t, b, "198.51.100.1:1003", 0)
 	wantPacket(t, r, 1003, index["eth1"], false, 0)
-	if err := r.Select([]uint32{index["eth0"]}); err != nil {
+	if err := r.Select([]uint32{index["eth0"]}, nil); err != nil {
 		t.Fatal(err)
 	}
 	send(t, a, "198.51.100.2:1004", 0)
@@ -69,6 +70,110 @@ func TestReader(t *testing.T) {
 	}
 	if _, err := r.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("after the deadline: %v", err)
+	}
+}
+
+// Of interfaces that are not selected, a Reader has what leaves from a source that is.
+func TestReaderSources(t *testing.T) {
+	l := lab.Test(t)
+	a, b := l.NS("a"), l.NS("b")
+	a.Link("eth0", b, "eth0")
+	a.Addr("eth0", "192.0.2.1/24", "192.0.2.130/24", "2001:db8::1/64", "2001:db8::1:0:0:1/64")
+	b.Addr("eth0", "192.0.2.2/24", "2001:db8::2/64")
+	prefixes := func(all ...string) (p []netip.Prefix) {
+		for _, s := range all {
+			p = append(p, netip.MustParsePrefix(s))
+		}
+		return p
+	}
+	var r *capture.Reader
+	if err := a.Do(func() (err error) {
+		r, err = capture.Open(nil, nil)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	many := prefixes("203.0.113.9/32", "2001:db8:9::/47", "::/1")
+	for i := range 3000 {
+		many = append(many, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}), 32))
+	}
+	port := uint16(1000)
+	for _, c := range []struct {
+		sources []netip.Prefix
+		ns      *lab.NS
+		from    string
+		read    bool
+	}{
+		{prefixes("192.0.2.1/32"), a, "192.0.2.1", true},
+		{prefixes("192.0.2.1/32"), a, "192.0.2.130", false},
+		{prefixes("192.0.2.1/32"), a, "2001:db8::1", false},
+		{prefixes("192.0.2.2/32"), b, "192.0.2.2", false}, // it comes in
+		{prefixes("203.0.113.0/24", "2001:db8::/127", "192.0.2.128/25"), a, "192.0.2.130", true},
+		{prefixes("203.0.113.0/24", "2001:db8::/127", "192.0.2.128/25"), a, "192.0.2.1", false},
+		{prefixes("203.0.113.0/24", "2001:db8::/80", "192.0.2.128/25"), a, "2001:db8::1", true},
+		{prefixes("203.0.113.0/24", "2001:db8::/80", "192.0.2.128/25"), a, "2001:db8::1:0:0:1", false},
+		{prefixes("2001:db8::1:0:0:1/128"), a, "2001:db8::1:0:0:1", true},
+		{prefixes("2001:db8::1:0:0:1/128"), a, "2001:db8::1", false},
+		{prefixes("0.0.0.0/0"), a, "192.0.2.1", true},
+		{many[:500], a, "2001:db8::1", true},
+		{many[:500], a, "192.0.2.1", false},
+		{many, a, "192.0.2.1", true}, // more than the filter can have
+	} {
+		port++
+		if err := r.Select(nil, c.sources); err != nil {
+			t.Fatal(err)
+		}
+		to := map[bool]string{true: "192.0.2.2", false: "2001:db8::2"}[netip.MustParseAddr(c.from).Is4()]
+		if c.ns == b {
+			to = "192.0.2.1"
+		}
+		sendFrom(t, c.ns, c.from, netip.AddrPortFrom(netip.MustParseAddr(to), port))
+		if c.read {
+			wantFrom(t, r, c.from, port)
+			continue
+		}
+		// What is read next is this one.
+		if err := r.Select(nil, prefixes("192.0.2.130/32")); err != nil {
+			t.Fatal(err)
+		}
+		port++
+		sendFrom(t, a, "192.0.2.130", netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), port))
+		wantFrom(t, r, "192.0.2.130", port)
+	}
+}
+
+// sendFrom sends a UDP packet from an address.
+func sendFrom(t *testing.T, ns *lab.NS, from string, to netip.AddrPort) {
+	t.Helper()
+	c, err := ns.Dial(t.Context(), "udp", net.JoinHostPort(from, "0"), to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantFrom reads up to the first UDP packet, which has to leave from an address to a port.
+func wantFrom(t *testing.T, r *capture.Reader, from string, port uint16) {
+	t.Helper()
+	for {
+		p, err := r.Read()
+		if err != nil {
+			t.Fatalf("%s to port %d: %v", from, port, err)
+		}
+		if p.Proto != 17 {
+			continue // an ICMP error, or neighbour discovery
+		}
+		if p.Src.Addr().String() != from || p.Dst.Port() != port || !p.Out {
+			t.Fatalf("%+v, want one from %s to port %d", p, from, port)
+		}
+		return
 	}
 }
 
@@ -125,7 +230,7 @@ func TestNotPermitted(t *testing.T) {
 			done <- os.NewSyscallError("capset", err)
 			return
 		}
-		r, err := capture.Open(nil)
+		r, err := capture.Open(nil, nil)
 		if err == nil {
 			r.Close()
 		}

@@ -4,6 +4,7 @@ package capture
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -11,10 +12,10 @@ import (
 type Reader struct{}
 
 // Open fails with errors.ErrUnsupported.
-func Open([]uint32) (*Reader, error) { return nil, errors.ErrUnsupported }
+func Open([]uint32, []netip.Prefix) (*Reader, error) { return nil, errors.ErrUnsupported }
 
 // Select fails with errors.ErrUnsupported.
-func (*Reader) Select([]uint32) error { return errors.ErrUnsupported }
+func (*Reader) Select([]uint32, []netip.Prefix) error { return errors.ErrUnsupported }
 
 // SetReadDeadline fails with errors.ErrUnsupported.
 func (*Reader) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }

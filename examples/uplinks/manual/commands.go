@@ -239,6 +239,9 @@ var commands = []command{
 				{"refused", "The packet came in on the right interface, but the kernel drops it. The line has the reason, such as the reverse path filter."},
 				{"other", "The local address belongs to no uplink, or the destination is a multicast or link-local address."},
 			},
+			para("Of an interface that no uplink has, such as that of a VPN, tap prints only packets that leave astray: those that have " +
+				"the source of an uplink, and that a rule sends out by this interface. Packets to the networks of the interface are " +
+				"not astray, nor are those that take a route of main, unless that route is the default or shorter than /4."),
 			para("Tap needs CAP_NET_RAW. It changes nothing and sends no packet. It reads the rules, routes and addresses again when they " +
 				"change. Tap cannot see which user sent a packet, so for rules with uidrange it assumes user 0. It can read the mark of a packet on Linux 5.19 and later."),
 		},
