@@ -45,7 +45,7 @@ func (w *randomWorld) transition(t testing.TB) (now *host.State, p plan.Plan, ok
 func TestClasses(t *testing.T) {
 	base := newWorld(t)
 	plans, changed, compared := 0, 0, 0
-	worlds := tabletest.Times(2000, 60)
+	worlds := tabletest.Times(2000, 30)
 	for i := range worlds {
 		w := newRandomWorld(t, base, 5, uint64(i))
 		now, p, ok := w.transition(t)
