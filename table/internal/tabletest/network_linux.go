@@ -40,6 +40,22 @@ type Family struct {
 // RTTables is the rt_tables of a new [Network].
 const RTTables = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n#1\tinr.ruhep\n"
 
+// quickDir returns a directory of the test in memory, if there is such a file system, so
+// that names are written in time while the disk of a busy machine is slow.
+func quickDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "tabletest")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // NewNetwork returns a network that is there until the test ends.
 func NewNetwork(t *testing.T) *Network {
 	t.Helper()
@@ -52,7 +68,7 @@ func NewNetwork(t *testing.T) *Network {
 func newNetwork(t *testing.T) *Network {
 	t.Helper()
 	l := lab.Test(t)
-	n := &Network{T: t, Server: l.NS("server"), Net: l.NS("net"), Etc: t.TempDir()}
+	n := &Network{T: t, Server: l.NS("server"), Net: l.NS("net"), Etc: quickDir(t)}
 	n.Server.Link("u1", n.Net, "g1")
 	n.Server.Link("u2", n.Net, "g2")
 	n.Server.Addr("u1", "10.1.0.2/24", "2001:db8:1::2/64")
