@@ -182,11 +182,12 @@ func TestAfter(t *testing.T) {
 	steps := []plan.Step{
 		{Op: plan.AddRule, Rule: parse("from 192.168.2.2 lookup 9 pref 9")},
 		{Op: plan.AddRule, Rule: parse("from 192.168.1.6 lookup 9 pref 10")},
+		{Op: plan.AddRule, Rule: parse("from 192.168.2.9 lookup 9 pref 9")},
 		{Op: plan.DeleteRule, Rule: parse("lookup 9 pref 9")},
 		{Op: plan.DeleteRoute, Route: w.Routes[len(w.Routes)-1]},
 	}
 	got := w.After(steps)
-	want := []string{"0: from all lookup local", "9: from 192.168.2.2 lookup 9", "10: from 192.168.1.6 lookup 9", "32766: from all lookup main", "32767: from all lookup default"}
+	want := []string{"0: from all lookup local", "9: from 192.168.2.2 lookup 9", "9: from 192.168.2.9 lookup 9", "10: from 192.168.1.6 lookup 9", "32766: from all lookup main", "32767: from all lookup default"}
 	var have []string
 	for _, r := range got.Rules {
 		if c := r.Canonical(); c.Family == steps[0].Rule.Canonical().Family {
